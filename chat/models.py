@@ -1,0 +1,152 @@
+"""Sessions, turns, answers, and the log of each answer (docs/architecture.md, "The chat spine")."""
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+
+from accounts.models import User
+from documents.models import Document
+from models_registry.models import Endpoint
+from workspaces.models import Workspace
+
+
+class Session(models.Model):
+    """One conversation of one user."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    title = models.CharField(max_length=120, blank=True)  # "" until the first question names it
+    is_pinned = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-is_pinned", "-updated_at")
+        indexes = [models.Index(fields=["user", "-updated_at"])]  # the session list
+
+    def __str__(self) -> str:
+        return self.title or "New chat"
+
+
+class Turn(models.Model):
+    """One message of a user. The client's message id makes it unique: a resend finds the same turn."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="turns")
+    message_id = models.CharField(max_length=64)  # made by the client
+    text = models.TextField()
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("created_at",)
+        constraints = [
+            models.UniqueConstraint(fields=["session", "message_id"], name="one_turn_per_message_id")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id}: {self.message_id}"
+
+
+class Answer(models.Model):
+    """What one model replied to a turn. Its log is the truth; `text` is filled when it ends."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Writing"
+        FINISHED = "finished", "Finished"
+        STOPPED = "stopped", "Stopped"
+        FAILED = "failed", "Failed"
+
+    ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED)
+    LEASE = timedelta(seconds=8)
+
+    class Grounding(models.TextChoices):
+        NONE = "none", "No workspace asked"
+        FOUND = "found", "Passages found"
+        NOTHING_RELEVANT = "nothing_relevant", "Nothing relevant found"
+        EMPTY = "empty", "The workspace is empty"
+        DEGRADED = "degraded", "Search failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="answers")
+    endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.SET_NULL, related_name="+")
+    endpoint_name = models.CharField(max_length=80)  # outlives the endpoint
+    parameters = models.JSONField[dict[str, Any], dict[str, Any]](default=dict)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    grounding = models.CharField(max_length=20, choices=Grounding, default=Grounding.NONE)
+    text = models.TextField(blank=True)
+    error = models.TextField(blank=True)  # in words, for people
+    stop_requested = models.BooleanField(default=False)
+    # Who writes it now. A claim raises the fence; a writer with a lower one is refused.
+    fence = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    last_seq = models.PositiveIntegerField(default=0)
+    # What it took
+    input_tokens = models.PositiveIntegerField(default=0)
+    output_tokens = models.PositiveIntegerField(default=0)
+    cost = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))  # US dollars
+    trace = models.JSONField[dict[str, Any], dict[str, Any]](default=dict)  # Retrieval.trace and the prompt
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    first_token_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("created_at",)
+        indexes = [
+            models.Index(
+                fields=["status", "lease_until"],
+                name="answer_to_claim",
+                condition=models.Q(status__in=["queued", "running"]),
+            )  # the runner's claim
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_name}: {self.status}"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in self.ENDED
+
+
+class AnswerEvent(models.Model):
+    """One event of an answer's log, committed before anybody saw it."""
+
+    pk = models.CompositePrimaryKey("answer_id", "seq")
+    answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="events")
+    seq = models.PositiveIntegerField()  # from 1, without a gap
+    kind = models.CharField(max_length=12)  # one of chat.events
+    data = models.JSONField[dict[str, Any], dict[str, Any]](default=dict)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("seq",)
+
+    def __str__(self) -> str:
+        return f"{self.answer_id} {self.seq} {self.kind}"
+
+
+class AnswerPassage(models.Model):
+    """A passage as it stood in the prompt, kept with the answer even if its document goes."""
+
+    answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="passages")
+    number = models.PositiveSmallIntegerField()  # from 1, as cited: [1]
+    document = models.ForeignKey(Document, null=True, on_delete=models.SET_NULL, related_name="+")
+    document_title = models.CharField(max_length=300)
+    section = models.PositiveIntegerField()  # Section.position
+    start = models.PositiveIntegerField()  # characters into the section's text
+    end = models.PositiveIntegerField()
+    text = models.TextField()
+    title_path = models.JSONField[list[str], list[str]](default=list)
+    page = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        ordering = ("number",)
+        constraints = [models.UniqueConstraint(fields=["answer", "number"], name="one_passage_per_number")]
+
+    def __str__(self) -> str:
+        return f"{self.answer_id} [{self.number}]"

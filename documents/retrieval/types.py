@@ -1,0 +1,74 @@
+"""What goes into a search and what comes out of it."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from workspaces.models import Workspace
+
+Outcome = Literal["found", "nothing_relevant", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to search, after permission was checked: build it from what `workspace_for` returned."""
+
+    workspace: Workspace
+    documents: tuple[UUID, ...] | None = None  # None: all of the workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk chosen to be quoted in a prompt."""
+
+    number: int  # from 1, best first; [number] in the answer cites it
+    document_id: UUID
+    document_title: str
+    section: int  # Section.position
+    start: int  # characters into the section's text
+    end: int
+    text: str
+    title_path: tuple[str, ...]
+    page: int | None
+    score: float  # fused; for ordering only
+    dense_rank: int | None  # from 1; None: this leg did not find it
+    dense_score: float | None  # similarity, by the workspace's metric
+    lexical_rank: int | None
+    lexical_score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One way of finding, as it went."""
+
+    name: Literal["dense", "lexical"]
+    found: int
+    took_ms: float
+    error: str = ""  # in words; a failed leg does not fail the search while the other answers
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything that led to the passages, as plain data."""
+
+    question: str
+    sent: str  # the question as it was searched, after a follow-up rewrite
+    legs: tuple[Leg, ...] = ()
+    timings_ms: dict[str, float] = field(default_factory=dict)  # stage -> milliseconds
+    dropped: dict[str, int] = field(default_factory=dict)  # reason -> how many candidates
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """`passages` is empty unless the outcome is "found"."""
+
+    outcome: Outcome
+    passages: tuple[Passage, ...]
+    trace: Trace
+
+
+class RetrievalFailed(Exception):
+    """No leg could answer. `str()` says why, for people."""

@@ -1,0 +1,84 @@
+"""What travels between us and a model. Plain frozen data: no I/O, no Django."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Vector = list[float]  # one embedding, as long as its model's dimensions
+Role = Literal["system", "user", "assistant"]
+TextRole = Literal["query", "passage"]  # some embedders want a different prefix for each
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long we wait for a model before we call it unavailable. All in seconds."""
+
+    connect_s: float = 5.0
+    first_token_s: float = 120.0  # a small model on two cores reads 1,500 tokens in 25 s
+    between_tokens_s: float = 30.0
+    whole_reply_s: float = 120.0  # for replies that do not stream: embeddings, scores
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSpec:
+    """All that is needed to call one model, resolved: `secret` is the secret itself, never logged."""
+
+    provider: str  # a key of inference.providers.PROVIDERS
+    model: str
+    options: Mapping[str, Any] = field(default_factory=dict)  # checked by the provider's Options
+    secret: str | None = field(default=None, repr=False)
+    deadlines: Deadlines = Deadlines()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quotable:
+    """A passage as a model may cite it: [number]."""
+
+    number: int  # from 1
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One question to a chat model.
+
+    `messages` is the whole prompt, passages included, as text. `question` and `passages` are the
+    same as data, for providers that answer without a language model (`quotes`).
+    """
+
+    messages: tuple[ChatMessage, ...]
+    question: str = ""
+    passages: tuple[Quotable, ...] = ()
+    max_tokens: int = 512
+    temperature: float = 0.1  # 0 to 2
+    top_p: float = 1.0  # 0 to 1
+    streaming: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them, or estimated when it does not say."""
+
+    input_tokens: int
+    output_tokens: int
+    is_estimate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    reason: Literal["stop", "length", "filtered"]  # length: cut at max_tokens
+
+
+ChatEvent = TextDelta | Usage | Finished

@@ -1,0 +1,120 @@
+"""Which models exist, whether they are well, what they cost."""
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+
+from inference.errors import InferenceError
+from inference.providers import PROVIDERS, parse_options
+from inference.types import Deadlines, EndpointSpec
+
+from . import secrets
+
+
+class EndpointQuerySet(models.QuerySet["Endpoint"]):
+    def offered(self, kind: str) -> "EndpointQuerySet":
+        """What a member may choose from, the best first."""
+        return self.filter(kind=kind, is_enabled=True).order_by("rank", "name")
+
+    def default_chat(self) -> "Endpoint | None":
+        """The first by rank that was well when last checked."""
+        return self.offered(Endpoint.Kind.CHAT).filter(last_check_ok=True).first()
+
+
+class Endpoint(models.Model):
+    """A model we can call: provider, model id, options, secret reference, prices."""
+
+    class Kind(models.TextChoices):
+        CHAT = "chat", "Chat model"
+        EMBEDDING = "embedding", "Embedding model"
+        RERANKER = "reranker", "Cross-encoder"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=80, unique=True, help_text="As people see it where they choose a model.")
+    kind = models.CharField(max_length=12, choices=Kind)
+    provider = models.CharField(max_length=40)  # a key of PROVIDERS; checked in clean, so no migration
+    model = models.CharField("model id", max_length=200, blank=True, help_text="As the provider names it.")
+    options = models.JSONField[dict[str, Any], dict[str, Any]](default=dict, blank=True)
+    secret_ref = models.CharField(
+        "secret reference",
+        max_length=300,
+        blank=True,
+        help_text="Where the key lies, never the key: env:OPENAI_API_KEY or file:/run/secrets/openai.",
+    )
+    is_enabled = models.BooleanField("enabled", default=True)
+    rank = models.PositiveSmallIntegerField(
+        default=50, help_text="Lower is offered first; the first healthy chat model is the default."
+    )
+    note = models.CharField(
+        max_length=200, blank=True, help_text="One line shown under the name, e.g. what it is good for."
+    )
+    # Deadlines, in seconds
+    connect_timeout_s = models.FloatField(default=5)
+    first_token_timeout_s = models.FloatField(default=120)
+    between_tokens_timeout_s = models.FloatField(default=30)
+    # What it is
+    dimensions = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Of an embedding. Filled by Check."
+    )
+    context_tokens = models.PositiveIntegerField(
+        default=4096, help_text="Prompt and answer together, in the model's own tokens."
+    )
+    licence = models.CharField(max_length=80, blank=True)
+    size_bytes = models.BigIntegerField(null=True, blank=True, help_text="Of the weights on disk.")
+    input_price = models.DecimalField(
+        max_digits=10, decimal_places=4, default=Decimal(0), help_text="US dollars per million tokens read."
+    )
+    output_price = models.DecimalField(
+        max_digits=10, decimal_places=4, default=Decimal(0), help_text="US dollars per million tokens written."
+    )
+    # The last check
+    last_check_at = models.DateTimeField(null=True, editable=False)
+    last_check_ok = models.BooleanField(null=True, editable=False)
+    last_check_ms = models.PositiveIntegerField(null=True, editable=False)
+    last_error = models.CharField(max_length=500, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = EndpointQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("kind", "rank", "name")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def spec(self) -> EndpointSpec:
+        """Return what `inference.open_*` wants. Raises SecretMissing when the reference leads nowhere."""
+        deadlines = Deadlines(
+            self.connect_timeout_s, self.first_token_timeout_s, self.between_tokens_timeout_s
+        )
+        return EndpointSpec(
+            self.provider, self.model, self.options, secrets.resolve(self.secret_ref), deadlines
+        )
+
+    def cost(self, input_tokens: int, output_tokens: int) -> Decimal:
+        """Return US dollars for a call."""
+        return (input_tokens * self.input_price + output_tokens * self.output_price) / 1_000_000
+
+    def clean(self) -> None:
+        provider = PROVIDERS.get(self.provider)
+        if provider is None:
+            raise ValidationError({"provider": f"Choose one of: {', '.join(PROVIDERS)}."})
+        if not provider.supports(self.kind):
+            raise ValidationError({"kind": f"{provider.label} offers no {self.get_kind_display().lower()}."})
+        try:
+            self.options = parse_options(self.provider, self.options).model_dump(mode="json")
+        except InferenceError as error:
+            raise ValidationError({"options": str(error)}) from error
+        secrets.validate(self.secret_ref)
+
+    def note_check(self, *, took_ms: int, error: str = "", dimensions: int | None = None) -> None:
+        self.last_check_at = timezone.now()
+        self.last_check_ok, self.last_check_ms, self.last_error = not error, took_ms, error[:500]
+        self.dimensions = self.dimensions or dimensions
+        self.save(
+            update_fields=["last_check_at", "last_check_ok", "last_check_ms", "last_error", "dimensions"]
+        )

@@ -1,0 +1,38 @@
+"""The only way to a workspace."""
+
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+from django.http import Http404
+
+from accounts.models import User
+
+from .models import Membership, Role, Workspace
+
+
+def workspaces_for(user: User | AnonymousUser, role: Role = Role.VIEWER) -> QuerySet[Workspace]:
+    """Return the workspaces in which this user has at least this role."""
+    ready = Workspace.objects.filter(status=Workspace.Status.READY)
+    if not isinstance(user, User) or not user.is_active:
+        return ready.none()
+    if user.is_operator:
+        return ready
+    enough = [each for each in Role if each.level >= role.level]
+    return ready.filter(memberships__user=user, memberships__role__in=enough)
+
+
+def workspace_for(user: User | AnonymousUser, id: UUID | str, role: Role = Role.VIEWER) -> Workspace:
+    """Return the workspace. Raises Http404 if there is none, or if it is not this user's in this role."""
+    try:
+        return workspaces_for(user, role).select_related("embedder", "reranker").get(pk=id)
+    except (Workspace.DoesNotExist, ValueError, TypeError) as error:
+        raise Http404("There is no such workspace, or it is not shared with you.") from error
+
+
+def role_in(user: User, workspace: Workspace) -> Role | None:
+    """Return what this user may do here, or None."""
+    if user.is_operator:
+        return Role.MANAGER
+    membership = Membership.objects.filter(workspace=workspace, user=user).first()
+    return Role(membership.role) if membership else None

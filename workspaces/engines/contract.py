@@ -1,0 +1,91 @@
+"""What an engine promises: where a workspace's chunks live, and how they are found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from inference.types import Vector
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A chunk on its way in."""
+
+    ordinal: int  # from 0, in reading order, unique within its document
+    text: str
+    content_hash: bytes  # SHA-256 of what was embedded: the embedder's identity and the text
+    section: int  # Section.position
+    start: int  # characters into the section's text
+    end: int
+    language: str  # ISO 639-1, one of the workspace's
+    title_path: tuple[str, ...] = ()
+    page: int | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChunk:
+    """A chunk on its way out, with the raw score of the leg that found it.
+
+    dense: `score` is a similarity, higher is nearer; cosine: 1 - distance, -1 to 1.
+    lexical: `score` is the engine's rank, higher is better. The two are never compared.
+    """
+
+    chunk_id: int
+    document_id: UUID
+    ordinal: int
+    text: str
+    section: int
+    start: int
+    end: int
+    title_path: tuple[str, ...]
+    page: int | None
+    score: float
+
+
+class Engine(Protocol):
+    """One workspace's chunks. Every method runs in the caller's transaction, if there is one."""
+
+    def create(self) -> None:
+        """Make the place for the chunks. Called in the transaction that makes the workspace."""
+
+    def drop(self) -> None: ...
+
+    def embedded_hashes(self, document_id: UUID) -> set[bytes]:
+        """Return the content hashes of this document that have a vector already, staged or live."""
+
+    def stage(
+        self, document_id: UUID, chunks: Sequence[NewChunk], vectors: Sequence[Vector | None]
+    ) -> None:
+        """Put a batch where no search sees it. A vector of None is copied from the chunk with the same hash.
+
+        Staging an ordinal again replaces it. Raises WrongDimensions.
+        """
+
+    def publish(self, document_id: UUID, chunk_count: int) -> None:
+        """Make the staged chunks, all `chunk_count` of them, the document's only ones, in one step.
+
+        Raises Incomplete if another number is staged: nothing changes then.
+        """
+
+    def forget(self, document_id: UUID) -> None:
+        """Remove every chunk of the document, staged and live."""
+
+    def search_dense(self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None) -> list[FoundChunk]:
+        """Return the live chunks nearest to the vector, best first; only of `documents`, if given."""
+
+    def search_lexical(self, question: str, limit: int, documents: Sequence[UUID] | None = None) -> list[FoundChunk]:
+        """Return the live chunks that share words with the question, best first."""
+
+    def count(self) -> int:
+        """Return how many live chunks there are."""
+
+
+class EngineError(Exception): ...
+
+
+class WrongDimensions(EngineError): ...
+
+
+class Incomplete(EngineError): ...

@@ -1,0 +1,119 @@
+"""Who owns which corpus, and how it is searched."""
+
+import uuid
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import User
+from models_registry.models import Endpoint
+
+from .languages import LANGUAGES
+
+
+class Role(models.TextChoices):
+    VIEWER = "viewer", "Viewer"  # asks, searches, reads
+    EDITOR = "editor", "Editor"  # and adds and removes documents
+    MANAGER = "manager", "Manager"  # and changes settings and members, and deletes
+
+    @property
+    def level(self) -> int:
+        return list(Role).index(self)
+
+
+class Metric(models.TextChoices):
+    COSINE = "cosine", "Cosine"
+    L2 = "l2", "Euclidean (L2)"
+    INNER_PRODUCT = "inner_product", "Inner product"
+
+
+class ChunkingStrategy(models.TextChoices):
+    RECURSIVE = "recursive", "Recursive"
+
+
+class Parser(models.TextChoices):
+    FAST = "fast", "Fast (kreuzberg)"
+    LAYOUT = "layout", "Layout-aware (unstructured)"
+
+
+class Workspace(models.Model):
+    """A corpus with its members, models and retrieval settings."""
+
+    class Status(models.TextChoices):
+        READY = "ready", "Ready"
+        DELETING = "deleting", "Deleting"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=80, unique=True)
+    description = models.CharField(max_length=300, blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.READY, editable=False)
+    engine = models.CharField(max_length=20, default="pgvector")  # a key of engines.ENGINES
+    languages = models.JSONField[list[str], list[str]](default=list)  # 1 to 3 keys of LANGUAGES
+    embedder = models.ForeignKey(
+        Endpoint, on_delete=models.PROTECT, related_name="embedded_workspaces",
+        limit_choices_to={"kind": Endpoint.Kind.EMBEDDING},
+    )
+    dimensions = models.PositiveIntegerField(editable=False)  # of the embedder when the table was made
+    reranker = models.ForeignKey(
+        Endpoint, on_delete=models.PROTECT, null=True, blank=True, related_name="reranked_workspaces",
+        limit_choices_to={"kind": Endpoint.Kind.RERANKER},
+    )
+    metric = models.CharField(max_length=15, choices=Metric, default=Metric.COSINE)
+    is_indexed = models.BooleanField("vector index", default=True)
+    is_hybrid = models.BooleanField("hybrid search", default=True)
+    parser = models.CharField(max_length=10, choices=Parser, default=Parser.FAST)
+    chunking = models.CharField(
+        max_length=12, choices=ChunkingStrategy, default=ChunkingStrategy.RECURSIVE
+    )
+    chunk_size = models.PositiveIntegerField(default=1000)  # characters
+    chunk_overlap = models.PositiveIntegerField(default=150)  # characters
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    # Counters, kept by documents.ingest in the transaction that changes what they count
+    document_count = models.PositiveIntegerField(default=0, editable=False)
+    chunk_count = models.PositiveIntegerField(default=0, editable=False)
+    size_bytes = models.BigIntegerField(default=0, editable=False)
+
+    members = models.ManyToManyField(User, through="Membership", related_name="workspaces")
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(
+                name="workspace_chunk_size", condition=Q(chunk_size__gt=100, chunk_size__lt=10_000)
+            ),
+            models.CheckConstraint(
+                name="workspace_overlap_below_size", condition=Q(chunk_overlap__lt=F("chunk_size"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        errors = {}
+        if not 1 <= len(self.languages) <= 3 or len(set(self.languages)) != len(self.languages):
+            errors["languages"] = "Choose one to three different languages."
+        elif unknown := set(self.languages) - set(LANGUAGES):
+            errors["languages"] = f"Unknown language: {', '.join(sorted(unknown))}."
+        if not 100 < self.chunk_size < 10_000:
+            errors["chunk_size"] = "Choose more than 100 and fewer than 10,000 characters."
+        elif self.chunk_overlap >= self.chunk_size:
+            errors["chunk_overlap"] = "The overlap must be smaller than the chunk size."
+        if errors:
+            raise ValidationError(errors)
+
+
+class Membership(models.Model):
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="one_role_per_member")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.workspace}: {self.role}"
