@@ -51,21 +51,25 @@ class Workspace(models.Model):
     engine = models.CharField(max_length=20, default="pgvector")  # a key of engines.ENGINES
     languages = models.JSONField[list[str], list[str]](default=list)  # 1 to 3 keys of LANGUAGES
     embedder = models.ForeignKey(
-        Endpoint, on_delete=models.PROTECT, related_name="embedded_workspaces",
+        Endpoint,
+        on_delete=models.PROTECT,
+        related_name="embedded_workspaces",
         limit_choices_to={"kind": Endpoint.Kind.EMBEDDING},
     )
     dimensions = models.PositiveIntegerField(editable=False)  # of the embedder when the table was made
     reranker = models.ForeignKey(
-        Endpoint, on_delete=models.PROTECT, null=True, blank=True, related_name="reranked_workspaces",
+        Endpoint,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reranked_workspaces",
         limit_choices_to={"kind": Endpoint.Kind.RERANKER},
     )
     metric = models.CharField(max_length=15, choices=Metric, default=Metric.COSINE)
     is_indexed = models.BooleanField("vector index", default=True)
     is_hybrid = models.BooleanField("hybrid search", default=True)
     parser = models.CharField(max_length=10, choices=Parser, default=Parser.FAST)
-    chunking = models.CharField(
-        max_length=12, choices=ChunkingStrategy, default=ChunkingStrategy.RECURSIVE
-    )
+    chunking = models.CharField(max_length=12, choices=ChunkingStrategy, default=ChunkingStrategy.RECURSIVE)
     chunk_size = models.PositiveIntegerField(default=1000)  # characters
     chunk_overlap = models.PositiveIntegerField(default=150)  # characters
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -1,6 +1,50 @@
-from collections.abc import Sequence
+"""route -> legs in parallel -> fuse -> relevance -> fit the budget -> passages. Each stage leaves its trace."""
 
-from .types import Retrieval, Scope
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TypeVar
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from django.db import DatabaseError
+
+from documents.models import Document
+from inference.connect import open_embedder
+from inference.errors import InferenceError
+from inference.tokens import estimate_tokens
+from models_registry.secrets import SecretMissing
+from workspaces.engines import Engine, EngineError, FoundChunk, engine_for
+from workspaces.models import Metric
+
+from .fusion import Candidate, fuse
+from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, Trace
+
+logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+CANDIDATES = 50  # each leg's
+# Below this cosine similarity no chunk is about the question, unless one holds all its words.
+RELEVANCE_FLOOR = 0.25
+
+
+@dataclass(slots=True)
+class _Run:
+    """What one search gathers on its way."""
+
+    question: str
+    sent: str
+    legs: list[Leg] = field(default_factory=list)
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def trace(self) -> Trace:
+        return Trace(self.question, self.sent, tuple(self.legs), self.timings_ms, self.dropped)
+
+    def result(self, outcome: Outcome, passages: Sequence[Passage] = ()) -> Retrieval:
+        return Retrieval(outcome, tuple(passages), self.trace())
 
 
 async def search(
@@ -12,4 +56,122 @@ async def search(
     limit: how many passages at most. token_budget: how long they may be together, in tokens (estimated).
     Raises RetrievalFailed when no leg could answer.
     """
-    raise NotImplementedError
+    started = perf_counter()
+    run = _Run(question, sent=_with_previous(question, previous))
+    dense, lexical = await _search_legs(scope, run)
+    fused = fuse(dense, lexical)
+    if not fused:
+        count = await _in_thread(engine_for(scope.workspace).count)
+        return run.result("nothing_relevant" if count else "empty")
+    if not _is_relevant(scope, dense, lexical):
+        run.dropped["below the relevance floor"] = len(fused)
+        return run.result("nothing_relevant")
+    passages = await _in_thread(lambda: _passages(_fit(fused, limit, token_budget, run)))
+    run.timings_ms["total"] = _ms_since(started)
+    return run.result("found", passages)
+
+
+def _with_previous(question: str, previous: Sequence[str]) -> str:
+    """Return the question after the one before it: the cheapest follow-up rewrite, worth .05 to .08 nDCG."""
+    return f"{previous[-1]}\n{question}" if previous else question
+
+
+# --- legs -----------------------------------------------------------------------------------------
+
+
+async def _search_legs(scope: Scope, run: _Run) -> tuple[list[FoundChunk], list[FoundChunk]]:
+    engine = engine_for(scope.workspace)
+    legs = [_leg("dense", lambda: _dense(scope, engine, run), run)]
+    if scope.workspace.is_hybrid:
+        legs.append(_leg("lexical", lambda: _lexical(scope, engine, run), run))
+    dense, *rest = await asyncio.gather(*legs)
+    if all(leg.error for leg in run.legs):
+        raise RetrievalFailed(" ".join(leg.error for leg in run.legs))
+    return dense, rest[0] if rest else []
+
+
+async def _leg(name: str, find: Callable[[], Awaitable[list[FoundChunk]]], run: _Run) -> list[FoundChunk]:
+    """Run one leg. Its failure is noted, not raised: the other may answer."""
+    started, found, error = perf_counter(), list[FoundChunk](), ""
+    try:
+        found = await find()
+    except (InferenceError, SecretMissing, EngineError) as problem:
+        error = str(problem)
+    except DatabaseError:
+        logger.exception("The %s leg failed", name)
+        error = "The search engine did not answer."
+    run.legs.append(Leg("dense" if name == "dense" else "lexical", len(found), _ms_since(started), error))
+    return found
+
+
+async def _dense(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
+    started = perf_counter()
+    async with open_embedder(scope.workspace.embedder.spec()) as embedder:
+        [vector] = await embedder.embed([run.sent], "query")
+    run.timings_ms["embed question"] = _ms_since(started)
+    return await _in_thread(lambda: engine.search_dense(vector, CANDIDATES, scope.documents))
+
+
+async def _lexical(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
+    return await _in_thread(lambda: engine.search_lexical(run.sent, CANDIDATES, scope.documents))
+
+
+def _is_relevant(scope: Scope, dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> bool:
+    """Say whether anything found is about the question. Only cosine similarity has a known scale."""
+    if not dense or scope.workspace.metric != Metric.COSINE:
+        return True
+    return dense[0].score >= RELEVANCE_FLOOR or any(hit.has_all_words for hit in lexical)
+
+
+# --- passages -------------------------------------------------------------------------------------
+
+
+def _fit(fused: Sequence[Candidate], limit: int, token_budget: int, run: _Run) -> list[Candidate]:
+    """Return the best that fit, at least one."""
+    chosen: list[Candidate] = []
+    for candidate in fused[:limit]:
+        token_budget -= estimate_tokens(candidate.chunk.text)
+        if token_budget < 0 and chosen:
+            run.dropped["over the token budget"] = len(fused[:limit]) - len(chosen)
+            break
+        chosen.append(candidate)
+    return chosen
+
+
+def _passages(candidates: Sequence[Candidate]) -> list[Passage]:
+    ids = {candidate.chunk.document_id for candidate in candidates}
+    titles: dict[UUID, str] = dict(Document.objects.filter(pk__in=ids).values_list("id", "title"))
+    known = [candidate for candidate in candidates if candidate.chunk.document_id in titles]
+    return [
+        _passage(number, candidate, titles[candidate.chunk.document_id])
+        for number, candidate in enumerate(known, 1)
+    ]
+
+
+def _passage(number: int, found: Candidate, title: str) -> Passage:
+    chunk = found.chunk
+    return Passage(
+        number=number,
+        document_id=chunk.document_id,
+        document_title=title,
+        section=chunk.section,
+        start=chunk.start,
+        end=chunk.end,
+        text=chunk.text,
+        title_path=chunk.title_path,
+        page=chunk.page,
+        score=found.score,
+        dense_rank=found.dense_rank,
+        dense_score=found.dense_score,
+        lexical_rank=found.lexical_rank,
+        lexical_score=found.lexical_score,
+    )
+
+
+async def _in_thread(function: Callable[[], _T]) -> _T:
+    result: _T = await database_sync_to_async(function, thread_sensitive=False)()
+    return result
+
+
+def _ms_since(started: float) -> float:
+    return round((perf_counter() - started) * 1000, 1)

@@ -42,6 +42,7 @@ class FoundChunk:
     title_path: tuple[str, ...]
     page: int | None
     score: float
+    has_all_words: bool = False  # lexical: every word of the question is in this chunk
 
 
 class Engine(Protocol):
@@ -55,9 +56,7 @@ class Engine(Protocol):
     def embedded_hashes(self, document_id: UUID) -> set[bytes]:
         """Return the content hashes of this document that have a vector already, staged or live."""
 
-    def stage(
-        self, document_id: UUID, chunks: Sequence[NewChunk], vectors: Sequence[Vector | None]
-    ) -> None:
+    def stage(self, document_id: UUID, chunks: Sequence[NewChunk], vectors: Sequence[Vector | None]) -> None:
         """Put a batch where no search sees it. A vector of None is copied from the chunk with the same hash.
 
         Staging an ordinal again replaces it. Raises WrongDimensions.
@@ -72,11 +71,15 @@ class Engine(Protocol):
     def forget(self, document_id: UUID) -> None:
         """Remove every chunk of the document, staged and live."""
 
-    def search_dense(self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None) -> list[FoundChunk]:
+    def search_dense(
+        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None
+    ) -> list[FoundChunk]:
         """Return the live chunks nearest to the vector, best first; only of `documents`, if given."""
 
-    def search_lexical(self, question: str, limit: int, documents: Sequence[UUID] | None = None) -> list[FoundChunk]:
-        """Return the live chunks that share words with the question, best first."""
+    def search_lexical(
+        self, question: str, limit: int, documents: Sequence[UUID] | None = None
+    ) -> list[FoundChunk]:
+        """Return the live chunks that share a word with the question, best first; stop words do not count."""
 
     def count(self) -> int:
         """Return how many live chunks there are."""

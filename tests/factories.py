@@ -1,0 +1,67 @@
+"""The smallest valid thing of each kind, ready saved. Name what the test is about; the rest is made up."""
+
+from itertools import count
+from typing import Any
+
+from accounts.models import User
+from models_registry.models import Endpoint
+from workspaces.models import Membership, Role, Workspace
+from workspaces.provision import create_workspace
+
+_numbers = count(1)
+
+
+def user(**fields: Any) -> User:
+    fields.setdefault("username", f"user{next(_numbers)}")
+    password = fields.pop("password", None)
+    made = User(**fields)
+    made.set_password(password) if password else made.set_unusable_password()
+    made.save()
+    return made
+
+
+def operator(**fields: Any) -> User:
+    return user(is_staff=True, is_superuser=True, **fields)
+
+
+def embedder(**fields: Any) -> Endpoint:
+    """An embedding endpoint; `base_url` points it at a server of the test's."""
+    base_url = fields.pop("base_url", "http://127.0.0.1:9/v1")
+    defaults = {
+        "name": f"embedder {next(_numbers)}",
+        "kind": Endpoint.Kind.EMBEDDING,
+        "provider": "openai_compat",
+        "model": "fake-embedding",
+        "options": {"base_url": base_url},
+        "dimensions": 3,
+        "last_check_ok": True,
+    }
+    return Endpoint.objects.create(**defaults | fields)
+
+
+def chat_endpoint(**fields: Any) -> Endpoint:
+    """A chat endpoint; `base_url` points it at a server of the test's. Without one it is Quotes."""
+    base_url = fields.pop("base_url", None)
+    provider = {"provider": "openai_compat", "model": "fake-chat", "options": {"base_url": base_url}}
+    defaults = {
+        "name": f"model {next(_numbers)}",
+        "kind": Endpoint.Kind.CHAT,
+        "last_check_ok": True,
+        **(provider if base_url else {"provider": "quotes"}),
+    }
+    return Endpoint.objects.create(**defaults | fields)
+
+
+def workspace(*, dimensions: int = 3, **fields: Any) -> Workspace:
+    fields.setdefault("name", f"workspace {next(_numbers)}")
+    fields.setdefault("languages", ["en"])
+    made_by = fields.pop("created_by", None)
+    fields.setdefault("embedder", None)
+    fields["embedder"] = fields["embedder"] or embedder(dimensions=dimensions)
+    return create_workspace(made_by, **fields)
+
+
+def member(of: Workspace, role: str = Role.VIEWER, **fields: Any) -> User:
+    made = user(**fields)
+    Membership.objects.create(workspace=of, user=made, role=role)
+    return made

@@ -1,0 +1,200 @@
+"""What every engine promises (workspaces/engines/contract.py), here of pgvector."""
+
+import threading
+from uuid import uuid4
+
+import pytest
+from django.db import connection, transaction
+
+from tests import factories
+from workspaces.engines import Incomplete, NewChunk, WrongDimensions, engine_for
+from workspaces.models import Metric, Workspace
+
+pytestmark = pytest.mark.django_db
+
+
+def chunk(ordinal: int, text: str) -> NewChunk:
+    return NewChunk(ordinal, text, text.encode(), section=0, start=0, end=len(text), language="en")
+
+
+def put(workspace: Workspace, texts: dict[str, list[float]], document=None):
+    engine, document = engine_for(workspace), document or uuid4()
+    engine.stage(document, [chunk(i, text) for i, text in enumerate(texts)], list(texts.values()))
+    engine.publish(document, len(texts))
+    return document
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return factories.workspace(dimensions=3)
+
+
+@pytest.mark.parametrize("metric", Metric.values)
+def test_dense_search_puts_the_nearest_first(metric):
+    workspace = factories.workspace(dimensions=3, metric=metric)
+    put(workspace, {"north": [1, 0, 0], "east": [0, 1, 0], "north-east": [0.7, 0.7, 0]})
+    found = engine_for(workspace).search_dense([1, 0.1, 0], limit=3)
+    assert [hit.text for hit in found] == ["north", "north-east", "east"]
+    assert found[0].score > found[1].score > found[2].score
+
+
+def test_cosine_similarity_is_one_for_the_same_direction(workspace):
+    put(workspace, {"north": [2, 0, 0]})
+    assert engine_for(workspace).search_dense([5, 0, 0], 1)[0].score == pytest.approx(1, abs=1e-3)
+
+
+def test_lexical_search_needs_one_word_not_all_and_ignores_inflection(workspace):
+    put(workspace, {"The pumps were inspected": [1, 0, 0], "Nothing alike": [0, 1, 0]})
+    [hit] = engine_for(workspace).search_lexical("Who inspects a pump on Sundays?", 5)
+    assert hit.text == "The pumps were inspected"
+    assert not hit.has_all_words
+
+
+def test_a_chunk_with_every_word_says_so(workspace):
+    put(workspace, {"error ERR_42 means low pressure": [1, 0, 0]})
+    [hit] = engine_for(workspace).search_lexical("pressure ERR_42", 5)
+    assert hit.has_all_words
+
+
+def test_words_are_stemmed_in_each_language_of_the_workspace():
+    workspace = factories.workspace(dimensions=3, languages=["en", "de"])
+    put(workspace, {"Die Häuser der Stadt": [1, 0, 0], "Two houses": [0, 1, 0]})
+    engine = engine_for(workspace)
+    assert engine.search_lexical("Haus", 5)[0].text == "Die Häuser der Stadt"
+    assert engine.search_lexical("house", 5)[0].text == "Two houses"
+
+
+def test_staged_chunks_are_not_found_before_they_are_published(workspace):
+    engine, document = engine_for(workspace), uuid4()
+    engine.stage(document, [chunk(0, "secret pump")], [[1, 0, 0]])
+    assert engine.search_dense([1, 0, 0], 5) == engine.search_lexical("pump", 5) == []
+    assert engine.count() == 0
+    engine.publish(document, 1)
+    assert engine.count() == 1
+
+
+def test_publishing_replaces_the_old_version_whole(workspace):
+    document = put(workspace, {"old one": [1, 0, 0], "old two": [0, 1, 0]})
+    put(workspace, {"new": [0, 0, 1]}, document)
+    assert [hit.text for hit in engine_for(workspace).search_dense([0, 0, 1], 5)] == ["new"]
+
+
+def test_an_incomplete_version_is_refused_and_the_old_one_stays(workspace):
+    document = put(workspace, {"old": [1, 0, 0]})
+    engine = engine_for(workspace)
+    engine.stage(document, [chunk(0, "new")], [[0, 1, 0]])
+    with pytest.raises(Incomplete):
+        engine.publish(document, 2)
+    assert [hit.text for hit in engine.search_dense([0, 1, 0], 5)] == ["old"]
+
+
+def test_staging_twice_leaves_no_double(workspace):
+    engine, document = engine_for(workspace), uuid4()
+    for _ in range(2):
+        engine.stage(document, [chunk(0, "once")], [[1, 0, 0]])
+    engine.publish(document, 1)
+    assert engine.count() == 1
+
+
+def test_leftovers_of_a_longer_attempt_are_not_published(workspace):
+    engine, document = engine_for(workspace), uuid4()
+    engine.stage(document, [chunk(0, "a"), chunk(1, "b")], [[1, 0, 0], [0, 1, 0]])
+    engine.stage(document, [chunk(0, "a")], [None])
+    engine.publish(document, 1)
+    assert [hit.text for hit in engine.search_dense([0, 1, 0], 5)] == ["a"]
+
+
+def test_a_known_text_keeps_its_vector_without_being_embedded_again(workspace):
+    document = put(workspace, {"known": [0, 0, 1]})
+    engine = engine_for(workspace)
+    assert engine.embedded_hashes(document) == {b"known"}
+    engine.stage(document, [chunk(0, "known")], [None])
+    engine.publish(document, 1)
+    assert engine.search_dense([0, 0, 1], 1)[0].score == pytest.approx(1, abs=1e-3)
+
+
+def test_search_may_be_limited_to_some_documents(workspace):
+    wanted = put(workspace, {"wanted pump": [0, 1, 0]})
+    put(workspace, {"other pump": [1, 0, 0]})
+    engine = engine_for(workspace)
+    assert [hit.text for hit in engine.search_dense([1, 0, 0], 5, [wanted])] == ["wanted pump"]
+    assert [hit.text for hit in engine.search_lexical("pump", 5, [wanted])] == ["wanted pump"]
+    assert engine.search_dense([1, 0, 0], 5, []) == []
+
+
+def test_a_narrow_filter_still_gives_as_many_as_asked(workspace):
+    crowd = {f"crowd {i}": [1, i / 1000, 0] for i in range(600)}
+    put(workspace, crowd)
+    few = put(workspace, {f"few {i}": [-1, 1, i / 10] for i in range(10)})
+    assert len(engine_for(workspace).search_dense([1, 0, 0], 10, [few])) == 10
+
+
+def test_forgetting_removes_staged_and_live_chunks(workspace):
+    engine, document = engine_for(workspace), put(workspace, {"live": [1, 0, 0]})
+    engine.stage(document, [chunk(0, "staged")], [[0, 1, 0]])
+    engine.forget(document)
+    assert engine.count() == 0
+    assert engine.embedded_hashes(document) == set()
+
+
+def test_vectors_of_another_size_are_refused_with_what_to_do(workspace):
+    engine = engine_for(workspace)
+    with pytest.raises(WrongDimensions, match="returned 2 dimensions, but this workspace was made for 3"):
+        engine.stage(uuid4(), [chunk(0, "x")], [[1, 0]])
+    with pytest.raises(WrongDimensions):
+        engine.search_dense([1, 0], 5)
+
+
+@pytest.mark.parametrize(
+    "question", ["'; DROP TABLE x; --", "a & | ! ( :*", "%s %(x)s {table}", "", "\\ \" '"]
+)
+def test_a_question_is_only_text(workspace, question):
+    put(workspace, {"north": [1, 0, 0]})
+    engine_for(workspace).search_lexical(question, 5)
+    assert engine_for(workspace).count() == 1
+
+
+def test_two_workspaces_do_not_see_each_other():
+    one, two = factories.workspace(dimensions=3), factories.workspace(dimensions=3)
+    put(one, {"mine": [1, 0, 0]})
+    assert engine_for(two).search_dense([1, 0, 0], 5) == engine_for(two).search_lexical("mine", 5) == []
+
+
+def test_more_dimensions_than_the_index_takes_are_searched_exactly():
+    workspace = factories.workspace(dimensions=4001)
+    assert not engine_for(workspace).has_vector_index
+    put(workspace, {"wide": [1.0] * 4001})
+    assert engine_for(workspace).search_dense([1.0] * 4001, 1)[0].text == "wide"
+
+
+def test_the_table_goes_with_the_transaction_that_made_it():
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        workspace = factories.workspace(dimensions=3)
+        raise ZeroDivisionError
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [f"chunks.w_{workspace.id.hex}"])
+        assert cursor.fetchone() == (None,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_searcher_never_sees_none_or_a_mix_while_versions_change():
+    workspace = factories.workspace(dimensions=3)
+    versions = [{f"{v} {i}": [1.0, i / 10, 0.0] for i in range(5)} for v in ("even", "odd")]
+    document = put(workspace, versions[0])
+    seen: list[set[str]] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            found = engine_for(workspace).search_dense([1, 0, 0], 20)
+            seen.append({hit.text.split()[0] for hit in found} if len(found) == 5 else {"wrong count"})
+        connection.close()
+
+    searcher = threading.Thread(target=look)
+    searcher.start()
+    for round in range(20):
+        put(workspace, versions[round % 2], document)
+    stop.set()
+    searcher.join()
+    assert len(seen) > 5
+    assert all(versions in ({"even"}, {"odd"}) for versions in seen), seen

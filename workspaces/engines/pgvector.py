@@ -1,0 +1,240 @@
+"""Chunks in PostgreSQL: one table per workspace, in a schema of their own.
+
+A batch is staged with `live = false`, where no search sees it, and published by one update, so that a
+searcher finds a document's old chunks or its new ones, never none and never a mix. The key on
+(document, live, ordinal) makes a double impossible.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, LiteralString
+from uuid import UUID
+
+from django.db import connection, transaction
+from psycopg import sql
+
+from inference.types import Vector
+from workspaces.languages import search_configuration
+from workspaces.models import Metric, Workspace
+
+from .contract import FoundChunk, Incomplete, NewChunk, WrongDimensions
+
+SCHEMA = "chunks"
+MAX_INDEXED_DIMENSIONS = 4000  # of a halfvec in an HNSW index (pgvector README, "HNSW")
+MAX_DIMENSIONS = 16_000  # of a halfvec column
+EF_SEARCH = 100  # candidates HNSW keeps; recall .99 on 100,000 chunks (docs/adr/0004-halfvec-hnsw.md)
+
+# metric -> (operator, operator class, similarity from the operator's distance `d`)
+_METRICS = {
+    Metric.COSINE: ("<=>", "halfvec_cosine_ops", "1 - d"),
+    Metric.L2: ("<->", "halfvec_l2_ops", "-d"),
+    Metric.INNER_PRODUCT: ("<#>", "halfvec_ip_ops", "-d"),  # pgvector gives the negative product
+}
+_FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_path, page")
+
+
+def _literal(vector: Vector) -> str:
+    """Return pgvector's text form. Five digits hold all of a half float's eleven bits."""
+    return f"[{','.join(f'{value:.5g}' for value in vector)}]"
+
+
+class PgVector:
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.table = sql.Identifier(SCHEMA, f"w_{workspace.id.hex}")
+        operator, self.operator_class, self.similarity = _METRICS[Metric(workspace.metric)]
+        self.operator = sql.SQL(operator)
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        w = self.workspace
+        if not 0 < w.dimensions <= MAX_DIMENSIONS:
+            raise WrongDimensions(
+                f"pgvector keeps vectors of 1 to {MAX_DIMENSIONS:,} dimensions, not {w.dimensions:,}."
+            )
+        self._run("CREATE SCHEMA IF NOT EXISTS {schema}", schema=sql.Identifier(SCHEMA))
+        self._run(
+            """CREATE TABLE {table} (
+                id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                document_id uuid NOT NULL,
+                live boolean NOT NULL DEFAULT false,
+                ordinal integer NOT NULL,
+                text text NOT NULL,
+                content_hash bytea NOT NULL,
+                section integer NOT NULL,
+                start integer NOT NULL,
+                stop integer NOT NULL,
+                language text NOT NULL,
+                title_path text[] NOT NULL,
+                page integer,
+                metadata jsonb NOT NULL,
+                embedding halfvec({dimensions}) NOT NULL,
+                words tsvector NOT NULL,
+                UNIQUE (document_id, live, ordinal)
+            )""",
+            dimensions=sql.Literal(w.dimensions),
+        )
+        self._run("CREATE INDEX ON {table} USING gin (words) WHERE live")
+        if self.has_vector_index:
+            self._run(
+                "CREATE INDEX ON {table} USING hnsw (embedding {ops}) WHERE live",
+                ops=sql.SQL(self.operator_class),
+            )
+
+    @property
+    def has_vector_index(self) -> bool:
+        """Without one, search is exact: right at any size, slow beyond some 100,000 chunks."""
+        return self.workspace.is_indexed and self.workspace.dimensions <= MAX_INDEXED_DIMENSIONS
+
+    def drop(self) -> None:
+        self._run("DROP TABLE IF EXISTS {table}")
+
+    # --- in -----------------------------------------------------------------------------------
+
+    def embedded_hashes(self, document_id: UUID) -> set[bytes]:
+        rows = self._run("SELECT DISTINCT content_hash FROM {table} WHERE document_id = %s", [document_id])
+        return {bytes(row[0]) for row in rows}
+
+    def stage(self, document_id: UUID, chunks: Sequence[NewChunk], vectors: Sequence[Vector | None]) -> None:
+        if wrong := next((v for v in vectors if v is not None and len(v) != self.workspace.dimensions), None):
+            raise WrongDimensions(
+                f"The embedding model returned {len(wrong)} dimensions, but this workspace was made for "
+                f"{self.workspace.dimensions}. Choose the model it was made with, or make a new workspace."
+            )
+        rows = [self._row(document_id, chunk, vector) for chunk, vector in zip(chunks, vectors, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                sql.SQL(
+                    """INSERT INTO {table} (document_id, ordinal, text, content_hash, section, start, stop,
+                        language, title_path, page, metadata, embedding, words)
+                    VALUES (%(document)s, %(ordinal)s, %(text)s, %(hash)s, %(section)s, %(start)s, %(stop)s,
+                        %(language)s, %(title_path)s, %(page)s, %(metadata)s::jsonb,
+                        coalesce(%(vector)s::halfvec, (SELECT embedding FROM {table}
+                            WHERE document_id = %(document)s AND content_hash = %(hash)s LIMIT 1)),
+                        {words})
+                    ON CONFLICT (document_id, live, ordinal) DO UPDATE SET
+                        text = excluded.text, content_hash = excluded.content_hash,
+                        section = excluded.section, start = excluded.start, stop = excluded.stop,
+                        language = excluded.language, title_path = excluded.title_path, page = excluded.page,
+                        metadata = excluded.metadata, embedding = excluded.embedding, words = excluded.words"""
+                )
+                .format(table=self.table, words=self._words(sql.SQL("%(text)s")))
+                .as_string(cursor.connection),
+                rows,
+            )
+
+    def _row(self, document_id: UUID, chunk: NewChunk, vector: Vector | None) -> dict[str, Any]:
+        return {
+            "document": document_id,
+            "ordinal": chunk.ordinal,
+            "text": chunk.text,
+            "hash": chunk.content_hash,
+            "section": chunk.section,
+            "start": chunk.start,
+            "stop": chunk.end,
+            "language": chunk.language,
+            "title_path": list(chunk.title_path),
+            "page": chunk.page,
+            "metadata": json.dumps(chunk.metadata),
+            "vector": None if vector is None else _literal(vector),
+        }
+
+    def publish(self, document_id: UUID, chunk_count: int) -> None:
+        with transaction.atomic():
+            self._run(
+                "DELETE FROM {table} WHERE document_id = %s AND (live OR ordinal >= %s)",
+                [document_id, chunk_count],
+            )
+            staged = self._run(
+                "WITH shown AS (UPDATE {table} SET live = true WHERE document_id = %s RETURNING 1) "
+                "SELECT count(*) FROM shown",
+                [document_id],
+            )[0][0]
+            if staged != chunk_count:
+                raise Incomplete(f"{staged} of {chunk_count} chunks are staged: nothing was published.")
+
+    def forget(self, document_id: UUID) -> None:
+        self._run("DELETE FROM {table} WHERE document_id = %s", [document_id])
+
+    # --- out ----------------------------------------------------------------------------------
+
+    def search_dense(
+        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None
+    ) -> list[FoundChunk]:
+        if len(vector) != self.workspace.dimensions:
+            raise WrongDimensions(
+                f"The question's embedding has {len(vector)} dimensions, the workspace {self.workspace.dimensions}."
+            )
+        with transaction.atomic():
+            # Without iterative scan a filter leaves HNSW with a handful of its candidates, or none.
+            self._run("SET LOCAL hnsw.iterative_scan = strict_order")
+            self._run("SET LOCAL hnsw.ef_search = {ef}", ef=sql.Literal(max(EF_SEARCH, min(limit, 1000))))
+            rows = self._run(
+                """SELECT {fields}, {similarity} FROM (
+                    SELECT *, embedding {operator} %s::halfvec AS d FROM {table}
+                    WHERE live {chosen} ORDER BY d LIMIT %s) nearest
+                ORDER BY d""",
+                [_literal(vector), *self._chosen(documents), limit],
+                fields=_FIELDS,
+                operator=self.operator,
+                similarity=sql.SQL(self.similarity),
+                chosen=self._chosen_sql(documents),
+            )
+        return [_found(row) for row in rows]
+
+    def search_lexical(
+        self, question: str, limit: int, documents: Sequence[UUID] | None = None
+    ) -> list[FoundChunk]:
+        rows = self._run(
+            """SELECT {fields}, ts_rank_cd(words, any_word, 32) AS rank, words @@ all_words
+            FROM {table}, (SELECT {any} AS any_word, {all} AS all_words) question
+            WHERE live AND words @@ any_word {chosen} ORDER BY rank DESC, id LIMIT %s""",
+            [*[question] * 2 * len(self._configurations()), *self._chosen(documents), limit],
+            fields=_FIELDS,
+            any=self._query("replace(plainto_tsquery({name}::regconfig, %s)::text, '&', '|')::tsquery"),
+            all=self._query("plainto_tsquery({name}::regconfig, %s)"),
+            chosen=self._chosen_sql(documents),
+        )
+        return [_found(row) for row in rows]
+
+    def count(self) -> int:
+        return int(self._run("SELECT count(*) FROM {table} WHERE live")[0][0])
+
+    # --- SQL ----------------------------------------------------------------------------------
+
+    def _configurations(self) -> list[sql.Literal]:
+        names = dict.fromkeys(search_configuration(language) for language in self.workspace.languages)
+        return [sql.Literal(name) for name in names]
+
+    def _words(self, text: sql.Composable) -> sql.Composed:
+        """Return a tsvector of the text, stemmed in each of the workspace's languages."""
+        return sql.SQL(" || ").join(
+            sql.SQL("to_tsvector({name}::regconfig, {text})").format(name=name, text=text)
+            for name in self._configurations()
+        )
+
+    def _query(self, one: LiteralString) -> sql.Composed:
+        """Return `one` for each of the workspace's languages, any of which may match."""
+        return sql.SQL(" || ").join(sql.SQL(one).format(name=name) for name in self._configurations())
+
+    @staticmethod
+    def _chosen(documents: Sequence[UUID] | None) -> list[list[UUID]]:
+        return [] if documents is None else [list(documents)]
+
+    @staticmethod
+    def _chosen_sql(documents: Sequence[UUID] | None) -> sql.SQL:
+        return sql.SQL("" if documents is None else "AND document_id = ANY(%s)")
+
+    def _run(
+        self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable
+    ) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            composed = sql.SQL(query).format(table=self.table, **parts)
+            cursor.execute(composed.as_string(cursor.connection), params or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+def _found(row: tuple[Any, ...]) -> FoundChunk:
+    (*fields, title_path, page, score), has_all_words = row[:10], bool(row[10:] and row[10])
+    return FoundChunk(*fields, tuple(title_path), page, float(score), has_all_words)

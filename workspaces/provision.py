@@ -1,0 +1,48 @@
+"""Makes and removes workspaces, each with the place where its chunks live."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.models import User, record
+
+from .engines import ENGINES, engine_for
+from .models import Membership, Role, Workspace
+
+
+def create_workspace(user: User | None, members: Iterable[User] = (), **fields: Any) -> Workspace:
+    """Make a workspace, its chunk table, and `user` its manager, all or nothing.
+
+    fields: those of Workspace. The embedder must have passed a check: its dimensions shape the table.
+    Raises ValidationError with a sentence per field.
+    """
+    workspace = Workspace(created_by=user, **fields)
+    if workspace.embedder.dimensions is None:
+        raise ValidationError(
+            {"embedder": f"{workspace.embedder} has not passed a check yet, so its dimensions are unknown."}
+        )
+    if workspace.engine not in ENGINES:
+        raise ValidationError({"engine": f"Choose one of: {', '.join(ENGINES)}."})
+    workspace.dimensions = workspace.embedder.dimensions
+    workspace.full_clean()
+    with transaction.atomic():
+        workspace.save()
+        engine_for(workspace).create()
+        for member in members:
+            Membership.objects.create(workspace=workspace, user=member, role=Role.VIEWER)
+        if user:
+            Membership.objects.update_or_create(
+                workspace=workspace, user=user, defaults={"role": Role.MANAGER}
+            )
+        record(user, "workspace.create", workspace.name, id=str(workspace.id))
+    return workspace
+
+
+@transaction.atomic
+def delete_workspace(user: User | None, workspace: Workspace) -> None:
+    """Remove the workspace, its chunks, its documents and (after the commit) their files."""
+    record(user, "workspace.delete", workspace.name, id=str(workspace.id), documents=workspace.document_count)
+    engine_for(workspace).drop()
+    workspace.delete()
