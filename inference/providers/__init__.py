@@ -1,0 +1,103 @@
+"""The providers we know: each a transport with its authentication.
+
+Adding one is a module here and a row in PROVIDERS; nothing else mentions it by name.
+Importing this table is cheap: the HTTP client is imported where a model is opened.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from inference.errors import Misconfigured
+from inference.protocols import ChatModel, Embedder, Reranker
+from inference.types import EndpointSpec
+
+from . import openai_compat, sagemaker_contract
+
+if TYPE_CHECKING:
+    from inference.http import Http
+
+Kind = Literal["chat", "embedding", "reranker"]
+Model = TypeVar("Model")
+Opener = Callable[[EndpointSpec, Any, "Http"], Model]  # spec, its parsed options, the connection
+
+
+class BatchEmbedder(Embedder, Protocol):
+    batch_size: int  # the most texts it takes at once
+
+
+class BatchReranker(Reranker, Protocol):
+    batch_size: int  # the most passages it takes at once
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    label: str
+    description: str  # one sentence for the operator
+    options: type[BaseModel]
+    needs_model: bool = True  # False: the server has one model, or there is none
+    takes_secret: bool = False
+    chat: Opener[ChatModel] | None = None
+    embedding: Opener[BatchEmbedder] | None = None
+    reranker: Opener[BatchReranker] | None = None
+
+    def supports(self, kind: str) -> bool:
+        return kind in self.kinds
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        openers: dict[Kind, object] = {
+            "chat": self.chat,
+            "embedding": self.embedding,
+            "reranker": self.reranker,
+        }
+        return tuple(kind for kind, opener in openers.items() if opener)
+
+
+PROVIDERS: dict[str, Provider] = {
+    "openai_compat": Provider(
+        label="OpenAI-compatible server",
+        description="Any server with OpenAI's HTTP interface: OpenAI itself, vLLM, llama.cpp, Ollama, LM Studio.",
+        options=openai_compat.OpenAIOptions,
+        takes_secret=True,
+        chat=openai_compat.OpenAIChat,
+        embedding=openai_compat.OpenAIEmbedder,
+    ),
+    "sagemaker_contract": Provider(
+        label="Ragsite model container",
+        description="Our own container for embedding models and cross-encoders, reached by plain HTTP.",
+        options=sagemaker_contract.ContainerOptions,
+        needs_model=False,
+        embedding=sagemaker_contract.ContainerEmbedder,
+        reranker=sagemaker_contract.ContainerReranker,
+    ),
+}
+
+
+def parse_options(provider: str, raw: Mapping[str, Any]) -> BaseModel:
+    """Return the provider's options, checked. Raises Misconfigured naming the field and the remedy."""
+    if provider not in PROVIDERS:
+        raise Misconfigured(f"There is no provider {provider!r}. Choose one of: {', '.join(PROVIDERS)}.")
+    options = PROVIDERS[provider].options
+    try:
+        return options.model_validate(dict(raw))
+    except ValidationError as error:
+        raise Misconfigured(" ".join(_sentence(options, dict(item)) for item in error.errors())) from error
+
+
+def _sentence(options: type[BaseModel], error: dict[str, Any]) -> str:
+    name = str(error["loc"][0])
+    match error["type"]:
+        case "extra_forbidden":
+            known = ", ".join(options.model_fields) or "none"
+            return f"There is no option {name!r}: remove it. Known options: {known}."
+        case "missing":
+            return f"{_title(options, name)} ({name}) is missing: fill it in."
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    return f"{_title(options, name)} ({name}): {reason[:1].lower()}{reason[1:]}."
+
+
+def _title(options: type[BaseModel], name: str) -> str:
+    return options.model_fields[name].title or name

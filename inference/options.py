@@ -1,0 +1,40 @@
+"""The base of what an operator may set for an endpoint, and the fields that providers share."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Options(BaseModel):
+    """Each field has a title and a description: the admin makes its form from them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _checked_address(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        is_sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound or not address.isprintable() or " " in address:
+        raise ValueError("write an address such as https://models.example.com/v1")
+    if parts.username or parts.password:
+        raise ValueError("leave user and password out of the address; use the secret reference")
+    if parts.query or parts.fragment:
+        raise ValueError("leave out everything from the ? or # on")
+    return address.rstrip("/")
+
+
+HttpAddress = Annotated[str, AfterValidator(_checked_address)]  # without a trailing slash
+
+BatchSize = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=2048,
+        title="Batch size",
+        description="How many texts to send in one request. Smaller if the server refuses long requests.",
+    ),
+]

@@ -1,0 +1,87 @@
+"""Servers with OpenAI's HTTP interface."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from inference.options import BatchSize, HttpAddress, Options
+from inference.types import ChatEvent, ChatRequest, EndpointSpec, TextRole, Vector
+from inference.wire import openai_chat, openai_embeddings
+from inference.wire.sse import SseReader
+
+if TYPE_CHECKING:
+    from inference.http import Http
+
+
+class OpenAIOptions(Options):
+    base_url: HttpAddress = Field(
+        default="https://api.openai.com/v1",
+        title="Base URL",
+        description="Where the interface begins, usually ending in /v1.",
+    )
+    include_usage: bool = Field(
+        default=True,
+        title="Ask for token counts",
+        description="Switch off for a server that refuses stream_options; tokens are then estimated.",
+    )
+    sampling: bool = Field(
+        default=True,
+        title="Send temperature and top-p",
+        description="Switch off for reasoning models, which refuse them.",
+    )
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens",
+        title="Name of the token limit",
+        description="OpenAI's newer models want max_completion_tokens; most other servers know max_tokens.",
+    )
+    dimensions: int | None = Field(
+        default=None,
+        ge=1,
+        le=16_000,
+        title="Embedding dimensions",
+        description="Only for embedding models that can shorten their vectors; empty: the model's own.",
+    )
+    batch_size: BatchSize = 64
+
+
+class _OpenAI:
+    def __init__(self, spec: EndpointSpec, options: OpenAIOptions, http: "Http") -> None:
+        self.batch_size = options.batch_size
+        self._model = spec.model
+        self._options = options
+        self._http = http
+        self._headers = {"Authorization": f"Bearer {spec.secret}"} if spec.secret else {}
+
+
+class OpenAIChat(_OpenAI):
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        url = f"{self._options.base_url}/chat/completions"
+        body = openai_chat.body(
+            self._model,
+            request,
+            include_usage=self._options.include_usage,
+            sampling=self._options.sampling,
+            limit_field=self._options.limit_field,
+        )
+        if not request.streaming:
+            for event in openai_chat.read_reply(await self._http.post(url, body, self._headers), request):
+                yield event
+            return
+        reader, reply = SseReader(), openai_chat.ReplyReader(request)
+        async with self._http.stream(url, body, self._headers) as pieces:
+            async for piece in pieces:
+                for sent in reader.feed(piece):
+                    for event in reply.feed(sent.data):
+                        yield event
+                if reply.is_complete:
+                    break
+        for event in reply.close():
+            yield event
+
+
+class OpenAIEmbedder(_OpenAI):
+    async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
+        url = f"{self._options.base_url}/embeddings"
+        body = openai_embeddings.body(self._model, texts, self._options.dimensions)
+        return openai_embeddings.read_reply(await self._http.post(url, body, self._headers))

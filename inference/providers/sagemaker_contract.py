@@ -1,0 +1,40 @@
+"""Our serving container behind its own address: the contract of SageMaker endpoints, over plain HTTP."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from inference.options import BatchSize, HttpAddress, Options
+from inference.types import EndpointSpec, TextRole, Vector
+from inference.wire import embed_rerank
+
+if TYPE_CHECKING:
+    from inference.http import Http
+
+
+class ContainerOptions(Options):
+    url: HttpAddress = Field(
+        title="Address",
+        description="Of the container, without /invocations, e.g. http://127.0.0.1:8080.",
+    )
+    batch_size: BatchSize = 32
+
+
+class _Container:
+    def __init__(self, spec: EndpointSpec, options: ContainerOptions, http: "Http") -> None:
+        self.batch_size = options.batch_size
+        self._http = http
+        self._url = f"{options.url}/invocations"
+
+
+class ContainerEmbedder(_Container):
+    async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
+        reply = await self._http.post(self._url, embed_rerank.embeddings_request(texts, role))
+        return embed_rerank.read_embeddings(reply)
+
+
+class ContainerReranker(_Container):
+    async def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        reply = await self._http.post(self._url, embed_rerank.scores_request(query, passages))
+        return embed_rerank.read_scores(reply)

@@ -1,0 +1,124 @@
+"""OpenAI's chat completions: our request as a body, its replies as our events.
+
+Servers differ: some send no usage, some no finish reason, some no [DONE]; vLLM reports an error inside the
+stream after a 200; reasoning models write `reasoning_content` before the answer, which is not part of it.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from inference.errors import BadReply
+from inference.types import ChatEvent, ChatRequest, Finished, TextDelta, Usage
+
+from .refusals import error_for, words_in
+
+LimitField = Literal["max_tokens", "max_completion_tokens"]
+_REASONS: dict[str, Literal["length", "filtered"]] = {"length": "length", "content_filter": "filtered"}
+_CHARACTERS_PER_TOKEN = 4  # of English; only for estimates
+
+
+class _Text(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    index: int = 0
+    delta: _Text | None = None  # in a stream
+    message: _Text | None = None  # in a whole reply
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Reply(BaseModel):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+def body(
+    model: str,
+    request: ChatRequest,
+    *,
+    include_usage: bool = True,
+    sampling: bool = True,
+    limit_field: LimitField = "max_tokens",
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+        limit_field: request.max_tokens,
+        "stream": request.streaming,
+    }
+    if sampling:
+        body |= {"temperature": request.temperature, "top_p": request.top_p}
+    if request.streaming and include_usage:
+        body["stream_options"] = {"include_usage": True}
+    return body
+
+
+class ReplyReader:
+    """Reads the data of one stream's events, in order."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self.is_complete = False  # the server said [DONE]
+        self._request = request
+        self._written = 0  # characters
+        self._usage: _Usage | None = None
+        self._reason: str | None = None
+
+    def feed(self, data: str) -> list[ChatEvent]:
+        """Return the words in it. Raises InferenceError when it is an error, BadReply when it is no JSON."""
+        if data == "[DONE]":
+            self.is_complete = True
+            return []
+        reply = _parsed(data)
+        self._usage = reply.usage or self._usage
+        return [TextDelta(text) for choice in reply.choices if (text := self._take(choice))]
+
+    def _take(self, choice: _Choice) -> str:
+        if choice.index != 0:
+            return ""
+        self._reason = choice.finish_reason or self._reason
+        text = (choice.delta or choice.message or _Text()).content or ""
+        self._written += len(text)
+        return text
+
+    def close(self) -> list[ChatEvent]:
+        """Return Usage and Finished. Raises BadReply when the answer is not finished."""
+        if not self.is_complete and self._reason is None:
+            raise BadReply("The model's server ended the answer in the middle.")
+        return [self._counted(), Finished(_REASONS.get(self._reason or "stop", "stop"))]
+
+    def _counted(self) -> Usage:
+        if self._usage is not None:
+            return Usage(self._usage.prompt_tokens, self._usage.completion_tokens)
+        read = sum(len(message.text) for message in self._request.messages)
+        return Usage(_estimated(read), _estimated(self._written), is_estimate=True)
+
+
+def read_reply(data: bytes, request: ChatRequest) -> list[ChatEvent]:
+    """Return the events of a reply that was not streamed."""
+    reader = ReplyReader(request)
+    events = reader.feed(data.decode(errors="replace"))
+    return events + reader.close()
+
+
+def _parsed(data: str) -> _Reply:
+    try:
+        reply = _Reply.model_validate_json(data)
+    except ValidationError as error:
+        raise BadReply("The model's server sent something that is no chat completion.") from error
+    if reply.error:
+        code = reply.error.get("code") if isinstance(reply.error, dict) else None
+        status = code if isinstance(code, int) and 400 <= code < 600 else 500
+        raise error_for(status, words_in({"error": reply.error}))
+    return reply
+
+
+def _estimated(characters: int) -> int:
+    return -(-characters // _CHARACTERS_PER_TOKEN)

@@ -1,0 +1,62 @@
+"""What a server says when it refuses: its words, and the error they mean for us."""
+
+import json
+from typing import Any
+
+from inference.errors import (
+    InferenceError,
+    Misconfigured,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
+
+_MOST_CHARACTERS = 300
+
+
+def words_of(body: bytes) -> str:
+    """Return the server's own explanation, shortened; "" when there is none to read."""
+    try:
+        return words_in(json.loads(body))
+    except ValueError:  # a proxy's HTML page says nothing that an operator wants to read
+        return ""
+
+
+def words_in(reply: Any) -> str:
+    """Return the explanation in a decoded reply: OpenAI's, FastAPI's, Ollama's and Hugging Face's shapes."""
+    match reply:
+        case {"error": dict(error)}:
+            return words_in(error)
+        case {"error": str(text)} | {"message": str(text)} | {"detail": str(text)}:
+            return _shortened(text)
+        case {"detail": [{"msg": str(text), **place}, *_]}:  # its "input" would repeat the prompt
+            where = ".".join(str(part) for part in place.get("loc", ()))
+            return _shortened(f"{where}: {text}" if where else text)
+    return ""
+
+
+def error_for(status: int, words: str, retry_after_s: float | None = None) -> InferenceError:
+    """Return what an HTTP status above 299 means, as a sentence that ends with the server's own words."""
+    said = f" It said: {words}" if words else ""
+    if 300 <= status < 400:
+        return Misconfigured(f"The model's server redirects elsewhere ({status}): correct the address.{said}")
+    match status:
+        case 401 | 403:
+            return Unauthorized(f"The model's server refused the key ({status}): check the secret.{said}")
+        case 404 | 405:
+            return Misconfigured(
+                f"The model's server does not know this model or address ({status}): check both.{said}"
+            )
+        case 429:
+            return RateLimited(f"The model's server asks to slow down (429).{said}", retry_after_s)
+        case 408 | 409 | 425:
+            return Unavailable(f"The model's server is not ready ({status}).{said}")
+    if status < 500:
+        return Rejected(f"The model refused this request ({status}).{said}")
+    return Unavailable(f"The model's server failed ({status}).{said}")
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"

@@ -1,0 +1,68 @@
+"""Turns the bytes of an event stream into events, by the rules of the WHATWG's "EventSource" standard.
+
+Bytes are split into lines before they are decoded, so a piece may end anywhere: inside a character, inside a
+line end, inside a field. Ids and retry times serve reconnecting, which we never do, and are ignored.
+"""
+
+import re
+from dataclasses import dataclass
+
+from inference.errors import BadReply
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_BOM = b"\xef\xbb\xbf"
+MAX_EVENT_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    data: str
+    event: str = "message"
+
+
+class SseReader:
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._most = max_event_bytes
+        self._rest = bytearray()  # a line that has not ended
+        self._was_cr = False  # the last piece ended with CR: an LF that follows belongs to it
+        self._is_start = True  # nothing but a part of a byte order mark was seen
+        self._data: list[str] = []
+        self._size = 0
+        self._event = ""
+
+    def feed(self, piece: bytes) -> list[ServerSentEvent]:
+        """Return the events that end in this piece. Raises BadReply when one grows beyond all bounds."""
+        if self._was_cr and piece:
+            piece = piece.removeprefix(b"\n")
+        self._was_cr = piece.endswith(b"\r") or (self._was_cr and not piece)
+        first, *others = _LINE_END.split(piece)
+        self._rest += first
+        self._check_size()
+        if not others:
+            return []
+        lines = [bytes(self._rest), *others[:-1]]
+        self._rest = bytearray(others[-1])
+        return [event for line in lines if (event := self._take(line))]
+
+    def _check_size(self) -> None:
+        if self._size + len(self._rest) > self._most:
+            raise BadReply(f"The model's server sent a single event of more than {self._most:,} bytes.")
+
+    def _take(self, line: bytes) -> ServerSentEvent | None:
+        if self._is_start:
+            line, self._is_start = line.removeprefix(_BOM), False
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._size += len(value)
+            self._check_size()
+            self._data.append(value.removeprefix(b" ").decode(errors="replace"))
+        elif name == b"event":
+            self._event = value.removeprefix(b" ").decode(errors="replace")
+        return None
+
+    def _dispatch(self) -> ServerSentEvent | None:
+        data, event = self._data, self._event or "message"
+        self._data, self._size, self._event = [], 0, ""
+        return ServerSentEvent("\n".join(data), event) if data else None
