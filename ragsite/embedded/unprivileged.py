@@ -1,0 +1,97 @@
+"""PostgreSQL refuses to run as root. When we are root, it runs as somebody who is not.
+
+First choice: a user namespace in which our root is called uid 1000. Its files stay root's, so it
+works in a private directory too. Where the kernel or a container forbids namespaces: the
+account `postgres` or `nobody`, which must be able to reach the binaries and the data.
+"""
+
+import ctypes
+import os
+import pwd
+import stat
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from .service import EmbeddedError
+
+_CLONE_NEWUSER = 0x10000000
+_INNER_ID = 1000  # any number but 0
+
+
+def is_needed() -> bool:
+    return os.geteuid() == 0
+
+
+def drop(*must_reach: Path) -> Callable[[], None] | None:
+    """Return what a child calls before exec so that it is not root, or None when we are not root.
+
+    must_reach: files and directories that the other account must be able to reach; directories
+    become its own. Raises EmbeddedError, naming the directory that is in the way.
+    """
+    if not is_needed():
+        return None
+    if _can_map():
+        return _map_to_ordinary_user
+    account = _account()
+    for path in must_reach:
+        _check_reachable(path, account)
+        if path.is_dir():
+            _give(path, account)
+    return lambda: _become(account)
+
+
+def _map_to_ordinary_user() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWUSER):
+        raise OSError(ctypes.get_errno(), "unshare")
+    Path("/proc/self/setgroups").write_text("deny")  # the kernel's condition for a gid map of our own
+    Path("/proc/self/uid_map").write_text(f"{_INNER_ID} 0 1")
+    Path("/proc/self/gid_map").write_text(f"{_INNER_ID} 0 1")
+
+
+@cache
+def _can_map() -> bool:
+    """Try it in a child: containers refuse in several ways."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _map_to_ordinary_user()
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def _account() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise EmbeddedError("PostgreSQL does not run as root, and there is no user `nobody`: run as another user.")
+
+
+def _become(account: pwd.struct_passwd) -> None:
+    os.setgroups([])
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+
+
+def _check_reachable(path: Path, account: pwd.struct_passwd) -> None:
+    for parent in path.resolve().parents:
+        info = parent.stat()
+        is_owner = info.st_uid == account.pw_uid
+        if not info.st_mode & (stat.S_IXUSR if is_owner else stat.S_IXOTH):
+            raise EmbeddedError(
+                f"PostgreSQL does not run as root, and the user {account.pw_name} cannot enter {parent}. "
+                f"Run Ragsite as another user, or from a directory that others may enter."
+            )
+
+
+def _give(directory: Path, account: pwd.struct_passwd) -> None:
+    """Make the account the owner of the directory and all in it, once."""
+    if directory.stat().st_uid == account.pw_uid:
+        return
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)

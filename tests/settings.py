@@ -1,0 +1,19 @@
+"""The real settings, on a data directory of the tests' own.
+
+DATABASE_URL and REDIS_URL are honoured: the same tests pass against servers of yours.
+"""
+
+import os
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+os.environ["RAGSITE_DATA_DIR"] = os.environ.get("RAGSITE_TEST_DIR") or str(_ROOT / ".ragsite" / "test")
+
+from ragsite.settings import *  # noqa: E402, F403 (the line above must come first)
+from ragsite.settings import STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
+# Hashed names need collectstatic; its own test asks for the real one.
+STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+WHITENOISE_AUTOREFRESH = True  # no scan of STATIC_ROOT, which does not exist
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
