@@ -21,7 +21,9 @@ class ApiKey(models.Model):
     """A key of one user for the REST API. Only its hash is kept; the key itself is shown once."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
-    name = models.CharField(max_length=80, help_text="What uses this key, so that you can revoke the right one.")
+    name = models.CharField(
+        max_length=80, help_text="What uses this key, so that you can revoke the right one."
+    )
     prefix = models.CharField(max_length=16, editable=False)  # shown in lists, to tell keys apart
     digest = models.CharField(max_length=64, unique=True, editable=False)  # SHA-256, hexadecimal
     created_at = models.DateTimeField(auto_now_add=True)
@@ -42,7 +44,7 @@ class AuditEvent(models.Model):
     user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     action = models.CharField(max_length=60)  # "workspace.create", "document.delete", ...
     subject = models.CharField(max_length=200)  # what it was done to, in words
-    detail = models.JSONField[dict[str, Any], dict[str, Any]](default=dict, blank=True)
+    detail = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ("-at",)

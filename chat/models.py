@@ -75,7 +75,7 @@ class Answer(models.Model):
     turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="answers")
     endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.SET_NULL, related_name="+")
     endpoint_name = models.CharField(max_length=80)  # outlives the endpoint
-    parameters = models.JSONField[dict[str, Any], dict[str, Any]](default=dict)
+    parameters = models.JSONField(default=dict)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     grounding = models.CharField(max_length=20, choices=Grounding, default=Grounding.NONE)
     text = models.TextField(blank=True)
@@ -89,7 +89,7 @@ class Answer(models.Model):
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
     cost = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))  # US dollars
-    trace = models.JSONField[dict[str, Any], dict[str, Any]](default=dict)  # Retrieval.trace and the prompt
+    trace = models.JSONField(default=dict)  # Retrieval.trace and the prompt
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
@@ -120,7 +120,7 @@ class AnswerEvent(models.Model):
     answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="events")
     seq = models.PositiveIntegerField()  # from 1, without a gap
     kind = models.CharField(max_length=12)  # one of chat.events
-    data = models.JSONField[dict[str, Any], dict[str, Any]](default=dict)
+    data = models.JSONField(default=dict)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -141,7 +141,7 @@ class AnswerPassage(models.Model):
     start = models.PositiveIntegerField()  # characters into the section's text
     end = models.PositiveIntegerField()
     text = models.TextField()
-    title_path = models.JSONField[list[str], list[str]](default=list)
+    title_path = models.JSONField(default=list)
     page = models.PositiveIntegerField(null=True)
 
     class Meta:

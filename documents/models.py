@@ -105,12 +105,14 @@ class Section(models.Model):
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="sections")
     position = models.PositiveIntegerField()  # from 0, in reading order
     text = models.TextField()  # begins with its own heading, if it has one
-    title_path = models.JSONField[list[str], list[str]](default=list)  # headings from the outermost in
+    title_path = models.JSONField(default=list)  # headings from the outermost in
     page = models.PositiveIntegerField(null=True)  # from 1, where the format has pages
 
     class Meta:
         ordering = ("position",)
-        constraints = [models.UniqueConstraint(fields=["document", "position"], name="one_section_per_position")]
+        constraints = [
+            models.UniqueConstraint(fields=["document", "position"], name="one_section_per_position")
+        ]
 
     def __str__(self) -> str:
         return f"{self.document_id}#{self.position}"
@@ -128,7 +130,7 @@ class LedgerEntry(models.Model):
     attempt = models.PositiveIntegerField()
     stage = models.CharField(max_length=10, choices=Document.Stage)
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.RUNNING)
-    detail = models.JSONField[dict[str, Any], dict[str, Any]](default=dict)  # counts, parser, error
+    detail = models.JSONField(default=dict)  # counts, parser, error
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
 

@@ -5,14 +5,18 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from inference.errors import InferenceError
+from inference.errors import Misconfigured
 from inference.providers import PROVIDERS, parse_options
 from inference.types import Deadlines, EndpointSpec
 
 from . import secrets
+
+_SECONDS = [MinValueValidator(0.1), MaxValueValidator(600)]
+_PRICE = [MinValueValidator(0)]
 
 
 class EndpointQuerySet(models.QuerySet["Endpoint"]):
@@ -34,11 +38,13 @@ class Endpoint(models.Model):
         RERANKER = "reranker", "Cross-encoder"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=80, unique=True, help_text="As people see it where they choose a model.")
+    name = models.CharField(
+        max_length=80, unique=True, help_text="As people see it where they choose a model."
+    )
     kind = models.CharField(max_length=12, choices=Kind)
     provider = models.CharField(max_length=40)  # a key of PROVIDERS; checked in clean, so no migration
     model = models.CharField("model id", max_length=200, blank=True, help_text="As the provider names it.")
-    options = models.JSONField[dict[str, Any], dict[str, Any]](default=dict, blank=True)
+    options = models.JSONField(default=dict, blank=True)
     secret_ref = models.CharField(
         "secret reference",
         max_length=300,
@@ -53,9 +59,9 @@ class Endpoint(models.Model):
         max_length=200, blank=True, help_text="One line shown under the name, e.g. what it is good for."
     )
     # Deadlines, in seconds
-    connect_timeout_s = models.FloatField(default=5)
-    first_token_timeout_s = models.FloatField(default=120)
-    between_tokens_timeout_s = models.FloatField(default=30)
+    connect_timeout_s = models.FloatField(default=5, validators=_SECONDS)
+    first_token_timeout_s = models.FloatField(default=120, validators=_SECONDS)
+    between_tokens_timeout_s = models.FloatField(default=30, validators=_SECONDS)
     # What it is
     dimensions = models.PositiveIntegerField(
         null=True, blank=True, help_text="Of an embedding. Filled by Check."
@@ -66,10 +72,18 @@ class Endpoint(models.Model):
     licence = models.CharField(max_length=80, blank=True)
     size_bytes = models.BigIntegerField(null=True, blank=True, help_text="Of the weights on disk.")
     input_price = models.DecimalField(
-        max_digits=10, decimal_places=4, default=Decimal(0), help_text="US dollars per million tokens read."
+        max_digits=10,
+        decimal_places=4,
+        default=Decimal(0),
+        validators=_PRICE,
+        help_text="US dollars per million tokens read.",
     )
     output_price = models.DecimalField(
-        max_digits=10, decimal_places=4, default=Decimal(0), help_text="US dollars per million tokens written."
+        max_digits=10,
+        decimal_places=4,
+        default=Decimal(0),
+        validators=_PRICE,
+        help_text="US dollars per million tokens written.",
     )
     # The last check
     last_check_at = models.DateTimeField(null=True, editable=False)
@@ -99,22 +113,54 @@ class Endpoint(models.Model):
         """Return US dollars for a call."""
         return (input_tokens * self.input_price + output_tokens * self.output_price) / 1_000_000
 
+    def used_by(self) -> list[models.Model]:
+        """Return the rows that cannot do without it: those whose foreign key protects it."""
+        return [row for name in self.protecting_relations() for row in getattr(self, name).all()]
+
+    @classmethod
+    def protecting_relations(cls) -> list[str]:
+        """Name the reverse relations of `used_by`, for prefetching. Apps above add theirs by being there."""
+        relations = [each for each in cls._meta.related_objects if each.on_delete is models.PROTECT]
+        return [name for each in relations if (name := each.get_accessor_name())]
+
+    @property
+    def is_locked(self) -> bool:
+        """An embedder in use stays what it is: its vectors are in workspaces, and others would not fit."""
+        return self.kind == self.Kind.EMBEDDING and not self._state.adding and bool(self.used_by())
+
     def clean(self) -> None:
         provider = PROVIDERS.get(self.provider)
         if provider is None:
             raise ValidationError({"provider": f"Choose one of: {', '.join(PROVIDERS)}."})
         if not provider.supports(self.kind):
             raise ValidationError({"kind": f"{provider.label} offers no {self.get_kind_display().lower()}."})
+        if provider.needs_model and not self.model:
+            raise ValidationError({"model": f"{provider.label} wants to know which model: give its id."})
         try:
             self.options = parse_options(self.provider, self.options).model_dump(mode="json")
-        except InferenceError as error:
+        except Misconfigured as error:
             raise ValidationError({"options": str(error)}) from error
         secrets.validate(self.secret_ref)
+        if self.is_locked:
+            self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        fixed = ("kind", "provider", "model", "options", "dimensions")
+        before = Endpoint.objects.get(pk=self.pk)
+        if changed := [name for name in fixed if getattr(self, name) != getattr(before, name)]:
+            users = ", ".join(str(row) for row in self.used_by())
+            sentence = f"In use by {users}: this cannot change. Add another embedding model instead."
+            raise ValidationError({name: sentence for name in changed})
 
     def note_check(self, *, took_ms: int, error: str = "", dimensions: int | None = None) -> None:
+        """Keep what a check found. An endpoint that was deleted meanwhile stays deleted."""
         self.last_check_at = timezone.now()
         self.last_check_ok, self.last_check_ms, self.last_error = not error, took_ms, error[:500]
         self.dimensions = self.dimensions or dimensions
-        self.save(
-            update_fields=["last_check_at", "last_check_ok", "last_check_ms", "last_error", "dimensions"]
+        Endpoint.objects.filter(pk=self.pk).update(
+            last_check_at=self.last_check_at,
+            last_check_ok=self.last_check_ok,
+            last_check_ms=self.last_check_ms,
+            last_error=self.last_error,
+            dimensions=self.dimensions,
         )

@@ -49,7 +49,7 @@ class Workspace(models.Model):
     description = models.CharField(max_length=300, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.READY, editable=False)
     engine = models.CharField(max_length=20, default="pgvector")  # a key of engines.ENGINES
-    languages = models.JSONField[list[str], list[str]](default=list)  # 1 to 3 keys of LANGUAGES
+    languages = models.JSONField(default=list)  # 1 to 3 keys of LANGUAGES
     embedder = models.ForeignKey(
         Endpoint,
         on_delete=models.PROTECT,
