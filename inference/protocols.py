@@ -1,13 +1,13 @@
 """The three things a model can do for us. Providers implement them; everything above uses only them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from .types import ChatEvent, ChatRequest, TextRole, Vector
 
 
 class ChatModel(Protocol):
-    def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Yield TextDelta as it is written, then Usage, then Finished.
 
         Close it (`aclosing`) to stop the model. Raises InferenceError, before or between deltas.

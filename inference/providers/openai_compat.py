@@ -1,6 +1,6 @@
 """Servers with OpenAI's HTTP interface."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -55,7 +55,7 @@ class _OpenAI:
 
 
 class OpenAIChat(_OpenAI):
-    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         url = f"{self._options.base_url}/chat/completions"
         body = openai_chat.body(
             self._model,
@@ -76,8 +76,8 @@ class OpenAIChat(_OpenAI):
                         yield event
                 if reply.is_complete:
                     break
-        for event in reply.close():
-            yield event
+            for event in reply.close():
+                yield event
 
 
 class OpenAIEmbedder(_OpenAI):

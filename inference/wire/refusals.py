@@ -30,9 +30,8 @@ def words_in(reply: Any) -> str:
             return words_in(error)
         case {"error": str(text)} | {"message": str(text)} | {"detail": str(text)}:
             return _shortened(text)
-        case {"detail": [{"msg": str(text), **place}, *_]}:  # its "input" would repeat the prompt
-            where = ".".join(str(part) for part in place.get("loc", ()))
-            return _shortened(f"{where}: {text}" if where else text)
+        case {"detail": [{"msg": str(text), "loc": [*place]}, *_]}:  # its "input" would repeat the prompt
+            return _shortened(f"{'.'.join(str(part) for part in place)}: {text}")
     return ""
 
 

@@ -1,0 +1,106 @@
+"""Models that never keep us waiting for ever: deadlines, retries and checks, the same for every provider.
+
+A call is tried again while nothing was shown of it, when trying again may help, and within its deadline.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import TypeVar
+
+from .errors import BadReply, RateLimited, TimedOut, Unavailable
+from .protocols import ChatModel
+from .providers import BatchEmbedder, BatchReranker
+from .types import ChatEvent, ChatRequest, Deadlines, TextRole, Vector
+
+_PAUSES_S = (0.2, 0.8)  # before the second and the third attempt; each is varied by half
+Got = TypeVar("Got")
+
+
+class ResilientChat:
+    def __init__(self, model: ChatModel, deadlines: Deadlines) -> None:
+        self._model = model
+        self._deadlines = deadlines
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        limits = self._deadlines
+        limit_s = limits.first_token_s if request.streaming else limits.whole_reply_s
+        what = "first word" if request.streaming else "answer"
+        event, events = await _attempts(partial(self._begin, request), limit_s, what)
+        async with aclosing(events):
+            while event is not None:
+                yield event
+                event = await _within(limits.between_tokens_s, "next word", anext(events, None))
+
+    async def _begin(self, request: ChatRequest) -> tuple[ChatEvent | None, AsyncGenerator[ChatEvent]]:
+        events = self._model.stream(request)
+        return await anext(events, None), events
+
+
+class ResilientEmbedder:
+    def __init__(self, model: BatchEmbedder, deadlines: Deadlines) -> None:
+        self._model = model
+        self._limit_s = deadlines.whole_reply_s
+
+    async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
+        vectors: list[Vector] = []
+        for batch in _batches(texts, self._model.batch_size):
+            call = partial(self._model.embed, batch, role)
+            vectors += _one_each(await _attempts(call, self._limit_s, "embedding"), batch)
+        if len(lengths := {len(vector) for vector in vectors}) > 1 or 0 in lengths:
+            raise BadReply(f"The model sent embeddings of different lengths: {sorted(lengths)}.")
+        return vectors
+
+
+class ResilientReranker:
+    def __init__(self, model: BatchReranker, deadlines: Deadlines) -> None:
+        self._model = model
+        self._limit_s = deadlines.whole_reply_s
+
+    async def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        scores: list[float] = []
+        for batch in _batches(passages, self._model.batch_size):
+            call = partial(self._model.score, query, batch)
+            scores += _one_each(await _attempts(call, self._limit_s, "score"), batch)
+        return scores
+
+
+async def _attempts(call: Callable[[], Awaitable[Got]], limit_s: float, what: str) -> Got:
+    """Return what the call returns, after three attempts at most. Raises TimedOut after limit_s in all."""
+    return await _within(limit_s, what, _attempt_before(asyncio.get_running_loop().time() + limit_s, call))
+
+
+async def _attempt_before(end: float, call: Callable[[], Awaitable[Got]]) -> Got:
+    for pause_s in _PAUSES_S:
+        try:
+            return await call()
+        except (BadReply, TimedOut):  # they would come again, or use up the deadline
+            raise
+        except Unavailable as error:
+            pause_s *= random.uniform(0.5, 1.5)
+            if isinstance(error, RateLimited):
+                pause_s = max(pause_s, error.retry_after_s or 0)
+            if asyncio.get_running_loop().time() + pause_s >= end:
+                raise
+            await asyncio.sleep(pause_s)
+    return await call()
+
+
+async def _within(limit_s: float, what: str, waiting: Awaitable[Got]) -> Got:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await waiting
+    except TimeoutError as error:
+        raise TimedOut(f"The model sent no {what} within {limit_s:g} s.") from error
+
+
+def _batches(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (texts[start : start + size] for start in range(0, len(texts), size))
+
+
+def _one_each(got: list[Got], texts: Sequence[str]) -> list[Got]:
+    if len(got) != len(texts):
+        raise BadReply(f"The model sent {len(got)} results for {len(texts)} texts.")
+    return got
