@@ -11,21 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from ragsite.embedded import postgres, valkey
 from ragsite.embedded.claim import claimed
 from ragsite.embedded.service import running
-
-MARKS = {
-    "browser": "drives pages in a real browser",
-    "integration": "needs the database or another service",
-    "unit": "needs nothing but Python",
-}
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    for name, meaning in MARKS.items():
-        config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -63,6 +53,17 @@ def services() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(services: None) -> None:
     """pytest-django asks for this before it makes the test database."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Before the test database is dropped, end the sessions that threads of async tests keep."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(autouse=True)

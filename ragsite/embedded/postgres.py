@@ -182,7 +182,7 @@ def _initialise(data_dir: Path, env: dict[str, str]) -> None:
 
 
 def _run(drop: Any, env: dict[str, str], name: str, *arguments: str | Path) -> str:
-    done = subprocess.run(  # noqa: PLW1509 (as in service.py)
+    done = subprocess.run(
         [str(_binary(name)), *map(str, arguments)],
         cwd="/",
         env=env,

@@ -68,7 +68,7 @@ def tail(log_file: Path, lines: int = 15) -> str:
 
 
 def _start(service: Service, output: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: PLW1509 (single-threaded callers; there is no other way to drop root)
+    return subprocess.Popen(
         service.argv,
         cwd=service.cwd,
         env=dict(service.env),

@@ -20,7 +20,7 @@ def socket_dir(home: Path) -> Path:
     if len(os.fsencode(text)) + _ROOM <= _LONGEST and not set(text) & set(",\"'\\%?#"):
         return home
     digest = hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
-    return Path("/tmp") / f"ragsite-{os.geteuid()}-{digest}"  # noqa: S108 (owner and mode are checked)
+    return Path("/tmp") / f"ragsite-{os.geteuid()}-{digest}"
 
 
 def make_private(directory: Path) -> None:

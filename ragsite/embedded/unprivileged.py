@@ -69,7 +69,9 @@ def _account() -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise EmbeddedError("PostgreSQL does not run as root, and there is no user `nobody`: run as another user.")
+    raise EmbeddedError(
+        "PostgreSQL does not run as root, and there is no user `nobody`: run as another user."
+    )
 
 
 def _become(account: pwd.struct_passwd) -> None:
