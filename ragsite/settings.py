@@ -8,11 +8,14 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from ragsite import environment as env
 from ragsite.embedded import postgres, valkey
+
+django_stubs_ext.monkeypatch()  # lets annotations say ModelAdmin[Endpoint] at run time too
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("RAGSITE_DATA_DIR", str(BASE_DIR / ".ragsite"))).expanduser().resolve()
@@ -66,9 +69,7 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [_redis_url]},
     }
 }
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis_url}
-}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis_url}}
 
 CELERY_BROKER_URL = valkey.celery_url(_redis_url)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404
 
@@ -26,7 +27,7 @@ def workspace_for(user: User | AnonymousUser, id: UUID | str, role: Role = Role.
     """Return the workspace. Raises Http404 if there is none, or if it is not this user's in this role."""
     try:
         return workspaces_for(user, role).select_related("embedder", "reranker").get(pk=id)
-    except (Workspace.DoesNotExist, ValueError, TypeError) as error:
+    except (Workspace.DoesNotExist, ValidationError) as error:
         raise Http404("There is no such workspace, or it is not shared with you.") from error
 
 

@@ -72,7 +72,9 @@ class Workspace(models.Model):
     chunking = models.CharField(max_length=12, choices=ChunkingStrategy, default=ChunkingStrategy.RECURSIVE)
     chunk_size = models.PositiveIntegerField(default=1000)  # characters
     chunk_overlap = models.PositiveIntegerField(default=150)  # characters
-    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(
+        User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     # Counters, kept by documents.ingest in the transaction that changes what they count

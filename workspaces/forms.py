@@ -1,0 +1,220 @@
+"""Making a workspace, changing it, and letting people in."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.utils import flatatt
+from django.utils.datastructures import MultiValueDict
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from accounts.models import User, record
+from models_registry.models import Endpoint
+from models_registry.ping import check
+
+from .engines import EngineError
+from .engines.pgvector import MAX_INDEXED_DIMENSIONS
+from .languages import LANGUAGES
+from .models import Role, Workspace
+from .provision import create_workspace
+
+LANGUAGE_CHOICES = [(code, name) for code, (name, _) in LANGUAGES.items()]
+
+
+class LanguagesSelect(forms.SelectMultiple):
+    """Three pickers with one name: a fourth language cannot be chosen."""
+
+    LABELS = ("First language", "Second language, optional", "Third language, optional")
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        chosen = [*(value or []), "", "", ""]
+        pickers = [
+            (self._picker(name, chosen[i], {**(attrs or {}), "id": f"id_{name}_{i}", "aria-label": label}),)
+            for i, label in enumerate(self.LABELS)
+        ]
+        return format_html('<div class="pickers">{}</div>', format_html_join("", "{}", pickers))
+
+    def _picker(self, name: str, value: str, attrs: dict[str, Any]) -> SafeString:
+        options = [("", "None" if "optional" in attrs["aria-label"] else "Choose…"), *LANGUAGE_CHOICES]
+        rows = (
+            (code, SafeString(" selected") if code == value else "", label) for code, label in options
+        )
+        return format_html(
+            '<select name="{}"{}>{}</select>',
+            name,
+            flatatt({**attrs, "class": "select"}),
+            format_html_join("", '<option value="{}"{}>{}</option>', rows),
+        )
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
+        return [value for value in cast("MultiValueDict[str, str]", data).getlist(name) if value]
+
+    def id_for_label(self, id_: str, index: str | None = None) -> str:
+        return f"{id_}_0"
+
+
+class PeopleField(forms.CharField):
+    """Usernames, separated by commas or spaces; their users after cleaning."""
+
+    def clean(self, value: Any) -> Any:
+        names = str(super().clean(value) or "").replace(",", " ").split()
+        people = list(User.objects.filter(username__in=names, is_active=True))
+        if unknown := set(names) - {person.username for person in people}:
+            raise ValidationError(
+                f"There is no user called {', '.join(sorted(unknown))}. "
+                "Check the spelling, or ask an operator to make an account."
+            )
+        return people
+
+
+class WorkspaceForm(forms.ModelForm[Workspace]):
+    """What can be changed at any time."""
+
+    languages = forms.MultipleChoiceField(
+        choices=LANGUAGE_CHOICES,
+        required=False,  # Workspace.clean says it better
+        widget=LanguagesSelect,
+        help_text="One to three. Words are matched in their basic form in each of them.",
+        error_messages={"invalid_choice": "%(value)s is not a language we know."},
+    )
+
+    class Meta:
+        model = Workspace
+        fields = (
+            "name", "description", "languages", "is_hybrid", "reranker", "parser", "chunk_size", "chunk_overlap",
+        )  # fmt: skip
+        labels = {
+            "is_hybrid": "Find by meaning and by words",
+            "reranker": "Read the best candidates twice",
+            "parser": "How files are read",
+            "chunk_size": "Length of a passage",
+            "chunk_overlap": "Shared with the passage before",
+        }
+        help_texts = {
+            "name": "As people will see it where they choose what to ask.",
+            "description": "One sentence on what is in here, for those who choose.",
+            "is_hybrid": "Names, codes and rare words are found too. Leave it on unless words mislead you.",
+            "reranker": "A second model reorders what was found. Better order, slower answers.",
+            "parser": "Fast suits nearly all files. Layout-aware takes longer, and reads tables and columns better.",
+            "chunk_size": "Characters. Shorter finds single facts; longer keeps an argument whole. 101 to 9,999.",
+            "chunk_overlap": "Characters, fewer than the length. It keeps a sentence on the seam findable.",
+        }
+        error_messages = {"name": {"unique": "There is a workspace with this name already. Choose another."}}
+        widgets = {"description": forms.Textarea({"rows": 2, "maxlength": 300})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        reranker = cast("forms.ModelChoiceField[Endpoint]", self.fields["reranker"])
+        reranker.queryset = Endpoint.objects.offered(Endpoint.Kind.RERANKER)
+        reranker.empty_label = "No"
+        for field in self.fields.values():
+            match field.widget:
+                case forms.Textarea():
+                    field.widget.attrs["class"] = "textarea"
+                case forms.RadioSelect() | forms.CheckboxInput() | LanguagesSelect():
+                    pass
+                case forms.Select():
+                    field.widget.attrs["class"] = "select"
+                case _:
+                    field.widget.attrs["class"] = "input"
+        for name in ("chunk_size", "chunk_overlap"):
+            self.fields[name].widget.attrs.update(inputmode="numeric", min=0, max=9999)
+
+    def change(self, user: User) -> Workspace | None:
+        """Save, and return the workspace; None if the chosen reranker does not answer."""
+        if "reranker" in self.changed_data and not self._answers("reranker"):
+            return None
+        workspace = self.save(commit=False)
+        # Only these: the counters belong to the ingestion, which may be changing them now.
+        workspace.save(update_fields=[*self.Meta.fields, "updated_at"])
+        record(user, "workspace.change", workspace.name, fields=self.changed_data)
+        return workspace
+
+    def _answers(self, field: str) -> bool:
+        """Make one real call to the chosen model; its silence is the field's error."""
+        endpoint = self.cleaned_data[field]
+        if endpoint is None:
+            return True
+        check(endpoint)
+        if not endpoint.last_check_ok:
+            self.add_error(
+                field,
+                f"{endpoint} does not answer just now: {endpoint.last_error} "
+                "Nothing was saved. Choose another model, or ask an operator to look at this one.",
+            )
+        return bool(endpoint.last_check_ok)
+
+
+class NewWorkspaceForm(WorkspaceForm):
+    """Four fields that matter, and the rest with good defaults."""
+
+    members = PeopleField(
+        required=False,
+        label="Who may see it",
+        help_text="Usernames, separated by commas. They can ask and read; you can give them more later. "
+        "You are its manager.",
+    )
+
+    class Meta(WorkspaceForm.Meta):
+        fields = (*WorkspaceForm.Meta.fields, "embedder", "metric", "is_indexed")  # type: ignore[assignment]
+        labels = WorkspaceForm.Meta.labels | {
+            "embedder": "How meaning is understood",
+            "metric": "How nearness is measured",
+            "is_indexed": "Keep an index for quick search",
+        }
+        help_texts = WorkspaceForm.Meta.help_texts | {
+            "embedder": "It cannot be changed later, because all documents are embedded with it.",
+            "metric": "Keep cosine unless the model's maker says otherwise. It cannot be changed later.",
+            "is_indexed": "Searches stay quick beyond some 100,000 passages. "
+            "Without it they are exact, and slower the more there is.",
+        }
+        widgets = WorkspaceForm.Meta.widgets | {"embedder": forms.RadioSelect}
+        error_messages = WorkspaceForm.Meta.error_messages | {
+            "embedder": {"required": "Choose a model.", "invalid_choice": "This model is no longer offered."}
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        embedder = cast("forms.ModelChoiceField[Endpoint]", self.fields["embedder"])
+        embedder.queryset = Endpoint.objects.offered(Endpoint.Kind.EMBEDDING)
+        embedder.empty_label = None
+        embedder.initial = embedder.queryset.first()
+        self.fields["languages"].initial = ["en"]
+
+    def create(self, user: User) -> Workspace | None:
+        """Make the workspace; None, with the reason among the errors, if the embedder does not fit."""
+        if not (self._answers("embedder") and self._answers("reranker")):
+            return None
+        fields = dict(self.cleaned_data)
+        fields["is_indexed"] = fields["is_indexed"] and not is_beyond_index(fields["embedder"])
+        try:
+            return create_workspace(user, **fields)
+        except ValidationError as error:
+            self.add_error(None, error)
+        except EngineError as error:
+            self.add_error("embedder", str(error))
+        return None
+
+
+def is_beyond_index(embedder: Endpoint) -> bool:
+    """Say whether this model's vectors are too long for an index, so that searches are exact."""
+    return (embedder.dimensions or 0) > MAX_INDEXED_DIMENSIONS
+
+
+class NewMemberForm(forms.Form):
+    username = PeopleField(widget=forms.TextInput({"class": "input", "autocomplete": "off"}))
+    role = forms.ChoiceField(choices=Role, initial=Role.VIEWER, widget=forms.Select({"class": "select"}))
+
+    def clean_username(self) -> User:
+        people: list[User] = self.cleaned_data["username"]
+        if len(people) != 1:
+            raise ValidationError("Add one person at a time.")
+        return people[0]
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role)
+
+

@@ -1,0 +1,122 @@
+"""Making a workspace, its members, its settings, its end."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from accounts.http import UserRequest
+from models_registry.models import Endpoint
+
+from .access import workspace_for
+from .engines import ENGINES
+from .forms import NewMemberForm, NewWorkspaceForm, RoleForm, WorkspaceForm, is_beyond_index
+from .members import Refused, add_member, change_role, remove_member
+from .models import Membership, Role
+from .pages import workspace_page
+from .provision import delete_workspace
+
+
+def create(request: UserRequest) -> HttpResponse:
+    if not request.user.has_perm("workspaces.add_workspace"):
+        raise PermissionDenied
+    form = NewWorkspaceForm(request.POST or None)
+    if form.is_valid() and (workspace := form.create(request.user)):
+        messages.success(request, f"{workspace} is ready. Add the documents it should answer from.")
+        if is_beyond_index(workspace.embedder):
+            messages.warning(
+                request,
+                f"{workspace.embedder} has {workspace.dimensions:,} dimensions, more than an index can hold. "
+                "Searches are exact: always right, and slower beyond some 100,000 passages.",
+            )
+        return redirect("workspace-add", workspace.id)
+    has_embedder = Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).exists()
+    return render(request, "workspaces/create.html", {"form": form, "has_embedder": has_embedder})
+
+
+def members(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.MANAGER)
+    form = NewMemberForm(request.POST or None)
+    if form.is_valid():
+        user, role = form.cleaned_data["username"], Role(form.cleaned_data["role"])
+        try:
+            add_member(request.user, workspace, user, role)
+        except Refused as refusal:
+            form.add_error("username", str(refusal))
+        else:
+            messages.success(request, f"{user} is now a {role.label.lower()}.")
+            return redirect("workspace-members", workspace.id)
+    memberships = workspace.memberships.select_related("user").order_by("user__username")
+    return workspace_page(
+        request, workspace, "members", "workspaces/members.html", form=form, memberships=memberships, roles=Role
+    )
+
+
+@require_POST
+def member_change(request: UserRequest, workspace_id: UUID, membership_id: int) -> HttpResponse:
+    membership = _membership(request, workspace_id, membership_id)
+    form = RoleForm(request.POST)
+    if form.is_valid():
+        role = Role(form.cleaned_data["role"])
+        try:
+            change_role(request.user, membership, role)
+            messages.success(request, f"{membership.user} is now a {role.label.lower()}.")
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+    else:
+        messages.error(request, "Choose one of the roles in the list.")
+    return _members_or_list(request, workspace_id)
+
+
+@require_POST
+def member_remove(request: UserRequest, workspace_id: UUID, membership_id: int) -> HttpResponse:
+    membership = _membership(request, workspace_id, membership_id)
+    try:
+        remove_member(request.user, membership)
+        messages.success(request, f"{membership.user} can no longer see {membership.workspace}.")
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return _members_or_list(request, workspace_id)
+
+
+def settings(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.MANAGER)
+    name = workspace.name  # a refused form has written its own into the object
+    form = WorkspaceForm(request.POST or None, instance=workspace)
+    if form.is_valid() and form.change(request.user):
+        messages.success(request, "Saved. Documents already here keep the shape they were added with.")
+        return redirect("workspace-settings", workspace.id)
+    workspace.name = name
+    return workspace_page(
+        request, workspace, "settings", "workspaces/settings.html",
+        form=form, engine=ENGINES[workspace.engine][0], is_exact=is_beyond_index(workspace.embedder),
+    )  # fmt: skip
+
+
+@require_POST
+def delete(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.MANAGER)
+    if request.POST.get("name", "").strip() != workspace.name:
+        messages.error(request, f"Nothing was deleted: the name you typed is not {workspace.name}.")
+        return redirect("workspace-settings", workspace.id)
+    delete_workspace(request.user, workspace)
+    messages.success(request, f"{workspace.name} and everything in it is deleted.")
+    return redirect("workspaces")
+
+
+def _membership(request: UserRequest, workspace_id: UUID, membership_id: int) -> Membership:
+    workspace = workspace_for(request.user, workspace_id, Role.MANAGER)
+    return get_object_or_404(workspace.memberships.select_related("user", "workspace"), pk=membership_id)
+
+
+def _members_or_list(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    """Go back to the members, or, for somebody who just gave the workspace out of hand, to the list."""
+    still_manages = Membership.objects.filter(
+        workspace=workspace_id, user=request.user, role=Role.MANAGER
+    ).exists()
+    if still_manages or request.user.is_operator:
+        return redirect("workspace-members", workspace_id)
+    return redirect("workspaces")
