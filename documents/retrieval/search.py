@@ -26,8 +26,9 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 CANDIDATES = 50  # each leg's
-# Below this cosine similarity no chunk is about the question, unless one holds all its words.
-RELEVANCE_FLOOR = 0.25
+# Below this cosine similarity no chunk is about the question, unless one holds all its words. Measured with
+# all-MiniLM-L6-v2: questions reach it in their own corpus (99 of 100), and one in two in a foreign one does not.
+RELEVANCE_FLOOR = 0.22
 
 
 @dataclass(slots=True)
