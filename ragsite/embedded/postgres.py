@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,26 +55,14 @@ def django_settings(database_url: str, data_dir: Path) -> dict[str, Any]:
 
 
 def service(data_dir: Path) -> Service:
-    """Return the embedded server, prepared to start. Raises EmbeddedError when it cannot.
-
-    Nothing of this data directory may be running (`claim.claimed` sees to that).
-    """
-    cluster = _cluster(data_dir)
-    sockets = socket_dir(_home(data_dir))
-    make_private(_home(data_dir))
-    make_private(sockets)
-    drop = unprivileged.drop(_binary("postgres"), _home(data_dir), sockets)
-    env = _environment(data_dir)
-    if not (cluster / "PG_VERSION").exists():
-        _initialise(data_dir, env)
-    _check_version(cluster)
-    _forget_killed_server(cluster, sockets)
+    """Return the embedded server. Raises EmbeddedError when its binaries are not installed."""
     return Service(
         name="postgres",
-        argv=_argv(cluster, sockets),
-        env=env,
-        cwd=cluster,
-        before_exec=drop,
+        argv=_argv(data_dir),
+        env=_environment(data_dir),
+        cwd=_cluster(data_dir),
+        prepare=lambda: _prepare(data_dir),
+        before_exec=unprivileged.become,
         is_ready=lambda: _answers(data_dir),
         after_start=lambda: prepare_database(data_dir),
         stop_signal=signal.SIGINT,  # "fast": ends the sessions; SIGTERM would wait for them
@@ -161,27 +150,38 @@ def _environment(data_dir: Path) -> dict[str, str]:
     return kept | {"LC_ALL": "C", "HOME": str(_home(data_dir)), MARK: str(data_dir)}
 
 
-def _initialise(data_dir: Path, env: dict[str, str]) -> None:
+def _prepare(data_dir: Path) -> None:
+    """Make the cluster if there is none, and remove what a killed server left. It must not be running."""
+    home, cluster, sockets = _home(data_dir), _cluster(data_dir), socket_dir(_home(data_dir))
+    make_private(home)
+    make_private(sockets)
+    unprivileged.allow(_binary("postgres"), home, sockets)
+    if not (cluster / "PG_VERSION").exists():
+        _initialise(data_dir)
+    _check_version(cluster)
+    _forget_killed_server(cluster, sockets)
+
+
+def _initialise(data_dir: Path) -> None:
     """Make the cluster aside and move it into place, so that a killed attempt leaves no half of one."""
-    home, attempt = _home(data_dir), _home(data_dir) / "data.new"
+    attempt, password_file = _home(data_dir) / "data.new", _home(data_dir) / "data.new.password"
     shutil.rmtree(attempt, ignore_errors=True)
     attempt.mkdir(mode=0o700)
-    password_file = home / "password.new"
+    password_file.touch(mode=0o600)
     password_file.write_text(password(data_dir))
-    password_file.chmod(0o600)
-    drop = unprivileged.drop(_binary("initdb"), attempt, password_file)
-    if drop and password_file.stat().st_uid != attempt.stat().st_uid:
-        shutil.chown(password_file, attempt.stat().st_uid)
+    unprivileged.allow(_home(data_dir))
     try:
-        _run(drop, env, "initdb", "-D", attempt, "-U", _NAME, "--pwfile", password_file, "-E", "UTF8",
+        _run("initdb", "-D", attempt, "-U", _NAME, "--pwfile", password_file, "-E", "UTF8",
              "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-             "--auth-local=scram-sha-256", "--auth-host=scram-sha-256")  # fmt: skip
+             "--auth-local=scram-sha-256", "--auth-host=scram-sha-256",
+             env=_environment(data_dir))  # fmt: skip
     finally:
         password_file.unlink()
     attempt.rename(_cluster(data_dir))
 
 
-def _run(drop: Any, env: dict[str, str], name: str, *arguments: str | Path) -> str:
+def _run(name: str, *arguments: str | Path, env: Mapping[str, str] | None = None) -> str:
+    """Return what one of PostgreSQL's programs says. Raises EmbeddedError with it when it fails."""
     done = subprocess.run(
         [str(_binary(name)), *map(str, arguments)],
         cwd="/",
@@ -191,7 +191,7 @@ def _run(drop: Any, env: dict[str, str], name: str, *arguments: str | Path) -> s
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        preexec_fn=drop,
+        preexec_fn=unprivileged.become,
     )
     if done.returncode:
         raise EmbeddedError(f"{name} failed:\n{done.stdout.strip()}")
@@ -199,7 +199,7 @@ def _run(drop: Any, env: dict[str, str], name: str, *arguments: str | Path) -> s
 
 
 def _check_version(cluster: Path) -> None:
-    ours = _run(None, dict(os.environ), "postgres", "--version").split()[2].split(".")[0]
+    ours = _run("postgres", "--version").split()[2].split(".")[0]
     theirs = (cluster / "PG_VERSION").read_text().strip()
     if ours != theirs:
         raise EmbeddedError(
@@ -215,16 +215,16 @@ def _forget_killed_server(cluster: Path, sockets: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _argv(cluster: Path, sockets: Path) -> tuple[str, ...]:
+def _argv(data_dir: Path) -> tuple[str, ...]:
     settings = _SETTINGS | {
         "listen_addresses": "",
         "port": str(_PORT),
-        "unix_socket_directories": str(sockets),
+        "unix_socket_directories": str(socket_dir(_home(data_dir))),
         "unix_socket_permissions": "0700",
         "dynamic_shared_memory_type": _shared_memory(),
     }
     flags = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
-    return (str(_binary("postgres")), "-D", str(cluster), *flags)
+    return (str(_binary("postgres")), "-D", str(_cluster(data_dir)), *flags)
 
 
 def _shared_memory() -> str:

@@ -18,13 +18,16 @@ class EmbeddedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """Making one has no effect; `prepare` and the process itself do."""
+
     name: str
     argv: tuple[str, ...]
     is_ready: Callable[[], bool]  # quick, never raises
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))  # all of it, not additions
     cwd: Path = Path("/")
-    before_exec: Callable[[], None] | None = None  # run in the child: drops root
-    after_start: Callable[[], None] | None = None  # run in the parent, once it is ready
+    prepare: Callable[[], None] | None = None  # before each start; nothing of it may be running
+    before_exec: Callable[[], None] | None = None  # in the child: drops root
+    after_start: Callable[[], None] | None = None  # in the parent, once it is ready
     stop_signal: signal.Signals = signal.SIGTERM
     start_grace_s: float = 60.0  # PostgreSQL may have to replay its log after a crash
     stop_grace_s: float = 30.0
@@ -37,6 +40,8 @@ def running(service: Service, log_file: Path) -> Iterator[subprocess.Popen[bytes
     Raises EmbeddedError, with the end of the log, when it exits early or is not ready in time.
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
+    if service.prepare:
+        service.prepare()
     with log_file.open("ab") as log:  # a file, not a pipe: PostgreSQL's children keep it open
         process = _start(service, log.fileno())
     try:

@@ -9,7 +9,6 @@ import ctypes
 import os
 import pwd
 import stat
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -19,26 +18,28 @@ _CLONE_NEWUSER = 0x10000000
 _INNER_ID = 1000  # any number but 0
 
 
-def is_needed() -> bool:
-    return os.geteuid() == 0
+def allow(*paths: Path) -> None:
+    """Let whoever `become` turns into reach these files, and own these directories.
 
-
-def drop(*must_reach: Path) -> Callable[[], None] | None:
-    """Return what a child calls before exec so that it is not root, or None when we are not root.
-
-    must_reach: files and directories that the other account must be able to reach; directories
-    become its own. Raises EmbeddedError, naming the directory that is in the way.
+    Raises EmbeddedError, naming the directory that is in the way.
     """
-    if not is_needed():
-        return None
-    if _can_map():
-        return _map_to_ordinary_user
+    if os.geteuid() != 0 or _can_map():
+        return
     account = _account()
-    for path in must_reach:
+    for path in paths:
         _check_reachable(path, account)
         if path.is_dir():
             _give(path, account)
-    return lambda: _become(account)
+
+
+def become() -> None:
+    """Stop being root, in a child that is about to exec. Does nothing when we are not root."""
+    if os.geteuid() != 0:
+        return
+    if _can_map():
+        _map_to_ordinary_user()
+    else:
+        _become(_account())
 
 
 def _map_to_ordinary_user() -> None:
@@ -92,8 +93,6 @@ def _check_reachable(path: Path, account: pwd.struct_passwd) -> None:
 
 
 def _give(directory: Path, account: pwd.struct_passwd) -> None:
-    """Make the account the owner of the directory and all in it, once."""
-    if directory.stat().st_uid == account.pw_uid:
-        return
+    """Make the account the owner of the directory and all in it."""
     for path in (directory, *directory.rglob("*")):
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)

@@ -25,22 +25,29 @@ def celery_url(redis_url: str) -> str:
 
 
 def service(data_dir: Path) -> Service:
-    """Return the embedded server, prepared to start. Raises EmbeddedError when it cannot."""
-    home, path = data_dir / "valkey", _socket(data_dir)
-    make_private(home)
-    make_private(path.parent)
-    path.unlink(missing_ok=True)  # of a killed server
+    """Return the embedded server. Raises EmbeddedError when its binary is not installed."""
     return Service(
         name="valkey",
-        argv=_argv(path),
+        argv=_argv(_socket(data_dir)),
         env=dict(os.environ) | {MARK: str(data_dir)},
-        cwd=home,  # where its data goes: `--dir` would stumble over spaces
+        cwd=_home(data_dir),  # where its data goes: `--dir` would stumble over spaces
+        prepare=lambda: _prepare(data_dir),
         is_ready=lambda: _answers(data_dir),
     )
 
 
+def _prepare(data_dir: Path) -> None:
+    make_private(_home(data_dir))
+    make_private(_socket(data_dir).parent)
+    _socket(data_dir).unlink(missing_ok=True)  # of a killed server
+
+
+def _home(data_dir: Path) -> Path:
+    return data_dir / "valkey"
+
+
 def _socket(data_dir: Path) -> Path:
-    return socket_dir(data_dir / "valkey") / "valkey.sock"
+    return socket_dir(_home(data_dir)) / "valkey.sock"
 
 
 def _argv(path: Path) -> tuple[str, ...]:
