@@ -28,7 +28,9 @@ class LanguagesSelect(forms.SelectMultiple):
 
     LABELS = ("First language", "Second language, optional", "Third language, optional")
 
-    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
         chosen = [*(value or []), "", "", ""]
         pickers = [
             (self._picker(name, chosen[i], {**(attrs or {}), "id": f"id_{name}_{i}", "aria-label": label}),)
@@ -38,9 +40,7 @@ class LanguagesSelect(forms.SelectMultiple):
 
     def _picker(self, name: str, value: str, attrs: dict[str, Any]) -> SafeString:
         options = [("", "None" if "optional" in attrs["aria-label"] else "Choose…"), *LANGUAGE_CHOICES]
-        rows = (
-            (code, SafeString(" selected") if code == value else "", label) for code, label in options
-        )
+        rows = ((code, SafeString(" selected") if code == value else "", label) for code, label in options)
         return format_html(
             '<select name="{}"{}>{}</select>',
             name,
@@ -216,5 +216,3 @@ class NewMemberForm(forms.Form):
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Role)
-
-

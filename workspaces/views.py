@@ -13,6 +13,7 @@ from models_registry.models import Endpoint
 
 from .access import workspace_for
 from .engines import ENGINES
+from .engines.pgvector import MAX_INDEXED_DIMENSIONS
 from .forms import NewMemberForm, NewWorkspaceForm, RoleForm, WorkspaceForm, is_beyond_index
 from .members import Refused, add_member, change_role, remove_member
 from .models import Membership, Role
@@ -34,7 +35,8 @@ def create(request: UserRequest) -> HttpResponse:
             )
         return redirect("workspace-add", workspace.id)
     has_embedder = Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).exists()
-    return render(request, "workspaces/create.html", {"form": form, "has_embedder": has_embedder})
+    context = {"form": form, "has_embedder": has_embedder, "max_indexed": MAX_INDEXED_DIMENSIONS}
+    return render(request, "workspaces/create.html", context)
 
 
 def members(request: UserRequest, workspace_id: UUID) -> HttpResponse:
@@ -51,7 +53,13 @@ def members(request: UserRequest, workspace_id: UUID) -> HttpResponse:
             return redirect("workspace-members", workspace.id)
     memberships = workspace.memberships.select_related("user").order_by("user__username")
     return workspace_page(
-        request, workspace, "members", "workspaces/members.html", form=form, memberships=memberships, roles=Role
+        request,
+        workspace,
+        "members",
+        "workspaces/members.html",
+        form=form,
+        memberships=memberships,
+        roles=Role,
     )
 
 

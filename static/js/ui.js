@@ -1,4 +1,4 @@
-// What every page shares: the theme, short confirmations, and "select all".
+// What every page shares: the theme, short confirmations, and selecting several rows.
 
 const root = document.documentElement;
 
@@ -38,4 +38,32 @@ function connectTheme() {
   });
 }
 
+/** The boxes with this name on the page, ticked or not. */
+function boxes(name) {
+  return [...document.querySelectorAll(`input[type=checkbox][name="${name}"]`)];
+}
+
+/** Buttons that act on a selection say how many, and rest while there is none. */
+function showSelection() {
+  for (const all of document.querySelectorAll("[data-select-all]")) {
+    const every = boxes(all.dataset.selectAll);
+    const ticked = every.filter((box) => box.checked).length;
+    all.checked = ticked > 0 && ticked === every.length;
+    all.indeterminate = ticked > 0 && ticked < every.length;
+    for (const button of document.querySelectorAll("[data-selection-needed]")) {
+      button.disabled = ticked === 0;
+      const label = button.querySelector("[data-selection-label]");
+      label.textContent = ticked ? `${label.dataset.selectionLabel} ${ticked}` : label.dataset.selectionLabel;
+    }
+  }
+}
+
+document.addEventListener("change", (event) => {
+  const name = event.target.dataset?.selectAll;
+  if (name) for (const box of boxes(name)) box.checked = event.target.checked;
+  showSelection();
+});
+document.addEventListener("htmx:afterSettle", showSelection);
+
 connectTheme();
+showSelection();

@@ -1,0 +1,56 @@
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+
+from . import throttle
+from .models import record
+
+
+class LoginForm(AuthenticationForm):
+    """Name and password, with a growing pause after repeated failures."""
+
+    error_messages = {
+        "invalid_login": "This name and password do not belong together. Check both; capitals matter.",
+        "inactive": "This account is switched off. Ask an operator.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.wait_s = 0  # how long this person has to wait, after too many failures
+        for field in self.fields.values():
+            field.widget.attrs["class"] = "input"
+
+    def clean(self) -> dict[str, Any]:
+        username = self.cleaned_data.get("username", "")
+        self._refuse_while_waiting(username)
+        throttle.note_attempt(username, self._address)
+        try:
+            cleaned = super().clean()
+        except forms.ValidationError:
+            self._note_lockout(username)
+            raise
+        throttle.forget(username, self._address)
+        return cleaned
+
+    @property
+    def _address(self) -> str:
+        return str(self.request.META["REMOTE_ADDR"]) if self.request else ""
+
+    def _refuse_while_waiting(self, username: str) -> None:
+        self.wait_s = throttle.wait_s(username, self._address)
+        if self.wait_s:
+            raise forms.ValidationError(
+                f"Too many wrong passwords. Wait {_in_words(self.wait_s)}, then try again.", "throttled"
+            )
+
+    def _note_lockout(self, username: str) -> None:
+        if wait_s := throttle.wait_s(username, self._address):
+            record(None, "login.throttled", username, address=self._address, wait_s=wait_s)
+
+
+def _in_words(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    if seconds < 90:
+        return f"{seconds} second{'s' if seconds != 1 else ''}"
+    return f"{minutes} minutes"
