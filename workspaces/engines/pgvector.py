@@ -236,5 +236,7 @@ class PgVector:
 
 
 def _found(row: tuple[Any, ...]) -> FoundChunk:
-    (*fields, title_path, page, score), has_all_words = row[:10], bool(row[10:] and row[10])
-    return FoundChunk(*fields, tuple(title_path), page, float(score), has_all_words)
+    title_path, page, score, *rest = row[7:]
+    return FoundChunk(
+        *row[:7], title_path=tuple(title_path), page=page, score=float(score), has_all_words=any(rest)
+    )
