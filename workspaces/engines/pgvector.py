@@ -236,7 +236,6 @@ class PgVector:
 
 
 def _found(row: tuple[Any, ...]) -> FoundChunk:
-    title_path, page, score, *rest = row[7:]
-    return FoundChunk(
-        *row[:7], title_path=tuple(title_path), page=page, score=float(score), has_all_words=any(rest)
-    )
+    id, document_id, ordinal, text, section, start, stop, title_path, page, score, *all_words = row
+    place = (section, start, stop, tuple(title_path), page)
+    return FoundChunk(id, document_id, ordinal, text, *place, float(score), any(all_words))
