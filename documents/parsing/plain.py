@@ -1,0 +1,39 @@
+"""Reads text that needs no parser, as it was written."""
+
+import html
+import re
+from pathlib import Path
+
+from . import markdown
+from .encodings import decode
+from .outline import outline
+from .types import Block, ExtractedSection, Unreadable
+
+VERSION = "1"
+READS = {"text/plain", "text/markdown", "application/xml"}
+
+_NOT_CONTENT = re.compile(r"<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>]*>", re.DOTALL | re.IGNORECASE)
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_BETWEEN_ELEMENTS = re.compile(r"\s*(?:<[^<>]*>\s*){2,}")
+_WITHIN_TEXT = re.compile(r"<[^<>]*>")
+
+
+def read(path: Path, media_type: str) -> list[ExtractedSection]:
+    text = decode(path.read_bytes(), declares=media_type == "application/xml")
+    match media_type:
+        case "text/markdown":
+            return outline(markdown.blocks(text))
+        case "application/xml":
+            return outline([Block(_content(text))])
+        case _:
+            return outline([Block(text)])
+
+
+def _content(xml: str) -> str:
+    """Return what stands between the tags: a line where elements meet, nothing for a tag amid words."""
+    if "<!ENTITY" in xml:
+        raise Unreadable(
+            "It defines entities of its own, which can unfold into gigabytes. Save it without them, and add that."
+        )
+    text = _CDATA.sub(lambda found: html.escape(found[1]), _NOT_CONTENT.sub("", xml))
+    return html.unescape(_WITHIN_TEXT.sub("", _BETWEEN_ELEMENTS.sub("\n", text)))

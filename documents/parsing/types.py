@@ -1,0 +1,47 @@
+"""What comes out of a file. Plain frozen data: no I/O, no Django."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a document in reading order, before it is grouped into sections."""
+
+    text: str
+    level: int | None = None  # 1 is the outermost heading; None: not a heading
+    page: int | None = None  # from 1
+    title: str = ""  # a heading as it reads in a path, if its text carries marks
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedSection:
+    text: str  # begins with its own heading, if it has one
+    title_path: tuple[str, ...] = ()  # headings from the outermost in
+    page: int | None = None  # from 1, where the format has pages or slides
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The text of one file. At least one section holds a word."""
+
+    sections: tuple[ExtractedSection, ...]
+    page_count: int | None  # pages or slides; None where the format has none
+    parser: str
+    parser_version: str
+
+    @property
+    def character_count(self) -> int:
+        return sum(len(section.text) for section in self.sections)
+
+
+class Unreadable(Exception):
+    """There is no text to be had from this file. `str()` says why and what to do, for people."""
+
+
+ENCRYPTED = "It is protected by a password. Save a copy without protection, and add that."
+DAMAGED = "It is damaged and could not be read. Open it in the program it was made with, save it again, and add the new file."
+NO_TEXT = (
+    "There is no text in it. If it is a scan, run text recognition (OCR) over it first: "
+    "Ragsite does not read pictures yet."
+)
+TOO_LONG = "It holds more than {limit:,} characters. Split it, and add the parts."
