@@ -2,7 +2,6 @@
 
 import uuid
 from decimal import Decimal
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -150,7 +149,7 @@ class Endpoint(models.Model):
         if changed := [name for name in fixed if getattr(self, name) != getattr(before, name)]:
             users = ", ".join(str(row) for row in self.used_by())
             sentence = f"In use by {users}: this cannot change. Add another embedding model instead."
-            raise ValidationError({name: sentence for name in changed})
+            raise ValidationError(dict.fromkeys(changed, sentence))
 
     def note_check(self, *, took_ms: int, error: str = "", dimensions: int | None = None) -> None:
         """Keep what a check found. An endpoint that was deleted meanwhile stays deleted."""

@@ -41,6 +41,19 @@ def create_workspace(user: User | None, members: Iterable[User] = (), **fields: 
 
 
 @transaction.atomic
+def change_workspace(user: User | None, workspace: Workspace, **fields: Any) -> None:
+    """Change these fields and no others: the counters belong to the ingestion, which may be at work.
+
+    Raises ValidationError with a sentence per field.
+    """
+    for name, value in fields.items():
+        setattr(workspace, name, value)
+    workspace.full_clean()
+    workspace.save(update_fields=[*fields, "updated_at"])
+    record(user, "workspace.change", workspace.name, id=str(workspace.id), fields=sorted(fields))
+
+
+@transaction.atomic
 def delete_workspace(user: User | None, workspace: Workspace) -> None:
     """Remove the workspace, its chunks, its documents and (after the commit) their files."""
     record(user, "workspace.delete", workspace.name, id=str(workspace.id), documents=workspace.document_count)

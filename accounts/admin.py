@@ -1,0 +1,176 @@
+# mypy: disable-error-code="type-arg"  (Django's admin classes take no subscript at run time)
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Count, Field, Q, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from . import api_keys
+from .models import ApiKey, AuditEvent, User, record
+from .state_filter import StateFilter
+
+admin.site.unregister(Group)  # roles are given per workspace, not by group
+
+_KEY_WORKS = Q(api_keys__revoked_at=None)
+
+
+def _by(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+class UserStateFilter(StateFilter):
+    title = "who?"
+    parameter_name = "who"
+    model = User
+    states = {
+        "operators": ("Operators", lambda: Q(is_superuser=True, is_active=True)),
+        "members": ("Members", lambda: Q(is_superuser=False, is_active=True)),
+        "deactivated": ("Deactivated", lambda: Q(is_active=False)),
+    }
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    """People and programs. What they may do in a workspace is set below, by role."""
+
+    list_display = ("username", "full_name", "email", "is_operator", "is_active", "key_count", "last_login")
+    list_filter = (UserStateFilter,)
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
+        (
+            "What they may do",
+            {
+                "fields": ("is_active", "is_superuser", "user_permissions"),
+                "description": "Deactivating closes their sessions and keys at once and keeps what they made. "
+                "What they may do inside a workspace is their role there, below.",
+            },
+        ),
+        ("When", {"fields": ("last_login", "date_joined"), "classes": ("collapse",)}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).annotate(keys=Count("api_keys", filter=_KEY_WORKS))
+
+    @admin.display(description="name", ordering="last_name")
+    def full_name(self, user: User) -> str:
+        return user.get_full_name() or "–"
+
+    @admin.display(description="operator", boolean=True, ordering="is_superuser")
+    def is_operator(self, user: User) -> bool:
+        return user.is_operator
+
+    @admin.display(description="API keys", ordering="keys")
+    def key_count(self, user: Any) -> int:
+        return int(user.keys)
+
+    def formfield_for_dbfield(
+        self, db_field: Field, request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "is_superuser":
+            field.label = "Operator"
+            field.help_text = "Configures models and people, sees this console and every workspace."
+        if field and db_field.name == "is_active":
+            field.help_text = "Switch off instead of deleting, so that what they made stays theirs."
+        return field
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name != "user_permissions":
+            return super().formfield_for_manytomany(db_field, request, **kwargs)
+        create = Permission.objects.filter(codename="add_workspace")
+        return _Permissions(create, required=False, label="Also may", widget=forms.CheckboxSelectMultiple)
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+        obj.is_staff = obj.is_superuser  # one word for it: operators are who may come in here
+        super().save_model(request, obj, form, change)
+        record(_by(request), "user.change" if change else "user.add", obj.username, fields=form.changed_data)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        record(_by(request), "user.delete", obj.username)
+        super().delete_model(request, obj)
+
+
+class _Permissions(forms.ModelMultipleChoiceField):
+    def label_from_instance(self, permission: Any) -> str:
+        return "create workspaces"
+
+
+class KeyStateFilter(StateFilter):
+    title = "does it work?"
+    parameter_name = "state"
+    model = ApiKey
+    states = {
+        "works": ("Works", lambda: Q(revoked_at=None, user__is_active=True)),
+        "unused": ("Never used", lambda: Q(revoked_at=None, last_used_at=None)),
+        "revoked": ("Revoked", lambda: Q(revoked_at__isnull=False)),
+    }
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):
+    list_display = ("name", "prefix", "user", "created_at", "last_used_at", "revoked_at")
+    list_filter = (KeyStateFilter,)
+    list_select_related = ("user",)
+    search_fields = ("name", "prefix", "user__username")
+    autocomplete_fields = ("user",)
+    actions = ("revoke_selected",)
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        shown = ("prefix", "created_at", "last_used_at", "revoked_at")
+        return ("user", "name", *shown) if obj else ("user", "name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return ("user", "prefix", "created_at", "last_used_at", "revoked_at") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm, change: bool) -> None:
+        if change:
+            return super().save_model(request, obj, form, change)
+        issued, key = api_keys.issue(obj.user, obj.name, by=_by(request))
+        obj.__dict__.update(issued.__dict__)
+        request.issued_key = key  # type: ignore[attr-defined]  # for response_add, and no longer
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the key on the very page that answers the form: it is in no redirect, message or cookie."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"The key for {obj.name}",
+            "opts": self.opts,
+            "api_key": obj,
+            "key": request.issued_key,  # type: ignore[attr-defined]
+        }
+        return TemplateResponse(request, "admin/accounts/apikey/issued.html", context)
+
+    @admin.action(description="Revoke: refuse these keys from now on")
+    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset.select_related("user"):
+            api_keys.revoke(key, by=_by(request))
+        self.message_user(request, "Revoked: programs with these keys get a 401 now.", messages.SUCCESS)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(admin.ModelAdmin):
+    """Who did what, newest first. Nobody can change it here."""
+
+    list_display = ("at", "user", "action", "subject")
+    list_filter = ("action", ("at", admin.DateFieldListFilter))
+    list_select_related = ("user",)
+    search_fields = ("subject", "user__username")
+    list_display_links = ("at", "subject")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
+        return False

@@ -1,0 +1,74 @@
+"""Keys for programs: issued once, kept as a hash, revoked at once."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from .models import ApiKey, User, record
+
+_USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+def issue(user: User, name: str, *, by: User | None = None) -> tuple[ApiKey, str]:
+    """Make a key for `user` and return its row and the key itself, which nobody can read again."""
+    key = f"rs_{secrets.token_urlsafe(32)}"
+    row = ApiKey.objects.create(user=user, name=name, prefix=key[:9], digest=_digest(key))
+    record(by or user, "api_key.issue", f"{row} of {user}", id=row.pk)
+    return row, key
+
+
+def revoke(key: ApiKey, *, by: User | None = None) -> None:
+    """Refuse this key from now on. Revoking twice changes nothing."""
+    if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        record(by, "api_key.revoke", f"{key} of {key.user}", id=key.pk)
+
+
+def _digest(key: str) -> str:
+    """Hash without salt or stretching: 256 random bits cannot be guessed, and the index finds them."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer rs_...`"""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        found = ApiKey.objects.select_related("user").filter(digest=_digest(key.strip())).first()
+        if found is None:
+            raise AuthenticationFailed("This API key is unknown. Ask an operator for a new one.")
+        if found.revoked_at:
+            raise AuthenticationFailed(f"The API key {found} was revoked. Ask an operator for a new one.")
+        if not found.user.is_active:
+            raise AuthenticationFailed("The user of this API key is deactivated.")
+        _note_use(found)
+        return found.user, found
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="Ragsite"'
+
+
+def _note_use(key: ApiKey) -> None:
+    """Keep the time of the last use, to the minute: a busy program does not write at every call."""
+    now = timezone.now()
+    is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_NOTED_EVERY)
+    ApiKey.objects.filter(is_old, pk=key.pk).update(last_used_at=now)
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the OpenAPI document names it."""
+
+    target_class = "accounts.api_keys.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "An API key: rs_..."}

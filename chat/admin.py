@@ -1,0 +1,126 @@
+# mypy: disable-error-code="type-arg"  (Django's admin classes take no subscript at run time)
+"""How answers go: what is slow, failing or expensive. What people wrote and read is not shown here."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import truncatechars
+from django.urls import reverse
+from django.utils.html import format_html
+
+from .models import Answer, Session
+from .states import PeriodFilter, StateOfAnswer
+
+ONE_SESSION = "turn__session__id__exact"  # the list's parameter for the answers of one session
+
+
+class _ReadOnly(admin.ModelAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Answer)
+class AnswerAdmin(_ReadOnly):
+    list_display = (
+        "created_at", "asker", "endpoint_name", "state", "grounding", "first_token", "took", "tokens", "cost", "problem",
+    )  # fmt: skip
+    list_filter = (StateOfAnswer, PeriodFilter, "grounding", "endpoint_name")
+    list_select_related = ("turn__session__user", "turn__workspace")
+    search_fields = ("endpoint_name", "turn__session__user__username")
+    show_facets = admin.ShowFacets.ALWAYS
+    fieldsets = (
+        (None, {"fields": ("asker", "workspace", "endpoint_name", "parameters")}),
+        ("How it went", {"fields": (("state", "grounding"), "error", ("first_token", "took"))}),
+        ("What it took", {"fields": (("input_tokens", "output_tokens"), "cost")}),
+        ("When", {"fields": ("created_at", "started_at", "first_token_at", "ended_at")}),
+    )
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        return lookup == ONE_SESSION or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="asked by", ordering="turn__session__user__username")
+    def asker(self, answer: Answer) -> str:
+        return str(answer.turn.session.user)
+
+    @admin.display(description="workspace")
+    def workspace(self, answer: Answer) -> str:
+        return str(answer.turn.workspace or "–")
+
+    @admin.display(description="state", ordering="status")
+    def state(self, answer: Answer) -> str:
+        tones = {
+            Answer.Status.FINISHED: "well",
+            Answer.Status.FAILED: "failing",
+            Answer.Status.RUNNING: "working",
+        }
+        tone = tones.get(Answer.Status(answer.status), "waiting")
+        return format_html('<span class="state {}">{}</span>', tone, answer.get_status_display())
+
+    @admin.display(description="first token after", ordering="first_token_at")
+    def first_token(self, answer: Answer) -> str:
+        return _seconds(answer.created_at, answer.first_token_at)
+
+    @admin.display(description="took", ordering="ended_at")
+    def took(self, answer: Answer) -> str:
+        return _seconds(answer.created_at, answer.ended_at)
+
+    @admin.display(description="tokens read / written", ordering="output_tokens")
+    def tokens(self, answer: Answer) -> str:
+        return f"{answer.input_tokens:,} / {answer.output_tokens:,}"
+
+    @admin.display(description="error", ordering="error")
+    def problem(self, answer: Answer) -> str:
+        return format_html('<span title="{}">{}</span>', answer.error, truncatechars(answer.error, 80) or "–")
+
+
+def _seconds(start: datetime, end: datetime | None) -> str:
+    return f"{(end - start).total_seconds():.1f} s" if end else "–"
+
+
+@admin.register(Session)
+class SessionAdmin(_ReadOnly):
+    list_display = ("updated_at", "user", "turn_count", "answer_count", "tokens", "cost", "created_at")
+    list_filter = (("updated_at", admin.DateFieldListFilter),)
+    list_select_related = ("user",)
+    search_fields = ("user__username",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                turns_made=Count("turns", distinct=True),
+                answers_given=Count("turns__answers"),
+                tokens_used=Sum("turns__answers__input_tokens") + Sum("turns__answers__output_tokens"),
+                dollars=Sum("turns__answers__cost"),
+            )
+        )
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Lead to its answers: a page of its own would show the title, which is what somebody asked."""
+        return HttpResponseRedirect(f"{reverse('admin:chat_answer_changelist')}?{ONE_SESSION}={object_id}")
+
+    @admin.display(description="turns", ordering="turns_made")
+    def turn_count(self, session: Any) -> int:
+        return int(session.turns_made)
+
+    @admin.display(description="answers", ordering="answers_given")
+    def answer_count(self, session: Any) -> int:
+        return int(session.answers_given)
+
+    @admin.display(description="tokens", ordering="tokens_used")
+    def tokens(self, session: Any) -> str:
+        return f"{session.tokens_used or 0:,}"
+
+    @admin.display(description="cost, US dollars", ordering="dollars")
+    def cost(self, session: Any) -> str:
+        return f"{session.dollars or 0:.4f}"

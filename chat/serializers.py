@@ -1,0 +1,56 @@
+from rest_framework import serializers
+
+from accounts.rest import CamelCase
+
+from .models import Answer
+
+
+class SessionSerializer(CamelCase):
+    id = serializers.UUIDField(read_only=True)
+    title = serializers.CharField(
+        max_length=120, required=False, help_text="Absent: the first question names it."
+    )
+    is_pinned = serializers.BooleanField(required=False)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+
+class CitationSerializer(CamelCase):
+    number = serializers.IntegerField(help_text="As cited in the text: [1].")
+    document_id = serializers.UUIDField(allow_null=True, help_text="Null when the document is gone.")
+    document_title = serializers.CharField()
+    section = serializers.IntegerField()
+    start = serializers.IntegerField(help_text="Characters into the section's text.")
+    end = serializers.IntegerField()
+    text = serializers.CharField()
+    title_path = serializers.ListField(child=serializers.CharField())
+    page = serializers.IntegerField(allow_null=True)
+
+
+class AnswerSerializer(CamelCase):
+    id = serializers.UUIDField()
+    model = serializers.CharField(source="endpoint_name")
+    status = serializers.ChoiceField(Answer.Status.choices)
+    grounding = serializers.ChoiceField(Answer.Grounding.choices)
+    text = serializers.CharField(help_text="Complete once the status is finished, stopped or failed.")
+    error = serializers.CharField()
+    passages = CitationSerializer(many=True)
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cost = serializers.DecimalField(12, 6, help_text="US dollars.")
+    created_at = serializers.DateTimeField()
+    first_token_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class TurnSerializer(CamelCase):
+    id = serializers.UUIDField()
+    message_id = serializers.CharField()
+    text = serializers.CharField()
+    workspace_id = serializers.UUIDField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    answers = AnswerSerializer(many=True)
+
+
+class SessionWithTurns(SessionSerializer):
+    turns = TurnSerializer(many=True)

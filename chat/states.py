@@ -1,0 +1,43 @@
+"""What operators ask of the answers; the list filters by it and the console counts it."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.state_filter import StateFilter
+
+from .models import Answer
+
+
+def _since(ago: timedelta) -> Callable[[], Q]:
+    return lambda: Q(created_at__gte=timezone.now() - ago)
+
+
+def _start_of_today() -> datetime:
+    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+class PeriodFilter(StateFilter):
+    title = "when asked"
+    parameter_name = "period"
+    model = Answer
+    states = {
+        "today": ("Today", lambda: Q(created_at__gte=_start_of_today())),
+        "day": ("Last 24 hours", _since(timedelta(hours=24))),
+        "month": ("Last 30 days", _since(timedelta(days=30))),
+    }
+
+
+class StateOfAnswer(StateFilter):
+    title = "state"
+    parameter_name = "state"
+    model = Answer
+    states = {
+        "queued": ("Queued", lambda: Q(status=Answer.Status.QUEUED)),
+        "running": ("Writing", lambda: Q(status=Answer.Status.RUNNING)),
+        "finished": ("Finished", lambda: Q(status=Answer.Status.FINISHED)),
+        "stopped": ("Stopped", lambda: Q(status=Answer.Status.STOPPED)),
+        "failed": ("Failed", lambda: Q(status=Answer.Status.FAILED)),
+    }

@@ -1,0 +1,122 @@
+# mypy: disable-error-code="type-arg"  (Django's admin classes take no subscript at run time)
+"""The ledger as an operator reads it: what waits, works, is stuck or failed, why, and what happens next."""
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat, truncatechars
+from django.urls import reverse
+from django.utils.html import format_html
+
+from accounts.models import User
+
+from . import intake
+from .models import BatchEntry, Document, LedgerEntry
+from .states import StateOfDocument
+
+_S = Document.Status
+
+
+class _LedgerInline(admin.TabularInline):
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class LedgerInline(_LedgerInline):
+    model = LedgerEntry
+    fields = ("attempt", "stage", "outcome", "started_at", "finished_at", "detail")
+    verbose_name_plural = "stages, in the order they ran"
+
+
+class BatchInline(_LedgerInline):
+    model = BatchEntry
+    fields = ("attempt", "ordinal", "chunk_count", "embedded_count", "took_ms", "at")
+    verbose_name_plural = "batches of chunks"
+    classes = ("collapse",)
+
+
+@admin.register(Document)
+class DocumentAdmin(admin.ModelAdmin):
+    list_display = (
+        "title", "workspace", "state", "stage", "progress", "attempt", "last_error", "next_attempt_at", "size", "created_at",
+    )  # fmt: skip
+    list_filter = (StateOfDocument, "stage", "workspace", "kind")
+    list_select_related = ("workspace",)
+    search_fields = ("title", "error")
+    actions = ("retry_selected",)
+    inlines = (LedgerInline, BatchInline)
+    show_facets = admin.ShowFacets.ALWAYS
+    fieldsets = (
+        (None, {"fields": ("title", "workspace", "page")}),
+        (
+            "Where it stands",
+            {"fields": (("state", "stage", "progress"), "attempt", "error", "next_attempt_at")},
+        ),
+        (
+            "What it is",
+            {"fields": (("media_type", "size"), "language", ("page_count", "chunk_count"), "content_sha256")},
+        ),
+        ("When", {"fields": ("created_by", "created_at", "ready_at")}),
+    )
+
+    @admin.display(description="state", ordering="status")
+    def state(self, document: Document) -> str:
+        tone = {_S.READY: "well", _S.FAILED: "failing", _S.PROCESSING: "working"}.get(
+            _S(document.status), "waiting"
+        )
+        return format_html('<span class="state {}">{}</span>', tone, document.get_status_display())
+
+    @admin.display(description="progress")
+    def progress(self, document: Document) -> str:
+        if document.status == _S.READY:
+            return f"{document.chunk_count:,} chunks"
+        return f"{document.percent} %" if document.progress_total else "–"
+
+    @admin.display(description="last error", ordering="error")
+    def last_error(self, document: Document) -> str:
+        return format_html(
+            '<span title="{}">{}</span>', document.error, truncatechars(document.error, 80) or "–"
+        )
+
+    @admin.display(description="size", ordering="size_bytes")
+    def size(self, document: Document) -> str:
+        return filesizeformat(document.size_bytes)
+
+    @admin.display(description="page")
+    def page(self, document: Document) -> str:
+        address = reverse("document", args=[document.workspace_id, document.pk])
+        return format_html('<a href="{}">Read its text</a>', address)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Document | None = None) -> bool:
+        return False
+
+    # --- what can be done ---------------------------------------------------------------------
+
+    @admin.action(description="Retry: read and embed again", permissions=["view"])
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        documents = list(queryset)
+        for document in documents:
+            intake.retry(document, cast(User, request.user))
+        self.message_user(request, f"{len(documents)} will be ingested again.", messages.SUCCESS)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the documents, not their thousands of sections and ledger rows."""
+        return [str(each) for each in objs], {"documents": len(objs)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Document) -> None:
+        intake.delete(obj, cast(User, request.user))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        for document in queryset:
+            self.delete_model(request, document)

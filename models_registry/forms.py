@@ -1,0 +1,125 @@
+# mypy: disable-error-code="type-arg"  (a ModelForm takes no subscript at run time)
+"""An endpoint's form: its own fields, and one for each option of its provider.
+
+The option fields come from the provider's pydantic class (label from `title`, help from `description`),
+so a new provider needs no form. Values are checked by that class too, and its errors land beside them.
+"""
+
+from collections.abc import Callable
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from django import forms
+from pydantic import ValidationError as OptionsInvalid
+from pydantic.fields import FieldInfo
+
+from inference.errors import Misconfigured
+from inference.providers import PROVIDERS, parse_options
+
+from .models import Endpoint
+
+PREFIX = "option_"  # an option may be called like a field of Endpoint
+
+SECRET_HELP = (
+    "Where the key lies, never the key itself: env:OPENAI_API_KEY for a variable in the environment of the web "
+    "and worker processes (restart them after setting it), or file:/run/secrets/openai for a file they may "
+    "read. Empty if the server asks for none."
+)
+
+
+class EndpointForm(forms.ModelForm):
+    """Subclasses made by `endpoint_form` know their provider and kind."""
+
+    provider: str
+    kind: str
+
+    class Meta:
+        model = Endpoint
+        fields = ()
+        help_texts = {"secret_ref": SECRET_HELP}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.provider, self.instance.kind = self.provider, self.kind
+        for name, value in self.instance.options.items():
+            self.initial.setdefault(PREFIX + name, value)
+        if "model" in self.fields:
+            self.fields["model"].required = PROVIDERS[self.provider].needs_model
+
+    def clean(self) -> dict[str, Any]:
+        """Gather the options, check them together, and hand them to the endpoint if they are right."""
+        cleaned = super().clean() or {}
+        if any(name.startswith(PREFIX) for name in self.fields):
+            self._take_options(
+                {
+                    name.removeprefix(PREFIX): value
+                    for name, value in cleaned.items()
+                    if name.startswith(PREFIX) and value not in (None, "")
+                }
+            )
+        return cleaned
+
+    def _take_options(self, given: dict[str, Any]) -> None:
+        try:
+            self.instance.options = parse_options(self.provider, given).model_dump(mode="json")
+        except Misconfigured as error:
+            for name, sentence in _sentences(error).items():
+                if PREFIX + name not in self.errors:
+                    self.add_error(PREFIX + name if PREFIX + name in self.fields else None, sentence)
+
+    def add_error(self, field: str | None, error: forms.ValidationError | str) -> None:
+        """Leave out what Endpoint.clean says of the options as a whole: it stands beside each of them."""
+        if field is None and isinstance(error, forms.ValidationError) and hasattr(error, "error_dict"):
+            error.error_dict.pop("options", None)
+        super().add_error(field, error)
+
+
+def endpoint_form(provider: str, kind: str, *, is_locked: bool) -> type[EndpointForm]:
+    """Return the form for endpoints of this provider and kind. A locked one has no option fields."""
+    options = {} if is_locked else option_fields(provider)
+    return type("ProviderEndpointForm", (EndpointForm,), {"provider": provider, "kind": kind, **options})
+
+
+def option_fields(provider: str) -> dict[str, forms.Field]:
+    model_fields = PROVIDERS[provider].options.model_fields
+    return {PREFIX + name: _form_field(name, info) for name, info in model_fields.items()}
+
+
+def _form_field(name: str, info: FieldInfo) -> forms.Field:
+    annotation, is_optional = _without_none(info.annotation)
+    common = {
+        "label": info.title or name.replace("_", " ").capitalize(),
+        "help_text": info.description or "",
+        "required": info.is_required() and not is_optional,
+        "initial": None if info.is_required() else info.get_default(call_default_factory=True),
+    }
+    if get_origin(annotation) is Literal:
+        choices = [(value, str(value)) for value in get_args(annotation)]
+        return forms.ChoiceField(choices=choices, **common)
+    if annotation is bool:
+        return forms.BooleanField(**common | {"required": False})
+    return _WIDGETS.get(annotation, forms.CharField)(**common)
+
+
+_WIDGETS: dict[Any, Callable[..., forms.Field]] = {int: forms.IntegerField, float: forms.FloatField}
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """Return `int` and True for `int | None`."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation, False
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return kinds[0], len(kinds) < len(get_args(annotation))
+
+
+def _sentences(error: Misconfigured) -> dict[str, str]:
+    """Return a sentence per option, or one under "" where the error names none."""
+    if not isinstance(error.__cause__, OptionsInvalid):
+        return {"": str(error)}
+    found = {str(item["loc"][0]): item["msg"] for item in error.__cause__.errors() if item["loc"]}
+    return {name: _sentence(message) for name, message in found.items()} or {"": str(error)}
+
+
+def _sentence(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{message[:1].upper()}{message[1:].removesuffix('.')}."

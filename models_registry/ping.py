@@ -1,0 +1,102 @@
+"""Asks an endpoint for one tiny thing, and writes down how it went."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from asgiref.sync import async_to_sync
+
+from inference.connect import open_chat, open_embedder, open_reranker
+from inference.errors import BadReply, InferenceError
+from inference.types import ChatMessage, ChatRequest, Deadlines, EndpointSpec, Finished, TextDelta
+
+from .models import Endpoint
+from .secrets import SecretMissing
+
+logger = logging.getLogger(__name__)
+
+# Somebody may be waiting in front of a form, so a check is given less time than an answer.
+_DEADLINES = Deadlines(connect_s=3, first_token_s=15, between_tokens_s=10, whole_reply_s=15)
+_LONGEST_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    took_ms: int
+    error: str = ""  # in words; empty: it is well
+    dimensions: int | None = None  # of an embedding
+
+
+def check(endpoint: Endpoint) -> None:
+    """Make one tiny real call, at most 20 s long, and note latency, dimensions and error. Raises nothing."""
+    check_each([endpoint])
+
+
+def check_each(endpoints: Sequence[Endpoint]) -> None:
+    """Check them all at once, so that one slow endpoint delays no other."""
+    for endpoint, finding in zip(endpoints, async_to_sync(_probe_each)(endpoints), strict=True):
+        endpoint.note_check(
+            took_ms=finding.took_ms,
+            error=finding.error,
+            dimensions=None if finding.error else finding.dimensions,
+        )
+
+
+async def _probe_each(endpoints: Sequence[Endpoint]) -> list[_Finding]:
+    return await asyncio.gather(*(_probe(endpoint) for endpoint in endpoints))
+
+
+async def _probe(endpoint: Endpoint) -> _Finding:
+    started, dimensions, error = perf_counter(), None, ""
+    try:
+        async with asyncio.timeout(_LONGEST_S):
+            dimensions = await _call(endpoint)
+        error = _changed_dimensions(endpoint, dimensions)
+    except TimeoutError:
+        error = f"It did not answer within {_LONGEST_S} seconds."
+    except (InferenceError, SecretMissing) as problem:
+        error = str(problem)
+    except Exception:
+        logger.exception("The check of endpoint %s broke", endpoint.pk)
+        error = "The check itself broke. The log of this process has the details."
+    return _Finding(round((perf_counter() - started) * 1000), error, dimensions)
+
+
+async def _call(endpoint: Endpoint) -> int | None:
+    """Return the dimensions of an embedding, None for the other kinds. Raises InferenceError, SecretMissing."""
+    spec = replace(endpoint.spec(), deadlines=_DEADLINES)
+    match Endpoint.Kind(endpoint.kind):
+        case Endpoint.Kind.CHAT:
+            await _say_ok(spec)
+        case Endpoint.Kind.EMBEDDING:
+            async with open_embedder(spec) as embedder:
+                [vector] = await embedder.embed(["Is it well?"], "query")
+            return len(vector)
+        case Endpoint.Kind.RERANKER:
+            async with open_reranker(spec) as reranker:
+                await reranker.score("Is it well?", ["It is well."])
+    return None
+
+
+async def _say_ok(spec: EndpointSpec) -> None:
+    request = ChatRequest((ChatMessage("user", "Say ok"),), question="Say ok", max_tokens=8, temperature=0)
+    async with open_chat(spec) as model, aclosing(model.stream(request)) as events:
+        async for event in events:
+            match event:
+                case TextDelta(text) if text.strip():
+                    return
+                case Finished("length"):  # a reasoning model spent the eight tokens on thinking
+                    return
+    raise BadReply("The model answered without a single word.")
+
+
+def _changed_dimensions(endpoint: Endpoint, found: int | None) -> str:
+    if found is None or endpoint.dimensions in (None, found):
+        return ""
+    return (
+        f"It returned {found} dimensions, but {endpoint.dimensions} were recorded: it is another model now. "
+        "Bring the first one back, or add this one as a new endpoint."
+    )

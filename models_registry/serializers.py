@@ -1,0 +1,101 @@
+from typing import Any
+
+from django.db.models import Q
+from rest_framework import serializers
+
+from accounts.rest import CamelCase
+
+from .models import Endpoint
+
+MAX_TEXTS = 64
+MAX_CHARACTERS = 20_000  # of one text
+
+
+class Model(CamelCase):
+    """A model that people may choose."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    note = serializers.CharField(help_text="What it is good for, in one line.")
+    provider = serializers.CharField()
+    model = serializers.CharField(help_text="As the provider names it.")
+    is_well = serializers.BooleanField(
+        source="last_check_ok", allow_null=True, help_text="When last checked; null: not checked yet."
+    )
+    checked_at = serializers.DateTimeField(source="last_check_at", allow_null=True)
+    licence = serializers.CharField()
+    size_bytes = serializers.IntegerField(allow_null=True)
+    input_price = serializers.DecimalField(10, 4, help_text="US dollars per million tokens read.")
+    output_price = serializers.DecimalField(10, 4, help_text="US dollars per million tokens written.")
+
+
+class ChatModel(Model):
+    context_tokens = serializers.IntegerField(help_text="Prompt and answer together.")
+
+
+class EmbeddingModel(Model):
+    dimensions = serializers.IntegerField(allow_null=True)
+
+
+class ModelName(serializers.CharField):
+    """The name or the id of a model; absent: the first that is offered. Becomes the Endpoint."""
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        self.kind = kind
+        kwargs.setdefault("help_text", "Its name or id; absent: the first in the list.")
+        super().__init__(required=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        name = super().to_internal_value(data)
+        found = Endpoint.objects.offered(self.kind).filter(_named(name)).first()
+        if found is None:
+            offered = ", ".join(Endpoint.objects.offered(self.kind).values_list("name", flat=True))
+            raise serializers.ValidationError(
+                f"There is no such model. Choose one of: {offered or 'none yet'}."
+            )
+        return found
+
+
+def _named(name: str) -> Q:
+    try:
+        return Q(name=name) | Q(pk=serializers.UUIDField().to_internal_value(name))
+    except serializers.ValidationError:
+        return Q(name=name)
+
+
+class EmbeddingsRequest(CamelCase):
+    model = ModelName(Endpoint.Kind.EMBEDDING)
+    texts = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_CHARACTERS, trim_whitespace=False),
+        min_length=1,
+        max_length=MAX_TEXTS,
+    )
+    role = serializers.ChoiceField(
+        ["query", "passage"],
+        default="passage",
+        help_text="Some models embed a question otherwise than the passages it should find.",
+    )
+
+
+class EmbeddingsReply(CamelCase):
+    model = serializers.CharField()
+    dimensions = serializers.IntegerField()
+    vectors = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()), help_text="One per text, in order."
+    )
+
+
+class ScoresRequest(CamelCase):
+    model = ModelName(Endpoint.Kind.RERANKER)
+    query = serializers.CharField(max_length=MAX_CHARACTERS)
+    passages = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_CHARACTERS), min_length=1, max_length=MAX_TEXTS
+    )
+
+
+class ScoresReply(CamelCase):
+    model = serializers.CharField()
+    scores = serializers.ListField(
+        child=serializers.FloatField(),
+        help_text="One per passage, in order, higher fits better. Compare those of one call only.",
+    )

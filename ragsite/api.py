@@ -1,0 +1,44 @@
+"""The addresses of the REST API, its description, and the health checks."""
+
+from django.contrib.auth.decorators import login_required
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import IsAuthenticated
+
+from chat import api as chat
+from documents import api as documents
+from models_registry import api as models
+from workspaces import api as workspaces
+
+from . import health
+
+_V1 = "api/v1/"
+_WORKSPACE = f"{_V1}workspaces/<uuid:workspace_id>"
+_DOCUMENTS = f"{_WORKSPACE}/documents"
+
+_docs = SpectacularSwaggerSplitView.as_view(
+    url_name="api-schema", template_name="api/docs.html", permission_classes=[IsAuthenticated]
+)
+
+urlpatterns = [
+    path("health/", health.alive, name="health"),
+    path(f"{_V1}health", health.Health.as_view(), name="api-health"),
+    path(f"{_V1}llms", models.Llms.as_view(), name="api-llms"),
+    path(f"{_V1}embeddings", models.Embeddings.as_view(), name="api-embeddings"),
+    path(f"{_V1}cross-encoders", models.CrossEncoders.as_view(), name="api-cross-encoders"),
+    path(f"{_V1}rag/engines", workspaces.Engines.as_view(), name="api-engines"),
+    path(f"{_V1}workspaces", workspaces.Workspaces.as_view(), name="api-workspaces"),
+    path(_WORKSPACE, workspaces.OneWorkspace.as_view(), name="api-workspace"),
+    path(_DOCUMENTS, documents.Documents.as_view(), name="api-documents"),
+    path(f"{_DOCUMENTS}/file-upload", documents.UploadFile.as_view(), name="api-file-upload"),
+    path(f"{_DOCUMENTS}/<uuid:document_id>", documents.OneDocument.as_view(), name="api-document"),
+    path(
+        f"{_DOCUMENTS}/<uuid:document_id>/retry", documents.RetryDocument.as_view(), name="api-document-retry"
+    ),
+    path(f"{_DOCUMENTS}/<str:kind>", documents.DocumentsOfKind.as_view(), name="api-documents-of-kind"),
+    path(f"{_V1}semantic-search", documents.SemanticSearch.as_view(), name="api-semantic-search"),
+    path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
+    path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
+    path("api/schema/", SpectacularAPIView.as_view(permission_classes=[IsAuthenticated]), name="api-schema"),
+    path("api/docs/", login_required(_docs), name="api-docs"),
+]

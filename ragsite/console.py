@@ -1,0 +1,139 @@
+"""The operators' first page: what is wrong, what is slow, what it costs, each linked to its list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db.models import Aggregate, Count, F, FloatField, Q, Sum
+from django.db.models.functions import Coalesce, Extract
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.state_filter import StateFilter
+from chat.models import Answer
+from chat.states import PeriodFilter, StateOfAnswer
+from documents.states import StateOfDocument
+from models_registry.states import HealthFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    value: str
+    label: str
+    url: str
+    tone: str = ""  # "bad" or "warn" when somebody should look; never the only sign: the label says it
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    title: str
+    figures: list[Figure]
+
+
+class Console(AdminSite):
+    site_header = site_title = "Ragsite"
+    index_title = "Console"
+    site_url = "/"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return isinstance(request.user, User) and request.user.is_operator
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Use the site's own login page; somebody who is in already is told why this is not for them."""
+        if request.user.is_authenticated:
+            raise PermissionDenied("This part is for operators. Ask one of them to make you an operator.")
+        return redirect_to_login(request.GET.get("next", resolve_url("admin:index")))
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        panels = [_models(), _ingestion(), _answers(), _spending()]
+        return super().index(request, {**(extra_context or {}), "panels": panels})
+
+
+def _counted(of: type[StateFilter], tones: Mapping[str, str]) -> list[Figure]:
+    """Return a figure per state of a list's filter. `tones` says which are shown, and how if not zero."""
+    counts = of.counts()
+    return [
+        Figure(
+            f"{counts[state]:,}", of.states[state][0].lower(), of.url(state), tone if counts[state] else ""
+        )
+        for state, tone in tones.items()
+    ]
+
+
+def _models() -> Panel:
+    return Panel("Models", _counted(HealthFilter, {"well": "", "slow": "warn", "failing": "bad"}))
+
+
+def _ingestion() -> Panel:
+    tones = {"waiting": "", "working": "", "stuck": "bad", "failed": "bad"}
+    return Panel("Ingestion", _counted(StateOfDocument, tones))
+
+
+class _Median(Aggregate):
+    """Source: PostgreSQL manual, 9.21, ordered-set aggregates."""
+
+    template = "percentile_cont(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
+
+
+def _answers() -> Panel:
+    day = Answer.objects.filter(created_at__gte=timezone.now() - timedelta(hours=24))
+    waited_s = Extract(F("first_token_at") - F("created_at"), "epoch", output_field=FloatField())
+    found = day.aggregate(
+        asked=Count("pk"),
+        failed=Count("pk", filter=Q(status=Answer.Status.FAILED)),
+        waited_s=_Median(waited_s),
+    )
+    last_day = PeriodFilter.url("day")
+    median = "–" if found["waited_s"] is None else f"{found['waited_s']:.1f} s"
+    return Panel(
+        "Answers, last 24 hours",
+        [
+            Figure(f"{found['asked']:,}", f"asked, {found['asked'] / 24:.1f} an hour", last_day),
+            Figure(median, "to the first word, median", f"{last_day}&o=6"),
+            Figure(
+                f"{found['failed']:,}",
+                "failed",
+                f"{last_day}&{StateOfAnswer.parameter_name}=failed",
+                "bad" if found["failed"] else "",
+            ),
+        ],
+    )
+
+
+def _spending() -> Panel:
+    month = Answer.objects.filter(PeriodFilter.states["month"][1]())
+    today = PeriodFilter.states["today"][1]()
+    tokens = F("input_tokens") + F("output_tokens")
+    zero = Decimal(0)
+    found = month.aggregate(
+        tokens_today=Coalesce(Sum(tokens, filter=today), 0),
+        today=Coalesce(Sum("cost", filter=today), zero),
+        tokens=Coalesce(Sum(tokens), 0),
+        month=Coalesce(Sum("cost"), zero),
+    )
+    return Panel(
+        "Spending",
+        [
+            Figure(
+                f"${found['today']:.2f}", f"today, {_short(found['tokens_today'])}", PeriodFilter.url("today")
+            ),
+            Figure(
+                f"${found['month']:.2f}", f"in 30 days, {_short(found['tokens'])}", PeriodFilter.url("month")
+            ),
+        ],
+    )
+
+
+def _short(tokens: int) -> str:
+    for size, letter in ((1_000_000, " M"), (1_000, " k")):
+        if tokens >= size:
+            return f"{tokens / size:.1f}{letter} tokens"
+    return f"{tokens} tokens"

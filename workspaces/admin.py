@@ -1,0 +1,119 @@
+# mypy: disable-error-code="type-arg"  (Django's admin classes take no subscript at run time)
+"""Workspaces as an operator sees them. They are made, configured and deleted in their own pages."""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.html import format_html
+
+from accounts.admin import UserAdmin
+from accounts.models import User, record
+
+from .models import Membership, Workspace
+
+
+class MemberInline(admin.TabularInline):
+    model = Membership
+    fields = ("user", "role", "created_at")
+    readonly_fields = ("created_at",)
+    autocomplete_fields = ("user",)
+    extra = 0
+    verbose_name_plural = "members"
+
+
+class RoleInline(admin.TabularInline):
+    model = Membership
+    fields = ("workspace", "role")
+    autocomplete_fields = ("workspace",)
+    extra = 0
+    verbose_name = "role"
+    verbose_name_plural = "roles in workspaces"
+
+
+UserAdmin.inlines = (RoleInline,)  # accounts, below, knows no workspaces
+
+
+@admin.register(Workspace)
+class WorkspaceAdmin(admin.ModelAdmin):
+    list_display = (
+        "name", "health", "document_count", "chunk_count", "size", "member_count", "embedder", "updated_at", "page",
+    )  # fmt: skip
+    list_filter = ("status", "engine", "embedder")
+    list_select_related = ("embedder",)
+    search_fields = ("name", "description")
+    inlines = (MemberInline,)
+    readonly_fields = (
+        "page", "health", "document_count", "chunk_count", "size", "engine", "languages", "embedder", "dimensions",
+        "reranker", "metric", "is_indexed", "is_hybrid", "parser", "chunking", "chunk_size", "chunk_overlap",
+        "created_by", "created_at", "updated_at",
+    )  # fmt: skip
+    fieldsets = (
+        (None, {"fields": ("name", "description", "page")}),
+        ("How it is", {"fields": ("health", ("document_count", "chunk_count", "size"))}),
+        (
+            "What its chunks were made with",
+            {
+                "fields": ("engine", ("embedder", "dimensions"), "metric", "is_indexed", "languages"),
+                "description": "Fixed since the workspace was made: its chunk table and its vectors depend on it.",
+            },
+        ),
+        (
+            "How it is searched and cut",
+            {
+                "fields": (("is_hybrid", "reranker"), "parser", "chunking", ("chunk_size", "chunk_overlap")),
+                "description": "Changed on the workspace's own settings page.",
+            },
+        ),
+        ("When", {"fields": ("created_by", "created_at", "updated_at"), "classes": ("collapse",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
+        # The app above is named in strings only: this list must say what is stuck.
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                failed=Count("documents", filter=Q(documents__status="failed"), distinct=True),
+                working=Count(
+                    "documents", filter=Q(documents__status__in=("pending", "processing")), distinct=True
+                ),
+                people=Count("memberships", distinct=True),
+            )
+        )
+
+    @admin.display(description="is it well?")
+    def health(self, workspace: Any) -> str:
+        if workspace.failed:
+            return format_html('<span class="state failing">{} failed</span>', workspace.failed)
+        if workspace.working:
+            return format_html('<span class="state working">working on {}</span>', workspace.working)
+        return format_html('<span class="state well">{}</span>', "Ready")
+
+    @admin.display(description="size", ordering="size_bytes")
+    def size(self, workspace: Workspace) -> str:
+        return filesizeformat(workspace.size_bytes)
+
+    @admin.display(description="members", ordering="people")
+    def member_count(self, workspace: Any) -> int:
+        return int(workspace.people)
+
+    @admin.display(description="page")
+    def page(self, workspace: Workspace) -> str:
+        return format_html('<a href="{}">Open</a>', reverse("workspace", args=[workspace.pk]))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Workspace, form: ModelForm, change: bool) -> None:
+        obj.save(update_fields=["name", "description", "updated_at"])  # the counters are ingestion's
+        record(
+            cast(User, request.user), "workspace.change", obj.name, id=str(obj.pk), fields=form.changed_data
+        )

@@ -1,0 +1,84 @@
+from typing import Any, cast
+
+from rest_framework import serializers
+
+from accounts.models import User
+from accounts.rest import CamelCase
+from models_registry.models import Endpoint
+from models_registry.serializers import ModelName
+
+from .access import role_in
+from .engines import ENGINES
+from .languages import LANGUAGES
+from .models import ChunkingStrategy, Metric, Parser, Role, Workspace
+
+
+class EngineSerializer(CamelCase):
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class ModelReference(CamelCase):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class WorkspaceChanges(CamelCase):
+    """What can change at any time. Documents that are in already keep the shape they were added with."""
+
+    name = serializers.CharField(max_length=80)
+    description = serializers.CharField(max_length=300, allow_blank=True, required=False)
+    languages = serializers.ListField(
+        child=serializers.ChoiceField(sorted(LANGUAGES)),
+        min_length=1,
+        max_length=3,
+        help_text="One to three ISO 639-1 codes.",
+    )
+    is_hybrid = serializers.BooleanField(required=False, help_text="Search by words as well as by meaning.")
+    reranker = ModelName(
+        Endpoint.Kind.RERANKER, allow_null=True, help_text="Name or id of a cross-encoder; null: none."
+    )
+    parser = serializers.ChoiceField(Parser.choices, required=False)
+    chunk_size = serializers.IntegerField(required=False, help_text="Characters, 101 to 9,999.")
+    chunk_overlap = serializers.IntegerField(
+        required=False, min_value=0, help_text="Characters, below the size."
+    )
+
+
+class NewWorkspace(WorkspaceChanges):
+    embedder = ModelName(
+        Endpoint.Kind.EMBEDDING, help_text="Name or id of an embedding model; absent: the first."
+    )
+    engine = serializers.ChoiceField(sorted(ENGINES), required=False)
+    metric = serializers.ChoiceField(Metric.choices, required=False)
+    is_indexed = serializers.BooleanField(required=False, help_text="Off: search is exact, and slower.")
+    chunking = serializers.ChoiceField(ChunkingStrategy.choices, required=False)
+
+
+class WorkspaceSerializer(CamelCase):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    role = serializers.SerializerMethodField(help_text="What you may do here.")
+    engine = serializers.CharField()
+    languages = serializers.ListField(child=serializers.CharField())
+    embedder = ModelReference()
+    dimensions = serializers.IntegerField()
+    reranker = ModelReference(allow_null=True)
+    metric = serializers.ChoiceField(Metric.choices)
+    is_indexed = serializers.BooleanField()
+    is_hybrid = serializers.BooleanField()
+    parser = serializers.ChoiceField(Parser.choices)
+    chunking = serializers.ChoiceField(ChunkingStrategy.choices)
+    chunk_size = serializers.IntegerField()
+    chunk_overlap = serializers.IntegerField()
+    document_count = serializers.IntegerField()
+    chunk_count = serializers.IntegerField()
+    size_bytes = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_role(self, workspace: Workspace) -> Role:
+        user = cast(User, self.context["request"].user)
+        known: dict[Any, str] = self.context.get("roles", {})
+        return Role(known[workspace.pk]) if workspace.pk in known else role_in(user, workspace) or Role.VIEWER
