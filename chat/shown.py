@@ -1,0 +1,195 @@
+"""What a page shows of sessions, turns, answers and passages: read in a constant number of queries."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from accounts.models import User
+from documents.models import Section
+from workspaces.access import workspaces_for
+from workspaces.models import Role, Workspace
+
+from .models import Answer, AnswerPassage, Session, Turn
+from .render import Citation, cited_numbers, render
+
+EXCERPT_CHARACTERS = 320
+CONTEXT_CHARACTERS = 1600  # of a passage's section, shown before it and after it
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPassage:
+    """A passage as it stands in the list under an answer."""
+
+    number: int
+    title: str
+    place: str  # "Fees › Late payment, page 3"; "" when the document has no structure
+    excerpt: str
+    is_cited: bool
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    answer: Answer
+    question: str
+    workspace: Workspace | None
+    html: SafeString
+    passages: tuple[ShownPassage, ...]
+    may_search: bool  # the asker still sees the workspace
+    may_add: bool  # and adds documents to it
+
+    @property
+    def cited(self) -> list[ShownPassage]:
+        return [passage for passage in self.passages if passage.is_cited]
+
+    @property
+    def uncited(self) -> list[ShownPassage]:
+        return [passage for passage in self.passages if not passage.is_cited]
+
+    @property
+    def took(self) -> timedelta | None:
+        """From the question to the last word, as the asker waited."""
+        return self.answer.ended_at - self.answer.created_at if self.answer.ended_at else None
+
+    @property
+    def first_words_after(self) -> timedelta | None:
+        return self.answer.first_token_at - self.answer.created_at if self.answer.first_token_at else None
+
+    @property
+    def was_cut(self) -> bool:
+        """It ended because it was as long as the asker allowed."""
+        return bool(self.answer.trace.get("finish_reason") == "length")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTurn:
+    turn: Turn
+    answers: tuple[ShownAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InContext:
+    """A passage within the text around it."""
+
+    before: str
+    passage: str
+    after: str
+    is_cut_before: bool
+    is_cut_after: bool
+
+
+_ANSWERS = Prefetch("answers", Answer.objects.prefetch_related("passages"))
+
+
+def shown_turns(user: User, session: Session) -> list[ShownTurn]:
+    """Return a session's turns in order, with all that is shown of them."""
+    reach = _Reach.of(user)
+    turns = session.turns.select_related("workspace").prefetch_related(_ANSWERS)
+    return [ShownTurn(turn, tuple(_shown(each, turn, reach) for each in turn.answers.all())) for turn in turns]
+
+
+def shown_answer(user: User, answer: Answer) -> ShownAnswer:
+    return _shown(answer, answer.turn, _Reach.of(user))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Which workspaces somebody sees, and which they may add to."""
+
+    sees: Collection[UUID]
+    edits: Collection[UUID]
+
+    @classmethod
+    def of(cls, user: User) -> "_Reach":
+        ids = (set(workspaces_for(user, role).values_list("pk", flat=True)) for role in (Role.VIEWER, Role.EDITOR))
+        return cls(*ids)
+
+
+def _shown(answer: Answer, turn: Turn, reach: _Reach) -> ShownAnswer:
+    passages = answer.passages.all()
+    cited = set(cited_numbers(answer.text, [passage.number for passage in passages]))
+    citations = [Citation(each.number, _href(each), each.document_title) for each in passages]
+    return ShownAnswer(
+        answer,
+        turn.text,
+        turn.workspace,
+        render(answer.text, citations),
+        tuple(_shown_passage(passage, passage.number in cited) for passage in passages),
+        may_search=turn.workspace_id in reach.sees,
+        may_add=turn.workspace_id in reach.edits,
+    )
+
+
+def _shown_passage(passage: AnswerPassage, is_cited: bool) -> ShownPassage:
+    excerpt = passage.text.strip()
+    if len(excerpt) > EXCERPT_CHARACTERS:
+        excerpt = excerpt[:EXCERPT_CHARACTERS].rsplit(maxsplit=1)[0] + "…"
+    return ShownPassage(
+        passage.number, passage.document_title, place(passage), excerpt, is_cited, _href(passage)
+    )
+
+
+def _href(passage: AnswerPassage) -> str:
+    return reverse("answer-passage", args=[passage.answer_id, passage.number])
+
+
+def place(passage: AnswerPassage) -> str:
+    """Return where in its document a passage stands: the innermost headings, and the page."""
+    headings = " › ".join(passage.title_path[-2:])
+    page = f"page {passage.page}" if passage.page else ""
+    return ", ".join(filter(None, (headings, page)))
+
+
+def in_context(user: User, passage: AnswerPassage) -> InContext | None:
+    """Return the passage within its section, or None when it is not there any more, or not for this user.
+
+    A document that changed since the answer may hold other words at the same offsets: then nothing is
+    highlighted rather than the wrong sentence.
+    """
+    section = Section.objects.filter(
+        document=passage.document_id,
+        position=passage.section,
+        document__workspace__in=workspaces_for(user),
+    ).first()
+    if section is None or section.text[passage.start : passage.end] != passage.text:
+        return None
+    begin, finish = max(0, passage.start - CONTEXT_CHARACTERS), passage.end + CONTEXT_CHARACTERS
+    return InContext(
+        section.text[begin : passage.start],
+        passage.text,
+        section.text[passage.end : finish],
+        is_cut_before=begin > 0,
+        is_cut_after=finish < len(section.text),
+    )
+
+
+# --- the list of sessions ------------------------------------------------------------------------
+
+
+def found_sessions(user: User, words: str) -> QuerySet[Session]:
+    """Return the user's sessions whose title or questions hold these words, pinned ones first."""
+    sessions = user.sessions.all()
+    if not words:
+        return sessions
+    asked = Turn.objects.filter(session=OuterRef("pk"), text__icontains=words)
+    return sessions.filter(Q(title__icontains=words) | Exists(asked))
+
+
+def grouped(sessions: Iterable[Session], now: datetime | None = None) -> list[tuple[str, list[Session]]]:
+    """Return the sessions under the headings of the list, in the order they came."""
+    today = timezone.localdate(now)
+
+    def heading(session: Session) -> str:
+        if session.is_pinned:
+            return "Pinned"
+        age = today - timezone.localdate(session.updated_at)
+        return "Today" if age.days < 1 else "This week" if age.days < 7 else "Older"
+
+    return [(name, list(group)) for name, group in groupby(sessions, heading)]

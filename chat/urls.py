@@ -1,0 +1,15 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("", views.chat, name="chat"),
+    path("chat/sessions/", views.sessions, name="sessions"),
+    path("chat/<uuid:session_id>/", views.session, name="session"),
+    path("chat/<uuid:session_id>/rename/", views.rename, name="session-rename"),
+    path("chat/<uuid:session_id>/pin/", views.pin, name="session-pin"),
+    path("chat/<uuid:session_id>/delete/", views.delete, name="session-delete"),
+    path("answers/<uuid:answer_id>/", views.answer, name="answer"),
+    path("answers/<uuid:answer_id>/why/", views.why, name="answer-why"),
+    path("answers/<uuid:answer_id>/passages/<int:number>/", views.passage, name="answer-passage"),
+]

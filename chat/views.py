@@ -1,0 +1,180 @@
+"""The chat page, and the parts of it that are fetched on their own."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts.http import UserRequest
+from documents.models import Document
+from models_registry.models import Endpoint
+from workspaces.access import workspaces_for
+from workspaces.models import Workspace
+
+from . import shown, turns
+from .models import Session, Turn
+
+SESSIONS_PER_PAGE = 60
+SUGGESTED_DOCUMENTS = 3
+
+
+@require_safe
+def chat(request: UserRequest) -> HttpResponse:
+    """A new chat. `?workspace=` chooses one; the part that suggests documents is fetched on its own."""
+    workspaces = workspaces_for(request.user)
+    chosen = _workspace_for_new_chat(request, workspaces)
+    context = {"suggestions": _newest_documents(chosen), "workspace": chosen}
+    if request.htmx:
+        return render(request, "chat/_suggestions.html", context)
+    endpoint = Endpoint.objects.default_chat()
+    return _page(request, None, workspaces, chosen, endpoint, context)
+
+
+@require_safe
+def session(request: UserRequest, session_id: UUID) -> HttpResponse:
+    found = turns.session_for(request.user, session_id)
+    shown_turns = shown.shown_turns(request.user, found)
+    last = shown_turns[-1] if shown_turns else None
+    workspaces = workspaces_for(request.user)
+    chosen = next((each for each in workspaces if last and each.pk == last.turn.workspace_id), None)
+    endpoint = last.answers[-1].answer.endpoint if last and last.answers else None
+    return _page(request, found, workspaces, chosen, endpoint, {"turns": shown_turns})
+
+
+def _page(
+    request: UserRequest,
+    session: Session | None,
+    workspaces: QuerySet[Workspace],
+    workspace: Workspace | None,
+    endpoint: Endpoint | None,
+    context: dict[str, Any],
+) -> HttpResponse:
+    endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
+    context |= _listed(request, current=session) | {
+        "session": session,
+        "workspaces": workspaces,
+        "workspace": workspace,
+        "endpoints": endpoints,
+        "endpoint": endpoint if endpoint in endpoints else next(iter(endpoints), None),
+        "question_max": settings.QUESTION_MAX_CHARACTERS,
+        "sessions_closed": request.COOKIES.get("sessions") == "closed",
+    }
+    return render(request, "chat/chat.html", context)
+
+
+def _workspace_for_new_chat(request: UserRequest, workspaces: QuerySet[Workspace]) -> Workspace | None:
+    """The one in the address, else the one asked last, else the first that holds something."""
+    if "workspace" in request.GET:
+        return next((each for each in workspaces if str(each.pk) == request.GET["workspace"]), None)
+    last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
+    if last:
+        return next((each for each in workspaces if each.pk == last.workspace_id), None)
+    return workspaces.order_by("-document_count", "name").first()
+
+
+def _newest_documents(workspace: Workspace | None) -> list[Document]:
+    ready = Document.objects.filter(workspace=workspace, status=Document.Status.READY)
+    return list(ready.order_by("-ready_at")[:SUGGESTED_DOCUMENTS]) if workspace else []
+
+
+# --- the list of sessions ------------------------------------------------------------------------
+
+
+@require_safe
+def sessions(request: UserRequest) -> HttpResponse:
+    """The list, or more of it. `?q=` searches titles and questions, `?from=` leaves out that many."""
+    first = request.GET.get("from", "0")
+    return render(
+        request, "chat/_sessions.html", _listed(request, first=int(first) if first.isdecimal() else 0)
+    )
+
+
+def _listed(request: UserRequest, current: Session | None = None, first: int = 0) -> dict[str, Any]:
+    words = request.GET.get("q", "").strip()
+    rows = list(shown.found_sessions(request.user, words)[first : first + SESSIONS_PER_PAGE + 1])
+    return {
+        "groups": shown.grouped(rows[:SESSIONS_PER_PAGE]),
+        "next_from": first + SESSIONS_PER_PAGE if len(rows) > SESSIONS_PER_PAGE else None,
+        "words": words,
+        "current_path": reverse("session", args=[current.pk]) if current else _page_address(request),
+    }
+
+
+def _page_address(request: UserRequest) -> str:
+    """Where the page is that asked for this part."""
+    return request.htmx.current_url_abs_path or request.path
+
+
+@require_POST
+def rename(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Give a session another title; an empty one changes nothing."""
+    found = turns.session_for(request.user, session_id)
+    title = " ".join(request.POST.get("title", "").split())
+    if title:
+        found.title = title[: Session._meta.get_field("title").max_length]
+        found.save(update_fields=["title"])
+    return _back_to_list(request, found)
+
+
+@require_POST
+def pin(request: UserRequest, session_id: UUID) -> HttpResponse:
+    found = turns.session_for(request.user, session_id)
+    found.is_pinned = not found.is_pinned
+    found.save(update_fields=["is_pinned"])
+    return _back_to_list(request, found)
+
+
+@require_POST
+def delete(request: UserRequest, session_id: UUID) -> HttpResponse:
+    found = turns.session_for(request.user, session_id)
+    address = reverse("session", args=[found.pk])
+    turns.delete(request.user, found.pk)
+    if request.htmx and _page_address(request) != address:
+        return render(request, "chat/_sessions.html", _listed(request))
+    return HttpResponseClientRedirect(reverse("chat")) if request.htmx else redirect("chat")
+
+
+def _back_to_list(request: UserRequest, session: Session) -> HttpResponse:
+    if request.htmx:
+        return render(request, "chat/_sessions.html", _listed(request))
+    return redirect("session", session.pk)
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+@require_safe
+def answer(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """An answer as it stands under its question, on its own."""
+    found = turns.answer_for(request.user, answer_id)
+    return render(request, "chat/_answer.html", {"shown": shown.shown_answer(request.user, found)})
+
+
+@require_safe
+def why(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """How an answer's passages were found."""
+    found = turns.answer_for(request.user, answer_id)
+    ranks = {each["number"]: each for each in found.trace.get("passages", ())}
+    passages = [(each, ranks.get(each.number, {})) for each in found.passages.all()]
+    return render(request, "chat/_why.html", {"trace": found.trace, "passages": passages})
+
+
+@require_safe
+def passage(request: UserRequest, answer_id: UUID, number: int) -> HttpResponse:
+    """A passage within its document's text: a part for the panel, or a page of its own."""
+    found = turns.answer_for(request.user, answer_id)
+    chosen = get_object_or_404(found.passages.select_related("document"), number=number)
+    context = {
+        "passage": chosen,
+        "context": shown.in_context(request.user, chosen),
+        "place": shown.place(chosen),
+        "shown": shown.shown_answer(request.user, found),
+    }
+    is_part = "X-Requested-With" in request.headers or request.htmx
+    return render(request, "chat/_passage.html" if is_part else "chat/passage.html", context)

@@ -1,0 +1,194 @@
+// Where a question is written, with what it goes to.
+
+const PARAMETERS_KEY = "ragsite.parameters";
+
+export class Composer {
+  /** on: { submit(question), type() } */
+  constructor(form, on) {
+    this.form = form;
+    this.field = form.querySelector("[data-question-field]");
+    this.on = on;
+    this.#restoreParameters();
+    this.#connectField();
+    this.#connectPickers();
+  }
+
+  get isEmpty() {
+    return !this.field.value.trim();
+  }
+
+  set text(value) {
+    this.field.value = value;
+    this.#typed();
+    this.focus();
+  }
+
+  focus() {
+    this.field.focus();
+    this.field.setSelectionRange(this.field.value.length, this.field.value.length);
+  }
+
+  /** Put a question there without losing what somebody is writing. */
+  offer(text) {
+    this.text = this.isEmpty || this.field.value === text ? text : `${text}\n${this.field.value}`;
+  }
+
+  chooseWorkspace(id) {
+    const input = this.#input("workspace", id);
+    if (!input) return;
+    input.checked = true;
+    this.#label(input);
+  }
+
+  /** What goes with a question: { workspaceId, modelName, provider, metadata, modelKwargs }. */
+  choices() {
+    const model = this.form.querySelector("[name='model']:checked");
+    const data = new FormData(this.form);
+    return {
+      workspaceId: data.get("workspace") || null,
+      modelName: model?.value ?? "",
+      provider: model?.dataset.provider ?? "",
+      modelKwargs: {
+        streaming: data.has("streaming"),
+        maxTokens: Number(data.get("maxTokens")),
+        temperature: Number(data.get("temperature")),
+        topP: Number(data.get("topP")),
+        metadata: data.has("metadata"),
+      },
+    };
+  }
+
+  closePickers() {
+    const open = this.form.querySelectorAll(".picker[open]");
+    for (const picker of open) picker.open = false;
+    return open.length > 0;
+  }
+
+  #connectField() {
+    this.field.addEventListener("input", () => this.#typed());
+    this.field.addEventListener("keydown", (event) => {
+      // Enter that ends the choice of a character (Japanese, Chinese, Korean) sends nothing.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.form.requestSubmit();
+    });
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    // Fields inside a closed picker cannot show what is wrong with them.
+    this.form.addEventListener("invalid", (event) => (event.target.closest("details").open = true), true);
+    this.form.addEventListener("click", (event) => {
+      if (event.target === this.form) this.focus();
+    });
+    this.#typed();
+  }
+
+  #submit() {
+    const text = this.field.value.trim();
+    if (!text) return;
+    this.closePickers();
+    this.field.value = "";
+    this.#typed();
+    this.on.submit({ text, ...this.choices() });
+  }
+
+  #typed() {
+    if (!CSS.supports("field-sizing", "content")) {
+      this.field.style.height = "auto";
+      this.field.style.height = `${this.field.scrollHeight}px`;
+    }
+    this.on.type();
+  }
+
+  #connectPickers() {
+    this.form.addEventListener("change", (event) => {
+      if (event.target.matches("[name='workspace'], [name='model']")) this.#label(event.target);
+      if (event.target.closest(".parameters")) this.#keepParameters();
+    });
+    // A choice by pointer or Enter closes its menu; arrow keys walk through it.
+    this.form.addEventListener("click", (event) => {
+      const isChoice = event.target.closest(".option") && event.detail > 0;
+      if (isChoice && event.target.matches("input")) this.#chosen();
+    });
+    this.form.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !event.target.matches(".picker-menu input")) return;
+      event.preventDefault();
+      this.#chosen();
+    });
+    this.form.addEventListener("toggle", (event) => this.#focusChoice(event.target), true);
+    document.addEventListener("pointerdown", (event) => {
+      if (!event.target.closest(".picker")) this.closePickers();
+    });
+    this.form.querySelector("[data-reset-parameters]").addEventListener("click", () => {
+      for (const input of this.#parameters()) {
+        input.checked = input.defaultChecked;
+        input.value = input.defaultValue;
+      }
+      this.#keepParameters();
+    });
+  }
+
+  #chosen() {
+    this.closePickers();
+    this.focus();
+  }
+
+  #focusChoice(picker) {
+    if (picker.open) picker.querySelector("input:checked, input")?.focus({ preventScroll: true });
+  }
+
+  #label(input) {
+    const picker = input.closest("[data-picker]");
+    picker.querySelector("[data-picker-label]").textContent = input.dataset.label;
+  }
+
+  #input(name, value) {
+    return this.form.querySelector(`[name="${name}"][value="${CSS.escape(value)}"]`);
+  }
+
+  #parameters() {
+    return this.form.querySelectorAll(".parameters input");
+  }
+
+  #keepParameters() {
+    const changed = {};
+    for (const input of this.#parameters()) {
+      const isBox = input.type === "checkbox";
+      const isDefault = isBox ? input.checked === input.defaultChecked : input.value === input.defaultValue;
+      if (!isDefault) changed[input.name] = isBox ? input.checked : input.value;
+    }
+    this.#showChanged(changed);
+    keep(PARAMETERS_KEY, JSON.stringify(changed));
+  }
+
+  #restoreParameters() {
+    const changed = JSON.parse(kept(PARAMETERS_KEY) ?? "{}");
+    for (const input of this.#parameters()) {
+      if (!(input.name in changed)) continue;
+      if (input.type === "checkbox") input.checked = changed[input.name];
+      else input.value = changed[input.name];
+    }
+    this.#showChanged(changed);
+  }
+
+  #showChanged(changed) {
+    this.form.querySelector("[data-parameters-changed]").hidden = Object.keys(changed).length === 0;
+  }
+}
+
+function kept(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function keep(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // Forbidden: then it holds for this page.
+  }
+}

@@ -1,0 +1,289 @@
+// The chat page: one state, the socket that changes it, and the modules that show it.
+//
+// A question is kept in the outbox until the server accepts it, and goes out again with the same id after
+// each reconnect: so it is never lost, and never asked twice. An answer is followed by the number of its
+// last event: so nothing of it is missed or shown twice, whatever happened to the connection in between.
+
+import { connectClipboard, copyAnswer } from "./chat-clipboard.js";
+import { Composer } from "./chat-composer.js";
+import { Conversation } from "./chat-conversation.js";
+import { Outbox, newId, tabId } from "./chat-outbox.js";
+import { Follower } from "./chat-scroll.js";
+import { SessionList } from "./chat-sessions.js";
+import { connectShortcuts } from "./chat-shortcuts.js";
+import { Socket } from "./chat-socket.js";
+import { Sources } from "./chat-sources.js";
+import { toast } from "./ui.js";
+
+const ACCEPT_WAIT_MS = 10000; // longer, and the connection is dead although it looks open
+const ORPHAN_AFTER_MS = 30000; // a question of another tab that this one sends in its place
+const BANNER_AFTER_MS = 600; // a page that just loads is not "reconnecting"
+
+const root = document.querySelector("[data-chat]");
+const find = (name) => root.querySelector(`[data-${name}]`);
+
+const state = {
+  sessionId: root.dataset.session || null,
+  isOnline: false,
+  wasOnline: false,
+  tab: tabId(),
+  queue: [], // questions that wait for the answer before them
+  sent: new Map(), // message id -> question, until it is accepted
+};
+
+const outbox = new Outbox(root.dataset.user);
+const tabs = new BroadcastChannel("ragsite.chat");
+const conversation = new Conversation(root, { takeBack: (text) => composer.offer(text), ended });
+const follower = new Follower(find("scroller"), find("turns"), find("jump"));
+const sessions = new SessionList(document.querySelector("[data-session-list]"));
+const sources = new Sources(
+  document.querySelector("[data-sources]"),
+  document.querySelector("[data-passage-card]"),
+  find("toggle-sources"),
+);
+const socket = new Socket({ open: connected, frame: received, lost: disconnected });
+const composer = new Composer(find("composer"), { submit: ask, type: showButtons });
+
+// --- asking ---------------------------------------------------------------------------------------
+
+function ask(question) {
+  const item = { ...question, messageId: newId(), sessionId: state.sessionId, tab: state.tab, at: Date.now() };
+  item.isQueued = conversation.isBusy;
+  outbox.put(item);
+  if (item.isQueued) state.queue.push(item);
+  else dispatch(item);
+  show();
+}
+
+/** Show a question and send it. What cannot be sent now goes out when the connection is back. */
+function dispatch(item) {
+  item.isQueued = false;
+  item.sessionId ??= state.sessionId;
+  outbox.put(item);
+  state.sent.set(item.messageId, item);
+  conversation.showPending(item);
+  follower.jump();
+  send(item);
+}
+
+function send(item) {
+  const { messageId, sessionId, text, workspaceId, modelName, provider } = item;
+  const { metadata, ...modelKwargs } = item.modelKwargs; // what is shown is the page's business
+  const run = { modelName, provider, sessionId, workspaceId, modelKwargs, text, mode: "chain", messageId };
+  if (!socket.send("run", run)) return;
+  setTimeout(() => state.sent.has(messageId) && socket.isOpen && socket.reopen(), ACCEPT_WAIT_MS);
+}
+
+function sendNext() {
+  if (state.queue.length && !conversation.isBusy) dispatch(state.queue.shift());
+  show();
+}
+
+function stop() {
+  for (const id of conversation.answers.keys()) socket.send("stop", { answerId: id });
+}
+
+function unqueue(item) {
+  state.queue = state.queue.filter((each) => each !== item);
+  outbox.remove(item.messageId);
+  composer.offer(item.text);
+  show();
+}
+
+// --- the socket -----------------------------------------------------------------------------------
+
+function connected() {
+  state.isOnline = state.wasOnline = true;
+  for (const item of state.sent.values()) send(item);
+  for (const answer of conversation.answers.values()) follow(answer.id, answer.seq);
+  conversation.retryEnded();
+  adoptOrphans();
+  show();
+}
+
+function disconnected(isForGood) {
+  state.isOnline = false;
+  state.isLoggedOut = isForGood;
+  setTimeout(show, state.wasOnline ? 0 : BANNER_AFTER_MS);
+}
+
+function follow(answerId, afterSeq) {
+  socket.send("follow", { answerId, afterSeq });
+}
+
+function received({ action, data }) {
+  if (action === "accepted") accepted(data);
+  if (action === "event") happened(data);
+  if (action === "error") refused(data);
+}
+
+function accepted(data) {
+  const item = state.sent.get(data.messageId);
+  state.sent.delete(data.messageId);
+  outbox.remove(data.messageId);
+  if (!item) return;
+  if (item.isOrphan) toast("A question you asked earlier was sent.");
+  else {
+    enterSession(data.sessionId, item.text);
+    conversation.accept(data, item.text);
+    tabs.postMessage({ ...data, text: item.text });
+  }
+  sessions.refresh();
+  show();
+}
+
+/** The first question makes the session: from now on this page is its page. */
+function enterSession(sessionId, text) {
+  if (state.sessionId) return;
+  state.sessionId = sessionId;
+  for (const item of state.queue) outbox.put(Object.assign(item, { sessionId }));
+  history.replaceState(null, "", `/chat/${sessionId}/`);
+  const title = text.replace(/\s+/g, " ").slice(0, 80);
+  document.querySelector("[data-session-title]").textContent = title;
+  document.title = `${title} · Ragsite`;
+}
+
+function happened({ answerId, events }) {
+  const missingAfter = conversation.apply(answerId, events);
+  if (missingAfter !== null) follow(answerId, missingAfter);
+  if (events.length) socket.send("ack", { answerId, seq: events.at(-1).seq });
+}
+
+function refused({ message, messageId }) {
+  state.sent.delete(messageId);
+  if (messageId) outbox.remove(messageId);
+  if (!messageId || !conversation.refuse(messageId, message)) toast(message);
+  show();
+}
+
+function ended(answer) {
+  const isWanted = composer.choices().modelKwargs.metadata;
+  if (isWanted) for (const fold of answer.querySelectorAll("[data-why]")) fold.open = true;
+  const text = answer.querySelector("[data-text]")?.textContent ?? "";
+  const ending = answer.querySelector(".notice, .ending")?.innerText ?? "";
+  find("announcer").textContent = `Answer: ${ending} ${text}`.replace(/\s+/g, " ").slice(0, 3000);
+  sendNext();
+}
+
+// --- other tabs, and what they left behind --------------------------------------------------------
+
+tabs.onmessage = ({ data }) => {
+  if (data.sessionId !== state.sessionId) return;
+  conversation.accept(data, data.text);
+  for (const { answerId } of data.answers) follow(answerId, 0);
+  show();
+};
+
+outbox.onChange(() => {
+  const kept = new Set(outbox.all().map((item) => item.messageId));
+  state.queue = state.queue.filter((item) => kept.has(item.messageId));
+  show();
+});
+
+/** Take up the questions that this page, before a reload, had not got rid of. */
+function restore() {
+  for (const item of outbox.all()) {
+    const isHere = item.sessionId ? item.sessionId === state.sessionId : !state.sessionId && item.tab === state.tab;
+    if (!isHere) continue;
+    if (item.isQueued) state.queue.push(item);
+    else dispatch(item);
+  }
+}
+
+/** Send what a tab that is gone could not send any more. */
+function adoptOrphans() {
+  for (const item of outbox.all()) {
+    const isOurs = state.sent.has(item.messageId) || state.queue.some((each) => each.messageId === item.messageId);
+    if (isOurs || item.isQueued || Date.now() - item.at < ORPHAN_AFTER_MS) continue;
+    state.sent.set(item.messageId, { ...item, isOrphan: true });
+    send(item);
+  }
+}
+
+// --- showing --------------------------------------------------------------------------------------
+
+function show() {
+  showBanner();
+  showQueue();
+  showButtons();
+  conversation.notePending(state.isOnline);
+}
+
+function showBanner() {
+  const words = state.isLoggedOut
+    ? "You are not logged in any more. Your message is kept."
+    : state.wasOnline || state.sent.size
+      ? "Reconnecting… your message is kept."
+      : "Connecting… you can read and write meanwhile.";
+  find("banner-text").textContent = words;
+  find("banner-login").hidden = !state.isLoggedOut;
+  find("banner").hidden = state.isOnline;
+}
+
+function showQueue() {
+  const list = find("queue");
+  const template = find("queued-template");
+  list.replaceChildren(
+    ...state.queue.map((item) => {
+      const row = template.content.firstElementChild.cloneNode(true);
+      row.querySelector("[data-queued-text]").textContent = item.text;
+      row.querySelector("[data-unqueue]").addEventListener("click", () => unqueue(item));
+      return row;
+    }),
+  );
+  list.hidden = !state.queue.length;
+}
+
+function showButtons() {
+  const isWriting = conversation.answers.size > 0;
+  const isEmpty = find("question-field").value.trim() === "";
+  find("stop").hidden = !isWriting;
+  find("send").hidden = isWriting && isEmpty;
+  find("send").disabled = isEmpty;
+  find("send").setAttribute("aria-label", isWriting ? "Send after this answer" : "Send");
+}
+
+// --- buttons and keys -----------------------------------------------------------------------------
+
+find("stop").addEventListener("click", stop);
+
+root.addEventListener("click", (event) => {
+  const again = event.target.closest("[data-ask-again]");
+  if (again) {
+    if (again.hasAttribute("data-without-workspace")) composer.chooseWorkspace("");
+    composer.offer(again.closest("[data-turn]").querySelector("[data-question]").textContent);
+  }
+  const suggestion = event.target.closest("[data-suggest]");
+  if (suggestion) composer.text = suggestion.dataset.suggest;
+});
+
+function showShortcuts() {
+  document.querySelector("[data-shortcuts-dialog]").showModal();
+}
+
+find("show-shortcuts").addEventListener("click", showShortcuts);
+
+connectClipboard(root);
+connectShortcuts({
+  n: () => document.querySelector("[data-new-chat]").click(),
+  "/": () => composer.focus(),
+  k: () => sessions.go(-1),
+  j: () => sessions.go(1),
+  c: () => copyAnswer([...root.querySelectorAll("[data-answer]")].at(-1)),
+  s: () => sources.toggle(),
+  b: () => sessions.toggle(),
+  "?": showShortcuts,
+  Escape: (event) => {
+    const isClosed = composer.closePickers() || sessions.closeSheet() || sources.close();
+    if (isClosed) return;
+    if (conversation.answers.size) stop();
+    else event.target.blur();
+  },
+});
+
+follower.jump();
+restore();
+show();
+find("banner").hidden = true; // until it is clear that the connection takes its time
+socket.open();
+setTimeout(show, BANNER_AFTER_MS);
