@@ -4,13 +4,17 @@ kind        data
 queued      {"position": int}                                how many wait before it, from 0
 started     {"model": str, "fence": int}
 retrieving  {"workspace": str}
-sources     {"grounding": str, "passages": [{"number", "document_id", "title", "title_path", "page", "text"}]}
+sources     {"grounding": str, "passages": [{"number", "document_id", "title", "title_path", "page", "text",
+             "section", "start", "end"}], "error": str}      error: in words, only when grounding is "degraded"
 delta       {"text": str}                                    the next words, verbatim
 usage       {"input_tokens": int, "output_tokens": int, "is_estimate": bool, "cost": str}   US dollars
 restarted   {"reason": str}                                  what was shown is void: begin with empty text
 stopped     {}                                               the words so far are kept
 failed      {"error": str, "retryable": bool}                in words, for people; the words so far are kept
 finished    {"reason": "stop" | "length" | "filtered"}
+
+A finished answer without a delta is no mistake: with the grounding "nothing_relevant" or "empty" no model was
+asked, so there is no text and no usage.
 """
 
 from dataclasses import dataclass
@@ -25,6 +29,13 @@ class Event:
 
     kind: str
     data: dict[str, Any]
+
+
+def storable(text: str) -> str:
+    """Return the text without what PostgreSQL cannot keep: NUL, and halves of surrogate pairs."""
+    if text.isascii():
+        return text.replace("\0", "") if "\0" in text else text
+    return text.encode(errors="replace").decode().replace("\0", "")
 
 
 @dataclass(frozen=True, slots=True)

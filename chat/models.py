@@ -3,9 +3,9 @@
 import uuid
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.db import models
+from django.db.models.functions import Now
 
 from accounts.models import User
 from documents.models import Document
@@ -46,9 +46,18 @@ class Turn(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["session", "message_id"], name="one_turn_per_message_id")
         ]
+        indexes = [models.Index(fields=["session", "-created_at"])]  # a session's latest turns: the history
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.message_id}"
+
+
+class AnswerQuerySet(models.QuerySet["Answer"]):
+    def due(self) -> "AnswerQuerySet":
+        """What a runner should write now, the oldest first: never begun, or its writer is gone."""
+        queued = models.Q(status=Answer.Status.QUEUED)
+        abandoned = models.Q(status=Answer.Status.RUNNING, lease_until__lt=Now())
+        return self.filter(queued | abandoned).order_by("created_at")
 
 
 class Answer(models.Model):
@@ -84,16 +93,17 @@ class Answer(models.Model):
     # Who writes it now. A claim raises the fence; a writer with a lower one is refused.
     fence = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
-    last_seq = models.PositiveIntegerField(default=0)
     # What it took
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
     cost = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))  # US dollars
-    trace = models.JSONField(default=dict)  # Retrieval.trace and the prompt
+    trace = models.JSONField(default=dict)  # chat.answer, "trace"
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+
+    objects = AnswerQuerySet.as_manager()
 
     class Meta:
         ordering = ("created_at",)
@@ -121,7 +131,7 @@ class AnswerEvent(models.Model):
     seq = models.PositiveIntegerField()  # from 1, without a gap
     kind = models.CharField(max_length=12)  # one of chat.events
     data = models.JSONField(default=dict)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ("seq",)

@@ -1,0 +1,225 @@
+"""Turns a question into events: find passages, write the prompt, pass on the model's words.
+
+`answer` knows no socket and writes nothing. The runner logs what it yields; a command or a measurement may
+use it as well. One kind of event is for whoever calls, and never logged:
+
+trace       {"question", "sent", "legs", "timings_ms", "dropped", "passages", "prompt", "prompt_tokens"}
+            all that led to the answer, as far as it came: once before the model is asked
+
+A question to a workspace that holds nothing about it is not passed on to the model, which would only make
+something up: it ends with the grounding "nothing_relevant" or "empty", and without text.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from documents.retrieval import Passage, Retrieval, RetrievalFailed, Scope, search
+from inference.connect import open_chat
+from inference.errors import BadReply
+from inference.types import ChatMessage, ChatRequest, Finished, Quotable, TextDelta, Usage
+from models_registry.models import Endpoint
+from workspaces.models import Workspace
+
+from . import prompts
+from .events import Event, storable
+from .history import Exchange, messages_within, tokens_of
+
+PASSAGE_TOKENS_MOST = 1_800
+PASSAGE_TOKENS_LEAST = 200  # less room than this is not worth a search
+SEARCH_LIMIT_S = 30.0
+TOKENS_MOST = 10_000_000  # of one call
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How an answer is to be written, as people may choose it."""
+
+    max_tokens: int = 512  # 1 to 8192
+    temperature: float = 0.1  # 0 to 2
+    top_p: float = 1.0  # 0 to 1
+    streaming: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    text: str
+    endpoint: Endpoint
+    parameters: Parameters = Parameters()
+    workspace: Workspace | None = None
+    history: Sequence[Exchange] = ()  # oldest first
+
+
+class TooLong(Exception):
+    """The prompt does not fit the model. `str()` says what to shorten."""
+
+
+async def answer(question: Question) -> AsyncGenerator[Event]:
+    """Yield what happens on the way to the answer, ending with "finished".
+
+    Close it (`aclosing`) to stop the model. Raises TooLong, InferenceError, and SecretMissing when the
+    endpoint's key is not where its reference leads.
+    """
+    passages: Sequence[Passage] = ()
+    trace: dict[str, Any] = {}
+    if question.workspace is not None:
+        yield Event("retrieving", {"workspace": question.workspace.name})
+        grounding, found, problem = await _search(Scope(question.workspace), question)
+        passages, trace = (found.passages, found.trace.as_json()) if found else ((), {})
+        passages = _fitting(question, passages)
+        yield _sources(grounding, passages, problem)
+        if not passages and found:
+            yield Event("trace", trace)
+            yield Event("finished", {"reason": "stop"})
+            return
+    prompt = _prompt(question, passages)
+    yield Event("trace", trace | _prompt_trace(prompt, passages))
+    async with aclosing(_written(question, prompt, passages)) as events:
+        async for event in events:
+            yield event
+
+
+async def _written(
+    question: Question, prompt: tuple[ChatMessage, ...], passages: Sequence[Passage]
+) -> AsyncGenerator[Event]:
+    request = _request(question, prompt, passages)
+    async with (
+        open_chat(question.endpoint.spec()) as model,
+        aclosing(model.stream(request)) as events,
+    ):
+        async for event in events:
+            match event:
+                case TextDelta(text):
+                    yield Event("delta", {"text": storable(text)})
+                case Usage():
+                    yield usage(question.endpoint, event)
+                case Finished(reason):
+                    yield Event("finished", {"reason": reason})
+                    return
+    raise BadReply("The model's server ended the answer in the middle.")
+
+
+def _request(question: Question, prompt: tuple[ChatMessage, ...], passages: Sequence[Passage]) -> ChatRequest:
+    wanted = question.parameters
+    return ChatRequest(
+        messages=prompt,
+        question=question.text,
+        passages=tuple(map(_quotable, passages)),
+        max_tokens=wanted.max_tokens,
+        temperature=wanted.temperature,
+        top_p=wanted.top_p,
+        streaming=wanted.streaming,
+    )
+
+
+def usage(endpoint: Endpoint, counted: Usage) -> Event:
+    """Return what a call took, with its price. A server may count wrongly, but not without limit."""
+    read, written = (max(0, min(n, TOKENS_MOST)) for n in (counted.input_tokens, counted.output_tokens))
+    took = {"input_tokens": read, "output_tokens": written, "is_estimate": counted.is_estimate}
+    return Event("usage", took | {"cost": str(endpoint.cost(read, written))})
+
+
+# --- passages ------------------------------------------------------------------------------------
+
+
+async def _search(scope: Scope, question: Question) -> tuple[str, Retrieval | None, str]:
+    """Return the grounding, what was found, and what went wrong, in words: without passages we go on."""
+    budget = min(PASSAGE_TOKENS_MOST, _room(question, prompts.grounded(question.text, ())))
+    if budget < PASSAGE_TOKENS_LEAST:
+        raise _too_long(question)
+    previous = [exchange.question for exchange in question.history]
+    try:
+        async with asyncio.timeout(SEARCH_LIMIT_S):
+            found = await search(scope, question.text, previous=previous, token_budget=budget)
+    except RetrievalFailed as error:
+        return "degraded", None, str(error)
+    except TimeoutError:
+        return "degraded", None, f"The search took longer than {SEARCH_LIMIT_S:.0f} seconds."
+    grounding = "nothing_relevant" if found.outcome == "found" and not found.passages else found.outcome
+    return grounding, found, ""
+
+
+def _fitting(question: Question, passages: Sequence[Passage]) -> Sequence[Passage]:
+    """Return the best passages that fit the model: their titles and fences take room too."""
+    for count in range(len(passages), 0, -1):
+        fenced = [_quotable(passage) for passage in passages[:count]]
+        if _room(question, prompts.grounded(question.text, fenced)) >= 0:
+            return passages[:count]
+    if passages:
+        raise _too_long(question)
+    return ()
+
+
+def _quotable(passage: Passage) -> Quotable:
+    place = " › ".join([passage.document_title, *passage.title_path])
+    return Quotable(passage.number, f"{place}, page {passage.page}" if passage.page else place, passage.text)
+
+
+def _sources(grounding: str, passages: Sequence[Passage], problem: str) -> Event:
+    shown = [
+        {
+            "number": each.number,
+            "document_id": str(each.document_id),
+            "title": each.document_title,
+            "title_path": list(each.title_path),
+            "page": each.page,
+            "text": each.text,
+            "section": each.section,
+            "start": each.start,
+            "end": each.end,
+        }
+        for each in passages
+    ]
+    return Event(
+        "sources", {"grounding": grounding, "passages": shown} | ({"error": problem} if problem else {})
+    )
+
+
+# --- prompt --------------------------------------------------------------------------------------
+
+
+def _prompt(question: Question, passages: Sequence[Passage]) -> tuple[ChatMessage, ...]:
+    """Return the prompt with as much of the history as fits. Raises TooLong."""
+
+    def written(history: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+        if passages:
+            return prompts.grounded(question.text, [_quotable(each) for each in passages], history)
+        return prompts.plain(question.text, history)
+
+    room = _room(question, written(()))
+    if room < 0:
+        raise _too_long(question)
+    return written(messages_within(question.history, room))
+
+
+def _room(question: Question, prompt: Sequence[ChatMessage]) -> int:
+    """Return how many tokens are left beside the prompt and the longest answer that was asked for."""
+    return question.endpoint.context_tokens - question.parameters.max_tokens - tokens_of(prompt)
+
+
+def _too_long(question: Question) -> TooLong:
+    return TooLong(
+        f"This question does not fit {question.endpoint.name}, which takes {question.endpoint.context_tokens:,} "
+        f"tokens together with the passages and an answer of {question.parameters.max_tokens:,}: shorten the "
+        "question, allow a shorter answer, or choose a model with a larger context."
+    )
+
+
+def _prompt_trace(prompt: Sequence[ChatMessage], passages: Sequence[Passage]) -> dict[str, Any]:
+    return {
+        "passages": [
+            {
+                "number": each.number,
+                "score": each.score,
+                "dense_rank": each.dense_rank,
+                "dense_score": each.dense_score,
+                "lexical_rank": each.lexical_rank,
+                "lexical_score": each.lexical_score,
+            }
+            for each in passages
+        ],
+        "prompt": [{"role": each.role, "text": each.text} for each in prompt],
+        "prompt_tokens": tokens_of(prompt),  # estimated
+    }

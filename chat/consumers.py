@@ -1,0 +1,170 @@
+"""The socket of the chat page: questions in, events out.
+
+A handler returns at once. Following an answer is a task of its own for each answer, which reads the log at
+the pace of the socket; the answer itself is written by a runner and does not care who listens.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+from importlib import import_module
+from typing import Any, TypeVar
+from uuid import UUID
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import Http404, HttpRequest
+
+from accounts.models import User
+
+from . import frames, log, turns
+from .threads import in_thread
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FOLLOWED_MOST = 32  # answers at once on one socket
+SIGNED_OUT = 4401  # the close code
+
+
+class SignedOut(Exception):
+    """The session behind the socket has ended, or its user may not log in any more."""
+
+
+class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    # No channel of its own in the channel layer: the hub hears for all sockets of the process.
+    channel_layer_alias = "none"
+
+    async def connect(self) -> None:
+        self._session_key: str = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
+        self._following: dict[UUID, asyncio.Task[None]] = {}
+        await self.accept()
+        try:
+            await self._as_user(lambda user: None)
+        except SignedOut:
+            await self._close_signed_out()
+
+    async def disconnect(self, code: int) -> None:
+        tasks = list(self._following.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        message_id = ""
+        try:
+            frame = frames.parsed(text_data or "")
+            message_id = getattr(frame.data, "message_id", "")
+            await self._act(frame)
+        except SignedOut:
+            await self._close_signed_out()
+        except frames.BadFrame as error:
+            await self._complain(str(error), error.message_id)
+        except (turns.Refused, Http404) as error:
+            await self._complain(str(error), message_id)
+        except Exception:
+            logger.exception("A message on the socket failed")
+            await self._complain("This did not work just now. Try again.", message_id)
+
+    async def _act(self, frame: frames.Frame) -> None:
+        match frame:
+            case frames.Run(data=data):
+                await self._run(data)
+            case frames.Follow(data=data):
+                await self._as_user(turns.answer_for, data.answer_id)
+                self._follow(data.answer_id, data.after_seq)
+            case frames.Stop(data=data):
+                await self._as_user(turns.stop, data.answer_id)
+            case frames.Ack():
+                pass  # nothing is kept for it: the log holds all, and whoever comes back says from where
+
+    async def _run(self, data: frames.RunData) -> None:
+        accepted = await self._as_user(_submitted, data)
+        await self._say("accepted", accepted)
+        for answer in accepted["answers"]:
+            if UUID(answer["answerId"]) not in self._following:
+                self._follow(UUID(answer["answerId"]), 0)
+
+    async def _as_user(self, do: Callable[..., T], *arguments: Any) -> T:
+        """Do something in a thread as the user whose session this is, after looking that it still is."""
+
+        def act() -> T:
+            return do(_user_of(self._session_key), *arguments)
+
+        return await in_thread(act)()
+
+    # --- following -------------------------------------------------------------------------------
+
+    def _follow(self, answer_id: UUID, after_seq: int) -> None:
+        """Send an answer's events from here on, instead of from where they were sent before."""
+        if task := self._following.pop(answer_id, None):
+            task.cancel()
+        if len(self._following) >= FOLLOWED_MOST:
+            raise turns.Refused(
+                f"This page follows {FOLLOWED_MOST} answers already: wait until one has ended."
+            )
+        task = asyncio.create_task(self._send_events(answer_id, after_seq))
+        self._following[answer_id] = task
+        task.add_done_callback(lambda done: self._forget(answer_id, done))
+
+    def _forget(self, answer_id: UUID, task: asyncio.Task[None]) -> None:
+        if self._following.get(answer_id) is task:
+            del self._following[answer_id]
+
+    async def _send_events(self, answer_id: UUID, after_seq: int) -> None:
+        try:
+            async with aclosing(log.follow_in_batches(answer_id, after_seq)) as batches:
+                async for events in batches:
+                    sent = [{"seq": each.seq, "kind": each.kind, "data": each.data} for each in events]
+                    await self._say("event", {"answerId": str(answer_id), "events": sent})
+        except OSError:  # the client is gone; so says uvicorn when we send
+            logger.debug("A socket closed while it was written to")
+        except Exception:
+            logger.exception("Following answer %s failed", answer_id)
+            await self._complain("The answer cannot be followed just now. Reload the page to go on.")
+
+    # --- speaking --------------------------------------------------------------------------------
+
+    async def _say(self, action: str, data: dict[str, Any]) -> None:
+        await self.send(text_data=json.dumps({"action": action, "data": data}))
+
+    async def _complain(self, words: str, message_id: str = "") -> None:
+        await self._say("error", {"message": words} | ({"messageId": message_id} if message_id else {}))
+
+    async def _close_signed_out(self) -> None:
+        await self._complain("You are signed out. Log in again.")
+        await self.close(code=SIGNED_OUT, reason="signed out")
+
+
+def _user_of(session_key: str) -> User:
+    """Return whose login session this is, as it stands now. Raises SignedOut."""
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = get_user(request)
+    if not isinstance(user, User) or not user.is_active:
+        raise SignedOut
+    return user
+
+
+def _submitted(user: User, data: frames.RunData) -> dict[str, Any]:
+    """Record a question. Returns what the client is told."""
+    chosen = data.model_kwargs
+    ask = turns.Ask(
+        session_id=data.session_id,
+        message_id=data.message_id,
+        text=data.text,
+        workspace_id=data.workspace_id,
+        endpoint_id=turns.endpoint_named(data.model_name, data.provider),
+        parameters=turns.Parameters(chosen.max_tokens, chosen.temperature, chosen.top_p, chosen.streaming),
+    )
+    turn = turns.submit(user, ask)
+    answers = [{"answerId": str(each.pk), "model": each.endpoint_name} for each in turn.answers.all()]
+    return {
+        "messageId": turn.message_id,
+        "sessionId": str(turn.session_id),
+        "turnId": str(turn.pk),
+        "answers": answers,
+    }

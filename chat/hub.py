@@ -1,0 +1,210 @@
+"""Who in this process follows which answer, and how committed events reach them.
+
+The process that wrote an event hands it to its own followers directly, and to all others through the channel
+layer: one message for each commit, whatever the number of answers in it, because one group_send costs more
+than five tokens. Such a message may be lost. Nothing depends on it: a follower who misses events reads the
+log, and the hub looks once a second who has missed some.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+from weakref import WeakKeyDictionary
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import Error, connection
+from redis.exceptions import RedisError
+
+from .events import Logged
+from .threads import in_thread
+
+logger = logging.getLogger(__name__)
+
+EVENTS = "answers"  # the group of all hubs
+RUNNERS = "runners"  # the group of all runners
+LOOK_EVERY_S = 1.0
+WAITING_MOST = 200  # events of one follower
+
+Committed = Mapping[UUID, Sequence[Logged]]
+
+
+class Follower:
+    """What one follower has not taken yet. Bounded: who falls behind reads the log instead."""
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq  # the last one taken
+        self._waiting: list[Logged] = []
+        self._is_behind = False
+        self._news = asyncio.Event()
+
+    def put(self, events: Sequence[Logged]) -> None:
+        self._waiting.extend(events)
+        if len(self._waiting) > WAITING_MOST:
+            self.fall_behind()
+        self._news.set()
+
+    def fall_behind(self) -> None:
+        self._waiting.clear()
+        self._is_behind = True
+        self._news.set()
+
+    async def take(self) -> list[Logged]:
+        """Return the next events, as soon as there are some; none when the log must be read."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            is_behind, self._is_behind = self._is_behind, False
+            waiting, self._waiting = self._waiting, []
+            events = [event for event in waiting if event.seq > self.seq]
+            if is_behind or (events and events[-1].seq - self.seq != len(events)):
+                return []
+            if events:
+                self.seq = events[-1].seq
+                return events
+
+
+class Hub:
+    """All followers of one event loop."""
+
+    def __init__(self) -> None:
+        self._id = uuid4().hex
+        self._followers: dict[UUID, set[Follower]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def following(self, answer_id: UUID, seq: int) -> AsyncIterator[Follower]:
+        follower = Follower(seq)
+        self._followers.setdefault(answer_id, set()).add(follower)
+        if not self._tasks:
+            listening = listen(EVENTS, self._hear, self._all_fall_behind)
+            self._tasks = [asyncio.create_task(listening), asyncio.create_task(self._look())]
+        try:
+            yield follower
+        finally:
+            self._followers[answer_id].discard(follower)
+            if not self._followers[answer_id]:
+                del self._followers[answer_id]
+            if not self._followers:
+                await self._close()
+
+    async def _close(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def deliver(self, committed: Committed) -> None:
+        """Hand events to the followers in this process."""
+        for answer_id, events in committed.items():
+            for follower in self._followers.get(answer_id, ()):
+                follower.put(events)
+
+    def packed(self, committed: Committed) -> dict[str, Any]:
+        """Return the message that brings events to all other hubs."""
+        events = {
+            str(id): [(each.seq, each.kind, each.data) for each in some] for id, some in committed.items()
+        }
+        return {"type": "events", "from": self._id, "events": events}
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "look":
+            for follower in self._followers.get(UUID(message["answer"]), ()):
+                follower.fall_behind()
+        elif message["from"] != self._id:
+            self.deliver({UUID(id): _unpacked(some) for id, some in message["events"].items()})
+
+    def _all_fall_behind(self) -> None:
+        """Whatever was committed before we could hear of it stands in the log."""
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.fall_behind()
+
+    async def _look(self) -> None:
+        """Once a second, find the followers who missed something."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            seen = {id: min(each.seq for each in some) for id, some in self._followers.items()}
+            try:
+                behind = await in_thread(_longer_than)(seen)
+            except Error as error:
+                logger.warning("Cannot look at the log: %s", error)
+                continue
+            for answer_id in behind:
+                for follower in self._followers.get(answer_id, ()):
+                    follower.fall_behind()
+
+
+def _unpacked(events: Sequence[Any]) -> list[Logged]:
+    return [Logged(seq, kind, data) for seq, kind, data in events]
+
+
+_LONGER = """
+    SELECT seen.id FROM unnest(%s::uuid[], %s::int[]) AS seen (id, seq)
+    WHERE EXISTS (SELECT FROM chat_answerevent AS e WHERE e.answer_id = seen.id AND e.seq > seen.seq)
+       OR NOT EXISTS (SELECT FROM chat_answer AS a WHERE a.id = seen.id)
+"""
+
+
+def _longer_than(seen: Mapping[UUID, int]) -> list[UUID]:
+    """Return the answers whose log holds more than was seen of it, or is not there any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LONGER, [list(seen), list(seen.values())])
+        return [id for (id,) in cursor.fetchall()]
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    """Return the hub of the running loop: in a web process, the only one."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = Hub()
+    return _hubs[loop]
+
+
+# --- the channel layer ---------------------------------------------------------------------------
+
+
+async def listen(group: str, hear: Callable[[Mapping[str, Any]], None], begin: Callable[[], None]) -> None:
+    """Pass on what is said in a group, for ever. `begin` is called when we can hear, again and again."""
+    layer = get_channel_layer()
+    while True:
+        channel = None
+        try:
+            channel = await layer.new_channel()
+            await layer.group_add(group, channel)
+            begin()
+            while True:
+                hear(await layer.receive(channel))
+        except (RedisError, OSError) as error:
+            logger.warning("The channel layer does not answer: %s", error)
+            await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            if channel:
+                await _leave(group, channel)
+
+
+async def _leave(group: str, channel: str) -> None:
+    try:
+        await get_channel_layer().group_discard(group, channel)
+    except (RedisError, OSError):
+        logger.debug("The channel layer does not answer")
+
+
+async def say(group: str, message: Mapping[str, Any]) -> bool:
+    """Tell a group, and whether that worked: whoever does not hear finds out by looking."""
+    try:
+        await get_channel_layer().group_send(group, message)
+    except (RedisError, OSError) as error:
+        logger.warning("The channel layer does not answer: %s", error)
+        return False
+    return True
+
+
+def say_from_thread(group: str, message: Mapping[str, Any]) -> None:
+    async_to_sync(say)(group, message)

@@ -1,0 +1,330 @@
+"""Log first, then show: an event is committed before anybody sees it.
+
+All answers of a process share one writer, and so one commit: a commit costs the same for one event as for a
+thousand, and a disk does only a few hundred in a second. Between two commits lies a tick, except that the
+first event of a claim, its first words and its end never wait for one.
+
+Every commit checks the fence of each answer in it while holding the answer's row, so that a writer whose
+answer was taken over cannot write another word. `follow` is the other side: from any event on, at any time.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, nullcontext, suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Max
+
+from .events import TERMINAL, Event, Logged
+from .hub import EVENTS, LOOK_EVERY_S, Committed, hub, say, say_from_thread
+from .models import Answer, AnswerEvent
+from .threads import in_thread
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.025
+RETRY_EVERY_S = 0.25  # while the database does not answer
+UNSENT_MOST = 2_000  # events for other processes; beyond that they read the log
+PAGE = 500  # events read from the log at once
+
+
+class Fenced(Exception):
+    """Another process has taken the answer over: what this one writes is refused."""
+
+
+class Unwritable(Exception):
+    """The database refused this answer's last events; the log stands as it was before them."""
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An event with its place in the log, not yet committed."""
+
+    seq: int
+    event: Event
+    along: Callable[[], None] | None  # done in the transaction that commits the event
+
+
+class AnswerLog:
+    """The pen of one claim on one answer."""
+
+    def __init__(self, writer: "Writer", answer_id: UUID, fence: int, seq: int) -> None:
+        self.answer_id = answer_id
+        self.fence = fence
+        self._writer = writer
+        self._seq = self._committed_seq = seq
+        self._entries: list[_Entry] = []
+        self._error: Exception | None = None
+        self._settled = asyncio.Event()
+        self._kinds_seen: set[str] = set()
+
+    def append(self, event: Event, along: Callable[[], None] | None = None) -> None:
+        """Put an event at the end; it is committed soon. `flush` waits for that.
+
+        along: what belongs into the same transaction; it may run again if the commit fails.
+        Raises Fenced or Unwritable, if that is what became of earlier events.
+        """
+        self._raise_error()
+        if self._joins(event):
+            last = self._entries[-1].event
+            self._entries[-1].event = Event("delta", {"text": last.data["text"] + event.data["text"]})
+            return
+        self._seq += 1
+        self._entries.append(_Entry(self._seq, event, along))
+        is_first = not self._kinds_seen or (event.kind == "delta" and "delta" not in self._kinds_seen)
+        self._kinds_seen.add(event.kind)
+        self._writer.has_news(self, is_urgent=is_first or event.kind in TERMINAL)
+
+    def _joins(self, event: Event) -> bool:
+        """Words that wait for the same commit become one event."""
+        return event.kind == "delta" and bool(self._entries) and self._entries[-1].event.kind == "delta"
+
+    async def flush(self) -> None:
+        """Return when all is committed. Raises Fenced or Unwritable."""
+        while self._committed_seq < self._seq and self._error is None:
+            self._settled.clear()
+            await self._settled.wait()
+        self._raise_error()
+
+    def _raise_error(self) -> None:
+        if self._error is None:
+            return
+        error = self._error
+        if isinstance(error, Unwritable):  # what follows may be fit to write
+            self._error = None
+        raise error
+
+    def _take(self) -> list[_Entry]:
+        entries, self._entries = self._entries, []
+        return entries
+
+    def _note_committed(self, seq: int) -> None:
+        self._committed_seq = seq
+        self._settled.set()
+
+    def _refuse(self, error: Exception) -> None:
+        self._entries.clear()
+        self._seq = self._committed_seq
+        self._error = error
+        self._settled.set()
+
+
+_Batch = list[tuple[AnswerLog, list[_Entry]]]
+
+
+class Writer:
+    """Commits the events of all answers of this process. Open one, as `async with`, in its event loop."""
+
+    def __init__(self) -> None:
+        self._changed: dict[AnswerLog, None] = {}  # in order
+        self._news = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._unsent: dict[UUID, list[Logged]] = {}
+        self._has_unsent = asyncio.Event()
+        self._last_commit_at = 0.0  # by the loop's clock
+
+    async def __aenter__(self) -> "Writer":
+        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._send())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def open(self, answer_id: UUID, fence: int, seq: int) -> AnswerLog:
+        """Return the pen for an answer whose log ends with `seq`."""
+        return AnswerLog(self, answer_id, fence, seq)
+
+    def has_news(self, log: AnswerLog, *, is_urgent: bool) -> None:
+        self._changed[log] = None
+        self._news.set()
+        if is_urgent:
+            self._urgent.set()
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._news.wait()
+            await self._pause(self._last_commit_at + TICK_S - loop.time())
+            self._news.clear()
+            self._urgent.clear()
+            self._last_commit_at = loop.time()
+            changed, self._changed = self._changed, {}
+            await self._commit([(log, entries) for log in changed if (entries := log._take())])
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._urgent.wait()
+
+    async def _commit(self, batch: _Batch) -> None:
+        try:
+            held = await self._stored(batch)
+        except Exception as error:  # one answer's events must not keep the others' from being written
+            await self._commit_apart(batch, error)
+            return
+        committed = {}
+        for log, entries in batch:
+            if log.answer_id in held:
+                log._note_committed(entries[-1].seq)
+                committed[log.answer_id] = [
+                    Logged(each.seq, each.event.kind, each.event.data) for each in entries
+                ]
+            else:
+                log._refuse(Fenced(f"Answer {log.answer_id} has another writer."))
+        hub().deliver(committed)
+        self._send_later(committed)
+
+    async def _stored(self, batch: _Batch) -> set[UUID]:
+        """Commit, however often it takes: while the database is away, everybody waits."""
+        while True:
+            try:
+                return await in_thread(_store)(batch)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The log waits for the database: %s", error)
+                await asyncio.sleep(RETRY_EVERY_S)
+
+    async def _commit_apart(self, batch: _Batch, error: Exception) -> None:
+        if len(batch) > 1:
+            for each in batch:
+                await self._commit([each])
+            return
+        for log, _ in batch:
+            logger.error("Answer %s cannot be written", log.answer_id, exc_info=error)
+            log._refuse(Unwritable(str(error)))
+
+    def _send_later(self, committed: Committed) -> None:
+        for answer_id, events in committed.items():
+            self._unsent.setdefault(answer_id, []).extend(events)
+        self._has_unsent.set()
+
+    async def _send(self) -> None:
+        """Tell the other processes. On its own, so that a channel layer that hangs holds up nobody's words."""
+        while True:
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
+            unsent, self._unsent = self._unsent, {}
+            is_small = sum(map(len, unsent.values())) <= UNSENT_MOST
+            if is_small and not await say(EVENTS, hub().packed(unsent)):
+                await asyncio.sleep(LOOK_EVERY_S)
+
+
+# The answers that we still hold, locked until the commit. In the order of their ids, so that two statements
+# of one process, the heartbeat's and the log's, cannot deadlock.
+HELD = """
+    SELECT a.id FROM chat_answer AS a
+    JOIN unnest(%s::uuid[], %s::int[]) AS mine (id, fence) ON a.id = mine.id AND a.fence = mine.fence
+    WHERE a.status = 'running' ORDER BY a.id FOR NO KEY UPDATE OF a
+"""
+_STORE = f"""
+    WITH held AS ({HELD}), stored AS (
+        INSERT INTO chat_answerevent (answer_id, seq, kind, data)
+        SELECT e.answer_id, e.seq, e.kind, e.data
+        FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::jsonb[]) AS e (answer_id, seq, kind, data)
+        JOIN held ON held.id = e.answer_id
+        ON CONFLICT DO NOTHING
+    )
+    SELECT id FROM held
+"""
+
+
+def _store(batch: _Batch) -> set[UUID]:
+    """Commit a batch in one statement. Returns the answers that this process still holds.
+
+    A conflict means that an earlier try was committed although its confirmation was lost: the fence makes
+    sure that nobody else writes at this place.
+    """
+    along = [(log.answer_id, each.along) for log, entries in batch for each in entries if each.along]
+    rows = [(log.answer_id, each.seq, each.event) for log, entries in batch for each in entries]
+    with transaction.atomic() if along else nullcontext(), connection.cursor() as cursor:
+        cursor.execute(
+            _STORE,
+            [
+                [log.answer_id for log, _ in batch],
+                [log.fence for log, _ in batch],
+                [answer_id for answer_id, _, _ in rows],
+                [seq for _, seq, _ in rows],
+                [event.kind for _, _, event in rows],
+                [json.dumps(event.data) for _, _, event in rows],
+            ],
+        )
+        held = {id for (id,) in cursor.fetchall()}
+        for answer_id, do in along:
+            if answer_id in held:
+                do()
+    return held
+
+
+def append_unclaimed(answer: Answer, event: Event) -> None:
+    """Put an event at the end of an answer that nobody writes, in the caller's transaction.
+
+    The caller has made the answer just now, or holds its row.
+    """
+    seq = last_seqs([answer.pk]).get(answer.pk, 0) + 1
+    AnswerEvent.objects.create(answer=answer, seq=seq, kind=event.kind, data=event.data)
+    transaction.on_commit(lambda: say_from_thread(EVENTS, {"type": "look", "answer": str(answer.pk)}))
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the place of the last event of each log that is not empty."""
+    rows = AnswerEvent.objects.filter(answer_id__in=answer_ids).values("answer_id").annotate(last=Max("seq"))
+    return dict(rows.values_list("answer_id", "last"))
+
+
+def shown_so_far(answer_id: UUID) -> list[Event]:
+    """Return what people see of an answer that has not ended: its events since it was begun anew."""
+    rows = AnswerEvent.objects.filter(answer_id=answer_id).order_by("seq").values_list("kind", "data")
+    events = [Event(*row) for row in rows]
+    begun = max((place for place, event in enumerate(events) if event.kind == "restarted"), default=-1)
+    return events[begun + 1 :]
+
+
+async def follow(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Logged]:
+    """Yield each event after `after_seq` once, in order: first from the log, then live, until the last.
+
+    Works from any process, whether the answer waits, is written or ended long ago. Close it (`aclosing`).
+    """
+    async with aclosing(follow_in_batches(answer_id, after_seq)) as batches:
+        async for events in batches:
+            for event in events:
+                yield event
+
+
+async def follow_in_batches(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Sequence[Logged]]:
+    """Like `follow`, but yield together what is there together."""
+    # The hub first, then the log: what is committed in between comes twice, and is taken once.
+    async with hub().following(answer_id, after_seq) as follower:
+        while True:
+            events, is_over = await in_thread(_read)(answer_id, follower.seq)
+            if events:
+                follower.seq = events[-1].seq
+                yield events
+            if (events and events[-1].is_last) or (is_over and not events):
+                return
+            if len(events) == PAGE:
+                continue
+            while live := await follower.take():
+                yield live
+                if live[-1].is_last:
+                    return
+
+
+def _read(answer_id: UUID, after_seq: int) -> tuple[list[Logged], bool]:
+    """Return the next events in the log, PAGE at most, and whether it was complete before we read."""
+    # In this order: had the answer ended when we asked, then its last event is among those read after.
+    status = Answer.objects.filter(pk=answer_id).values_list("status", flat=True).first()
+    rows = AnswerEvent.objects.filter(answer_id=answer_id, seq__gt=after_seq).order_by("seq")
+    events = [Logged(*row) for row in rows.values_list("seq", "kind", "data")[:PAGE]]
+    return events, status is None or status in Answer.ENDED
