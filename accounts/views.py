@@ -1,14 +1,17 @@
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
 from django_htmx.http import HttpResponseClientRefresh
 
 from .forms import LoginForm
 
 
+@method_decorator(login_not_required, name="dispatch")  # ours replaces the decorated one
 class Login(LoginView):
     form_class = LoginForm
     template_name = "accounts/login.html"

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, Q, QuerySet, When
+from django.db.models.functions import Lower
 from django.http import FileResponse, Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -41,10 +42,14 @@ FILTERS = {
 
 def workspaces(request: UserRequest) -> HttpResponse:
     ids = workspaces_for(request.user).values("pk")
-    listed = Workspace.objects.filter(pk__in=ids).annotate(
-        working=Count("documents", filter=Q(documents__status__in=_WORKING)),
-        failed=Count("documents", filter=Q(documents__status=Document.Status.FAILED)),
-        total=Count("documents"),
+    listed = (
+        Workspace.objects.filter(pk__in=ids)
+        .annotate(
+            working=Count("documents", filter=Q(documents__status__in=_WORKING)),
+            failed=Count("documents", filter=Q(documents__status=Document.Status.FAILED)),
+            total=Count("documents"),
+        )
+        .order_by(Lower("name"))
     )
     roles = dict(Membership.objects.filter(user=request.user).values_list("workspace_id", "role"))
     rows = [(each, _role_label(request, roles.get(each.pk))) for each in listed]
@@ -101,7 +106,8 @@ def add(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         return JsonResponse({"error": " ".join(sentences)}, status=400)
     return workspace_page(
         request, workspace, "add", "documents/add.html",
-        form=form, max_bytes=settings.UPLOAD_MAX_BYTES, accepted=ACCEPTED, extensions=_EXTENSIONS,
+        form=form, max_bytes=settings.UPLOAD_MAX_BYTES, max_size=f"{settings.UPLOAD_MAX_BYTES // 1024**2:,} MB",
+        accepted=ACCEPTED, extensions=_EXTENSIONS,
     )  # fmt: skip
 
 

@@ -67,3 +67,4 @@ document.addEventListener("htmx:afterSettle", showSelection);
 
 connectTheme();
 showSelection();
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

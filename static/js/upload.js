@@ -99,6 +99,8 @@ input.addEventListener("change", () => {
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 form.querySelector("[data-submit]").hidden = true;
+form.querySelector("[data-live-only]").hidden = false;
+input.classList.add("visually-hidden");
 
 for (const name of ["dragenter", "dragover"]) {
   drop.addEventListener(name, (event) => {
