@@ -4,7 +4,9 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils import timezone
 
 from accounts.models import User
@@ -23,6 +25,11 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         waiting = models.Q(status=Document.Status.PENDING, next_attempt_at__lte=now)
         abandoned = models.Q(status=Document.Status.PROCESSING, lease_until__lt=now)
         return self.filter(waiting | abandoned)
+
+    def unqueued(self) -> "DocumentQuerySet":
+        """Return what is due and no worker was asked for, or so long ago that the message may be lost."""
+        lost = timezone.now() - Document.QUEUE_PATIENCE
+        return self.due().filter(models.Q(queued_at=None) | models.Q(queued_at__lt=lost))
 
 
 class Document(models.Model):
@@ -46,6 +53,7 @@ class Document(models.Model):
         DONE = "done", "Searchable"
 
     LEASE = timedelta(seconds=30)
+    QUEUE_PATIENCE = timedelta(minutes=10)
     MAX_ATTEMPTS = 5
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -69,6 +77,7 @@ class Document(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)  # in words, for people
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
+    queued_at = models.DateTimeField(null=True)  # when a worker was last asked; null once one has taken it
     lease_until = models.DateTimeField(null=True)
     fence = models.PositiveBigIntegerField(default=0)  # grows with each claim; a stale worker's write fails
     ready_at = models.DateTimeField(null=True)
@@ -160,3 +169,11 @@ class BatchEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.document_id} batch {self.ordinal}"
+
+
+@receiver(post_delete, sender=Document)
+def _remove_file(instance: Document, **_: Any) -> None:
+    """Remove the stored file once the row is really gone, also when the whole workspace was deleted."""
+    storage, name = instance.file.storage, instance.file.name
+    if name:
+        transaction.on_commit(lambda: storage.delete(name))

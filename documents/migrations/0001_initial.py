@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
                 ('attempt', models.PositiveIntegerField(default=0)),
                 ('error', models.TextField(blank=True)),
                 ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now, null=True)),
+                ('queued_at', models.DateTimeField(null=True)),
                 ('lease_until', models.DateTimeField(null=True)),
                 ('fence', models.PositiveBigIntegerField(default=0)),
                 ('ready_at', models.DateTimeField(null=True)),

@@ -61,7 +61,8 @@ def _layout() -> Any:
 
 
 def _by(module: Any, name: str, path: Path, media_type: str) -> Extraction:
-    return _checked(*module.read(path, media_type), name, module.VERSION)
+    sections, pages = module.read(path, media_type)
+    return _checked(sections, pages, name, module.VERSION)
 
 
 def _checked(sections: list[ExtractedSection], pages: int | None, parser: str, version: str) -> Extraction:

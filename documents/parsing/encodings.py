@@ -39,8 +39,8 @@ def decode(data: bytes, *, declares: bool = False) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
-    if encoding := _unmarked_utf16(data):
-        return data.decode(encoding, "replace")
+    if unmarked := _unmarked_utf16(data):
+        return data.decode(unmarked, "replace")
     for encoding in ("utf-8", *(_declared(data) if declares else ())):
         if (text := _strictly(data, encoding)) is not None:
             return text

