@@ -1,0 +1,66 @@
+# make run starts everything; make test checks everything. Both install what they need into .venv.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+PINS := pyproject.toml constraints.txt requirements/embedded.txt requirements/select.py
+INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
+# The CPU build of torch is a tenth of the size. Where its index is out of reach, PyPI's build does.
+TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
+
+.PHONY: run test test-fast lint format bench lock clean
+
+run: .venv/installed
+	@$(BIN)/python manage.py up
+
+test: .venv/installed-test lint
+	$(BIN)/pytest
+
+test-fast: .venv/installed-test lint
+	$(BIN)/pytest -m unit
+
+lint: .venv/installed-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/djlint --quiet --check --lint templates
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+
+format: .venv/installed-test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/djlint --quiet --reformat templates
+
+bench: .venv/installed-test
+	$(BIN)/python -m benchmarks
+
+# After a change of pyproject.toml, in an environment that passes the tests.
+lock: .venv/installed-test
+	@sed -n 's/==.*//p' requirements/embedded.txt | grep -v '^#' > .venv/hashed
+	{ echo "# Every package, at the version that was tested. Made by: make lock"; \
+	  $(BIN)/pip freeze --all | grep -v -i -E "^(pip|setuptools|wheel)==|^-e|@ file" \
+	  | sed 's/+cpu$$//' | grep -v -i -F -f .venv/hashed; } > constraints.new
+	mv constraints.new constraints.txt
+
+# Your documents and chats are in .ragsite; delete that yourself.
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.ragsite/*' -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Ragsite needs Python 3.11. Install it, or: make run PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet pip==25.3  # an older one resolves for minutes, and wrongly
+
+.venv/installed: $(PINS) | .venv/bin/python
+	@echo "Installing what Ragsite needs. The first time this takes some minutes."
+	$(BIN)/pip install --quiet $(TORCH_INDEX) $(TORCH) || $(BIN)/pip install --quiet $(TORCH)
+	$(BIN)/python requirements/select.py embedded serving layout > .venv/requirements.txt
+	$(INSTALL) --requirement .venv/requirements.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/embedded.txt
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python requirements/select.py test > .venv/requirements-test.txt
+	$(INSTALL) --requirement .venv/requirements-test.txt
+	@touch $@

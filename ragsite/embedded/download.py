@@ -1,0 +1,102 @@
+"""Fetches a large file so that a cut line costs nothing: it resumes, and is checked before it counts."""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import cast
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from .model_choice import Weights
+
+_BLOCK = 1024 * 1024  # bytes
+_SPARE = 500_000_000  # bytes that stay free on the disk
+
+
+class DownloadFailed(Exception):
+    """In words, for people."""
+
+
+def fetch(
+    hub: str,
+    weights: Weights,
+    target: Path,
+    report: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    timeout_s: float = 20,
+    patience: int = 5,
+) -> None:
+    """Put the verified file at `target`. What an earlier attempt got is kept beside it and used.
+
+    hub: e.g. https://huggingface.co. report: called with bytes done and bytes in all.
+    patience: how many times in a row it may get nothing before it gives up.
+    Raises DownloadFailed.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    failures = 0
+    while True:
+        before = _size(part)
+        try:
+            _fetch_rest(f"{hub}/{weights.path}", weights, part, report, timeout_s)
+            break
+        except HTTPError as error:
+            if error.code < 500 and error.code != 429:
+                raise DownloadFailed(f"{hub} refused it with {error.code} {error.reason}") from error
+            problem: Exception = error
+        except (URLError, HTTPException, OSError) as error:
+            problem = error
+        failures = 0 if _size(part) > before else failures + 1
+        if failures >= patience:
+            raise DownloadFailed(
+                f"{hub} does not answer ({getattr(problem, 'reason', problem)})"
+            ) from problem
+        time.sleep(min(2**failures / 10, 5))
+    _verify(part, weights)
+    part.rename(target)
+
+
+def _fetch_rest(
+    url: str, weights: Weights, part: Path, report: Callable[[int, int], None], timeout_s: float
+) -> None:
+    done = _size(part)
+    if weights.size_bytes and done >= weights.size_bytes:
+        return
+    request = Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    with cast(HTTPResponse, urlopen(request, timeout=timeout_s)) as reply:
+        if done and reply.status != 206:
+            done = 0  # the server does not resume
+        total = done + int(reply.headers.get("Content-Length") or 0)
+        _check_room(part, total - done)
+        with part.open("ab" if done else "wb") as file:
+            while block := reply.read(_BLOCK):
+                file.write(block)
+                done += len(block)
+                report(done, total)
+    if done < total:
+        raise URLError("the line was cut")
+
+
+def _check_room(part: Path, wanted: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if free < wanted + _SPARE:
+        raise DownloadFailed(
+            f"the disk of {part.parent} has {free // 10**6} MB free, and it needs {(wanted + _SPARE) // 10**6} MB"
+        )
+
+
+def _verify(part: Path, weights: Weights) -> None:
+    if weights.sha256 is None:
+        return
+    with part.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != weights.sha256:
+        part.unlink()
+        raise DownloadFailed("what came is not the file that was asked for (its SHA-256 differs)")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

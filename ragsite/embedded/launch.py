@@ -1,0 +1,27 @@
+"""`python -m ragsite.embedded.launch NAME` prepares a process and becomes it. The supervisor calls this.
+
+So each restart is prepared like the first start, and the supervisor's file needs to know no details.
+"""
+
+import os
+import sys
+
+from .processes import PROCESSES
+from .service import EmbeddedError
+
+
+def main(name: str) -> None:
+    try:
+        service = PROCESSES[name]()
+        if service.prepare:
+            service.prepare()
+    except EmbeddedError as error:
+        sys.exit(f"ERROR {error}")
+    os.chdir(service.cwd)
+    if service.before_exec:
+        service.before_exec()
+    os.execve(service.argv[0], service.argv, service.env)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,178 @@
+"""What a new installation starts with. Each part is made once; what an operator changes stays changed."""
+
+import hashlib
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.models import AuditEvent, User
+from documents import intake
+from documents.models import Document
+from models_registry.models import Endpoint
+from workspaces.models import Workspace
+from workspaces.provision import create_workspace
+
+from . import model_choice
+from .model_choice import CONTEXT_TOKENS, Local, Remote
+
+DEMO_NAME = "Ragsite handbook"
+_EMBEDDER = "all-MiniLM-L6-v2"
+_QUOTES = "The best sentences of your documents, cited. No model, so nothing is invented."
+_TO_DO = (Document.Status.PENDING, Document.Status.PROCESSING)
+
+
+def password_file() -> Path:
+    return Path(settings.DATA_DIR) / "admin_password"
+
+
+@transaction.atomic
+def first_operator() -> None:
+    """Make the user `admin`, unless somebody can already administer the site."""
+    if User.objects.filter(is_superuser=True).exists():
+        return
+    given = os.environ.get("RAGSITE_ADMIN_PASSWORD", "")
+    password = given or secrets.token_urlsafe(9)
+    User.objects.create_superuser("admin", password=password)
+    if not given:
+        password_file().touch(mode=0o600)
+        password_file().write_text(password + "\n")
+
+
+def endpoints() -> None:
+    """Make the rows of the models that come along, and of the language model chosen for this start."""
+    _keep(_EMBEDDER, **_embedder())
+    _keep("Quotes", kind=Endpoint.Kind.CHAT, provider="quotes", rank=20, note=_QUOTES, last_check_ok=True)
+    ours = {settings.PORT, settings.SERVING_PORT, settings.LLM_PORT}
+    match model_choice.from_environment(settings.DATA_DIR, ours):
+        case Remote() as remote:
+            _keep(remote.name, **_remote(remote))
+        case Local() as local:
+            _keep_local(local)
+
+
+def _embedder() -> dict[str, Any]:
+    return {
+        "kind": Endpoint.Kind.EMBEDDING,
+        "provider": "sagemaker_contract",
+        "options": {"url": settings.SERVING_URL or f"http://127.0.0.1:{settings.SERVING_PORT}"},
+        "dimensions": 384,
+        "licence": "Apache-2.0",
+        "size_bytes": 90_868_376,
+        "note": "English.",
+    }
+
+
+def _remote(model: Remote) -> dict[str, Any]:
+    return {
+        "kind": Endpoint.Kind.CHAT,
+        "provider": "openai_compat",
+        "model": model.model,
+        "options": {"base_url": model.base_url},
+        "secret_ref": model.secret_ref,
+        "rank": model.rank,
+        "note": model.note,
+    }
+
+
+def _keep(name: str, **fields: Any) -> None:
+    Endpoint.objects.get_or_create(name=name, defaults=fields)
+
+
+def _keep_local(model: Local) -> None:
+    """Keep one row for our own server. It says another name when the server has another model."""
+    options = {"base_url": f"http://127.0.0.1:{settings.LLM_PORT}/v1"}
+    facts = {
+        "name": model.name,
+        "model": model.name,
+        "rank": model.rank,
+        "note": model.note,
+        "licence": model.licence,
+        "size_bytes": model.size_bytes,
+        "context_tokens": CONTEXT_TOKENS,
+    }
+    row = Endpoint.objects.filter(
+        provider="openai_compat", options__base_url=options["base_url"], kind=Endpoint.Kind.CHAT
+    ).first()
+    if row is None:
+        row = Endpoint(kind=Endpoint.Kind.CHAT, provider="openai_compat", options=options)
+    elif row.model == model.name:
+        return
+    for field, value in facts.items():
+        setattr(row, field, value)
+    row.save()
+
+
+# --- the demo workspace -------------------------------------------------------------------------
+
+
+def demo(within_s: float = 180) -> str:
+    """Bring the workspace of our own documentation up to date, and return what was done, in words.
+
+    Returns "" when the files are those of the last time, or an operator removed the workspace.
+    Needs a running worker and embedder.
+    """
+    stamp, files = Path(settings.DATA_DIR) / "handbook.sha256", _handbook()
+    digest = _digest(files)
+    if stamp.exists() and stamp.read_text() == digest:
+        return ""
+    if workspace := _demo_workspace():
+        _replace_documents(workspace, files, within_s)
+    stamp.write_text(digest)
+    return f"The workspace “{DEMO_NAME}” holds {len(files)} documents." if workspace else ""
+
+
+def _handbook() -> dict[str, Path]:
+    """Return what the demo workspace holds, by title."""
+    docs: Path = settings.BASE_DIR / "docs"
+    paths = [settings.BASE_DIR / "README.md", *sorted(docs.glob("*.md")), *sorted(docs.glob("guide/*.md"))]
+    return {str(path.relative_to(settings.BASE_DIR)): path for path in paths if path.exists()}
+
+
+def _digest(files: dict[str, Path]) -> str:
+    digest = hashlib.sha256()
+    for title, path in files.items():
+        digest.update(title.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _demo_workspace() -> Workspace | None:
+    """Return the workspace, made when it never was; None when somebody removed it."""
+    if workspace := Workspace.objects.filter(name=DEMO_NAME).first():
+        return workspace
+    if AuditEvent.objects.filter(action="workspace.delete", subject=DEMO_NAME).exists():
+        return None
+    return create_workspace(
+        User.objects.filter(is_superuser=True).earliest("date_joined"),
+        name=DEMO_NAME,
+        description="Ragsite's own documentation, to try it out: ask how to add a model, or what a workspace is.",
+        languages=["en"],
+        embedder=Endpoint.objects.get(name=_EMBEDDER),
+    )
+
+
+def _replace_documents(workspace: Workspace, files: dict[str, Path], within_s: float) -> None:
+    """Add what is new, wait for it, and only then remove what it replaces: searches always find one of both."""
+    owner = workspace.created_by or User.objects.filter(is_superuser=True).earliest("date_joined")
+    current = {_add(workspace, owner, title, path).pk for title, path in files.items()}
+    _wait_for(workspace, within_s)
+    ours = Q(title="README.md") | Q(title__startswith="docs/")  # an upload's name has no directory
+    for document in workspace.documents.filter(ours).exclude(pk__in=current):
+        intake.delete(document, owner)
+
+
+def _add(workspace: Workspace, owner: User, title: str, path: Path) -> Document:
+    with path.open("rb") as file:
+        return intake.add_file(workspace, owner, File(file, name=path.name), title)
+
+
+def _wait_for(workspace: Workspace, within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while workspace.documents.filter(status__in=_TO_DO).exists() and time.monotonic() < deadline:
+        time.sleep(0.5)

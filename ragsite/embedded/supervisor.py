@@ -1,0 +1,164 @@
+"""supervisord, told what to run by a file that we write, and spoken to over its unix socket."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, cast
+from xmlrpc.client import Error, ServerProxy
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from .claim import end_leftovers
+from .service import MARK, EmbeddedError, Service, tail
+from .sockets import make_private, socket_dir
+
+_CONFIG = """\
+; Written by `manage.py up` at each start. supervisorctl -c works on it while Ragsite runs.
+[supervisord]
+nodaemon = true
+silent = true
+user = {user}
+logfile = %(here)s/logs/supervisord.log
+pidfile = %(here)s/supervisord.pid
+childlogdir = %(here)s/logs
+
+[unix_http_server]
+file = {socket}
+chmod = 0700
+
+[supervisorctl]
+serverurl = unix://{socket}
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+_PROGRAM = """
+[program:{name}]
+command = {python} -m ragsite.embedded.launch {name}
+directory = {directory}
+priority = {priority}
+autostart = false
+autorestart = true
+startsecs = 1
+startretries = 5
+stopsignal = {signal}
+stopwaitsecs = {stop_grace_s:.0f}
+killasgroup = true
+redirect_stderr = true
+stdout_logfile = %(here)s/logs/{name}.log
+stdout_logfile_maxbytes = 5MB
+stdout_logfile_backups = 3
+"""
+
+
+class Supervisor:
+    """A running supervisord."""
+
+    def __init__(self, data_dir: Path, process: subprocess.Popen[bytes]) -> None:
+        self._data_dir = data_dir
+        self._process = process
+        transport = SupervisorTransport(serverurl=f"unix://{_socket(data_dir)}")
+        self._calls = cast(Any, ServerProxy("http://supervisor", transport)).supervisor
+
+    def start(self, service: Service) -> None:
+        """Start one process, and leave the waiting to `wait`."""
+        self._call("startProcess", service.name, False)
+
+    def wait(self, service: Service) -> None:
+        """Return when the process is ready. Raises EmbeddedError, with the end of its log, when it is not."""
+        deadline = time.monotonic() + service.start_grace_s
+        while not (self._state(service.name) == "RUNNING" and service.is_ready()):
+            if self._state(service.name) in {"BACKOFF", "FATAL", "EXITED"}:
+                raise EmbeddedError(f"{service.name} does not start:\n{self._tail(service.name)}")
+            if time.monotonic() > deadline:
+                raise EmbeddedError(
+                    f"{service.name} is not ready after {service.start_grace_s:.0f} s:\n"
+                    f"{self._tail(service.name)}"
+                )
+            time.sleep(0.1)
+        if service.after_start:
+            service.after_start()
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def _state(self, name: str) -> str:
+        return str(self._call("getProcessInfo", name)["statename"])
+
+    def _call(self, name: str, *arguments: object) -> Any:
+        try:
+            return getattr(self._calls, name)(*arguments)
+        except (OSError, HTTPException, Error) as error:
+            raise EmbeddedError(f"The supervisor does not answer ({error}). Start again.") from error
+
+    def _tail(self, name: str) -> str:
+        return tail(self._data_dir / "logs" / f"{name}.log")
+
+
+@contextmanager
+def supervised(data_dir: Path, directory: Path, services: Sequence[Service]) -> Iterator[Supervisor]:
+    """Run supervisord inside the block, with nothing started yet; then stop all, the last one first.
+
+    directory: where the project lies.
+    """
+    (data_dir / "logs").mkdir(parents=True, exist_ok=True)
+    make_private(_socket(data_dir).parent)
+    _socket(data_dir).unlink(missing_ok=True)
+    config = data_dir / "supervisord.conf"
+    config.write_text(_config(data_dir, directory, services))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)],
+        cwd=directory,
+        env={**os.environ, MARK: str(data_dir)},
+        stdin=subprocess.DEVNULL,
+        stdout=(data_dir / "logs" / "supervisord.out").open("wb"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # a Ctrl-C reaches us alone, and we stop them in order
+    )
+    try:
+        supervisor = Supervisor(data_dir, process)
+        _wait_for_socket(supervisor, data_dir)
+        yield supervisor
+    finally:
+        process.terminate()
+        process.wait(sum(service.stop_grace_s for service in services) + 10)
+        end_leftovers(data_dir)
+
+
+def _config(data_dir: Path, directory: Path, services: Sequence[Service]) -> str:
+    user = "root" if os.geteuid() == 0 else str(os.geteuid())
+    parts = [_CONFIG.format(user=user, socket=_escape(str(_socket(data_dir))))]
+    for priority, service in enumerate(services, start=1):
+        parts.append(
+            _PROGRAM.format(
+                name=service.name,
+                python=_escape(shlex.quote(sys.executable)),
+                directory=_escape(str(directory)),
+                priority=priority,
+                signal=service.stop_signal.name.removeprefix("SIG"),
+                stop_grace_s=service.stop_grace_s,
+            )
+        )
+    return "".join(parts)
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%%")  # supervisord expands %(name)s
+
+
+def _socket(data_dir: Path) -> Path:
+    return socket_dir(data_dir / "run") / "supervisor.sock"
+
+
+def _wait_for_socket(supervisor: Supervisor, data_dir: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not _socket(data_dir).exists():
+        if not supervisor.is_alive() or time.monotonic() > deadline:
+            raise EmbeddedError(f"supervisord does not start:\n{tail(data_dir / 'logs' / 'supervisord.out')}")
+        time.sleep(0.05)

@@ -1,0 +1,174 @@
+"""`manage.py up`: one command from an empty directory to a site that answers.
+
+Order: PostgreSQL and Valkey; the model servers and, meanwhile, `manage.py prepare`; web; worker and
+beat; `manage.py welcome`. Ctrl-C or SIGTERM stops them the other way round.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from ragsite import settings
+
+from . import model_choice, ports
+from .claim import claimed
+from .processes import PROCESSES, wanted
+from .service import EmbeddedError, Service, tail
+from .supervisor import Supervisor, supervised
+from .terminal import following, free_mb, paint, say
+
+_NEEDED_MB = 500  # a new cluster with its log takes 100, the first documents little
+_LOGS = settings.DATA_DIR / "logs"
+
+
+class _Stopped(BaseException):
+    """Somebody wants us to end. Passes every `except Exception`."""
+
+
+def main() -> int:
+    options = _arguments()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    started = time.monotonic()
+    try:
+        check_room(settings.DATA_DIR, _NEEDED_MB)
+        with claimed(settings.DATA_DIR, _already_running()):
+            _run(started, verbose=options.verbose)
+    except _Stopped:
+        say("Stopped.")
+    except EmbeddedError as error:
+        say(paint(f"Ragsite cannot run. {error}", 31))
+        return 1
+    return 0
+
+
+def check_room(data_dir: Path, needed_mb: int) -> None:
+    """Raise EmbeddedError when the disk has too little room, or the directory cannot be written."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        (data_dir / "logs").mkdir(exist_ok=True)
+    except OSError as error:
+        raise EmbeddedError(f"RAGSITE_DATA_DIR={data_dir} cannot be written: {error.strerror}.") from error
+    if (free := free_mb(data_dir)) < needed_mb:
+        raise EmbeddedError(
+            f"The disk is nearly full: {free} MB are free at {data_dir}, and {needed_mb} MB are needed. "
+            "Free some space, or set RAGSITE_DATA_DIR to a directory on another disk."
+        )
+
+
+def _run(started: float, *, verbose: bool) -> None:
+    our_ports = {settings.PORT, settings.SERVING_PORT, settings.LLM_PORT}
+    model = model_choice.from_environment(settings.DATA_DIR, our_ports)
+    services = [PROCESSES[name]() for name in wanted(has_llm=isinstance(model, model_choice.Local))]
+    _check_ports({service.name for service in services})
+    is_first = not (settings.DATA_DIR / "handbook.sha256").exists()
+    say(f"Starting Ragsite in {settings.DATA_DIR}" + (" for the first time" if is_first else ""))
+    names = [service.name for service in services]
+    with (
+        following(_LOGS, [*names, "supervisord"], settings.DATA_DIR, verbose=verbose),
+        supervised(settings.DATA_DIR, settings.BASE_DIR, services) as supervisor,
+    ):
+        try:
+            _start_all(supervisor, {service.name: service for service in services})
+            if is_first:
+                _command("welcome")
+            _greet(time.monotonic() - started, is_first=is_first)
+            if not is_first:
+                _command("welcome")
+            _watch(supervisor)
+        finally:
+            say("\nStopping …")
+
+
+def _start_all(supervisor: Supervisor, services: dict[str, Service]) -> None:
+    def start(*names: str) -> list[Service]:
+        chosen = [services[name] for name in names if name in services]
+        for service in chosen:
+            supervisor.start(service)
+        return chosen
+
+    _wait(supervisor, start("postgres", "valkey"))
+    models = start("serving", "llm")  # they load while the database is prepared
+    _command("prepare")
+    web = start("web")
+    _wait(supervisor, models)
+    _wait(supervisor, [*start("worker", "beat"), *web])
+
+
+def _wait(supervisor: Supervisor, services: Sequence[Service]) -> None:
+    for service in services:
+        supervisor.wait(service)
+        say(f"  {service.name} is ready")
+
+
+def _command(name: str) -> None:
+    """Run `manage.py NAME` and show what it says. Raises EmbeddedError with its last lines when it fails."""
+    log = _LOGS / f"{name}.log"
+    with log.open("wb") as output:
+        done = subprocess.run(
+            [sys.executable, "manage.py", name],
+            cwd=settings.BASE_DIR,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        raise EmbeddedError(tail(log).removeprefix("CommandError: "))
+    if name == "welcome":
+        say(tail(log))
+
+
+def _greet(took_s: float, *, is_first: bool) -> None:
+    say(f"\n  Ragsite is up after {took_s:.1f} s: {paint(settings.SITE_URL, 1)}")
+    file = settings.DATA_DIR / "admin_password"
+    if file.exists() and is_first:
+        say(f"  Log in as {paint('admin', 1)} with {paint(file.read_text().strip(), 1)}, kept in {file}")
+    elif file.exists():
+        say(f"  The first login is admin, with the password in {file}")
+    say("  Ctrl-C stops everything.\n")
+
+
+def _watch(supervisor: Supervisor) -> None:
+    while supervisor.is_alive():
+        time.sleep(1)
+    raise EmbeddedError("The supervisor was ended by somebody else, so everything was stopped. Start again.")
+
+
+def _check_ports(names: set[str]) -> None:
+    for name, host, port, variable in (
+        ("web", settings.HOST, settings.PORT, "RAGSITE_PORT"),
+        ("serving", "127.0.0.1", settings.SERVING_PORT, "RAGSITE_SERVING_PORT"),
+        ("llm", "127.0.0.1", settings.LLM_PORT, "RAGSITE_LLM_PORT"),
+    ):
+        if name in names:
+            ports.check_free(host, port, variable)
+
+
+def _already_running() -> str:
+    return (
+        f"It is already running in {settings.DATA_DIR}, at {settings.SITE_URL} (process {os.getpid()}). "
+        "For a second installation set RAGSITE_DATA_DIR, RAGSITE_PORT, RAGSITE_SERVING_PORT and RAGSITE_LLM_PORT."
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="manage.py up")
+    parser.add_argument("--verbose", action="store_true")
+    return parser.parse_args()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)  # once is enough; a second one must not cut the stopping short
+    raise _Stopped
+
+
+if __name__ == "__main__":
+    sys.exit(main())

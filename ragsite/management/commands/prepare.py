@@ -1,0 +1,25 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from ragsite.embedded import external, statics
+from ragsite.embedded.service import EmbeddedError
+
+
+class Command(BaseCommand):
+    help = "Make the database and the static files ready for this version. Runs before each start."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            if settings.DATABASE_URL:
+                external.check_database(settings.DATABASE_URL)
+            if settings.REDIS_URL:
+                external.check_redis(settings.REDIS_URL)
+            call_command("migrate", interactive=False, verbosity=options["verbosity"])
+            statics.collect()
+            call_command("seed")
+        except EmbeddedError as error:
+            raise CommandError(str(error)) from None

@@ -1,0 +1,13 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from ragsite.embedded import seed
+
+
+class Command(BaseCommand):
+    help = "Make the first operator and the models that come along, where they are missing."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        seed.first_operator()
+        seed.endpoints()
