@@ -14,7 +14,7 @@ from inference.errors import Misconfigured
 from inference.protocols import ChatModel, Embedder, Reranker
 from inference.types import EndpointSpec
 
-from . import openai_compat, sagemaker_contract
+from . import openai_compat, quotes, sagemaker_contract
 
 if TYPE_CHECKING:
     from inference.http import Http
@@ -72,6 +72,13 @@ PROVIDERS: dict[str, Provider] = {
         needs_model=False,
         embedding=sagemaker_contract.ContainerEmbedder,
         reranker=sagemaker_contract.ContainerReranker,
+    ),
+    "quotes": Provider(
+        label="Quotes",
+        description="Answers with the best sentences of the passages, word for word, without any model.",
+        options=quotes.QuotesOptions,
+        needs_model=False,
+        chat=quotes.Quotes,
     ),
 }
 

@@ -1,0 +1,126 @@
+"""Answers a question with the sentences of its passages that say most about it.
+
+A sentence is worth the rarity of the question's words in it (inverse document frequency over all sentences,
+Robertson and Spärck Jones 1976), counting words of its surroundings a little: the sentence before it says what
+"it" is. Longer sentences and lower passages are worth less. Words are compared by their Snowball stems; scripts
+without spaces by pairs of characters.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import snowballstemmer
+
+from .sentences import Kind, split
+from .stop_words import STOP_WORDS, language_of
+from .types import Quotable
+
+MOST_QUOTES = 3
+_CONTEXT = 0.4  # how much a word in the title, the heading or the sentence before counts
+_RANK_LOSS = 0.04  # of the worth, for each passage above
+_LENGTH_PULL = 0.15  # 0: length does not matter, 1: only density does
+_WORTH_ADDING = 0.6  # of the best quote's worth
+_LEAST_COVERAGE = 0.25  # of the question's weight; less is a coincidence
+_LEAST_COVERAGE_OF_PAIRS = 0.15  # pairs of characters cross the borders of words, and fewer of them meet
+_SAME = 0.8  # of the shorter one's words
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_NO_SPACES = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
+# Characters that carry grammar rather than matter: Chinese particles and question words, Japanese kana particles.
+_CJK_FUNCTION = re.compile(
+    r"[的了是在和与與及或也都而着著过過吗嗎呢吧啊个個这這那哪谁誰什么麼怎几幾多少为為被把从從到对對于於之其を]"
+)
+
+Terms = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    number: int  # of the passage
+    position: int  # of the sentence in the passage
+    text: str
+    kind: Kind
+    terms: Terms
+    context: Terms  # of the title, the heading and the sentence before
+    rank: int  # of the passage, from 0
+
+
+def best_quotes(question: str, passages: Sequence[Quotable]) -> list[Quote]:
+    """Return up to three quotes: best passage first, in reading order within each. Empty: nothing matches."""
+    terms_of = _reader(" ".join([question, *(passage.text for passage in passages)]))
+    asked = terms_of(question)
+    quotes = [quote for rank, passage in enumerate(passages) for quote in _quotes_of(passage, rank, terms_of)]
+    rarity = _rarity(asked, [quote.terms for quote in quotes])
+    length = sum(len(quote.text) for quote in quotes) / (len(quotes) or 1)
+    worth = {quote: _worth(quote, rarity, length) for quote in quotes if quote.terms & asked}
+    ranked = sorted(worth, key=worth.__getitem__, reverse=True)
+    least = _LEAST_COVERAGE_OF_PAIRS if _NO_SPACES.search(question) else _LEAST_COVERAGE
+    if not ranked or _coverage(ranked[0], rarity) < least:
+        return []
+    chosen = _distinct(quote for quote in ranked if worth[quote] >= _WORTH_ADDING * worth[ranked[0]])
+    order = list(dict.fromkeys(quote.number for quote in chosen))
+    return sorted(chosen, key=lambda quote: (order.index(quote.number), quote.position))
+
+
+def _quotes_of(passage: Quotable, rank: int, terms_of: Callable[[str], Terms]) -> Iterator[Quote]:
+    title, before = terms_of(passage.title), Terms()
+    for position, sentence in enumerate(split(passage.text)):
+        terms = terms_of(sentence.text)
+        if sentence.kind != "heading":
+            context = title | before | terms_of(sentence.heading)
+            yield Quote(passage.number, position, sentence.text, sentence.kind, terms, context, rank)
+        before = terms
+
+
+def _rarity(asked: Terms, sentences: list[Terms]) -> dict[str, float]:
+    counts = Counter(term for terms in sentences for term in terms & asked)
+    return {
+        term: math.log(1 + (len(sentences) - counts[term] + 0.5) / (counts[term] + 0.5)) for term in asked
+    }
+
+
+def _worth(quote: Quote, rarity: dict[str, float], mean_length: float) -> float:
+    length = 1 - _LENGTH_PULL + _LENGTH_PULL * len(quote.text) / mean_length
+    return _weight(quote, rarity) / length * (1 - _RANK_LOSS * quote.rank)
+
+
+def _weight(quote: Quote, rarity: dict[str, float]) -> float:
+    own = sum(rarity[term] for term in quote.terms & rarity.keys())
+    near = sum(rarity[term] for term in (quote.context - quote.terms) & rarity.keys())
+    return own + _CONTEXT * near
+
+
+def _coverage(quote: Quote, rarity: dict[str, float]) -> float:
+    return _weight(quote, rarity) / sum(rarity.values())
+
+
+def _distinct(quotes: Iterable[Quote]) -> list[Quote]:
+    chosen: list[Quote] = []
+    for quote in quotes:
+        if len(chosen) < MOST_QUOTES and not any(_is_same(quote, other) for other in chosen):
+            chosen.append(quote)
+    return chosen
+
+
+def _is_same(one: Quote, other: Quote) -> bool:
+    """Chunks overlap: the same sentence may come twice, once cut."""
+    return len(one.terms & other.terms) >= _SAME * min(len(one.terms), len(other.terms))
+
+
+def _reader(sample: str) -> Callable[[str], Terms]:
+    """Return what turns a text into its terms, in the language of the sample."""
+    language = language_of(_WORD.findall(sample.lower()))
+    stem = cache(snowballstemmer.stemmer(language).stemWord)
+
+    def terms_of(text: str) -> Terms:
+        text = text.lower()
+        runs = _CJK_FUNCTION.sub(" ", text)
+        pairs = {run[at : at + 2] for run in _NO_SPACES.findall(runs) for at in range(max(1, len(run) - 1))}
+        words = _WORD.findall(_NO_SPACES.sub(" ", text))
+        return frozenset(pairs | {stem(word) for word in words if word not in STOP_WORDS[language]})
+
+    return terms_of
