@@ -106,13 +106,21 @@ def _block(lines: list[tuple[bool, str]]) -> Iterator[tuple[Kind, str]]:
             if number == 0 and len(lines) > 1 and not is_item and _is_headline(line, lines[1][1]):
                 yield "heading", line.strip()
             else:
-                paragraph.append(_ITEM.sub("", line, count=1).strip())
+                paragraph.append(_without_mark(line))
         elif not _RULE.match(line):
-            yield kind, _tidy(line, kind)
+            is_table_head = kind == "row" and any(
+                _RULE.match(after) for _, after in lines[number + 1 : number + 2]
+            )
+            yield "heading" if is_table_head else kind, _tidy(line, kind)
     if paragraph:
         yield _paragraph(
             paragraph, is_alone=len(paragraph) == len(lines) == 1 and not _ITEM.match(lines[0][1])
         )
+
+
+def _without_mark(line: str) -> str:
+    item = _ITEM.match(line)
+    return line[item.end() if item else 0 :].strip()
 
 
 def _kind(line: str, is_code: bool) -> Kind:
