@@ -1,4 +1,3 @@
-# mypy: disable-error-code="type-arg"  (Django's admin classes take no subscript at run time)
 from typing import Any, cast
 
 from django import forms
@@ -35,7 +34,7 @@ class UserStateFilter(StateFilter):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(DjangoUserAdmin[User]):
     """People and programs. What they may do in a workspace is set below, by role."""
 
     list_display = ("username", "full_name", "email", "is_operator", "is_active", "key_count", "last_login")
@@ -71,7 +70,7 @@ class UserAdmin(DjangoUserAdmin):
         return int(user.keys)
 
     def formfield_for_dbfield(
-        self, db_field: Field, request: HttpRequest, **kwargs: Any
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> forms.Field | None:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and db_field.name == "is_superuser":
@@ -87,7 +86,7 @@ class UserAdmin(DjangoUserAdmin):
         create = Permission.objects.filter(codename="add_workspace")
         return _Permissions(create, required=False, label="Also may", widget=forms.CheckboxSelectMultiple)
 
-    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
         obj.is_staff = obj.is_superuser  # one word for it: operators are who may come in here
         super().save_model(request, obj, form, change)
         record(_by(request), "user.change" if change else "user.add", obj.username, fields=form.changed_data)
@@ -97,7 +96,7 @@ class UserAdmin(DjangoUserAdmin):
         super().delete_model(request, obj)
 
 
-class _Permissions(forms.ModelMultipleChoiceField):
+class _Permissions(forms.ModelMultipleChoiceField[Permission]):
     def label_from_instance(self, permission: Any) -> str:
         return "create workspaces"
 
@@ -114,7 +113,7 @@ class KeyStateFilter(StateFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):
+class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     list_display = ("name", "prefix", "user", "created_at", "last_used_at", "revoked_at")
     list_filter = (KeyStateFilter,)
     list_select_related = ("user",)
@@ -129,7 +128,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return ("user", "prefix", "created_at", "last_used_at", "revoked_at") if obj else ()
 
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool) -> None:
         if change:
             return super().save_model(request, obj, form, change)
         issued, key = api_keys.issue(obj.user, obj.name, by=_by(request))
@@ -157,7 +156,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(admin.ModelAdmin):
+class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
     """Who did what, newest first. Nobody can change it here."""
 
     list_display = ("at", "user", "action", "subject")

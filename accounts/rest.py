@@ -77,5 +77,5 @@ class ApiView(GenericAPIView[Any]):
 def _by_spoken_name(error: ModelValidationError) -> dict[str, list[str]]:
     if not hasattr(error, "error_dict"):
         return {api_settings.NON_FIELD_ERRORS_KEY: error.messages}
-    names = {NON_FIELD_ERRORS: api_settings.NON_FIELD_ERRORS_KEY}
+    names: dict[str, str] = {NON_FIELD_ERRORS: api_settings.NON_FIELD_ERRORS_KEY}
     return {names.get(name, camel(name)): messages for name, messages in error.message_dict.items()}

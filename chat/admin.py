@@ -1,4 +1,3 @@
-# mypy: disable-error-code="type-arg"  (Django's admin classes take no subscript at run time)
 """How answers go: what is slow, failing or expensive. What people wrote and read is not shown here."""
 
 from datetime import datetime
@@ -17,7 +16,7 @@ from .states import PeriodFilter, StateOfAnswer
 ONE_SESSION = "turn__session__id__exact"  # the list's parameter for the answers of one session
 
 
-class _ReadOnly(admin.ModelAdmin):
+class _ReadOnly(admin.ModelAdmin[Any]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -94,15 +93,12 @@ class SessionAdmin(_ReadOnly):
     search_fields = ("user__username",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                turns_made=Count("turns", distinct=True),
-                answers_given=Count("turns__answers"),
-                tokens_used=Sum("turns__answers__input_tokens") + Sum("turns__answers__output_tokens"),
-                dollars=Sum("turns__answers__cost"),
-            )
+        sessions: QuerySet[Session] = super().get_queryset(request)
+        return sessions.annotate(
+            turns_made=Count("turns", distinct=True),
+            answers_given=Count("turns__answers"),
+            tokens_used=Sum("turns__answers__input_tokens") + Sum("turns__answers__output_tokens"),
+            dollars=Sum("turns__answers__cost"),
         )
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:

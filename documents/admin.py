@@ -1,4 +1,3 @@
-# mypy: disable-error-code="type-arg"  (Django's admin classes take no subscript at run time)
 """The ledger as an operator reads it: what waits, works, is stuck or failed, why, and what happens next."""
 
 from typing import Any, cast
@@ -19,7 +18,7 @@ from .states import StateOfDocument
 _S = Document.Status
 
 
-class _LedgerInline(admin.TabularInline):
+class _LedgerInline(admin.TabularInline[Any, Document]):
     extra = 0
     can_delete = False
 
@@ -44,7 +43,7 @@ class BatchInline(_LedgerInline):
 
 
 @admin.register(Document)
-class DocumentAdmin(admin.ModelAdmin):
+class DocumentAdmin(admin.ModelAdmin[Document]):
     list_display = (
         "title", "workspace", "state", "stage", "progress", "attempt", "last_error", "next_attempt_at", "size", "created_at",
     )  # fmt: skip

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="type-arg"  (Django's admin classes take no subscript at run time)
 """The console for models: add one in two steps, see how it is, check it, see who uses it."""
 
 from typing import Any, cast
@@ -34,7 +33,7 @@ KINDS = {
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(admin.ModelAdmin):
+class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     list_display = (
         "name", "kind", "provider_label", "model", "health", "checked", "latency", "in_use_by", "price", "licence",
         "size",
@@ -120,7 +119,7 @@ class EndpointAdmin(admin.ModelAdmin):
 
     def get_form(
         self, request: HttpRequest, obj: Endpoint | None = None, change: bool = False, **kwargs: Any
-    ) -> type[ModelForm]:
+    ) -> type[ModelForm[Endpoint]]:
         provider, kind = (obj.provider, obj.kind) if obj else _chosen(request) or ("", "")
         form = endpoint_form(provider, kind, is_locked=bool(obj and obj.is_locked))
         return super().get_form(request, obj, change, **kwargs | {"form": form})
@@ -170,7 +169,9 @@ class EndpointAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Endpoint | None = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and obj.used_by())
 
-    def save_model(self, request: HttpRequest, obj: Endpoint, form: ModelForm, change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: Endpoint, form: ModelForm[Endpoint], change: bool
+    ) -> None:
         if any(name == "model" or name.startswith(PREFIX) for name in form.changed_data):
             obj.dimensions = None  # the check that follows finds them anew
         super().save_model(request, obj, form, change)

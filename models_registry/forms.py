@@ -1,4 +1,3 @@
-# mypy: disable-error-code="type-arg"  (a ModelForm takes no subscript at run time)
 """An endpoint's form: its own fields, and one for each option of its provider.
 
 The option fields come from the provider's pydantic class (label from `title`, help from `description`),
@@ -10,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from pydantic import ValidationError as OptionsInvalid
 from pydantic.fields import FieldInfo
 
@@ -27,7 +27,7 @@ SECRET_HELP = (
 )
 
 
-class EndpointForm(forms.ModelForm):
+class EndpointForm(forms.ModelForm[Endpoint]):
     """Subclasses made by `endpoint_form` know their provider and kind."""
 
     provider: str
@@ -49,7 +49,7 @@ class EndpointForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Gather the options, check them together, and hand them to the endpoint if they are right."""
         cleaned = super().clean() or {}
-        if any(name.startswith(PREFIX) for name in self.fields):
+        if self._has_options:
             self._take_options(
                 {
                     name.removeprefix(PREFIX): value
@@ -67,11 +67,18 @@ class EndpointForm(forms.ModelForm):
                 if PREFIX + name not in self.errors:
                     self.add_error(PREFIX + name if PREFIX + name in self.fields else None, sentence)
 
-    def add_error(self, field: str | None, error: forms.ValidationError | str) -> None:
-        """Leave out what Endpoint.clean says of the options as a whole: it stands beside each of them."""
-        if field is None and isinstance(error, forms.ValidationError) and hasattr(error, "error_dict"):
-            error.error_dict.pop("options", None)
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Put what the endpoint says of fields that are not here above the form; of options, it was said."""
+        told: dict[str, list[Any]] = getattr(error, "error_dict", {})
+        for name in told.keys() - self.fields.keys() - {NON_FIELD_ERRORS}:
+            sentences = told.pop(name)
+            if name != "options" or not self._has_options:
+                told.setdefault(NON_FIELD_ERRORS, []).extend(sentences)
         super().add_error(field, error)
+
+    @property
+    def _has_options(self) -> bool:
+        return any(name.startswith(PREFIX) for name in self.fields)
 
 
 def endpoint_form(provider: str, kind: str, *, is_locked: bool) -> type[EndpointForm]:
@@ -87,7 +94,7 @@ def option_fields(provider: str) -> dict[str, forms.Field]:
 
 def _form_field(name: str, info: FieldInfo) -> forms.Field:
     annotation, is_optional = _without_none(info.annotation)
-    common = {
+    common: dict[str, Any] = {
         "label": info.title or name.replace("_", " ").capitalize(),
         "help_text": info.description or "",
         "required": info.is_required() and not is_optional,

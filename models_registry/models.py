@@ -2,6 +2,7 @@
 
 import uuid
 from decimal import Decimal
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -135,17 +136,22 @@ class Endpoint(models.Model):
             raise ValidationError({"kind": f"{provider.label} offers no {self.get_kind_display().lower()}."})
         if provider.needs_model and not self.model:
             raise ValidationError({"model": f"{provider.label} wants to know which model: give its id."})
-        try:
-            self.options = parse_options(self.provider, self.options).model_dump(mode="json")
-        except Misconfigured as error:
-            raise ValidationError({"options": str(error)}) from error
+        self.options = self._checked_options()
         secrets.validate(self.secret_ref)
         if self.is_locked:
             self._check_unchanged()
 
+    def _checked_options(self) -> dict[str, Any]:
+        """Return the options with those that were left out at their defaults."""
+        try:
+            return parse_options(self.provider, self.options).model_dump(mode="json")
+        except Misconfigured as error:
+            raise ValidationError({"options": str(error)}) from error
+
     def _check_unchanged(self) -> None:
         fixed = ("kind", "provider", "model", "options", "dimensions")
         before = Endpoint.objects.get(pk=self.pk)
+        before.options = before._checked_options()
         if changed := [name for name in fixed if getattr(self, name) != getattr(before, name)]:
             users = ", ".join(str(row) for row in self.used_by())
             sentence = f"In use by {users}: this cannot change. Add another embedding model instead."

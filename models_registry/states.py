@@ -1,5 +1,7 @@
 """What operators ask of their models; the lists filter by it and the console counts it."""
 
+from functools import partial
+
 from django.db.models import Q
 
 from accounts.state_filter import StateFilter
@@ -27,7 +29,7 @@ class ProviderFilter(StateFilter):
     title = "provider"
     parameter_name = "provider"
     model = Endpoint
-    states = {key: (each.label, lambda key=key: Q(provider=key)) for key, each in PROVIDERS.items()}
+    states = {key: (each.label, partial(Q, provider=key)) for key, each in PROVIDERS.items()}
 
 
 def health_of(endpoint: Endpoint) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from django.db.models import Aggregate, Count, F, FloatField, Q, Sum
 from django.db.models.functions import Coalesce, Extract
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
+from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from accounts.models import User
@@ -51,7 +52,7 @@ class Console(AdminSite):
             raise PermissionDenied("This part is for operators. Ask one of them to make you an operator.")
         return redirect_to_login(request.GET.get("next", resolve_url("admin:index")))
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         panels = [_models(), _ingestion(), _answers(), _spending()]
         return super().index(request, {**(extra_context or {}), "panels": panels})
 

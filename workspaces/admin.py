@@ -1,4 +1,3 @@
-# mypy: disable-error-code="type-arg"  (Django's admin classes take no subscript at run time)
 """Workspaces as an operator sees them. They are made, configured and deleted in their own pages."""
 
 from typing import Any, cast
@@ -17,7 +16,7 @@ from accounts.models import User, record
 from .models import Membership, Workspace
 
 
-class MemberInline(admin.TabularInline):
+class MemberInline(admin.TabularInline[Membership, Workspace]):
     model = Membership
     fields = ("user", "role", "created_at")
     readonly_fields = ("created_at",)
@@ -26,7 +25,7 @@ class MemberInline(admin.TabularInline):
     verbose_name_plural = "members"
 
 
-class RoleInline(admin.TabularInline):
+class RoleInline(admin.TabularInline[Membership, User]):
     model = Membership
     fields = ("workspace", "role")
     autocomplete_fields = ("workspace",)
@@ -39,7 +38,7 @@ UserAdmin.inlines = (RoleInline,)  # accounts, below, knows no workspaces
 
 
 @admin.register(Workspace)
-class WorkspaceAdmin(admin.ModelAdmin):
+class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     list_display = (
         "name", "health", "document_count", "chunk_count", "size", "member_count", "embedder", "updated_at", "page",
     )  # fmt: skip
@@ -112,7 +111,7 @@ class WorkspaceAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Workspace, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Workspace, form: ModelForm[Workspace], change: bool) -> None:
         obj.save(update_fields=["name", "description", "updated_at"])  # the counters are ingestion's
         record(
             cast(User, request.user), "workspace.change", obj.name, id=str(obj.pk), fields=form.changed_data
