@@ -79,22 +79,28 @@ _reached_out: list[str] = []
 def _is_near(host: str) -> bool:
     """Say if a host is this machine, or a server that whoever runs the tests named."""
     named = {urlsplit(os.environ.get(name, "")).hostname for name in ("DATABASE_URL", "REDIS_URL")}
-    if not host or host == "localhost" or host in named:
-        return True
+    address = _address(host)
+    near = address is not None and (address.is_loopback or address.is_unspecified)
+    return near or host in {"", "localhost"} or host in named
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback or host in {"0.0.0.0", "::"}
-    except ValueError:  # a name that would be looked up outside
-        return False
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:  # a name
+        return None
 
 
 def _watch_network(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "socket.connect" and isinstance(arguments[1], tuple):
-        host = arguments[1][0]
+        host = str(arguments[1][0])
     elif event == "socket.getaddrinfo":
-        host = arguments[0] or ""
+        name = arguments[0] or ""
+        host = name.decode() if isinstance(name, bytes) else str(name)
+        if _address(host):  # nothing is looked up
+            return
     else:
         return
-    host = host.decode() if isinstance(host, bytes) else str(host)
     if not _is_near(host):
         _reached_out.append(host)
         raise ConnectionRefusedError(f"Tests reach no other machine: {host}")

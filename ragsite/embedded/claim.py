@@ -4,7 +4,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -35,16 +35,16 @@ def claimed(data_dir: Path, what: str) -> Iterator[None]:
         yield
 
 
-def end_leftovers(data_dir: Path) -> None:
-    """End every process that belongs to this directory, kindly at first.
+def end_leftovers(data_dir: Path, kindly_s: float = 20) -> None:
+    """End every process that belongs to this directory, after `kindly_s` seconds by force.
 
     The supervisor goes first and takes the others along, PostgreSQL last; else it would restart them.
     """
-    _end(data_dir, within_s=40, only=_is_supervisor)
-    _end(data_dir, within_s=20)
+    _end(data_dir, 2 * kindly_s, _is_supervisor)
+    _end(data_dir, kindly_s, lambda pid: True)
     for pid in _processes(data_dir):
         _send(pid, signal.SIGKILL)
-    _wait_for_end(data_dir, within_s=10)
+    _wait_for_end(data_dir, 10)
 
 
 def _lock(file: TextIO, data_dir: Path) -> None:
@@ -55,8 +55,8 @@ def _lock(file: TextIO, data_dir: Path) -> None:
         raise AlreadyRunning(file.read() or f"{data_dir} is in use by another process.") from None
 
 
-def _end(data_dir: Path, within_s: float, only: object = None) -> None:
-    pids = [pid for pid in _processes(data_dir) if not callable(only) or only(pid)]
+def _end(data_dir: Path, within_s: float, is_meant: Callable[[int], bool]) -> None:
+    pids = [pid for pid in _processes(data_dir) if is_meant(pid)]
     for pid in pids:
         # SIGINT ends PostgreSQL's sessions; at SIGTERM it would wait for them
         _send(pid, signal.SIGINT if _program(pid) == "postgres" else signal.SIGTERM)

@@ -44,6 +44,7 @@ def fetch(
             _fetch_rest(f"{hub}/{weights.path}", weights, part, report, timeout_s)
             break
         except HTTPError as error:
+            error.close()
             if error.code < 500 and error.code != 429:
                 raise DownloadFailed(f"{hub} refused it with {error.code} {error.reason}") from error
             problem: Exception = error

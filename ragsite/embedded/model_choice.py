@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from .service import EmbeddedError
@@ -159,6 +159,9 @@ def _models(base_url: str, key: str, timeout_s: float) -> list[str]:
     try:
         with urlopen(Request(f"{base_url}/models", headers=headers), timeout=timeout_s) as reply:
             return [str(model["id"]) for model in json.load(reply)["data"]]
+    except HTTPError as error:
+        error.close()
+        return []
     except (URLError, HTTPException, OSError, ValueError, KeyError, TypeError):
         return []
 

@@ -33,9 +33,10 @@ def _explain(error: OSError, host: str, port: int, variable: str) -> str:
 
 def holder(port: int) -> str:
     """Return the process that listens on a port, in words."""
-    for pid in _pids_with(_listening_inodes(port)):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        return f"process {pid} ({command.strip()[:120]})"
+    inodes = _listening_inodes(port)
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if _holds(pid, inodes):
+            return f"process {pid} ({_command(pid)})"
     return "another process, which only its owner or root can name"
 
 
@@ -52,14 +53,15 @@ def _listening_inodes(port: int) -> set[str]:
     return found
 
 
-def _pids_with(inodes: set[str]) -> list[int]:
-    return [
-        int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit() and _holds(entry, inodes)
-    ]
-
-
-def _holds(process: "os.DirEntry[str]", inodes: set[str]) -> bool:
+def _holds(pid: str, inodes: set[str]) -> bool:
     try:
-        return any(os.readlink(file.path) in inodes for file in os.scandir(f"{process.path}/fd"))
+        return any(os.readlink(f"/proc/{pid}/fd/{file}") in inodes for file in os.listdir(f"/proc/{pid}/fd"))
     except OSError:  # gone, or somebody else's
         return False
+
+
+def _command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").strip()[:120]
+    except OSError:
+        return "which has just ended"

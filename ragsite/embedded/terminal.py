@@ -20,6 +20,7 @@ _ROUTINE = re.compile(
     r"the database system is (starting up|shutting down)"
     r"|superuser privileges|running as root"  # whoever runs as root knows it
     r"|terminating connection due to administrator command"
+    r"|received SIGTERM|terminated by SIGTERM|ready to exit"
     r"|security: no API key is set|Memory overcommit|overcommit_memory"
 )
 _CONTINUES = re.compile(r"^(\s|\w+(\.\w+)*(Error|Exception|Exit|Interrupt)\b)")  # the rest of a traceback
@@ -57,6 +58,8 @@ def following(logs: Path, names: Iterable[str], disk: Path, *, verbose: bool) ->
     finally:
         done.set()
         thread.join()
+        for follower in followers:
+            follower.close()
 
 
 class Filter:
@@ -88,6 +91,10 @@ class _Follower:
             if "No space left on device" in line:
                 say(paint(_disk_is_full(self._disk), 31))
 
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
     def _new_lines(self) -> list[bytes]:
         if self._file is None and not self._path.exists():
             return []
@@ -104,8 +111,7 @@ class _Follower:
             return False
 
     def _open(self) -> BinaryIO:
-        if self._file:
-            self._file.close()
+        self.close()
         self._file = self._path.open("rb")
         return self._file
 
