@@ -116,7 +116,12 @@ def _add_one(request: UserRequest, workspace: Workspace, file: Any, language: st
         document = intake.add_file(workspace, request.user, file, file.name, language)
     except intake.Refused as refusal:
         return {"name": file.name, "error": str(refusal)}
-    return {"name": file.name, "url": reverse("document", args=[workspace.id, document.id])}
+    is_ready = document.status == Document.Status.READY
+    return {
+        "name": file.name,
+        "url": reverse("document", args=[workspace.id, document.id]),
+        "note": "This very file is here already." if is_ready else "Added. It is being read now.",
+    }
 
 
 def _report(request: UserRequest, workspace: Workspace, outcomes: list[dict[str, str]]) -> HttpResponse:
@@ -132,7 +137,8 @@ def _report(request: UserRequest, workspace: Workspace, outcomes: list[dict[str,
 
 def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
-    question = request.GET.get("q", "").strip()[: settings.QUESTION_MAX_CHARACTERS]
+    # PostgreSQL refuses NUL in text
+    question = request.GET.get("q", "").replace("\x00", "").strip()[: settings.QUESTION_MAX_CHARACTERS]
     context: dict[str, Any] = {"question": question}
     if question:
         try:

@@ -3,7 +3,11 @@
 from itertools import count
 from typing import Any
 
+from django.core.files.base import ContentFile
+from django.db.models import F
+
 from accounts.models import User
+from documents.models import Document, Section
 from models_registry.models import Endpoint
 from workspaces.models import Membership, Role, Workspace
 from workspaces.provision import create_workspace
@@ -65,3 +69,33 @@ def member(of: Workspace, role: str = Role.VIEWER, **fields: Any) -> User:
     made = user(**fields)
     Membership.objects.create(workspace=of, user=made, role=role)
     return made
+
+
+def document(of: Workspace, **fields: Any) -> Document:
+    """A ready document without sections; `content` stores a file under it."""
+    content: bytes | None = fields.pop("content", None)
+    defaults = {
+        "title": f"document {next(_numbers)}.txt",
+        "media_type": "text/plain",
+        "size_bytes": len(content or b"some text"),
+        "content_sha256": f"{next(_numbers):064x}",
+        "language": of.languages[0],
+        "status": Document.Status.READY,
+        "stage": Document.Stage.DONE,
+        "next_attempt_at": None,
+    }
+    made = Document(workspace=of, **defaults | fields)
+    if content is not None:
+        made.file.save(made.title, ContentFile(content), save=False)
+    made.save()
+    Workspace.objects.filter(pk=of.pk).update(
+        document_count=F("document_count") + 1,
+        size_bytes=F("size_bytes") + made.size_bytes,
+        chunk_count=F("chunk_count") + made.chunk_count,
+    )
+    return made
+
+
+def section(of: Document, text: str, **fields: Any) -> Section:
+    fields.setdefault("position", of.sections.count())
+    return Section.objects.create(document=of, text=text, **fields)

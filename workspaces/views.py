@@ -49,7 +49,7 @@ def members(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         except Refused as refusal:
             form.add_error("username", str(refusal))
         else:
-            messages.success(request, f"{user} is now a {role.label.lower()}.")
+            messages.success(request, f"{user} is now {role.label.lower()} here.")
             return redirect("workspace-members", workspace.id)
     memberships = workspace.memberships.select_related("user").order_by("user__username")
     return workspace_page(
@@ -71,7 +71,7 @@ def member_change(request: UserRequest, workspace_id: UUID, membership_id: int) 
         role = Role(form.cleaned_data["role"])
         try:
             change_role(request.user, membership, role)
-            messages.success(request, f"{membership.user} is now a {role.label.lower()}.")
+            messages.success(request, f"{membership.user} is now {role.label.lower()} here.")
         except Refused as refusal:
             messages.error(request, str(refusal))
     else:

@@ -75,17 +75,17 @@ function send({ file, item }) {
 
 function conclude(request, item) {
   const outcome = request.response?.files?.[0];
-  if (outcome?.url) return accept(item, outcome.url);
+  if (outcome?.url) return accept(item, outcome);
   const fallback = request.status
     ? "The site refused it. Reload this page, and try again."
     : "The connection broke. Nothing was added. Try again.";
   refuse(item, outcome?.error ?? request.response?.error ?? fallback);
 }
 
-function accept(item, url) {
+function accept(item, { url, note }) {
   state.done += 1;
   item.querySelector(".name").href = url;
-  say(item, "done", "Added. It is being read now.");
+  say(item, "done", note);
 }
 
 function refuse(item, reason) {

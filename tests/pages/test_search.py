@@ -1,0 +1,113 @@
+"""The search page: what was found, by what, and how long it took."""
+
+import asyncio
+
+import pytest
+
+from documents.models import Document
+from inference.connect import open_embedder
+from tests import factories
+from tests.fakes.openai_server import Behaviour
+from workspaces.engines import NewChunk, engine_for
+from workspaces.models import Workspace
+
+from .conftest import text_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LEAVE = "You may carry over five days of <b>annual</b> leave until 31 March."
+
+
+@pytest.fixture
+def workspace(server) -> Workspace:
+    return factories.workspace(embedder=factories.embedder(base_url=server.base_url, dimensions=384))
+
+
+@pytest.fixture
+def view(as_user, workspace):
+    return as_user(factories.member(workspace))
+
+
+@pytest.fixture
+def leave(workspace) -> Document:
+    """A document with two chunks that are searchable."""
+    document = factories.document(workspace, title="leave.md")
+    texts = [LEAVE, "The canteen opens at noon."]
+
+    async def embed() -> list[list[float]]:
+        async with open_embedder(workspace.embedder.spec()) as embedder:
+            return await embedder.embed(texts, "passage")
+
+    chunks = [
+        NewChunk(i, text, text.encode(), i, 10, 10 + len(text), "en", ("Time off",), page=4)
+        for i, text in enumerate(texts)
+    ]
+    engine_for(workspace).stage(document.id, chunks, asyncio.run(embed()))
+    engine_for(workspace).publish(document.id, len(chunks))
+    return document
+
+
+def search(client, workspace: Workspace, question: str, **headers: str):
+    return client.get(f"/workspaces/{workspace.id}/search/", {"q": question}, headers=headers)
+
+
+def test_without_a_question_the_page_says_what_it_is_for(view, workspace):
+    assert "How passages are found" in text_of(view.get(f"/workspaces/{workspace.id}/search/"))
+
+
+def test_results_show_their_place_their_legs_and_the_time(view, workspace, leave):
+    page = search(view, workspace, "How many days of annual leave may I carry over?").content.decode()
+    place = f"/workspaces/{workspace.id}/documents/{leave.id}/?section=0&amp;start=10&amp;end={10 + len(LEAVE)}#passage"
+    for words in (
+        place,
+        "leave.md",
+        "Time off",
+        "page 4",
+        "rank 1",
+        "By meaning",
+        "By words",
+        "Embed question",
+        " ms",
+    ):
+        assert words in page
+    assert "five days of &lt;b&gt;annual&lt;/b&gt; leave" in page
+
+
+def test_htmx_gets_only_the_results(view, workspace, leave):
+    part = text_of(search(view, workspace, "annual leave", **{"HX-Request": "true"}))
+    assert part.lstrip().startswith('<div class="results"')
+    assert "<html" not in part
+
+
+def test_an_empty_workspace_is_not_nothing_relevant(view, workspace):
+    page = text_of(search(view, workspace, "annual leave"))
+    assert "Nothing is searchable here yet" in page
+    assert "Nothing relevant found" not in page
+
+
+def test_nothing_relevant_has_a_look_of_its_own(view, workspace, leave):
+    page = text_of(search(view, workspace, "zebra quantum xylophone"))
+    assert "Nothing relevant found" in page
+    assert "leave.md" not in page
+
+
+def test_one_failed_leg_is_shown_and_the_other_answers(view, workspace, leave, server):
+    server.behaviour = Behaviour(status=500)
+    page = text_of(search(view, workspace, "annual leave"))
+    assert "leave.md" in page
+    assert "Failed" in page
+
+
+def test_a_search_that_fails_says_what_happened_and_what_to_do(view, workspace, leave, server):
+    Workspace.objects.filter(pk=workspace.pk).update(is_hybrid=False)
+    server.behaviour = Behaviour(status=500)
+    page = text_of(search(view, workspace, "annual leave"))
+    assert "The search could not be done." in page
+    assert "Your documents are untouched." in page
+
+
+@pytest.mark.parametrize("question", ["   ", "\x00", "' OR 1=1 --", "a & b | !c <-> (", "<script>x</script>"])
+def test_odd_questions_do_no_harm(view, workspace, leave, question):
+    response = search(view, workspace, question)
+    assert response.status_code == 200
+    assert b"<script>x" not in response.content
