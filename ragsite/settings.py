@@ -121,7 +121,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.postgres",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "ragsite.apps.StaticFiles",
     "django.contrib.humanize",
     "channels",
     "csp",
