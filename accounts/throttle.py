@@ -24,10 +24,10 @@ def note_attempt(username: str, address: str) -> int:
     """Count an attempt before its password is looked at, and return the wait it brings in seconds."""
     key = _key(username, address)
     cache.add(key, 0, FORGOTTEN_AFTER_S)
-    attempts = cache.incr(key)
+    attempts: int = cache.incr(key)
     if attempts < FREE_ATTEMPTS:
         return 0
-    wait = min(FIRST_WAIT_S * 2 ** min(attempts - FREE_ATTEMPTS, 10), LONGEST_WAIT_S)
+    wait: int = min(FIRST_WAIT_S * 2 ** min(attempts - FREE_ATTEMPTS, 10), LONGEST_WAIT_S)
     cache.set(f"{key}:until", time.time() + wait, wait)
     return wait
 

@@ -16,7 +16,7 @@ class FilesField(forms.FileField):
 
     widget = _FilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         files = data if isinstance(data, (list, tuple)) else [data]
         if not [file for file in files if file]:
             raise forms.ValidationError("Choose at least one file.")
@@ -24,7 +24,7 @@ class FilesField(forms.FileField):
 
 
 class AddFilesForm(forms.Form):
-    files = FilesField()
+    file = FilesField()
     language = forms.ChoiceField(widget=forms.Select({"class": "select"}))
 
     def __init__(self, workspace: Workspace, *args: Any, **kwargs: Any) -> None:

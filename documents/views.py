@@ -52,13 +52,14 @@ def workspaces(request: UserRequest) -> HttpResponse:
         .order_by(Lower("name"))
     )
     roles = dict(Membership.objects.filter(user=request.user).values_list("workspace_id", "role"))
-    rows = [(each, _role_label(request, roles.get(each.pk))) for each in listed]
+    rows = [(each, _role_label(roles.get(each.pk))) for each in listed]
     may_create = request.user.has_perm("workspaces.add_workspace")
     return render(request, "workspaces/list.html", {"rows": rows, "may_create": may_create})
 
 
-def _role_label(request: UserRequest, role: str | None) -> str:
-    return "Operator" if role is None and request.user.is_operator else Role(role).label
+def _role_label(role: str | None) -> str:
+    """Only operators see a workspace in which they have no role."""
+    return Role(role).label if role else "Operator"
 
 
 def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
@@ -96,13 +97,13 @@ def add(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         outcomes = [
             _add_one(request, workspace, file, form.cleaned_data["language"])
-            for file in form.cleaned_data["files"]
+            for file in form.cleaned_data["file"]
         ]
         if wants_json:
             return JsonResponse({"files": outcomes})
         return _report(request, workspace, outcomes)
     if wants_json:
-        sentences = [error for errors in form.errors.values() for error in errors]
+        sentences = [str(error) for errors in form.errors.values() for error in errors]
         return JsonResponse({"error": " ".join(sentences)}, status=400)
     return workspace_page(
         request, workspace, "add", "documents/add.html",

@@ -170,7 +170,7 @@ class NewWorkspaceForm(WorkspaceForm):
             "is_indexed": "Searches stay quick beyond some 100,000 passages. "
             "Without it they are exact, and slower the more there is.",
         }
-        widgets = WorkspaceForm.Meta.widgets | {"embedder": forms.RadioSelect}
+        widgets = WorkspaceForm.Meta.widgets | {"embedder": forms.RadioSelect}  # type: ignore[assignment]
         error_messages = WorkspaceForm.Meta.error_messages | {
             "embedder": {"required": "Choose a model.", "invalid_choice": "This model is no longer offered."}
         }

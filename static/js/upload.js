@@ -52,8 +52,7 @@ function next() {
 
 function send({ file, item }) {
   const body = new FormData(form);
-  body.delete("files");
-  body.append("files", file, file.name);
+  body.set("file", file, file.name);
   const request = new XMLHttpRequest();
   state.sending += 1;
   request.upload.addEventListener("progress", (event) => {

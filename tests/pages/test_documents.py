@@ -131,7 +131,7 @@ def test_viewers_see_nothing_to_press(view, workspace):
 
 
 def test_files_are_added_by_a_plain_form(edit, workspace):
-    data = {"files": [upload("one.txt"), upload("zwei.txt", "Über Pumpen".encode())], "language": "de"}
+    data = {"file": [upload("one.txt"), upload("zwei.txt", "Über Pumpen".encode())], "language": "de"}
     response = edit.post(f"/workspaces/{workspace.id}/add/", data, follow=True)
     assert "2 files added." in text_of(response)
     assert set(workspace.documents.values_list("title", "language")) == {
@@ -142,7 +142,7 @@ def test_files_are_added_by_a_plain_form(edit, workspace):
 
 def test_each_refused_file_has_its_reason_and_the_others_are_taken(edit, workspace):
     data = {
-        "files": [upload("good.txt"), upload("empty.txt", b""), upload("fake.pdf", b"MZ\x90\x00" * 40)],
+        "file": [upload("good.txt"), upload("empty.txt", b""), upload("fake.pdf", b"MZ\x90\x00" * 40)],
         "language": "en",
     }
     page = text_of(edit.post(f"/workspaces/{workspace.id}/add/", data, follow=True))
@@ -156,7 +156,7 @@ def test_a_script_gets_the_outcome_of_its_file(edit, workspace):
     def add(**data):
         return edit.post(f"/workspaces/{workspace.id}/add/", data, headers={"accept": "application/json"})
 
-    [outcome] = add(files=upload("good.txt"), language="en").json()["files"]
+    [outcome] = add(file=upload("good.txt"), language="en").json()["files"]
     document = workspace.documents.get()
     assert outcome == {
         "name": "good.txt",
@@ -165,10 +165,10 @@ def test_a_script_gets_the_outcome_of_its_file(edit, workspace):
     }
     Document.objects.update(status="ready")
     assert (
-        add(files=upload("good.txt"), language="en").json()["files"][0]["note"]
+        add(file=upload("good.txt"), language="en").json()["files"][0]["note"]
         == "This very file is here already."
     )
-    assert "empty" in add(files=upload("no.txt", b""), language="en").json()["files"][0]["error"]
+    assert "empty" in add(file=upload("no.txt", b""), language="en").json()["files"][0]["error"]
     nothing = add(language="en")
     assert (nothing.status_code, nothing.json()) == (400, {"error": "Choose at least one file."})
 
@@ -177,7 +177,7 @@ def test_a_script_gets_the_outcome_of_its_file(edit, workspace):
     ("data", "sentence"),
     [
         ({"language": "en"}, "Choose at least one file."),
-        ({"files": [upload("a.txt")], "language": "fr"}, "Choose one of this workspace's languages."),
+        ({"file": [upload("a.txt")], "language": "fr"}, "Choose one of this workspace's languages."),
     ],
     ids=["no file", "a language the workspace does not hold"],
 )
@@ -188,7 +188,7 @@ def test_what_is_missing_is_said(edit, workspace, data, sentence):
 
 def test_more_files_than_a_form_may_carry_are_refused_whole(edit, workspace):
     files = [upload(f"{number}.txt") for number in range(101)]
-    response = edit.post(f"/workspaces/{workspace.id}/add/", {"files": files, "language": "en"})
+    response = edit.post(f"/workspaces/{workspace.id}/add/", {"file": files, "language": "en"})
     assert response.status_code == 400
     assert "at most 100 files go in one form" in text_of(response)
 
@@ -200,7 +200,7 @@ def test_only_the_workspaces_languages_can_be_chosen(edit, workspace):
 
 
 def test_viewers_cannot_add(view, workspace):
-    response = view.post(f"/workspaces/{workspace.id}/add/", {"files": [upload("a.txt")], "language": "en"})
+    response = view.post(f"/workspaces/{workspace.id}/add/", {"file": [upload("a.txt")], "language": "en"})
     assert response.status_code == 404
     assert not workspace.documents.exists()
 
