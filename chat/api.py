@@ -17,7 +17,7 @@ class Sessions(ListModelMixin, ApiView):
     serializer_class = SessionSerializer
 
     def get_queryset(self) -> QuerySet[Session]:
-        return self.user.sessions.all()
+        return turns.sessions_for(self.user)
 
     @extend_schema(summary="List your sessions", tags=["sessions"])
     def get(self, request: Request) -> Response:

@@ -2,7 +2,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.rest import CamelCase
-from workspaces.languages import LANGUAGES
+from workspaces.serializers import LANGUAGE_CODES
 
 from .models import Document
 
@@ -33,7 +33,7 @@ class FileUpload(CamelCase):
     file = serializers.FileField()
     title = serializers.CharField(max_length=300, required=False, help_text="Absent: the file's name.")
     language = serializers.ChoiceField(
-        sorted(LANGUAGES), required=False, help_text="One of the workspace's; absent: its first."
+        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: its first."
     )
 
 

@@ -20,6 +20,8 @@ from .serializers import EngineSerializer, NewWorkspace, WorkspaceChanges, Works
 
 
 class Engines(ApiView):
+    pagination_class = None  # they are few, and not in the database
+
     @extend_schema(summary="List the engines", tags=["workspaces"], responses=EngineSerializer(many=True))
     def get(self, request: Request) -> Response:
         rows = [{"id": key, "name": name} for key, (name, _) in ENGINES.items()]

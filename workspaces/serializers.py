@@ -12,6 +12,8 @@ from .engines import ENGINES
 from .languages import LANGUAGES
 from .models import ChunkingStrategy, Metric, Parser, Role, Workspace
 
+LANGUAGE_CODES = sorted(LANGUAGES)
+
 
 class EngineSerializer(CamelCase):
     id = serializers.CharField()
@@ -29,7 +31,7 @@ class WorkspaceChanges(CamelCase):
     name = serializers.CharField(max_length=80)
     description = serializers.CharField(max_length=300, allow_blank=True, required=False)
     languages = serializers.ListField(
-        child=serializers.ChoiceField(sorted(LANGUAGES)),
+        child=serializers.ChoiceField(LANGUAGE_CODES),
         min_length=1,
         max_length=3,
         help_text="One to three ISO 639-1 codes.",

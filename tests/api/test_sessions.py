@@ -1,0 +1,96 @@
+import pytest
+
+from chat.models import Answer, AnswerPassage, Session, Turn
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def answered(user, text="What now?"):
+    session = Session.objects.create(user=user, title=text)
+    turn = Turn.objects.create(session=session, message_id="m1", text=text)
+    answer = Answer.objects.create(
+        turn=turn,
+        endpoint_name="small",
+        status="finished",
+        grounding="found",
+        text="This [1].",
+        output_tokens=3,
+    )
+    AnswerPassage.objects.create(
+        answer=answer,
+        number=1,
+        document_title="Guide",
+        section=2,
+        start=0,
+        end=5,
+        text="Words",
+        title_path=["A"],
+    )
+    return session
+
+
+def test_a_session_is_begun_and_found_again(api):
+    program = api(factories.user())
+    made = program("POST", "sessions", {"title": "Plans", "isPinned": True})
+    assert made.status_code == 201
+    assert program("GET", "sessions").json()["results"] == [made.json()]
+
+
+def test_a_session_is_read_with_its_turns_answers_and_passages(api):
+    user = factories.user()
+    session = answered(user)
+    read = api(user)("GET", f"sessions/{session.pk}").json()
+    [turn] = read["turns"]
+    [answer] = turn["answers"]
+    [passage] = answer["passages"]
+    assert (turn["text"], turn["messageId"], turn["workspaceId"]) == ("What now?", "m1", None)
+    assert (answer["text"], answer["model"], answer["status"], answer["outputTokens"]) == (
+        "This [1].", "small", "finished", 3,
+    )  # fmt: skip
+    assert (passage["number"], passage["documentTitle"], passage["titlePath"]) == (1, "Guide", ["A"])
+
+
+def test_a_long_session_takes_as_many_queries_as_a_short_one(api, django_assert_max_num_queries):
+    user = factories.user()
+    session = answered(user)
+    for number in range(10):
+        turn = Turn.objects.create(session=session, message_id=str(number), text="More?")
+        Answer.objects.create(turn=turn, endpoint_name="small")
+    program = api(user)
+    with django_assert_max_num_queries(8):
+        assert len(program("GET", f"sessions/{session.pk}").json()["turns"]) == 11
+
+
+def test_deleting_takes_all_of_it(api):
+    user = factories.user()
+    session = answered(user)
+    program = api(user)
+    assert program("DELETE", f"sessions/{session.pk}").status_code == 204
+    assert program("GET", f"sessions/{session.pk}").status_code == 404
+    assert not Turn.objects.exists()
+
+
+@pytest.mark.parametrize("make", [factories.user, factories.operator])
+def test_somebody_elses_session_is_not_there_not_even_for_an_operator(api, make):
+    session = answered(factories.user())
+    program = api(make())
+    assert program("GET", "sessions").json()["count"] == 0
+    assert program("GET", f"sessions/{session.pk}").status_code == 404
+    assert program("DELETE", f"sessions/{session.pk}").status_code == 404
+    assert Session.objects.filter(pk=session.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"title": "x" * 121}, "title"),
+        ({"title": "a\0b"}, "title"),
+        ({"user": "me"}, "user"),
+        ({"id": "x"}, "id"),
+    ],
+)
+def test_a_session_that_cannot_be_is_refused_beside_its_field(api, body, field):
+    response = api(factories.user())("POST", "sessions", body)
+    assert response.status_code == 400
+    assert set(response.json()) == {field}
