@@ -115,12 +115,14 @@ def _keep_local(model: Local) -> None:
 def demo(within_s: float = 180) -> str:
     """Bring the workspace of our own documentation up to date, and return what was done, in words.
 
-    Returns "" when the files are those of the last time, or an operator removed the workspace.
-    Needs a running worker and embedder.
+    Returns "" when there is nothing to do: the files are those of the last time, or an operator removed
+    the workspace, or its embedder is not well (the next start tries again). Needs a running worker.
     """
     stamp, files = Path(settings.DATA_DIR) / "handbook.sha256", _handbook()
     digest = _digest(files)
     if stamp.exists() and stamp.read_text() == digest:
+        return ""
+    if not Endpoint.objects.filter(name=_EMBEDDER, last_check_ok=True).exists():
         return ""
     if workspace := _demo_workspace():
         _replace_documents(workspace, files, within_s)

@@ -21,6 +21,8 @@ _ROUTINE = re.compile(
     r"|superuser privileges|running as root"  # whoever runs as root knows it
     r"|terminating connection due to administrator command"
     r"|received SIGTERM|terminated by SIGTERM|ready to exit"
+    r"|@%WARNING"  # beat's banner
+    r"|cancel task"  # llama.cpp, at each Stop
     r"|security: no API key is set|Memory overcommit|overcommit_memory"
 )
 _CONTINUES = re.compile(r"^(\s|\w+(\.\w+)*(Error|Exception|Exit|Interrupt)\b)")  # the rest of a traceback
