@@ -56,7 +56,9 @@ def best_quotes(question: str, passages: Sequence[Quotable]) -> list[Quote]:
     quotes = [quote for rank, passage in enumerate(passages) for quote in _quotes_of(passage, rank, terms_of)]
     rarity = _rarity(asked, [quote.terms for quote in quotes])
     length = sum(len(quote.text) for quote in quotes) / (len(quotes) or 1)
-    worth = {quote: _worth(quote, rarity, length) for quote in quotes if quote.terms & asked}
+    worth = {
+        quote: _worth(quote, rarity, length) for quote in quotes if (quote.terms | quote.context) & asked
+    }
     ranked = sorted(worth, key=worth.__getitem__, reverse=True)
     least = _LEAST_COVERAGE_OF_PAIRS if _NO_SPACES.search(question) else _LEAST_COVERAGE
     if not ranked or _coverage(ranked[0], rarity) < least:
