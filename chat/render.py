@@ -24,7 +24,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
-MARKDOWN_MAX_CHARACTERS = 100_000  # beyond that, plain text: no answer is that long
+MARKDOWN_MAX_CHARACTERS = 50_000  # beyond that, plain text: no model writes so much at once
 HIGHLIGHT_MAX_CHARACTERS = 40_000  # per code block
 LANGUAGE_MAX_CHARACTERS = 24
 
@@ -41,9 +41,9 @@ class Citation:
 def render(text: str, citations: Sequence[Citation] = ()) -> SafeString:
     """Return safe HTML for Markdown, with a chip for each `[number]` that is among the citations."""
     if len(text) > MARKDOWN_MAX_CHARACTERS:
-        return mark_safe(f'<p class="plain" dir="auto">{escape(text)}</p>')  # noqa: S308 (escaped)
+        return mark_safe(f'<p class="plain" dir="auto">{escape(text)}</p>')
     known = {citation.number: citation for citation in citations}
-    return mark_safe(_CLEANER.clean(_MARKDOWN.render(text, {"citations": known})))  # noqa: S308 (sanitised)
+    return mark_safe(_CLEANER.clean(_MARKDOWN.render(text, {"citations": known})))
 
 
 def cited_numbers(text: str, among: Sequence[int]) -> list[int]:
@@ -60,7 +60,14 @@ _LIST = r"\[\s*\d{1,3}(?:\s*,\s*\d{1,3})*\s*\]"
 _CITED = re.compile(rf"{_LIST}(?: ?{_LIST})*")
 _ALIGNED = re.compile(r"text-align:(left|center|right)")
 _WITH_DIRECTION = frozenset(
-    {"paragraph_open", "heading_open", "blockquote_open", "bullet_list_open", "ordered_list_open", "table_open"}
+    {
+        "paragraph_open",
+        "heading_open",
+        "blockquote_open",
+        "bullet_list_open",
+        "ordered_list_open",
+        "table_open",
+    }
 )
 
 
@@ -191,7 +198,9 @@ _CLEANER = nh3.Cleaner(
         "ol": {"start"},
     },
     tag_attribute_values={
-        **{tag: {"dir": {"auto"}} for tag in ("p", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table")},
+        **{
+            tag: {"dir": {"auto"}} for tag in ("p", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table")
+        },
         "a": {"target": {"_blank"}},
         "button": {"type": {"button"}},
         "div": {"tabindex": {"0"}},

@@ -1,6 +1,7 @@
 """What a page shows of sessions, turns, answers and passages: read in a constant number of queries."""
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -16,11 +17,12 @@ from documents.models import Section
 from workspaces.access import workspaces_for
 from workspaces.models import Role, Workspace
 
-from .models import Answer, AnswerPassage, Session, Turn
+from .models import Answer, AnswerEvent, AnswerPassage, Session, Turn
 from .render import Citation, cited_numbers, render
 
 EXCERPT_CHARACTERS = 320
 CONTEXT_CHARACTERS = 1600  # of a passage's section, shown before it and after it
+_OWN_HEADINGS = re.compile(r"\A(?:#{1,6}[ \t][^\n]*\n+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class ShownAnswer:
     workspace: Workspace | None
     html: SafeString
     passages: tuple[ShownPassage, ...]
+    search_error: str  # in words, when the search failed and the model answered without it
     may_search: bool  # the asker still sees the workspace
     may_add: bool  # and adds documents to it
 
@@ -61,6 +64,10 @@ class ShownAnswer:
     @property
     def first_words_after(self) -> timedelta | None:
         return self.answer.first_token_at - self.answer.created_at if self.answer.first_token_at else None
+
+    @property
+    def was_model_asked(self) -> bool:
+        return self.answer.grounding not in (Answer.Grounding.NOTHING_RELEVANT, Answer.Grounding.EMPTY)
 
     @property
     def was_cut(self) -> bool:
@@ -90,29 +97,38 @@ _ANSWERS = Prefetch("answers", Answer.objects.prefetch_related("passages"))
 
 def shown_turns(user: User, session: Session) -> list[ShownTurn]:
     """Return a session's turns in order, with all that is shown of them."""
-    reach = _Reach.of(user)
-    turns = session.turns.select_related("workspace").prefetch_related(_ANSWERS)
-    return [ShownTurn(turn, tuple(_shown(each, turn, reach) for each in turn.answers.all())) for turn in turns]
+    turns = list(session.turns.select_related("workspace").prefetch_related(_ANSWERS))
+    around = _Around.of(user, [answer for turn in turns for answer in turn.answers.all()])
+    return [
+        ShownTurn(turn, tuple(_shown(each, turn, around) for each in turn.answers.all())) for turn in turns
+    ]
 
 
 def shown_answer(user: User, answer: Answer) -> ShownAnswer:
-    return _shown(answer, answer.turn, _Reach.of(user))
+    return _shown(answer, answer.turn, _Around.of(user, [answer]))
 
 
 @dataclass(frozen=True, slots=True)
-class _Reach:
-    """Which workspaces somebody sees, and which they may add to."""
+class _Around:
+    """What answers need to be shown that is fetched once for all of them."""
 
-    sees: Collection[UUID]
+    sees: Collection[UUID]  # workspaces
     edits: Collection[UUID]
+    search_errors: Mapping[UUID, str]
 
     @classmethod
-    def of(cls, user: User) -> "_Reach":
-        ids = (set(workspaces_for(user, role).values_list("pk", flat=True)) for role in (Role.VIEWER, Role.EDITOR))
-        return cls(*ids)
+    def of(cls, user: User, answers: Sequence[Answer]) -> "_Around":
+        sees, edits = (
+            set(workspaces_for(user, role).values_list("pk", flat=True))
+            for role in (Role.VIEWER, Role.EDITOR)
+        )
+        degraded = [each.pk for each in answers if each.grounding == Answer.Grounding.DEGRADED]
+        told = AnswerEvent.objects.filter(answer__in=degraded, kind="sources").order_by("seq")
+        errors = {id: data.get("error", "") for id, data in told.values_list("answer", "data")}
+        return cls(sees, edits, errors)
 
 
-def _shown(answer: Answer, turn: Turn, reach: _Reach) -> ShownAnswer:
+def _shown(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
     passages = answer.passages.all()
     cited = set(cited_numbers(answer.text, [passage.number for passage in passages]))
     citations = [Citation(each.number, _href(each), each.document_title) for each in passages]
@@ -122,8 +138,9 @@ def _shown(answer: Answer, turn: Turn, reach: _Reach) -> ShownAnswer:
         turn.workspace,
         render(answer.text, citations),
         tuple(_shown_passage(passage, passage.number in cited) for passage in passages),
-        may_search=turn.workspace_id in reach.sees,
-        may_add=turn.workspace_id in reach.edits,
+        search_error=around.search_errors.get(answer.pk, ""),
+        may_search=turn.workspace_id in around.sees,
+        may_add=turn.workspace_id in around.edits,
     )
 
 
@@ -161,8 +178,9 @@ def in_context(user: User, passage: AnswerPassage) -> InContext | None:
     if section is None or section.text[passage.start : passage.end] != passage.text:
         return None
     begin, finish = max(0, passage.start - CONTEXT_CHARACTERS), passage.end + CONTEXT_CHARACTERS
+    before = section.text[begin : passage.start]
     return InContext(
-        section.text[begin : passage.start],
+        before if begin else _OWN_HEADINGS.sub("", before),  # they stand above, as its place
         passage.text,
         section.text[passage.end : finish],
         is_cut_before=begin > 0,

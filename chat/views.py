@@ -32,8 +32,7 @@ def chat(request: UserRequest) -> HttpResponse:
     context = {"suggestions": _newest_documents(chosen), "workspace": chosen}
     if request.htmx:
         return render(request, "chat/_suggestions.html", context)
-    endpoint = Endpoint.objects.default_chat()
-    return _page(request, None, workspaces, chosen, endpoint, context)
+    return _page(request, None, workspaces, chosen, None, context)
 
 
 @require_safe
@@ -56,12 +55,13 @@ def _page(
     context: dict[str, Any],
 ) -> HttpResponse:
     endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
+    default = Endpoint.objects.default_chat() or next(iter(endpoints), None)
     context |= _listed(request, current=session) | {
         "session": session,
         "workspaces": workspaces,
         "workspace": workspace,
         "endpoints": endpoints,
-        "endpoint": endpoint if endpoint in endpoints else next(iter(endpoints), None),
+        "endpoint": endpoint if endpoint in endpoints else default,
         "question_max": settings.QUESTION_MAX_CHARACTERS,
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
     }

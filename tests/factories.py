@@ -1,12 +1,15 @@
 """The smallest valid thing of each kind, ready saved. Name what the test is about; the rest is made up."""
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
 from django.core.files.base import ContentFile
 from django.db.models import F
+from django.utils import timezone
 
 from accounts.models import User
+from chat.models import Answer, Session
 from documents.models import Document, Section
 from models_registry.models import Endpoint
 from workspaces.models import Membership, Role, Workspace
@@ -99,3 +102,21 @@ def document(of: Workspace, **fields: Any) -> Document:
 def section(of: Document, text: str, **fields: Any) -> Section:
     fields.setdefault("position", of.sections.count())
     return Section.objects.create(document=of, text=text, **fields)
+
+
+def session(of: User, **fields: Any) -> Session:
+    return Session.objects.create(user=of, **fields)
+
+
+def answer(
+    to: Session, question: str = "What is it?", *, workspace: Workspace | None = None, **fields: Any
+) -> Answer:
+    """A finished answer to a question of its own; `passages` are numbered from 1."""
+    passages: Sequence[dict[str, Any]] = fields.pop("passages", ())
+    turn = to.turns.create(message_id=f"message-{next(_numbers)}", text=question, workspace=workspace)
+    ended = {"status": Answer.Status.FINISHED, "ended_at": timezone.now()}
+    made = Answer.objects.create(turn=turn, **{"endpoint_name": "a model", **ended} | fields)
+    for number, passage in enumerate(passages, 1):
+        blank = {"document_title": "A document", "section": 0, "start": 0, "end": 4, "text": "Text"}
+        made.passages.create(number=number, **blank | passage)
+    return made

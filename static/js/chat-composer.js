@@ -116,7 +116,7 @@ export class Composer {
       event.preventDefault();
       this.#chosen();
     });
-    this.form.addEventListener("toggle", (event) => this.#focusChoice(event.target), true);
+    this.form.addEventListener("toggle", (event) => event.target.open && this.#opened(event.target), true);
     document.addEventListener("pointerdown", (event) => {
       if (!event.target.closest(".picker")) this.closePickers();
     });
@@ -134,8 +134,15 @@ export class Composer {
     this.focus();
   }
 
-  #focusChoice(picker) {
-    if (picker.open) picker.querySelector("input:checked, input")?.focus({ preventScroll: true });
+  /** Open to the side with more room, no higher than it. */
+  #opened(picker) {
+    const { top, bottom } = picker.getBoundingClientRect();
+    const above = top - document.querySelector(".topbar").offsetHeight;
+    const below = innerHeight - bottom;
+    const menu = picker.querySelector(".picker-menu");
+    menu.classList.toggle("is-below", below > above);
+    menu.style.maxHeight = `${Math.min(460, Math.max(above, below) - 16)}px`;
+    picker.querySelector("input:checked, input")?.focus({ preventScroll: true });
   }
 
   #label(input) {

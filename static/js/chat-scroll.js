@@ -36,6 +36,8 @@ export class Follower {
   }
 
   #resized() {
+    const gutter = (this.scroller.offsetWidth - this.scroller.clientWidth) / 2;
+    this.button.parentElement.style.setProperty("--gutter", `${gutter}px`);
     if (this.#isPinned) this.scroller.scrollTop = this.scroller.scrollHeight;
     this.button.hidden = this.#isAtEnd;
   }

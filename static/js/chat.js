@@ -210,14 +210,17 @@ function show() {
 }
 
 function showBanner() {
-  const words = state.isLoggedOut
-    ? "You are not logged in any more. Your message is kept."
-    : state.wasOnline || state.sent.size
-      ? "Reconnecting… your message is kept."
-      : "Connecting… you can read and write meanwhile.";
-  find("banner-text").textContent = words;
+  find("banner-text").textContent = bannerWords();
   find("banner-login").hidden = !state.isLoggedOut;
   find("banner").hidden = state.isOnline;
+  root.classList.toggle("is-offline", !state.isOnline);
+}
+
+function bannerWords() {
+  if (state.isLoggedOut) return "You are not logged in any more. What you wrote is kept.";
+  const words = state.wasOnline ? "Reconnecting…" : "Connecting…";
+  if (state.sent.size || state.queue.length) return `${words} your message is kept.`;
+  return conversation.answers.size ? `${words} the answer is written meanwhile.` : words;
 }
 
 function showQueue() {
@@ -282,6 +285,7 @@ connectShortcuts({
 });
 
 follower.jump();
+if (!state.sessionId && matchMedia("(hover: hover)").matches) composer.focus(); // no keyboard pops up
 restore();
 show();
 find("banner").hidden = true; // until it is clear that the connection takes its time

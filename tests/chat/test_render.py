@@ -39,7 +39,9 @@ def _chips(html: str) -> list[int]:
         pytest.param("##### Deep", '<h6 dir="auto">Deep</h6>', id="headings-end-at-six"),
         pytest.param("3. a", '<ol start="3" dir="auto">', id="list-keeps-its-start"),
         pytest.param("|a|\n|-:|\n|1|", '<td class="align-right">1</td>', id="alignment-without-style"),
-        pytest.param("|a|\n|-|\n|1|", '<div class="table-scroll" tabindex="0"><table', id="table-scrolls-itself"),
+        pytest.param(
+            "|a|\n|-|\n|1|", '<div class="table-scroll" tabindex="0"><table', id="table-scrolls-itself"
+        ),
         pytest.param("a\n\nb", '<p dir="auto">b</p>', id="direction-by-paragraph"),
         pytest.param("```\na\n\n  b", "<code>a\n\n  b</code></pre>", id="unclosed-fence"),
         pytest.param("```python\nimport os\n```", '<span class="kn">import</span>', id="highlighted"),
@@ -162,12 +164,12 @@ def test_an_image_becomes_a_link_that_says_what_it_shows() -> None:
     "text",
     [
         pytest.param("[" * MARKDOWN_MAX_CHARACTERS, id="brackets"),
-        pytest.param("![[" * 30_000, id="images"),
-        pytest.param("a**b" + "c* " * 30_000, id="emphasis"),
-        pytest.param(">" * 50_000, id="quotes"),
-        pytest.param("- " * 50_000, id="lists"),
-        pytest.param("[1]" * 30_000, id="citations"),
-        pytest.param("```python\n" + "'" * 90_000, id="code"),
+        pytest.param("![[" * 15_000, id="images"),
+        pytest.param("a**b" + "c* " * 15_000, id="emphasis"),
+        pytest.param(">" * 40_000, id="quotes"),
+        pytest.param("- " * 20_000, id="lists"),
+        pytest.param("[1]" * 15_000, id="citations"),
+        pytest.param("```python\n" + "'" * 39_000, id="code"),
         pytest.param("<b>" * 300_000, id="longer-than-any-answer"),
     ],
 )

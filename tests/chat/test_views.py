@@ -1,0 +1,507 @@
+"""The chat page and its parts, as a browser without JavaScript gets them."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from chat.models import Answer, Session
+from tests import factories
+from workspaces.models import Role, Workspace
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada() -> User:
+    return factories.user(username="ada")
+
+
+@pytest.fixture
+def page(client: Client, ada: User) -> Callable[..., str]:
+    """Fetch an address as ada; returns the page."""
+    client.force_login(ada)
+
+    def page(address: str, **headers: str) -> str:
+        response = client.get(address, headers=headers)
+        assert response.status_code == 200
+        return response.content.decode()
+
+    return page
+
+
+@pytest.fixture
+def handbook(ada: User) -> Workspace:
+    made = factories.workspace(name="Handbook")
+    made.memberships.create(user=ada, role=Role.VIEWER)
+    return made
+
+
+def _address(session: Session) -> str:
+    return reverse("session", args=[session.pk])
+
+
+def _checked(page: str, name: str) -> str:
+    """Return the label of the option that is chosen in a picker."""
+    inputs = re.findall(r"<input[^>]*>", page)
+    (chosen,) = [each for each in inputs if f'name="{name}"' in each and " checked" in each]
+    found = re.search(r'data-label="([^"]*)"', chosen)
+    assert found
+    return found[1]
+
+
+# --- a new chat ----------------------------------------------------------------------------------
+
+
+def test_a_new_chat_says_what_it_is_for(page: Callable[..., str]) -> None:
+    assert "What would you like to know?" in page(reverse("chat"))
+
+
+def test_a_new_chat_needs_a_login(client: Client) -> None:
+    assert client.get(reverse("chat")).status_code == 302
+
+
+def test_a_new_chat_begins_with_the_workspace_in_the_address(
+    page: Callable[..., str], handbook: Workspace
+) -> None:
+    assert _checked(page(f"{reverse('chat')}?workspace={handbook.pk}"), "workspace") == "Handbook"
+
+
+def test_a_new_chat_offers_no_workspace_of_others(page: Callable[..., str]) -> None:
+    theirs = factories.workspace(name="Secret plans")
+    html = page(f"{reverse('chat')}?workspace={theirs.pk}")
+    assert "Secret plans" not in html
+    assert _checked(html, "workspace") == "No workspace"
+
+
+def test_a_new_chat_begins_with_the_workspace_asked_last(
+    page: Callable[..., str], ada: User, handbook: Workspace
+) -> None:
+    other = factories.workspace(name="Archive", created_by=ada)
+    session = factories.session(ada)
+    factories.answer(session, workspace=handbook)
+    factories.answer(session, workspace=other)
+    assert _checked(page(reverse("chat")), "workspace") == "Archive"
+
+
+def test_a_newcomer_begins_with_a_workspace_that_holds_something(
+    page: Callable[..., str], ada: User, handbook: Workspace
+) -> None:
+    factories.workspace(name="An empty one", created_by=ada)
+    factories.document(handbook)
+    assert _checked(page(reverse("chat")), "workspace") == "Handbook"
+
+
+def test_a_new_chat_suggests_the_newest_documents_that_are_ready(
+    page: Callable[..., str], handbook: Workspace
+) -> None:
+    factories.document(handbook, title="Fees.pdf", ready_at=timezone.now())
+    factories.document(handbook, title="Broken.pdf", status="failed")
+    html = page(f"{reverse('chat')}?workspace={handbook.pk}", hx_request="true")
+    assert "Fees.pdf" in html
+    assert "Broken.pdf" not in html
+    assert "<html" not in html
+
+
+def test_models_are_offered_with_what_they_are_and_whether_they_are_well(page: Callable[..., str]) -> None:
+    factories.chat_endpoint(name="Well", rank=1, licence="Apache-2.0", size_bytes=2**30, note="Quick")
+    factories.chat_endpoint(name="Ill", rank=2, last_check_ok=False, last_error="It is down.")
+    factories.chat_endpoint(name="Switched off", is_enabled=False)
+    html = page(reverse("chat"))
+    assert _checked(html, "model") == "Well"
+    assert "Apache-2.0 · 1.0" in html
+    assert html.count("Not answering") == 1
+    assert "Switched off" not in html
+
+
+def test_the_default_model_is_the_first_that_is_well(page: Callable[..., str]) -> None:
+    factories.chat_endpoint(name="Ill", rank=1, last_check_ok=False)
+    factories.chat_endpoint(name="Well", rank=2)
+    assert _checked(page(reverse("chat")), "model") == "Well"
+
+
+def test_parameters_stand_at_their_defaults(page: Callable[..., str]) -> None:
+    html = page(reverse("chat"))
+    values = dict(re.findall(r'name="(maxTokens|temperature|topP)" value="([^"]+)"', html))
+    assert values == {"maxTokens": "512", "temperature": "0.1", "topP": "1.0"}
+    assert 'name="streaming" checked' in html
+    assert 'name="metadata">' in html
+
+
+def test_the_page_runs_under_its_content_security_policy(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    session = factories.session(ada)
+    factories.answer(session, text="|a|\n|-:|\n|1|\n\n```python\nx = 1\n```")
+    response = client.get(_address(session))
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    html = response.content.decode()
+    assert not re.search(r"\sstyle=|\son\w+=|<style", html)
+    assert all(" src=" in tag for tag in re.findall(r"<script[^>]*>", html))
+
+
+# --- a session -----------------------------------------------------------------------------------
+
+
+def test_a_session_shows_its_turns_in_order(page: Callable[..., str], ada: User) -> None:
+    session = factories.session(ada, title="Fees")
+    factories.answer(session, "First <question>?", text="The **first** answer")
+    factories.answer(session, "Second question?", text="The second answer")
+    html = page(_address(session))
+    places = [
+        html.index(words) for words in ("First &lt;question&gt;?", "The <strong>first</strong>", "Second q")
+    ]
+    assert places == sorted(places)
+    assert "<title>Fees" in html
+
+
+@pytest.mark.parametrize("name", ["session", "session-rename", "session-pin", "session-delete"])
+def test_sessions_of_others_are_not_there(client: Client, ada: User, name: str) -> None:
+    client.force_login(ada)
+    theirs = factories.session(factories.user(), title="Theirs")
+    address = reverse(name, args=[theirs.pk])
+    response = client.get(address) if name == "session" else client.post(address, {"title": "Mine"})
+    assert response.status_code == 404
+    theirs.refresh_from_db()
+    assert (theirs.title, theirs.is_pinned) == ("Theirs", False)
+
+
+def test_a_session_goes_on_with_the_workspace_and_model_it_had(
+    page: Callable[..., str], ada: User, handbook: Workspace
+) -> None:
+    factories.chat_endpoint(name="Default", rank=1)
+    chosen = factories.chat_endpoint(name="Chosen", rank=2)
+    session = factories.session(ada)
+    factories.answer(session, workspace=handbook, endpoint=chosen)
+    html = page(_address(session))
+    assert (_checked(html, "workspace"), _checked(html, "model")) == ("Handbook", "Chosen")
+
+
+def test_a_model_that_is_no_longer_offered_gives_way_to_the_default(
+    page: Callable[..., str], ada: User
+) -> None:
+    factories.chat_endpoint(name="Ill", rank=1, last_check_ok=False)
+    factories.chat_endpoint(name="Well", rank=2)
+    gone = factories.chat_endpoint(name="Gone", is_enabled=False)
+    session = factories.session(ada)
+    factories.answer(session, endpoint=gone)
+    assert _checked(page(_address(session)), "model") == "Well"
+
+
+def test_a_long_session_takes_as_many_queries_as_a_short_one(
+    client: Client, ada: User, handbook: Workspace
+) -> None:
+    client.force_login(ada)
+    document = factories.document(handbook)
+    short, long = factories.session(ada), factories.session(ada)
+    for session, count in ((short, 1), (long, 12)):
+        for _ in range(count):
+            passages = [{"document": document}] * 3
+            for grounding in ("found", "degraded"):
+                factories.answer(
+                    session, workspace=handbook, text="a [1]", passages=passages, grounding=grounding
+                )
+    client.get(_address(short))
+    queries = []
+    for session in (short, long):
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            client.get(_address(session))
+        queries.append(len(captured))
+    assert queries[0] == queries[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        pytest.param({"status": "failed", "error": "It is down."}, ["It is down.", "Your question is kept", "Try again"], id="failed"),
+        pytest.param({"status": "failed", "error": "It broke.", "text": "So far"}, ["So far", "words so far are kept"], id="failed-half-way"),
+        pytest.param({"status": "stopped", "text": "So far"}, ["So far", "Stopped by you"], id="stopped"),
+        pytest.param({"text": "So far", "trace": {"finish_reason": "length"}, "parameters": {"max_tokens": 64}}, ["limit of 64 tokens"], id="cut"),
+        pytest.param({}, ["The model answered with nothing"], id="no-words"),
+        pytest.param({"grounding": "nothing_relevant"}, ["Nothing relevant found", "Handbook", "Ask without the workspace", "Search Handbook"], id="nothing-relevant"),
+        pytest.param({"grounding": "empty"}, ["Handbook is empty", "Ask without the workspace"], id="empty"),
+        pytest.param({"grounding": "degraded", "text": "A guess"}, ["could not be searched", "does not rest on your documents"], id="degraded"),
+        pytest.param({"status": "queued", "ended_at": None}, ["data-live", "Waiting for its turn"], id="queued"),
+        pytest.param({"status": "running", "ended_at": None}, ["data-live"], id="running"),
+    ],
+)  # fmt: skip
+def test_each_state_of_an_answer_says_what_happened_and_what_to_do(
+    page: Callable[..., str], ada: User, handbook: Workspace, fields: dict[str, Any], words: list[str]
+) -> None:
+    answer = factories.answer(factories.session(ada), workspace=handbook, **fields)
+    html = page(reverse("answer", args=[answer.pk]))
+    for each in words:
+        assert each in html
+
+
+def test_adding_documents_is_offered_to_those_who_may(
+    page: Callable[..., str], ada: User, handbook: Workspace
+) -> None:
+    answer = factories.answer(factories.session(ada), workspace=handbook, grounding="empty")
+    address = reverse("answer", args=[answer.pk])
+    assert "Add documents" not in page(address)
+    handbook.memberships.filter(user=ada).update(role=Role.EDITOR)
+    assert "Add documents" in page(address)
+
+
+def test_why_a_search_failed_is_told(page: Callable[..., str], ada: User, handbook: Workspace) -> None:
+    answer = factories.answer(
+        factories.session(ada), workspace=handbook, text="A guess", grounding="degraded"
+    )
+    answer.events.create(
+        seq=1, kind="sources", data={"error": "The embedding model is down.", "passages": []}
+    )
+    assert "The embedding model is down." in page(reverse("answer", args=[answer.pk]))
+
+
+# --- an answer's passages ------------------------------------------------------------------------
+
+
+def test_what_is_cited_stands_before_what_was_only_read(page: Callable[..., str], ada: User) -> None:
+    passages = [{"document_title": title} for title in ("Read.pdf", "Cited.pdf")]
+    answer = factories.answer(factories.session(ada), text="So it is [2].", passages=passages)
+    html = page(reverse("answer", args=[answer.pk]))
+    assert html.count('class="citation"') == 1
+    assert html.index("Cited.pdf") < html.index("1 more read, not cited") < html.index("Read.pdf")
+
+
+@pytest.mark.parametrize("name", ["answer", "answer-why", "answer-passage"])
+def test_answers_of_others_are_not_there(client: Client, ada: User, name: str) -> None:
+    client.force_login(ada)
+    theirs = factories.answer(factories.session(factories.user()), passages=[{}])
+    number = [1] if name == "answer-passage" else []
+    assert client.get(reverse(name, args=[theirs.pk, *number])).status_code == 404
+
+
+TEXT = "# Late payment\n\nThe first reminder is free. The second costs 12 euros. Ask in room 204."
+CITED = "The second costs 12 euros."
+
+
+@pytest.fixture
+def cited(ada: User, handbook: Workspace) -> Answer:
+    """An answer that cites a passage of a section."""
+    document = factories.document(handbook, title="Fees.pdf")
+    factories.section(document, TEXT, title_path=["Fees", "Late payment"], page=3)
+    start = TEXT.index(CITED)
+    passage = {
+        "document": document, "document_title": "Fees.pdf", "text": CITED, "start": start,
+        "end": start + len(CITED), "title_path": ["Fees", "Late payment"], "page": 3,
+    }  # fmt: skip
+    return factories.answer(
+        factories.session(ada), workspace=handbook, text="It is 12 [1].", passages=[passage]
+    )
+
+
+def _passage(answer: Answer) -> str:
+    return reverse("answer-passage", args=[answer.pk, 1])
+
+
+def test_a_passage_is_highlighted_where_it_stands(page: Callable[..., str], cited: Answer) -> None:
+    html = page(_passage(cited), x_requested_with="fetch")
+    assert f"free. <mark data-mark>{CITED}</mark> Ask in room" in html
+    assert "Fees › Late payment, page 3" in html
+    assert "<html" not in html
+
+
+def test_a_passage_links_to_its_place_in_the_document(page: Callable[..., str], cited: Answer) -> None:
+    passage = cited.passages.get()
+    document = reverse("document", args=[cited.turn.workspace_id, passage.document_id])
+    place = f"{document}?section=0&amp;start={passage.start}&amp;end={passage.end}#passage"
+    assert place in page(_passage(cited))
+
+
+def test_a_passage_opened_apart_is_a_page_of_its_own(page: Callable[..., str], cited: Answer) -> None:
+    html = page(_passage(cited))
+    assert "<html" in html
+    assert _address(cited.turn.session) in html
+
+
+def test_a_long_section_is_cut_around_its_passage(page: Callable[..., str], cited: Answer) -> None:
+    passage = cited.passages.get()
+    assert passage.document
+    passage.document.sections.update(text=TEXT[: passage.end] + " x" * 50_000)
+    assert len(page(_passage(cited), x_requested_with="fetch")) < 20_000
+
+
+def test_a_document_that_is_gone_leaves_the_stored_text(page: Callable[..., str], cited: Answer) -> None:
+    document = cited.passages.get().document
+    assert document
+    document.delete()
+    html = page(_passage(cited))
+    assert "The document is gone" in html
+    assert CITED in html
+    assert "<mark" not in html
+
+
+def test_nothing_is_highlighted_in_a_document_that_changed(page: Callable[..., str], cited: Answer) -> None:
+    document = cited.passages.get().document
+    assert document
+    document.sections.update(text="Now it costs " + TEXT)
+    html = page(_passage(cited))
+    assert "The document has changed" in html
+    assert CITED in html
+    assert "<mark" not in html
+
+
+def test_who_left_the_workspace_reads_no_more_of_it_than_before(
+    page: Callable[..., str], ada: User, handbook: Workspace, cited: Answer
+) -> None:
+    handbook.memberships.filter(user=ada).delete()
+    html = page(_passage(cited))
+    assert CITED in html
+    assert "room 204" not in html
+    assert reverse("workspace", args=[handbook.pk]) not in html
+
+
+def test_a_number_without_a_passage_is_not_there(client: Client, ada: User, cited: Answer) -> None:
+    client.force_login(ada)
+    assert client.get(reverse("answer-passage", args=[cited.pk, 9])).status_code == 404
+
+
+def test_the_trace_is_told_in_words(page: Callable[..., str], cited: Answer) -> None:
+    cited.trace = {
+        "question": "And now?", "sent": "Late fees? And now?", "timings_ms": {"total": 52.7},
+        "legs": [
+            {"name": "dense", "found": 40, "took_ms": 12.3, "error": ""},
+            {"name": "lexical", "found": 0, "took_ms": 3.1, "error": "The words could not be searched."},
+        ],
+        "dropped": {"too long": 3},
+        "passages": [
+            {"number": 1, "score": 0.0328, "dense_rank": 1, "dense_score": 0.71, "lexical_rank": None, "lexical_score": None}
+        ],
+        "prompt": [{"role": "system", "text": "Answer <only> from the passages."}], "prompt_tokens": 123,
+    }  # fmt: skip
+    cited.save()
+    html = page(reverse("answer-why", args=[cited.pk]))
+    for words in (
+        "Late fees? And now?", "40 candidates in 12 ms", "The words could not be searched.", "53 ms",
+        "rank 1 · 0.710", "not found", "Answer &lt;only&gt; from the passages.", "about 123 tokens",
+    ):  # fmt: skip
+        assert words in html
+
+
+def test_an_answer_from_before_there_were_traces_is_shown(page: Callable[..., str], cited: Answer) -> None:
+    assert "Why these passages?" not in page(reverse("answer", args=[cited.pk]))
+    assert "Fees.pdf" in page(reverse("answer-why", args=[cited.pk]))
+
+
+# --- the list of sessions ------------------------------------------------------------------------
+
+
+def _list(page: str) -> list[str]:
+    """Return the headings and titles of the list."""
+    listed = page[page.index('id="session-list"') :] if 'id="session-list"' in page else page
+    listed = listed.split("</nav>")[0]
+    return [
+        words.strip()
+        for words in re.findall(r"<h2>([^<]+)|<a href=[^>]*>([^<]+)</a>", listed)
+        for words in words
+        if words
+    ]
+
+
+def _aged(session: Session, days: int) -> Session:
+    Session.objects.filter(pk=session.pk).update(updated_at=timezone.now() - timedelta(days=days))
+    return session
+
+
+def test_sessions_are_listed_by_age_and_pinned_ones_first(page: Callable[..., str], ada: User) -> None:
+    for title, days in (("old", 30), ("last days", 3), ("new", 0)):
+        _aged(factories.session(ada, title=title), days)
+    _aged(factories.session(ada, title="kept", is_pinned=True), 99)
+    factories.session(factories.user(), title="theirs")
+    assert _list(page(reverse("chat"))) == [
+        "Pinned", "kept", "Today", "new", "This week", "last days", "Older", "old"
+    ]  # fmt: skip
+
+
+def test_sessions_are_found_by_title_and_by_what_was_asked(page: Callable[..., str], ada: User) -> None:
+    factories.session(ada, title="Fees")
+    asked = factories.session(ada, title="Something else")
+    factories.answer(asked, "What about the fees?")
+    factories.answer(asked, "And which fees again?")
+    factories.session(ada, title="Unrelated")
+    assert sorted(_list(page(f"{reverse('sessions')}?q=FEES"))) == ["Fees", "Something else", "Today"]
+    assert "No session holds “nowhere”" in page(f"{reverse('sessions')}?q=nowhere")
+
+
+def test_the_list_goes_on_where_it_ended(page: Callable[..., str], ada: User) -> None:
+    for number in range(61):
+        _aged(factories.session(ada, title=f"number {number}"), number)
+    html = page(reverse("sessions"))
+    assert html.count("data-session-item") == 60
+    assert "from=60" in html
+    rest = page(f"{reverse('sessions')}?from=60")
+    assert "number 60" in rest
+    assert "from=" not in rest
+
+
+def test_the_session_on_the_page_is_marked_in_the_list(page: Callable[..., str], ada: User) -> None:
+    session = factories.session(ada, title="Here")
+    factories.session(ada, title="There")
+    assert page(_address(session)).count('aria-current="page"') == 1
+    part = page(
+        reverse("sessions"), hx_request="true", hx_current_url=f"http://testserver{_address(session)}"
+    )
+    assert part.count('aria-current="page"') == 1
+
+
+def _do(client: Client, name: str, session: Session, on: str = "/", **data: str) -> Any:
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{on}"}
+    return client.post(reverse(name, args=[session.pk]), data, headers=headers)
+
+
+def test_a_session_is_renamed(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    session = _aged(factories.session(ada, title="Before"), 20)
+    assert _list(_do(client, "session-rename", session, title="  After \n all ").content.decode()) == [
+        "Older",
+        "After all",
+    ]
+    _do(client, "session-rename", session, title="  ")
+    session.refresh_from_db()
+    assert session.title == "After all"
+    _do(client, "session-rename", session, title="x" * 500)
+    session.refresh_from_db()
+    assert session.title == "x" * 120
+
+
+def test_a_session_is_pinned_and_unpinned(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    session = _aged(factories.session(ada, title="It"), 20)
+    assert _list(_do(client, "session-pin", session).content.decode()) == ["Pinned", "It"]
+    assert _list(_do(client, "session-pin", session).content.decode()) == ["Older", "It"]
+
+
+def test_a_session_is_deleted_with_all_that_is_in_it(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    session = factories.session(ada)
+    factories.answer(session, passages=[{}])
+    response = _do(client, "session-delete", session)
+    assert "Your conversations will be listed here" in response.content.decode()
+    assert not Answer.objects.exists()
+
+
+def test_deleting_the_session_on_the_page_leads_to_a_new_chat(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    session = factories.session(ada)
+    response = _do(client, "session-delete", session, on=_address(session))
+    assert response.headers["HX-Redirect"] == reverse("chat")
+
+
+def test_what_changes_something_is_no_link(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    session = factories.session(ada)
+    for name in ("session-rename", "session-pin", "session-delete"):
+        assert client.get(reverse(name, args=[session.pk])).status_code == 405
