@@ -21,6 +21,7 @@ from django.http import Http404, HttpRequest
 from accounts.models import User
 
 from . import frames, log, turns
+from .hub import cancelled
 from .threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -48,10 +49,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._close_signed_out()
 
     async def disconnect(self, code: int) -> None:
-        tasks = list(self._following.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(self._following.values())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         message_id = ""

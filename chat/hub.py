@@ -8,7 +8,7 @@ log, and the hub looks once a second who has missed some.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -93,9 +93,7 @@ class Hub:
 
     async def _close(self) -> None:
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks)
 
     def deliver(self, committed: Committed) -> None:
         """Hand events to the followers in this process."""
@@ -154,6 +152,19 @@ def _longer_than(seen: Mapping[UUID, int]) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_LONGER, [list(seen), list(seen.values())])
         return [id for (id,) in cursor.fetchall()]
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have tidied up.
+
+    Again and again, because the wait_for of Python 3.11, with which redis-py connects, loses a cancel that
+    comes together with its result.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.2)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

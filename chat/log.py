@@ -20,7 +20,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Max
 
 from .events import TERMINAL, Event, Logged
-from .hub import EVENTS, LOOK_EVERY_S, Committed, hub, say, say_from_thread
+from .hub import EVENTS, LOOK_EVERY_S, Committed, cancelled, hub, say, say_from_thread
 from .models import Answer, AnswerEvent
 from .threads import in_thread
 
@@ -135,9 +135,7 @@ class Writer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
 
     def open(self, answer_id: UUID, fence: int, seq: int) -> AnswerLog:
         """Return the pen for an answer whose log ends with `seq`."""

@@ -36,7 +36,7 @@ from workspaces.access import workspace_for
 from .answer import Parameters, Question, TooLong, answer, usage
 from .events import TERMINAL, Event, storable
 from .history import history_before
-from .hub import RUNNERS, listen, say, say_from_thread
+from .hub import RUNNERS, cancelled, listen, say, say_from_thread
 from .log import HELD, AnswerLog, Fenced, Unwritable, Writer, last_seqs, shown_so_far
 from .models import Answer, AnswerPassage
 from .threads import in_thread
@@ -150,7 +150,7 @@ class Runner:
         async with AsyncExitStack() as stack:
             self._writer = await stack.enter_async_context(Writer())
             for forever in (self._beat(), listen(RUNNERS, self._hear, self._work.set)):
-                stack.push_async_callback(_cancelled, asyncio.create_task(forever))
+                stack.push_async_callback(cancelled, [asyncio.create_task(forever)])
             stack.push_async_callback(self._drain, asyncio.create_task(self._claim()))
             self._stack = stack.pop_all()
         _here = self
@@ -431,8 +431,3 @@ def _keep_passages(answer: Answer, passages: Sequence[Mapping[str, Any]]) -> Non
 
 def _keep(answer: Answer, fields: Mapping[str, Any]) -> None:
     Answer.objects.filter(pk=answer.pk, fence=answer.fence).update(**fields)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,192 @@
+"""From a question to events, with passages or without."""
+
+from uuid import uuid4
+
+import pytest
+
+from chat.answer import Parameters, Question, TooLong, answer
+from chat.history import Exchange
+from chat.models import Answer
+from chat.runner import Runner
+from chat.threads import in_thread
+from tests import factories
+from tests.chat.test_runner import followed
+from tests.fakes.openai_server import GROUNDED, UNGROUNDED, embed
+from workspaces.engines import NewChunk, engine_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FEES = "The yearly fee is 48 euros. Members under 18 pay half."
+
+
+@pytest.fixture
+def workspace(transactional_db, model):
+    """A workspace with one document of two chunks."""
+    workspace = factories.workspace(
+        dimensions=384, embedder=factories.embedder(base_url=model.base_url, dimensions=384)
+    )
+    document = factories.document(workspace, title="Club rules.pdf")
+    put(workspace, document.pk, [FEES, "The club was founded in Bremen in 1987."])
+    return workspace
+
+
+def put(workspace, document_id, texts):
+    chunks = [
+        NewChunk(i, text, text.encode(), 0, 0, len(text), "en", title_path=("Fees",), page=3)
+        for i, text in enumerate(texts)
+    ]
+    engine = engine_for(workspace)
+    engine.stage(document_id, chunks, [embed(text, 384) for text in texts])
+    engine.publish(document_id, len(chunks))
+
+
+async def events_of(question):
+    return [event async for event in answer(question)]
+
+
+def by_kind(events):
+    return {event.kind: event.data for event in events}
+
+
+async def test_without_a_workspace_the_model_just_answers(endpoint):
+    events = await events_of(Question("What is a pump?", endpoint))
+    kinds = [event.kind for event in events]
+    assert kinds[0] == "trace"
+    assert kinds[-2:] == ["usage", "finished"]
+    assert "".join(event.data["text"] for event in events if event.kind == "delta") == UNGROUNDED
+
+
+async def test_with_a_workspace_the_model_gets_numbered_passages(endpoint, workspace, model):
+    events = await events_of(Question("How much is the yearly fee?", endpoint, workspace=workspace))
+    kinds = [event.kind for event in events]
+    assert kinds[:3] == ["retrieving", "sources", "trace"]
+    assert by_kind(events)["retrieving"] == {"workspace": workspace.name}
+    sources = by_kind(events)["sources"]
+    assert sources["grounding"] == "found"
+    first = sources["passages"][0]
+    assert (first["number"], first["title"], first["page"], first["text"]) == (1, "Club rules.pdf", 3, FEES)
+    asked = model.chats[-1].body["messages"][-1]["content"]
+    assert '<passage number="1" title="Club rules.pdf › Fees, page 3">' in asked
+    assert FEES in asked
+    trace = by_kind(events)["trace"]
+    assert trace["passages"][0]["number"] == 1
+    assert trace["legs"]
+    assert trace["prompt"][-1]["text"] == asked
+
+
+async def test_the_question_before_is_searched_along(endpoint, workspace):
+    history = [Exchange("How much is the yearly fee?", "48 euros. [1]")]
+    question = Question("And under 18?", endpoint, workspace=workspace, history=history)
+    assert "yearly fee" in by_kind(await events_of(question))["trace"]["sent"]
+
+
+@pytest.mark.parametrize(
+    ("question", "grounding"), [("Quarks zeppelin xylophone", "nothing_relevant"), (None, "empty")]
+)
+async def test_the_model_is_not_asked_to_answer_from_nothing(endpoint, workspace, model, question, grounding):
+    if grounding == "empty":
+        workspace = await in_thread(factories.workspace)(dimensions=384, embedder=workspace.embedder)
+    events = await events_of(Question(question or "Anything?", endpoint, workspace=workspace))
+    assert [event.kind for event in events] == ["retrieving", "sources", "trace", "finished"]
+    assert by_kind(events)["sources"] == {"grounding": grounding, "passages": []}
+    assert not model.chats
+
+
+async def test_a_search_that_fails_degrades_to_conversation_and_says_so(endpoint, workspace, monkeypatch):
+    # Both legs need the chunk table.
+    await in_thread(engine_for(workspace).drop)()
+    workspace.embedder.options = {"base_url": "http://127.0.0.1:9/v1"}
+    events = await events_of(Question("How much is the fee?", endpoint, workspace=workspace))
+    assert by_kind(events)["sources"]["grounding"] == "degraded"
+    assert by_kind(events)["sources"]["error"]
+    assert by_kind(events)["finished"] == {"reason": "stop"}
+
+
+async def test_passages_are_kept_with_the_answer(ask, asker, workspace, model):
+    def asked():
+        workspace.memberships.create(user=asker)
+        return ask("How much is the yearly fee?", workspace_id=workspace.pk).answers.get()
+
+    row = await in_thread(asked)()
+    async with Runner():
+        events = await followed(row)
+    await in_thread(row.refresh_from_db)()
+    passages = await in_thread(lambda: list(row.passages.all()))()
+    sources = next(event.data for event in events if event.kind == "sources")
+    assert (row.grounding, row.text) == (Answer.Grounding.FOUND, GROUNDED)
+    assert [each.number for each in passages] == [each["number"] for each in sources["passages"]]
+    assert (passages[0].document_title, passages[0].text) == ("Club rules.pdf", FEES)
+    assert passages[0].title_path == ["Fees"]
+
+
+async def test_nothing_relevant_is_kept_as_the_answers_own_state(ask, asker, workspace):
+    def asked():
+        workspace.memberships.create(user=asker)
+        return ask("Quarks zeppelin xylophone", workspace_id=workspace.pk).answers.get()
+
+    row = await in_thread(asked)()
+    async with Runner():
+        events = await followed(row)
+    await in_thread(row.refresh_from_db)()
+    assert (row.status, row.grounding, row.text) == ("finished", "nothing_relevant", "")
+    assert [event.kind for event in events][-2:] == ["sources", "finished"]
+    assert row.input_tokens == 0
+
+
+async def test_a_passage_of_a_document_deleted_meanwhile_keeps_its_words(ask, asker, workspace):
+    def asked():
+        workspace.memberships.create(user=asker)
+        turn = ask("How much is the yearly fee?", workspace_id=workspace.pk)
+        return turn.answers.get(), workspace.documents.get()
+
+    row, document = await in_thread(asked)()
+    async with Runner():
+        await followed(row)
+    await in_thread(document.delete)()
+    kept = await in_thread(lambda: row.passages.first())()
+    assert (kept.document_id, kept.document_title) == (None, "Club rules.pdf")
+
+
+# --- what fits -----------------------------------------------------------------------------------
+
+
+async def test_a_question_that_does_not_fit_says_what_to_shorten(endpoint, model):
+    endpoint.context_tokens = 600
+    with pytest.raises(TooLong, match=r"600 tokens .* shorten the question"):
+        await events_of(Question("word " * 400, endpoint, Parameters(max_tokens=100)))
+    assert not model.chats
+
+
+async def test_an_answer_as_long_as_the_context_does_not_fit(endpoint):
+    with pytest.raises(TooLong, match="allow a shorter answer"):
+        await events_of(Question("Hello", endpoint, Parameters(max_tokens=8192)))
+
+
+async def test_passages_that_do_not_fit_are_left_out(endpoint, workspace, model):
+    await in_thread(put)(workspace, uuid4(), [])
+    document = await in_thread(factories.document)(workspace, title="Long.pdf")
+    texts = [f"{FEES} {number} {'fee ' * 200}" for number in range(6)]
+    await in_thread(put)(workspace, document.pk, texts)
+    endpoint.context_tokens = 1500
+    events = await events_of(Question("How much is the yearly fee?", endpoint, workspace=workspace))
+    passages = by_kind(events)["sources"]["passages"]
+    assert 1 <= len(passages) < 6
+    trace = by_kind(events)["trace"]
+    assert trace["prompt_tokens"] + 512 <= 1500
+
+
+async def test_the_oldest_history_falls_out_first(endpoint, model):
+    endpoint.context_tokens = 1000
+    history = [Exchange(f"question {number}", "word " * 100) for number in range(10)]
+    await events_of(Question("And now?", endpoint, Parameters(max_tokens=100), history=history))
+    said = [message["content"] for message in model.chats[-1].body["messages"][1:]]
+    assert said[-1] == "And now?"
+    assert said[-3] == "question 9"
+    assert "question 0" not in said
+
+
+async def test_parameters_reach_the_model(endpoint, model):
+    parameters = Parameters(max_tokens=7, temperature=1.5, top_p=0.5, streaming=False)
+    events = await events_of(Question("Hello", endpoint, parameters))
+    body = model.chats[-1].body
+    assert (body["max_tokens"], body["temperature"], body["top_p"], body["stream"]) == (7, 1.5, 0.5, False)
+    assert [event.kind for event in events] == ["trace", "delta", "usage", "finished"]

@@ -1,0 +1,367 @@
+"""The socket: questions in, events out, for whoever is logged in as long as they are."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+import uvicorn
+import websockets
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import Client
+
+from accounts.models import User
+from chat import consumers
+from chat.models import Answer, Turn
+from chat.runner import Runner
+from chat.threads import in_thread
+from ragsite.asgi import application
+from tests import factories
+from tests.fakes.openai_server import UNGROUNDED, Behaviour
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def cookie(transactional_db, asker):
+    return cookie_of(asker)
+
+
+def cookie_of(user):
+    client = Client()
+    client.force_login(user)
+    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+
+@asynccontextmanager
+async def connected(cookie, origin="http://localhost", path="/socket"):
+    headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode())]
+    socket = WebsocketCommunicator(application, path, headers)
+    is_connected, _ = await socket.connect(timeout=5)
+    assert is_connected
+    try:
+        yield socket
+    finally:
+        await socket.disconnect()
+
+
+def run(text="What is a pump?", **data):
+    return {"action": "run", "data": {"messageId": uuid4().hex, "text": text} | data}
+
+
+async def answered(socket):
+    """Return the events that come, to the last."""
+    events = []
+    while not (events and events[-1]["kind"] in ("finished", "stopped", "failed")):
+        said = await socket.receive_json_from(timeout=10)
+        assert said["action"] == "event", said
+        events += said["data"]["events"]
+    return events
+
+
+def text_of(events):
+    return "".join(event["data"]["text"] for event in events if event["kind"] == "delta")
+
+
+async def error_of(socket, frame):
+    await socket.send_to(text_data=frame if isinstance(frame, str) else json.dumps(frame))
+    said = await socket.receive_json_from(timeout=5)
+    assert said["action"] == "error", said
+    return said["data"]
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+async def test_a_question_is_accepted_and_its_answer_comes_as_events(cookie, endpoint):
+    message = run(
+        modelName=endpoint.name,
+        provider="openai_compat",
+        sessionId="",
+        workspaceId="",
+        modelKwargs={"streaming": True, "maxTokens": 100, "temperature": 0.5, "topP": 0.9},
+        mode="chain",
+    )
+    async with Runner(), connected(cookie) as socket:
+        await socket.send_json_to(message)
+        accepted = await socket.receive_json_from(timeout=5)
+        events = await answered(socket)
+    turn = await in_thread(lambda: Turn.objects.get())()
+    answer = await in_thread(lambda: Answer.objects.get())()
+    assert accepted == {
+        "action": "accepted",
+        "data": {
+            "messageId": message["data"]["messageId"],
+            "sessionId": str(turn.session_id),
+            "turnId": str(turn.pk),
+            "answers": [{"answerId": str(answer.pk), "model": endpoint.name}],
+        },
+    }
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert text_of(events) == answer.text == UNGROUNDED
+    assert answer.parameters == {"max_tokens": 100, "temperature": 0.5, "top_p": 0.9, "streaming": True}
+
+
+async def test_a_message_sent_again_over_another_socket_is_the_same_turn(cookie, endpoint, model):
+    message = run()
+    async with Runner(), connected(cookie) as first, connected(cookie) as second:
+        await asyncio.gather(*[socket.send_json_to(message) for socket in (first, first, second)])
+        said = [await first.receive_json_from(5)]
+        answers = await asyncio.gather(_all(first, 2), _all(second, 1))
+    assert said[0]["action"] == "accepted"
+    assert {text for text in answers} == {UNGROUNDED}
+    assert len(model.chats) == 1
+
+
+async def _all(socket, accepted):
+    """The text of the answer on a socket on which the same message was sent so many times."""
+    events = []
+    while not (events and events[-1]["kind"] == "finished"):
+        said = await socket.receive_json_from(timeout=10)
+        if said["action"] == "event":
+            events += said["data"]["events"]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    return text_of(events)
+
+
+async def test_stop_is_heard_while_an_answer_streams(cookie, endpoint, model):
+    model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
+    async with Runner(), connected(cookie) as socket:
+        await socket.send_json_to(run())
+        accepted = await socket.receive_json_from(timeout=5)
+        answer_id = accepted["data"]["answers"][0]["answerId"]
+        events = []
+        while not text_of(events):
+            events += (await socket.receive_json_from(5))["data"]["events"]
+        await socket.send_json_to({"action": "stop", "data": {"answerId": answer_id}})
+        events += await answered(socket)
+    assert events[-1]["kind"] == "stopped"
+    answer = await in_thread(lambda: Answer.objects.get())()
+    assert answer.text == text_of(events)
+
+
+async def test_whoever_comes_back_resumes_where_they_were(cookie, endpoint, model):
+    model.behaviour = Behaviour(tokens=60, between_tokens_s=0.02)
+    async with Runner():
+        async with connected(cookie) as socket:
+            await socket.send_json_to(run())
+            accepted = await socket.receive_json_from(timeout=5)
+            answer_id = accepted["data"]["answers"][0]["answerId"]
+            events = []
+            while len(events) < 10:
+                events += (await socket.receive_json_from(5))["data"]["events"]
+        async with connected(cookie) as socket:
+            follow = {"answerId": answer_id, "afterSeq": events[-1]["seq"]}
+            await socket.send_json_to({"action": "follow", "data": follow})
+            events += await answered(socket)
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert len(text_of(events).split()) == 60
+
+
+async def test_a_page_follows_several_answers_at_once(cookie, ask):
+    answers = await in_thread(lambda: [ask().answers.get() for _ in range(3)])()
+    texts = {str(answer.pk): "" for answer in answers}
+    async with connected(cookie) as socket:
+        for answer in answers:
+            await socket.send_json_to({"action": "follow", "data": {"answerId": str(answer.pk)}})
+        async with Runner():
+            ended = 0
+            while ended < 3:
+                said = (await socket.receive_json_from(10))["data"]
+                texts[said["answerId"]] += text_of(said["events"])
+                ended += said["events"][-1]["kind"] == "finished"
+    assert set(texts.values()) == {UNGROUNDED}
+
+
+async def test_acknowledging_is_understood(cookie, ask):
+    answer = await in_thread(lambda: ask().answers.get())()
+    async with connected(cookie) as socket:
+        await socket.send_json_to({"action": "ack", "data": {"answerId": str(answer.pk), "seq": 3}})
+        assert await socket.receive_nothing(0.2)
+
+
+async def test_a_page_follows_a_bounded_number_of_answers(cookie, ask, monkeypatch):
+    monkeypatch.setattr(consumers, "FOLLOWED_MOST", 2)
+    answers = await in_thread(lambda: [ask().answers.get() for _ in range(3)])()
+    async with connected(cookie) as socket:
+        for answer in answers[:2]:
+            await socket.send_json_to({"action": "follow", "data": {"answerId": str(answer.pk)}})
+            assert (await socket.receive_json_from(5))["action"] == "event"
+        error = await error_of(socket, {"action": "follow", "data": {"answerId": str(answers[2].pk)}})
+    assert "follows 2 answers" in error["message"]
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        ("no json", "no JSON"),
+        ("", "no JSON"),
+        ("[1]", "message"),
+        ("null", "message"),
+        ('{"action": "dance", "data": {}}', "dance"),
+        ('{"data": {}}', "action"),
+        ('{"action": "run"}', "data"),
+        ('{"action": "run", "data": {"text": "x"}}', "data.messageId"),
+        ('{"action": "run", "data": {"text": 3, "messageId": "m"}}', "data.text"),
+        ('{"action": "run", "data": {"text": "x", "messageId": "m", "tools": []}}', "data.tools"),
+        ('{"action": "run", "data": {"text": "x", "messageId": "m", "mode": "agent"}}', "data.mode"),
+        ('{"action": "run", "data": {"text": "x", "messageId": "m"}, "extra": 1}', "extra"),
+        (
+            '{"action": "run", "data": {"text": "x", "messageId": "m", "modelKwargs": {"seed": 1}}}',
+            "data.modelKwargs.seed",
+        ),
+        ('{"action": "run", "data": {"text": "x", "messageId": "m", "sessionId": "7"}}', "data.sessionId"),
+        ('{"action": "follow", "data": {"answerId": "7"}}', "data.answerId"),
+        ('{"action": "stop", "data": {}}', "data.answerId"),
+        ("[" * 100_000, "no JSON"),
+        (json.dumps("x" * 300_000), "longer than"),
+    ],
+)
+async def test_a_frame_that_is_not_understood_is_answered_in_words(cookie, frame, words):
+    async with connected(cookie) as socket:
+        error = await error_of(socket, frame)
+        assert words in error["message"]
+        assert len(error["message"]) < 1000
+        assert (await error_of(socket, "still here"))["message"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"text": " "}, "empty"),
+        ({"text": "x" * 20_001}, "20,001 characters"),
+        ({"messageId": "a b"}, "message id"),
+        ({"modelKwargs": {"maxTokens": 9999}}, "8,192"),
+        ({"modelName": "nobody"}, "nobody"),
+        ({"workspaceId": str(uuid4())}, "no such workspace"),
+    ],
+)
+async def test_a_question_that_is_refused_says_why_and_which(cookie, endpoint, data, words):
+    frame = run(**data)
+    async with connected(cookie) as socket:
+        error = await error_of(socket, frame)
+    assert words in error["message"]
+    assert error["messageId"] == frame["data"]["messageId"]
+    assert not await in_thread(Turn.objects.exists)()
+
+
+async def test_bytes_are_refused(cookie):
+    async with connected(cookie) as socket:
+        await socket.send_to(bytes_data=b"\x00")
+        assert (await socket.receive_json_from(5))["action"] == "error"
+
+
+async def test_answers_and_sessions_of_others_are_not_there(ask):
+    turn = await in_thread(ask)()
+    answer = await in_thread(turn.answers.get)()
+    stranger = await in_thread(lambda: cookie_of(factories.operator()))()
+    async with connected(stranger) as socket:
+        for action in ("follow", "stop"):
+            error = await error_of(socket, {"action": action, "data": {"answerId": str(answer.pk)}})
+            assert error["message"] == "There is no such answer."
+        error = await error_of(socket, run(sessionId=str(turn.session_id)))
+        assert error["message"] == "There is no such session."
+    await in_thread(answer.refresh_from_db)()
+    assert not answer.stop_requested
+
+
+# --- who is asking -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cookie", ["", "sessionid=forged", "sessionid=" + "x" * 5000])
+async def test_a_stranger_is_told_and_sent_away(cookie):
+    async with connected(cookie) as socket:
+        assert "Log in" in (await socket.receive_json_from(5))["data"]["message"]
+        assert (await socket.receive_output(5))["code"] == consumers.SIGNED_OUT
+
+
+def _disable(user, cookie):
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def _log_out(user, cookie):
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = cookie.partition("=")[2]
+    client.logout()
+
+
+def _change_password(user, cookie):
+    user.set_password("another one")
+    user.save()
+
+
+@pytest.mark.parametrize("lose", [_disable, _log_out, _change_password])
+async def test_whoever_may_not_be_here_any_more_is_closed_at_their_next_message(
+    cookie, asker, endpoint, lose
+):
+    async with connected(cookie) as socket:
+        await in_thread(lose)(asker, cookie)
+        error = await error_of(socket, run())
+        assert "signed out" in error["message"]
+        assert (await socket.receive_output(5))["code"] == consumers.SIGNED_OUT
+    assert not await in_thread(Turn.objects.exists)()
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
+async def test_pages_of_other_sites_cannot_connect(cookie, origin):
+    headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode())]
+    is_connected, _ = await WebsocketCommunicator(application, "/socket", headers).connect()
+    assert not is_connected
+
+
+async def test_other_addresses_are_refused(cookie):
+    headers = [(b"cookie", cookie.encode()), (b"origin", b"http://localhost")]
+    is_connected, _ = await WebsocketCommunicator(application, "/elsewhere", headers).connect()
+    assert not is_connected
+
+
+# --- with a real server --------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def served():
+    """The whole web process under uvicorn; yields its address."""
+    server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="on", log_level="warning"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield f"ws://localhost:{server.servers[0].sockets[0].getsockname()[1]}/socket"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def _next_events(socket):
+    said = json.loads(await asyncio.wait_for(socket.recv(), 10))
+    return said["data"]["events"] if said["action"] == "event" else []
+
+
+async def test_the_whole_way_over_a_real_server(cookie, endpoint, model):
+    model.behaviour = Behaviour(tokens=30, between_tokens_s=0.01)
+    async with served() as address:
+        headers = {"Cookie": cookie, "Origin": "http://localhost"}
+        async with websockets.connect(address, additional_headers=headers) as socket:
+            await socket.send(json.dumps(run()))
+            events = []
+            while not events or events[-1]["kind"] != "finished":
+                events += await _next_events(socket)
+    assert len(text_of(events).split()) == 30
+
+
+async def test_a_server_that_is_asked_to_end_lets_answers_end(cookie, endpoint, model):
+    model.behaviour = Behaviour(tokens=30, between_tokens_s=0.02)
+    async with served() as address:
+        headers = {"Cookie": cookie, "Origin": "http://localhost"}
+        async with websockets.connect(address, additional_headers=headers) as socket:
+            await socket.send(json.dumps(run()))
+            while not await _next_events(socket):
+                pass
+    answer = await in_thread(lambda: Answer.objects.get())()
+    assert answer.status == Answer.Status.FINISHED
+    assert len(answer.text.split()) == 30

@@ -1,0 +1,359 @@
+"""Log first, then show; from any event on, at any time."""
+
+import asyncio
+import json
+from contextlib import aclosing
+from uuid import uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+from channels.layers import get_channel_layer
+from django.db import connection
+
+from chat import hub as hub_module
+from chat import log
+from chat.events import Event, Logged
+from chat.hub import hub
+from chat.log import Fenced, Unwritable, Writer, follow
+from chat.models import Answer, AnswerEvent
+from chat.threads import in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def answer(transactional_db, ask):
+    """An answer that was claimed once; its log holds the first event."""
+    answer = ask().answers.get()
+    Answer.objects.update(status=Answer.Status.RUNNING, fence=1)
+    return answer
+
+
+@pytest_asyncio.fixture
+async def writer():
+    async with Writer() as writer:
+        yield writer
+
+
+@pytest.fixture
+def pen(writer, answer):
+    return writer.open(answer.pk, fence=1, seq=1)
+
+
+def delta(text):
+    return Event("delta", {"text": text})
+
+
+def end():
+    return Event("finished", {"reason": "stop"})
+
+
+def _ended(answer):
+    Answer.objects.filter(pk=answer.pk).update(status=Answer.Status.FINISHED)
+
+
+async def write_to_the_end(pen, answer, words):
+    for word in words:
+        pen.append(delta(word))
+        await asyncio.sleep(0.01)
+    pen.append(end(), along=lambda: _ended(answer))
+    await pen.flush()
+
+
+@in_thread
+def logged(answer):
+    rows = AnswerEvent.objects.filter(answer=answer).order_by("seq").values_list("seq", "kind", "data")
+    return [Logged(*row) for row in rows]
+
+
+async def followed(answer, after_seq=0, limit_s=10.0):
+    async with asyncio.timeout(limit_s), aclosing(follow(answer.pk, after_seq)) as events:
+        return [event async for event in events]
+
+
+def text_of(events):
+    return "".join(event.data["text"] for event in events if event.kind == "delta")
+
+
+WORDS = [f"{number} " for number in range(40)]
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+async def test_words_of_one_tick_become_one_event_and_none_is_lost(pen, answer):
+    for word in WORDS:
+        pen.append(delta(word))
+    await pen.flush()
+    events = await logged(answer)
+    assert text_of(events) == "".join(WORDS)
+    assert len(events) == 2
+
+
+async def test_the_writers_of_many_answers_share_commits(writer, ask):
+    def claimed():
+        answers = [ask().answers.get() for _ in range(20)]
+        Answer.objects.update(status=Answer.Status.RUNNING, fence=1)
+        return answers
+
+    answers = await in_thread(claimed)()
+    before = await in_thread(_commits)()
+    await asyncio.gather(*[write_to_the_end(writer.open(a.pk, 1, 1), a, WORDS) for a in answers])
+    assert await in_thread(_commits)() - before < 200  # 820 events
+    for each in answers:
+        events = await logged(each)
+        assert text_of(events) == "".join(WORDS)
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+def _commits():
+    with connection.cursor() as cursor:
+        cursor.execute("select count(distinct xmin::text) from chat_answerevent")
+        return cursor.fetchone()[0]
+
+
+async def test_the_first_words_do_not_wait_for_a_tick(pen, answer, monkeypatch):
+    monkeypatch.setattr(log, "TICK_S", 60)
+    pen.append(Event("started", {}))
+    await asyncio.wait_for(pen.flush(), 5)
+    pen.append(delta("first"))
+    await asyncio.wait_for(pen.flush(), 5)
+    pen.append(delta("second"))
+    pen.append(end(), along=lambda: _ended(answer))
+    await asyncio.wait_for(pen.flush(), 5)
+    assert len(await logged(answer)) == 5
+
+
+async def test_a_stale_writer_is_refused_and_told(pen, answer):
+    pen.append(delta("mine"))
+    await pen.flush()
+    await in_thread(Answer.objects.update)(fence=2)
+    pen.append(delta("too late"))
+    with pytest.raises(Fenced):
+        await pen.flush()
+    with pytest.raises(Fenced):
+        pen.append(delta("still too late"))
+    assert text_of(await logged(answer)) == "mine"
+
+
+async def test_a_stale_writer_does_not_hold_up_the_others(writer, pen, answer, ask):
+    other = await in_thread(lambda: ask().answers.get())()
+    await in_thread(Answer.objects.filter(pk=other.pk).update)(status=Answer.Status.RUNNING, fence=7)
+    stale, good = writer.open(other.pk, fence=6, seq=1), pen
+    stale.append(delta("stale"))
+    good.append(delta("good"))
+    await good.flush()
+    with pytest.raises(Fenced):
+        await stale.flush()
+    assert text_of(await logged(answer)) == "good"
+    assert text_of(await logged(other)) == ""
+
+
+async def test_what_goes_along_is_committed_with_its_event_or_not_at_all(pen, answer):
+    def go_along():
+        _ended(answer)
+        raise ValueError("this row cannot be written")
+
+    pen.append(delta("before"))
+    await pen.flush()
+    pen.append(end(), along=go_along)
+    with pytest.raises(Unwritable):
+        await pen.flush()
+    await in_thread(answer.refresh_from_db)()
+    assert answer.status == Answer.Status.RUNNING
+    assert [event.kind for event in await logged(answer)] == ["queued", "delta"]
+    pen.append(end(), along=lambda: _ended(answer))  # the log goes on where it was
+    await pen.flush()
+    assert [event.seq for event in await logged(answer)] == [1, 2, 3]
+
+
+async def test_words_that_cannot_be_stored_spoil_only_their_own_answer(writer, pen, answer, ask):
+    other = await in_thread(lambda: ask().answers.get())()
+    await in_thread(Answer.objects.filter(pk=other.pk).update)(status=Answer.Status.RUNNING, fence=1)
+    bad = writer.open(other.pk, fence=1, seq=1)
+    bad.append(delta("\0"))
+    pen.append(delta("good"))
+    await pen.flush()
+    with pytest.raises(Unwritable):
+        await bad.flush()
+    assert text_of(await logged(answer)) == "good"
+
+
+@pytest.fixture
+def lose_connections(transactional_db):
+    """A function that ends every session of the database but the main thread's, as a restart does."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        own = cursor.fetchone()[0]
+    others = (
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        f" where datname = current_database() and pid not in (pg_backend_pid(), {own})"
+    )
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as killer:
+        yield lambda: asyncio.to_thread(killer.execute, others)
+    connection.pool.check()  # so that the next test gets no dead one
+
+
+async def test_the_log_waits_for_a_database_that_is_away(pen, answer, lose_connections):
+    writing = asyncio.create_task(write_to_the_end(pen, answer, WORDS))
+    for _ in range(3):
+        await asyncio.sleep(0.05)
+        await lose_connections()
+    await asyncio.wait_for(writing, 20)
+    events = await logged(answer)
+    assert text_of(events) == "".join(WORDS)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+# --- following -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after_seq", [0, 1, 5])
+async def test_what_is_followed_live_is_what_the_log_holds(pen, answer, after_seq):
+    following = [asyncio.create_task(followed(answer, after_seq)) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    await write_to_the_end(pen, answer, WORDS)
+    expected = [event for event in await logged(answer) if event.seq > after_seq]
+    assert await asyncio.gather(*following) == [expected, expected]
+
+
+async def test_every_event_is_committed_before_it_is_shown(pen, answer):
+    writing = asyncio.create_task(write_to_the_end(pen, answer, WORDS))
+    async with asyncio.timeout(10), aclosing(follow(answer.pk)) as events:
+        async for event in events:
+            assert await in_thread(AnswerEvent.objects.filter(answer=answer, seq=event.seq).exists)()
+    await writing
+
+
+async def test_following_begins_in_the_middle_of_the_writing(pen, answer):
+    writing = asyncio.create_task(write_to_the_end(pen, answer, WORDS))
+    following = []
+    for after_seq in range(0, 10):
+        following.append(asyncio.create_task(followed(answer, after_seq)))
+        await asyncio.sleep(0.02)
+    await writing
+    events = await logged(answer)
+    for after_seq, shown in enumerate(await asyncio.gather(*following)):
+        assert shown == [event for event in events if event.seq > after_seq]
+
+
+async def test_an_answer_that_ended_long_ago_is_replayed(pen, answer):
+    await write_to_the_end(pen, answer, WORDS)
+    events = await logged(answer)
+    assert await followed(answer) == events
+    assert await followed(answer, after_seq=events[-1].seq) == []
+    assert await followed(answer, after_seq=events[-1].seq + 100) == []
+
+
+async def test_a_log_longer_than_a_page_is_replayed_whole(pen, answer, monkeypatch):
+    monkeypatch.setattr(log, "PAGE", 3)
+    await write_to_the_end(pen, answer, WORDS[:11])
+    assert await followed(answer) == await logged(answer)
+
+
+async def test_an_answer_that_is_deleted_ends_its_following(answer):
+    following = asyncio.create_task(followed(answer))
+    await asyncio.sleep(0.1)
+    await in_thread(answer.turn.session.delete)()
+    assert [event.seq for event in await following] == [1]
+    assert await followed(answer) == []
+
+
+async def test_an_answer_that_never_was_ends_at_once():
+    assert [event async for event in follow(uuid4())] == []
+
+
+async def test_events_that_nobody_announced_are_found_in_the_log(answer):
+    """As if the message from another process were lost."""
+
+    @in_thread
+    def write_silently():
+        for seq, event in [(2, delta("unheard ")), (3, end())]:
+            AnswerEvent.objects.create(answer=answer, seq=seq, kind=event.kind, data=event.data)
+
+    following = asyncio.create_task(followed(answer))
+    await asyncio.sleep(0.2)
+    await write_silently()
+    events = await asyncio.wait_for(following, 3)
+    assert [event.seq for event in events] == [1, 2, 3]
+
+
+async def test_a_message_lost_in_the_middle_leaves_no_gap(answer):
+    following = asyncio.create_task(followed(answer))
+    await asyncio.sleep(0.2)
+    for seq in range(2, 6):
+        event = delta(f"{seq} ") if seq < 5 else end()
+        row = AnswerEvent(answer=answer, seq=seq, kind=event.kind, data=event.data)
+        await in_thread(row.save)(force_insert=True)
+        if seq != 3:
+            hub().deliver({answer.pk: [Logged(seq, event.kind, event.data)]})
+    assert [event.seq for event in await asyncio.wait_for(following, 3)] == [1, 2, 3, 4, 5]
+
+
+async def test_a_message_that_comes_twice_is_shown_once(pen, answer):
+    following = asyncio.create_task(followed(answer))
+    await asyncio.sleep(0.1)
+    pen.append(delta("once"))
+    await pen.flush()
+    hub().deliver({answer.pk: [Logged(2, "delta", {"text": "once"})]})
+    pen.append(end(), along=lambda: _ended(answer))
+    assert [event.seq for event in await following] == [1, 2, 3]
+
+
+async def test_a_follower_hears_the_writer_of_another_process(answer, monkeypatch):
+    """The other process is another thread with its own event loop: it shares only the services."""
+    monkeypatch.setattr(hub_module, "LOOK_EVERY_S", 30)
+
+    async def write():
+        async with Writer() as writer:
+            pen = writer.open(answer.pk, fence=1, seq=1)
+            await write_to_the_end(pen, answer, WORDS)
+            await asyncio.sleep(0.2)
+
+    following = asyncio.create_task(followed(answer))
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(asyncio.run, write())
+    assert await asyncio.wait_for(following, 5) == await logged(answer)
+
+
+async def test_a_follower_who_does_not_read_costs_bounded_memory(pen, answer, monkeypatch):
+    monkeypatch.setattr(hub_module, "WAITING_MOST", 5)
+    async with aclosing(follow(answer.pk)) as events:
+        shown = [await anext(events)]
+        await write_to_the_end(pen, answer, WORDS)
+        [follower] = hub()._followers[answer.pk]
+        assert len(follower._waiting) <= 5
+        shown += [event async for event in events]
+    assert shown == await logged(answer)
+
+
+async def test_leaving_leaves_nothing_behind(answer):
+    following = asyncio.create_task(followed(answer))
+    await asyncio.sleep(0.2)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert not hub()._followers
+    assert not hub()._tasks
+    layer = get_channel_layer()
+    assert not layer.groups
+    assert not layer.channels
+
+
+async def test_following_works_while_the_channel_layer_is_away(pen, answer, settings):
+    settings.CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": ["redis://127.0.0.1:9"]},
+        }
+    }
+    following = asyncio.create_task(followed(answer))
+    await asyncio.sleep(0.05)
+    await write_to_the_end(pen, answer, WORDS)
+    assert await following == await logged(answer)
+
+
+async def test_events_are_plain_json(pen, answer):
+    await write_to_the_end(pen, answer, ['a "quoted" {brace} 泵 🙂'])
+    [event] = [event for event in await followed(answer) if event.kind == "delta"]
+    assert json.loads(json.dumps(event.data)) == {"text": 'a "quoted" {brace} 泵 🙂'}

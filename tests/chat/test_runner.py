@@ -1,0 +1,416 @@
+"""Answers are written whoever listens, and end with a reason whatever dies."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import aclosing, asynccontextmanager
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from chat import turns
+from chat.log import follow
+from chat.models import Answer
+from chat.runner import CLAIMS_MOST, Runner
+from chat.threads import in_thread
+from models_registry.models import Endpoint
+from tests import factories
+from tests.fakes.openai_server import UNGROUNDED, Behaviour
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LEASE = {"status": Answer.Status.RUNNING, "fence": 1}
+
+
+@pytest.fixture
+def answer(transactional_db, ask):
+    return ask().answers.get()
+
+
+async def followed(answer, until=None, limit_s=20.0):
+    """Return the answer's events, to the end or to the first of the kind `until`."""
+    shown = []
+    async with asyncio.timeout(limit_s), aclosing(follow(answer.pk)) as events:
+        async for event in events:
+            shown.append(event)
+            if event.kind == until:
+                break
+    return shown
+
+
+def kinds(events):
+    """The kinds of events in order, with runs of deltas as one."""
+    named = [event.kind for event in events]
+    return [kind for place, kind in enumerate(named) if place == 0 or kind != named[place - 1]]
+
+
+def text_of(events):
+    begun = max((place for place, event in enumerate(events) if event.kind == "restarted"), default=0)
+    return "".join(event.data["text"] for event in events[begun:] if event.kind == "delta")
+
+
+async def ended(answer):
+    """Run until the answer has ended; return its events and its row."""
+    async with Runner():
+        events = await followed(answer)
+    await in_thread(answer.refresh_from_db)()
+    return events, answer
+
+
+@asynccontextmanager
+async def writing(answer):
+    """A runner, at the moment at which the answer has its first words."""
+    async with Runner(grace_s=0.2) as runner:
+        await followed(answer, until="delta")
+        yield runner
+
+
+async def test_an_answer_is_written_and_its_row_says_what_the_log_says(answer, endpoint):
+    await in_thread(Endpoint.objects.update)(input_price=2, output_price=4)
+    events, row = await ended(answer)
+    assert kinds(events) == ["queued", "started", "delta", "usage", "finished"]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert text_of(events) == row.text == UNGROUNDED
+    assert (row.status, row.grounding, row.error) == (Answer.Status.FINISHED, Answer.Grounding.NONE, "")
+    usage = next(event.data for event in events if event.kind == "usage")
+    assert (row.input_tokens, row.output_tokens) == (usage["input_tokens"], usage["output_tokens"])
+    assert row.cost == Decimal(usage["cost"]) == endpoint_cost(row)
+    assert row.created_at <= row.started_at <= row.first_token_at <= row.ended_at
+    assert row.trace["prompt"][-1] == {"role": "user", "text": "What is a pump?"}
+    assert row.trace["finish_reason"] == "stop"
+
+
+def endpoint_cost(row):
+    return Decimal(row.input_tokens * 2 + row.output_tokens * 4) / 1_000_000
+
+
+async def test_a_question_submitted_here_is_begun_at_once(ask, model):
+    async with Runner():
+        await asyncio.sleep(0.05)
+        turn = await in_thread(ask)()
+        async with asyncio.timeout(0.8):  # sooner than the next look
+            answer = await in_thread(turn.answers.get)()
+            await followed(answer, until="delta")
+
+
+async def test_a_question_submitted_elsewhere_is_begun_by_a_nudge(ask, transactional_db):
+    async with Runner():
+        await asyncio.sleep(0.3)  # listens now
+        answer = await asyncio.to_thread(_ask_in_another_process, ask)
+        async with asyncio.timeout(0.8):
+            await followed(answer, until="delta")
+
+
+def _ask_in_another_process(ask):
+    """A thread without our event loop, in a moment in which this process seems to have no runner."""
+    here, turns.runner._here = turns.runner._here, None
+    try:
+        return ask().answers.get()
+    finally:
+        turns.runner._here = here
+        connection.close()
+
+
+async def test_one_message_sent_five_times_is_one_call_of_the_model(ask, model):
+    async with Runner():
+        sent = [in_thread(ask)(message_id="m-1") for _ in range(5)]
+        [turn] = set(await asyncio.gather(*sent))
+        await followed(await in_thread(turn.answers.get)())
+    assert len(model.chats) == 1
+
+
+async def test_two_runners_share_the_work_without_doubling_any(ask, model):
+    answers = await in_thread(lambda: [ask().answers.get() for _ in range(20)])()
+    async with Runner(at_once=3), Runner(at_once=3):
+        logs = await asyncio.gather(*map(followed, answers))
+    assert len(model.chats) == 20
+    assert all(kinds(events)[-1] == "finished" for events in logs)
+
+
+async def test_no_more_than_so_many_are_written_at_once(ask, model):
+    model.behaviour.first_token_s = 0.3
+    answers = await in_thread(lambda: [ask().answers.get() for _ in range(4)])()
+    async with Runner(at_once=2) as runner:
+        await asyncio.sleep(0.2)
+        assert len(model.chats) == 2
+        assert not runner.has_room
+        logs = await asyncio.gather(*map(followed, answers))
+    assert all(kinds(events)[-1] == "finished" for events in logs)
+
+
+async def test_a_session_is_remembered(ask, model, asker):
+    turn = await in_thread(ask)("Who is Ada?")
+    await ended(await in_thread(turn.answers.get)())
+    second = await in_thread(ask)("And her mother?", session_id=turn.session_id)
+    await ended(await in_thread(second.answers.get)())
+    said = [message["content"] for message in model.chats[-1].body["messages"]][1:]
+    assert said == ["Who is Ada?", UNGROUNDED, "And her mother?"]
+
+
+# --- stopping ------------------------------------------------------------------------------------
+
+
+async def test_stop_keeps_the_words_already_written_and_what_they_cost(answer, asker, model):
+    model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
+    async with Runner():
+        await followed(answer, until="delta")
+        async with asyncio.timeout(1):
+            await in_thread(turns.stop)(asker, answer.pk)
+            events = await followed(answer)
+        await model.wait_abandoned()
+    await in_thread(answer.refresh_from_db)()
+    assert kinds(events)[-2:] == ["usage", "stopped"]
+    assert answer.status == Answer.Status.STOPPED
+    assert answer.text == text_of(events) != ""
+    assert answer.output_tokens > 0
+    assert next(event.data for event in events if event.kind == "usage")["is_estimate"]
+
+
+async def test_stop_reaches_an_answer_that_another_process_writes(answer, asker, model):
+    model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
+    async with Runner():
+        await followed(answer, until="delta")
+        await in_thread(Answer.objects.update)(stop_requested=True)  # and nobody says a word
+        events = await followed(answer, limit_s=2)
+    assert kinds(events)[-1] == "stopped"
+
+
+async def test_stop_before_the_first_word_ends_the_waiting(answer, asker, model):
+    model.behaviour.first_token_s = 60
+    async with Runner():
+        await followed(answer, until="started")
+        await in_thread(turns.stop)(asker, answer.pk)
+        events = await followed(answer, limit_s=3)
+    assert kinds(events)[-1] == "stopped"
+    assert text_of(events) == ""
+
+
+# --- models that misbehave -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words", "is_retryable", "text"),
+    [
+        pytest.param({"status": 429}, "slow", True, "", id="429"),
+        pytest.param({"status": 500}, "", True, "", id="500"),
+        pytest.param({"status": 401}, "", False, "", id="401"),
+        pytest.param({"body": "<html>Bad gateway</html>"}, "", True, "", id="rubbish"),
+        pytest.param({"stall_after": 0}, "first word", True, "", id="stalls before the first word"),
+        pytest.param({"stall_after": 3}, "next word", True, "This is a ", id="stalls in the middle"),
+        pytest.param({"drop_after": 3}, "", True, "This is a ", id="drops in the middle"),
+        pytest.param({"garbage_after": 3}, "", True, "This is a ", id="rubbish in the middle"),
+        pytest.param({"error_after": 3}, "told to fail", True, "This is a ", id="error in the middle"),
+    ],
+)
+async def test_a_model_that_fails_ends_the_answer_with_its_words_kept(
+    answer, model, behaviour, words, is_retryable, text
+):
+    await in_thread(Endpoint.objects.update)(first_token_timeout_s=1.5, between_tokens_timeout_s=0.5)
+    model.behaviour = Behaviour(**behaviour, between_tokens_s=0.01)
+    events, row = await ended(answer)
+    [failed] = [event for event in events if event.kind == "failed"]
+    assert failed == events[-1]
+    assert failed.data == {"error": row.error, "retryable": is_retryable}
+    assert words in row.error
+    assert row.error.endswith(".")
+    assert row.status == Answer.Status.FAILED
+    assert row.text == text_of(events) == text
+
+
+async def test_a_model_that_does_not_run_is_said_to_be_down(answer, endpoint):
+    endpoint.options = {"base_url": "http://127.0.0.1:9/v1"}
+    await in_thread(endpoint.save)()
+    _, row = await ended(answer)
+    assert "Nothing answers at 127.0.0.1:9" in row.error
+
+
+async def test_a_missing_key_is_named_by_its_reference(answer, endpoint):
+    endpoint.secret_ref = "env:RAGSITE_TEST_KEY_THAT_IS_NOT_SET"
+    await in_thread(endpoint.save)()
+    _, row = await ended(answer)
+    assert "RAGSITE_TEST_KEY_THAT_IS_NOT_SET" in row.error
+
+
+async def test_a_model_that_was_removed_is_named(answer, endpoint):
+    await in_thread(endpoint.delete)()
+    _, row = await ended(answer)
+    assert endpoint.name in row.error
+    assert row.status == Answer.Status.FAILED
+
+
+async def test_a_workspace_taken_away_while_the_question_waits_is_not_searched(ask, asker):
+    def ask_and_lose_it():
+        workspace = factories.workspace()
+        membership = workspace.memberships.create(user=asker)
+        turn = ask(workspace_id=workspace.pk)
+        membership.delete()
+        return turn.answers.get()
+
+    _, row = await ended(await in_thread(ask_and_lose_it)())
+    assert "not shared with you" in row.error
+
+
+async def test_an_error_of_ours_has_a_reference_that_the_log_has_too(answer, model, caplog):
+    await in_thread(Answer.objects.update)(parameters={"odd": 1})
+    _, row = await ended(answer)
+    reference = row.error.split("reference ")[1][:8]
+    assert "went wrong" in row.error
+    assert "odd" not in row.error
+    assert reference in caplog.text
+
+
+async def test_a_server_that_counts_absurdly_is_not_believed(answer, model, monkeypatch):
+    monkeypatch.setattr(
+        "tests.fakes.openai_server._usage",
+        lambda body, words: {"prompt_tokens": -5, "completion_tokens": 10**30, "total_tokens": 0},
+    )
+    _, row = await ended(answer)
+    assert (row.status, row.input_tokens) == (Answer.Status.FINISHED, 0)
+    assert row.text == UNGROUNDED
+
+
+async def test_a_silent_server_s_tokens_are_estimated_and_it_says_so(answer, model):
+    model.behaviour.has_usage = False
+    events, row = await ended(answer)
+    assert next(event.data for event in events if event.kind == "usage")["is_estimate"]
+    assert row.output_tokens > 0
+
+
+async def test_what_postgres_cannot_keep_is_left_out_of_an_answer(answer, model):
+    model.behaviour.text = "a\0b c"
+    events, row = await ended(answer)
+    assert row.status == Answer.Status.FINISHED
+    assert row.text == text_of(events) == "ab c"
+
+
+# --- processes that die --------------------------------------------------------------------------
+
+
+@in_thread
+def abandon(answer, events=()):
+    """Leave an answer as a process does that was killed some time ago."""
+    fields = LEASE | {"lease_until": Now() - Answer.LEASE}
+    Answer.objects.filter(pk=answer.pk).update(**fields)
+    for seq, (kind, data) in enumerate(events, 2):
+        answer.events.create(seq=seq, kind=kind, data=data)
+
+
+async def test_an_answer_of_a_dead_process_is_taken_over_silently_if_nothing_was_shown(answer):
+    await abandon(answer, [("started", {"model": "m", "fence": 1})])
+    events, row = await ended(answer)
+    assert kinds(events) == ["queued", "started", "delta", "usage", "finished"]
+    assert (row.text, row.fence) == (UNGROUNDED, 2)
+
+
+async def test_an_answer_of_a_dead_process_is_begun_anew_if_words_were_shown(answer):
+    await abandon(answer, [("started", {"model": "m", "fence": 1}), ("delta", {"text": "Half an"})])
+    events, row = await ended(answer)
+    assert kinds(events) == [
+        "queued", "started", "delta", "started", "restarted", "delta", "usage", "finished"
+    ]  # fmt: skip
+    assert text_of(events) == row.text == UNGROUNDED
+
+
+async def test_an_abandoned_answer_that_was_to_stop_keeps_its_words(answer, asker, model):
+    await abandon(answer, [("delta", {"text": "Half an"})])
+    await in_thread(turns.stop)(asker, answer.pk)
+    events, row = await ended(answer)
+    assert kinds(events) == ["queued", "delta", "stopped"]
+    assert (row.text, row.status) == ("Half an", Answer.Status.STOPPED)
+    assert not model.chats
+
+
+async def test_an_answer_that_keeps_killing_its_process_is_given_up(answer, model):
+    await abandon(answer, [("delta", {"text": "Half an"})])
+    await in_thread(Answer.objects.update)(fence=CLAIMS_MOST)
+    events, row = await ended(answer)
+    assert "interrupted too often" in row.error
+    assert row.text == "Half an"
+    assert not model.chats
+
+
+async def test_a_lease_in_force_is_left_alone(answer, model):
+    await in_thread(Answer.objects.update)(**LEASE, lease_until=Now() + Answer.LEASE)
+    async with Runner():
+        await asyncio.sleep(1.3)
+    assert not model.chats
+
+
+async def test_leases_are_renewed_while_a_slow_model_thinks(answer, model):
+    model.behaviour.first_token_s = 60
+    async with Runner(grace_s=0):
+        await followed(answer, until="started")
+        before = await in_thread(Answer.objects.get)(pk=answer.pk)
+        await asyncio.sleep(2.2)
+        after = await in_thread(Answer.objects.get)(pk=answer.pk)
+    assert (after.lease_until - before.lease_until).total_seconds() > 1
+
+
+async def test_a_runner_that_lost_its_lease_stops_writing(answer, model):
+    model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
+    async with writing(answer):
+        await in_thread(Answer.objects.update)(fence=9, lease_until=Now() + Answer.LEASE)
+        await model.wait_abandoned()
+    await in_thread(answer.refresh_from_db)()
+    assert (answer.status, answer.fence) == (Answer.Status.RUNNING, 9)
+
+
+async def test_leaving_lets_answers_end(answer, model):
+    model.behaviour = Behaviour(tokens=20, between_tokens_s=0.02)
+    async with Runner():
+        await followed(answer, until="delta")
+    await in_thread(answer.refresh_from_db)()
+    assert answer.status == Answer.Status.FINISHED
+    assert len(answer.text.split()) == 20
+
+
+async def test_what_takes_too_long_to_end_goes_to_another_process_at_once(answer, model):
+    model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
+    async with writing(answer):
+        pass
+    model.behaviour = Behaviour()
+    async with Runner():
+        events = await followed(answer, limit_s=3)  # well within the lease
+    assert "restarted" in kinds(events)
+    assert text_of(events) == UNGROUNDED
+
+
+async def test_a_process_killed_in_the_middle_is_taken_over(answer, model, monkeypatch):
+    """A real process with a real SIGKILL; the lease is shortened to keep the test short."""
+    model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
+    process = await asyncio.to_thread(_start_runner_process)
+    try:
+        shown = await followed(answer, until="delta")
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    await in_thread(Answer.objects.update)(lease_until=Now())
+    model.behaviour = Behaviour()
+    events, row = await ended(answer)
+    assert events[: len(shown)] == shown
+    assert "restarted" in kinds(events)
+    assert (row.status, row.text) == (Answer.Status.FINISHED, UNGROUNDED)
+
+
+_RUNNER_PROCESS = """
+import asyncio, django
+django.setup()
+from django.conf import settings
+settings.DATABASES["default"]["NAME"] = {database!r}
+from chat.runner import Runner
+
+async def main():
+    async with Runner():
+        await asyncio.sleep(3600)
+
+asyncio.run(main())
+"""
+
+
+def _start_runner_process():
+    program = _RUNNER_PROCESS.format(database=connection.settings_dict["NAME"])
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    return subprocess.Popen([sys.executable, "-c", program], env=environment)
