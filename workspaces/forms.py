@@ -14,8 +14,7 @@ from accounts.models import User, record
 from models_registry.models import Endpoint
 from models_registry.ping import check
 
-from .engines import EngineError
-from .engines.pgvector import MAX_INDEXED_DIMENSIONS
+from .engines import MAX_INDEXED_DIMENSIONS, EngineError
 from .languages import LANGUAGES
 from .models import Role, Workspace
 from .provision import create_workspace

@@ -12,8 +12,7 @@ from accounts.http import UserRequest
 from models_registry.models import Endpoint
 
 from .access import workspace_for
-from .engines import ENGINES
-from .engines.pgvector import MAX_INDEXED_DIMENSIONS
+from .engines import ENGINES, MAX_INDEXED_DIMENSIONS
 from .forms import NewMemberForm, NewWorkspaceForm, RoleForm, WorkspaceForm, is_beyond_index
 from .members import Refused, add_member, change_role, remove_member
 from .models import Membership, Role

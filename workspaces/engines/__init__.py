@@ -5,10 +5,11 @@ from collections.abc import Callable
 from workspaces.models import Workspace
 
 from .contract import Engine, EngineError, FoundChunk, Incomplete, NewChunk, WrongDimensions
-from .pgvector import PgVector
+from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector
 
 __all__ = [
     "ENGINES",
+    "MAX_INDEXED_DIMENSIONS",
     "Engine",
     "EngineError",
     "FoundChunk",
