@@ -1,7 +1,7 @@
 """A document's extracted text, page by page, with one stretch of it highlighted."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
@@ -85,7 +85,7 @@ def _holds(section: Section, stretch: Stretch) -> bool:
 def _show(section: Section, stretch: Stretch | None, page_before: int | None) -> Shown:
     mark = (stretch.start, stretch.end) if stretch and _holds(section, stretch) else (0, 0)
     headings, rest = [], 0
-    for level, start, end, next_line in _own_headings(section):
+    for level, start, end, next_line in _own_headings(section.text, section.title_path):
         headings.append(Heading(level, _pieces(section.text, start, end, mark)))
         rest = next_line
     body = _pieces(section.text, rest, len(section.text), mark)
@@ -93,10 +93,16 @@ def _show(section: Section, stretch: Stretch | None, page_before: int | None) ->
     return Shown(section.position, page, headings, body)
 
 
-def _own_headings(section: Section) -> Iterator[tuple[int, int, int, int]]:
+def without_headings(text: str, title_path: Sequence[str]) -> str:
+    """Return the text after the headings it begins with, or all of it if it is nothing else."""
+    ends = [next_line for *_, next_line in _own_headings(text, title_path)]
+    return text[ends[-1] :] or text if ends else text
+
+
+def _own_headings(text: str, title_path: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
     """Yield level, start, end and where the next line starts, for each heading the text begins with."""
-    titles, at = list(section.title_path), 0
-    while line := _FIRST_LINE.match(section.text, at):
+    titles, at = list(title_path), 0
+    while line := _FIRST_LINE.match(text, at):
         title = " ".join(line[1].split())
         if title not in titles:
             return

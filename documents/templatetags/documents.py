@@ -2,6 +2,8 @@ from django import template
 
 from documents.media_types import BY_NAME
 from documents.models import Document
+from documents.reading import without_headings
+from documents.retrieval import Passage
 
 register = template.Library()
 
@@ -11,3 +13,9 @@ def file_type(document: Document) -> str:
     """Return what people call this kind of file: PDF, DOCX, MD."""
     kind = BY_NAME.get(document.media_type)
     return kind.extensions[0].upper() if kind else document.media_type
+
+
+@register.filter
+def body(passage: Passage) -> str:
+    """Return the passage without the headings that its path shows already."""
+    return without_headings(passage.text, passage.title_path)
