@@ -105,6 +105,9 @@ class SessionAdmin(_ReadOnly):
         """Lead to its answers: a page of its own would show the title, which is what somebody asked."""
         return HttpResponseRedirect(f"{reverse('admin:chat_answer_changelist')}?{ONE_SESSION}={object_id}")
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        return self.change_view(request, object_id)
+
     @admin.display(description="turns", ordering="turns_made")
     def turn_count(self, session: Any) -> int:
         return int(session.turns_made)

@@ -1,0 +1,195 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from chat.models import Answer
+from documents.models import Document
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+INDEX = reverse("admin:index")
+
+
+@pytest.fixture
+def operator(client):
+    client.force_login(factories.operator())
+    return client
+
+
+@pytest.fixture
+def workspace():
+    return factories.workspace()
+
+
+def answer(*, ago=timedelta(0), waited_s=None, **fields):
+    made = factories.answer(factories.session(factories.user()), **fields)
+    asked = timezone.now() - ago
+    first = asked + timedelta(seconds=waited_s) if waited_s is not None else None
+    Answer.objects.filter(pk=made.pk).update(created_at=asked, first_token_at=first)
+    return made
+
+
+def figure(client, panel, label):
+    found = {each.title: each for each in client.get(INDEX).context["panels"]}[panel]
+    return next(each for each in found.figures if label in each.label)
+
+
+def rows(client, figure):
+    return list(client.get(figure.url).context["cl"].queryset)
+
+
+def test_an_empty_site_has_a_console(operator):
+    page = operator.get(INDEX).content.decode()
+    for title in ("Models", "Ingestion", "Answers, last 24 hours", "Spending"):
+        assert title in page
+    assert figure(operator, "Answers, last 24 hours", "median").value == "–"
+
+
+@pytest.mark.parametrize(
+    ("label", "fields", "tone"),
+    [
+        ("well", {"last_check_ok": True, "last_check_ms": 5}, ""),
+        ("slow", {"last_check_ok": True, "last_check_ms": 5000}, "warn"),
+        ("failing", {"last_check_ok": False}, "bad"),
+    ],
+)
+def test_models_are_counted_and_the_figure_leads_to_them(operator, label, fields, tone):
+    endpoint = factories.chat_endpoint(**fields)
+    found = figure(operator, "Models", label)
+    assert (found.value, found.tone) == ("1", tone)
+    assert rows(operator, found) == [endpoint]
+
+
+def test_what_went_well_raises_no_alarm(operator):
+    assert figure(operator, "Models", "failing").tone == ""
+    assert figure(operator, "Ingestion", "failed").tone == ""
+
+
+@pytest.mark.parametrize(
+    ("label", "fields"),
+    [
+        ("waiting", {"status": "pending", "next_attempt_at": timedelta(0)}),
+        ("waiting", {"status": "pending", "next_attempt_at": timedelta(hours=1)}),
+        ("working", {"status": "processing", "lease_until": timedelta(seconds=20)}),
+        ("stuck", {"status": "pending", "next_attempt_at": -timedelta(minutes=5)}),
+        ("stuck", {"status": "processing", "lease_until": -timedelta(minutes=5)}),
+        ("failed", {"status": "failed"}),
+    ],
+)
+def test_documents_are_counted_once_each_and_the_figure_leads_to_them(operator, workspace, label, fields):
+    moments = {name: timezone.now() + each for name, each in fields.items() if isinstance(each, timedelta)}
+    document = factories.document(workspace, **fields | moments)
+    for state in ("waiting", "working", "stuck", "failed"):
+        assert figure(operator, "Ingestion", state).value == str(int(state == label)), state
+    assert rows(operator, figure(operator, "Ingestion", label)) == [document]
+
+
+def test_answers_of_the_last_day_are_counted_and_their_median_wait_is_shown(operator):
+    recent = [answer(waited_s=seconds) for seconds in (1, 2, 30)]
+    failed = answer(status="failed")
+    answer(ago=timedelta(hours=25), waited_s=500, status="failed")
+    assert figure(operator, "Answers, last 24 hours", "asked").value == "4"
+    assert figure(operator, "Answers, last 24 hours", "median").value == "2.0 s"
+    failures = figure(operator, "Answers, last 24 hours", "failed")
+    assert (failures.value, failures.tone) == ("1", "bad")
+    assert rows(operator, failures) == [failed]
+    assert set(rows(operator, figure(operator, "Answers, last 24 hours", "asked"))) == {*recent, failed}
+
+
+def test_spending_is_added_up_for_today_and_thirty_days(operator):
+    answer(cost=Decimal("0.5"), input_tokens=1000, output_tokens=500)
+    answer(cost=Decimal("2"), input_tokens=2_000_000, ago=timedelta(days=9))
+    answer(cost=Decimal("100"), ago=timedelta(days=40))
+    today, month = figure(operator, "Spending", "today"), figure(operator, "Spending", "30 days")
+    assert (today.value, today.label) == ("$0.50", "today, 1.5 k tokens")
+    assert (month.value, month.label) == ("$2.50", "in 30 days, 2.0 M tokens")
+    assert len(rows(operator, month)) == 2
+
+
+def test_the_console_takes_as_many_queries_however_much_there_is(
+    operator, workspace, django_assert_max_num_queries
+):
+    for _ in range(5):
+        factories.document(workspace)
+        answer()
+    with django_assert_max_num_queries(8):
+        operator.get(INDEX)
+
+
+def test_a_member_is_told_why_this_is_not_for_them(client):
+    client.force_login(factories.user())
+    response = client.get(INDEX, follow=True)
+    assert response.status_code == 403
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+def test_documents_are_retried_and_deleted_from_the_list(operator, workspace):
+    failed = factories.document(workspace, status="failed", error="It is encrypted.")
+    other = factories.document(workspace, content=b"text")
+    changelist = reverse("admin:documents_document_changelist")
+    assert "It is encrypted." in operator.get(changelist).content.decode()
+    operator.post(changelist, {"action": "retry_selected", "_selected_action": [failed.pk]})
+    failed.refresh_from_db()
+    assert (failed.status, failed.error) == ("pending", "")
+    operator.post(changelist, {"action": "delete_selected", "_selected_action": [other.pk], "post": "yes"})
+    assert list(Document.objects.all()) == [failed]
+    workspace.refresh_from_db()
+    assert workspace.document_count == 1
+
+
+def test_the_page_of_a_document_shows_its_ledger(operator, workspace):
+    document = factories.document(workspace)
+    document.ledger.create(attempt=3, stage="extract", outcome="failed", detail={"error": "unreadable"})
+    page = operator.get(reverse("admin:documents_document_change", args=[document.pk])).content.decode()
+    assert "unreadable" in page
+    assert 'type="submit"' not in page.split('id="document_form"')[1]
+
+
+def test_the_list_of_workspaces_says_which_are_unwell_and_leads_to_making_one(operator, workspace):
+    factories.document(workspace, status="failed")
+    factories.document(workspace, status="processing")
+    page = operator.get(reverse("admin:workspaces_workspace_changelist")).content.decode()
+    assert "1 failed" in page
+    assert reverse("workspace-create") in page
+    assert reverse("workspace", args=[workspace.pk]) in page
+
+
+def test_a_workspace_keeps_in_the_admin_what_its_chunks_were_made_with(operator, workspace):
+    address = reverse("admin:workspaces_workspace_change", args=[workspace.pk])
+    form = operator.get(address).context["adminform"].form
+    assert set(form.fields) == {"name", "description"}
+    members = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    operator.post(address, {"name": "Renamed", "description": "", "engine": "x", "dimensions": "9"} | members)
+    workspace.refresh_from_db()
+    assert (workspace.name, workspace.engine, workspace.dimensions) == ("Renamed", "pgvector", 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["chat_answer", "chat_session", "documents_document", "workspaces_workspace"]
+)
+def test_a_list_takes_as_many_queries_for_ten_as_for_one(operator, name, django_assert_max_num_queries):
+    for _ in range(10):
+        answer()
+        factories.document(factories.workspace())
+    with django_assert_max_num_queries(14):
+        operator.get(reverse(f"admin:{name}_changelist"))
+
+
+def test_a_session_leads_to_its_answers(operator):
+    mine, _other = answer(), answer()
+    page = reverse("admin:chat_session_change", args=[mine.turn.session_id])
+    response = operator.get(page, follow=True)
+    assert list(response.context["cl"].queryset) == [mine]
+
+
+@pytest.mark.parametrize("query", ["o=99.1", "state=nonsense", "e=1", "q=%00", "p=99999"])
+def test_an_odd_address_of_a_list_is_no_server_error(operator, query):
+    answer()
+    response = operator.get(f"{reverse('admin:chat_answer_changelist')}?{query}", follow=True)
+    assert response.status_code == 200

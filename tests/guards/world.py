@@ -1,0 +1,116 @@
+"""Every address of the project, each filled in with something that exists."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.db.models import Model
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.api_keys import issue
+from accounts.models import AuditEvent, User
+from chat.models import Answer, AnswerPassage, Session, Turn
+from documents.models import BatchEntry, Document, LedgerEntry
+from tests import factories
+from workspaces.models import Membership, Role
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True)
+class Address:
+    name: str  # "admin:index"
+    pattern: URLPattern
+    arguments: tuple[str, ...]  # the names in its path
+
+    @property
+    def is_admin(self) -> bool:
+        return self.name.startswith("admin:")
+
+    def path(self, values: dict[str, Any]) -> str:
+        """Fill it in. An argument the world does not know fails the test: teach World about it."""
+        return reverse(self.name, kwargs={name: values[name] for name in self.arguments})
+
+
+def addresses() -> list[Address]:
+    return [address for address in _walk(get_resolver(), "") if address.name]
+
+
+def _walk(resolver: URLResolver, namespace: str) -> Iterator[Address]:
+    for each in resolver.url_patterns:
+        if isinstance(each, URLResolver):
+            inner = f"{namespace}{each.namespace}:" if each.namespace else namespace
+            yield from _walk(each, inner)
+        else:
+            name = f"{namespace}{each.name}" if each.name else ""
+            yield Address(name, each, tuple(each.pattern.converters) or tuple(each.pattern.regex.groupindex))
+
+
+def unnamed() -> list[URLPattern]:
+    return [address.pattern for address in _walk(get_resolver(), "") if not address.name]
+
+
+@dataclass
+class World:
+    """One workspace with its people, a document, and its manager's session with an answer."""
+
+    manager: User = field(default_factory=factories.user)
+
+    def __post_init__(self) -> None:
+        self.workspace = factories.workspace(created_by=self.manager)
+        self.viewer = factories.member(self.workspace, Role.VIEWER)
+        self.stranger = factories.user()
+        for user in (self.viewer, self.stranger):  # so that nothing but the workspace stops them
+            user.user_permissions.add(Permission.objects.get(codename="add_workspace"))
+        self.document = factories.document(self.workspace, content=b"some text")
+        factories.section(self.document, "some text")
+        LedgerEntry.objects.create(document=self.document, attempt=1, stage=Document.Stage.EXTRACT)
+        BatchEntry.objects.create(
+            document=self.document, attempt=1, ordinal=0, chunk_count=1, embedded_count=1, took_ms=1
+        )
+        self.session = Session.objects.create(user=self.manager, title="secret title")
+        turn = Turn.objects.create(
+            session=self.session, message_id="m", text="secret question", workspace=self.workspace
+        )
+        self.answer = Answer.objects.create(
+            turn=turn, endpoint_name="small", status=Answer.Status.FINISHED, text="secret answer"
+        )
+        AnswerPassage.objects.create(
+            answer=self.answer, number=1, document=self.document, document_title="t", section=0, start=0, end=4,
+            text="some",
+        )  # fmt: skip
+        self.key = issue(self.manager, "key")[0]
+
+    def values(self) -> dict[str, Any]:
+        membership = Membership.objects.get(workspace=self.workspace, user=self.viewer)
+        return {
+            "workspace_id": self.workspace.pk,
+            "document_id": self.document.pk,
+            "membership_id": membership.pk,
+            "session_id": self.session.pk,
+            "answer_id": self.answer.pk,
+            "number": 1,
+            "kind": "file",
+            "endpoint_id": self.workspace.embedder.pk,
+            # the admin's
+            "app_label": "accounts",
+            "content_type_id": 1,
+            "url": "somewhere/",
+        }
+
+    def path(self, address: Address) -> str:
+        values = self.values()
+        if address.is_admin:
+            # The admin's pages of one row know their model; the two that do not are about a user.
+            admin = getattr(address.pattern.callback, "model_admin", None)
+            row = self._row_of(admin.model if admin else User)
+            values |= dict.fromkeys(("object_id", "id"), row.pk)
+        return address.path(values)
+
+    def _row_of(self, model: type[Model]) -> Model:
+        rows = (
+            self.manager, self.key, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
+            self.document, self.session, self.answer,
+        )  # fmt: skip
+        return next(row for row in rows if isinstance(row, model))
