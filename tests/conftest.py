@@ -21,7 +21,8 @@ from ragsite.embedded.service import running
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        item.add_marker(_mark(item))
+        if not any(item.get_closest_marker(name) for name in ("browser", "integration")):
+            item.add_marker(_mark(item))
 
 
 def _mark(item: pytest.Item) -> str:

@@ -67,8 +67,8 @@ def _run(started: float, *, verbose: bool) -> None:
     model = model_choice.from_environment(settings.DATA_DIR, our_ports)
     services = [PROCESSES[name]() for name in wanted(has_llm=isinstance(model, model_choice.Local))]
     _check_ports({service.name for service in services})
-    is_first = not (settings.DATA_DIR / "handbook.sha256").exists()
-    say(f"Starting Ragsite in {settings.DATA_DIR}" + (" for the first time" if is_first else ""))
+    has_demo, has_login = (settings.DATA_DIR / "handbook.sha256").exists(), _password_file().exists()
+    say(f"Starting Ragsite in {settings.DATA_DIR}")
     names = [service.name for service in services]
     with (
         following(_LOGS, [*names, "supervisord"], settings.DATA_DIR, verbose=verbose),
@@ -76,10 +76,10 @@ def _run(started: float, *, verbose: bool) -> None:
     ):
         try:
             _start_all(supervisor, {service.name: service for service in services})
-            if is_first:
+            if not has_demo:
                 _command("welcome")
-            _greet(time.monotonic() - started, is_first=is_first)
-            if not is_first:
+            _greet(time.monotonic() - started, is_new_login=not has_login)
+            if has_demo:
                 _command("welcome")
             _watch(supervisor)
         finally:
@@ -121,18 +121,22 @@ def _command(name: str) -> None:
         )
     if done.returncode:
         raise EmbeddedError(tail(log).removeprefix("CommandError: "))
-    if name == "welcome":
-        say(tail(log))
+    if name == "welcome" and (said := tail(log)):
+        say(f"  {said}")
 
 
-def _greet(took_s: float, *, is_first: bool) -> None:
+def _greet(took_s: float, *, is_new_login: bool) -> None:
     say(f"\n  Ragsite is up after {took_s:.1f} s: {paint(settings.SITE_URL, 1)}")
-    file = settings.DATA_DIR / "admin_password"
-    if file.exists() and is_first:
+    file = _password_file()
+    if file.exists() and is_new_login:
         say(f"  Log in as {paint('admin', 1)} with {paint(file.read_text().strip(), 1)}, kept in {file}")
     elif file.exists():
         say(f"  The first login is admin, with the password in {file}")
     say("  Ctrl-C stops everything.\n")
+
+
+def _password_file() -> Path:
+    return settings.DATA_DIR / "admin_password"
 
 
 def _watch(supervisor: Supervisor) -> None:

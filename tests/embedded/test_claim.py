@@ -12,6 +12,8 @@ from ragsite.embedded import postgres, valkey
 from ragsite.embedded.claim import AlreadyRunning, claimed, end_leftovers
 from ragsite.embedded.service import MARK, running
 
+pytestmark = pytest.mark.integration
+
 
 @contextmanager
 def sleeper(mark: str, *, is_stubborn: bool = False) -> Iterator[subprocess.Popen[bytes]]:

@@ -9,6 +9,8 @@ import pytest
 from ragsite.embedded import external, postgres, valkey
 from ragsite.embedded.service import EmbeddedError, running
 
+pytestmark = pytest.mark.integration
+
 
 def url_of(data_dir: Path, user: str = "ragsite", password: str = "", database: str = "postgres") -> str:
     host = quote(str(data_dir / "postgres"), safe="")
@@ -17,7 +19,7 @@ def url_of(data_dir: Path, user: str = "ragsite", password: str = "", database: 
 
 
 @pytest.fixture
-def bare_server(services: None, tmp_path: Path) -> Iterator[Path]:
+def bare_server(tmp_path: Path) -> Iterator[Path]:
     """A PostgreSQL that finds no extensions on its disk."""
     service = postgres.service(tmp_path)
     argv = (*service.argv, "-c", "extension_control_path=/nowhere")
@@ -26,7 +28,7 @@ def bare_server(services: None, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def server(services: None, tmp_path: Path) -> Iterator[Path]:
+def server(tmp_path: Path) -> Iterator[Path]:
     with running(replace(postgres.service(tmp_path), after_start=None), tmp_path / "postgres.log"):
         yield tmp_path
 
@@ -79,6 +81,6 @@ def test_a_redis_out_of_reach_is_named_without_its_password(url: str) -> None:
     assert "hidden" not in str(caught.value)
 
 
-def test_a_redis_that_answers_is_fine(services: None, tmp_path: Path) -> None:
+def test_a_redis_that_answers_is_fine(tmp_path: Path) -> None:
     with running(valkey.service(tmp_path), tmp_path / "valkey.log"):
         external.check_redis(valkey.url(tmp_path))

@@ -10,6 +10,8 @@ import pytest
 from ragsite.embedded import postgres, unprivileged
 from ragsite.embedded.service import EmbeddedError, running
 
+pytestmark = pytest.mark.integration
+
 
 def connect(data_dir: Path) -> "psycopg.Connection[tuple[Any, ...]]":
     found = postgres.django_settings("", data_dir)
@@ -27,17 +29,17 @@ def connect(data_dir: Path) -> "psycopg.Connection[tuple[Any, ...]]":
     params=["plain", "with spaces and ß", "a comma, 100%", "long" * 30], ids=lambda name: name[:20]
 )
 def data_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return tmp_path / request.param
+    return tmp_path / str(request.param)
 
 
 @pytest.fixture
-def cluster(services: None, tmp_path: Path) -> Iterator[Path]:
-    """A data directory with a running server. Marked as integration by `services`."""
+def cluster(tmp_path: Path) -> Iterator[Path]:
+    """A data directory with a running server."""
     with running(postgres.service(tmp_path), tmp_path / "postgres.log"):
         yield tmp_path
 
 
-def test_runs_with_the_extensions_we_need_wherever_its_data_lies(services: None, data_dir: Path) -> None:
+def test_runs_with_the_extensions_we_need_wherever_its_data_lies(data_dir: Path) -> None:
     with running(postgres.service(data_dir), data_dir / "postgres.log"), connect(data_dir) as connection:
         names = {row[0] for row in connection.execute("select extname from pg_extension")}
     assert {"vector", "pg_trgm", "unaccent"} <= names
@@ -59,7 +61,7 @@ def test_asks_for_the_password_and_keeps_it_private(cluster: Path) -> None:
     assert stat.S_IMODE((cluster / "postgres").stat().st_mode) == 0o700
 
 
-def test_data_is_there_again_after_kill_9(services: None, tmp_path: Path) -> None:
+def test_data_is_there_again_after_kill_9(tmp_path: Path) -> None:
     with running(postgres.service(tmp_path), tmp_path / "postgres.log") as process:
         with connect(tmp_path) as connection:
             connection.execute("create table kept as select 42 as number")
@@ -69,7 +71,7 @@ def test_data_is_there_again_after_kill_9(services: None, tmp_path: Path) -> Non
         assert connection.execute("select number from kept").fetchone() == (42,)
 
 
-def test_starts_although_the_old_process_id_belongs_to_somebody_else(services: None, tmp_path: Path) -> None:
+def test_starts_although_the_old_process_id_belongs_to_somebody_else(tmp_path: Path) -> None:
     with running(postgres.service(tmp_path), tmp_path / "postgres.log"):
         pass
     lock = f"{os.getpid()}\n{tmp_path}/postgres/data\n1\n5432\n{tmp_path}/postgres\n\n"
@@ -79,7 +81,7 @@ def test_starts_although_the_old_process_id_belongs_to_somebody_else(services: N
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_a_first_start_that_was_killed_is_begun_again(services: None, tmp_path: Path) -> None:
+def test_a_first_start_that_was_killed_is_begun_again(tmp_path: Path) -> None:
     half = tmp_path / "postgres" / "data.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")

@@ -7,9 +7,11 @@ from ragsite.celery import app
 from ragsite.embedded import valkey
 from ragsite.embedded.service import running
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize("name", ["plain", "with spaces and ß", "long" * 30], ids=lambda name: name[:20])
-def test_keeps_what_was_written_through_kill_9(services: None, tmp_path: Path, name: str) -> None:
+def test_keeps_what_was_written_through_kill_9(tmp_path: Path, name: str) -> None:
     data_dir = tmp_path / name
     with running(valkey.service(data_dir), data_dir / "valkey.log") as process:
         with redis.Redis.from_url(valkey.url(data_dir)) as client:
@@ -23,7 +25,7 @@ def test_keeps_what_was_written_through_kill_9(services: None, tmp_path: Path, n
         assert client.get("kept") == b"yes"
 
 
-def test_celery_reaches_it_through_a_path_with_spaces(services: None, tmp_path: Path) -> None:
+def test_celery_reaches_it_through_a_path_with_spaces(tmp_path: Path) -> None:
     data_dir = tmp_path / "two words"
     with running(valkey.service(data_dir), data_dir / "valkey.log"):
         with app.connection_for_write(url=valkey.celery_url(valkey.url(data_dir))) as connection:

@@ -13,10 +13,12 @@ DIMENSIONS = 8
 
 
 class _Handler(BaseHTTPRequestHandler):
+    dimensions = DIMENSIONS
+
     def do_POST(self) -> None:
         asked = embed_rerank.read_request(self.rfile.read(int(self.headers["Content-Length"])))
         if isinstance(asked, embed_rerank.EmbeddingsRequest):
-            vectors = [embed(text, DIMENSIONS) for text in asked.input]
+            vectors = [embed(text, self.dimensions) for text in asked.input]
             reply = embed_rerank.embeddings_reply(vectors, "fake")
         else:
             words = set(asked.query.lower().split())
@@ -33,9 +35,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_in_thread() -> Iterator[str]:
+def running_in_thread(dimensions: int = DIMENSIONS) -> Iterator[str]:
     """Yield the address of a container that embeds by words and scores by words in common."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    handler = type("_Handler", (_Handler,), {"dimensions": dimensions})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

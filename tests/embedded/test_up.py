@@ -1,0 +1,222 @@
+"""The real command, with its real processes; only the model container is a stand-in."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import psycopg
+import pytest
+
+from ragsite.embedded import postgres
+from ragsite.embedded.service import MARK, EmbeddedError
+from ragsite.embedded.up import check_room
+from tests.fakes.model_container import running_in_thread
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+REPLACES = ("RAGSITE_", "DATABASE_URL", "REDIS_URL", "OPENAI_", "DJANGO_SETTINGS_MODULE")
+
+
+@dataclass
+class Up:
+    """A `manage.py up` that was started."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, words: str, within_s: float = 120) -> str:
+        deadline = time.monotonic() + within_s
+        while words not in self.said:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.1)
+        return self.said
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Site:
+    """A data directory and ports of its own."""
+
+    def __init__(self, root: Path, home: Path, container: str) -> None:
+        self.root, self.data_dir, self.port = root, home / "a place with spaces", free_port()
+        self.variables = {
+            "RAGSITE_DATA_DIR": str(self.data_dir),
+            "RAGSITE_PORT": str(self.port),
+            "RAGSITE_SERVING_URL": container,
+            "RAGSITE_LLM": "off",
+        }
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def up(self, **more: str) -> Iterator[Up]:
+        log = self.data_dir.parent / "up.log"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(REPLACES)}
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"],
+                cwd=self.root,
+                env={**kept, **self.variables, **more},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield Up(process, log)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(60)
+
+    def processes(self) -> dict[int, str]:
+        """Return the command lines of all that runs in this directory."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                environment = Path(f"/proc/{pid}/environ").read_bytes()
+                directory = os.readlink(f"/proc/{pid}/cwd")
+                command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue
+            if f"{MARK}={self.data_dir}".encode() in environment or directory.startswith(str(self.data_dir)):
+                found[int(pid)] = command
+        return found
+
+    def pid_of(self, words: str) -> int:
+        return min(pid for pid, command in self.processes().items() if words in command)
+
+    def query(self, sql: str) -> object:
+        found = postgres.django_settings("", self.data_dir)
+        names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+        with psycopg.connect(**{key: found[name] for key, name in names.items()}) as connection:
+            row = connection.execute(sql.encode()).fetchone()
+        return row and row[0]
+
+
+@pytest.fixture(scope="module")
+def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_in_thread(dimensions=384) as container:
+        yield Site(root, tmp_path_factory.mktemp("up"), container)
+
+
+def test_one_command_makes_a_site_with_a_login_and_a_filled_demo_workspace(site: Site) -> None:
+    with site.up() as up:
+        said = up.wait_for("Ctrl-C stops everything.")
+        password = (site.data_dir / "admin_password").read_text().strip()
+        assert f"Log in as admin with {password}" in said
+        assert site.url in said
+        assert "The workspace “Ragsite handbook” holds" in said
+        with urlopen(f"{site.url}/health/") as reply:
+            assert reply.status == 200
+        assert site.query("select bool_and(status = 'ready') from documents_document") is True
+        assert up.end(signal.SIGINT) == 0
+        assert up.said.endswith("Stopped.\n")
+    assert site.processes() == {}
+
+
+def test_a_second_start_has_the_data_and_neither_doubles_nor_resets_it(site: Site) -> None:
+    with site.up() as up:
+        up.wait_for("Ctrl-C stops everything.")
+        assert "with the password in" in up.said
+        counts = site.query("select count(*) from documents_document")
+        site.query("update models_registry_endpoint set rank = 77 where provider = 'quotes' returning 1")
+    with site.up() as up:
+        up.wait_for("Ctrl-C stops everything.")
+        assert site.query("select count(*) from documents_document") == counts
+        assert site.query("select rank from models_registry_endpoint where provider = 'quotes'") == 77
+
+
+def test_what_crashes_is_started_again_and_a_second_up_is_told_where_the_first_is(site: Site) -> None:
+    with site.up() as first:
+        first.wait_for("Ctrl-C stops everything.")
+        with site.up() as second:
+            assert second.process.wait(30) == 1
+            assert re.search(
+                rf"already running in .*, at {site.url} \(process {first.process.pid}\)", second.said
+            )
+        for name in ("uvicorn", "postgres -D"):
+            before = site.pid_of(name)
+            os.kill(before, signal.SIGKILL)
+            wait_until(lambda name=name, before=before: site.pid_of(name) != before)
+        wait_until(lambda: site.query("select 1") == 1)
+
+
+@pytest.mark.parametrize("victim", ["manage.py up", "supervisor.supervisord"])
+def test_the_next_start_works_after_kill_9(site: Site, victim: str) -> None:
+    with site.up() as up:
+        up.wait_for("Ctrl-C stops everything.")
+        if victim == "manage.py up":
+            up.end(signal.SIGKILL)
+            assert site.processes() != {}
+        else:
+            os.kill(site.pid_of(victim), signal.SIGKILL)
+            assert up.process.wait(60) == 1
+            assert "The supervisor was ended by somebody else" in up.said
+            assert site.processes() == {}
+    with site.up() as up:
+        up.wait_for("Ctrl-C stops everything.")
+        assert up.end() == 0
+    assert site.processes() == {}
+
+
+def test_a_port_in_use_is_told_before_anything_starts(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", site.port)), site.up() as up:
+        assert up.process.wait(30) == 1
+    assert f"Port {site.port} is in use by process {os.getpid()}" in up.said
+    assert "set RAGSITE_PORT" in up.said
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(site: Site) -> None:
+    with site.up(DATABASE_URL="postgresql://me:hidden@127.0.0.1:1/rag") as up:
+        assert up.process.wait(60) == 1
+    assert "DATABASE_URL: cannot use 127.0.0.1:1" in up.said
+    assert "hidden" not in up.said
+    assert "Traceback" not in up.said
+    assert site.processes() == {}
+
+
+def test_a_disk_with_too_little_room_is_told_with_both_numbers(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedError, match=r"\d+ MB are free .* and 1000000000000 MB are needed"):
+        check_room(tmp_path, 10**12)
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        EmbeddedError, match=r"RAGSITE_DATA_DIR=.*/file/data cannot be written: Not a directory"
+    ):
+        check_room(tmp_path / "file" / "data", 1)
+
+
+def wait_until(condition: object, within_s: float = 60) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            if condition():
+                return
+        except (ValueError, psycopg.OperationalError):  # not there yet
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
