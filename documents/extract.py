@@ -85,15 +85,16 @@ def _environment(scratch: str) -> dict[str, str]:
 
 def _wait(child: subprocess.Popen[bytes], timeout_s: float, still_wanted: Callable[[], bool]) -> None:
     deadline = time.monotonic() + timeout_s
-    while child.poll() is None:
-        if not still_wanted():
-            raise Unwanted
-        if time.monotonic() > deadline:
+    while still_wanted():
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
             raise Unreadable(
                 f"Reading it took longer than {timeout_s:.0f} seconds. Split it, and add the parts."
             )
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(0.5)
+            child.wait(min(left_s, 0.5))
+            return
+    raise Unwanted
 
 
 def _read(reply: IO[bytes]) -> Extraction:

@@ -20,7 +20,7 @@ from workspaces.models import Workspace
 
 from .media_types import MediaType, NotAccepted, recognise
 from .models import Document
-from .tasks import ask_for_worker
+from .tasks import ask_soon
 
 _S = Document.Status
 MAX_TITLE_CHARACTERS = 300
@@ -176,4 +176,4 @@ def _record(document: Document, user: User | None) -> None:
 
 
 def _ask_after_commit(document_id: UUID) -> None:
-    transaction.on_commit(partial(ask_for_worker, document_id))
+    transaction.on_commit(partial(ask_soon, document_id))

@@ -164,6 +164,7 @@ def _package(names: set[str], mimetype: str) -> MediaType:
 
 def _ole(file: BinaryIO, head: bytes) -> MediaType:
     """Tell what an OLE file holds by the names in its directory ([MS-CFB] 2.2, 2.6)."""
+    head = head.ljust(512, b"\0")  # a header cut short leads nowhere, which ends as unknown
     sector_size = 1 << min(struct.unpack_from("<H", head, 30)[0], 12)
     file.seek((struct.unpack_from("<I", head, 48)[0] + 1) * sector_size)
     directory = file.read(HEAD_BYTES)

@@ -1,6 +1,7 @@
 """What workers do. Postgres is the truth; the broker only carries reminders, and may lose them."""
 
 import logging
+import time
 from uuid import UUID
 
 from celery import shared_task
@@ -13,6 +14,8 @@ from .models import Document
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 500  # reminders per round: more would only wait in the broker
+_SKIP_S = 30.0
+_skip_until = 0.0  # of time.monotonic(), in this process
 
 
 @shared_task(name="documents.ingest")
@@ -27,6 +30,13 @@ def recover() -> None:
     for document_id in due[:_AT_ONCE]:
         if not ask_for_worker(document_id):
             return
+
+
+def ask_soon(document_id: UUID) -> None:
+    """Queue the document, unless the broker was away a moment ago: finding out takes seconds each time."""
+    global _skip_until
+    if time.monotonic() >= _skip_until and not ask_for_worker(document_id):
+        _skip_until = time.monotonic() + _SKIP_S
 
 
 def ask_for_worker(document_id: UUID) -> bool:

@@ -14,7 +14,7 @@ from kreuzberg import ExtractionConfig, KreuzbergError, PageConfig
 from . import html, markdown
 from .encodings import decode
 from .outline import outline
-from .types import DAMAGED, ENCRYPTED, Block, ExtractedSection, Unreadable
+from .types import DAMAGED, ENCRYPTED, TOO_BIG, Block, ExtractedSection, Unreadable
 
 VERSION = kreuzberg.__version__
 
@@ -66,8 +66,13 @@ def _run(path: Path, media_type: str, **config: Any) -> Any:
     try:
         return kreuzberg.extract_bytes_sync(_prepared(path.read_bytes(), media_type), media_type, settings)
     except KreuzbergError as error:
-        is_protected = re.search(r"password|encrypt", str(error), re.IGNORECASE)
-        raise Unreadable(ENCRYPTED if is_protected else DAMAGED) from error
+        raise Unreadable(_sentence(str(error))) from error
+
+
+def _sentence(said: str) -> str:
+    if re.search(r"password|encrypt", said, re.IGNORECASE):
+        return ENCRYPTED
+    return TOO_BIG if "Security limit exceeded" in said or "too large" in said else DAMAGED
 
 
 def _prepared(data: bytes, media_type: str) -> bytes:

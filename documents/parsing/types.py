@@ -44,4 +44,5 @@ NO_TEXT = (
     "There is no text in it. If it is a scan, run text recognition (OCR) over it first: "
     "Ragsite does not read pictures yet."
 )
+TOO_BIG = "It unpacks to more than can be read at once. Split it, and add the parts."
 TOO_LONG = "It holds more than {limit:,} characters. Split it, and add the parts."

@@ -1,0 +1,43 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from documents.models import Document
+from tests import factories
+from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
+from workspaces.models import Workspace
+
+DIMENSIONS = 8
+
+
+@pytest.fixture
+def embeddings() -> Iterator[OpenAIServer]:
+    """An embedding server that counts what it is asked."""
+    with running_in_thread(behaviour=Behaviour(dimensions=DIMENSIONS)) as server:
+        yield server
+
+
+@pytest.fixture
+def workspace(transactional_db: None, embeddings: OpenAIServer) -> Workspace:
+    return factories.workspace(
+        embedder=factories.embedder(base_url=embeddings.base_url, dimensions=DIMENSIONS),
+        languages=["en", "de"],
+        chunk_size=200,
+        chunk_overlap=40,
+    )
+
+
+def embedded(server: OpenAIServer) -> list[str]:
+    """Every text the server was asked to embed, in order."""
+    return [
+        text
+        for request in server.requests
+        if request.path == "/v1/embeddings"
+        for text in request.body["input"]
+    ]
+
+
+def states(document: Document) -> dict[str, Any]:
+    document.refresh_from_db()
+    return {"status": document.status, "stage": document.stage, "attempt": document.attempt}

@@ -1,0 +1,243 @@
+import io
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from documents.extract import Extraction, Unreadable, Unwanted, extract
+from documents.media_types import recognise
+from tests.documents import files
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Extraction]:
+    def read(name: str, content: bytes, parser: str = "fast", **limits: object) -> Extraction:
+        path = tmp_path / "stored"
+        path.write_bytes(content)
+        return extract(path, recognise(io.BytesIO(content), name).name, parser, **limits)  # type: ignore[arg-type]
+
+    return read
+
+
+Read = Callable[..., Extraction]
+
+
+def paths(found: Extraction) -> list[tuple[str, ...]]:
+    return [section.title_path for section in found.sections]
+
+
+def text(found: Extraction) -> str:
+    return "\n".join(section.text for section in found.sections)
+
+
+def test_a_pdf_gives_a_section_per_page(read: Read) -> None:
+    found = read("a.pdf", files.pdf("The first page\nspeaks of pumps", "The second page\nspeaks of valves"))
+    assert [section.page for section in found.sections] == [1, 2]
+    assert found.page_count == 2
+    assert "pumps" in found.sections[0].text
+    assert "valves" in found.sections[1].text
+
+
+def test_word_headings_become_paths(read: Read) -> None:
+    found = read("a.docx", files.docx())
+    assert paths(found) == [("Handbook",), ("Handbook", "Leave"), ("Travel",)]
+    assert found.sections[1].text.startswith("Leave\n\nYou have 26 days")
+    assert "| 2026 | 26 |" in found.sections[1].text
+
+
+def test_slides_have_numbers_titles_notes_and_tables(read: Read) -> None:
+    found = read("a.pptx", files.pptx())
+    assert [(section.page, section.title_path) for section in found.sections] == [
+        (1, ("Safety first",)),
+        (2, ("Prices",)),
+    ]
+    assert found.page_count == 2
+    assert "goggles" in found.sections[0].text
+    assert "Show the film" in found.sections[0].text
+    assert "Gasket" in found.sections[1].text
+
+
+def test_each_sheet_is_a_section(read: Read) -> None:
+    found = read("a.xlsx", files.xlsx())
+    assert paths(found) == [("Cups",), ("Costs",)]
+    assert "| Blues | 1 |" in found.sections[0].text
+
+
+def test_markdown_is_kept_as_written(read: Read) -> None:
+    source = "intro\n\n# Guide\n\n## Install\n\nRun *it*.\n\n```\n# no heading\n```\n\nUsage\n-----\n\nAsk.\n"
+    found = read("a.md", source.encode())
+    assert paths(found) == [(), ("Guide", "Install"), ("Guide", "Usage")]
+    assert found.sections[1].text == "# Guide\n\n## Install\n\nRun *it*.\n\n```\n# no heading\n```"
+    assert found.sections[2].text.startswith("Usage\n-----")
+
+
+def test_a_web_page_loses_what_is_not_its_text(read: Read) -> None:
+    page = """<!DOCTYPE html><html><head><title>T</title><style>p{}</style></head><body><nav>Home About</nav>
+    <h1>Leave policy</h1><p>Staff have <a href="/days">25 days</a> of leave.</p><script>var x = 1</script>
+    <p style="display:none">BANANA-7731</p><h2>Parents</h2><p>Ask <b>Ana</b>.</p><footer>Imprint</footer></body></html>"""
+    found = read("a.html", page.encode())
+    assert paths(found) == [("Leave policy",), ("Leave policy", "Parents")]
+    assert "Staff have 25 days of leave." in found.sections[0].text
+    assert "Ask Ana." in found.sections[1].text
+    for unwanted in ("BANANA", "Imprint", "var x", "About", "p{}"):
+        assert unwanted not in text(found)
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["plain", "signed"])
+def test_mail_gives_its_header_and_body(read: Read, signed: bool) -> None:
+    said = text(read("a.eml", files.eml(signed)))
+    assert "Prüfung am Montag" in said
+    assert "ana@example.org" in said
+    assert "The auditor comes at nine.\nBring the ledgers." in said
+
+
+def test_a_book_has_chapters(read: Read) -> None:
+    found = read("a.epub", files.epub())
+    assert ("The lighthouse", "The keeper") in paths(found)
+    assert "He slept by day." in text(found)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_tables_of_text_keep_their_rows(read: Read, separator: str) -> None:
+    rows = "\n".join(separator.join(row) for row in (("Team", "Wins"), ("Blues", "1"), ("Flyers", "2")))
+    assert "| Flyers | 2 |" in text(read("a.tsv" if separator == "\t" else "a.csv", rows.encode()))
+
+
+def test_xml_gives_what_stands_between_its_tags(read: Read) -> None:
+    source = '<?xml version="1.0" encoding="iso-8859-1"?><a><b>Größe</b><c>H<i>2</i>O &amp; more</c><!-- no --></a>'
+    assert text(read("a.xml", source.encode("latin-1"))) == "Größe\nH2O & more"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
+def test_western_text_is_read_in_any_encoding(read: Read, encoding: str) -> None:
+    assert text(read("a.txt", "Größe café naïve, 15,50 €".encode(encoding))) == "Größe café naïve, 15,50 €"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "shift_jis", "euc_jp"])
+def test_japanese_text_is_recognised(read: Read, encoding: str) -> None:
+    said = "日本語の文書です。検索できますか。"
+    assert text(read("a.txt", said.encode(encoding))) == said
+
+
+def test_korean_text_is_recognised(read: Read) -> None:
+    assert text(read("a.txt", "한국어 문서입니다".encode("euc_kr"))) == "한국어 문서입니다"
+
+
+def test_what_postgres_cannot_keep_is_left_out(read: Read) -> None:
+    assert text(read("a.txt", b"alpha\0beta\x07 gamma\r\ndelta")) == "alphabeta gamma\ndelta"
+
+
+def test_a_long_text_is_cut_into_sections_at_paragraphs(read: Read) -> None:
+    found = read("a.txt", (files.PROSE * 400).encode())
+    assert len(found.sections) > 1
+    assert all(len(section.text) <= 20_000 for section in found.sections)
+    assert all(section.text.endswith((".", "valve.")) for section in found.sections)
+    assert text(found).split() == (files.PROSE * 400).split()
+
+
+# --- the layout-aware parser --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "path", "said"),
+    [
+        ("a.docx", files.docx(), ("Handbook", "Leave"), "| 2026 | 26 |"),
+        ("a.pptx", files.pptx(), ("Prices",), "| Gasket | 3 euro |"),
+    ],
+    ids=["docx", "pptx"],
+)
+def test_the_layout_parser_gives_the_same_shape(
+    read: Read, name: str, content: bytes, path: tuple[str, ...], said: str
+) -> None:
+    found = read(name, content, "layout")
+    assert found.parser == "unstructured"
+    assert path in paths(found)
+    assert said in text(found)
+
+
+def test_the_layout_parser_leaves_pdfs_to_the_fast_one(read: Read) -> None:
+    assert read("a.pdf", files.pdf("Only the fast one reads this"), "layout").parser == "kreuzberg"
+
+
+# --- what cannot be read ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("locked.pdf", files.pdf("secret", password="x"), "protected by a password"),
+        ("scan.pdf", files.scan(), "run text recognition"),
+        ("cut.pdf", files.pdf("whole")[:200], "damaged"),
+        ("blank.txt", b" \n \t\n", "no text in it"),
+        ("rules.txt", b"-----\n=====\n", "no text in it"),
+        (
+            "laughs.xml",
+            b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY a "lol">]><d>&a;</d>',
+            "entities of its own",
+        ),
+    ],
+)
+def test_unreadable_files_say_why(read: Read, name: str, content: bytes, words: str) -> None:
+    with pytest.raises(Unreadable, match=words):
+        read(name, content)
+
+
+def test_a_broken_office_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "stored").write_bytes(
+        files.archive({"[Content_Types].xml": "<x/>", "word/document.xml": "<broken"})
+    )
+    with pytest.raises(Unreadable, match="damaged"):
+        extract(
+            tmp_path / "stored", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+        )
+
+
+def test_a_bomb_that_admits_its_size_is_not_unpacked(read: Read) -> None:
+    with pytest.raises(Unreadable, match="unpacks to more"):
+        read("bomb.docx", files.docx_bomb(120, admits=True))
+
+
+def test_a_bomb_that_lies_meets_the_memory_limit(read: Read) -> None:
+    with pytest.raises(Unreadable, match=r"more than the 0\.6 GB of memory allowed"):
+        read("bomb.docx", files.docx_bomb(120, admits=False), memory_bytes=600 * 2**20)
+
+
+def test_a_slow_file_is_given_up(read: Read) -> None:
+    with pytest.raises(Unreadable, match="took longer than"):
+        read("slow.txt", b"words", timeout_s=0.001)
+
+
+def test_reading_stops_when_nobody_wants_it(read: Read) -> None:
+    with pytest.raises(Unwanted):
+        read("a.txt", b"words", still_wanted=lambda: False)
+
+
+def test_text_that_never_ends_is_too_much(read: Read) -> None:
+    with pytest.raises(Unreadable, match="more than 20,000,000 characters"):
+        read("long.txt", b"word " * 4_100_000)
+
+
+def test_the_reader_dies_with_its_worker(tmp_path: Path, root: Path) -> None:
+    endless = tmp_path / "endless"
+    os.mkfifo(endless)
+    code = f"from documents.extract import *; from pathlib import Path; extract(Path({str(endless)!r}), 'text/plain')"
+    worker = subprocess.Popen([sys.executable, "-c", code], cwd=root)
+    writing = os.open(endless, os.O_WRONLY)  # returns when the reader has opened its end
+    worker.kill()
+    worker.wait()
+    with pytest.raises(BrokenPipeError):  # nobody reads any more
+        write_for(10, writing)
+    os.close(writing)
+
+
+def write_for(seconds: float, file: int) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        os.write(file, b"words")
+        time.sleep(0.02)
