@@ -30,9 +30,9 @@ _SAME = 0.8  # of the shorter one's words
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _NO_SPACES = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
-# Characters that carry grammar rather than matter: Chinese particles and question words, Japanese kana particles.
+# Characters of grammar rather than of matter: Chinese particles and question words, Japanese hiragana.
 _CJK_FUNCTION = re.compile(
-    r"[的了是在和与與及或也都而着著过過吗嗎呢吧啊个個这這那哪谁誰什么麼怎几幾多少为為被把从從到对對于於之其を]"
+    "[的了是在和与與及或也都而着著过過吗嗎呢吧啊个個这這那哪谁誰什么麼怎几幾多少为為被把从從到对對于於之其\u3040-\u309f]"
 )
 
 Terms = frozenset[str]

@@ -50,8 +50,8 @@ def answer(request: ChatRequest) -> str:
 
 def _cited(quote: Quote) -> str:
     if quote.kind == "code":
-        ticks = "``" if "`" in quote.text else "`"
-        return f"{ticks} {quote.text} {ticks} [{quote.number}]"
+        code = f"`` {quote.text} ``" if "`" in quote.text else f"`{quote.text}`"
+        return f"{code} [{quote.number}]"
     # A chunk may begin in the middle of a sentence.
     is_cut = quote.position == 0 and quote.text[:1].islower()
     return f"{'… ' if is_cut else ''}{quote.text} [{quote.number}]"

@@ -21,7 +21,7 @@ import math
 import re
 import struct
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
@@ -66,6 +66,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    client_port: int  # tells connections apart
 
 
 @dataclass
@@ -115,8 +116,11 @@ class OpenAIServer:
 
     async def wait_abandoned(self, count: int = 1, timeout_s: float = 5) -> None:
         """Return when `count` clients have left their streams. Raises TimeoutError."""
+        await self.wait_until(lambda: self.abandoned >= count, timeout_s)
+
+    async def wait_until(self, happened: Callable[[], object], timeout_s: float = 5) -> None:
         async with asyncio.timeout(timeout_s):
-            while self.abandoned < count:  # noqa: ASYNC110 - an Event belongs to one loop, tests to several
+            while not happened():  # noqa: ASYNC110 - an Event belongs to one loop; this is asked from several
                 await asyncio.sleep(0.005)
 
     def behaviour_of(self, model: str) -> Behaviour:
@@ -134,7 +138,8 @@ class OpenAIServer:
 
     async def _receive(self, request: web.Request) -> tuple[dict[str, Any], Behaviour]:
         body = await request.json()
-        self.requests.append(Received(request.path, dict(request.headers), body))
+        port = request.transport.get_extra_info("peername")[1] if request.transport else 0
+        self.requests.append(Received(request.path, dict(request.headers), body, port))
         return body, self.behaviour_of(body["model"])
 
     def _refusal(self, model: str, how: Behaviour) -> web.Response | None:
