@@ -1,54 +1,6 @@
 // An answer while it is written: events from its log in, plain text and one quiet line out.
 
-/** Text that only grows at its end: what was read stays where it is, and it is never taken for HTML. */
-class LiveText {
-  #block = null;
-  #breaks = ""; // line breaks that wait for the words after them
-
-  constructor(element) {
-    this.element = element;
-  }
-
-  append(text) {
-    for (const part of text.split(/(\n+)/)) {
-      if (part.startsWith("\n")) this.#breaks += part;
-      else if (part) this.#write(part);
-    }
-  }
-
-  clear() {
-    this.element.replaceChildren();
-    this.#block = null;
-    this.#breaks = "";
-  }
-
-  #write(words) {
-    if (this.#beginsBlock(words)) {
-      this.element.append(this.#breaks);
-      this.#block = document.createElement("p");
-      this.#block.dir = "auto";
-      this.#block.append("");
-      this.element.append(this.#block);
-      this.#block.firstChild.appendData(words);
-    } else {
-      this.#block.firstChild.appendData(this.#breaks + words);
-    }
-    this.#breaks = "";
-    if (this.#block.firstChild.length < 40) this.#block.classList.toggle("is-code", this.#isFence());
-  }
-
-  /** Paragraphs and code become blocks of their own, so that the finished answer has the same shape. */
-  #beginsBlock(words) {
-    if (!this.#block) return true;
-    if (!this.#breaks) return false;
-    if (this.#isFence()) return /\n```[ \t]*$/.test(this.#block.firstChild.data);
-    return this.#breaks.length > 1 || words.startsWith("``");
-  }
-
-  #isFence() {
-    return this.#block.firstChild.data.startsWith("```");
-  }
-}
+import { LiveText } from "./chat-text.js";
 
 const STATUS = {
   queued: ({ position }) => (position ? `Waiting, ${position} before it` : "Next in line"),

@@ -142,7 +142,8 @@ export class Composer {
     const menu = picker.querySelector(".picker-menu");
     menu.classList.toggle("is-below", below > above);
     menu.style.maxHeight = `${Math.min(460, Math.max(above, below) - 16)}px`;
-    picker.querySelector("input:checked, input")?.focus({ preventScroll: true });
+    const first = picker.querySelector("input:invalid") ?? picker.querySelector("input:checked, input");
+    first?.focus({ preventScroll: true });
   }
 
   #label(input) {

@@ -27,12 +27,8 @@ export class Conversation {
   }
 
   /** Say beneath the questions on their way why they wait. */
-  notePending(isOnline) {
-    for (const turn of this.#pending.values()) {
-      if (!turn.classList.contains("is-refused")) {
-        note(turn, isOnline ? "Sending…" : "Kept here until the connection is back.");
-      }
-    }
+  notePending(words) {
+    for (const turn of this.#pending.values()) note(turn, words);
   }
 
   /** The server has the question: its answers begin. */

@@ -206,7 +206,12 @@ function show() {
   showBanner();
   showQueue();
   showButtons();
-  conversation.notePending(state.isOnline);
+  conversation.notePending(pendingWords());
+}
+
+function pendingWords() {
+  if (state.isLoggedOut) return "Kept here until you have logged in.";
+  return state.isOnline ? "Sending…" : "Kept here until the connection is back.";
 }
 
 function showBanner() {

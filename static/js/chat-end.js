@@ -1,0 +1,5 @@
+// Runs before the first paint, so that a session opens at its end instead of jumping there.
+{
+  const scroller = document.querySelector("[data-scroller]");
+  scroller.scrollTop = scroller.scrollHeight;
+}
