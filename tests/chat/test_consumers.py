@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 import uvicorn
 import websockets
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.test import Client
 
@@ -20,6 +19,7 @@ from chat.threads import in_thread
 from ragsite.asgi import application
 from tests import factories
 from tests.fakes.openai_server import UNGROUNDED, Behaviour
+from tests.fakes.socket import Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,13 +38,12 @@ def cookie_of(user):
 @asynccontextmanager
 async def connected(cookie, origin="http://localhost", path="/socket"):
     headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode())]
-    socket = WebsocketCommunicator(application, path, headers)
-    is_connected, _ = await socket.connect(timeout=5)
-    assert is_connected
+    socket = Socket(application, path, headers)
+    assert await socket.connect()
     try:
         yield socket
     finally:
-        await socket.disconnect()
+        await socket.leave()
 
 
 def run(text="What is a pump?", **data):
@@ -55,7 +54,7 @@ async def answered(socket):
     """Return the events that come, to the last."""
     events = []
     while not (events and events[-1]["kind"] in ("finished", "stopped", "failed")):
-        said = await socket.receive_json_from(timeout=10)
+        said = await socket.hear()
         assert said["action"] == "event", said
         events += said["data"]["events"]
     return events
@@ -66,8 +65,8 @@ def text_of(events):
 
 
 async def error_of(socket, frame):
-    await socket.send_to(text_data=frame if isinstance(frame, str) else json.dumps(frame))
-    said = await socket.receive_json_from(timeout=5)
+    await socket.say(frame)
+    said = await socket.hear()
     assert said["action"] == "error", said
     return said["data"]
 
@@ -85,8 +84,8 @@ async def test_a_question_is_accepted_and_its_answer_comes_as_events(cookie, end
         mode="chain",
     )
     async with Runner(), connected(cookie) as socket:
-        await socket.send_json_to(message)
-        accepted = await socket.receive_json_from(timeout=5)
+        await socket.say(message)
+        accepted = await socket.hear()
         events = await answered(socket)
     turn = await in_thread(lambda: Turn.objects.get())()
     answer = await in_thread(lambda: Answer.objects.get())()
@@ -107,11 +106,11 @@ async def test_a_question_is_accepted_and_its_answer_comes_as_events(cookie, end
 async def test_a_message_sent_again_over_another_socket_is_the_same_turn(cookie, endpoint, model):
     message = run()
     async with Runner(), connected(cookie) as first, connected(cookie) as second:
-        await asyncio.gather(*[socket.send_json_to(message) for socket in (first, first, second)])
-        said = [await first.receive_json_from(5)]
+        await asyncio.gather(*[socket.say(message) for socket in (first, first, second)])
+        said = [await first.hear()]
         answers = await asyncio.gather(_all(first, 2), _all(second, 1))
     assert said[0]["action"] == "accepted"
-    assert {text for text in answers} == {UNGROUNDED}
+    assert set(answers) == {UNGROUNDED}
     assert len(model.chats) == 1
 
 
@@ -119,7 +118,7 @@ async def _all(socket, accepted):
     """The text of the answer on a socket on which the same message was sent so many times."""
     events = []
     while not (events and events[-1]["kind"] == "finished"):
-        said = await socket.receive_json_from(timeout=10)
+        said = await socket.hear()
         if said["action"] == "event":
             events += said["data"]["events"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
@@ -129,13 +128,13 @@ async def _all(socket, accepted):
 async def test_stop_is_heard_while_an_answer_streams(cookie, endpoint, model):
     model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
     async with Runner(), connected(cookie) as socket:
-        await socket.send_json_to(run())
-        accepted = await socket.receive_json_from(timeout=5)
+        await socket.say(run())
+        accepted = await socket.hear()
         answer_id = accepted["data"]["answers"][0]["answerId"]
         events = []
         while not text_of(events):
-            events += (await socket.receive_json_from(5))["data"]["events"]
-        await socket.send_json_to({"action": "stop", "data": {"answerId": answer_id}})
+            events += (await socket.hear())["data"]["events"]
+        await socket.say({"action": "stop", "data": {"answerId": answer_id}})
         events += await answered(socket)
     assert events[-1]["kind"] == "stopped"
     answer = await in_thread(lambda: Answer.objects.get())()
@@ -146,15 +145,15 @@ async def test_whoever_comes_back_resumes_where_they_were(cookie, endpoint, mode
     model.behaviour = Behaviour(tokens=60, between_tokens_s=0.02)
     async with Runner():
         async with connected(cookie) as socket:
-            await socket.send_json_to(run())
-            accepted = await socket.receive_json_from(timeout=5)
+            await socket.say(run())
+            accepted = await socket.hear()
             answer_id = accepted["data"]["answers"][0]["answerId"]
             events = []
             while len(events) < 10:
-                events += (await socket.receive_json_from(5))["data"]["events"]
+                events += (await socket.hear())["data"]["events"]
         async with connected(cookie) as socket:
             follow = {"answerId": answer_id, "afterSeq": events[-1]["seq"]}
-            await socket.send_json_to({"action": "follow", "data": follow})
+            await socket.say({"action": "follow", "data": follow})
             events += await answered(socket)
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert len(text_of(events).split()) == 60
@@ -165,11 +164,11 @@ async def test_a_page_follows_several_answers_at_once(cookie, ask):
     texts = {str(answer.pk): "" for answer in answers}
     async with connected(cookie) as socket:
         for answer in answers:
-            await socket.send_json_to({"action": "follow", "data": {"answerId": str(answer.pk)}})
+            await socket.say({"action": "follow", "data": {"answerId": str(answer.pk)}})
         async with Runner():
             ended = 0
             while ended < 3:
-                said = (await socket.receive_json_from(10))["data"]
+                said = (await socket.hear())["data"]
                 texts[said["answerId"]] += text_of(said["events"])
                 ended += said["events"][-1]["kind"] == "finished"
     assert set(texts.values()) == {UNGROUNDED}
@@ -178,7 +177,7 @@ async def test_a_page_follows_several_answers_at_once(cookie, ask):
 async def test_acknowledging_is_understood(cookie, ask):
     answer = await in_thread(lambda: ask().answers.get())()
     async with connected(cookie) as socket:
-        await socket.send_json_to({"action": "ack", "data": {"answerId": str(answer.pk), "seq": 3}})
+        await socket.say({"action": "ack", "data": {"answerId": str(answer.pk), "seq": 3}})
         assert await socket.receive_nothing(0.2)
 
 
@@ -187,8 +186,8 @@ async def test_a_page_follows_a_bounded_number_of_answers(cookie, ask, monkeypat
     answers = await in_thread(lambda: [ask().answers.get() for _ in range(3)])()
     async with connected(cookie) as socket:
         for answer in answers[:2]:
-            await socket.send_json_to({"action": "follow", "data": {"answerId": str(answer.pk)}})
-            assert (await socket.receive_json_from(5))["action"] == "event"
+            await socket.say({"action": "follow", "data": {"answerId": str(answer.pk)}})
+            assert (await socket.hear())["action"] == "event"
         error = await error_of(socket, {"action": "follow", "data": {"answerId": str(answers[2].pk)}})
     assert "follows 2 answers" in error["message"]
 
@@ -252,8 +251,8 @@ async def test_a_question_that_is_refused_says_why_and_which(cookie, endpoint, d
 
 async def test_bytes_are_refused(cookie):
     async with connected(cookie) as socket:
-        await socket.send_to(bytes_data=b"\x00")
-        assert (await socket.receive_json_from(5))["action"] == "error"
+        await socket.say(b"\x00")
+        assert (await socket.hear())["action"] == "error"
 
 
 async def test_answers_and_sessions_of_others_are_not_there(ask):
@@ -276,8 +275,8 @@ async def test_answers_and_sessions_of_others_are_not_there(ask):
 @pytest.mark.parametrize("cookie", ["", "sessionid=forged", "sessionid=" + "x" * 5000])
 async def test_a_stranger_is_told_and_sent_away(cookie):
     async with connected(cookie) as socket:
-        assert "Log in" in (await socket.receive_json_from(5))["data"]["message"]
-        assert (await socket.receive_output(5))["code"] == consumers.SIGNED_OUT
+        assert "Log in" in (await socket.hear())["data"]["message"]
+        assert await socket.closed_with() == consumers.SIGNED_OUT
 
 
 def _disable(user, cookie):
@@ -303,21 +302,19 @@ async def test_whoever_may_not_be_here_any_more_is_closed_at_their_next_message(
         await in_thread(lose)(asker, cookie)
         error = await error_of(socket, run())
         assert "signed out" in error["message"]
-        assert (await socket.receive_output(5))["code"] == consumers.SIGNED_OUT
+        assert await socket.closed_with() == consumers.SIGNED_OUT
     assert not await in_thread(Turn.objects.exists)()
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
 async def test_pages_of_other_sites_cannot_connect(cookie, origin):
     headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode())]
-    is_connected, _ = await WebsocketCommunicator(application, "/socket", headers).connect()
-    assert not is_connected
+    assert not await Socket(application, "/socket", headers).connect()
 
 
 async def test_other_addresses_are_refused(cookie):
     headers = [(b"cookie", cookie.encode()), (b"origin", b"http://localhost")]
-    is_connected, _ = await WebsocketCommunicator(application, "/elsewhere", headers).connect()
-    assert not is_connected
+    assert not await Socket(application, "/elsewhere", headers).connect()
 
 
 # --- with a real server --------------------------------------------------------------------------
@@ -328,7 +325,7 @@ async def served():
     """The whole web process under uvicorn; yields its address."""
     server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="on", log_level="warning"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
         await asyncio.sleep(0.01)
     try:
         yield f"ws://localhost:{server.servers[0].sockets[0].getsockname()[1]}/socket"

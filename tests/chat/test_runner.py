@@ -326,7 +326,7 @@ async def test_an_abandoned_answer_that_was_to_stop_keeps_its_words(answer, aske
 async def test_an_answer_that_keeps_killing_its_process_is_given_up(answer, model):
     await abandon(answer, [("delta", {"text": "Half an"})])
     await in_thread(Answer.objects.update)(fence=CLAIMS_MOST)
-    events, row = await ended(answer)
+    _, row = await ended(answer)
     assert "interrupted too often" in row.error
     assert row.text == "Half an"
     assert not model.chats
