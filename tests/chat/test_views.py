@@ -130,7 +130,7 @@ def test_the_default_model_is_the_first_that_is_well(page: Callable[..., str]) -
 
 def test_parameters_stand_at_their_defaults(page: Callable[..., str]) -> None:
     html = page(reverse("chat"))
-    values = dict(re.findall(r'name="(maxTokens|temperature|topP)" value="([^"]+)"', html))
+    values = dict(re.findall(r'name="(maxTokens|temperature|topP)"\s+value="([^"]+)"', html))
     assert values == {"maxTokens": "512", "temperature": "0.1", "topP": "1.0"}
     assert 'name="streaming" checked' in html
     assert 'name="metadata">' in html
