@@ -10,10 +10,14 @@ _ROOT = Path(__file__).resolve().parent.parent
 os.environ["RAGSITE_DATA_DIR"] = os.environ.get("RAGSITE_TEST_DIR") or str(_ROOT / ".ragsite" / "test")
 
 from ragsite.settings import *  # noqa: E402, F403 (the line above must come first)
-from ragsite.settings import STORAGES  # noqa: E402
+from ragsite.settings import INSTALLED_APPS, STORAGES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
 # Hashed names need collectstatic; its own test asks for the real one.
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+# pytest-django's live_server looks for this very name before it serves unhashed files.
+INSTALLED_APPS = [
+    "django.contrib.staticfiles" if app == "ragsite.apps.StaticFiles" else app for app in INSTALLED_APPS
+]
 WHITENOISE_AUTOREFRESH = True  # no scan of STATIC_ROOT, which does not exist
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

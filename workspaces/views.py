@@ -22,7 +22,9 @@ from .provision import delete_workspace
 
 def create(request: UserRequest) -> HttpResponse:
     if not request.user.has_perm("workspaces.add_workspace"):
-        raise PermissionDenied
+        raise PermissionDenied(
+            "To make a workspace of your own, ask an operator for the permission to add workspaces."
+        )
     form = NewWorkspaceForm(request.POST or None)
     if form.is_valid() and (workspace := form.create(request.user)):
         messages.success(request, f"{workspace} is ready. Add the documents it should answer from.")

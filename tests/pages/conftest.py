@@ -1,10 +1,13 @@
+import os
 from collections.abc import Callable, Iterator
 from html import unescape
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
+from playwright.sync_api import Page, sync_playwright
 
 from accounts.models import User
 from tests.fakes.openai_server import OpenAIServer, running_in_thread
@@ -35,3 +38,30 @@ def as_user() -> Callable[[User], Client]:
 def text_of(response: Any) -> str:
     """The page as people read it: entities are characters. Not for tests of escaping."""
     return unescape(response.content.decode())
+
+
+@pytest.fixture
+def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A tab of Chromium on the live site. Fails the test on any error of a script or of the CSP."""
+    # Playwright keeps an event loop in this thread, which Django takes for async code.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
+        )
+        tab = chromium.new_page(base_url=live_server.url)
+        tab.set_default_timeout(10_000)
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+        yield tab
+        chromium.close()
+    assert not errors
+
+
+def log_in(page: Page, user: User) -> None:
+    client = Client()
+    client.force_login(user)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "domain": "localhost", "path": "/"}
+    page.context.add_cookies([cookie])

@@ -1,0 +1,100 @@
+"""What only a browser can show: uploading with progress, live status, selecting, the theme."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from documents.models import Document
+from tests import factories
+from workspaces.models import Role
+
+from .conftest import log_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def workspace(page):
+    made = factories.workspace()
+    log_in(page, factories.member(made, Role.EDITOR))
+    return made
+
+
+def test_each_dropped_file_has_its_own_outcome(page: Page, workspace, tmp_path: Path):
+    for name, content in (("pumps.md", "# Pumps"), ("empty.txt", ""), ("<b>odd</b>.txt", "text")):
+        (tmp_path / name.replace("/", "\u2215")).write_text(content)
+    page.goto(f"/workspaces/{workspace.id}/add/")
+    page.set_input_files("input[type=file]", sorted(tmp_path.iterdir()))
+    expect(page.locator("[data-uploads-title]")).to_have_text("2 added, 1 not")
+    rows = page.locator("[data-upload-list] li")
+    expect(rows.filter(has_text="pumps.md")).to_contain_text("Added. It is being read now.")
+    expect(rows.filter(has_text="empty.txt")).to_contain_text("The file is empty. Choose another one.")
+    expect(rows.filter(has_text="odd")).to_have_attribute("data-status", "done")
+    assert rows.locator("b").count() == 0
+    rows.filter(has_text="pumps.md").get_by_role("link").click()
+    expect(page.locator("h1")).to_have_text("pumps.md")
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_sent(page: Page, workspace, settings):
+    settings.UPLOAD_MAX_BYTES = 1024 * 1024
+    page.goto(f"/workspaces/{workspace.id}/add/")
+    large = {"name": "large.txt", "mimeType": "text/plain", "buffer": b"x" * (1024 * 1024 + 1)}
+    page.set_input_files("input[type=file]", [large])
+    expect(page.locator("[data-upload-list] li")).to_contain_text("It is larger than 1 MB. Split it")
+    assert not workspace.documents.exists()
+
+
+def test_the_table_follows_the_work_and_keeps_what_is_ticked(page: Page, workspace):
+    document = factories.document(
+        workspace, status="processing", stage="embed", progress_total=4, progress_done=1
+    )
+    factories.document(workspace, title="other.txt")
+    page.goto(f"/workspaces/{workspace.id}/")
+    page.get_by_label("Select other.txt").check()
+    expect(page.get_by_role("button", name="Delete 1")).to_be_enabled()
+    expect(page.locator("#documents")).to_contain_text("Embedding 25 %")
+    Document.objects.filter(pk=document.pk).update(progress_done=3)
+    expect(page.locator("#documents")).to_contain_text("Embedding 75 %")
+    Document.objects.filter(pk=document.pk).update(status="ready", chunk_count=4)
+    expect(page.locator("#documents")).to_contain_text("4 passages")
+    expect(page.get_by_label("Select other.txt")).to_be_checked()
+    expect(page.locator("#documents")).not_to_have_attribute("hx-get", "")
+    assert page.locator("#documents[hx-get]").count() == 0
+
+
+def test_several_are_deleted_after_a_question(page: Page, workspace):
+    for _ in range(3):
+        factories.document(workspace)
+    page.goto(f"/workspaces/{workspace.id}/")
+    expect(page.locator("[data-selection-needed]")).to_be_disabled()
+    page.get_by_label("Select all on this page").check()
+    page.get_by_role("button", name="Delete 3").click()
+    page.get_by_role("dialog").get_by_role("button", name="Keep").click()
+    assert workspace.documents.count() == 3
+    page.get_by_role("button", name="Delete 3").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("3 documents, their passages and their files are deleted.")).to_be_visible()
+
+
+def test_the_chosen_theme_stays(page: Page, workspace):
+    page.goto("/workspaces/")
+    page.get_by_label("Your account and the theme").click()
+    page.get_by_role("button", name="Dark").click()
+    page.goto(f"/workspaces/{workspace.id}/")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+@pytest.mark.parametrize("width", [360, 1920])
+def test_no_page_scrolls_sideways(page: Page, workspace, width):
+    workspace.name = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+    workspace.description = workspace.name * 3
+    workspace.save()
+    document = factories.document(workspace, title="x" * 200, status="failed", error="y" * 400)
+    factories.section(document, "z" * 3000, title_path=["z" * 200])
+    page.set_viewport_size({"width": width, "height": 800})
+    for address in ("", f"{workspace.id}/", f"{workspace.id}/add/", f"{workspace.id}/search/",
+                    f"{workspace.id}/documents/{document.id}/"):  # fmt: skip
+        page.goto(f"/workspaces/{address}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
