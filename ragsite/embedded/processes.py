@@ -91,7 +91,7 @@ def _web() -> Service:
 def _python(
     name: str,
     *arguments: str,
-    is_ready: Callable[[], bool] = lambda: True,
+    is_ready: Callable[[], bool] | None = None,
     variables: dict[str, str] | None = None,
     start_grace_s: float = 60,
     stop_grace_s: float = 20,

@@ -22,7 +22,7 @@ class Service:
 
     name: str
     argv: tuple[str, ...]
-    is_ready: Callable[[], bool]  # quick, never raises
+    is_ready: Callable[[], bool] | None = None  # quick, never raises; None: to run is to be ready
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))  # all of it, not additions
     cwd: Path = Path("/")
     prepare: Callable[[], None] | None = None  # before each start; nothing of it may be running
@@ -87,7 +87,7 @@ def _start(service: Service, output: int) -> subprocess.Popen[bytes]:
 
 def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], log_file: Path) -> None:
     deadline = time.monotonic() + service.start_grace_s
-    while not service.is_ready():
+    while service.is_ready and not service.is_ready():
         if process.poll() is not None:
             raise EmbeddedError(f"{service.name} ended with code {process.returncode}:\n{tail(log_file)}")
         if time.monotonic() > deadline:

@@ -73,13 +73,10 @@ class Supervisor:
     def wait(self, service: Service) -> None:
         """Return when the process is ready. Raises EmbeddedError, with the end of its log, when it is not."""
         deadline = time.monotonic() + service.start_grace_s
-        while not (self._state(service.name) == "RUNNING" and service.is_ready()):
-            if self._state(service.name) in {"BACKOFF", "FATAL", "EXITED"}:
-                raise EmbeddedError(f"{service.name} does not start:\n{self._tail(service.name)}")
+        while not self._is_ready(service):
             if time.monotonic() > deadline:
                 raise EmbeddedError(
-                    f"{service.name} is not ready after {service.start_grace_s:.0f} s:\n"
-                    f"{self._tail(service.name)}"
+                    f"{service.name} is not ready after {service.start_grace_s:.0f} s:\n{self._tail(service)}"
                 )
             time.sleep(0.1)
         if service.after_start:
@@ -88,8 +85,11 @@ class Supervisor:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def _state(self, name: str) -> str:
-        return str(self._call("getProcessInfo", name)["statename"])
+    def _is_ready(self, service: Service) -> bool:
+        state = self._call("getProcessInfo", service.name)["statename"]
+        if state in {"BACKOFF", "FATAL", "EXITED"}:
+            raise EmbeddedError(f"{service.name} does not start:\n{self._tail(service)}")
+        return service.is_ready() if service.is_ready else state == "RUNNING"
 
     def _call(self, name: str, *arguments: object) -> Any:
         try:
@@ -97,8 +97,8 @@ class Supervisor:
         except (OSError, HTTPException, Error) as error:
             raise EmbeddedError(f"The supervisor does not answer ({error}). Start again.") from error
 
-    def _tail(self, name: str) -> str:
-        return tail(self._data_dir / "logs" / f"{name}.log")
+    def _tail(self, service: Service) -> str:
+        return tail(self._data_dir / "logs" / f"{service.name}.log")
 
 
 @contextmanager
