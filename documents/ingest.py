@@ -158,9 +158,12 @@ def _embed(claim: Claim, chunks: Sequence[NewChunk]) -> None:
     with claim.stage(Document.Stage.EMBED) as step, _embedder(workspace.embedder.spec()) as embed:
         with claim.guarded(progress_total=len(chunks)):
             known = engine.embedded_hashes(document.pk)
+        is_repetition = bool(known)
         for number, first in enumerate(range(0, len(chunks), BATCH)):
             batch = chunks[first : first + BATCH]
             started = time.monotonic()
+            if is_repetition:  # a batch may have replaced the only chunk that had some text's vector
+                known = engine.embedded_hashes(document.pk)
             fresh = {chunk.content_hash: chunk.text for chunk in batch if chunk.content_hash not in known}
             vectors = dict(zip(fresh, embed(list(fresh.values())) if fresh else (), strict=True))
             with claim.guarded(progress_done=first + len(batch)):

@@ -31,19 +31,29 @@ class Refused(Exception):
 
 
 def add_file(
-    workspace: Workspace, user: User | None, file: File[Any], title: str, language: str | None = None
+    workspace: Workspace,
+    user: User | None,
+    file: File[Any],
+    title: str,
+    language: str | None = None,
+    *,
+    ask_worker: bool = True,
 ) -> Document:
     """Record a file and have it ingested. The same file under the same title is the document we have.
 
     title: as its owner calls it; anything but its last part is dropped. language: one of the workspace's.
-    Raises Refused.
+    ask_worker: False when the caller ingests it at once. Raises Refused.
     """
     title = clean_title(title)
     language = _language(workspace, language)
     media_type = _checked(file, clean_title(file.name or title))
     digest = _sha256(file)
-    if same := workspace.documents.filter(title=title, content_sha256=digest).first():
-        return _again(same, user)
+    same = workspace.documents.filter(title=title, content_sha256=digest)
+    if known := same.first():
+        if known.status == _S.FAILED:
+            retry(known, user, ask_worker=ask_worker)
+            known.refresh_from_db()
+        return known
     document = Document(
         workspace=workspace,
         title=title,
@@ -55,17 +65,16 @@ def add_file(
     )
     _store(document, file)
     try:
-        _record(document, user)
+        _record(document, user, ask_worker)
     except BaseException as error:
         document.file.delete(save=False)
-        same = workspace.documents.filter(title=title, content_sha256=digest).first()
-        if isinstance(error, IntegrityError) and same:  # somebody added it at the same moment
-            return same
+        if isinstance(error, IntegrityError) and (known := same.first()):  # added twice at the same moment
+            return known
         raise
     return document
 
 
-def retry(document: Document, user: User | None) -> None:
+def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> None:
     """Ingest it again, from the beginning of its attempts. What is being worked on now is left alone."""
     with transaction.atomic():
         waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
@@ -75,7 +84,8 @@ def retry(document: Document, user: User | None) -> None:
         ):  # fmt: skip
             return
         record(user, "document.retry", document.title, id=str(document.pk))
-        _ask_after_commit(document.pk)
+        if ask_worker:
+            _ask_after_commit(document.pk)
 
 
 def delete(document: Document, user: User | None) -> None:
@@ -148,13 +158,6 @@ def _sha256(file: File[Any]) -> str:
 # --- records ------------------------------------------------------------------------------------
 
 
-def _again(document: Document, user: User | None) -> Document:
-    if document.status == _S.FAILED:
-        retry(document, user)
-        document.refresh_from_db()
-    return document
-
-
 def _store(document: Document, file: File[Any]) -> None:
     file.seek(0)
     try:
@@ -165,14 +168,15 @@ def _store(document: Document, file: File[Any]) -> None:
         ) from error
 
 
-def _record(document: Document, user: User | None) -> None:
+def _record(document: Document, user: User | None, ask_worker: bool) -> None:
     with transaction.atomic():
         document.save()
         Workspace.objects.filter(pk=document.workspace_id).update(
             document_count=F("document_count") + 1, size_bytes=F("size_bytes") + document.size_bytes
         )
         record(user, "document.add", document.title, id=str(document.pk), workspace=document.workspace.name)
-        _ask_after_commit(document.pk)
+        if ask_worker:
+            _ask_after_commit(document.pk)
 
 
 def _ask_after_commit(document_id: UUID) -> None:

@@ -14,7 +14,7 @@ from kreuzberg import ExtractionConfig, KreuzbergError, PageConfig
 from . import html, markdown
 from .encodings import decode
 from .outline import outline
-from .types import DAMAGED, ENCRYPTED, TOO_BIG, Block, ExtractedSection, Unreadable
+from .types import DAMAGED, ENCRYPTED, ENCRYPTED_MAIL, TOO_BIG, Block, ExtractedSection, Unreadable
 
 VERSION = kreuzberg.__version__
 
@@ -78,16 +78,21 @@ def _sentence(said: str) -> str:
 def _prepared(data: bytes, media_type: str) -> bytes:
     """Return the bytes as kreuzberg reads them best: it guesses old encodings wrong, and skips signed mail."""
     if media_type == "message/rfc822":
-        return _unsigned(data)
+        return _opened(data)
     if media_type not in _DECODED:
         return data
     text = decode(data, declares=True)
     return (html.own_text(text) if media_type == "text/html" else text).encode("utf-8", "replace")
 
 
-def _unsigned(data: bytes) -> bytes:
-    """Return what a multipart/signed message signs, under the message's own header."""
+def _opened(data: bytes) -> bytes:
+    """Return what a multipart/signed message signs, under the message's own header. Raises Unreadable."""
     message = email.message_from_bytes(data)
+    if (
+        message.get_content_type() == "multipart/encrypted"
+        or message.get_param("smime-type") == "enveloped-data"
+    ):
+        raise Unreadable(ENCRYPTED_MAIL)
     if message.get_content_type() != "multipart/signed" or not message.is_multipart():
         return data
     signed = cast(Message, message.get_payload(0))

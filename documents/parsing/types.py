@@ -39,6 +39,7 @@ class Unreadable(Exception):
 
 
 ENCRYPTED = "It is protected by a password. Save a copy without protection, and add that."
+ENCRYPTED_MAIL = "It is an encrypted message. Open it in your mail program, save its text, and add that."
 DAMAGED = "It is damaged and could not be read. Open it in the program it was made with, save it again, and add the new file."
 NO_TEXT = (
     "There is no text in it. If it is a scan, run text recognition (OCR) over it first: "

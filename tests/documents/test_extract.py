@@ -175,6 +175,7 @@ def test_the_layout_parser_leaves_pdfs_to_the_fast_one(read: Read) -> None:
         ("scan.pdf", files.scan(), "run text recognition"),
         ("cut.pdf", files.pdf("whole")[:200], "damaged"),
         ("blank.txt", b" \n \t\n", "no text in it"),
+        ("sealed.eml", files.eml().replace(b"text/plain", b"multipart/encrypted"), "an encrypted message"),
         ("rules.txt", b"-----\n=====\n", "no text in it"),
         (
             "laughs.xml",

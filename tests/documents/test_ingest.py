@@ -295,6 +295,27 @@ def test_a_repetition_embeds_only_what_is_missing(workspace: Workspace, embeddin
     assert set(texts) == {row[2] for row in rows(workspace)}
 
 
+def test_chunks_that_moved_between_attempts_find_their_vectors(
+    workspace: Workspace, embeddings: OpenAIServer
+) -> None:
+    """Other settings give the same texts other numbers, where the first attempt has staged other texts."""
+    long, short = NUMBERED[:6000], "".join(f"# {number}\n\nshort {number}\n\n" for number in range(200))
+    Workspace.objects.update(chunk_size=400, chunk_overlap=0)
+    document = put(workspace, f"# Long\n\n{long}\n\n{short}")
+    _let_fail_after(embeddings, batches=3)
+    ingest(document.pk)
+    Workspace.objects.update(chunk_size=200)
+    embeddings.behaviour.body = None
+    again(document)
+    assert document.status == "ready", document.error
+    texts = [row[2] for row in rows(workspace)]
+    assert texts[-200:] == [f"# {number}\n\nshort {number}" for number in range(200)]
+    vectors = {row[2]: row[6] for row in rows(workspace)}
+    put(workspace, f"# Long\n\n{long}\n\n{short}", "b.md")
+    ingest(workspace.documents.get(title="b.md").pk)
+    assert {row[2]: row[6] for row in rows(workspace)} == vectors
+
+
 def _let_fail_after(server: OpenAIServer, batches: int) -> None:
     """Answer so many embedding calls, then rubbish."""
     behave = server.behaviour_of

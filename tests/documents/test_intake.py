@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,29 @@ def test_the_same_file_again_is_the_same_document(workspace: Workspace, settings
     assert len(stored(settings)) == 1
     workspace.refresh_from_db()
     assert workspace.document_count == 1
+
+
+def test_the_same_file_from_two_people_at_once_is_one_document(workspace: Workspace, settings: Any) -> None:
+    start = threading.Barrier(4)
+    added: list[Document] = []
+
+    def add() -> None:
+        start.wait()
+        try:
+            added.append(put(workspace))
+        finally:
+            connection.close()
+
+    people = [threading.Thread(target=add) for _ in range(4)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    assert len(added) == 4
+    assert set(added) == {Document.objects.get()}
+    assert len(stored(settings)) == 1
+    workspace.refresh_from_db()
+    assert (workspace.document_count, workspace.size_bytes) == (1, len(TEXT))
 
 
 def test_the_same_content_under_another_title_is_another_document(workspace: Workspace) -> None:

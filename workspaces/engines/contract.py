@@ -57,7 +57,8 @@ class Engine(Protocol):
         """Return the content hashes of this document that have a vector already, staged or live."""
 
     def stage(self, document_id: UUID, chunks: Sequence[NewChunk], vectors: Sequence[Vector | None]) -> None:
-        """Put a batch where no search sees it. A vector of None is copied from the chunk with the same hash.
+        """Put a batch where no search sees it. A vector of None is copied from a chunk with the same hash,
+        as it was before this call.
 
         Staging an ordinal again replaces it. Raises WrongDimensions.
         """

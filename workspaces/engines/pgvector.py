@@ -102,7 +102,15 @@ class PgVector:
                 f"The embedding model returned {len(wrong)} dimensions, but this workspace was made for "
                 f"{self.workspace.dimensions}. Choose the model it was made with, or make a new workspace."
             )
-        rows = [self._row(document_id, chunk, vector) for chunk, vector in zip(chunks, vectors, strict=True)]
+        pairs = list(zip(chunks, vectors, strict=True))
+        # Read before anything is written: this batch may replace the very rows it copies from.
+        kept = self._embeddings(
+            document_id, [chunk.content_hash for chunk, vector in pairs if vector is None]
+        )
+        rows = [
+            self._row(document_id, chunk, kept[chunk.content_hash] if vector is None else _literal(vector))
+            for chunk, vector in pairs
+        ]
         with connection.cursor() as cursor:
             cursor.executemany(
                 sql.SQL(
@@ -110,9 +118,7 @@ class PgVector:
                         language, title_path, page, metadata, embedding, words)
                     VALUES (%(document)s, %(ordinal)s, %(text)s, %(hash)s, %(section)s, %(start)s, %(stop)s,
                         %(language)s, %(title_path)s, %(page)s, %(metadata)s::jsonb,
-                        coalesce(%(vector)s::halfvec, (SELECT embedding FROM {table}
-                            WHERE document_id = %(document)s AND content_hash = %(hash)s LIMIT 1)),
-                        {words})
+                        %(vector)s::halfvec, {words})
                     ON CONFLICT (document_id, live, ordinal) DO UPDATE SET
                         text = excluded.text, content_hash = excluded.content_hash,
                         section = excluded.section, start = excluded.start, stop = excluded.stop,
@@ -124,7 +130,18 @@ class PgVector:
                 rows,
             )
 
-    def _row(self, document_id: UUID, chunk: NewChunk, vector: Vector | None) -> dict[str, Any]:
+    def _embeddings(self, document_id: UUID, hashes: Sequence[bytes]) -> dict[bytes, str]:
+        """Return the vectors that these texts have already, in pgvector's text form."""
+        if not hashes:
+            return {}
+        rows = self._run(
+            "SELECT DISTINCT ON (content_hash) content_hash, embedding::text FROM {table} "
+            "WHERE document_id = %s AND content_hash = ANY(%s)",
+            [document_id, list(hashes)],
+        )
+        return {bytes(content_hash): vector for content_hash, vector in rows}
+
+    def _row(self, document_id: UUID, chunk: NewChunk, vector: str) -> dict[str, Any]:
         return {
             "document": document_id,
             "ordinal": chunk.ordinal,
@@ -137,7 +154,7 @@ class PgVector:
             "title_path": list(chunk.title_path),
             "page": chunk.page,
             "metadata": json.dumps(chunk.metadata),
-            "vector": None if vector is None else _literal(vector),
+            "vector": vector,
         }
 
     def publish(self, document_id: UUID, chunk_count: int) -> None:

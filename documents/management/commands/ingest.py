@@ -163,7 +163,9 @@ def _one(
     started = time.monotonic()
     try:
         with path.open("rb") as file:
-            document = add_file(workspace, user, File(file, name=path.name), path.name, language)
+            document = add_file(
+                workspace, user, File(file, name=path.name), path.name, language, ask_worker=False
+            )
         if document.status == Document.Status.READY:
             return Outcome(path.name, "unchanged", chunks=document.chunk_count)
         with _watched(document, progress, task):
