@@ -1,4 +1,7 @@
-"""The chat page, and the parts of it that are fetched on their own."""
+"""The chat page, and the parts of it that are fetched on their own.
+
+Never from a cache: the back button would show a conversation without its last turns, or a part as a page.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -8,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -24,6 +28,7 @@ SESSIONS_PER_PAGE = 60
 SUGGESTED_DOCUMENTS = 3
 
 
+@never_cache
 @require_safe
 def chat(request: UserRequest) -> HttpResponse:
     """A new chat. `?workspace=` chooses one; the part that suggests documents is fetched on its own."""
@@ -35,6 +40,7 @@ def chat(request: UserRequest) -> HttpResponse:
     return _page(request, None, workspaces, chosen, None, context)
 
 
+@never_cache
 @require_safe
 def session(request: UserRequest, session_id: UUID) -> HttpResponse:
     found = turns.session_for(request.user, session_id)
@@ -86,6 +92,7 @@ def _newest_documents(workspace: Workspace | None) -> list[Document]:
 # --- the list of sessions ------------------------------------------------------------------------
 
 
+@never_cache
 @require_safe
 def sessions(request: UserRequest) -> HttpResponse:
     """The list, or more of it. `?q=` searches titles and questions, `?from=` leaves out that many."""
@@ -149,6 +156,7 @@ def _back_to_list(request: UserRequest, session: Session) -> HttpResponse:
 # --- answers -------------------------------------------------------------------------------------
 
 
+@never_cache
 @require_safe
 def answer(request: UserRequest, answer_id: UUID) -> HttpResponse:
     """An answer as it stands under its question, on its own."""
@@ -156,6 +164,7 @@ def answer(request: UserRequest, answer_id: UUID) -> HttpResponse:
     return render(request, "chat/_answer.html", {"shown": shown.shown_answer(request.user, found)})
 
 
+@never_cache
 @require_safe
 def why(request: UserRequest, answer_id: UUID) -> HttpResponse:
     """How an answer's passages were found."""
@@ -165,6 +174,7 @@ def why(request: UserRequest, answer_id: UUID) -> HttpResponse:
     return render(request, "chat/_why.html", {"trace": found.trace, "passages": passages})
 
 
+@never_cache
 @require_safe
 def passage(request: UserRequest, answer_id: UUID, number: int) -> HttpResponse:
     """A passage within its document's text: a part for the panel, or a page of its own."""

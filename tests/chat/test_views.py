@@ -164,6 +164,12 @@ def test_a_session_shows_its_turns_in_order(page: Callable[..., str], ada: User)
     assert "<title>Fees" in html
 
 
+def test_the_back_button_shows_a_session_as_it_is_now(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    response = client.get(_address(factories.session(ada)))
+    assert "no-store" in response.headers["Cache-Control"]
+
+
 @pytest.mark.parametrize("name", ["session", "session-rename", "session-pin", "session-delete"])
 def test_sessions_of_others_are_not_there(client: Client, ada: User, name: str) -> None:
     client.force_login(ada)
