@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
 
+from .blocks import Block, Piece, blocks, pieces
+from .media_types import MARKDOWN
 from .models import Document, Section
 
 SECTIONS_PER_PAGE = 60
@@ -31,12 +33,6 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    text: str
-    is_marked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Heading:
     level: int  # from 1, the outermost
     pieces: list[Piece]
@@ -49,12 +45,13 @@ class Shown:
     position: int
     page: int | None  # only where it is another than that of the section before
     headings: list[Heading]
-    body: list[Piece]
+    blocks: list[Block]
 
     def pieces(self) -> Iterator[Piece]:
         for heading in self.headings:
             yield from heading.pieces
-        yield from self.body
+        for block in self.blocks:
+            yield from block.all_pieces()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +81,12 @@ def _holds(section: Section, stretch: Stretch) -> bool:
 
 def _show(section: Section, stretch: Stretch | None, page_before: int | None) -> Shown:
     mark = (stretch.start, stretch.end) if stretch and _holds(section, stretch) else (0, 0)
+    is_markdown = section.document.media_type == MARKDOWN.name
     headings, rest = [], 0
     for level, start, end, next_line in _own_headings(section.text, section.title_path):
-        headings.append(Heading(level, _pieces(section.text, start, end, mark)))
+        headings.append(Heading(level, pieces(section.text, start, end, mark, is_markdown)))
         rest = next_line
-    body = _pieces(section.text, rest, len(section.text), mark)
+    body = blocks(section.text, rest, mark, is_markdown=is_markdown)
     page = section.page if section.page != page_before else None
     return Shown(section.position, page, headings, body)
 
@@ -108,10 +106,3 @@ def _own_headings(text: str, title_path: Sequence[str]) -> Iterator[tuple[int, i
             return
         yield titles.index(title) + 1, *line.span(1), line.end()
         at = line.end()
-
-
-def _pieces(text: str, start: int, end: int, mark: tuple[int, int]) -> list[Piece]:
-    """Cut text[start:end] at the borders of the mark."""
-    low, high = (min(max(border, start), end) for border in mark)
-    pieces = [Piece(text[start:low]), Piece(text[low:high], is_marked=True), Piece(text[high:end])]
-    return [piece for piece in pieces if piece.text]

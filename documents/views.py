@@ -22,7 +22,7 @@ from workspaces.pages import workspace_page
 
 from . import intake
 from .forms import AddFilesForm
-from .media_types import ACCEPTED, TYPES
+from .media_types import ACCEPTED, MARKDOWN, TYPES
 from .models import Document
 from .reading import Stretch, read
 from .retrieval import RetrievalFailed, Scope
@@ -156,7 +156,7 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
     stretch = Stretch.parse(request.GET)
     return workspace_page(
         request, workspace, "documents", "documents/document.html",
-        document=found, reading=read(found, stretch, request.GET.get("page")),
+        document=found, is_markdown=found.media_type == MARKDOWN.name, reading=read(found, stretch, request.GET.get("page")),
         ledger=found.ledger.all(), language=LANGUAGES[found.language][0],
     )  # fmt: skip
 

@@ -1,0 +1,84 @@
+"""A section's text, cut into what a page lays out."""
+
+from time import perf_counter
+
+import pytest
+
+from documents.blocks import Block, blocks
+
+
+def shown(text: str, mark: tuple[int, int] = (0, 0), *, is_markdown: bool = True) -> list[tuple]:
+    return [_plainly(block) for block in blocks(text, 0, mark, is_markdown=is_markdown)]
+
+
+def _plainly(block: Block) -> tuple:
+    if block.kind == "table":
+        return ("table", [["".join(piece.text for piece in cell) for cell in row] for row in block.rows])
+    return (block.kind, "".join(piece.text for piece in block.pieces))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("one\ntwo\n\nthree", [("paragraph", "one\ntwo"), ("paragraph", "three")]),
+        ("\n\n  \nlate", [("paragraph", "late")]),
+        (
+            "before\n- one\n  goes on\n- two\n\nafter",
+            [("paragraph", "before"), ("item", "one\n  goes on"), ("item", "two"), ("paragraph", "after")],
+        ),
+        ("1. first\n2) second", [("numbered", "1. first"), ("numbered", "2) second")]),
+        ("- ", [("paragraph", "- ")]),
+        ("-5 degrees", [("paragraph", "-5 degrees")]),
+        ("```sh\na\n\n- b\n```\nc", [("code", "a\n\n- b"), ("paragraph", "c")]),
+        ("```\nnever closed", [("code", "never closed")]),
+        ("| a | b |\n|---|:-:|\n| 1 | |", [("table", [["a", "b"], ["1", ""]])]),
+        ("|a|b\n| x \\| y |", [("table", [["a", "b"], ["x \\| y"]])]),
+        ("|", [("table", [[]])]),
+        ("**bold** and `code` and [link](https://x.y)", [("paragraph", "bold and code and link")]),
+        ("2 ** 3 ** 4, a * b, [1], snake_case", [("paragraph", "2 ** 3 ** 4, a * b, [1], snake_case")]),
+        ("`**not bold**`", [("paragraph", "**not bold**")]),
+    ],
+    ids=lambda value: repr(value)[:40] if isinstance(value, str) else "",
+)
+def test_text_becomes_blocks(text, expected):
+    assert shown(text) == expected
+
+
+def test_marks_mean_nothing_where_the_text_is_not_markdown():
+    assert shown("**a** `b`", is_markdown=False) == [("paragraph", "**a** `b`")]
+
+
+@pytest.mark.parametrize("is_markdown", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Intro **bold words** here.\n\n- item `one`\n- item two\n\n| a | b |\n|---|---|\n| c | d |\n\n```\nx = 1\n```\nEnd.",
+        "```\n| a |\n```\n1. [x](y) **z**\n   more",
+        "שלום **עולם**\n\nÜber `ß`",
+    ],
+)
+def test_every_mark_shows_exactly_the_characters_it_covers(text, is_markdown):
+    """Marking each stretch shows, of what is shown without a mark, the characters inside it."""
+    alone = [_marked(text, (at, at + 1), is_markdown) for at in range(len(text))]
+    for start in range(len(text)):
+        for end in range(start + 1, len(text) + 1):
+            assert _marked(text, (start, end), is_markdown) == "".join(alone[start:end])
+    assert _marked(text, (0, len(text)), is_markdown) == _all(text, is_markdown)
+
+
+def _marked(text: str, mark: tuple[int, int], is_markdown: bool) -> str:
+    found = blocks(text, 0, mark, is_markdown=is_markdown)
+    return "".join(piece.text for block in found for piece in block.all_pieces() if piece.is_marked)
+
+
+def _all(text: str, is_markdown: bool) -> str:
+    found = blocks(text, 0, (0, 0), is_markdown=is_markdown)
+    return "".join(piece.text for block in found for piece in block.all_pieces())
+
+
+@pytest.mark.parametrize("piece", ["**a ", "`", "``a` ", "[", "![a](", "|", "- ", "|-", "a\n", "```\n"])
+def test_a_hostile_text_costs_no_more_than_a_long_one(piece):
+    started = perf_counter()
+    blocks(piece * (20_000 // len(piece)), 0, (0, 10), is_markdown=True)
+    assert perf_counter() - started < 1
