@@ -262,12 +262,14 @@ def _store(batch: _Batch) -> set[UUID]:
     return held
 
 
-def append_unclaimed(answer: Answer, event: Event) -> None:
-    """Put an event at the end of an answer that nobody writes, in the caller's transaction.
+def begin(answer: Answer, event: Event) -> None:
+    """Write the first event of an answer that the caller makes in this transaction."""
+    AnswerEvent.objects.create(answer=answer, seq=1, kind=event.kind, data=event.data)
 
-    The caller has made the answer just now, or holds its row.
-    """
-    seq = last_seqs([answer.pk]).get(answer.pk, 0) + 1
+
+def end_unclaimed(answer: Answer, event: Event) -> None:
+    """Write the last event of an answer that nobody writes; the caller's transaction holds its row."""
+    seq = last_seqs([answer.pk])[answer.pk] + 1
     AnswerEvent.objects.create(answer=answer, seq=seq, kind=event.kind, data=event.data)
     transaction.on_commit(lambda: say_from_thread(EVENTS, {"type": "look", "answer": str(answer.pk)}))
 

@@ -46,8 +46,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOOK_EVERY_S = 1.0  # for work, and for what became of our leases
-GRACE_S = 20.0  # for answers to end when the process is asked to
-LEAVE_S = 5.0  # then, for what they have written to be committed
+GRACE_S = 6.0  # for answers to end when the process is asked to; whoever stops us must wait longer
+LEAVE_S = 2.0  # then, for what they have written to be committed
 CLAIMS_MOST = 5  # of one answer: it may be what kills the process
 
 _here: "Runner | None" = None  # this process's, while it runs

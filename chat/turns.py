@@ -162,9 +162,13 @@ def _endpoint(id: UUID | None) -> Endpoint:
 
 
 def _session(user: User, ask: Ask) -> Session:
-    # Two first messages with the same new id may come at once: get_or_create gives both the same session.
     id = ask.session_id or _id_of_new_session(user, ask.message_id)
-    session, _ = Session.objects.get_or_create(pk=id, defaults={"user": user})
+    # The row's lock makes the messages of one session come one after the other.
+    sessions = Session.objects.select_for_update(no_key=True)
+    session = sessions.filter(pk=id).first()
+    if session is None:  # and so it may seem to several first messages at once: one of them makes it
+        Session.objects.bulk_create([Session(pk=id, user=user)], ignore_conflicts=True)
+        session = sessions.get(pk=id)
     if session.user_id != user.pk:
         raise Http404("There is no such session.")
     return session
@@ -179,13 +183,10 @@ def _id_of_new_session(user: User, message_id: str) -> UUID:
 def _record(user: User, session: Session, ask: Ask) -> Turn:
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
     endpoint = _endpoint(ask.endpoint_id)
-    turn, is_new = session.turns.get_or_create(
-        message_id=ask.message_id, defaults={"text": storable(ask.text), "workspace": workspace}
-    )
-    if is_new:
-        _queue(turn, endpoint, ask.parameters)
-        _touch(session, turn)
-        transaction.on_commit(runner.wake)
+    turn = session.turns.create(message_id=ask.message_id, text=storable(ask.text), workspace=workspace)
+    _queue(turn, endpoint, ask.parameters)
+    _touch(session, turn)
+    transaction.on_commit(runner.wake)
     return turn
 
 
@@ -194,7 +195,7 @@ def _queue(turn: Turn, endpoint: Endpoint, parameters: Parameters) -> None:
     answer = Answer.objects.create(
         turn=turn, endpoint=endpoint, endpoint_name=endpoint.name, parameters=asdict(parameters)
     )
-    log.append_unclaimed(answer, Event("queued", {"position": position}))
+    log.begin(answer, Event("queued", {"position": position}))
 
 
 def _touch(session: Session, turn: Turn) -> None:
@@ -211,4 +212,4 @@ def _title(question: str) -> str:
 def _end_unbegun(answer: Answer) -> None:
     answer.status, answer.ended_at = Answer.Status.STOPPED, timezone.now()
     answer.save(update_fields=["status", "ended_at"])
-    log.append_unclaimed(answer, Event("stopped", {}))
+    log.end_unclaimed(answer, Event("stopped", {}))
