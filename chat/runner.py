@@ -192,7 +192,8 @@ class Runner:
         while not self._is_leaving:
             self._work.clear()
             if self.has_room:
-                for answer, seq in await _tried(_claimed, self._at_once - len(self._runs)) or ():
+                room = self._at_once - len(self._runs)
+                for answer, seq in await _tried(_claimed, room, list(self._runs)) or ():
                     self._begin(_Run(answer, self._writer.open(answer.pk, answer.fence, seq)))
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
@@ -356,9 +357,13 @@ async def _tried(function: Callable[P, T], *arguments: P.args, **named: P.kwargs
 
 
 @transaction.atomic
-def _claimed(room: int) -> list[tuple[Answer, int]]:
-    """Take at most `room` answers. Returns each with the place of its last event."""
-    due = Answer.objects.due().select_for_update(skip_locked=True)
+def _claimed(room: int, own: Sequence[UUID]) -> list[tuple[Answer, int]]:
+    """Take at most `room` answers. Returns each with the place of its last event.
+
+    own: what we write already. After a pause of the database our leases have run out as well as those of the
+    dead; the next heartbeat renews them, if nobody was quicker.
+    """
+    due = Answer.objects.due().exclude(pk__in=own).select_for_update(skip_locked=True)
     ids = list(due.values_list("pk", flat=True)[:room])
     answers = Answer.objects.filter(pk__in=ids)
     answers.update(

@@ -353,6 +353,16 @@ async def test_leases_are_renewed_while_a_slow_model_thinks(answer, model):
     assert (after.lease_until - before.lease_until).total_seconds() > 1
 
 
+async def test_a_lease_that_ran_out_in_a_pause_is_renewed_by_its_own_runner(answer, model):
+    model.behaviour = Behaviour(tokens=50, between_tokens_s=0.05)
+    async with writing(answer):
+        await in_thread(Answer.objects.update)(lease_until=Now() - Answer.LEASE)
+        events = await followed(answer)
+    await in_thread(answer.refresh_from_db)()
+    assert (answer.fence, answer.status) == (1, Answer.Status.FINISHED)
+    assert kinds(events).count("started") == 1
+
+
 async def test_a_runner_that_lost_its_lease_stops_writing(answer, model):
     model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
     async with writing(answer):
