@@ -1,7 +1,7 @@
 """Cuts a section's text into what a page can lay out, and never loses a character's place.
 
 A citation names characters of the stored text. A Markdown renderer would lose them, so this knows just
-enough: paragraphs, items, tables and code, and within them bold, code and links. Marks such as ** are
+enough: paragraphs, items, tables and code, and within them emphasis, code and links. Marks such as ** are
 left out of what is shown; everything else stands in its order.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["paragraph", "item", "numbered", "table", "code"]
-Style = Literal["", "strong", "code"]
+Style = Literal["", "strong", "em", "code"]
 Bounds = tuple[int, int]  # of characters, the end exclusive
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
@@ -22,11 +22,12 @@ _BAR = re.compile(r"(?<!\\)\|")
 # Lengths are bounded, so that a hostile text costs no more than a long one.
 _INLINE = re.compile(
     r"\*\*(?=\S)(?P<strong>.{1,500}?)(?<=\S)\*\*"
+    r"|(?<![\w*])\*(?=[^\s*])(?P<em>[^*]{1,500}?)(?<=\S)\*(?![\w*])"
     r"|(?P<ticks>`{1,3})(?P<code>.{1,500}?)(?P=ticks)"
     r"|!?\[(?P<link>[^\[\]\n]{1,500})\]\([^()\s]{0,2000}\)",
     re.DOTALL,
 )
-_STYLES: dict[str, Style] = {"strong": "strong", "code": "code", "link": ""}
+_STYLES: dict[str, Style] = {"strong": "strong", "em": "em", "code": "code", "link": ""}
 
 
 @dataclass(frozen=True, slots=True)
