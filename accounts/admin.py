@@ -9,7 +9,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from . import api_keys
+from . import api_keys, moments
 from .models import ApiKey, AuditEvent, User, record
 from .state_filter import StateFilter
 
@@ -22,8 +22,21 @@ def _by(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
+class RecordsRows:
+    """For admins with inlines: what happens to their rows is recorded as well, "member.add" for example."""
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        formset.save()
+        noun = formset.model._meta.verbose_name
+        deeds = {"add": formset.new_objects, "remove": formset.deleted_objects}
+        deeds["change"] = [row for row, _fields in formset.changed_objects]
+        for deed, rows in deeds.items():
+            for row in rows:
+                record(_by(request), f"{noun}.{deed}", str(row))
+
+
 class UserStateFilter(StateFilter):
-    title = "who?"
+    title = "role"
     parameter_name = "who"
     model = User
     states = {
@@ -34,10 +47,10 @@ class UserStateFilter(StateFilter):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin[User]):
+class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
     """People and programs. What they may do in a workspace is set below, by role."""
 
-    list_display = ("username", "full_name", "email", "is_operator", "is_active", "key_count", "last_login")
+    list_display = ("username", "full_name", "email", "is_operator", "is_active", "key_count", "seen")
     list_filter = (UserStateFilter,)
     filter_horizontal = ()
     fieldsets = (
@@ -64,6 +77,10 @@ class UserAdmin(DjangoUserAdmin[User]):
     @admin.display(description="operator", boolean=True, ordering="is_superuser")
     def is_operator(self, user: User) -> bool:
         return user.is_operator
+
+    @admin.display(description="last login", ordering="last_login")
+    def seen(self, user: User) -> str:
+        return moments.shown(user.last_login)
 
     @admin.display(description="API keys", ordering="keys")
     def key_count(self, user: Any) -> int:
@@ -102,7 +119,7 @@ class _Permissions(forms.ModelMultipleChoiceField[Permission]):
 
 
 class KeyStateFilter(StateFilter):
-    title = "does it work?"
+    title = "state"
     parameter_name = "state"
     model = ApiKey
     states = {
@@ -114,12 +131,24 @@ class KeyStateFilter(StateFilter):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
-    list_display = ("name", "prefix", "user", "created_at", "last_used_at", "revoked_at")
+    list_display = ("name", "prefix", "user", "issued", "used", "revoked")
     list_filter = (KeyStateFilter,)
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__username")
     autocomplete_fields = ("user",)
     actions = ("revoke_selected",)
+
+    @admin.display(ordering="created_at")
+    def issued(self, key: ApiKey) -> str:
+        return moments.shown(key.created_at)
+
+    @admin.display(description="last used", ordering="last_used_at")
+    def used(self, key: ApiKey) -> str:
+        return moments.shown(key.last_used_at)
+
+    @admin.display(ordering="revoked_at")
+    def revoked(self, key: ApiKey) -> str:
+        return moments.shown(key.revoked_at)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         shown = ("prefix", "created_at", "last_used_at", "revoked_at")

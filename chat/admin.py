@@ -10,6 +10,8 @@ from django.template.defaultfilters import truncatechars
 from django.urls import reverse
 from django.utils.html import format_html
 
+from accounts import moments
+
 from .models import Answer, Session
 from .states import PeriodFilter, StateOfAnswer
 
@@ -30,7 +32,7 @@ class _ReadOnly(admin.ModelAdmin[Any]):
 @admin.register(Answer)
 class AnswerAdmin(_ReadOnly):
     list_display = (
-        "created_at", "asker", "endpoint_name", "state", "grounding", "first_token", "took", "tokens", "cost", "problem",
+        "asked", "asker", "endpoint_name", "state", "grounding", "first_token", "took", "tokens", "cost", "problem",
     )  # fmt: skip
     list_filter = (StateOfAnswer, PeriodFilter, "grounding", "endpoint_name")
     list_select_related = ("turn__session__user", "turn__workspace")
@@ -45,6 +47,10 @@ class AnswerAdmin(_ReadOnly):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == ONE_SESSION or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(ordering="created_at")
+    def asked(self, answer: Answer) -> str:
+        return moments.shown(answer.created_at)
 
     @admin.display(description="asked by", ordering="turn__session__user__username")
     def asker(self, answer: Answer) -> str:
@@ -87,7 +93,7 @@ def _seconds(start: datetime, end: datetime | None) -> str:
 
 @admin.register(Session)
 class SessionAdmin(_ReadOnly):
-    list_display = ("updated_at", "user", "turn_count", "answer_count", "tokens", "cost", "created_at")
+    list_display = ("last_asked", "user", "turn_count", "answer_count", "tokens", "cost", "begun")
     list_filter = (("updated_at", admin.DateFieldListFilter),)
     list_select_related = ("user",)
     search_fields = ("user__username",)
@@ -107,6 +113,14 @@ class SessionAdmin(_ReadOnly):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         return self.change_view(request, object_id)
+
+    @admin.display(description="last asked", ordering="updated_at")
+    def last_asked(self, session: Session) -> str:
+        return moments.shown(session.updated_at)
+
+    @admin.display(ordering="created_at")
+    def begun(self, session: Session) -> str:
+        return moments.shown(session.created_at)
 
     @admin.display(description="turns", ordering="turns_made")
     def turn_count(self, session: Any) -> int:

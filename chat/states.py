@@ -20,7 +20,7 @@ def _start_of_today() -> datetime:
 
 
 class PeriodFilter(StateFilter):
-    title = "when asked"
+    title = "time"
     parameter_name = "period"
     model = Answer
     states = {

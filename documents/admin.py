@@ -9,6 +9,7 @@ from django.template.defaultfilters import filesizeformat, truncatechars
 from django.urls import reverse
 from django.utils.html import format_html
 
+from accounts import moments
 from accounts.models import User
 
 from . import intake
@@ -45,7 +46,7 @@ class BatchInline(_LedgerInline):
 @admin.register(Document)
 class DocumentAdmin(admin.ModelAdmin[Document]):
     list_display = (
-        "title", "workspace", "state", "stage", "progress", "attempt", "last_error", "next_attempt_at", "size", "created_at",
+        "title", "workspace", "state", "stage", "progress", "attempt", "last_error", "next_attempt", "size", "added",
     )  # fmt: skip
     list_filter = (StateOfDocument, "stage", "workspace", "kind")
     list_select_related = ("workspace",)
@@ -88,6 +89,14 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     @admin.display(description="size", ordering="size_bytes")
     def size(self, document: Document) -> str:
         return filesizeformat(document.size_bytes)
+
+    @admin.display(description="next attempt", ordering="next_attempt_at")
+    def next_attempt(self, document: Document) -> str:
+        return moments.shown(document.next_attempt_at)
+
+    @admin.display(ordering="created_at")
+    def added(self, document: Document) -> str:
+        return moments.shown(document.created_at)
 
     @admin.display(description="page")
     def page(self, document: Document) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 
 class Options(BaseModel):
@@ -29,6 +30,11 @@ def _checked_address(address: str) -> str:
 
 HttpAddress = Annotated[str, AfterValidator(_checked_address)]  # without a trailing slash
 
+# For the kinds of model that an option means something to; the admin leaves it out of the others' forms.
+CHAT_ONLY: JsonDict = {"kinds": ["chat"]}
+EMBEDDING_ONLY: JsonDict = {"kinds": ["embedding"]}
+NOT_CHAT: JsonDict = {"kinds": ["embedding", "reranker"]}
+
 BatchSize = Annotated[
     int,
     Field(
@@ -36,5 +42,6 @@ BatchSize = Annotated[
         le=2048,
         title="Batch size",
         description="How many texts to send in one request. Smaller if the server refuses long requests.",
+        json_schema_extra=NOT_CHAT,
     ),
 ]

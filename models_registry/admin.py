@@ -14,9 +14,9 @@ from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.timesince import timesince
 from django.views.decorators.http import require_POST
 
+from accounts import moments
 from accounts.models import User, record
 from inference.providers import PROVIDERS
 
@@ -54,15 +54,14 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
         provider = PROVIDERS.get(endpoint.provider)
         return provider.label if provider else f"{endpoint.provider} (unknown)"
 
-    @admin.display(description="well?", ordering="last_check_ok")
+    @admin.display(description="health", ordering="last_check_ok")
     def health(self, endpoint: Endpoint) -> str:
         state, label = health_of(endpoint)
         return format_html('<span class="state {}">{}</span>', state, label)
 
     @admin.display(description="last check", ordering="last_check_at")
     def checked(self, endpoint: Endpoint) -> str:
-        at = endpoint.last_check_at
-        return format_html('<time title="{}">{} ago</time>', at, timesince(at, depth=1)) if at else "–"
+        return moments.shown(endpoint.last_check_at)
 
     @admin.display(description="latency", ordering="last_check_ms")
     def latency(self, endpoint: Endpoint) -> str:
@@ -90,7 +89,8 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     @admin.display(description="options")
     def options_shown(self, endpoint: Endpoint) -> str:
         labels = {
-            name.removeprefix(PREFIX): field.label for name, field in option_fields(endpoint.provider).items()
+            name.removeprefix(PREFIX): field.label
+            for name, field in option_fields(endpoint.provider, endpoint.kind).items()
         }
         rows = [(labels.get(name, name), value) for name, value in endpoint.options.items()]
         return format_html_join("", "<div>{}: <b>{}</b></div>", rows) or "–"
@@ -98,9 +98,11 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     # --- the form -----------------------------------------------------------------------------
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        if _chosen(request) is None:
+        chosen = _chosen(request)
+        if chosen is None:
             return self._choose(request)
-        return super().add_view(request, form_url, extra_context)
+        title = f"Add a {Endpoint.Kind(chosen[1]).label.lower()}"
+        return super().add_view(request, form_url, {**(extra_context or {}), "title": title})
 
     def _choose(self, request: HttpRequest) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -128,7 +130,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
         provider_key, kind = (obj.provider, obj.kind) if obj else _chosen(request) or ("", "")
         provider = PROVIDERS[provider_key]
         is_locked = bool(obj and obj.is_locked)
-        options = ["options_shown"] if is_locked else list(option_fields(provider_key))
+        options = ["options_shown"] if is_locked else list(option_fields(provider_key, kind))
         reached = [
             *(["model"] if provider.needs_model else []),
             *options,

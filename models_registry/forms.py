@@ -4,11 +4,11 @@ The option fields come from the provider's pydantic class (label from `title`, h
 so a new provider needs no form. Values are checked by that class too, and its errors land beside them.
 """
 
-from collections.abc import Callable
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from django import forms
+from django.contrib.admin.widgets import AdminIntegerFieldWidget, AdminTextInputWidget
 from django.core.exceptions import NON_FIELD_ERRORS
 from pydantic import ValidationError as OptionsInvalid
 from pydantic.fields import FieldInfo
@@ -83,13 +83,22 @@ class EndpointForm(forms.ModelForm[Endpoint]):
 
 def endpoint_form(provider: str, kind: str, *, is_locked: bool) -> type[EndpointForm]:
     """Return the form for endpoints of this provider and kind. A locked one has no option fields."""
-    options = {} if is_locked else option_fields(provider)
+    options = {} if is_locked else option_fields(provider, kind)
     return type("ProviderEndpointForm", (EndpointForm,), {"provider": provider, "kind": kind, **options})
 
 
-def option_fields(provider: str) -> dict[str, forms.Field]:
+def option_fields(provider: str, kind: str) -> dict[str, forms.Field]:
+    """Return a form field for each option that means something to this kind of model."""
     model_fields = PROVIDERS[provider].options.model_fields
-    return {PREFIX + name: _form_field(name, info) for name, info in model_fields.items()}
+    return {
+        PREFIX + name: _form_field(name, info) for name, info in model_fields.items() if _concerns(info, kind)
+    }
+
+
+def _concerns(info: FieldInfo, kind: str) -> bool:
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    kinds = extra.get("kinds")
+    return not isinstance(kinds, list) or kind in kinds
 
 
 def _form_field(name: str, info: FieldInfo) -> forms.Field:
@@ -105,10 +114,11 @@ def _form_field(name: str, info: FieldInfo) -> forms.Field:
         return forms.ChoiceField(choices=choices, **common)
     if annotation is bool:
         return forms.BooleanField(**common | {"required": False})
-    return _WIDGETS.get(annotation, forms.CharField)(**common)
-
-
-_WIDGETS: dict[Any, Callable[..., forms.Field]] = {int: forms.IntegerField, float: forms.FloatField}
+    if annotation is int:
+        return forms.IntegerField(widget=AdminIntegerFieldWidget, **common)
+    if annotation is float:
+        return forms.FloatField(**common)
+    return forms.CharField(widget=AdminTextInputWidget, **common)
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

@@ -70,7 +70,7 @@ class Endpoint(models.Model):
         default=4096, help_text="Prompt and answer together, in the model's own tokens."
     )
     licence = models.CharField(max_length=80, blank=True)
-    size_bytes = models.BigIntegerField(null=True, blank=True, help_text="Of the weights on disk.")
+    size_bytes = models.BigIntegerField(null=True, blank=True, help_text="Bytes of the weights on disk.")
     input_price = models.DecimalField(
         max_digits=10,
         decimal_places=4,

@@ -13,7 +13,7 @@ SLOW_MS = 3000  # a tiny call that takes longer makes people wait
 
 
 class HealthFilter(StateFilter):
-    title = "is it well?"
+    title = "health"
     parameter_name = "health"
     model = Endpoint
     states = {

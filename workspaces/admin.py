@@ -10,9 +10,11 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounts.admin import UserAdmin
+from accounts import moments
+from accounts.admin import RecordsRows, UserAdmin
 from accounts.models import User, record
 
+from .languages import LANGUAGES
 from .models import Membership, Workspace
 
 
@@ -38,16 +40,16 @@ UserAdmin.inlines = (RoleInline,)  # accounts, below, knows no workspaces
 
 
 @admin.register(Workspace)
-class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
+class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
     list_display = (
-        "name", "health", "document_count", "chunk_count", "size", "member_count", "embedder", "updated_at", "page",
+        "name", "health", "document_count", "chunk_count", "size", "member_count", "embedder", "changed", "page",
     )  # fmt: skip
     list_filter = ("status", "engine", "embedder")
     list_select_related = ("embedder",)
     search_fields = ("name", "description")
     inlines = (MemberInline,)
     readonly_fields = (
-        "page", "health", "document_count", "chunk_count", "size", "engine", "languages", "embedder", "dimensions",
+        "page", "health", "document_count", "chunk_count", "size", "engine", "languages_named", "embedder", "dimensions",
         "reranker", "metric", "is_indexed", "is_hybrid", "parser", "chunking", "chunk_size", "chunk_overlap",
         "created_by", "created_at", "updated_at",
     )  # fmt: skip
@@ -57,14 +59,20 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
         (
             "What its chunks were made with",
             {
-                "fields": ("engine", ("embedder", "dimensions"), "metric", "is_indexed", "languages"),
+                "fields": ("engine", ("embedder", "dimensions"), "metric", "is_indexed"),
                 "description": "Fixed since the workspace was made: its chunk table and its vectors depend on it.",
             },
         ),
         (
             "How it is searched and cut",
             {
-                "fields": (("is_hybrid", "reranker"), "parser", "chunking", ("chunk_size", "chunk_overlap")),
+                "fields": (
+                    "languages_named",
+                    ("is_hybrid", "reranker"),
+                    "parser",
+                    "chunking",
+                    ("chunk_size", "chunk_overlap"),
+                ),
                 "description": "Changed on the workspace's own settings page.",
             },
         ),
@@ -85,7 +93,7 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
             )
         )
 
-    @admin.display(description="is it well?")
+    @admin.display(description="health")
     def health(self, workspace: Any) -> str:
         if workspace.failed:
             return format_html('<span class="state failing">{} failed</span>', workspace.failed)
@@ -96,6 +104,14 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     @admin.display(description="size", ordering="size_bytes")
     def size(self, workspace: Workspace) -> str:
         return filesizeformat(workspace.size_bytes)
+
+    @admin.display(description="languages")
+    def languages_named(self, workspace: Workspace) -> str:
+        return ", ".join(LANGUAGES[code][0] for code in workspace.languages)
+
+    @admin.display(ordering="updated_at")
+    def changed(self, workspace: Workspace) -> str:
+        return moments.shown(workspace.updated_at)
 
     @admin.display(description="members", ordering="people")
     def member_count(self, workspace: Any) -> int:
@@ -111,7 +127,9 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Workspace, form: ModelForm[Workspace], change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: Workspace, form: ModelForm[Workspace], change: bool
+    ) -> None:
         obj.save(update_fields=["name", "description", "updated_at"])  # the counters are ingestion's
         record(
             cast(User, request.user), "workspace.change", obj.name, id=str(obj.pk), fields=form.changed_data

@@ -119,6 +119,7 @@ class Membership(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = "member"
         constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="one_role_per_member")]
 
     def __str__(self) -> str:

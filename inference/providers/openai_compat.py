@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from inference.options import BatchSize, HttpAddress, Options
+from inference.options import CHAT_ONLY, EMBEDDING_ONLY, BatchSize, HttpAddress, Options
 from inference.types import ChatEvent, ChatRequest, EndpointSpec, TextRole, Vector
 from inference.wire import openai_chat, openai_embeddings
 from inference.wire.sse import SseReader
@@ -24,16 +24,19 @@ class OpenAIOptions(Options):
         default=True,
         title="Ask for token counts",
         description="Switch off for a server that refuses stream_options; tokens are then estimated.",
+        json_schema_extra=CHAT_ONLY,
     )
     sampling: bool = Field(
         default=True,
         title="Send temperature and top-p",
         description="Switch off for reasoning models, which refuse them.",
+        json_schema_extra=CHAT_ONLY,
     )
     limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         default="max_tokens",
         title="Name of the token limit",
         description="OpenAI's newer models want max_completion_tokens; most other servers know max_tokens.",
+        json_schema_extra=CHAT_ONLY,
     )
     dimensions: int | None = Field(
         default=None,
@@ -41,6 +44,7 @@ class OpenAIOptions(Options):
         le=16_000,
         title="Embedding dimensions",
         description="Only for embedding models that can shorten their vectors; empty: the model's own.",
+        json_schema_extra=EMBEDDING_ONLY,
     )
     batch_size: BatchSize = 64
 

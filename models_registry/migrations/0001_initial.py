@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('dimensions', models.PositiveIntegerField(blank=True, help_text='Of an embedding. Filled by Check.', null=True)),
                 ('context_tokens', models.PositiveIntegerField(default=4096, help_text="Prompt and answer together, in the model's own tokens.")),
                 ('licence', models.CharField(blank=True, max_length=80)),
-                ('size_bytes', models.BigIntegerField(blank=True, help_text='Of the weights on disk.', null=True)),
+                ('size_bytes', models.BigIntegerField(blank=True, help_text='Bytes of the weights on disk.', null=True)),
                 ('input_price', models.DecimalField(decimal_places=4, default=Decimal('0'), help_text='US dollars per million tokens read.', max_digits=10, validators=[django.core.validators.MinValueValidator(0)])),
                 ('output_price', models.DecimalField(decimal_places=4, default=Decimal('0'), help_text='US dollars per million tokens written.', max_digits=10, validators=[django.core.validators.MinValueValidator(0)])),
                 ('last_check_at', models.DateTimeField(editable=False, null=True)),

@@ -65,9 +65,14 @@ def test_creating_workspaces_is_allowed_with_one_tick(operator):
 
 def test_roles_are_given_where_the_user_is_edited(operator):
     user, workspace = factories.user(), factories.workspace()
-    role = {"memberships-0-workspace": workspace.pk, "memberships-0-role": "editor", "memberships-0-user": user.pk}
+    role = {
+        "memberships-0-workspace": workspace.pk,
+        "memberships-0-role": "editor",
+        "memberships-0-user": user.pk,
+    }
     operator.post(page_of(user), filled(user, **role | {"memberships-TOTAL_FORMS": "1"}))
     assert Membership.objects.get(user=user).role == Role.EDITOR
+    assert AuditEvent.objects.get(action="member.add").user.username == "op"
 
 
 def test_a_deactivated_user_is_logged_out_at_once(operator, client):

@@ -47,7 +47,7 @@ def filled(**changes):
         "output_price": "0",
         f"{PREFIX}base_url": "http://127.0.0.1:9/v1",
         f"{PREFIX}limit_field": "max_tokens",
-        f"{PREFIX}batch_size": "16",
+        f"{PREFIX}batch_size": "16",  # of embedders
     } | changes
 
 
@@ -71,16 +71,21 @@ def test_adding_begins_with_a_choice_of_every_provider_for_every_kind_it_offers(
 
 
 @pytest.mark.parametrize(("provider", "kind"), OFFERED)
-def test_the_form_shows_every_option_with_its_title_and_description(operator, provider, kind):
+def test_the_form_shows_the_options_of_its_kind_with_title_and_description(operator, provider, kind):
     form = operator.get(ADD, {"provider": provider, "kind": kind}).context["adminform"].form
     for name, info in PROVIDERS[provider].options.model_fields.items():
-        field = form.fields[PREFIX + name]
-        assert (field.label, field.help_text) == (info.title, info.description)
+        if kind in (info.json_schema_extra or {}).get("kinds", [kind]):
+            field = form.fields[PREFIX + name]
+            assert (field.label, field.help_text) == (info.title, info.description)
+        else:
+            assert PREFIX + name not in form.fields
     assert ("secret_ref" in form.fields) == PROVIDERS[provider].takes_secret
     assert ("model" in form.fields) == PROVIDERS[provider].needs_model
 
 
-@pytest.mark.parametrize("query", ["provider=quotes&kind=embedding", "provider=nobody&kind=chat", "kind=chat"])
+@pytest.mark.parametrize(
+    "query", ["provider=quotes&kind=embedding", "provider=nobody&kind=chat", "kind=chat"]
+)
 def test_a_choice_that_does_not_exist_leads_back_to_choosing(operator, query):
     response = operator.get(f"{ADD}?{query}")
     assert "admin/models_registry/endpoint/choose.html" in [template.name for template in response.templates]
@@ -106,23 +111,23 @@ def test_an_endpoint_that_is_down_is_saved_with_a_warning(operator):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "says"),
+    ("kind", "field", "value", "says"),
     [
-        ("model", "", "required"),
-        (f"{PREFIX}base_url", "ftp://models", "https://models.example.com/v1"),
-        (f"{PREFIX}base_url", "https://me:secret@models", "secret reference"),
-        (f"{PREFIX}batch_size", "0", "1"),
-        (f"{PREFIX}batch_size", "many", "whole number"),
-        (f"{PREFIX}limit_field", "words", "not one of the available choices"),
-        ("secret_ref", "sk-1234567890", "env:NAME"),
-        ("connect_timeout_s", "-1", "0.1"),
-        ("connect_timeout_s", "nan", "number"),
-        ("input_price", "-1", "0"),
-        ("name", "", "required"),
+        ("chat", "model", "", "required"),
+        ("chat", f"{PREFIX}base_url", "ftp://models", "https://models.example.com/v1"),
+        ("chat", f"{PREFIX}base_url", "https://me:secret@models", "secret reference"),
+        ("embedding", f"{PREFIX}batch_size", "0", "1"),
+        ("embedding", f"{PREFIX}batch_size", "many", "whole number"),
+        ("chat", f"{PREFIX}limit_field", "words", "not one of the available choices"),
+        ("chat", "secret_ref", "sk-1234567890", "env:NAME"),
+        ("chat", "connect_timeout_s", "-1", "0.1"),
+        ("chat", "connect_timeout_s", "nan", "number"),
+        ("chat", "input_price", "-1", "0"),
+        ("chat", "name", "", "required"),
     ],
 )
-def test_a_mistake_is_told_beside_its_field(operator, field, value, says):
-    errors = errors_of(add(operator, **{field: value}))
+def test_a_mistake_is_told_beside_its_field(operator, kind, field, value, says):
+    errors = errors_of(add(operator, kind, **{field: value}))
     assert set(errors) == {field}
     assert says in errors[field][0]
     assert not Endpoint.objects.exists()
@@ -140,7 +145,9 @@ def test_the_secret_is_asked_for_as_a_reference_and_says_where_to_put_the_key(op
     assert "never the key itself" in page
 
 
-def test_another_model_forgets_the_dimensions_of_the_old_one(operator, server, django_capture_on_commit_callbacks):
+def test_another_model_forgets_the_dimensions_of_the_old_one(
+    operator, server, django_capture_on_commit_callbacks
+):
     endpoint = factories.embedder(base_url=server.base_url, dimensions=3)
     with django_capture_on_commit_callbacks(execute=True):
         operator.post(page_of(endpoint), filled(model="other", **{f"{PREFIX}base_url": server.base_url}))
@@ -171,7 +178,9 @@ def test_posting_other_values_to_an_embedder_in_use_changes_only_what_may_change
     assert after.options["base_url"] == embedder.options["base_url"]
 
 
-@pytest.mark.parametrize("change", [{"model": "other"}, {"dimensions": 5}, {"options": {"base_url": "http://b/v1"}}])
+@pytest.mark.parametrize(
+    "change", [{"model": "other"}, {"dimensions": 5}, {"options": {"base_url": "http://b/v1"}}]
+)
 def test_an_embedder_in_use_refuses_the_change_whoever_asks(change):
     embedder = factories.workspace().embedder
     for name, value in change.items():
@@ -222,7 +231,15 @@ def test_the_list_answers_the_operators_questions(operator):
         last_check_ms=12, licence="Apache-2.0", size_bytes=90_000_000, input_price="0.02"
     )
     page = operator.get(LIST).content.decode()
-    for shown in ("Handbook", "12 ms", "Apache-2.0", "85.8\xa0MB", "$0.02 / $0", "OpenAI-compatible server", "Well"):
+    for shown in (
+        "Handbook",
+        "12 ms",
+        "Apache-2.0",
+        "85.8\xa0MB",
+        "$0.02 / $0",
+        "OpenAI-compatible server",
+        "Well",
+    ):
         assert shown in page
 
 

@@ -57,7 +57,10 @@ def test_other_dimensions_than_recorded_are_an_error_that_says_so(server):
 
 def test_a_cross_encoder_is_asked_for_one_score(container):
     endpoint = factories.chat_endpoint(
-        kind=Endpoint.Kind.RERANKER, provider="sagemaker_contract", options={"url": container}, last_check_ok=None
+        kind=Endpoint.Kind.RERANKER,
+        provider="sagemaker_contract",
+        options={"url": container},
+        last_check_ok=None,
     )
     assert checked(endpoint).last_check_ok
 

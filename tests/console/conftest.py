@@ -1,0 +1,1 @@
+from tests.pages.conftest import page as page
