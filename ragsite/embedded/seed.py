@@ -1,6 +1,7 @@
 """What a new installation starts with. Each part is made once; what an operator changes stays changed."""
 
 import hashlib
+import json
 import os
 import secrets
 import time
@@ -10,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
-from django.db.models import Q
 
 from accounts.models import AuditEvent, User
 from documents import intake
@@ -118,30 +118,33 @@ def demo(within_s: float = 180) -> str:
     Returns "" when there is nothing to do: the files are those of the last time, or an operator removed
     the workspace, or its embedder is not well (the next start tries again). Needs a running worker.
     """
-    stamp, files = Path(settings.DATA_DIR) / "handbook.sha256", _handbook()
-    digest = _digest(files)
-    if stamp.exists() and stamp.read_text() == digest:
-        return ""
-    if not Endpoint.objects.filter(name=_EMBEDDER, last_check_ok=True).exists():
+    files = _handbook()
+    before, now = _seen(), {_sha256(path): path.name for path in files}
+    if before == now or not Endpoint.objects.filter(name=_EMBEDDER, last_check_ok=True).exists():
         return ""
     if workspace := _demo_workspace():
-        _replace_documents(workspace, files, within_s)
-    stamp.write_text(digest)
+        _replace_documents(workspace, files, set(before) - set(now), within_s)
+    _stamp().write_text(json.dumps(now))
     return f"The workspace “{DEMO_NAME}” holds {len(files)} documents." if workspace else ""
 
 
-def _handbook() -> dict[str, Path]:
-    """Return what the demo workspace holds, by title."""
+def _handbook() -> list[Path]:
     docs: Path = settings.BASE_DIR / "docs"
     paths = [settings.BASE_DIR / "README.md", *sorted(docs.glob("*.md")), *sorted(docs.glob("guide/*.md"))]
-    return {str(path.relative_to(settings.BASE_DIR)): path for path in paths if path.exists()}
+    return [path for path in paths if path.exists()]
 
 
-def _digest(files: dict[str, Path]) -> str:
-    digest = hashlib.sha256()
-    for title, path in files.items():
-        digest.update(title.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+def _stamp() -> Path:
+    return Path(settings.DATA_DIR) / "handbook.json"
+
+
+def _seen() -> dict[str, str]:
+    """Return what the demo was made of the last time: names by the SHA-256 of their content."""
+    return dict(json.loads(_stamp().read_text())) if _stamp().exists() else {}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _demo_workspace() -> Workspace | None:
@@ -159,19 +162,17 @@ def _demo_workspace() -> Workspace | None:
     )
 
 
-def _replace_documents(workspace: Workspace, files: dict[str, Path], within_s: float) -> None:
-    """Add what is new, wait for it, and only then remove what it replaces: searches always find one of both."""
-    owner = workspace.created_by or User.objects.filter(is_superuser=True).earliest("date_joined")
-    current = {_add(workspace, owner, title, path).pk for title, path in files.items()}
+def _replace_documents(workspace: Workspace, files: list[Path], gone: set[str], within_s: float) -> None:
+    """Add what is new, wait for it, and only then remove what it replaces: searches always find one of both.
+
+    gone: the SHA-256 of what was there the last time. What people added is never among it.
+    """
+    for path in files:
+        with path.open("rb") as file:
+            intake.add_file(workspace, workspace.created_by, File(file, name=path.name), path.name)
     _wait_for(workspace, within_s)
-    ours = Q(title="README.md") | Q(title__startswith="docs/")  # an upload's name has no directory
-    for document in workspace.documents.filter(ours).exclude(pk__in=current):
-        intake.delete(document, owner)
-
-
-def _add(workspace: Workspace, owner: User, title: str, path: Path) -> Document:
-    with path.open("rb") as file:
-        return intake.add_file(workspace, owner, File(file, name=path.name), title)
+    for document in workspace.documents.filter(content_sha256__in=gone):
+        intake.delete(document, workspace.created_by)
 
 
 def _wait_for(workspace: Workspace, within_s: float) -> None:

@@ -67,7 +67,7 @@ def _run(started: float, *, verbose: bool) -> None:
     model = model_choice.from_environment(settings.DATA_DIR, our_ports)
     services = [PROCESSES[name]() for name in wanted(has_llm=isinstance(model, model_choice.Local))]
     _check_ports({service.name for service in services})
-    has_demo, has_login = (settings.DATA_DIR / "handbook.sha256").exists(), _password_file().exists()
+    has_demo, has_login = (settings.DATA_DIR / "handbook.json").exists(), _password_file().exists()
     say(f"Starting Ragsite in {settings.DATA_DIR}")
     names = [service.name for service in services]
     with (

