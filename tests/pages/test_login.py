@@ -3,6 +3,7 @@
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.views.defaults import server_error
 
 from accounts import throttle
 from accounts.models import AuditEvent
@@ -123,3 +124,9 @@ def test_an_unknown_address_says_so(client, ada):
     response = client.get("/nowhere/")
     assert response.status_code == 404
     assert "There is nothing here" in text_of(response)
+
+
+def test_the_page_of_a_failure_needs_nothing_that_may_have_failed(rf):
+    response = server_error(rf.get("/"))
+    assert response.status_code == 500
+    assert "Nothing you had saved is lost" in text_of(response)
