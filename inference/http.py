@@ -1,10 +1,12 @@
 """HTTP as the providers use it: one session for each event loop, and every failure in our own words."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -42,8 +44,8 @@ class Http:
         with self._in_our_words(url):
             async with session.post(
                 url,
-                json=body,
-                headers=headers,
+                data=BytesIO(json.dumps(body).encode()),  # long bytes as they are would block the loop
+                headers={"Content-Type": "application/json", **(headers or {})},
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
             ) as response:

@@ -84,7 +84,7 @@ class CrossEncoderModel:
 
 def _name(folder: Path) -> str:
     """Return the folder's name, or its parent's where that says nothing (/opt/ml/model, package/model)."""
-    folder = folder.resolve()
+    folder = folder.absolute()
     return folder.parent.name if folder.name == "model" else folder.name
 
 

@@ -1,6 +1,5 @@
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -49,20 +48,24 @@ async def openai_server() -> AsyncIterator[OpenAIServer]:
         yield server
 
 
-@dataclass
-class RunningContainer:
-    url: str
-
-
-@pytest.fixture
-async def container() -> AsyncIterator[RunningContainer]:
-    """Our container's own application, with models that need no weights."""
-    runner = web.AppRunner(Container(WordEmbedder(), WordReranker()).app(), handler_cancellation=True)
+@asynccontextmanager
+async def running_app(app: web.Application) -> AsyncIterator[str]:
+    """Yield the application's address."""
+    runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0]
-    yield RunningContainer(f"http://{host}:{port}")
-    await runner.cleanup()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def container_url() -> AsyncIterator[str]:
+    """Of our container's own application, with models that need no weights."""
+    async with running_app(Container(WordEmbedder(), WordReranker()).app()) as url:
+        yield url
 
 
 @pytest.fixture

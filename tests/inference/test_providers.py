@@ -14,7 +14,7 @@ from inference.providers import PROVIDERS, parse_options
 from inference.types import EndpointSpec, Finished, TextDelta, Usage
 from tests.fakes.openai_server import OpenAIServer
 
-from .conftest import QUESTION, REQUEST, RunningContainer, events_of
+from .conftest import QUESTION, REQUEST, events_of
 
 
 def providers_of(kind: str) -> pytest.MarkDecorator:
@@ -24,13 +24,13 @@ def providers_of(kind: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-def specs(openai_server: OpenAIServer, container: RunningContainer) -> Mapping[str, EndpointSpec]:
+def specs(openai_server: OpenAIServer, container_url: str) -> Mapping[str, EndpointSpec]:
     """A working endpoint of every provider. A new provider adds its line here."""
     return {
         "openai_compat": EndpointSpec(
             "openai_compat", "fake", {"base_url": openai_server.base_url, "batch_size": 3}, secret="sk-hush"
         ),
-        "sagemaker_contract": EndpointSpec("sagemaker_contract", "", {"url": container.url, "batch_size": 3}),
+        "sagemaker_contract": EndpointSpec("sagemaker_contract", "", {"url": container_url, "batch_size": 3}),
         "quotes": EndpointSpec("quotes", ""),
     }
 
