@@ -11,6 +11,7 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as ModelValidationError
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
+from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -47,10 +48,16 @@ def _spoken(name: str, field: _FieldOf) -> tuple[str, _FieldOf]:
     return spoken, field
 
 
+class Pages(LimitOffsetPagination):
+    default_limit = 50
+    max_limit = 200  # a larger `limit` gets this many
+
+
 class ApiView(GenericAPIView[Any]):
     """What every view of the API builds on: typed access to the user, and errors in the API's form."""
 
     serializer_class = CamelCase
+    pagination_class: type[Pages] | None = Pages
 
     @property
     def user(self) -> User:

@@ -46,7 +46,7 @@ class BatchInline(_LedgerInline):
 @admin.register(Document)
 class DocumentAdmin(admin.ModelAdmin[Document]):
     list_display = (
-        "title", "workspace", "state", "stage", "progress", "attempt", "last_error", "next_attempt", "size", "added",
+        "title", "state", "stage", "progress", "last_error", "attempt", "next_attempt", "workspace", "size", "added",
     )  # fmt: skip
     list_filter = (StateOfDocument, "stage", "workspace", "kind")
     list_select_related = ("workspace",)

@@ -35,7 +35,7 @@ KINDS = {
 @admin.register(Endpoint)
 class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     list_display = (
-        "name", "kind", "provider_label", "model", "health", "checked", "latency", "in_use_by", "price", "licence",
+        "name", "health", "kind", "provider_label", "model", "checked", "latency", "in_use_by", "price", "licence",
         "size",
     )  # fmt: skip
     list_filter = ("kind", HealthFilter, ProviderFilter)

@@ -114,6 +114,13 @@ def test_pages_are_asked_for_with_limit_and_offset(api):
     assert (page["count"], [row["name"] for row in page["results"]]) == (3, ["b"])
 
 
+def test_no_page_is_longer_than_two_hundred(api):
+    user = factories.user()
+    for _ in range(201):
+        factories.session(user)
+    assert len(api(user)("GET", "sessions?limit=100000").json()["results"]) == 200
+
+
 def test_a_manager_changes_what_may_change(api):
     workspace = factories.workspace()
     program = api(factories.member(workspace, Role.MANAGER))
