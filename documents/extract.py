@@ -78,6 +78,9 @@ def _environment(scratch: str) -> dict[str, str]:
         "HTTP_PROXY": _NO_PROXY_THERE,
         "HTTPS_PROXY": _NO_PROXY_THERE,
         "HF_HUB_OFFLINE": "1",
+        "SCARF_NO_ANALYTICS": "true",  # unstructured reports each use to its makers otherwise
+        "DO_NOT_TRACK": "true",
+        "UNSTRUCTURED_DISABLE_NOTICE": "1",
         "OMP_NUM_THREADS": "1",
         "RAYON_NUM_THREADS": "2",
     }

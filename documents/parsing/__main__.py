@@ -57,6 +57,8 @@ def _layout() -> Any:
             "This workspace reads files with the layout-aware parser, which is not installed here. "
             "Ask your operator to install ragsite[layout], or choose the fast parser in the settings."
         )
+    # Its spaCy looks for torch, and importing that takes longer than all the rest; nothing here needs it.
+    sys.modules["torch"] = None  # type: ignore[assignment]
     return import_module("documents.parsing.layout")
 
 

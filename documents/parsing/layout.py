@@ -3,11 +3,6 @@
 Slower than kreuzberg by far and heavier, but it reads a few files that kreuzberg refuses.
 """
 
-import os
-
-# Before the import: unstructured reports each use to its makers otherwise.
-os.environ.update(SCARF_NO_ANALYTICS="true", DO_NOT_TRACK="true", UNSTRUCTURED_DISABLE_NOTICE="1")
-
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
