@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from django.db import connection
 
 from ragsite.embedded import postgres, valkey
 from ragsite.embedded.claim import claimed
-from ragsite.embedded.service import running
+from ragsite.embedded.service import Service, running
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -45,10 +46,16 @@ def services() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(claimed(data_dir, sentence))
         if not settings.DATABASE_URL:
-            stack.enter_context(running(postgres.service(data_dir), data_dir / "logs" / "postgres.log"))
+            stack.enter_context(running(_hasty(postgres.service(data_dir)), data_dir / "logs" / "postgres.log"))
         if not settings.REDIS_URL:
             stack.enter_context(running(valkey.service(data_dir), data_dir / "logs" / "valkey.log"))
         yield
+
+
+def _hasty(server: Service) -> Service:
+    """Return a PostgreSQL that never waits for the disk: what a test writes may be gone after a power cut."""
+    hasty = ("fsync", "synchronous_commit", "full_page_writes")
+    return replace(server, argv=(*server.argv, *(part for name in hasty for part in ("-c", f"{name}=off"))))
 
 
 @pytest.fixture(scope="session")
