@@ -5,7 +5,7 @@ _LISTS = {
         below between both but by can cannot can't could couldn't did didn't do does doesn't doing don't down during
         each ever few for from further get gets give given had has have having he her here hers him his how i if in
         into is isn't it it's its itself just let me more most much my no nor not of off on once only or other our
-        ours out over own please same she should show so some such tell than that that's the their theirs them then
+        ours out over own please same say said says she should show so some such tell than that that's the their theirs them then
         there these they this those through to too under until up us very was wasn't we were what what's when where
         which while who whom whose why will with within without would you your yours""",
     "german": """aber alle allem allen aller alles als also am an ander andere anderen auch auf aus bei beim bin bis
