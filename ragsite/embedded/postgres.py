@@ -125,7 +125,7 @@ def _binary(name: str) -> Path:
 
 
 def _conninfo(data_dir: Path) -> dict[str, Any]:
-    host = str(socket_dir(_home(data_dir)))
+    host = str(socket_dir(data_dir))
     return {"dbname": _NAME, "user": _NAME, "password": password(data_dir), "host": host, "port": str(_PORT)}
 
 
@@ -152,7 +152,7 @@ def _environment(data_dir: Path) -> dict[str, str]:
 
 def _prepare(data_dir: Path) -> None:
     """Make the cluster if there is none, and remove what a killed server left. It must not be running."""
-    home, cluster, sockets = _home(data_dir), _cluster(data_dir), socket_dir(_home(data_dir))
+    home, cluster, sockets = _home(data_dir), _cluster(data_dir), socket_dir(data_dir)
     make_private(home)
     make_private(sockets)
     unprivileged.allow(_binary("postgres"), home, sockets)
@@ -219,7 +219,7 @@ def _argv(data_dir: Path) -> tuple[str, ...]:
     settings = _SETTINGS | {
         "listen_addresses": "",
         "port": str(_PORT),
-        "unix_socket_directories": str(socket_dir(_home(data_dir))),
+        "unix_socket_directories": str(socket_dir(data_dir)),
         "unix_socket_permissions": "0700",
         "dynamic_shared_memory_type": _shared_memory(),
     }

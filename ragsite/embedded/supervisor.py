@@ -153,7 +153,7 @@ def _escape(text: str) -> str:
 
 
 def _socket(data_dir: Path) -> Path:
-    return socket_dir(data_dir / "run") / "supervisor.sock"
+    return socket_dir(data_dir) / "supervisor.sock"
 
 
 def _wait_for_socket(supervisor: Supervisor, data_dir: Path) -> None:

@@ -42,6 +42,12 @@ def become() -> None:
         _become(_account())
 
 
+def our_ids() -> set[int]:
+    """Return the users that files of ours may belong to."""
+    is_other_account = os.geteuid() == 0 and not _can_map()
+    return {os.geteuid(), _account().pw_uid} if is_other_account else {os.geteuid()}
+
+
 def _map_to_ordinary_user() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWUSER):

@@ -47,7 +47,7 @@ def _home(data_dir: Path) -> Path:
 
 
 def _socket(data_dir: Path) -> Path:
-    return socket_dir(_home(data_dir)) / "valkey.sock"
+    return socket_dir(data_dir) / "valkey.sock"
 
 
 def _argv(path: Path) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 
 def url_of(data_dir: Path, user: str = "ragsite", password: str = "", database: str = "postgres") -> str:
-    host = quote(str(data_dir / "postgres"), safe="")
+    host = quote(str(data_dir / "run"), safe="")
     password = password or postgres.password(data_dir)
     return f"postgresql://{user}:{quote(password)}@/{database}?host={host}"
 

@@ -74,9 +74,9 @@ def test_data_is_there_again_after_kill_9(tmp_path: Path) -> None:
 def test_starts_although_the_old_process_id_belongs_to_somebody_else(tmp_path: Path) -> None:
     with running(postgres.service(tmp_path), tmp_path / "postgres.log"):
         pass
-    lock = f"{os.getpid()}\n{tmp_path}/postgres/data\n1\n5432\n{tmp_path}/postgres\n\n"
+    lock = f"{os.getpid()}\n{tmp_path}/postgres/data\n1\n5432\n{tmp_path}/run\n\n"
     (tmp_path / "postgres" / "data" / "postmaster.pid").write_text(lock)
-    (tmp_path / "postgres" / ".s.PGSQL.5432.lock").write_text(lock)
+    (tmp_path / "run" / ".s.PGSQL.5432.lock").write_text(lock)
     with running(postgres.service(tmp_path), tmp_path / "postgres.log"), connect(tmp_path) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
 
