@@ -86,15 +86,6 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     def error(self, endpoint: Endpoint) -> str:
         return endpoint.last_error or "–"
 
-    @admin.display(description="options")
-    def options_shown(self, endpoint: Endpoint) -> str:
-        labels = {
-            name.removeprefix(PREFIX): field.label
-            for name, field in option_fields(endpoint.provider, endpoint.kind).items()
-        }
-        rows = [(labels.get(name, name), value) for name, value in endpoint.options.items()]
-        return format_html_join("", "<div>{}: <b>{}</b></div>", rows) or "–"
-
     # --- the form -----------------------------------------------------------------------------
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -123,23 +114,22 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
         self, request: HttpRequest, obj: Endpoint | None = None, change: bool = False, **kwargs: Any
     ) -> type[ModelForm[Endpoint]]:
         provider, kind = (obj.provider, obj.kind) if obj else _chosen(request) or ("", "")
-        form = endpoint_form(provider, kind, is_locked=bool(obj and obj.is_locked))
+        form = endpoint_form(provider, kind)
         return super().get_form(request, obj, change, **kwargs | {"form": form})
 
     def get_fieldsets(self, request: HttpRequest, obj: Endpoint | None = None) -> Any:
         provider_key, kind = (obj.provider, obj.kind) if obj else _chosen(request) or ("", "")
         provider = PROVIDERS[provider_key]
-        is_locked = bool(obj and obj.is_locked)
-        options = ["options_shown"] if is_locked else list(option_fields(provider_key, kind))
         reached = [
             *(["model"] if provider.needs_model else []),
-            *options,
+            *option_fields(provider_key, kind),
             *(["secret_ref"] if provider.takes_secret else []),
         ]
         locked = (
             f" In use by {', '.join(str(row) for row in obj.used_by())}, whose passages hold its vectors: "
-            "the model, its options and its dimensions cannot change. Add another embedding model instead."
-            if obj and is_locked
+            "the model and its dimensions cannot change. Its server may move: the new address must serve the same "
+            "model. For another model, add another endpoint."
+            if obj and obj.is_locked
             else ""
         )
         return [
@@ -166,7 +156,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
             "error",
             "in_use_by",
         )
-        return (*always, "model", "options_shown") if obj and obj.is_locked else always
+        return (*always, "model") if obj and obj.is_locked else always
 
     def has_delete_permission(self, request: HttpRequest, obj: Endpoint | None = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and obj.used_by())
@@ -174,7 +164,8 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     def save_model(
         self, request: HttpRequest, obj: Endpoint, form: ModelForm[Endpoint], change: bool
     ) -> None:
-        if any(name == "model" or name.startswith(PREFIX) for name in form.changed_data):
+        changed = any(name == "model" or name.startswith(PREFIX) for name in form.changed_data)
+        if changed and not obj.is_locked:
             obj.dimensions = None  # the check that follows finds them anew
         super().save_model(request, obj, form, change)
         record(_operator(request), "endpoint.change" if change else "endpoint.add", obj.name, id=str(obj.pk))

@@ -49,14 +49,13 @@ class EndpointForm(forms.ModelForm[Endpoint]):
     def clean(self) -> dict[str, Any]:
         """Gather the options, check them together, and hand them to the endpoint if they are right."""
         cleaned = super().clean() or {}
-        if self._has_options:
-            self._take_options(
-                {
-                    name.removeprefix(PREFIX): value
-                    for name, value in cleaned.items()
-                    if name.startswith(PREFIX) and value not in (None, "")
-                }
-            )
+        self._take_options(
+            {
+                name.removeprefix(PREFIX): value
+                for name, value in cleaned.items()
+                if name.startswith(PREFIX) and value not in (None, "")
+            }
+        )
         return cleaned
 
     def _take_options(self, given: dict[str, Any]) -> None:
@@ -72,18 +71,14 @@ class EndpointForm(forms.ModelForm[Endpoint]):
         told: dict[str, list[Any]] = getattr(error, "error_dict", {})
         for name in told.keys() - self.fields.keys() - {NON_FIELD_ERRORS}:
             sentences = told.pop(name)
-            if name != "options" or not self._has_options:
+            if name != "options":
                 told.setdefault(NON_FIELD_ERRORS, []).extend(sentences)
         super().add_error(field, error)
 
-    @property
-    def _has_options(self) -> bool:
-        return any(name.startswith(PREFIX) for name in self.fields)
 
-
-def endpoint_form(provider: str, kind: str, *, is_locked: bool) -> type[EndpointForm]:
-    """Return the form for endpoints of this provider and kind. A locked one has no option fields."""
-    options = {} if is_locked else option_fields(provider, kind)
+def endpoint_form(provider: str, kind: str) -> type[EndpointForm]:
+    """Return the form for endpoints of this provider and kind."""
+    options = option_fields(provider, kind)
     return type("ProviderEndpointForm", (EndpointForm,), {"provider": provider, "kind": kind, **options})
 
 

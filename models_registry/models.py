@@ -138,7 +138,7 @@ class Endpoint(models.Model):
             raise ValidationError({"model": f"{provider.label} wants to know which model: give its id."})
         self.options = self._checked_options()
         secrets.validate(self.secret_ref)
-        if self.is_locked:
+        if not self._state.adding and self.used_by():
             self._check_unchanged()
 
     def _checked_options(self) -> dict[str, Any]:
@@ -149,9 +149,9 @@ class Endpoint(models.Model):
             raise ValidationError({"options": str(error)}) from error
 
     def _check_unchanged(self) -> None:
-        fixed = ("kind", "provider", "model", "options", "dimensions")
         before = Endpoint.objects.get(pk=self.pk)
-        before.options = before._checked_options()
+        # Not the options: its server may move.
+        fixed = ("kind", "provider", "model", "dimensions") if before.is_locked else ("kind",)
         if changed := [name for name in fixed if getattr(self, name) != getattr(before, name)]:
             users = ", ".join(str(row) for row in self.used_by())
             sentence = f"In use by {users}: this cannot change. Add another embedding model instead."
