@@ -47,6 +47,15 @@ def end_leftovers(data_dir: Path, kindly_s: float = 20) -> None:
     _wait_for_end(data_dir, 10)
 
 
+def kill_servers(directory: Path) -> None:
+    """Kill the servers that work in a directory: after its postmaster was killed, a busy session lives on."""
+    deadline = time.monotonic() + 10
+    while (pids := [pid for pid in _pids() if _is_server_in(pid, directory)]) and time.monotonic() < deadline:
+        for pid in pids:
+            _send(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
 def _lock(file: TextIO, data_dir: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,19 +80,28 @@ def _wait_for_end(data_dir: Path, within_s: float) -> None:
 
 
 def _processes(data_dir: Path) -> list[int]:
-    pids = (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit())
-    return [pid for pid in pids if pid != os.getpid() and _belongs(pid, data_dir)]
+    return [pid for pid in _pids() if pid != os.getpid() and _belongs(pid, data_dir)]
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def _belongs(pid: int, data_dir: Path) -> bool:
     """Look at the mark in the environment, or for the two servers at where they work."""
     try:
-        if f"{MARK}={data_dir}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-            return True
-        directory = Path(os.readlink(f"/proc/{pid}/cwd"))
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:  # gone, or somebody else's
         return False
-    return _program(pid) in _SERVERS and directory.is_relative_to(data_dir)
+    return f"{MARK}={data_dir}".encode() in environment or _is_server_in(pid, data_dir)
+
+
+def _is_server_in(pid: int, directory: Path) -> bool:
+    try:
+        place = Path(os.readlink(f"/proc/{pid}/cwd"))
+    except OSError:
+        return False
+    return _program(pid) in _SERVERS and place.is_relative_to(directory)
 
 
 def _program(pid: int) -> str:

@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from . import unprivileged
+from .claim import kill_servers
 from .service import MARK, EmbeddedError, Service
 from .sockets import make_private, socket_dir
 
@@ -209,7 +210,8 @@ def _check_version(cluster: Path) -> None:
 
 
 def _forget_killed_server(cluster: Path, sockets: Path) -> None:
-    """Remove the locks of a server that was killed: their pid may be somebody else's by now."""
+    """Remove what a killed server left: its orphans, and locks whose pid may be somebody else's by now."""
+    kill_servers(cluster)
     socket = sockets / f".s.PGSQL.{_PORT}"
     for path in (cluster / "postmaster.pid", socket, socket.with_name(socket.name + ".lock")):
         path.unlink(missing_ok=True)

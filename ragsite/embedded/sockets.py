@@ -29,5 +29,7 @@ def make_private(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     info = directory.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid not in unprivileged.our_ids():
-        raise EmbeddedError(f"{directory} belongs to somebody else. Remove it, or move RAGSITE_DATA_DIR.")
+        raise EmbeddedError(
+            f"{directory} belongs to somebody else. Run Ragsite as its owner, or move RAGSITE_DATA_DIR."
+        )
     directory.chmod(0o700)

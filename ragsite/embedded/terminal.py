@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,7 @@ class _Follower:
         self._filter = None if verbose else Filter()
         self._file: BinaryIO | None = None
         self._rest = b""
+        self._silent_until = 0.0
         if path.exists():
             self._open().seek(0, os.SEEK_END)  # what an earlier run wrote is not news
 
@@ -90,7 +92,8 @@ class _Follower:
             line = raw.decode(errors="replace").rstrip()
             if line and (self._filter is None or self._filter.passes(line)):
                 say(f"{paint(f'{self._name:>8} │', _COLOURS.get(self._name, 90))} {line.removeprefix('» ')}")
-            if "No space left on device" in line:
+            if "No space left on device" in line and time.monotonic() > self._silent_until:
+                self._silent_until = time.monotonic() + 60  # it comes with every write
                 say(paint(_disk_is_full(self._disk), 31))
 
     def close(self) -> None:

@@ -23,13 +23,14 @@ def allow(*paths: Path) -> None:
 
     Raises EmbeddedError, naming the directory that is in the way.
     """
-    if os.geteuid() != 0 or _can_map():
+    if os.geteuid() != 0:
         return
-    account = _account()
+    account = None if _can_map() else _account()
     for path in paths:
-        _check_reachable(path, account)
+        if account:
+            _check_reachable(path, account)
         if path.is_dir():
-            _give(path, account)
+            _give(path, account.pw_uid if account else 0)
 
 
 def become() -> None:
@@ -43,9 +44,8 @@ def become() -> None:
 
 
 def our_ids() -> set[int]:
-    """Return the users that files of ours may belong to."""
-    is_other_account = os.geteuid() == 0 and not _can_map()
-    return {os.geteuid(), _account().pw_uid} if is_other_account else {os.geteuid()}
+    """Return the users that files of ours may belong to: root's, also to who it was in another container."""
+    return {0, _account().pw_uid} if os.geteuid() == 0 else {os.geteuid()}
 
 
 def _map_to_ordinary_user() -> None:
@@ -98,7 +98,8 @@ def _check_reachable(path: Path, account: pwd.struct_passwd) -> None:
             )
 
 
-def _give(directory: Path, account: pwd.struct_passwd) -> None:
-    """Make the account the owner of the directory and all in it."""
+def _give(directory: Path, uid: int) -> None:
+    """Make a user the owner of the directory and all in it."""
     for path in (directory, *directory.rglob("*")):
-        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+        if path.lstat().st_uid != uid:
+            os.chown(path, uid, -1, follow_symlinks=False)

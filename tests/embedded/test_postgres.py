@@ -1,4 +1,5 @@
 import os
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,19 @@ def test_starts_although_the_old_process_id_belongs_to_somebody_else(tmp_path: P
     (tmp_path / "run" / ".s.PGSQL.5432.lock").write_text(lock)
     with running(postgres.service(tmp_path), tmp_path / "postgres.log"), connect(tmp_path) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_a_session_that_outlived_its_killed_server_is_ended_before_the_next_one(tmp_path: Path) -> None:
+    with running(postgres.service(tmp_path), tmp_path / "postgres.log") as process:
+        connection = connect(tmp_path)
+        row = connection.execute("select pg_backend_pid()").fetchone()
+        assert row
+        os.kill(row[0], signal.SIGSTOP)  # too busy to notice
+        process.kill()
+        process.wait()
+    with running(postgres.service(tmp_path), tmp_path / "postgres.log"):
+        assert not Path(f"/proc/{row[0]}").exists()
+    connection.close()
 
 
 def test_a_first_start_that_was_killed_is_begun_again(tmp_path: Path) -> None:
