@@ -217,6 +217,7 @@ def _prompt_trace(prompt: Sequence[ChatMessage], passages: Sequence[Passage]) ->
                 "dense_score": each.dense_score,
                 "lexical_rank": each.lexical_rank,
                 "lexical_score": each.lexical_score,
+                "rerank_score": each.rerank_score,
             }
             for each in passages
         ],

@@ -58,10 +58,11 @@ class PassageSerializer(CamelCase):
     dense_score = serializers.FloatField(allow_null=True, help_text="Similarity, by the workspace's metric.")
     lexical_rank = serializers.IntegerField(allow_null=True, help_text="By words, from 1.")
     lexical_score = serializers.FloatField(allow_null=True)
+    rerank_score = serializers.FloatField(allow_null=True, help_text="Of the cross-encoder, if there is one.")
 
 
 class LegSerializer(CamelCase):
-    name = serializers.ChoiceField(["dense", "lexical"])
+    name = serializers.ChoiceField(["dense", "lexical", "rerank"])
     found = serializers.IntegerField()
     took_ms = serializers.FloatField()
     error = serializers.CharField()

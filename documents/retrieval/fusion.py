@@ -18,6 +18,7 @@ class Candidate:
     dense_score: float | None
     lexical_rank: int | None
     lexical_score: float | None
+    rerank_score: float | None = None  # a cross-encoder's own scale
 
 
 def fuse(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> list[Candidate]:

@@ -1,9 +1,9 @@
-"""route -> legs in parallel -> fuse -> relevance -> fit the budget -> passages. Each stage leaves its trace."""
+"""legs in parallel -> fuse -> relevance -> rerank -> fit the budget -> passages. Each stage leaves its trace."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TypeVar
 from uuid import UUID
@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
 from documents.models import Document
-from inference.connect import open_embedder
+from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
 from models_registry.secrets import SecretMissing
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 CANDIDATES = 50  # each leg's
+RERANKED = 20  # a cross-encoder reads each of them with the question
 # Below this cosine similarity no chunk is about the question, unless one holds all its words. Measured with
 # all-MiniLM-L6-v2: questions reach it in their own corpus (99 of 100), and one in two in a foreign one does not.
 RELEVANCE_FLOOR = 0.22
@@ -67,6 +68,7 @@ async def search(
     if not _is_relevant(scope, dense, lexical):
         run.dropped["below the relevance floor"] = len(fused)
         return run.result("nothing_relevant")
+    fused = await _reranked(scope, run, fused)
     passages = await _in_thread(lambda: _passages(_fit(fused, limit, token_budget, run)))
     run.timings_ms["total"] = _ms_since(started)
     return run.result("found", passages)
@@ -124,6 +126,22 @@ def _is_relevant(scope: Scope, dense: Sequence[FoundChunk], lexical: Sequence[Fo
     return dense[0].score >= RELEVANCE_FLOOR or any(hit.has_all_words for hit in lexical)
 
 
+async def _reranked(scope: Scope, run: _Run, fused: list[Candidate]) -> list[Candidate]:
+    """Return the best in the order of the workspace's cross-encoder; unchanged without one, or if it fails."""
+    if scope.workspace.reranker is None:
+        return fused
+    started, error, best = perf_counter(), "", fused[:RERANKED]
+    try:
+        async with open_reranker(scope.workspace.reranker.spec()) as reranker:
+            scores = await reranker.score(run.sent, [candidate.chunk.text for candidate in best])
+        scored = [replace(each, rerank_score=score) for each, score in zip(best, scores, strict=True)]
+        best = sorted(scored, key=lambda each: -(each.rerank_score or 0))
+    except (InferenceError, SecretMissing) as problem:
+        error = str(problem)
+    run.legs.append(Leg("rerank", len(best), _ms_since(started), error))
+    return best + fused[RERANKED:]
+
+
 # --- passages -------------------------------------------------------------------------------------
 
 
@@ -166,6 +184,7 @@ def _passage(number: int, found: Candidate, title: str) -> Passage:
         dense_score=found.dense_score,
         lexical_rank=found.lexical_rank,
         lexical_score=found.lexical_score,
+        rerank_score=found.rerank_score,
     )
 
 

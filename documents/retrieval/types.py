@@ -35,14 +35,15 @@ class Passage:
     dense_score: float | None  # similarity, by the workspace's metric
     lexical_rank: int | None
     lexical_score: float | None
+    rerank_score: float | None = None  # the cross-encoder's own scale; None: none was asked, or it failed
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One way of finding, as it went."""
+    """One way of finding, or of ordering what was found, as it went."""
 
-    name: Literal["dense", "lexical"]
-    found: int
+    name: Literal["dense", "lexical", "rerank"]
+    found: int  # by "rerank": how many it ordered
     took_ms: float
     error: str = ""  # in words; a failed leg does not fail the search while the other answers
 

@@ -10,7 +10,9 @@ from documents.models import Document
 from documents.retrieval import RetrievalFailed, Scope, search
 from documents.retrieval.fusion import fuse
 from inference.connect import open_embedder
+from models_registry.models import Endpoint
 from tests import factories
+from tests.fakes.model_container import running_in_thread as model_container
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
 from workspaces.engines import FoundChunk, NewChunk, engine_for
 from workspaces.models import Workspace
@@ -148,6 +150,32 @@ def test_a_search_costs_one_embedding_call_of_one_text(workspace, server):
     ask(workspace, "annual leave")
     [request] = server.requests
     assert request.body["input"] == ["annual leave"]
+
+
+@pytest.fixture
+def reranker(workspace) -> Iterator[Endpoint]:
+    """A cross-encoder that scores a passage by the question's words in it."""
+    with model_container() as url:
+        workspace.reranker = Endpoint.objects.create(
+            name="cross-encoder", kind="reranker", provider="sagemaker_contract", options={"url": url}
+        )
+        yield workspace.reranker
+
+
+def test_the_cross_encoder_of_the_workspace_decides_the_order(workspace, reranker):
+    result = ask(workspace, "annual leave carry over pump")
+    scores = [passage.rerank_score for passage in result.passages]
+    assert None not in scores
+    assert scores == sorted(scores, reverse=True)
+    assert [leg.name for leg in result.trace.legs][-1] == "rerank"
+
+
+def test_a_cross_encoder_that_fails_leaves_the_order_and_the_trace_says_why(workspace, reranker):
+    before = [passage.text for passage in ask(workspace, "annual leave").passages]
+    reranker.options = {"url": "http://127.0.0.1:9"}
+    result = ask(workspace, "annual leave")
+    assert [passage.text for passage in result.passages] == before
+    assert result.trace.legs[-1].error
 
 
 # --- fusion ---------------------------------------------------------------------------------------
