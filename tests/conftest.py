@@ -46,7 +46,9 @@ def services() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(claimed(data_dir, sentence))
         if not settings.DATABASE_URL:
-            stack.enter_context(running(_hasty(postgres.service(data_dir)), data_dir / "logs" / "postgres.log"))
+            stack.enter_context(
+                running(_hasty(postgres.service(data_dir)), data_dir / "logs" / "postgres.log")
+            )
         if not settings.REDIS_URL:
             stack.enter_context(running(valkey.service(data_dir), data_dir / "logs" / "valkey.log"))
         yield
