@@ -31,8 +31,10 @@ format: .venv/installed-test
 	$(BIN)/ruff format
 	$(BIN)/djlint --quiet --reformat templates
 
+# Results go to benchmarks/results/. DATA names a directory of test collections: benchmarks/quotes.py says which.
 bench: .venv/installed-test
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.spine
+	$(if $(DATA),$(BIN)/python -m benchmarks.quotes --data $(DATA))
 
 # After a change of pyproject.toml, in an environment that passes the tests.
 lock: .venv/installed-test
