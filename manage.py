@@ -4,6 +4,6 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ragsite.settings")
-    from django.core.management import execute_from_command_line  # noqa: PLC0415 (needs the line above)
+    from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

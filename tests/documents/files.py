@@ -170,5 +170,5 @@ def encrypted_office() -> bytes:
 
 def _saved(thing: object) -> bytes:
     out = io.BytesIO()
-    thing.save(out)  # type: ignore[attr-defined]
+    thing.save(out)
     return out.getvalue()

@@ -1,4 +1,5 @@
 from html import unescape
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -255,7 +256,11 @@ def test_the_list_answers_the_operators_questions(operator):
     ],
 )
 def test_the_list_filters_by_health(operator, health, fields):
-    states = {"well": {"last_check_ms": 1}, "failing": {"last_check_ok": False}, "off": {"is_enabled": False}}
+    states: dict[str, dict[str, Any]] = {
+        "well": {"last_check_ms": 1},
+        "failing": {"last_check_ok": False},
+        "off": {"is_enabled": False},
+    }
     wanted = factories.chat_endpoint(name="wanted", **fields)
     for other, its in states.items():
         if other != health:

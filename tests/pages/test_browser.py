@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from documents.models import Document
 from tests import factories
@@ -39,8 +39,10 @@ def test_each_dropped_file_has_its_own_outcome(page: Page, workspace, tmp_path: 
 def test_a_file_over_the_limit_is_refused_before_it_is_sent(page: Page, workspace, settings):
     settings.UPLOAD_MAX_BYTES = 1024 * 1024
     page.goto(f"/workspaces/{workspace.id}/add/")
-    large = {"name": "large.txt", "mimeType": "text/plain", "buffer": b"x" * (1024 * 1024 + 1)}
-    page.set_input_files("input[type=file]", [large])
+    page.set_input_files(
+        "input[type=file]",
+        FilePayload(name="large.txt", mimeType="text/plain", buffer=b"x" * (1024 * 1024 + 1)),
+    )
     expect(page.locator("[data-upload-list] li")).to_contain_text("It is larger than 1 MB. Split it")
     assert not workspace.documents.exists()
 

@@ -319,7 +319,7 @@ def test_the_original_comes_as_an_attachment_that_no_browser_shows(view, workspa
 
 def test_an_original_that_is_gone_is_a_404(view, workspace):
     document = factories.document(workspace, content=b"text")
-    document.file.storage.delete(document.file.name)
+    document.file.delete(save=False)
     assert view.get(address(document, "download/")).status_code == 404
 
 

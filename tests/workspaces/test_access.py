@@ -1,5 +1,6 @@
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
 from django.http import Http404
 
 from accounts.models import AuditEvent
@@ -73,7 +74,7 @@ def test_creating_makes_the_creator_manager_and_leaves_a_record():
 )
 def test_impossible_settings_are_refused_by_field(wrong, field, sentence):
     fields = {"name": "W", "languages": ["en"], "embedder": factories.embedder(), **wrong}
-    with pytest.raises(Exception, match=sentence) as caught:
+    with pytest.raises(ValidationError, match=sentence) as caught:
         create_workspace(factories.user(), **fields)
     assert field in caught.value.message_dict
 

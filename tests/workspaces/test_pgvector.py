@@ -168,9 +168,9 @@ def test_more_dimensions_than_the_index_takes_are_searched_exactly():
 
 
 def test_the_table_goes_with_the_transaction_that_made_it():
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         workspace = factories.workspace(dimensions=3)
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [f"chunks.w_{workspace.id.hex}"])
         assert cursor.fetchone() == (None,)
