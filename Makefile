@@ -11,7 +11,7 @@ TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytor
 .PHONY: run test test-fast lint format bench lock clean
 
 run: .venv/installed
-	@$(BIN)/python manage.py up
+	@$(BIN)/python -m ragsite.embedded.up
 
 test: .venv/installed-test lint
 	$(BIN)/pytest

@@ -1,6 +1,6 @@
-"""`python -m ragsite.embedded.launch NAME` prepares a process and becomes it. The supervisor calls this.
+"""`python -m ragsite.embedded.launch NAME` prepares a process and becomes it.
 
-So each restart is prepared like the first start, and the supervisor's file needs to know no details.
+The supervisor calls it for processes that need preparing, so that a restart is prepared like a start.
 """
 
 import os

@@ -13,7 +13,6 @@ from .service import MARK, Service
 
 _CELERY = ("celery", "-A", "ragsite")
 _WORKER = ("--concurrency", "2", "--loglevel", "info", "--without-gossip", "--without-mingle")
-
 # In the order in which they start; they stop the other way round.
 PROCESSES: dict[str, Callable[[], Service]] = {
     "postgres": lambda: postgres.service(settings.DATA_DIR),
@@ -24,6 +23,18 @@ PROCESSES: dict[str, Callable[[], Service]] = {
     "worker": lambda: _python("worker", *_CELERY, "worker", *_WORKER),
     "beat": lambda: _python("beat", *_CELERY, "beat", "--loglevel", "warning"),
 }
+
+
+def environment() -> dict[str, str]:
+    """Return what the Python processes see: our environment, and what each of them needs."""
+    return {
+        **os.environ,
+        MARK: str(settings.DATA_DIR),
+        "PYTHONUNBUFFERED": "1",
+        # Threads that spin while they wait starve everything else on two cores.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "0",
+    }
 
 
 def wanted(*, has_llm: bool) -> list[str]:
@@ -71,8 +82,6 @@ def _llm() -> Service:
         "llm",
         "ragsite.embedded.llm",
         is_ready=lambda: answers(f"http://127.0.0.1:{settings.LLM_PORT}/health"),
-        # Threads that spin while they wait starve everything else on two cores.
-        variables={"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"},
         start_grace_s=120,
         stop_grace_s=5,
     )
@@ -92,14 +101,13 @@ def _python(
     name: str,
     *arguments: str,
     is_ready: Callable[[], bool] | None = None,
-    variables: dict[str, str] | None = None,
     start_grace_s: float = 60,
     stop_grace_s: float = 20,
 ) -> Service:
     return Service(
         name=name,
         argv=(sys.executable, "-m", *arguments),
-        env={**os.environ, **(variables or {}), MARK: str(settings.DATA_DIR), "PYTHONUNBUFFERED": "1"},
+        env=environment(),
         cwd=settings.BASE_DIR,
         is_ready=is_ready,
         start_grace_s=start_grace_s,

@@ -5,8 +5,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ from xmlrpc.client import Error, ServerProxy
 from supervisor.xmlrpc import SupervisorTransport
 
 from .claim import end_leftovers
-from .service import MARK, EmbeddedError, Service, tail
+from .service import EmbeddedError, Service, tail
 from .sockets import make_private, socket_dir
 
 _CONFIG = """\
@@ -40,7 +40,7 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
 _PROGRAM = """
 [program:{name}]
-command = {python} -m ragsite.embedded.launch {name}
+command = {command}
 directory = {directory}
 priority = {priority}
 autostart = false
@@ -102,32 +102,36 @@ class Supervisor:
 
 
 @contextmanager
-def supervised(data_dir: Path, directory: Path, services: Sequence[Service]) -> Iterator[Supervisor]:
+def supervised(
+    data_dir: Path, directory: Path, env: Mapping[str, str], services: Sequence[Service]
+) -> Iterator[Supervisor]:
     """Run supervisord inside the block, with nothing started yet; then stop all, the last one first.
 
-    directory: where the project lies.
+    directory: where the project lies. env: what the processes inherit.
     """
     (data_dir / "logs").mkdir(parents=True, exist_ok=True)
     make_private(_socket(data_dir).parent)
     _socket(data_dir).unlink(missing_ok=True)
     config = data_dir / "supervisord.conf"
     config.write_text(_config(data_dir, directory, services))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)],
-        cwd=directory,
-        env={**os.environ, MARK: str(data_dir)},
-        stdin=subprocess.DEVNULL,
-        stdout=(data_dir / "logs" / "supervisord.out").open("wb"),
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # a Ctrl-C reaches us alone, and we stop them in order
-    )
+    with (data_dir / "logs" / "supervisord.out").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)],
+            cwd=directory,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C reaches us alone, and we stop them in order
+        )
     try:
         supervisor = Supervisor(data_dir, process)
         _wait_for_socket(supervisor, data_dir)
         yield supervisor
     finally:
         process.terminate()
-        process.wait(sum(service.stop_grace_s for service in services) + 10)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(sum(service.stop_grace_s for service in services))
         end_leftovers(data_dir)
 
 
@@ -138,7 +142,7 @@ def _config(data_dir: Path, directory: Path, services: Sequence[Service]) -> str
         parts.append(
             _PROGRAM.format(
                 name=service.name,
-                python=_escape(shlex.quote(sys.executable)),
+                command=_escape(shlex.join(_command(service))),
                 directory=_escape(str(directory)),
                 priority=priority,
                 signal=service.stop_signal.name.removeprefix("SIG"),
@@ -146,6 +150,12 @@ def _config(data_dir: Path, directory: Path, services: Sequence[Service]) -> str
             )
         )
     return "".join(parts)
+
+
+def _command(service: Service) -> tuple[str, ...]:
+    if service.prepare or service.before_exec:
+        return (sys.executable, "-m", "ragsite.embedded.launch", service.name)
+    return service.argv
 
 
 def _escape(text: str) -> str:

@@ -23,7 +23,7 @@ _ROUTINE = re.compile(
     r"|terminating connection due to administrator command"
     r"|received SIGTERM|terminated by SIGTERM|ready to exit"
     r"|@%WARNING"  # beat's banner
-    r"|cancel task"  # llama.cpp, at each Stop
+    r"|cancel task|n_past was set|need to evaluate at least"  # llama.cpp, at each Stop and repetition
     r"|security: no API key is set|Memory overcommit|overcommit_memory"
 )
 _CONTINUES = re.compile(r"^(\s|\w+(\.\w+)*(Error|Exception|Exit|Interrupt)\b)")  # the rest of a traceback

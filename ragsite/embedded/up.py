@@ -1,7 +1,7 @@
 """`manage.py up`: one command from an empty directory to a site that answers.
 
-Order: PostgreSQL and Valkey; the model servers and, meanwhile, `manage.py prepare`; web; worker and
-beat; `manage.py welcome`. Ctrl-C or SIGTERM stops them the other way round.
+Order: PostgreSQL and Valkey, and beside them the model servers; `manage.py prepare`; web; when the models
+are loaded, worker and beat; `manage.py welcome`. Ctrl-C or SIGTERM stops them the other way round.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from ragsite import settings
 
 from . import model_choice, ports
 from .claim import claimed
-from .processes import PROCESSES, wanted
+from .processes import PROCESSES, environment, wanted
 from .service import EmbeddedError, Service, tail
 from .supervisor import Supervisor, supervised
 from .terminal import following, free_mb, paint, say
@@ -72,7 +72,7 @@ def _run(started: float, *, verbose: bool) -> None:
     names = [service.name for service in services]
     with (
         following(_LOGS, [*names, "supervisord"], settings.DATA_DIR, verbose=verbose),
-        supervised(settings.DATA_DIR, settings.BASE_DIR, services) as supervisor,
+        supervised(settings.DATA_DIR, settings.BASE_DIR, environment(), services) as supervisor,
     ):
         try:
             _start_all(supervisor, {service.name: service for service in services})
@@ -93,12 +93,14 @@ def _start_all(supervisor: Supervisor, services: dict[str, Service]) -> None:
             supervisor.start(service)
         return chosen
 
-    _wait(supervisor, start("postgres", "valkey"))
-    models = start("serving", "llm")  # they load while the database is prepared
+    stores = start("postgres", "valkey")
+    models = start("serving", "llm")  # they need no database, and load while it is prepared
+    _wait(supervisor, stores)
     _command("prepare")
-    web = start("web")
+    _wait(supervisor, start("web"))
+    say(f"  {settings.SITE_URL} answers; documents and models will in a moment")
     _wait(supervisor, models)
-    _wait(supervisor, [*start("worker", "beat"), *web])
+    _wait(supervisor, start("worker", "beat"))
 
 
 def _wait(supervisor: Supervisor, services: Sequence[Service]) -> None:
