@@ -22,7 +22,7 @@ test-fast: .venv/installed-test lint
 lint: .venv/installed-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/djlint --quiet --check --lint templates
+	$(BIN)/djlint --check --lint templates
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
