@@ -22,14 +22,13 @@ test-fast: .venv/installed-test lint
 lint: .venv/installed-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/djlint --check --lint templates
+	$(BIN)/djlint --lint templates
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
 format: .venv/installed-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/djlint --quiet --reformat templates
 
 # Results go to benchmarks/results/. DATA names a directory of test collections: benchmarks/quotes.py says which.
 bench: .venv/installed-test
