@@ -41,6 +41,8 @@ class Turn(models.Model):
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    is_new = False  # recorded just now, for the one who did it; not stored
+
     class Meta:
         ordering = ("created_at",)
         constraints = [

@@ -43,6 +43,27 @@ class AnswerSerializer(CamelCase):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
+class ModelKwargs(CamelCase):
+    streaming = serializers.BooleanField(default=True, help_text="Whether the model sends words as it goes.")
+    max_tokens = serializers.IntegerField(default=512, help_text="The longest answer: 1 to 8192.")
+    temperature = serializers.FloatField(default=0.1, help_text="0 (sober) to 2 (varied).")
+    top_p = serializers.FloatField(default=1.0, help_text="0 to 1.")
+
+
+class NewTurn(CamelCase):
+    text = serializers.CharField(trim_whitespace=False)
+    message_id = serializers.CharField(
+        required=False, help_text="A new one for each message; the Idempotency-Key header says the same."
+    )
+    workspace_id = serializers.UUIDField(
+        required=False, allow_null=True, help_text="Whose documents to ask; absent: none, just the model."
+    )
+    model_name = serializers.CharField(
+        required=False, allow_blank=True, help_text="A chat model's name or id; absent: the default."
+    )
+    model_kwargs = ModelKwargs(required=False)
+
+
 class TurnSerializer(CamelCase):
     id = serializers.UUIDField()
     message_id = serializers.CharField()

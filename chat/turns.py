@@ -187,6 +187,7 @@ def _record(user: User, session: Session, ask: Ask) -> Turn:
     _queue(turn, endpoint, ask.parameters)
     _touch(session, turn)
     transaction.on_commit(runner.wake)
+    turn.is_new = True
     return turn
 
 

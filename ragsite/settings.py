@@ -218,7 +218,7 @@ SPECTACULAR_SETTINGS = {
         "Workspaces, documents, search and sessions, as the pages use them.\n\n"
         "Send an API key as `Authorization: Bearer rs_...`. Fields are camelCase; an unknown one is refused by "
         "its name. Lists take `limit` and `offset`. What is not yours looks like what is not there: 404. "
-        "Errors are `{\"detail\": \"...\"}`, or a list of sentences for each field."
+        'Errors are `{"detail": "..."}`, or a list of sentences for each field.'
     ),
     "TAGS": [{"name": n} for n in ("health", "models", "workspaces", "documents", "search", "sessions")],
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},

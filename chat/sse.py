@@ -1,0 +1,61 @@
+"""An answer's events for a client that only reads: server-sent events, as HTML defines them.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from django.db import close_old_connections
+from django.http import StreamingHttpResponse
+
+from .events import Logged
+from .hub import cancelled
+from .log import follow_in_batches
+
+PING_EVERY_S = 15.0  # a load balancer cuts what is silent for a minute
+PING = ": ping\n\n"  # a comment: clients pass over it
+Batch = Sequence[Logged]
+
+
+def stream(parts: AsyncIterator[str]) -> StreamingHttpResponse:
+    """Return the response that sends these parts, written with `message`, as they come."""
+    # The view's connection goes back to the pool now; else each open stream would keep one until its end.
+    close_old_connections()
+    return StreamingHttpResponse(
+        parts,
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def message(data: Any, *, kind: str = "", id: int | None = None) -> str:
+    """Return one message of the stream."""
+    fields = {"id": id, "event": kind or None, "data": json.dumps(data)}
+    return "".join(f"{name}: {value}\n" for name, value in fields.items() if value is not None) + "\n"
+
+
+async def events(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[str]:
+    """Yield an answer's events after `after_seq` as messages, and pings between them, until the last."""
+    async with aclosing(with_pauses(answer_id, after_seq)) as batches:
+        async for batch in batches:
+            yield "".join(message(each.data, kind=each.kind, id=each.seq) for each in batch) or PING
+
+
+async def with_pauses(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Batch]:
+    """Follow an answer, and yield an empty batch whenever nothing came for PING_EVERY_S."""
+    async with aclosing(follow_in_batches(answer_id, after_seq)) as batches:
+        while True:
+            coming = asyncio.ensure_future(anext(batches, None))
+            try:
+                while not (await asyncio.wait([coming], timeout=PING_EVERY_S))[0]:
+                    yield ()
+            finally:
+                await cancelled([coming])
+            if (batch := coming.result()) is None:
+                return
+            yield batch
