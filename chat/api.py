@@ -1,6 +1,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import close_old_connections
 from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -163,6 +164,7 @@ class AnswerEvents(ApiView):
         after_seq = _last_event_id(request)
         if answer.has_ended and log.last_seqs([answer.pk]).get(answer.pk, 0) <= after_seq:
             return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever
+        close_old_connections()  # back to the pool, where each open stream would miss one until its end
         return sse.stream(sse.events(answer.pk, after_seq))
 
 

@@ -20,6 +20,8 @@ class Session(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     title = models.CharField(max_length=120, blank=True)  # "" until the first question names it
     is_pinned = models.BooleanField(default=False)
+    # chat.preface: what was said before, when a chat completions client began it; null: it began here
+    preface = models.JSONField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

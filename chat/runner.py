@@ -39,6 +39,7 @@ from .history import history_before
 from .hub import RUNNERS, cancelled, listen, say, say_from_thread
 from .log import HELD, AnswerLog, Fenced, Unwritable, Writer, last_seqs, shown_so_far
 from .models import Answer, AnswerPassage
+from .preface import Preface
 from .threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -410,7 +411,9 @@ def _question(answer: Answer) -> Question:
     except Http404 as error:
         raise CannotBegin(str(error)) from error
     parameters = Parameters(**answer.parameters)
-    return Question(turn.text, answer.endpoint, parameters, workspace, history_before(turn))
+    preface = Preface.from_json(turn.session.preface)
+    history = [*preface.exchanges, *history_before(turn)]
+    return Question(turn.text, answer.endpoint, parameters, workspace, history, preface.instructions)
 
 
 def _keep_passages(answer: Answer, passages: Sequence[Mapping[str, Any]]) -> None:

@@ -5,12 +5,11 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
-from django.db import close_old_connections
 from django.http import StreamingHttpResponse
 
 from .events import Logged
@@ -22,15 +21,23 @@ PING = ": ping\n\n"  # a comment: clients pass over it
 Batch = Sequence[Logged]
 
 
-def stream(parts: AsyncIterator[str]) -> StreamingHttpResponse:
-    """Return the response that sends these parts, written with `message`, as they come."""
-    # The view's connection goes back to the pool now; else each open stream would keep one until its end.
-    close_old_connections()
-    return StreamingHttpResponse(
-        parts,
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+class _Stream(StreamingHttpResponse):
+    def __init__(self, parts: AsyncIterator[str], leave: Callable[[], None]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(parts, content_type="text/event-stream", headers=headers)
+        self._leave = leave
+
+    def close(self) -> None:  # Django calls it in any case: at the end, and when the client is gone
+        self._leave()
+        super().close()
+
+
+def stream(parts: AsyncIterator[str], leave: Callable[[], None] = lambda: None) -> StreamingHttpResponse:
+    """Return the response that sends these parts as they come.
+
+    leave: called when the response is over, also because its client went away.
+    """
+    return _Stream(parts, leave)
 
 
 def message(data: Any, *, kind: str = "", id: int | None = None) -> str:

@@ -23,6 +23,7 @@ from . import log, runner
 from .answer import Parameters as Parameters
 from .events import Event, storable
 from .models import Answer, Session, Turn
+from .preface import Preface
 
 TITLE_CHARACTERS = 80
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -42,6 +43,7 @@ class Ask:
     workspace_id: UUID | None = None
     endpoint_id: UUID | None = None  # None: the default model
     parameters: Parameters = field(default_factory=Parameters)
+    preface: Preface | None = None  # of a new session whose client keeps its history itself
 
 
 def submit(user: User, ask: Ask) -> Turn:
@@ -167,7 +169,8 @@ def _session(user: User, ask: Ask) -> Session:
     sessions = Session.objects.select_for_update(no_key=True)
     session = sessions.filter(pk=id).first()
     if session is None:  # and so it may seem to several first messages at once: one of them makes it
-        Session.objects.bulk_create([Session(pk=id, user=user)], ignore_conflicts=True)
+        preface = ask.preface.as_json() if ask.preface else None
+        Session.objects.bulk_create([Session(pk=id, user=user, preface=preface)], ignore_conflicts=True)
         session = sessions.get(pk=id)
     if session.user_id != user.pk:
         raise Http404("There is no such session.")

@@ -1,0 +1,161 @@
+"""The API that OpenAI's clients speak, so that they work here unchanged: models and chat completions.
+
+Nobody's session is continued: a client sends all of the conversation with each question, and so each request
+is a turn of a session of its own (docs/adr/0010-completions-are-sessions.md).
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from functools import wraps
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request as RestRequest
+
+from accounts.api_keys import ApiKeyAuthentication
+from accounts.models import User
+
+from . import model_names, sse, turns
+from .models import Answer
+from .openai_format import Problem, Reply, Request, conversation, model, parsed
+from .threads import in_thread
+
+logger = logging.getLogger(__name__)
+_View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+
+
+def _for_clients(method: str) -> Callable[[_View], _View]:
+    """Have a view called by whoever has an API key, with this method, and its problems told."""
+
+    def made(view: _View) -> _View:
+        @csrf_exempt  # a key does not come along by itself, as a cookie does
+        @login_not_required
+        @wraps(view)
+        async def told(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+            try:
+                user = await in_thread(_user)(request)
+                if request.method != method:
+                    raise Problem(f"This address takes only {method}.", 405)
+                return await view(request, user, **kwargs)
+            except Problem as problem:
+                return JsonResponse(problem.as_json(), status=problem.status)
+            except Exception:
+                logger.exception("A request of an OpenAI client failed")
+                return JsonResponse(
+                    Problem("This did not work just now. Try again.", 500).as_json(), status=500
+                )
+
+        return told
+
+    return made
+
+
+def _user(request: HttpRequest) -> User:
+    try:
+        found = ApiKeyAuthentication().authenticate(RestRequest(request))
+    except AuthenticationFailed as error:
+        raise Problem(str(error.detail), 401, code="invalid_api_key") from error
+    if found is None:
+        raise Problem("Send an API key: Authorization: Bearer rs_...", 401, code="invalid_api_key")
+    return found[0]
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+@_for_clients("GET")
+async def models(request: HttpRequest, user: User) -> HttpResponseBase:
+    names = await in_thread(model_names.offered)(user)
+    return JsonResponse({"object": "list", "data": [model(name) for name in names]})
+
+
+@_for_clients("GET")
+async def one_model(request: HttpRequest, user: User, name: str) -> HttpResponseBase:
+    await in_thread(_choice)(user, name)
+    return JsonResponse(model(name))
+
+
+def _choice(user: User, name: str) -> model_names.Choice:
+    try:
+        return model_names.choice(user, name)
+    except model_names.Unknown as error:
+        raise Problem(str(error), 404, code="model_not_found", param="model") from error
+
+
+# --- chat completions ----------------------------------------------------------------------------
+
+
+@_for_clients("POST")
+async def completions(request: HttpRequest, user: User) -> HttpResponseBase:
+    """Answer the last message, all at once or as it is written.
+
+    A client that leaves takes its answer with it; with an Idempotency-Key it means to come back, and does not.
+    """
+    asked = parsed(_body(request))
+    key = request.headers.get("Idempotency-Key")
+    reply = await in_thread(_asked)(user, asked, key or uuid4().hex)
+    leave = (lambda: None) if key else (lambda: _stop(user, reply))
+    if asked.stream:
+        return sse.stream(_chunks(reply, asked.stream_options.include_usage), leave)
+    try:
+        async with aclosing(sse.with_pauses(reply.answer_id)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    reply.take(event)
+    finally:
+        if not reply.is_over:
+            await in_thread(leave)()
+    return JsonResponse(reply.whole())
+
+
+def _body(request: HttpRequest) -> bytes:
+    try:
+        return request.body
+    except RequestDataTooBig as error:
+        raise Problem("The conversation is too large: send less of it.", 413) from error
+
+
+def _asked(user: User, asked: Request, message_id: str) -> Reply:
+    """Record the question. Raises Problem."""
+    preface, question = conversation(asked.messages)
+    chosen = _choice(user, asked.model) if asked.model else model_names.Choice(None, None)
+    ask = turns.Ask(
+        session_id=None,
+        message_id=message_id,
+        text=question,
+        workspace_id=chosen.workspace.pk if chosen.workspace else None,
+        endpoint_id=chosen.endpoint.pk if chosen.endpoint else None,
+        parameters=asked.parameters,
+        preface=preface,
+    )
+    try:
+        answer: Answer = turns.submit(user, ask).answers.all()[0]
+    except turns.Refused as refusal:
+        raise Problem(str(refusal)) from refusal
+    except Http404 as error:
+        raise Problem(str(error), 404) from error
+    return Reply(answer.pk, asked.model, chosen.workspace.name if chosen.workspace else "", asked.stream)
+
+
+def _stop(user: User, reply: Reply) -> None:
+    if not reply.is_over or reply.problem:
+        turns.stop(user, reply.answer_id)
+
+
+async def _chunks(reply: Reply, include_usage: bool) -> AsyncGenerator[str]:
+    yield sse.message(reply.chunk({"role": "assistant", "content": ""}))
+    async with aclosing(sse.with_pauses(reply.answer_id)) as batches:
+        async for batch in batches:
+            chunks = [chunk for event in batch if (chunk := reply.take(event))]
+            yield "".join(map(sse.message, chunks)) or sse.PING
+            if reply.problem:
+                return
+    if include_usage:
+        yield sse.message(reply.usage_chunk())
+    yield "data: [DONE]\n\n"
