@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api_keys import is_good
 from accounts.rest import ApiView
 
 from . import log, sse, turns
@@ -165,7 +167,8 @@ class AnswerEvents(ApiView):
         if answer.has_ended and log.last_seqs([answer.pk]).get(answer.pk, 0) <= after_seq:
             return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever
         close_old_connections()  # back to the pool, where each open stream would miss one until its end
-        return sse.stream(sse.events(answer.pk, after_seq))
+        still_good = partial(is_good, self.user, self.key)
+        return sse.stream(sse.events(answer.pk, after_seq, still_good))
 
 
 def _last_event_id(request: Request) -> int:

@@ -7,6 +7,7 @@ is a turn of a session of its own (docs/adr/0010-completions-are-sessions.md).
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 from uuid import uuid4
@@ -18,8 +19,8 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request as RestRequest
 
-from accounts.api_keys import ApiKeyAuthentication
-from accounts.models import User
+from accounts.api_keys import ApiKeyAuthentication, is_good
+from accounts.models import ApiKey, User
 
 from . import model_names, sse, turns
 from .models import Answer
@@ -39,10 +40,10 @@ def _for_clients(method: str) -> Callable[[_View], _View]:
         @wraps(view)
         async def told(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             try:
-                user = await in_thread(_user)(request)
+                caller = await in_thread(_caller)(request)
                 if request.method != method:
                     raise Problem(f"This address takes only {method}.", 405)
-                return await view(request, user, **kwargs)
+                return await view(request, caller, **kwargs)
             except Problem as problem:
                 return JsonResponse(problem.as_json(), status=problem.status)
             except Exception:
@@ -56,28 +57,37 @@ def _for_clients(method: str) -> Callable[[_View], _View]:
     return made
 
 
-def _user(request: HttpRequest) -> User:
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    user: User
+    key: ApiKey
+
+    def is_good(self) -> bool:
+        return is_good(self.user, self.key)
+
+
+def _caller(request: HttpRequest) -> _Caller:
     try:
         found = ApiKeyAuthentication().authenticate(RestRequest(request))
     except AuthenticationFailed as error:
         raise Problem(str(error.detail), 401, code="invalid_api_key") from error
     if found is None:
         raise Problem("Send an API key: Authorization: Bearer rs_...", 401, code="invalid_api_key")
-    return found[0]
+    return _Caller(*found)
 
 
 # --- models --------------------------------------------------------------------------------------
 
 
 @_for_clients("GET")
-async def models(request: HttpRequest, user: User) -> HttpResponseBase:
-    names = await in_thread(model_names.offered)(user)
+async def models(request: HttpRequest, caller: _Caller) -> HttpResponseBase:
+    names = await in_thread(model_names.offered)(caller.user)
     return JsonResponse({"object": "list", "data": [model(name) for name in names]})
 
 
 @_for_clients("GET")
-async def one_model(request: HttpRequest, user: User, name: str) -> HttpResponseBase:
-    await in_thread(_choice)(user, name)
+async def one_model(request: HttpRequest, caller: _Caller, name: str) -> HttpResponseBase:
+    await in_thread(_choice)(caller.user, name)
     return JsonResponse(model(name))
 
 
@@ -92,24 +102,23 @@ def _choice(user: User, name: str) -> model_names.Choice:
 
 
 @_for_clients("POST")
-async def completions(request: HttpRequest, user: User) -> HttpResponseBase:
+async def completions(request: HttpRequest, caller: _Caller) -> HttpResponseBase:
     """Answer the last message, all at once or as it is written.
 
     A client that leaves takes its answer with it; with an Idempotency-Key it means to come back, and does not.
     """
     asked = parsed(_body(request))
     key = request.headers.get("Idempotency-Key")
-    reply = await in_thread(_asked)(user, asked, key or uuid4().hex)
-    leave = (lambda: None) if key else (lambda: _stop(user, reply))
+    reply = await in_thread(_asked)(caller.user, asked, key or uuid4().hex)
+    leave = (lambda: None) if key else (lambda: _stop(caller.user, reply))
     if asked.stream:
-        return sse.stream(_chunks(reply, asked.stream_options.include_usage), leave)
+        return sse.stream(_chunks(reply, caller, asked.stream_options.include_usage), leave)
     try:
-        async with aclosing(sse.with_pauses(reply.answer_id)) as batches:
-            async for batch in batches:
-                for event in batch:
-                    reply.take(event)
+        async with aclosing(_told(reply, caller)) as batches:
+            async for _ in batches:
+                pass
     finally:
-        if not reply.is_over:
+        if reply.finish_reason is None:
             await in_thread(leave)()
     return JsonResponse(reply.whole())
 
@@ -144,18 +153,30 @@ def _asked(user: User, asked: Request, message_id: str) -> Reply:
 
 
 def _stop(user: User, reply: Reply) -> None:
-    if not reply.is_over or reply.problem:
+    """Stop the answer, unless it came to its end."""
+    if reply.finish_reason is None:
         turns.stop(user, reply.answer_id)
 
 
-async def _chunks(reply: Reply, include_usage: bool) -> AsyncGenerator[str]:
+async def _chunks(reply: Reply, caller: _Caller, include_usage: bool) -> AsyncGenerator[str]:
     yield sse.message(reply.chunk({"role": "assistant", "content": ""}))
-    async with aclosing(sse.with_pauses(reply.answer_id)) as batches:
-        async for batch in batches:
-            chunks = [chunk for event in batch if (chunk := reply.take(event))]
+    async with aclosing(_told(reply, caller)) as batches:
+        async for chunks in batches:
             yield "".join(map(sse.message, chunks)) or sse.PING
-            if reply.problem:
-                return
+    if reply.problem:
+        return
     if include_usage:
         yield sse.message(reply.usage_chunk())
     yield "data: [DONE]\n\n"
+
+
+async def _told(reply: Reply, caller: _Caller) -> AsyncGenerator[list[dict[str, Any]]]:
+    """Yield the chunks for the answer's events, a batch at a time, until the reply is over."""
+    try:
+        async with aclosing(sse.followed(reply.answer_id, 0, caller.is_good)) as batches:
+            async for batch in batches:
+                yield [chunk for event in batch if (chunk := reply.take(event))]
+                if reply.problem:
+                    return
+    except sse.NotAllowed:
+        yield [reply.fail(Problem("This API key is not good any more.", 401, code="invalid_api_key"))]

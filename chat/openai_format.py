@@ -181,10 +181,6 @@ class Reply:
     problem: Problem | None = None
     created: int = field(default_factory=lambda: int(time.time()))
 
-    @property
-    def is_over(self) -> bool:
-        return bool(self.finish_reason or self.problem)
-
     def take(self, event: Logged) -> dict[str, Any] | None:
         """Return the chunk that tells a streaming client of this event, if it is to be told."""
         data = event.data
@@ -199,11 +195,11 @@ class Reply:
             case "usage":
                 self.usage = _usage(data["input_tokens"], data["output_tokens"])
             case "restarted" if self.is_streamed and self.text:
-                return self._failed(Problem(f"{data['reason']} Ask again.", 503, code="restarted"))
+                return self.fail(Problem(f"{data['reason']} Ask again.", 503, code="restarted"))
             case "restarted":
                 self.text = ""
             case "failed":
-                return self._failed(Problem(data["error"], 503 if data["retryable"] else 400, code="failed"))
+                return self.fail(Problem(data["error"], 503 if data["retryable"] else 400, code="failed"))
             case "finished" | "stopped":
                 reason = data.get("reason", "stop")
                 self.finish_reason = _FINISH_REASONS.get(reason, reason)
@@ -214,7 +210,8 @@ class Reply:
         self.text += text
         return self.chunk({"content": text})
 
-    def _failed(self, problem: Problem) -> dict[str, Any]:
+    def fail(self, problem: Problem) -> dict[str, Any]:
+        """Return the error that ends a stream."""
         self.problem = problem
         return problem.as_json()
 

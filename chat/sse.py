@@ -5,8 +5,9 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +16,16 @@ from django.http import StreamingHttpResponse
 from .events import Logged
 from .hub import cancelled
 from .log import follow_in_batches
+from .threads import in_thread
 
 PING_EVERY_S = 15.0  # a load balancer cuts what is silent for a minute
 PING = ": ping\n\n"  # a comment: clients pass over it
+CHECK_EVERY_S = 5.0
 Batch = Sequence[Logged]
+
+
+class NotAllowed(Exception):
+    """Whoever reads this may not any more: the user was disabled, or the key revoked."""
 
 
 class _Stream(StreamingHttpResponse):
@@ -46,15 +53,30 @@ def message(data: Any, *, kind: str = "", id: int | None = None) -> str:
     return "".join(f"{name}: {value}\n" for name, value in fields.items() if value is not None) + "\n"
 
 
-async def events(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[str]:
+async def events(answer_id: UUID, after_seq: int, may_go_on: Callable[[], bool]) -> AsyncGenerator[str]:
     """Yield an answer's events after `after_seq` as messages, and pings between them, until the last."""
-    async with aclosing(with_pauses(answer_id, after_seq)) as batches:
+    with suppress(NotAllowed):
+        async with aclosing(followed(answer_id, after_seq, may_go_on)) as batches:
+            async for batch in batches:
+                yield "".join(message(each.data, kind=each.kind, id=each.seq) for each in batch) or PING
+
+
+async def followed(answer_id: UUID, after_seq: int, may_go_on: Callable[[], bool]) -> AsyncGenerator[Batch]:
+    """Follow an answer, and yield an empty batch whenever nothing came for PING_EVERY_S.
+
+    may_go_on: asked before a batch, in a thread, if it was not for CHECK_EVERY_S. If not, raises NotAllowed.
+    """
+    checked_at = time.monotonic()
+    async with aclosing(_with_pauses(answer_id, after_seq)) as batches:
         async for batch in batches:
-            yield "".join(message(each.data, kind=each.kind, id=each.seq) for each in batch) or PING
+            if time.monotonic() >= checked_at + CHECK_EVERY_S:
+                if not await in_thread(may_go_on)():
+                    raise NotAllowed
+                checked_at = time.monotonic()
+            yield batch
 
 
-async def with_pauses(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Batch]:
-    """Follow an answer, and yield an empty batch whenever nothing came for PING_EVERY_S."""
+async def _with_pauses(answer_id: UUID, after_seq: int) -> AsyncGenerator[Batch]:
     async with aclosing(follow_in_batches(answer_id, after_seq)) as batches:
         while True:
             coming = asyncio.ensure_future(anext(batches, None))

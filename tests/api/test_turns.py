@@ -7,7 +7,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from accounts.api_keys import issue
+from accounts.api_keys import issue, revoke
 from chat import sse
 from chat.models import Answer, Turn
 from chat.threads import in_thread
@@ -263,6 +263,27 @@ async def test_more_streams_than_the_pool_has_connections(over_http, session, mo
     replies = [await over_http.follow(answer) for answer in answers]
     ends = [(await all_of(reply))[-1]["event"] for reply in replies]
     assert ends == ["finished"] * len(answers)
+
+
+@pytest.mark.parametrize("how", ["disabled", "revoked"])
+async def test_whoever_may_not_any_more_sees_no_more(over_http, session, model, user, monkeypatch, how):
+    monkeypatch.setattr(sse, "CHECK_EVERY_S", 0.1)
+    model.behaviour = Behaviour(tokens=500, between_tokens_s=0.02)
+    answer = await over_http.ask(session)
+
+    def forbid():
+        if how == "disabled":
+            type(user).objects.update(is_active=False)
+        else:
+            revoke(user.api_keys.get())
+
+    async with over_http.follow(answer) as reply:
+        await anext(messages(reply))
+        await in_thread(forbid)()
+        rest = await all_of(reply)
+    assert rest[-1]["event"] == "delta"
+    async with over_http.follow(answer) as reply:
+        assert reply.status == 401
 
 
 @pytest.mark.parametrize("said", ["-1", "x", "²", "9999999999"])

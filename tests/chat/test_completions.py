@@ -264,6 +264,22 @@ async def test_whoever_means_to_come_back_finds_the_answer_written(client, small
     assert len(model.chats) == 1
 
 
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_key_that_is_revoked_meanwhile_gets_no_more(client, small, slow, asker, monkeypatch, streams):
+    monkeypatch.setattr(sse, "CHECK_EVERY_S", 0.1)
+    asked = asyncio.create_task(completed(client, model=small, messages=QUESTION, stream=streams))
+    await slow.wait_until(lambda: slow.chats)
+    await in_thread(lambda: revoke(asker.api_keys.get()))()
+    with pytest.raises(openai.APIError, match="not good any more"):
+        await asked
+    assert (await until_ended()).status == "stopped"
+
+
+async def completed(client, **asked):
+    reply = await client.chat.completions.create(**asked)
+    return [chunk async for chunk in reply] if asked["stream"] else reply
+
+
 async def test_a_silent_stream_is_kept_open_by_pings(client, small, model, monkeypatch):
     monkeypatch.setattr(sse, "PING_EVERY_S", 0.05)
     model.behaviour = Behaviour(first_token_s=0.4)
