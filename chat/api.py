@@ -90,7 +90,7 @@ class Turns(ApiView):
                 message_id=asked["message_id"],
                 text=asked["text"],
                 workspace_id=asked.get("workspace_id"),
-                endpoint_id=turns.endpoint_named(asked.get("model_name", "")),
+                endpoints=turns.models_named(asked.get("model_name", ""), asked.get("model_names", ())),
                 parameters=turns.Parameters(**asked.get("model_kwargs", {})),
             )
             return turns.submit(self.user, ask)

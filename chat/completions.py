@@ -139,7 +139,7 @@ def _asked(user: User, asked: Request, message_id: str) -> Reply:
         message_id=message_id,
         text=question,
         workspace_id=chosen.workspace.pk if chosen.workspace else None,
-        endpoint_id=chosen.endpoint.pk if chosen.endpoint else None,
+        endpoints=[chosen.endpoint] if chosen.endpoint else [],
         parameters=asked.parameters,
         preface=preface,
     )

@@ -155,7 +155,7 @@ def _submitted(user: User, data: frames.RunData) -> dict[str, Any]:
         message_id=data.message_id,
         text=data.text,
         workspace_id=data.workspace_id,
-        endpoint_id=turns.endpoint_named(data.model_name, data.provider),
+        endpoints=turns.models_named(data.model_name, data.model_names, data.provider),
         parameters=turns.Parameters(chosen.max_tokens, chosen.temperature, chosen.top_p, chosen.streaming),
     )
     turn = turns.submit(user, ask)

@@ -3,6 +3,7 @@ from rest_framework import serializers
 from accounts.rest import CamelCase
 
 from .models import Answer
+from .turns import MODELS_MOST
 
 
 class SessionSerializer(CamelCase):
@@ -60,6 +61,12 @@ class NewTurn(CamelCase):
     )
     model_name = serializers.CharField(
         required=False, allow_blank=True, help_text="A chat model's name or id; absent: the default."
+    )
+    model_names = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        max_length=MODELS_MOST,
+        help_text="Instead: several, side by side. Each gives an answer of its own, with its own cost and stop.",
     )
     model_kwargs = ModelKwargs(required=False)
 

@@ -5,6 +5,7 @@ double click, a second tab and a redelivery all find the same turn, and nothing 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from .models import Answer, Session, Turn
 from .preface import Preface
 
 TITLE_CHARACTERS = 80
+MODELS_MOST = 4  # side by side
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -41,7 +43,7 @@ class Ask:
     message_id: str  # made by the client, a new one for each message
     text: str
     workspace_id: UUID | None = None
-    endpoint_id: UUID | None = None  # None: the default model
+    endpoints: Sequence[Endpoint] = ()  # at most MODELS_MOST; one answer each; none: the default model
     parameters: Parameters = field(default_factory=Parameters)
     preface: Preface | None = None  # of a new session whose client keeps its history itself
 
@@ -99,20 +101,24 @@ def delete(user: User, id: UUID) -> None:
     session_for(user, id).delete()
 
 
-def endpoint_named(name: str, provider: str = "") -> UUID | None:
-    """Return the id of the chat model with this name or id; None, the default, for an empty name.
+def models_named(name: str, names: Sequence[str] = (), provider: str = "") -> list[Endpoint]:
+    """Return the chat models with this name or these names, or ids; none, the default, for an empty name.
 
     Raises Refused.
     """
-    if not name:
-        return None
+    if name and names:
+        raise Refused("Send modelName for one model or modelNames for several, not both.")
+    return [_model_named(each, provider) for each in names or filter(None, [name])]
+
+
+def _model_named(name: str, provider: str) -> Endpoint:
     models = Endpoint.objects.offered(Endpoint.Kind.CHAT)
     if provider:
         models = models.filter(provider=provider)
     found = models.filter(_named(name)).first()
     if found is None:
         raise Refused(f"There is no chat model {name[:80]!r}: choose another one.")
-    return found.pk
+    return found
 
 
 def _named(name: str) -> Q:
@@ -135,7 +141,17 @@ def _check(ask: Ask) -> None:
             f"The question has {len(ask.text):,} characters, and {settings.QUESTION_MAX_CHARACTERS:,} are "
             "allowed: shorten it, or add the text to a workspace as a document."
         )
+    _check_endpoints(ask.endpoints)
     _check_parameters(ask.parameters)
+
+
+def _check_endpoints(endpoints: Sequence[Endpoint]) -> None:
+    if len(endpoints) > MODELS_MOST:
+        raise Refused(f"At most {MODELS_MOST} models answer side by side: choose fewer.")
+    if len({each.pk for each in endpoints}) < len(endpoints):
+        raise Refused("A model answers once: choose different ones.")
+    if not all(each.is_enabled and each.kind == Endpoint.Kind.CHAT for each in endpoints):
+        raise Refused("This model is not offered any more: choose another one.")
 
 
 def _check_parameters(parameters: Parameters) -> None:
@@ -147,14 +163,8 @@ def _check_parameters(parameters: Parameters) -> None:
         raise Refused("Top-p must be from 0 to 1.")
 
 
-def _endpoint(id: UUID | None) -> Endpoint:
-    offered = Endpoint.objects.offered(Endpoint.Kind.CHAT)
-    if id is not None:
-        chosen = offered.filter(pk=id).first()
-        if chosen is None:
-            raise Refused("This model is not offered any more: choose another one.")
-        return chosen
-    default = Endpoint.objects.default_chat() or offered.first()
+def _default_endpoint() -> Endpoint:
+    default = Endpoint.objects.default_chat() or Endpoint.objects.offered(Endpoint.Kind.CHAT).first()
     if default is None:
         raise Refused("There is no chat model yet: an operator adds one in the admin, under Endpoints.")
     return default
@@ -185,9 +195,10 @@ def _id_of_new_session(user: User, message_id: str) -> UUID:
 
 def _record(user: User, session: Session, ask: Ask) -> Turn:
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
-    endpoint = _endpoint(ask.endpoint_id)
+    endpoints = ask.endpoints or [_default_endpoint()]
     turn = session.turns.create(message_id=ask.message_id, text=storable(ask.text), workspace=workspace)
-    _queue(turn, endpoint, ask.parameters)
+    for endpoint in endpoints:
+        _queue(turn, endpoint, ask.parameters)
     _touch(session, turn)
     transaction.on_commit(runner.wake)
     turn.is_new = True

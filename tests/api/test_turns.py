@@ -81,6 +81,15 @@ def test_the_idempotency_key_is_the_message_id(client, user, session, model):
     assert "Idempotency-Key" in contrary.json()["messageId"][0]
 
 
+def test_several_models_give_an_answer_each(program, session, model):
+    factories.chat_endpoint(name="quotes")
+    reply = program("POST", f"sessions/{session.pk}/turns", question(modelNames=["quotes", "small"]))
+    first, second = reply.json()["answers"]
+    assert (first["model"], second["model"]) == ("quotes", "small")
+    assert program("POST", f"answers/{first['id']}/stop").json()["status"] == "stopped"
+    assert program("GET", f"answers/{second['id']}").json()["status"] == "queued"
+
+
 @pytest.mark.parametrize(
     ("fields", "where", "word"),
     [
@@ -89,6 +98,10 @@ def test_the_idempotency_key_is_the_message_id(client, user, session, model):
         ({"text": " "}, "detail", "empty"),
         ({"text": "x" * 20_001}, "detail", "20,000"),
         ({"modelName": "huge"}, "detail", "no chat model 'huge'"),
+        ({"modelNames": ["small"] * 5}, "modelNames", "more than 4"),
+        ({"modelNames": ["small", "small"]}, "detail", "different"),
+        ({"modelNames": ["small", "huge"]}, "detail", "no chat model 'huge'"),
+        ({"modelNames": ["small"], "modelName": "small"}, "detail", "not both"),
         ({"modelKwargs": {"maxTokens": 0}}, "detail", "8,192"),
         ({"modelKwargs": {"heat": 1}}, "modelKwargs", "maxTokens"),
         ({"mood": "good"}, "mood", "Unknown field"),

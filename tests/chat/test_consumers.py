@@ -125,6 +125,26 @@ async def _all(socket, accepted):
     return text_of(events)
 
 
+async def test_several_models_answer_side_by_side(cookie, endpoint, model):
+    await in_thread(factories.chat_endpoint)(name="other", base_url=model.base_url)
+    async with Runner(), connected(cookie) as socket:
+        await socket.say(run(modelNames=[endpoint.name, "other"]))
+        answers = (await socket.hear())["data"]["answers"]
+        texts = {each["answerId"]: [] for each in answers}
+        while not all(some and some[-1]["kind"] == "finished" for some in texts.values()):
+            said = (await socket.hear())["data"]
+            texts[said["answerId"]] += said["events"]
+    assert [each["model"] for each in answers] == [endpoint.name, "other"]
+    assert [text_of(each) for each in texts.values()] == [UNGROUNDED] * 2
+    assert len(model.chats) == 2
+
+
+async def test_five_models_side_by_side_are_too_many(cookie, endpoint):
+    async with connected(cookie) as socket:
+        error = await error_of(socket, run(modelNames=["a", "b", "c", "d", "e"]))
+    assert "data.modelNames" in error["message"]
+
+
 async def test_stop_is_heard_while_an_answer_streams(cookie, endpoint, model):
     model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
     async with Runner(), connected(cookie) as socket:
