@@ -16,12 +16,12 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
-from .installation import GRACE_S, ROOT, Installation, Person, Seen, forget_connections, installed
+from benchmarks.installation import GRACE_S, ROOT, Installation, Person, Seen, forget_connections, installed
 
 # isort: split
 # What follows needs the settings, which the installation makes.
@@ -125,7 +125,7 @@ async def asked(place: Installation, model: str, cut_every_s: float = 0) -> Turn
 
 
 async def asked_during(
-    place: Installation, models: Sequence[str], accident: Callable[[], Awaitable[None]]
+    place: Installation, models: Sequence[str], accident: Callable[[], Coroutine[Any, Any, None]]
 ) -> list[Turned]:
     """Ask some questions within a second, and have the accident happen meanwhile."""
 
@@ -191,9 +191,8 @@ async def misbehaved(place: Installation, row: Row, count: int) -> list[Turned]:
     models = list(BAD_MODELS)
     turned = await asyncio.gather(*[asked(place, models[n % len(models)]) for n in range(count)])
     for turn in turned:
-        end = turn.asker.events[-1] if turn.asker.events else {"kind": "", "data": {}}
-        has_reason = end["kind"] == "failed" and end["data"]["error"]
-        row.wrong += not has_reason or len(turn.asker.text.split()) != BAD_MODELS[turn.model]
+        reasons = [each["data"]["error"] for each in turn.asker.events if each["kind"] == "failed"]
+        row.wrong += not any(reasons) or len(turn.asker.text.split()) != BAD_MODELS[turn.model]
     return turned
 
 
@@ -230,7 +229,7 @@ def calls_of(place: Installation, seen: Seen) -> int:
     return sum(seen.message_id in chat.body["messages"][-1]["content"] for chat in place.model.chats)
 
 
-def canonical(events: Sequence[dict[str, Any]]) -> list[str]:
+def canonical(events: Sequence[Mapping[str, Any]]) -> list[str]:
     return [json.dumps([each["seq"], each["kind"], each["data"]], sort_keys=True) for each in events]
 
 

@@ -111,7 +111,7 @@ class Installation:
 def installed(web_processes: int = 2) -> Iterator[Installation]:
     """Keep an installation, with a fake model on the loopback interface."""
     ports = [_free_port() for _ in range(web_processes)]
-    data = [Process(lambda: postgres.service(DATA)), Process(lambda: valkey.service(DATA))]
+    data = Process(lambda: postgres.service(DATA)), Process(lambda: valkey.service(DATA))
     webs = {f"ws://127.0.0.1:{port}/socket": Process(lambda port=port: _web(port)) for port in ports}
     with ExitStack() as stack:
         for process in data:
@@ -122,7 +122,7 @@ def installed(web_processes: int = 2) -> Iterator[Installation]:
         for process in webs.values():
             process.start()
             stack.callback(process.stop)
-        yield Installation(model, *data, webs, _cookie())
+        yield Installation(model, data[0], data[1], webs, _cookie())
 
 
 def _web(port: int) -> Service:
@@ -154,7 +154,7 @@ def _cookie() -> str:
 def forget_connections() -> None:
     """Drop this process's connections to the database, which a restart has cut."""
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's backend
 
 
 # --- people --------------------------------------------------------------------------------------
