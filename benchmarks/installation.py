@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -112,7 +113,7 @@ def installed(web_processes: int = 2) -> Iterator[Installation]:
     """Keep an installation, with a fake model on the loopback interface."""
     ports = [_free_port() for _ in range(web_processes)]
     data = Process(lambda: postgres.service(DATA)), Process(lambda: valkey.service(DATA))
-    webs = {f"ws://127.0.0.1:{port}/socket": Process(lambda port=port: _web(port)) for port in ports}
+    webs = {f"ws://127.0.0.1:{port}/socket": Process(partial(_web, port)) for port in ports}
     with ExitStack() as stack:
         for process in data:
             process.start()
