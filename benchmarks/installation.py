@@ -40,7 +40,7 @@ from accounts.models import User  # noqa: E402
 from chat.events import TERMINAL  # noqa: E402
 from models_registry.models import Endpoint  # noqa: E402
 from ragsite.embedded import postgres, valkey  # noqa: E402
-from ragsite.embedded.processes import answers  # noqa: E402
+from ragsite.embedded.processes import WEB_SOCKETS, answers  # noqa: E402
 from ragsite.embedded.service import Service, running  # noqa: E402
 from tests.fakes.openai_server import OpenAIServer, running_in_thread  # noqa: E402
 
@@ -128,11 +128,11 @@ def installed(web_processes: int = 2) -> Iterator[Installation]:
 
 def _web(port: int) -> Service:
     address = ("--host", "127.0.0.1", "--port", str(port))
-    server = ("-m", "uvicorn", "ragsite.asgi:application", *address)
+    server = ("-m", "uvicorn", "ragsite.asgi:application", *address, *WEB_SOCKETS)
     return Service(
         name=f"web-{port}",
         argv=(sys.executable, *server, "--no-access-log", "--timeout-graceful-shutdown", str(GRACE_S)),
-        env=os.environ | {"RAGSITE_ANSWERS_AT_ONCE": "100"},
+        env=os.environ | {"RAGSITE_ANSWERS_AT_ONCE": "100", "RAGSITE_ANSWERS_PER_USER": "1000"},
         cwd=ROOT,
         is_ready=lambda: answers(f"http://127.0.0.1:{port}/health/"),
     )

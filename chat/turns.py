@@ -23,6 +23,7 @@ from . import log, runner
 from .answer import Parameters as Parameters
 from .events import Event, storable
 from .models import Answer, Session, Turn
+from .record import record
 
 TITLE_CHARACTERS = 80
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -41,6 +42,7 @@ class Ask:
     text: str
     workspace_id: UUID | None = None
     endpoint_id: UUID | None = None  # None: the default model
+    endpoint: Endpoint | None = None  # instead of its id, when it was found just now
     parameters: Parameters = field(default_factory=Parameters)
 
 
@@ -50,9 +52,15 @@ def submit(user: User, ask: Ask) -> Turn:
     Raises Refused, and Http404 for a session or a workspace that is not this user's.
     """
     _check(ask)
-    with transaction.atomic():
-        session = _session(user, ask)
-        turn = session.turns.filter(message_id=ask.message_id).first() or _record(user, session, ask)
+    session_id = ask.session_id or _id_of_new_session(user, ask.message_id)
+    try:
+        turn = _recorded(user, session_id, ask) or _found(user, session_id, ask)
+    except (Refused, Http404):  # but a resend finds its turn, whatever became of what it asked for
+        turn = _found(user, session_id, ask)
+        if turn is None:
+            raise
+    if turn is None:
+        raise Http404("There is no such session.")
     if turn.text != storable(ask.text):
         raise Refused("This message id was used for another text before: send it with a new one.")
     return turn
@@ -102,6 +110,12 @@ def endpoint_named(name: str, provider: str = "") -> UUID | None:
 
     Raises Refused.
     """
+    found = model_named(name, provider)
+    return found.pk if found else None
+
+
+def model_named(name: str, provider: str = "") -> Endpoint | None:
+    """Return the chat model with this name or id; None, the default, for an empty name. Raises Refused."""
     if not name:
         return None
     models = Endpoint.objects.offered(Endpoint.Kind.CHAT)
@@ -110,7 +124,7 @@ def endpoint_named(name: str, provider: str = "") -> UUID | None:
     found = models.filter(_named(name)).first()
     if found is None:
         raise Refused(f"There is no chat model {name[:80]!r}: choose another one.")
-    return found.pk
+    return found
 
 
 def _named(name: str) -> Q:
@@ -161,47 +175,33 @@ def _endpoint(id: UUID | None) -> Endpoint:
 # --- recording -----------------------------------------------------------------------------------
 
 
-def _session(user: User, ask: Ask) -> Session:
-    id = ask.session_id or _id_of_new_session(user, ask.message_id)
-    # The row's lock makes the messages of one session come one after the other.
-    sessions = Session.objects.select_for_update(no_key=True)
-    session = sessions.filter(pk=id).first()
-    if session is None:  # and so it may seem to several first messages at once: one of them makes it
-        Session.objects.bulk_create([Session(pk=id, user=user)], ignore_conflicts=True)
-        session = sessions.get(pk=id)
-    if session.user_id != user.pk:
-        raise Http404("There is no such session.")
-    return session
-
-
 def _id_of_new_session(user: User, message_id: str) -> UUID:
     """Return the same id for the same message, so that a resend finds the session its first attempt made."""
     digest = salted_hmac("chat.session", f"{user.pk} {message_id}", algorithm="sha256").digest()
     return UUID(bytes=digest[:16], version=4)
 
 
-def _record(user: User, session: Session, ask: Ask) -> Turn:
+def _found(user: User, session_id: UUID, ask: Ask) -> Turn | None:
+    turns = Turn.objects.filter(session_id=session_id, session__user=user, message_id=ask.message_id)
+    return turns.first()
+
+
+def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
+    """Record the question. None: it is recorded already, or the session is somebody else's."""
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
-    endpoint = _endpoint(ask.endpoint_id)
-    turn = session.turns.create(message_id=ask.message_id, text=storable(ask.text), workspace=workspace)
-    _queue(turn, endpoint, ask.parameters)
-    _touch(session, turn)
-    transaction.on_commit(runner.wake)
-    return turn
-
-
-def _queue(turn: Turn, endpoint: Endpoint, parameters: Parameters) -> None:
-    position = Answer.objects.filter(status=Answer.Status.QUEUED).count()
-    answer = Answer.objects.create(
-        turn=turn, endpoint=endpoint, endpoint_name=endpoint.name, parameters=asdict(parameters)
+    endpoint = ask.endpoint or _endpoint(ask.endpoint_id)
+    text = storable(ask.text)
+    session = Session(pk=session_id, user=user, title=_title(text))
+    turn = Turn(session_id=session_id, message_id=ask.message_id, text=text, workspace=workspace)
+    answer = Answer(
+        turn=turn, endpoint=endpoint, endpoint_name=endpoint.name, parameters=asdict(ask.parameters)
     )
-    log.begin(answer, Event("queued", {"position": position}))
-
-
-def _touch(session: Session, turn: Turn) -> None:
-    """Name the session after its first question, and move it to the top of the list."""
-    session.title = session.title or _title(turn.text)
-    session.save(update_fields=["title", "updated_at"])
+    if not record(session, turn, answer):
+        return None
+    transaction.on_commit(runner.wake)
+    turn._state.adding = answer._state.adding = False
+    turn.just_recorded = [answer]
+    return turn
 
 
 def _title(question: str) -> str:

@@ -106,6 +106,9 @@ STORAGES = {
 UPLOAD_MAX_BYTES = env.number("RAGSITE_UPLOAD_MAX_MB", 50, least=1, most=2048) * 1024 * 1024
 QUESTION_MAX_CHARACTERS = 20_000
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
+ANSWERS_PER_USER = env.number(
+    "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
+)  # at once, over all processes
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # larger ones go to a temporary file
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
@@ -218,7 +221,7 @@ SPECTACULAR_SETTINGS = {
         "Workspaces, documents, search and sessions, as the pages use them.\n\n"
         "Send an API key as `Authorization: Bearer rs_...`. Fields are camelCase; an unknown one is refused by "
         "its name. Lists take `limit` and `offset`. What is not yours looks like what is not there: 404. "
-        "Errors are `{\"detail\": \"...\"}`, or a list of sentences for each field."
+        'Errors are `{"detail": "..."}`, or a list of sentences for each field.'
     ),
     "TAGS": [{"name": n} for n in ("health", "models", "workspaces", "documents", "search", "sessions")],
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},
