@@ -81,7 +81,7 @@ class Turns(ApiView):
         asked = self.read(request, NewTurn)
         asked["message_id"] = _message_id(request, asked)
         turn = self._submitted(session, asked)
-        return Response(TurnSerializer(turn).data, status=201 if turn.is_new else 200)
+        return Response(TurnSerializer(turn).data, status=201 if turn.just_recorded else 200)
 
     def _submitted(self, session: Session, asked: dict[str, Any]) -> Turn:
         try:

@@ -23,7 +23,6 @@ from accounts.api_keys import ApiKeyAuthentication, is_good
 from accounts.models import ApiKey, User
 
 from . import model_names, sse, turns
-from .models import Answer
 from .openai_format import Problem, Reply, Request, conversation, model, parsed
 from .threads import in_thread
 
@@ -144,11 +143,12 @@ def _asked(user: User, asked: Request, message_id: str) -> Reply:
         preface=preface,
     )
     try:
-        answer: Answer = turns.submit(user, ask).answers.all()[0]
+        turn = turns.submit(user, ask)
     except turns.Refused as refusal:
         raise Problem(str(refusal)) from refusal
     except Http404 as error:
         raise Problem(str(error), 404) from error
+    [answer] = turn.just_recorded or turn.answers.all()
     return Reply(answer.pk, asked.model, chosen.workspace.name if chosen.workspace else "", asked.stream)
 
 
@@ -172,6 +172,7 @@ async def _chunks(reply: Reply, caller: _Caller, include_usage: bool) -> AsyncGe
 
 async def _told(reply: Reply, caller: _Caller) -> AsyncGenerator[list[dict[str, Any]]]:
     """Yield the chunks for the answer's events, a batch at a time, until the reply is over."""
+    problem = Problem("This answer was deleted.", 404)
     try:
         async with aclosing(sse.followed(reply.answer_id, 0, caller.is_good)) as batches:
             async for batch in batches:
@@ -179,4 +180,6 @@ async def _told(reply: Reply, caller: _Caller) -> AsyncGenerator[list[dict[str, 
                 if reply.problem:
                     return
     except sse.NotAllowed:
-        yield [reply.fail(Problem("This API key is not good any more.", 401, code="invalid_api_key"))]
+        problem = Problem("This API key is not good any more.", 401, code="invalid_api_key")
+    if reply.finish_reason is None:
+        yield [reply.fail(problem)]

@@ -179,8 +179,7 @@ class Writer:
                 ]
             else:
                 log._refuse(Fenced(f"Answer {log.answer_id} has another writer."))
-        hub().deliver(committed)
-        self._send_later(committed)
+        self.announce(committed)
 
     async def _stored(self, batch: _Batch) -> set[UUID]:
         """Commit, however often it takes: while the database is away, everybody waits."""
@@ -200,7 +199,11 @@ class Writer:
             logger.error("Answer %s cannot be written", log.answer_id, exc_info=error)
             log._refuse(Unwritable(str(error)))
 
-    def _send_later(self, committed: Committed) -> None:
+    def announce(self, committed: Committed) -> None:
+        """Hand committed events to the followers here, and soon to those of other processes."""
+        if not committed:
+            return
+        hub().deliver(committed)
         for answer_id, events in committed.items():
             self._unsent.setdefault(answer_id, []).extend(events)
         self._has_unsent.set()
@@ -262,9 +265,13 @@ def _store(batch: _Batch) -> set[UUID]:
     return held
 
 
-def begin(answer: Answer, event: Event) -> None:
-    """Write the first event of an answer that the caller makes in this transaction."""
-    AnswerEvent.objects.create(answer=answer, seq=1, kind=event.kind, data=event.data)
+# The first event of the answers that a statement makes, as `answer (id)`: how many wait before them.
+BEGUN = """
+    INSERT INTO chat_answerevent (answer_id, seq, kind, data)
+    SELECT id, 1, 'queued', jsonb_build_object('position', row_number() OVER () - 1 +
+        (SELECT count(*) FROM chat_answer AS waiting WHERE waiting.status = 'queued'))
+    FROM answer
+"""
 
 
 def end_unclaimed(answer: Answer, event: Event) -> None:
@@ -321,10 +328,17 @@ async def follow_in_batches(answer_id: UUID, after_seq: int = 0) -> AsyncGenerat
                     return
 
 
+_READ = """
+    SELECT a.status, e.seq, e.kind, e.data FROM chat_answer AS a LEFT JOIN LATERAL (
+        SELECT * FROM chat_answerevent WHERE answer_id = a.id AND seq > %s ORDER BY seq LIMIT %s
+    ) AS e ON true WHERE a.id = %s ORDER BY e.seq
+"""
+
+
 def _read(answer_id: UUID, after_seq: int) -> tuple[list[Logged], bool]:
-    """Return the next events in the log, PAGE at most, and whether it was complete before we read."""
-    # In this order: had the answer ended when we asked, then its last event is among those read after.
-    status = Answer.objects.filter(pk=answer_id).values_list("status", flat=True).first()
-    rows = AnswerEvent.objects.filter(answer_id=answer_id, seq__gt=after_seq).order_by("seq")
-    events = [Logged(*row) for row in rows.values_list("seq", "kind", "data")[:PAGE]]
-    return events, status is None or status in Answer.ENDED
+    """Return the next events in the log, PAGE at most, and whether the answer had ended by then."""
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, [after_seq, PAGE, answer_id])
+        rows = cursor.fetchall()
+    events = [Logged(seq, kind, json.loads(data)) for _, seq, kind, data in rows if seq]
+    return events, not rows or rows[0][0] in Answer.ENDED

@@ -1,6 +1,7 @@
 """Sessions, turns, answers, and the log of each answer (docs/architecture.md, "The chat spine")."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -43,7 +44,7 @@ class Turn(models.Model):
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    is_new = False  # recorded just now, for the one who did it; not stored
+    just_recorded: Sequence["Answer"] = ()  # with it, for the one who did it; not stored
 
     class Meta:
         ordering = ("created_at",)
@@ -54,14 +55,6 @@ class Turn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.message_id}"
-
-
-class AnswerQuerySet(models.QuerySet["Answer"]):
-    def due(self) -> "AnswerQuerySet":
-        """What a runner should write now, the oldest first: never begun, or its writer is gone."""
-        queued = models.Q(status=Answer.Status.QUEUED)
-        abandoned = models.Q(status=Answer.Status.RUNNING, lease_until__lt=Now())
-        return self.filter(queued | abandoned).order_by("created_at")
 
 
 class Answer(models.Model):
@@ -106,8 +99,6 @@ class Answer(models.Model):
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-
-    objects = AnswerQuerySet.as_manager()
 
     class Meta:
         ordering = ("created_at",)

@@ -25,6 +25,7 @@ from .answer import Parameters as Parameters
 from .events import Event, storable
 from .models import Answer, Session, Turn
 from .preface import Preface
+from .record import record
 
 TITLE_CHARACTERS = 80
 MODELS_MOST = 4  # side by side
@@ -54,9 +55,15 @@ def submit(user: User, ask: Ask) -> Turn:
     Raises Refused, and Http404 for a session or a workspace that is not this user's.
     """
     _check(ask)
-    with transaction.atomic():
-        session = _session(user, ask)
-        turn = session.turns.filter(message_id=ask.message_id).first() or _record(user, session, ask)
+    session_id = ask.session_id or _id_of_new_session(user, ask.message_id)
+    try:
+        turn = _recorded(user, session_id, ask) or _found(user, session_id, ask)
+    except (Refused, Http404):  # but a resend finds its turn, whatever became of what it asked for
+        turn = _found(user, session_id, ask)
+        if turn is None:
+            raise
+    if turn is None:
+        raise Http404("There is no such session.")
     if turn.text != storable(ask.text):
         raise Refused("This message id was used for another text before: send it with a new one.")
     return turn
@@ -173,50 +180,35 @@ def _default_endpoint() -> Endpoint:
 # --- recording -----------------------------------------------------------------------------------
 
 
-def _session(user: User, ask: Ask) -> Session:
-    id = ask.session_id or _id_of_new_session(user, ask.message_id)
-    # The row's lock makes the messages of one session come one after the other.
-    sessions = Session.objects.select_for_update(no_key=True)
-    session = sessions.filter(pk=id).first()
-    if session is None:  # and so it may seem to several first messages at once: one of them makes it
-        preface = ask.preface.as_json() if ask.preface else None
-        Session.objects.bulk_create([Session(pk=id, user=user, preface=preface)], ignore_conflicts=True)
-        session = sessions.get(pk=id)
-    if session.user_id != user.pk:
-        raise Http404("There is no such session.")
-    return session
-
-
 def _id_of_new_session(user: User, message_id: str) -> UUID:
     """Return the same id for the same message, so that a resend finds the session its first attempt made."""
     digest = salted_hmac("chat.session", f"{user.pk} {message_id}", algorithm="sha256").digest()
     return UUID(bytes=digest[:16], version=4)
 
 
-def _record(user: User, session: Session, ask: Ask) -> Turn:
+def _found(user: User, session_id: UUID, ask: Ask) -> Turn | None:
+    turns = Turn.objects.filter(session_id=session_id, session__user=user, message_id=ask.message_id)
+    return turns.first()
+
+
+def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
+    """Record the question. None: it is recorded already, or the session is somebody else's."""
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
     endpoints = ask.endpoints or [_default_endpoint()]
-    turn = session.turns.create(message_id=ask.message_id, text=storable(ask.text), workspace=workspace)
-    for endpoint in endpoints:
-        _queue(turn, endpoint, ask.parameters)
-    _touch(session, turn)
+    text = storable(ask.text)
+    preface = ask.preface.as_json() if ask.preface else None
+    session = Session(pk=session_id, user=user, title=_title(text), preface=preface)
+    turn = Turn(session_id=session_id, message_id=ask.message_id, text=text, workspace=workspace)
+    answers = [_answer(turn, endpoint, ask.parameters) for endpoint in endpoints]
+    if not record(session, turn, answers):
+        return None
     transaction.on_commit(runner.wake)
-    turn.is_new = True
+    turn.just_recorded = answers
     return turn
 
 
-def _queue(turn: Turn, endpoint: Endpoint, parameters: Parameters) -> None:
-    position = Answer.objects.filter(status=Answer.Status.QUEUED).count()
-    answer = Answer.objects.create(
-        turn=turn, endpoint=endpoint, endpoint_name=endpoint.name, parameters=asdict(parameters)
-    )
-    log.begin(answer, Event("queued", {"position": position}))
-
-
-def _touch(session: Session, turn: Turn) -> None:
-    """Name the session after its first question, and move it to the top of the list."""
-    session.title = session.title or _title(turn.text)
-    session.save(update_fields=["title", "updated_at"])
+def _answer(turn: Turn, endpoint: Endpoint, parameters: Parameters) -> Answer:
+    return Answer(turn=turn, endpoint=endpoint, endpoint_name=endpoint.name, parameters=asdict(parameters))
 
 
 def _title(question: str) -> str:

@@ -106,6 +106,9 @@ STORAGES = {
 UPLOAD_MAX_BYTES = env.number("RAGSITE_UPLOAD_MAX_MB", 50, least=1, most=2048) * 1024 * 1024
 QUESTION_MAX_CHARACTERS = 20_000
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
+ANSWERS_PER_USER = env.number(
+    "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
+)  # at once, over all processes
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # larger ones go to a temporary file
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
