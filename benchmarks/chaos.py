@@ -268,7 +268,7 @@ def _account(row: Row, turn: Turned, replay: Seen, calls: int) -> None:
 
 async def run(place: Installation, turns: int) -> list[Row]:
     for model in (USUAL, LONG, *BAD_MODELS):
-        await in_thread(place.offer)(model, **DEADLINES_S)
+        await in_thread(place.offer)(model, **(DEADLINES_S if model in BAD_MODELS else {}))
     rows = []
     for name, accident, share in ACCIDENTS:
         row = Row(name)

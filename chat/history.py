@@ -42,7 +42,7 @@ _BEFORE = """
     ORDER BY earlier.created_at
 """
 # The numbers of passages that are not in this prompt; the model would cite them.
-_CITED = re.compile(r" ?\[\d{1,3}(?:, ?\d{1,3})*\]")
+_CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
 
 
 def histories_before(turns: Collection[Turn]) -> dict[UUID, list[Exchange]]:

@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, nullcontext, suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -318,9 +319,9 @@ async def follow_in_batches(answer_id: UUID, after_seq: int = 0) -> AsyncGenerat
             if events:
                 follower.seq = events[-1].seq
                 yield events
-            if (events and events[-1].is_last) or (is_over and not events):
+            if is_over or (events and events[-1].is_last):
                 return
-            if len(events) == PAGE:
+            if len(events) >= PAGE:
                 continue
             while live := await follower.take():
                 yield live
@@ -336,9 +337,19 @@ _READ = """
 
 
 def _read(answer_id: UUID, after_seq: int) -> tuple[list[Logged], bool]:
-    """Return the next events in the log, PAGE at most, and whether the answer had ended by then."""
+    """Return the next events in the log, of PAGE rows at most, and whether those are all there will be."""
     with connection.cursor() as cursor:
         cursor.execute(_READ, [after_seq, PAGE, answer_id])
         rows = cursor.fetchall()
-    events = [Logged(seq, kind, json.loads(data)) for _, seq, kind, data in rows if seq]
-    return events, not rows or rows[0][0] in Answer.ENDED
+    events = [each for _, seq, kind, data in rows if seq for each in _events_of(seq, kind, json.loads(data))]
+    missed = [each for each in events if each.seq > after_seq]
+    return missed, not rows or (len(rows) < PAGE and rows[0][0] in Answer.ENDED)
+
+
+def _events_of(seq: int, kind: str, data: dict[str, Any]) -> list[Logged]:
+    """Return the events of a row: in an old log, one row holds all words that came one after the other."""
+    if kind != "deltas":
+        return [Logged(seq, kind, data)]
+    texts = data["texts"]
+    first = seq - len(texts) + 1
+    return [Logged(first + place, "delta", {"text": text}) for place, text in enumerate(texts)]

@@ -99,6 +99,7 @@ class Answer(models.Model):
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    has_compact_log = models.BooleanField(default=False)  # chat.compaction
 
     class Meta:
         ordering = ("created_at",)
@@ -107,7 +108,12 @@ class Answer(models.Model):
                 fields=["status", "lease_until"],
                 name="answer_to_claim",
                 condition=models.Q(status__in=["queued", "running"]),
-            )  # the runner's claim
+            ),  # the runner's claim
+            models.Index(
+                fields=["ended_at"],
+                name="log_to_compact",
+                condition=models.Q(has_compact_log=False, ended_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -124,7 +130,7 @@ class AnswerEvent(models.Model):
     pk = models.CompositePrimaryKey("answer_id", "seq")
     answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="events")
     seq = models.PositiveIntegerField()  # from 1, without a gap
-    kind = models.CharField(max_length=12)  # one of chat.events
+    kind = models.CharField(max_length=12)  # one of chat.events; "deltas": several, of an old log
     data = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
 

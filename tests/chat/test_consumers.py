@@ -9,10 +9,11 @@ import pytest
 import uvicorn
 import websockets
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
 from accounts.models import User
-from chat import consumers
+from chat import consumers, presence
 from chat.models import Answer, Turn
 from chat.runner import Runner
 from chat.threads import in_thread
@@ -326,6 +327,29 @@ async def test_whoever_may_not_be_here_any_more_is_closed_at_their_next_message(
     assert not await in_thread(Turn.objects.exists)()
 
 
+@pytest.mark.parametrize("lose", [_disable, _log_out, _change_password])
+async def test_whoever_may_not_be_here_any_more_is_closed_while_they_only_listen(cookie, asker, lose):
+    async with connected(cookie) as socket:
+        await asyncio.sleep(0.3)  # is let in
+        await in_thread(lose)(asker, cookie)
+        assert "signed out" in (await socket.hear(timeout_s=5))["data"]["message"]
+        assert await socket.closed_with() == consumers.SIGNED_OUT
+
+
+async def test_a_login_with_other_data_in_its_session_is_still_good(cookie, asker, monkeypatch):
+    monkeypatch.setattr(presence, "LOOK_EVERY_S", 0.2)
+    async with connected(cookie) as socket:
+        await asyncio.sleep(0.3)
+        await in_thread(_note_something)(cookie)
+        assert await socket.receive_nothing(0.7)
+
+
+def _note_something(cookie):
+    session = SessionStore(cookie.partition("=")[2])
+    session["something"] = "else"
+    session.save()
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
 async def test_pages_of_other_sites_cannot_connect(cookie, origin):
     headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode())]
@@ -382,3 +406,13 @@ async def test_a_server_that_is_asked_to_end_lets_answers_end(cookie, endpoint, 
     answer = await in_thread(lambda: Answer.objects.get())()
     assert answer.status == Answer.Status.FINISHED
     assert len(answer.text.split()) == 30
+
+
+async def test_a_client_that_leaves_at_once_leaves_no_error_behind(cookie, endpoint, caplog):
+    async with served() as address:
+        headers = {"Cookie": cookie, "Origin": "http://localhost"}
+        for _ in range(5):
+            async with websockets.connect(address, additional_headers=headers) as socket:
+                await socket.send(json.dumps(run()))
+                socket.transport.abort()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
