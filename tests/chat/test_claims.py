@@ -71,7 +71,7 @@ def test_an_endpoint_has_so_many_at_once_for_all_users(ask_as):
 def test_a_full_endpoint_holds_up_no_other(ask, asker):
     Endpoint.objects.update(max_concurrent=1)
     other = factories.chat_endpoint()
-    full, _, free = ask(), ask(), ask(endpoint_id=other.pk)
+    full, _, free = ask(), ask(), ask(endpoints=[other])
     assert set(taken()) == ids(full.just_recorded[0], free.just_recorded[0])
 
 
