@@ -11,7 +11,7 @@ _AT_ONCE = 500  # answers in one statement
 _COMPACT = """
     WITH old AS (
         SELECT id FROM chat_answer
-        WHERE ended_at < now() - %s AND NOT has_compact_log ORDER BY ended_at LIMIT %s
+        WHERE ended_at < now() - make_interval(secs => %s) AND NOT has_compact_log ORDER BY ended_at LIMIT %s
         FOR NO KEY UPDATE SKIP LOCKED
     ), words AS (
         SELECT answer_id, seq, data, seq - row_number() OVER (PARTITION BY answer_id ORDER BY seq) AS run
@@ -35,7 +35,8 @@ def compact_logs() -> int:
     count = 0
     with connection.cursor() as cursor:
         while True:
-            cursor.execute(_COMPACT, [AFTER, _AT_ONCE])
-            count += cursor.rowcount
-            if cursor.rowcount < _AT_ONCE:
+            cursor.execute(_COMPACT, [AFTER.total_seconds(), _AT_ONCE])
+            done: int = cursor.rowcount
+            count += done
+            if done < _AT_ONCE:
                 return count
