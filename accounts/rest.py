@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from .models import User
+from .models import ApiKey, User
 
 _FieldOf = serializers.Field[Any, Any, Any, Any]
 
@@ -63,6 +63,11 @@ class ApiView(GenericAPIView[Any]):
     def user(self) -> User:
         """The person or program that asks; the permission has made sure that there is one."""
         return cast(User, self.request.user)
+
+    @property
+    def key(self) -> ApiKey | None:
+        """The key they came with; None: they came through the login."""
+        return cast(ApiKey | None, self.request.auth)
 
     def read(
         self, request: Request, serializer: type[serializers.Serializer[Any]], *, partial: bool = False

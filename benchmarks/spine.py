@@ -41,6 +41,7 @@ from django.test import Client  # noqa: E402
 from accounts.models import User  # noqa: E402
 from models_registry.models import Endpoint  # noqa: E402
 from ragsite.embedded import postgres, valkey  # noqa: E402
+from ragsite.embedded.processes import WEB_SOCKETS  # noqa: E402
 from ragsite.embedded.service import running  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -214,7 +215,7 @@ def prepare(fake: int, loads: list[Load]) -> str:
 def run(load: Load) -> list[Row]:
     short = Load(load.streams, 1, load.gap_ms)
     fake, relay, web = free_port(), free_port(), free_port()
-    server = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning", "--port")
+    server = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning", *WEB_SOCKETS, "--port")
     with ExitStack() as stack:
         postgres_process = stack.enter_context(running(postgres.service(DATA), DATA / "postgres.log"))
         stack.enter_context(running(valkey.service(DATA), DATA / "valkey.log"))
@@ -225,7 +226,8 @@ def run(load: Load) -> list[Row]:
         relay_pid = stack.enter_context(started(*relay_argv, port=relay, RELAY_FROM=upstream))
         web_argv = (*server, str(web), "ragsite.asgi:application")
         at_once = str(load.streams + 2)
-        web_pid = stack.enter_context(started(*web_argv, port=web, RAGSITE_ANSWERS_AT_ONCE=at_once))
+        limits = {"RAGSITE_ANSWERS_AT_ONCE": at_once, "RAGSITE_ANSWERS_PER_USER": at_once}
+        web_pid = stack.enter_context(started(*web_argv, port=web, **limits))
         return [
             asyncio.run(measure(name, ask, f"ws://127.0.0.1:{port}/socket", cookie, each, pids))
             for each in (load, short)

@@ -50,6 +50,7 @@ class Question:
     parameters: Parameters = Parameters()
     workspace: Workspace | None = None
     history: Sequence[Exchange] = ()  # oldest first
+    instructions: str = ""  # how to answer, beside our own
 
 
 class TooLong(Exception):
@@ -126,7 +127,7 @@ def usage(endpoint: Endpoint, counted: Usage) -> Event:
 
 async def _search(scope: Scope, question: Question) -> tuple[str, Retrieval | None, str]:
     """Return the grounding, what was found, and what went wrong, in words: without passages we go on."""
-    budget = min(PASSAGE_TOKENS_MOST, _room(question, prompts.grounded(question.text, ())))
+    budget = min(PASSAGE_TOKENS_MOST, _room(question, _grounded(question, ())))
     if budget < PASSAGE_TOKENS_LEAST:
         raise _too_long(question)
     previous = [exchange.question for exchange in question.history]
@@ -145,7 +146,7 @@ def _fitting(question: Question, passages: Sequence[Passage]) -> Sequence[Passag
     """Return the best passages that fit the model: their titles and fences take room too."""
     for count in range(len(passages), 0, -1):
         fenced = [_quotable(passage) for passage in passages[:count]]
-        if _room(question, prompts.grounded(question.text, fenced)) >= 0:
+        if _room(question, _grounded(question, fenced)) >= 0:
             return passages[:count]
     if passages:
         raise _too_long(question)
@@ -185,13 +186,27 @@ def _prompt(question: Question, passages: Sequence[Passage]) -> tuple[ChatMessag
 
     def written(history: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
         if passages:
-            return prompts.grounded(question.text, [_quotable(each) for each in passages], history)
-        return prompts.plain(question.text, history)
+            return _grounded(question, [_quotable(each) for each in passages], history)
+        return _instructed(question, prompts.plain(question.text, history))
 
     room = _room(question, written(()))
     if room < 0:
         raise _too_long(question)
     return written(messages_within(question.history, room))
+
+
+def _grounded(
+    question: Question, passages: Sequence[Quotable], history: Sequence[ChatMessage] = ()
+) -> tuple[ChatMessage, ...]:
+    return _instructed(question, prompts.grounded(question.text, passages, history))
+
+
+def _instructed(question: Question, prompt: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
+    """Add the client's instructions to ours: some models take one system message only, and only first."""
+    if not question.instructions:
+        return prompt
+    first, *rest = prompt
+    return (ChatMessage(first.role, f"{first.text}\n\n{question.instructions}"), *rest)
 
 
 def _room(question: Question, prompt: Sequence[ChatMessage]) -> int:

@@ -1,16 +1,37 @@
+from functools import partial
+from typing import Any
 from uuid import UUID
 
+from django.db import close_old_connections
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from django.http import HttpResponse, HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.mixins import ListModelMixin
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api_keys import is_good
 from accounts.rest import ApiView
 
-from . import turns
-from .models import Session
-from .serializers import SessionSerializer, SessionWithTurns
+from . import log, sse, turns
+from .models import Answer, Session, Turn
+from .serializers import AnswerSerializer, NewTurn, SessionSerializer, SessionWithTurns, TurnSerializer
+
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The message's id, unless the body has it as messageId. The same again is the same turn.",
+)
+_LAST_EVENT_ID = OpenApiParameter(
+    "Last-Event-ID",
+    OpenApiTypes.INT,
+    OpenApiParameter.HEADER,
+    description="The id of the last event you have; absent: from the first.",
+)
 
 
 class Sessions(ListModelMixin, ApiView):
@@ -43,3 +64,115 @@ class OneSession(ApiView):
     def delete(self, request: Request, session_id: UUID) -> Response:
         turns.delete(self.user, session_id)
         return Response(status=204)
+
+
+class Turns(ApiView):
+    @extend_schema(
+        summary="Ask a question",
+        description="It is recorded and will be answered, whether you follow the answer or not. The same "
+        "message sent again is the same turn: 200 instead of 201.",
+        tags=["sessions"],
+        parameters=[_IDEMPOTENCY_KEY],
+        request=NewTurn,
+        responses={201: TurnSerializer, 200: TurnSerializer},
+    )
+    def post(self, request: Request, session_id: UUID) -> Response:
+        session = turns.session_for(self.user, session_id)
+        asked = self.read(request, NewTurn)
+        asked["message_id"] = _message_id(request, asked)
+        turn = self._submitted(session, asked)
+        return Response(TurnSerializer(turn).data, status=201 if turn.just_recorded else 200)
+
+    def _submitted(self, session: Session, asked: dict[str, Any]) -> Turn:
+        try:
+            ask = turns.Ask(
+                session_id=session.pk,
+                message_id=asked["message_id"],
+                text=asked["text"],
+                workspace_id=asked.get("workspace_id"),
+                endpoints=turns.models_named(asked.get("model_name", ""), asked.get("model_names", ())),
+                parameters=turns.Parameters(**asked.get("model_kwargs", {})),
+            )
+            return turns.submit(self.user, ask)
+        except turns.Refused as refusal:
+            raise ParseError(str(refusal)) from refusal
+
+
+def _message_id(request: Request, asked: dict[str, Any]) -> str:
+    said = {request.headers.get("Idempotency-Key"), asked.get("message_id")} - {None}
+    if len(said) == 1:
+        return str(said.pop())
+    sentence = (
+        "The Idempotency-Key header says another id: send one of them."
+        if said
+        else "Make an id for this message and send it, so that the message counts once however often it comes."
+    )
+    raise ValidationError({"messageId": [sentence]})
+
+
+class OneAnswer(ApiView):
+    @extend_schema(
+        summary="Read an answer",
+        description="While it is being written, the text is what there is so far.",
+        tags=["sessions"],
+        responses=AnswerSerializer,
+    )
+    def get(self, request: Request, answer_id: UUID) -> Response:
+        return Response(_as_it_stands(turns.answer_for(self.user, answer_id)))
+
+
+class StopAnswer(ApiView):
+    @extend_schema(
+        summary="Stop an answer",
+        description="What was written is kept. Nothing happens if it has ended already.",
+        tags=["sessions"],
+        request=None,
+        responses={202: AnswerSerializer},
+    )
+    def post(self, request: Request, answer_id: UUID) -> Response:
+        turns.stop(self.user, answer_id)
+        return Response(_as_it_stands(turns.answer_for(self.user, answer_id)), status=202)
+
+
+def _as_it_stands(answer: Answer) -> Any:
+    if not answer.has_ended:
+        so_far = log.shown_so_far(answer.pk)
+        answer.text = "".join(event.data["text"] for event in so_far if event.kind == "delta")
+    return AnswerSerializer(answer).data
+
+
+class _AlwaysJson(DefaultContentNegotiation):
+    """Errors are JSON, also for a client that accepts only an event stream."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class AnswerEvents(ApiView):
+    content_negotiation_class = _AlwaysJson
+
+    @extend_schema(
+        summary="Follow an answer",
+        description="Server-sent events: first those that are there, then the new ones as they come, until "
+        "the last (finished, stopped or failed). `id` counts from 1; `event` and `data` are as on the "
+        "socket. A connection that broke goes on with Last-Event-ID, as browsers do by themselves; when "
+        "there is nothing more to come, the reply is 204.",
+        tags=["sessions"],
+        parameters=[_LAST_EVENT_ID],
+        responses={(200, "text/event-stream"): OpenApiTypes.STR, 204: None},
+    )
+    def get(self, request: Request, answer_id: UUID) -> HttpResponseBase:
+        answer = turns.answer_for(self.user, answer_id)
+        after_seq = _last_event_id(request)
+        if answer.has_ended and log.last_seqs([answer.pk]).get(answer.pk, 0) <= after_seq:
+            return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever
+        close_old_connections()  # back to the pool, where each open stream would miss one until its end
+        still_good = partial(is_good, self.user, self.key)
+        return sse.stream(sse.events(answer.pk, after_seq, still_good))
+
+
+def _last_event_id(request: Request) -> int:
+    said = request.headers.get("Last-Event-ID") or "0"
+    if not (said.isascii() and said.isdecimal() and len(said) <= 9):
+        raise ParseError("Last-Event-ID is the id of an event that was sent: a number from 0.")
+    return int(said)

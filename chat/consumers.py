@@ -7,21 +7,22 @@ the pace of the socket; the answer itself is written by a runner and does not ca
 import asyncio
 import json
 import logging
-from collections.abc import Callable
-from contextlib import aclosing
-from importlib import import_module
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.http import Http404, HttpRequest
+from django.http import Http404
 
 from accounts.models import User
 
 from . import frames, log, turns
 from .hub import cancelled
+from .identity import Login, SignedOut, login_of, renewed
+from .presence import presence
 from .threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -31,36 +32,42 @@ FOLLOWED_MOST = 32  # answers at once on one socket
 SIGNED_OUT = 4401  # the close code
 
 
-class SignedOut(Exception):
-    """The session behind the socket has ended, or its user may not log in any more."""
-
-
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     # No channel of its own in the channel layer: the hub hears for all sockets of the process.
     channel_layer_alias = "none"
 
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Without Channels' tidying of connections, a thread hop each time: only `in_thread` has any here."""
+        await getattr(self, get_handler_name(message))(message)
+
     async def connect(self) -> None:
         self._session_key: str = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
+        self._login: Login | None = None
         self._following: dict[UUID, asyncio.Task[None]] = {}
         await self.accept()
-        try:
-            await self._as_user(lambda user: None)
-        except SignedOut:
-            await self._close_signed_out()
+        await self._answering(self._as_user(lambda user: None))
+        presence().enter(self)
 
     async def disconnect(self, code: int) -> None:
+        presence().leave(self)
         await cancelled(self._following.values())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        message_id = ""
         try:
             frame = frames.parsed(text_data or "")
-            message_id = getattr(frame.data, "message_id", "")
-            await self._act(frame)
-        except SignedOut:
-            await self._close_signed_out()
         except frames.BadFrame as error:
             await self._complain(str(error), error.message_id)
+            return
+        await self._answering(self._act(frame), getattr(frame.data, "message_id", ""))
+
+    async def _answering(self, doing: Awaitable[None], message_id: str = "") -> None:
+        """Await what was asked for; whatever hinders it is told, unless nobody is there any more."""
+        try:
+            await doing
+        except OSError:  # so says uvicorn when we send to a client that is gone
+            logger.debug("A socket closed before it was answered")
+        except SignedOut:
+            await self.close_signed_out()
         except (turns.Refused, Http404) as error:
             await self._complain(str(error), message_id)
         except Exception:
@@ -90,7 +97,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Do something in a thread as the user whose session this is, after looking that it still is."""
 
         def act() -> T:
-            return do(_user_of(self._session_key), *arguments)
+            self._login = renewed(self._login) if self._login else login_of(self._session_key)
+            return do(self._login.user, *arguments)
 
         return await in_thread(act)()
 
@@ -130,21 +138,24 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.send(text_data=json.dumps({"action": action, "data": data}))
 
     async def _complain(self, words: str, message_id: str = "") -> None:
-        await self._say("error", {"message": words} | ({"messageId": message_id} if message_id else {}))
+        with suppress(OSError):  # the client is gone
+            await self._say("error", {"message": words} | ({"messageId": message_id} if message_id else {}))
 
-    async def _close_signed_out(self) -> None:
+    async def close_signed_out(self) -> None:
         await self._complain("You are signed out. Log in again.")
-        await self.close(code=SIGNED_OUT, reason="signed out")
+        with suppress(OSError):
+            await self.close(code=SIGNED_OUT, reason="signed out")
 
+    # --- the others' business --------------------------------------------------------------------
 
-def _user_of(session_key: str) -> User:
-    """Return whose login session this is, as it stands now. Raises SignedOut."""
-    request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    user = get_user(request)
-    if not isinstance(user, User) or not user.is_active:
-        raise SignedOut
-    return user
+    @property
+    def login(self) -> Login | None:
+        """Whose socket it is, as found at the last message; None before the first."""
+        return self._login
+
+    async def check(self) -> None:
+        """Close the socket if whoever is behind it may not be here any more."""
+        await self._answering(self._as_user(lambda user: None))
 
 
 def _submitted(user: User, data: frames.RunData) -> dict[str, Any]:
@@ -155,11 +166,14 @@ def _submitted(user: User, data: frames.RunData) -> dict[str, Any]:
         message_id=data.message_id,
         text=data.text,
         workspace_id=data.workspace_id,
-        endpoint_id=turns.endpoint_named(data.model_name, data.provider),
+        endpoints=turns.models_named(data.model_name, data.model_names, data.provider),
         parameters=turns.Parameters(chosen.max_tokens, chosen.temperature, chosen.top_p, chosen.streaming),
     )
     turn = turns.submit(user, ask)
-    answers = [{"answerId": str(each.pk), "model": each.endpoint_name} for each in turn.answers.all()]
+    answers = [
+        {"answerId": str(each.pk), "model": each.endpoint_name}
+        for each in turn.just_recorded or turn.answers.all()
+    ]
     return {
         "messageId": turn.message_id,
         "sessionId": str(turn.session_id),

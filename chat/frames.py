@@ -7,6 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
+from .turns import MODELS_MOST
+
 FRAME_MOST_CHARACTERS = 256 * 1024  # the longest question, written in escapes
 _SEQ_MOST = 2**31 - 1
 _ERRORS_SHOWN = 3
@@ -37,7 +39,10 @@ class ModelKwargs(_Part):
 
 class RunData(_Part):
     model_name: str = ""  # an endpoint's name or id; empty: the default
-    provider: str = ""  # if given, the endpoint must be of this one
+    model_names: tuple[str, ...] = Field(
+        (), max_length=MODELS_MOST
+    )  # instead: an answer of each, side by side
+    provider: str = ""  # if given, the endpoints must be of this one
     session_id: OptionalId = None
     workspace_id: OptionalId = None
     model_kwargs: ModelKwargs = ModelKwargs()

@@ -1,9 +1,11 @@
 """What a session was about so far, as much of it as a prompt may hold."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db import connection
 
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
@@ -22,18 +24,40 @@ class Exchange:
     answer: str
 
 
+# Of each turn's answers the first with words in it: a stopped one counts, a failed one does not.
+_BEFORE = """
+    SELECT now.id, earlier.text, answer.text, answer.grounding
+    FROM chat_turn AS now
+    CROSS JOIN LATERAL (
+        SELECT id, text, created_at FROM chat_turn
+        WHERE session_id = now.session_id AND created_at < now.created_at
+        ORDER BY created_at DESC LIMIT %s
+    ) AS earlier
+    LEFT JOIN LATERAL (
+        SELECT text, grounding FROM chat_answer
+        WHERE turn_id = earlier.id AND status IN ('finished', 'stopped') AND text <> ''
+        ORDER BY created_at LIMIT 1
+    ) AS answer ON true
+    WHERE now.id = ANY(%s)
+    ORDER BY earlier.created_at
+"""
+# The numbers of passages that are not in this prompt; the model would cite them.
+_CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
+
+
+def histories_before(turns: Collection[Turn]) -> dict[UUID, list[Exchange]]:
+    """Return, for each turn, the last exchanges of its session before it, oldest first: in one query."""
+    histories: dict[UUID, list[Exchange]] = {turn.pk: [] for turn in turns}
+    with connection.cursor() as cursor:
+        cursor.execute(_BEFORE, [TURNS_MOST, list(histories)])
+        for turn_id, question, text, grounding in cursor.fetchall():
+            words = _CITED.sub("", text or "") if grounding == Answer.Grounding.FOUND else text or ""
+            histories[turn_id].append(Exchange(question, words))
+    return histories
+
+
 def history_before(turn: Turn) -> list[Exchange]:
-    """Return the last exchanges of a session before this turn, oldest first."""
-    earlier = Turn.objects.filter(session_id=turn.session_id, created_at__lt=turn.created_at)
-    answers = Prefetch("answers", Answer.objects.only("turn_id", "status", "text"))  # not their traces
-    turns = list(earlier.order_by("-created_at").prefetch_related(answers)[:TURNS_MOST])
-    return [Exchange(each.text, _words(each)) for each in reversed(turns)]
-
-
-def _words(turn: Turn) -> str:
-    """Return the turn's first answer with words in it: a stopped one counts, a failed one does not."""
-    kept = (Answer.Status.FINISHED, Answer.Status.STOPPED)
-    return next((each.text for each in turn.answers.all() if each.status in kept and each.text), "")
+    return histories_before([turn])[turn.pk]
 
 
 def messages_within(history: Sequence[Exchange], token_budget: int) -> list[ChatMessage]:

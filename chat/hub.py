@@ -20,7 +20,7 @@ from django.db import Error, connection
 from redis.exceptions import RedisError
 
 from .events import Logged
-from .threads import in_thread
+from .threads import calling_loop, in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -218,4 +218,7 @@ async def say(group: str, message: Mapping[str, Any]) -> bool:
 
 
 def say_from_thread(group: str, message: Mapping[str, Any]) -> None:
-    async_to_sync(say)(group, message)
+    if loop := calling_loop():
+        asyncio.run_coroutine_threadsafe(say(group, message), loop)
+    else:
+        async_to_sync(say)(group, message)

@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, nullcontext, suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -179,8 +180,7 @@ class Writer:
                 ]
             else:
                 log._refuse(Fenced(f"Answer {log.answer_id} has another writer."))
-        hub().deliver(committed)
-        self._send_later(committed)
+        self.announce(committed)
 
     async def _stored(self, batch: _Batch) -> set[UUID]:
         """Commit, however often it takes: while the database is away, everybody waits."""
@@ -200,7 +200,11 @@ class Writer:
             logger.error("Answer %s cannot be written", log.answer_id, exc_info=error)
             log._refuse(Unwritable(str(error)))
 
-    def _send_later(self, committed: Committed) -> None:
+    def announce(self, committed: Committed) -> None:
+        """Hand committed events to the followers here, and soon to those of other processes."""
+        if not committed:
+            return
+        hub().deliver(committed)
         for answer_id, events in committed.items():
             self._unsent.setdefault(answer_id, []).extend(events)
         self._has_unsent.set()
@@ -262,9 +266,13 @@ def _store(batch: _Batch) -> set[UUID]:
     return held
 
 
-def begin(answer: Answer, event: Event) -> None:
-    """Write the first event of an answer that the caller makes in this transaction."""
-    AnswerEvent.objects.create(answer=answer, seq=1, kind=event.kind, data=event.data)
+# The first event of the answers that a statement makes, as `answer (id)`: how many wait before them.
+BEGUN = """
+    INSERT INTO chat_answerevent (answer_id, seq, kind, data)
+    SELECT id, 1, 'queued', jsonb_build_object('position', row_number() OVER () - 1 +
+        (SELECT count(*) FROM chat_answer AS waiting WHERE waiting.status = 'queued'))
+    FROM answer
+"""
 
 
 def end_unclaimed(answer: Answer, event: Event) -> None:
@@ -311,9 +319,9 @@ async def follow_in_batches(answer_id: UUID, after_seq: int = 0) -> AsyncGenerat
             if events:
                 follower.seq = events[-1].seq
                 yield events
-            if (events and events[-1].is_last) or (is_over and not events):
+            if is_over or (events and events[-1].is_last):
                 return
-            if len(events) == PAGE:
+            if len(events) >= PAGE:
                 continue
             while live := await follower.take():
                 yield live
@@ -321,10 +329,27 @@ async def follow_in_batches(answer_id: UUID, after_seq: int = 0) -> AsyncGenerat
                     return
 
 
+_READ = """
+    SELECT a.status, e.seq, e.kind, e.data FROM chat_answer AS a LEFT JOIN LATERAL (
+        SELECT * FROM chat_answerevent WHERE answer_id = a.id AND seq > %s ORDER BY seq LIMIT %s
+    ) AS e ON true WHERE a.id = %s ORDER BY e.seq
+"""
+
+
 def _read(answer_id: UUID, after_seq: int) -> tuple[list[Logged], bool]:
-    """Return the next events in the log, PAGE at most, and whether it was complete before we read."""
-    # In this order: had the answer ended when we asked, then its last event is among those read after.
-    status = Answer.objects.filter(pk=answer_id).values_list("status", flat=True).first()
-    rows = AnswerEvent.objects.filter(answer_id=answer_id, seq__gt=after_seq).order_by("seq")
-    events = [Logged(*row) for row in rows.values_list("seq", "kind", "data")[:PAGE]]
-    return events, status is None or status in Answer.ENDED
+    """Return the next events in the log, of PAGE rows at most, and whether those are all there will be."""
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, [after_seq, PAGE, answer_id])
+        rows = cursor.fetchall()
+    events = [each for _, seq, kind, data in rows if seq for each in _events_of(seq, kind, json.loads(data))]
+    missed = [each for each in events if each.seq > after_seq]
+    return missed, not rows or (len(rows) < PAGE and rows[0][0] in Answer.ENDED)
+
+
+def _events_of(seq: int, kind: str, data: dict[str, Any]) -> list[Logged]:
+    """Return the events of a row: in an old log, one row holds all words that came one after the other."""
+    if kind != "deltas":
+        return [Logged(seq, kind, data)]
+    texts = data["texts"]
+    first = seq - len(texts) + 1
+    return [Logged(first + place, "delta", {"text": text}) for place, text in enumerate(texts)]

@@ -1,6 +1,7 @@
 """Sessions, turns, answers, and the log of each answer (docs/architecture.md, "The chat spine")."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -20,6 +21,8 @@ class Session(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     title = models.CharField(max_length=120, blank=True)  # "" until the first question names it
     is_pinned = models.BooleanField(default=False)
+    # chat.preface: what was said before, when a chat completions client began it; null: it began here
+    preface = models.JSONField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -41,6 +44,8 @@ class Turn(models.Model):
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    just_recorded: Sequence["Answer"] = ()  # with it, for the one who did it; not stored
+
     class Meta:
         ordering = ("created_at",)
         constraints = [
@@ -50,14 +55,6 @@ class Turn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.message_id}"
-
-
-class AnswerQuerySet(models.QuerySet["Answer"]):
-    def due(self) -> "AnswerQuerySet":
-        """What a runner should write now, the oldest first: never begun, or its writer is gone."""
-        queued = models.Q(status=Answer.Status.QUEUED)
-        abandoned = models.Q(status=Answer.Status.RUNNING, lease_until__lt=Now())
-        return self.filter(queued | abandoned).order_by("created_at")
 
 
 class Answer(models.Model):
@@ -102,8 +99,7 @@ class Answer(models.Model):
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-
-    objects = AnswerQuerySet.as_manager()
+    has_compact_log = models.BooleanField(default=False)  # chat.compaction
 
     class Meta:
         ordering = ("created_at",)
@@ -112,7 +108,12 @@ class Answer(models.Model):
                 fields=["status", "lease_until"],
                 name="answer_to_claim",
                 condition=models.Q(status__in=["queued", "running"]),
-            )  # the runner's claim
+            ),  # the runner's claim
+            models.Index(
+                fields=["ended_at"],
+                name="log_to_compact",
+                condition=models.Q(has_compact_log=False, ended_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -129,7 +130,7 @@ class AnswerEvent(models.Model):
     pk = models.CompositePrimaryKey("answer_id", "seq")
     answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="events")
     seq = models.PositiveIntegerField()  # from 1, without a gap
-    kind = models.CharField(max_length=12)  # one of chat.events
+    kind = models.CharField(max_length=12)  # one of chat.events; "deltas": several, of an old log
     data = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
 

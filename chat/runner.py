@@ -20,9 +20,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils import timezone
 
@@ -33,12 +31,14 @@ from inference.types import Usage
 from models_registry.secrets import SecretMissing
 from workspaces.access import workspace_for
 
+from . import claims
 from .answer import Parameters, Question, TooLong, answer, usage
 from .events import TERMINAL, Event, storable
-from .history import history_before
+from .history import Exchange
 from .hub import RUNNERS, cancelled, listen, say, say_from_thread
-from .log import HELD, AnswerLog, Fenced, Unwritable, Writer, last_seqs, shown_so_far
+from .log import AnswerLog, Fenced, Unwritable, Writer, shown_so_far
 from .models import Answer, AnswerPassage
+from .preface import Preface
 from .threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -122,6 +122,7 @@ class _Run:
     """One claim on one answer, while this process holds it."""
 
     answer: Answer
+    history: Sequence[Exchange]
     log: AnswerLog
     draft: _Draft = field(default_factory=_Draft)
     producer: asyncio.Task[None] | None = None
@@ -193,8 +194,9 @@ class Runner:
             self._work.clear()
             if self.has_room:
                 room = self._at_once - len(self._runs)
-                for answer, seq in await _tried(_claimed, room, list(self._runs)) or ():
-                    self._begin(_Run(answer, self._writer.open(answer.pk, answer.fence, seq)))
+                for claim in await _tried(claims.claimed, room, list(self._runs)) or ():
+                    log = self._writer.open(claim.answer.pk, claim.answer.fence, claim.seq)
+                    self._begin(_Run(claim.answer, claim.history, log))
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._work.wait()
@@ -208,11 +210,12 @@ class Runner:
         task.add_done_callback(self._tasks.discard)
 
     async def _beat(self) -> None:
-        """Renew the leases of all that is written here, and hear what is to stop."""
+        """Renew the leases of all that is written here, hear what is to stop, say how far the queue is."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            self._writer.announce(await _tried(claims.moved_up) or {})
             runs = list(self._runs.values())
-            held = await _tried(_renewed, _fences(runs)) if runs else None
+            held = await _tried(claims.renewed, _fences(runs)) if runs else None
             if held is None:
                 continue
             for run in runs:
@@ -234,7 +237,7 @@ class Runner:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LEAVE_S)
         if left:
-            await _tried(_released, left)
+            await _tried(claims.released, left)
             await say(RUNNERS, {"type": "work"})
 
     # --- writing one answer ----------------------------------------------------------------------
@@ -294,7 +297,10 @@ async def _produce(run: _Run) -> None:
     if run.answer.fence > 1 and await in_thread(_has_words)(run.answer.pk):
         reason = "The process that wrote this answer is gone, so it is written anew."
         run.log.append(Event("restarted", {"reason": reason}))
-    question = await in_thread(_question)(run.answer)
+    if run.answer.turn.workspace_id:
+        question = await in_thread(_question)(run.answer, run.history)
+    else:
+        question = _question(run.answer, run.history)
     async with aclosing(answer(question)) as events:
         async for event in events:
             if event.kind == "trace":
@@ -356,52 +362,12 @@ async def _tried(function: Callable[P, T], *arguments: P.args, **named: P.kwargs
     return None
 
 
-@transaction.atomic
-def _claimed(room: int, own: Sequence[UUID]) -> list[tuple[Answer, int]]:
-    """Take at most `room` answers. Returns each with the place of its last event.
-
-    own: what we write already. After a pause of the database our leases have run out as well as those of the
-    dead; the next heartbeat renews them, if nobody was quicker.
-    """
-    due = Answer.objects.due().exclude(pk__in=own).select_for_update(skip_locked=True)
-    ids = list(due.values_list("pk", flat=True)[:room])
-    answers = Answer.objects.filter(pk__in=ids)
-    answers.update(
-        status=Answer.Status.RUNNING,
-        fence=F("fence") + 1,
-        lease_until=Now() + Answer.LEASE,
-        started_at=Coalesce("started_at", Now()),
-    )
-    seqs = last_seqs(ids)
-    return [(each, seqs[each.pk]) for each in answers.select_related("endpoint", "turn__session__user")]
-
-
-_RENEW = f"""
-    WITH held AS ({HELD})
-    UPDATE chat_answer SET lease_until = statement_timestamp() + make_interval(secs => %s) FROM held WHERE chat_answer.id = held.id
-    RETURNING chat_answer.id, stop_requested
-"""
-
-
-def _renewed(fences: Mapping[UUID, int]) -> dict[UUID, bool]:
-    """Renew leases. Returns those that we still hold, and whether they are to stop."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RENEW, [list(fences), list(fences.values()), Answer.LEASE.total_seconds()])
-        return dict(cursor.fetchall())
-
-
-def _released(fences: Mapping[UUID, int]) -> None:
-    """End leases now, so that another runner need not wait for them."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RENEW, [list(fences), list(fences.values()), 0])
-
-
 def _has_words(answer_id: UUID) -> bool:
     return any(event.kind == "delta" for event in shown_so_far(answer_id))
 
 
-def _question(answer: Answer) -> Question:
-    """Return what is to be answered, with all that the event loop may not fetch itself."""
+def _question(answer: Answer, history: Sequence[Exchange]) -> Question:
+    """Return what is to be answered. Asks the database if it is about a workspace."""
     turn, user = answer.turn, answer.turn.session.user
     if answer.endpoint is None:
         raise CannotBegin(f"The model {answer.endpoint_name} was removed: choose another one.")
@@ -410,7 +376,9 @@ def _question(answer: Answer) -> Question:
     except Http404 as error:
         raise CannotBegin(str(error)) from error
     parameters = Parameters(**answer.parameters)
-    return Question(turn.text, answer.endpoint, parameters, workspace, history_before(turn))
+    preface = Preface.from_json(turn.session.preface)
+    history = [*preface.exchanges, *history]
+    return Question(turn.text, answer.endpoint, parameters, workspace, history, preface.instructions)
 
 
 def _keep_passages(answer: Answer, passages: Sequence[Mapping[str, Any]]) -> None:

@@ -3,6 +3,7 @@ from rest_framework import serializers
 from accounts.rest import CamelCase
 
 from .models import Answer
+from .turns import MODELS_MOST
 
 
 class SessionSerializer(CamelCase):
@@ -41,6 +42,33 @@ class AnswerSerializer(CamelCase):
     created_at = serializers.DateTimeField()
     first_token_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ModelKwargs(CamelCase):
+    streaming = serializers.BooleanField(default=True, help_text="Whether the model sends words as it goes.")
+    max_tokens = serializers.IntegerField(default=512, help_text="The longest answer: 1 to 8192.")
+    temperature = serializers.FloatField(default=0.1, help_text="0 (sober) to 2 (varied).")
+    top_p = serializers.FloatField(default=1.0, help_text="0 to 1.")
+
+
+class NewTurn(CamelCase):
+    text = serializers.CharField(trim_whitespace=False)
+    message_id = serializers.CharField(
+        required=False, help_text="A new one for each message; the Idempotency-Key header says the same."
+    )
+    workspace_id = serializers.UUIDField(
+        required=False, allow_null=True, help_text="Whose documents to ask; absent: none, just the model."
+    )
+    model_name = serializers.CharField(
+        required=False, allow_blank=True, help_text="A chat model's name or id; absent: the default."
+    )
+    model_names = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        max_length=MODELS_MOST,
+        help_text="Instead: several, side by side. Each gives an answer of its own, with its own cost and stop.",
+    )
+    model_kwargs = ModelKwargs(required=False)
 
 
 class TurnSerializer(CamelCase):

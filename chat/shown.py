@@ -192,8 +192,11 @@ def in_context(user: User, passage: AnswerPassage) -> InContext | None:
 
 
 def found_sessions(user: User, words: str) -> QuerySet[Session]:
-    """Return the user's sessions whose title or questions hold these words, pinned ones first."""
-    sessions = user.sessions.all()
+    """Return the user's sessions whose title or questions hold these words, pinned ones first.
+
+    Not those of chat completions, one for each request: whoever made it shows the conversation itself.
+    """
+    sessions = user.sessions.filter(preface__isnull=True)
     if not words:
         return sessions
     asked = Turn.objects.filter(session=OuterRef("pk"), text__icontains=words)

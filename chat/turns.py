@@ -5,6 +5,7 @@ double click, a second tab and a redelivery all find the same turn, and nothing 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
@@ -23,8 +24,11 @@ from . import log, runner
 from .answer import Parameters as Parameters
 from .events import Event, storable
 from .models import Answer, Session, Turn
+from .preface import Preface
+from .record import record
 
 TITLE_CHARACTERS = 80
+MODELS_MOST = 4  # side by side
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -40,8 +44,9 @@ class Ask:
     message_id: str  # made by the client, a new one for each message
     text: str
     workspace_id: UUID | None = None
-    endpoint_id: UUID | None = None  # None: the default model
+    endpoints: Sequence[Endpoint] = ()  # at most MODELS_MOST; one answer each; none: the default model
     parameters: Parameters = field(default_factory=Parameters)
+    preface: Preface | None = None  # of a new session whose client keeps its history itself
 
 
 def submit(user: User, ask: Ask) -> Turn:
@@ -50,9 +55,15 @@ def submit(user: User, ask: Ask) -> Turn:
     Raises Refused, and Http404 for a session or a workspace that is not this user's.
     """
     _check(ask)
-    with transaction.atomic():
-        session = _session(user, ask)
-        turn = session.turns.filter(message_id=ask.message_id).first() or _record(user, session, ask)
+    session_id = ask.session_id or _id_of_new_session(user, ask.message_id)
+    try:
+        turn = _recorded(user, session_id, ask) or _found(user, session_id, ask)
+    except (Refused, Http404):  # but a resend finds its turn, whatever became of what it asked for
+        turn = _found(user, session_id, ask)
+        if turn is None:
+            raise
+    if turn is None:
+        raise Http404("There is no such session.")
     if turn.text != storable(ask.text):
         raise Refused("This message id was used for another text before: send it with a new one.")
     return turn
@@ -97,20 +108,24 @@ def delete(user: User, id: UUID) -> None:
     session_for(user, id).delete()
 
 
-def endpoint_named(name: str, provider: str = "") -> UUID | None:
-    """Return the id of the chat model with this name or id; None, the default, for an empty name.
+def models_named(name: str, names: Sequence[str] = (), provider: str = "") -> list[Endpoint]:
+    """Return the chat models with this name or these names, or ids; none, the default, for an empty name.
 
     Raises Refused.
     """
-    if not name:
-        return None
+    if name and names:
+        raise Refused("Send modelName for one model or modelNames for several, not both.")
+    return [_model_named(each, provider) for each in names or filter(None, [name])]
+
+
+def _model_named(name: str, provider: str) -> Endpoint:
     models = Endpoint.objects.offered(Endpoint.Kind.CHAT)
     if provider:
         models = models.filter(provider=provider)
     found = models.filter(_named(name)).first()
     if found is None:
         raise Refused(f"There is no chat model {name[:80]!r}: choose another one.")
-    return found.pk
+    return found
 
 
 def _named(name: str) -> Q:
@@ -133,7 +148,17 @@ def _check(ask: Ask) -> None:
             f"The question has {len(ask.text):,} characters, and {settings.QUESTION_MAX_CHARACTERS:,} are "
             "allowed: shorten it, or add the text to a workspace as a document."
         )
+    _check_endpoints(ask.endpoints)
     _check_parameters(ask.parameters)
+
+
+def _check_endpoints(endpoints: Sequence[Endpoint]) -> None:
+    if len(endpoints) > MODELS_MOST:
+        raise Refused(f"At most {MODELS_MOST} models answer side by side: choose fewer.")
+    if len({each.pk for each in endpoints}) < len(endpoints):
+        raise Refused("A model answers once: choose different ones.")
+    if not all(each.is_enabled and each.kind == Endpoint.Kind.CHAT for each in endpoints):
+        raise Refused("This model is not offered any more: choose another one.")
 
 
 def _check_parameters(parameters: Parameters) -> None:
@@ -145,14 +170,8 @@ def _check_parameters(parameters: Parameters) -> None:
         raise Refused("Top-p must be from 0 to 1.")
 
 
-def _endpoint(id: UUID | None) -> Endpoint:
-    offered = Endpoint.objects.offered(Endpoint.Kind.CHAT)
-    if id is not None:
-        chosen = offered.filter(pk=id).first()
-        if chosen is None:
-            raise Refused("This model is not offered any more: choose another one.")
-        return chosen
-    default = Endpoint.objects.default_chat() or offered.first()
+def _default_endpoint() -> Endpoint:
+    default = Endpoint.objects.default_chat() or Endpoint.objects.offered(Endpoint.Kind.CHAT).first()
     if default is None:
         raise Refused("There is no chat model yet: an operator adds one in the admin, under Endpoints.")
     return default
@@ -161,47 +180,35 @@ def _endpoint(id: UUID | None) -> Endpoint:
 # --- recording -----------------------------------------------------------------------------------
 
 
-def _session(user: User, ask: Ask) -> Session:
-    id = ask.session_id or _id_of_new_session(user, ask.message_id)
-    # The row's lock makes the messages of one session come one after the other.
-    sessions = Session.objects.select_for_update(no_key=True)
-    session = sessions.filter(pk=id).first()
-    if session is None:  # and so it may seem to several first messages at once: one of them makes it
-        Session.objects.bulk_create([Session(pk=id, user=user)], ignore_conflicts=True)
-        session = sessions.get(pk=id)
-    if session.user_id != user.pk:
-        raise Http404("There is no such session.")
-    return session
-
-
 def _id_of_new_session(user: User, message_id: str) -> UUID:
     """Return the same id for the same message, so that a resend finds the session its first attempt made."""
     digest = salted_hmac("chat.session", f"{user.pk} {message_id}", algorithm="sha256").digest()
     return UUID(bytes=digest[:16], version=4)
 
 
-def _record(user: User, session: Session, ask: Ask) -> Turn:
+def _found(user: User, session_id: UUID, ask: Ask) -> Turn | None:
+    turns = Turn.objects.filter(session_id=session_id, session__user=user, message_id=ask.message_id)
+    return turns.first()
+
+
+def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
+    """Record the question. None: it is recorded already, or the session is somebody else's."""
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
-    endpoint = _endpoint(ask.endpoint_id)
-    turn = session.turns.create(message_id=ask.message_id, text=storable(ask.text), workspace=workspace)
-    _queue(turn, endpoint, ask.parameters)
-    _touch(session, turn)
+    endpoints = ask.endpoints or [_default_endpoint()]
+    text = storable(ask.text)
+    preface = ask.preface.as_json() if ask.preface else None
+    session = Session(pk=session_id, user=user, title=_title(text), preface=preface)
+    turn = Turn(session_id=session_id, message_id=ask.message_id, text=text, workspace=workspace)
+    answers = [_answer(turn, endpoint, ask.parameters) for endpoint in endpoints]
+    if not record(session, turn, answers):
+        return None
     transaction.on_commit(runner.wake)
+    turn.just_recorded = answers
     return turn
 
 
-def _queue(turn: Turn, endpoint: Endpoint, parameters: Parameters) -> None:
-    position = Answer.objects.filter(status=Answer.Status.QUEUED).count()
-    answer = Answer.objects.create(
-        turn=turn, endpoint=endpoint, endpoint_name=endpoint.name, parameters=asdict(parameters)
-    )
-    log.begin(answer, Event("queued", {"position": position}))
-
-
-def _touch(session: Session, turn: Turn) -> None:
-    """Name the session after its first question, and move it to the top of the list."""
-    session.title = session.title or _title(turn.text)
-    session.save(update_fields=["title", "updated_at"])
+def _answer(turn: Turn, endpoint: Endpoint, parameters: Parameters) -> Answer:
+    return Answer(turn=turn, endpoint=endpoint, endpoint_name=endpoint.name, parameters=asdict(parameters))
 
 
 def _title(question: str) -> str:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views
+from . import completions, views
 
 urlpatterns = [
     path("", views.chat, name="chat"),
@@ -12,4 +12,7 @@ urlpatterns = [
     path("answers/<uuid:answer_id>/", views.answer, name="answer"),
     path("answers/<uuid:answer_id>/why/", views.why, name="answer-why"),
     path("answers/<uuid:answer_id>/passages/<int:number>/", views.passage, name="answer-passage"),
+    path("v1/models", completions.models, name="openai-models"),
+    path("v1/models/<path:name>", completions.one_model, name="openai-model"),
+    path("v1/chat/completions", completions.completions, name="openai-completions"),
 ]

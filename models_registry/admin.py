@@ -215,7 +215,7 @@ _COSTS = ("What it is and costs", {"fields": ("licence", "size_bytes", ("input_p
 _PATIENCE = "How long people wait before it counts as down, in seconds."
 _KIND_FIELDSETS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     Endpoint.Kind.CHAT: [
-        ("Limits", {"fields": ("context_tokens",)}),
+        ("Limits", {"fields": ("context_tokens", "max_concurrent")}),
         (
             "Patience",
             {

@@ -69,6 +69,13 @@ class Endpoint(models.Model):
     context_tokens = models.PositiveIntegerField(
         default=4096, help_text="Prompt and answer together, in the model's own tokens."
     )
+    max_concurrent = models.PositiveSmallIntegerField(
+        "answers at once",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Over all web processes; more wait. Empty: no limit.",
+    )
     licence = models.CharField(max_length=80, blank=True)
     size_bytes = models.BigIntegerField(null=True, blank=True, help_text="Bytes of the weights on disk.")
     input_price = models.DecimalField(

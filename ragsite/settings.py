@@ -89,6 +89,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {"task": "documents.recover", "schedule": 10.0},
+    "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
 }
 
@@ -106,6 +107,9 @@ STORAGES = {
 UPLOAD_MAX_BYTES = env.number("RAGSITE_UPLOAD_MAX_MB", 50, least=1, most=2048) * 1024 * 1024
 QUESTION_MAX_CHARACTERS = 20_000
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
+ANSWERS_PER_USER = env.number(
+    "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
+)  # at once, over all processes
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # larger ones go to a temporary file
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 

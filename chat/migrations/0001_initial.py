@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(null=True)),
                 ('first_token_at', models.DateTimeField(null=True)),
                 ('ended_at', models.DateTimeField(null=True)),
+                ('has_compact_log', models.BooleanField(default=False)),
                 ('endpoint', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='models_registry.endpoint')),
             ],
             options={
@@ -67,6 +68,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('title', models.CharField(blank=True, max_length=120)),
                 ('is_pinned', models.BooleanField(default=False)),
+                ('preface', models.JSONField(editable=False, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL)),
@@ -129,5 +131,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='answer',
             index=models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['status', 'lease_until'], name='answer_to_claim'),
+        ),
+        migrations.AddIndex(
+            model_name='answer',
+            index=models.Index(condition=models.Q(('ended_at__isnull', False), ('has_compact_log', False)), fields=['ended_at'], name='log_to_compact'),
         ),
     ]

@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ('between_tokens_timeout_s', models.FloatField(default=30, validators=[django.core.validators.MinValueValidator(0.1), django.core.validators.MaxValueValidator(600)])),
                 ('dimensions', models.PositiveIntegerField(blank=True, help_text='Of an embedding. Filled by Check.', null=True)),
                 ('context_tokens', models.PositiveIntegerField(default=4096, help_text="Prompt and answer together, in the model's own tokens.")),
+                ('max_concurrent', models.PositiveSmallIntegerField(blank=True, help_text='Over all web processes; more wait. Empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='answers at once')),
                 ('licence', models.CharField(blank=True, max_length=80)),
                 ('size_bytes', models.BigIntegerField(blank=True, help_text='Bytes of the weights on disk.', null=True)),
                 ('input_price', models.DecimalField(decimal_places=4, default=Decimal('0'), help_text='US dollars per million tokens read.', max_digits=10, validators=[django.core.validators.MinValueValidator(0)])),

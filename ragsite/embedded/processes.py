@@ -13,6 +13,15 @@ from .service import MARK, Service
 
 _CELERY = ("celery", "-A", "ragsite")
 _WORKER = ("--concurrency", "2", "--loglevel", "info", "--without-gossip", "--without-mingle")
+
+# The longest frame; pings below the idle limits of load balancers; no compression, which costs a busy process
+# CPU for each word and an idle socket its memory.
+WEB_SOCKETS = (
+    *("--ws-max-size", str(1024 * 1024)),
+    *("--ws-ping-interval", "20", "--ws-ping-timeout", "20"),
+    *("--ws-per-message-deflate", "false"),
+)
+
 # In the order in which they start; they stop the other way round.
 PROCESSES: dict[str, Callable[[], Service]] = {
     "postgres": lambda: postgres.service(settings.DATA_DIR),
@@ -92,6 +101,7 @@ def _web() -> Service:
         "web",
         *("uvicorn", "ragsite.asgi:application", "--host", settings.HOST, "--port", str(settings.PORT)),
         *("--timeout-graceful-shutdown", "5", "--no-access-log"),
+        *WEB_SOCKETS,
         is_ready=lambda: answers(f"{web_address()}/health/"),
         stop_grace_s=15,
     )

@@ -34,7 +34,7 @@ def ask(asker: User, endpoint: Endpoint) -> Callable[..., Any]:
     """Record a question; what is not named is made up."""
 
     def ask(text: str = "What is a pump?", user: User = asker, **fields: Any) -> Any:
-        fields = {"session_id": None, "message_id": uuid4().hex, "endpoint_id": endpoint.pk} | fields
+        fields = {"session_id": None, "message_id": uuid4().hex, "endpoints": [endpoint]} | fields
         fields["parameters"] = fields.get("parameters", Parameters())
         return submit(user, Ask(text=text, **fields))
 

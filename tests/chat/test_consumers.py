@@ -9,10 +9,11 @@ import pytest
 import uvicorn
 import websockets
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
 from accounts.models import User
-from chat import consumers
+from chat import consumers, presence
 from chat.models import Answer, Turn
 from chat.runner import Runner
 from chat.threads import in_thread
@@ -123,6 +124,26 @@ async def _all(socket, accepted):
             events += said["data"]["events"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     return text_of(events)
+
+
+async def test_several_models_answer_side_by_side(cookie, endpoint, model):
+    await in_thread(factories.chat_endpoint)(name="other", base_url=model.base_url)
+    async with Runner(), connected(cookie) as socket:
+        await socket.say(run(modelNames=[endpoint.name, "other"]))
+        answers = (await socket.hear())["data"]["answers"]
+        texts = {each["answerId"]: [] for each in answers}
+        while not all(some and some[-1]["kind"] == "finished" for some in texts.values()):
+            said = (await socket.hear())["data"]
+            texts[said["answerId"]] += said["events"]
+    assert [each["model"] for each in answers] == [endpoint.name, "other"]
+    assert [text_of(each) for each in texts.values()] == [UNGROUNDED] * 2
+    assert len(model.chats) == 2
+
+
+async def test_five_models_side_by_side_are_too_many(cookie, endpoint):
+    async with connected(cookie) as socket:
+        error = await error_of(socket, run(modelNames=["a", "b", "c", "d", "e"]))
+    assert "data.modelNames" in error["message"]
 
 
 async def test_stop_is_heard_while_an_answer_streams(cookie, endpoint, model):
@@ -306,6 +327,29 @@ async def test_whoever_may_not_be_here_any_more_is_closed_at_their_next_message(
     assert not await in_thread(Turn.objects.exists)()
 
 
+@pytest.mark.parametrize("lose", [_disable, _log_out, _change_password])
+async def test_whoever_may_not_be_here_any_more_is_closed_while_they_only_listen(cookie, asker, lose):
+    async with connected(cookie) as socket:
+        await asyncio.sleep(0.3)  # is let in
+        await in_thread(lose)(asker, cookie)
+        assert "signed out" in (await socket.hear(timeout_s=5))["data"]["message"]
+        assert await socket.closed_with() == consumers.SIGNED_OUT
+
+
+async def test_a_login_with_other_data_in_its_session_is_still_good(cookie, asker, monkeypatch):
+    monkeypatch.setattr(presence, "LOOK_EVERY_S", 0.2)
+    async with connected(cookie) as socket:
+        await asyncio.sleep(0.3)
+        await in_thread(_note_something)(cookie)
+        assert await socket.receive_nothing(0.7)
+
+
+def _note_something(cookie):
+    session = SessionStore(cookie.partition("=")[2])
+    session["something"] = "else"
+    session.save()
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
 async def test_pages_of_other_sites_cannot_connect(cookie, origin):
     headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode())]
@@ -362,3 +406,13 @@ async def test_a_server_that_is_asked_to_end_lets_answers_end(cookie, endpoint, 
     answer = await in_thread(lambda: Answer.objects.get())()
     assert answer.status == Answer.Status.FINISHED
     assert len(answer.text.split()) == 30
+
+
+async def test_a_client_that_leaves_at_once_leaves_no_error_behind(cookie, endpoint, caplog):
+    async with served() as address:
+        headers = {"Cookie": cookie, "Origin": "http://localhost"}
+        for _ in range(5):
+            async with websockets.connect(address, additional_headers=headers) as socket:
+                await socket.send(json.dumps(run()))
+                socket.transport.abort()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.history import Exchange, history_before, messages_within, tokens_of
+from chat.history import Exchange, histories_before, history_before, messages_within, tokens_of
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -32,11 +32,31 @@ def test_words_that_people_kept_count(session, status, kept):
     assert exchanges(session) == [Exchange("one", kept)]
 
 
+def test_the_numbers_of_passages_that_are_not_there_any_more_are_left_out(session):
+    text = "Forty days [3]. Or less [1, 2], see list[0] and [note]."
+    factories.answer(session, "one", text=text, grounding="found")
+    factories.answer(session, "two", text=text)
+    assert [each.answer for each in exchanges(session)] == [
+        "Forty days. Or less, see list[0] and [note].",
+        text,
+    ]
+
+
+def test_histories_of_several_turns_are_kept_apart_in_one_query(session, django_assert_num_queries):
+    other = factories.session(session.user)
+    factories.answer(session, "one", text="first")
+    factories.answer(other, "two", text="second")
+    turns = [each.turns.create(message_id="now", text="now") for each in (session, other)]
+    with django_assert_num_queries(1):
+        histories = histories_before(turns)
+    assert [histories[turn.pk] for turn in turns] == [[Exchange("one", "first")], [Exchange("two", "second")]]
+
+
 def test_a_long_session_costs_as_many_queries_and_rows_as_a_short_one(session, django_assert_num_queries):
     for number in range(40):
         factories.answer(session, f"question {number}", text="words")
     turn = session.turns.create(message_id="now", text="now")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         history = history_before(turn)
     assert len(history) == 20
     assert history[-1].question == "question 39"

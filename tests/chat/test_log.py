@@ -16,7 +16,7 @@ from chat import log
 from chat.events import Event, Logged
 from chat.hub import hub
 from chat.log import Fenced, Unwritable, Writer, follow
-from chat.models import Answer, AnswerEvent
+from chat.models import Answer, AnswerEvent, Session
 from chat.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -255,7 +255,7 @@ async def test_a_log_longer_than_a_page_is_replayed_whole(pen, answer, monkeypat
 async def test_an_answer_that_is_deleted_ends_its_following(answer):
     following = asyncio.create_task(followed(answer))
     await asyncio.sleep(0.1)
-    await in_thread(answer.turn.session.delete)()
+    await in_thread(Session.objects.all().delete)()
     assert [event.seq for event in await following] == [1]
     assert await followed(answer) == []
 

@@ -224,6 +224,29 @@ async def test_a_model_that_fails_ends_the_answer_with_its_words_kept(
     assert row.text == text_of(events) == text
 
 
+async def test_of_several_models_one_fails_and_one_is_stopped_without_the_others(ask, asker, model):
+    model.models = {"bad": Behaviour(status=400), "slow": Behaviour(tokens=1000, between_tokens_s=0.02)}
+
+    def asked():
+        names = ("good", "bad", "slow")
+        models = [
+            factories.chat_endpoint(name=name, base_url=model.base_url, model=name, output_price=place)
+            for place, name in enumerate(names)
+        ]
+        return list(ask(endpoints=models).answers.all())
+
+    good, bad, slow = answers = await in_thread(asked)()
+    async with Runner():
+        await asyncio.gather(followed(good), followed(bad), followed(slow, until="delta"))
+        await in_thread(turns.stop)(asker, slow.pk)
+        logs = await asyncio.gather(*map(followed, answers))
+    rows = await in_thread(lambda: [Answer.objects.get(pk=each.pk) for each in answers])()
+    assert [row.status for row in rows] == ["finished", "failed", "stopped"]
+    assert [bool(row.text) for row in rows] == [True, False, True]
+    assert [row.cost > 0 for row in rows] == [False, False, True]
+    assert [text_of(log) for log in logs] == [row.text for row in rows]
+
+
 async def test_a_model_that_does_not_run_is_said_to_be_down(answer, endpoint):
     endpoint.options = {"base_url": "http://127.0.0.1:9/v1"}
     await in_thread(endpoint.save)()

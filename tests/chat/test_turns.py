@@ -168,32 +168,51 @@ def test_a_workspace_of_others_is_not_there(ask):
 @pytest.mark.parametrize("fields", [{"is_enabled": False}, {"kind": Endpoint.Kind.EMBEDDING}])
 def test_a_model_that_is_not_offered_is_refused(ask, fields):
     with pytest.raises(Refused, match="not offered"):
-        ask(endpoint_id=factories.chat_endpoint(**fields).pk)
+        ask(endpoints=[factories.chat_endpoint(**fields)])
 
 
 def test_without_a_choice_the_best_healthy_model_answers(ask):
     factories.chat_endpoint(rank=1, last_check_ok=False)
     best = factories.chat_endpoint(rank=2)
-    assert ask(endpoint_id=None).answers.get().endpoint == best
+    assert ask(endpoints=[]).answers.get().endpoint == best
 
 
 def test_without_any_model_an_operator_is_named(ask, endpoint):
     endpoint.delete()
     with pytest.raises(Refused, match="operator"):
-        ask(endpoint_id=None)
+        ask(endpoints=[])
 
 
 def test_a_model_is_found_by_name_and_by_id(endpoint):
-    named = turns.endpoint_named
+    named = turns.models_named
     assert (
         named(endpoint.name)
         == named(str(endpoint.pk))
-        == named(endpoint.name, "openai_compat")
-        == endpoint.pk
+        == named("", [endpoint.name])
+        == named(endpoint.name, provider="openai_compat")
+        == [endpoint]
     )
-    assert named("") is None
+    assert named("") == []
     with pytest.raises(Refused, match="no chat model"):
-        named(endpoint.name, "quotes")
+        named(endpoint.name, provider="quotes")
+    with pytest.raises(Refused, match="not both"):
+        named(endpoint.name, [endpoint.name])
+
+
+def test_each_of_several_models_gets_an_answer_of_its_own(ask):
+    models = [factories.chat_endpoint() for _ in range(4)]
+    first, again = (ask(message_id="m", endpoints=models) for _ in range(2))
+    answers = list(first.answers.all())
+    assert [answer.endpoint for answer in answers] == models
+    assert [answer.events.get().data for answer in answers] == [{"position": place} for place in range(4)]
+    assert again == first
+
+
+@pytest.mark.parametrize(("picked", "word"), [([0, 1, 2, 3, 4], "At most 4"), ([0, 1, 0], "different")])
+def test_too_many_models_or_one_twice_are_refused(ask, picked, word):
+    models = [factories.chat_endpoint() for _ in range(5)]
+    with pytest.raises(Refused, match=word):
+        ask(endpoints=[models[place] for place in picked])
 
 
 def test_stopping_an_answer_that_waits_ends_it(ask, asker):

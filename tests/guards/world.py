@@ -92,6 +92,7 @@ class World:
             "answer_id": self.answer.pk,
             "number": 1,
             "kind": "file",
+            "name": "small",
             "endpoint_id": self.workspace.embedder.pk,
             # the admin's
             "app_label": "accounts",

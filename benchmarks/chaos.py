@@ -1,0 +1,330 @@
+"""Kills what can die while answers are written, and counts what was lost.
+
+    python -m benchmarks.chaos [--turns 1000] [--seed 7] [--json FILE]
+
+Starts PostgreSQL, Valkey, a fake model and two web processes, all on this machine. Each row of the table is
+one kind of accident, over its share of the turns, some fifty at a time. Every turn has a second follower,
+who comes later and through whichever process. Afterwards each log is compared with what both were shown,
+byte for byte, and with a replay from its first event. Writes benchmarks/results/chaos.md.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+from benchmarks.installation import GRACE_S, ROOT, Installation, Person, Seen, forget_connections, installed
+
+# isort: split
+# What follows needs the settings, which the installation makes.
+from chat.models import Answer, AnswerEvent, Turn
+from chat.runner import GRACE_S as ANSWERS_GRACE_S
+from chat.runner import LEAVE_S
+from chat.threads import in_thread
+
+RESULT = ROOT / "benchmarks" / "results" / "chaos.md"
+AT_ONCE = 50
+TIMES = 5  # one message is sent
+USUAL = "usual?tokens=60&first_token_s=0.2&between_tokens_s=0.04&text=word%20"
+LONG = "long?tokens=220&first_token_s=0.2&between_tokens_s=0.04&text=word%20"
+DEADLINES_S = {"first_token_timeout_s": 2.0, "between_tokens_timeout_s": 1.0}
+KEPT = 5  # words before a model fails in the middle
+BAD_MODELS = {
+    "busy?status=429": 0,
+    "broken?status=500": 0,
+    "rubbish?body=rubbish": 0,
+    "stalls-first?stall_after=0": 0,
+    f"stalls?tokens=20&text=word%20&stall_after={KEPT}": KEPT,
+    f"drops?tokens=20&text=word%20&drop_after={KEPT}": KEPT,
+    f"garbage?tokens=20&text=word%20&garbage_after={KEPT}": KEPT,
+}
+CALLS_MOST = 3  # of a model that fails before its first word: inference.resilience tries again
+
+
+@dataclass
+class Row:
+    """What became of some turns. All but `turns`, `ends`, `restarted` and the times must be 0."""
+
+    name: str
+    turns: int = 0
+    ends: dict[str, int] = field(default_factory=dict)
+    restarted: int = 0
+    lost: int = 0  # turns that are not there, or whose answer has not ended for who asked
+    doubled: int = 0  # turns that were recorded, or given an answer, more than once
+    unlogged: int = 0  # events that somebody saw and the log does not hold
+    disorder: int = 0  # events that somebody saw twice, or after a gap
+    differing: int = 0  # followers whose replay, or whose text, is not what the log and the row say
+    calls_too_many: int = 0  # of the model, beyond one for each claim
+    wrong: int = 0  # what this row asks for besides
+    slowest_s: float = 0.0  # from asking to the end
+    left_s: float = 0.0  # how long the slowest process took to leave
+
+    @property
+    def holds(self) -> bool:
+        faults = (self.lost, self.doubled, self.unlogged, self.disorder, self.differing, self.calls_too_many)
+        return self.turns > 0 and not any(faults) and not self.wrong
+
+    def as_markdown(self) -> str:
+        ends = ", ".join(f"{count} {end}" for end, count in sorted(self.ends.items()))
+        left = f"{self.left_s:.1f}" if self.left_s else ""
+        cells = (
+            *(
+                self.name,
+                self.turns,
+                ends,
+                self.restarted,
+                self.lost,
+                self.doubled,
+                self.unlogged,
+                self.disorder,
+            ),
+            *(self.differing, self.calls_too_many, self.wrong, f"{self.slowest_s:.1f}", left),
+        )
+        return f"| {' | '.join(map(str, cells))} |"
+
+
+HEAD = (
+    "| what goes wrong | turns | ended | begun anew | lost | doubled | shown, not logged | gaps and doubles"
+    " | replay or text differs | calls too many | wrong end | slowest s | left after s |\n"
+    + "|---" * 13
+    + "|"
+)
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Turned:
+    """One turn, as two people saw it."""
+
+    asker: Seen
+    watcher: Seen
+    model: str
+    took_s: float
+
+
+async def asked(place: Installation, model: str, cut_every_s: float = 0) -> Turned:
+    """Ask once, with somebody who comes to watch later."""
+    seen, began = Seen(), time.monotonic()
+    asking = asyncio.create_task(Person(place).ask(model, seen=seen, cut_every_s=cut_every_s))
+    while not (seen.answer_id or asking.done()):  # noqa: ASYNC110 - what is waited for is in another process
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(random.uniform(0, 1))
+    watcher = await Person(place).watch(seen.answer_id) if seen.answer_id else Seen()
+    await asking
+    return Turned(seen, watcher, model, time.monotonic() - began)
+
+
+async def asked_during(
+    place: Installation, models: Sequence[str], accident: Callable[[], Coroutine[Any, Any, None]]
+) -> list[Turned]:
+    """Ask some questions within a second, and have the accident happen meanwhile."""
+
+    async def soon(model: str) -> Turned:
+        await asyncio.sleep(random.uniform(0, 1))
+        return await asked(place, model)
+
+    happening = asyncio.create_task(accident())
+    turned = await asyncio.gather(*map(soon, models))
+    await happening
+    return turned
+
+
+# --- the accidents -------------------------------------------------------------------------------
+
+
+async def killed(place: Installation, row: Row, count: int) -> list[Turned]:
+    async def accident() -> None:
+        process = random.choice(list(place.webs.values()))
+        await asyncio.sleep(random.uniform(0.3, 3.5))
+        await asyncio.to_thread(process.kill)
+        await asyncio.to_thread(process.restart)
+
+    return await asked_during(place, [USUAL] * count, accident)
+
+
+async def cut(place: Installation, row: Row, count: int) -> list[Turned]:
+    return await asyncio.gather(*[asked(place, USUAL, cut_every_s=0.6) for _ in range(count)])
+
+
+async def repeated(place: Installation, row: Row, count: int) -> list[Turned]:
+    """Send each message several times at once, through both processes."""
+
+    async def once() -> Turned:
+        first, began = Seen(), time.monotonic()
+        others = [Seen(message_id=first.message_id) for _ in range(TIMES - 1)]
+        await asyncio.gather(*[Person(place).ask(USUAL, seen=seen) for seen in (first, *others)])
+        row.doubled += len({seen.answer_id for seen in (first, *others)}) - 1
+        row.wrong += calls_of(place, first) != 1
+        row.differing += sum(seen.events != first.events for seen in others)
+        return Turned(first, others[0], USUAL, time.monotonic() - began)
+
+    return await asyncio.gather(*[once() for _ in range(count)])
+
+
+async def postgres_restarted(place: Installation, row: Row, count: int) -> list[Turned]:
+    return await _restarted(place, place.postgres.restart, count)
+
+
+async def valkey_restarted(place: Installation, row: Row, count: int) -> list[Turned]:
+    return await _restarted(place, place.valkey.restart, count)
+
+
+async def _restarted(place: Installation, restart: Callable[[], None], count: int) -> list[Turned]:
+    async def accident() -> None:
+        await asyncio.sleep(random.uniform(0.3, 2.5))
+        await asyncio.to_thread(restart)
+
+    return await asked_during(place, [USUAL] * count, accident)
+
+
+async def misbehaved(place: Installation, row: Row, count: int) -> list[Turned]:
+    models = list(BAD_MODELS)
+    turned = await asyncio.gather(*[asked(place, models[n % len(models)]) for n in range(count)])
+    for turn in turned:
+        reasons = [each["data"]["error"] for each in turn.asker.events if each["kind"] == "failed"]
+        row.wrong += not any(reasons) or len(turn.asker.text.split()) != BAD_MODELS[turn.model]
+    return turned
+
+
+async def terminated(place: Installation, row: Row, count: int) -> list[Turned]:
+    """Ask one of the processes to leave, with answers that end in time and answers that do not."""
+
+    async def accident() -> None:
+        process = random.choice(list(place.webs.values()))
+        await asyncio.sleep(1.5)
+        left_s = await asyncio.to_thread(process.terminate)
+        row.left_s = max(row.left_s, left_s)
+        row.wrong += left_s > GRACE_S + ANSWERS_GRACE_S + LEAVE_S + 2
+        await asyncio.to_thread(process.restart)
+
+    return await asked_during(place, [(USUAL, LONG)[n % 2] for n in range(count)], accident)
+
+
+Accident = Callable[[Installation, Row, int], Awaitable[list[Turned]]]
+ACCIDENTS: list[tuple[str, Accident, float]] = [  # with the share of the turns
+    ("a web process is killed", killed, 0.3),
+    ("the socket is cut every 0.6 s", cut, 0.2),
+    (f"each message is sent {TIMES} times at once", repeated, 0.1),
+    ("PostgreSQL is restarted", postgres_restarted, 0.1),
+    ("Valkey is restarted", valkey_restarted, 0.1),
+    ("the model fails", misbehaved, 0.1),
+    ("SIGTERM", terminated, 0.1),
+]
+
+
+# --- counting ------------------------------------------------------------------------------------
+
+
+def calls_of(place: Installation, seen: Seen) -> int:
+    return sum(seen.message_id in chat.body["messages"][-1]["content"] for chat in place.model.chats)
+
+
+def canonical(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [json.dumps([each["seq"], each["kind"], each["data"]], sort_keys=True) for each in events]
+
+
+async def account(place: Installation, row: Row, turned: Sequence[Turned]) -> None:
+    """Compare what people saw with the log, with its replay, and with the row of the answer."""
+    calls = Counter(chat.body["messages"][-1]["content"].split()[-1] for chat in place.model.chats)
+    for turn in turned:
+        replay = (
+            await Person(place, limit_s=10).watch(turn.asker.answer_id) if turn.asker.answer_id else Seen()
+        )
+        await in_thread(_account)(row, turn, replay, calls[turn.asker.message_id])
+
+
+def _account(row: Row, turn: Turned, replay: Seen, calls: int) -> None:
+    row.turns += 1
+    row.slowest_s = max(row.slowest_s, turn.took_s)
+    recorded = list(Turn.objects.filter(message_id=turn.asker.message_id))
+    found = list(Answer.objects.filter(turn__in=recorded))
+    row.doubled += max(0, len(recorded) - 1) + max(0, len(found) - 1)
+    if not found or not found[0].has_ended or not turn.asker.is_over:
+        row.lost += 1
+        print(f"Lost: {turn.asker.message_id}, {turn.asker.complaints}", file=sys.stderr)
+        return
+    [answer] = found[:1]
+    rows = AnswerEvent.objects.filter(answer=answer).order_by("seq").values("seq", "kind", "data")
+    log = canonical(list(rows))
+    row.ends[answer.status] = row.ends.get(answer.status, 0) + 1
+    row.restarted += any(event["kind"] == "restarted" for event in replay.events)
+    row.disorder += turn.asker.disorder + turn.watcher.disorder + replay.disorder
+    row.unlogged += sum(len(set(canonical(each.events)) - set(log)) for each in (turn.asker, turn.watcher))
+    row.differing += sum(canonical(each.events) != log for each in (turn.asker, turn.watcher, replay))
+    row.differing += turn.asker.text != answer.text
+    allowed = answer.fence * (CALLS_MOST if answer.status == Answer.Status.FAILED else 1)
+    row.calls_too_many += max(0, calls - allowed)
+
+
+async def run(place: Installation, turns: int) -> list[Row]:
+    for model in (USUAL, LONG, *BAD_MODELS):
+        await in_thread(place.offer)(model, **(DEADLINES_S if model in BAD_MODELS else {}))
+    rows = []
+    for name, accident, share in ACCIDENTS:
+        row = Row(name)
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        left = max(1, round(turns * share))
+        while left:
+            turned = await accident(place, row, min(left, AT_ONCE))
+            await in_thread(forget_connections)()
+            await account(place, row, turned)
+            left -= len(turned)
+        rows.append(row)
+        print(row.as_markdown(), file=sys.stderr, flush=True)
+    return rows
+
+
+def report(rows: Sequence[Row], command: str, took_s: float) -> str:
+    total = sum(row.turns for row in rows)
+    verdict = "All of it holds." if all(row.holds for row in rows) else "**Not all of it holds.**"
+    return "\n".join(
+        [
+            "# What is lost when things die",
+            "",
+            f"Made by `{command}` on {date.today()}, in {took_s / 60:.0f} minutes; {os.cpu_count()} cores, load "
+            f"average {os.getloadavg()[0]:.1f}. Two web processes, a PostgreSQL and a Valkey; {total} turns, up to "
+            f"{AT_ONCE} at a time, each with two followers.",
+            "",
+            f"{verdict} The columns from *lost* to *wrong end* must be 0.",
+            "",
+            HEAD,
+            *[row.as_markdown() for row in rows],
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Kill what can die while answers are written.")
+    parser.add_argument("--turns", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=7, help="of the moments at which things die")
+    parser.add_argument("--json", help="write the counts to this file instead of the report")
+    chosen = parser.parse_args()
+    random.seed(chosen.seed)
+    began = time.monotonic()
+    with installed() as place:
+        rows = asyncio.run(run(place, chosen.turns))
+    if chosen.json:
+        with open(chosen.json, "w") as file:
+            json.dump([asdict(row) | {"holds": row.holds} for row in rows], file)
+        return
+    command = f"python -m benchmarks.chaos --turns {chosen.turns} --seed {chosen.seed}"
+    text = report(rows, command, time.monotonic() - began)
+    print(text)
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(text)
+    sys.exit(not all(row.holds for row in rows))
+
+
+if __name__ == "__main__":
+    main()

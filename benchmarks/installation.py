@@ -1,0 +1,260 @@
+"""A whole installation in a directory that goes away, with services to kill, and the people who use it.
+
+Importing it sets Django up in that directory, for this process and those it starts.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import django
+import websockets
+from websockets.asyncio.client import ClientConnection
+
+_scratch = tempfile.TemporaryDirectory(prefix="ragsite-chaos-")
+DATA = Path(_scratch.name)
+os.environ |= {"RAGSITE_DATA_DIR": str(DATA), "DJANGO_SETTINGS_MODULE": "ragsite.settings"}
+os.environ.setdefault("RAGSITE_LOG_LEVEL", "WARNING")
+django.setup()
+
+# What follows needs the settings, and they the directory.
+from django.conf import settings  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
+
+from accounts.models import User  # noqa: E402
+from chat.events import TERMINAL  # noqa: E402
+from models_registry.models import Endpoint  # noqa: E402
+from ragsite.embedded import postgres, valkey  # noqa: E402
+from ragsite.embedded.processes import WEB_SOCKETS, answers  # noqa: E402
+from ragsite.embedded.service import Service, running  # noqa: E402
+from tests.fakes.openai_server import OpenAIServer, running_in_thread  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+AGAIN_S = 0.3  # a client waits before it connects or sends again
+GRACE_S = 5  # uvicorn's, for connections
+
+
+class Process:
+    """A service that can be stopped, killed and started again."""
+
+    def __init__(self, make: Callable[[], Service]) -> None:
+        self._make = make
+
+    def start(self) -> None:
+        service = self._make()
+        self._stack = ExitStack()
+        self._popen = self._stack.enter_context(running(service, DATA / "logs" / f"{service.name}.log"))
+
+    def stop(self) -> None:
+        self._stack.close()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def kill(self) -> None:
+        """End it as the kernel does when memory runs out."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def terminate(self) -> float:
+        """Ask it to leave, as a deployment does. Returns how many seconds it took, at most 60."""
+        asked = time.monotonic()
+        self._popen.send_signal(signal.SIGTERM)
+        self._popen.wait(60)
+        return time.monotonic() - asked
+
+
+@dataclass
+class Installation:
+    model: OpenAIServer
+    postgres: Process
+    valkey: Process
+    webs: dict[str, Process]  # by the address of the socket
+    cookie: str  # of somebody who is logged in
+
+    @property
+    def addresses(self) -> list[str]:
+        return list(self.webs)
+
+    def offer(self, model: str, **fields: Any) -> str:
+        """Make a chat model; the id tells the fake how to behave. Returns its name."""
+        name = model[:80]
+        Endpoint.objects.get_or_create(
+            name=name,
+            defaults={
+                "kind": "chat",
+                "provider": "openai_compat",
+                "model": model,
+                "options": {"base_url": self.model.base_url},
+                **fields,
+            },
+        )
+        return name
+
+
+@contextmanager
+def installed(web_processes: int = 2) -> Iterator[Installation]:
+    """Keep an installation, with a fake model on the loopback interface."""
+    ports = [_free_port() for _ in range(web_processes)]
+    data = Process(lambda: postgres.service(DATA)), Process(lambda: valkey.service(DATA))
+    webs = {f"ws://127.0.0.1:{port}/socket": Process(partial(_web, port)) for port in ports}
+    with ExitStack() as stack:
+        for process in data:
+            process.start()
+            stack.callback(process.stop)
+        call_command("migrate", verbosity=0)
+        model = stack.enter_context(running_in_thread())
+        for process in webs.values():
+            process.start()
+            stack.callback(process.stop)
+        yield Installation(model, data[0], data[1], webs, _cookie())
+
+
+def _web(port: int) -> Service:
+    address = ("--host", "127.0.0.1", "--port", str(port))
+    server = ("-m", "uvicorn", "ragsite.asgi:application", *address, *WEB_SOCKETS)
+    return Service(
+        name=f"web-{port}",
+        argv=(sys.executable, *server, "--no-access-log", "--timeout-graceful-shutdown", str(GRACE_S)),
+        env=os.environ | {"RAGSITE_ANSWERS_AT_ONCE": "100", "RAGSITE_ANSWERS_PER_USER": "1000"},
+        cwd=ROOT,
+        is_ready=lambda: answers(f"http://127.0.0.1:{port}/health/"),
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _cookie() -> str:
+    client = Client()
+    client.force_login(User.objects.create(username="chaos"))
+    name = settings.SESSION_COOKIE_NAME
+    return f"{name}={client.cookies[name].value}"
+
+
+def forget_connections() -> None:
+    """Drop this process's connections to the database, which a restart has cut."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's backend
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Seen:
+    """What one client was shown of one turn, whatever became of its sockets."""
+
+    message_id: str = field(default_factory=lambda: uuid4().hex)
+    answer_id: str = ""
+    events: list[dict[str, Any]] = field(default_factory=list)
+    disorder: int = 0  # events that came twice, or after a gap
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def last_seq(self) -> int:
+        return self.events[-1]["seq"] if self.events else 0
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.events) and self.events[-1]["kind"] in TERMINAL
+
+    @property
+    def has_words(self) -> bool:
+        return any(event["kind"] == "delta" for event in self.events)
+
+    @property
+    def text(self) -> str:
+        begun = max((n for n, event in enumerate(self.events) if event["kind"] == "restarted"), default=0)
+        return "".join(each["data"]["text"] for each in self.events[begun:] if each["kind"] == "delta")
+
+    def take(self, said: dict[str, Any]) -> None:
+        match said["action"]:
+            case "accepted":
+                self.answer_id = said["data"]["answers"][0]["answerId"]
+            case "error":
+                self.complaints.append(said["data"]["message"])
+            case "event":
+                for event in said["data"]["events"]:
+                    self.disorder += event["seq"] != self.last_seq + 1
+                    self.events.append(event)
+
+
+@dataclass
+class Person:
+    """Somebody with a browser: sends until it is accepted, comes back until the answer has ended."""
+
+    installation: Installation
+    limit_s: float = 60.0
+
+    async def ask(self, model: str, *, seen: Seen | None = None, cut_every_s: float = 0) -> Seen:
+        """Ask, and follow to the end. cut_every_s: break the socket about so often."""
+        seen = seen or Seen()
+        data = {
+            "messageId": seen.message_id,
+            "text": f"What is a pump? {seen.message_id}",
+            "modelName": model,
+        }
+        return await self._see(seen, {"action": "run", "data": data}, cut_every_s)
+
+    async def watch(self, answer_id: str) -> Seen:
+        """Follow somebody's answer from its beginning."""
+        return await self._see(Seen(answer_id=answer_id), {}, 0)
+
+    async def _see(self, seen: Seen, run: dict[str, Any], cut_every_s: float) -> Seen:
+        addresses = random.sample(self.installation.addresses, len(self.installation.addresses))
+        try:
+            async with asyncio.timeout(self.limit_s):
+                while not seen.is_over:
+                    addresses.append(addresses.pop(0))  # whoever lost one process tries the next
+                    try:
+                        await self._sit(addresses[-1], seen, run, cut_every_s)
+                    except (OSError, websockets.WebSocketException):
+                        await asyncio.sleep(AGAIN_S)
+        except TimeoutError:
+            seen.complaints.append(f"No end within {self.limit_s:g} s")
+        return seen
+
+    async def _sit(self, address: str, seen: Seen, run: dict[str, Any], cut_every_s: float) -> None:
+        """Stay on one socket until it breaks, or until the answer has ended."""
+        async with self._connected(address) as connection:
+            follow = {"action": "follow", "data": {"answerId": seen.answer_id, "afterSeq": seen.last_seq}}
+            await connection.send(json.dumps(follow if seen.answer_id else run))
+            leaving = time.monotonic() + random.uniform(0, 2 * cut_every_s) if cut_every_s else None
+            while not seen.is_over:
+                limit_s = max(0, leaving - time.monotonic()) if leaving else None
+                try:
+                    said = json.loads(await asyncio.wait_for(connection.recv(), limit_s))
+                except TimeoutError:
+                    connection.transport.abort()
+                    return
+                seen.take(said)
+                if said["action"] == "error":
+                    await asyncio.sleep(AGAIN_S)
+                    return
+
+    @asynccontextmanager
+    async def _connected(self, address: str) -> AsyncIterator[ClientConnection]:
+        headers = {"Cookie": self.installation.cookie, "Origin": "http://localhost"}
+        async with websockets.connect(address, additional_headers=headers, close_timeout=1) as connection:
+            yield connection

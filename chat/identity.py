@@ -1,0 +1,74 @@
+"""Whose login a socket belongs to, asked again with every message, and every few seconds of who is silent."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db.models.functions import Now
+from django.http import HttpRequest
+
+from accounts.models import User
+
+
+class SignedOut(Exception):
+    """The session behind the socket has ended, or its user may not log in any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login session that was found to be good, with what that rested on."""
+
+    session_key: str
+    session_data: str  # as it is stored
+    user: User
+
+
+class _Loaded(SessionStore):
+    """A session whose row is here already."""
+
+    def __init__(self, stored: Session) -> None:
+        super().__init__(stored.session_key)
+        self._stored = stored
+
+    def load(self) -> dict[str, Any]:
+        return self._stored.get_decoded()
+
+
+def login_of(session_key: str) -> Login:
+    """Return whose login session this is, looking at all that Django looks at. Raises SignedOut."""
+    stored = Session.objects.filter(pk=session_key, expire_date__gt=Now()).first()
+    request = HttpRequest()
+    request.session = _Loaded(stored) if stored else SessionStore()
+    user = get_user(request)
+    if stored is None or not isinstance(user, User) or not user.is_active:
+        raise SignedOut
+    return Login(session_key, stored.session_data, user)
+
+
+def renewed(login: Login) -> Login:
+    """Return the login as it stands now, with its user's rights as they stand now. Raises SignedOut."""
+    user = unchanged([login]).get(login.session_key)
+    return Login(login.session_key, login.session_data, user) if user else login_of(login.session_key)
+
+
+_UNCHANGED = """
+    SELECT u.*, mine.session_key AS login_key
+    FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::text[]) AS mine (session_key, data, user_id, password)
+    JOIN django_session AS s ON s.session_key = mine.session_key AND s.session_data = mine.data
+    JOIN accounts_user AS u ON u.id = mine.user_id AND u.password = mine.password
+    WHERE s.expire_date > now() AND u.is_active
+"""
+
+
+def unchanged(logins: Collection[Login]) -> dict[str, User]:
+    """Return, by session key, the users whose login is what it was: one statement for all of them.
+
+    A login that is missing here may still be good, with other data in its session: `login_of` knows.
+    """
+    rows = [(each.session_key, each.session_data, each.user.pk, each.user.password) for each in logins]
+    columns = [[row[place] for row in rows] for place in range(4)]
+    found = User.objects.raw(_UNCHANGED, columns)
+    return {getattr(user, "login_key"): user for user in found}  # noqa: B009 - a column of ours

@@ -1,0 +1,66 @@
+"""The open sockets of this process, and one look for all of them at whether their people may still be here.
+
+A socket's own messages are checked as they come. This is for those who say nothing and only listen.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from django.db import Error
+
+from .identity import Login, unchanged
+from .threads import in_thread
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 3.0  # a disabled user's sockets close within five seconds
+
+
+class Socket(Protocol):
+    @property
+    def login(self) -> Login | None: ...
+
+    async def check(self) -> None: ...
+
+
+class Presence:
+    """All sockets of one event loop."""
+
+    def __init__(self) -> None:
+        self._sockets: set[Socket] = set()
+        self._looking: asyncio.Task[None] | None = None
+
+    def enter(self, socket: Socket) -> None:
+        self._sockets.add(socket)
+        self._looking = self._looking or asyncio.create_task(self._look())
+
+    def leave(self, socket: Socket) -> None:
+        self._sockets.discard(socket)
+        if not self._sockets and self._looking:
+            self._looking.cancel()
+            self._looking = None
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            logins = {each.login.session_key: each.login for each in self._sockets if each.login}
+            try:
+                good = await in_thread(unchanged)(list(logins.values()))
+            except Error as error:
+                logger.warning("Cannot look at the logins: %s", error)
+                continue
+            doubtful = [each for each in self._sockets if each.login and each.login.session_key not in good]
+            await asyncio.gather(*[each.check() for each in doubtful])
+
+
+_presences: WeakKeyDictionary[asyncio.AbstractEventLoop, Presence] = WeakKeyDictionary()
+
+
+def presence() -> Presence:
+    """Return the presence of the running loop: in a web process, the only one."""
+    loop = asyncio.get_running_loop()
+    if loop not in _presences:
+        _presences[loop] = Presence()
+    return _presences[loop]

@@ -1,0 +1,10 @@
+"""What workers do for chats."""
+
+from celery import shared_task
+
+from .compaction import compact_logs as _compact_logs
+
+
+@shared_task(name="chat.compact_logs")
+def compact_logs() -> None:
+    _compact_logs()

@@ -1,0 +1,62 @@
+"""Old logs take little room, and say what they always said."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from chat.compaction import AFTER
+from chat.log import follow
+from chat.models import Answer, AnswerEvent
+from chat.tasks import compact_logs
+from chat.threads import in_thread
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KINDS = ["queued", "started", *["delta"] * 40, "started", "restarted", *["delta"] * 600, "usage", "finished"]
+
+
+@pytest.fixture
+def answer(transactional_db):
+    answer = factories.answer(
+        factories.session(factories.user()), ended_at=timezone.now() - AFTER - timedelta(minutes=1)
+    )
+    AnswerEvent.objects.bulk_create(
+        AnswerEvent(answer=answer, seq=seq, kind=kind, data={"text": f"«{seq}» "} if kind == "delta" else {})
+        for seq, kind in enumerate(KINDS, 1)
+    )
+    return answer
+
+
+async def followed(answer, after_seq=0):
+    return [event async for event in follow(answer.pk, after_seq)]
+
+
+async def test_a_compacted_log_is_replayed_as_it_was(answer):
+    before = await followed(answer)
+    await in_thread(compact_logs)()
+    assert await in_thread(answer.events.count)() == len(KINDS) - 640 + 2
+    assert await followed(answer) == before
+    assert len(before) == len(KINDS)
+
+
+@pytest.mark.parametrize("after_seq", [1, 2, 3, 41, 42, 43, 45, 300, len(KINDS) - 2, len(KINDS)])
+async def test_whoever_comes_back_to_a_compacted_log_goes_on_where_they_were(answer, after_seq):
+    before = await followed(answer, after_seq)
+    await in_thread(compact_logs)()
+    assert await followed(answer, after_seq) == before
+
+
+def test_each_log_is_compacted_once(answer):
+    compact_logs()
+    rows = list(answer.events.values())
+    compact_logs()
+    assert list(answer.events.values()) == rows
+    assert Answer.objects.get().has_compact_log
+
+
+@pytest.mark.parametrize("ended_at", [None, timezone.now() - AFTER + timedelta(minutes=10)])
+def test_a_log_that_is_written_or_young_is_left_alone(answer, ended_at):
+    Answer.objects.update(ended_at=ended_at)
+    compact_logs()
+    assert answer.events.count() == len(KINDS)

@@ -1,0 +1,53 @@
+"""What a client of OpenAI's API is told of an answer that did not go straight."""
+
+from uuid import uuid4
+
+import pytest
+
+from chat.events import Logged
+from chat.openai_format import Problem, Reply
+
+
+def told(*events, is_streamed):
+    reply = Reply(uuid4(), "small", "", is_streamed)
+    chunks = [reply.take(Logged(seq, *event)) for seq, event in enumerate(events, 1)]
+    return reply, chunks
+
+
+RESTARTED = [
+    ("delta", {"text": "The pum"}),
+    ("restarted", {"reason": "The process is gone."}),
+    ("delta", {"text": "A pump moves water."}),
+    ("finished", {"reason": "length"}),
+]
+
+
+def test_a_whole_reply_holds_only_what_was_written_since_the_restart():
+    reply, _ = told(*RESTARTED, is_streamed=False)
+    [choice] = reply.whole()["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("A pump moves water.", "length")
+
+
+def test_a_stream_cannot_take_words_back_so_it_ends_with_an_error():
+    reply, chunks = told(*RESTARTED[:2], is_streamed=True)
+    assert chunks[1]["error"]["code"] == "restarted"
+    assert reply.problem.status == 503
+
+
+def test_a_stopped_answer_is_told_as_far_as_it_went():
+    reply, chunks = told(("delta", {"text": "The pum"}), ("stopped", {}), is_streamed=True)
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert reply.text == "The pum"
+
+
+def test_filtered_is_called_as_openai_calls_it():
+    reply, _ = told(("finished", {"reason": "filtered"}), is_streamed=False)
+    assert reply.finish_reason == "content_filter"
+
+
+@pytest.mark.parametrize(("retryable", "status"), [(True, 503), (False, 400)])
+def test_a_failure_says_by_its_status_if_trying_again_may_help(retryable, status):
+    reply, _ = told(("failed", {"error": "No", "retryable": retryable}), is_streamed=False)
+    with pytest.raises(Problem, match="No") as problem:
+        reply.whole()
+    assert problem.value.status == status
