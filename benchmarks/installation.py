@@ -155,7 +155,7 @@ def _cookie() -> str:
 def forget_connections() -> None:
     """Drop this process's connections to the database, which a restart has cut."""
     connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's backend
+    connection.close_pool()  # of PostgreSQL's backend
 
 
 # --- people --------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The API that OpenAI's clients speak, so that they work here unchanged: models and chat completions.
 
 Nobody's session is continued: a client sends all of the conversation with each question, and so each request
-is a turn of a session of its own (docs/adr/0010-completions-are-sessions.md).
+is a turn of a session of its own (docs/adr/0007-completions-are-sessions.md).
 """
 
 import logging
