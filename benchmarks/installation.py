@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -120,8 +121,9 @@ def installed(web_processes: int = 2) -> Iterator[Installation]:
             stack.callback(process.stop)
         call_command("migrate", verbosity=0)
         model = stack.enter_context(running_in_thread())
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Process.start, webs.values()))
         for process in webs.values():
-            process.start()
             stack.callback(process.stop)
         yield Installation(model, data[0], data[1], webs, _cookie())
 

@@ -23,7 +23,7 @@ from . import frames, log, turns
 from .hub import cancelled
 from .identity import Login, SignedOut, login_of, renewed
 from .presence import presence
-from .threads import in_thread
+from .threads import patiently
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -100,7 +100,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._login = renewed(self._login) if self._login else login_of(self._session_key)
             return do(self._login.user, *arguments)
 
-        return await in_thread(act)()
+        return await patiently(act)()
 
     # --- following -------------------------------------------------------------------------------
 

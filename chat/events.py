@@ -1,7 +1,7 @@
 """What an answer's log may hold, and what followers see. One table for the runner, the socket and SSE.
 
 kind        data
-queued      {"position": int}                                how many wait before it, from 0
+queued      {"position": int}                                how many wait before it, from 0; again when that changed
 started     {"model": str, "fence": int}
 retrieving  {"workspace": str}
 sources     {"grounding": str, "passages": [{"number", "document_id", "title", "title_path", "page", "text",

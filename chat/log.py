@@ -23,7 +23,7 @@ from django.db.models import Max
 from .events import TERMINAL, Event, Logged
 from .hub import EVENTS, LOOK_EVERY_S, Committed, cancelled, hub, say, say_from_thread
 from .models import Answer, AnswerEvent
-from .threads import in_thread
+from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
 
@@ -315,7 +315,7 @@ async def follow_in_batches(answer_id: UUID, after_seq: int = 0) -> AsyncGenerat
     # The hub first, then the log: what is committed in between comes twice, and is taken once.
     async with hub().following(answer_id, after_seq) as follower:
         while True:
-            events, is_over = await in_thread(_read)(answer_id, follower.seq)
+            events, is_over = await patiently(_read)(answer_id, follower.seq)
             if events:
                 follower.seq = events[-1].seq
                 yield events

@@ -1,16 +1,20 @@
 """Where async code meets the database."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
+_TRIES, _PAUSE_S = 12, 0.25
 _caller: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("caller", default=None)
 
 
@@ -32,6 +36,25 @@ def in_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
                 close_old_connections()
 
         return await asyncio.to_thread(tidy)
+
+    return called
+
+
+def patiently(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Like `in_thread`, but try again for some seconds while the database restarts.
+
+    Only for what may be done twice: a lost confirmation looks like a failure.
+    """
+
+    @wraps(function)
+    async def called(*arguments: P.args, **named: P.kwargs) -> T:
+        for _ in range(_TRIES - 1):
+            try:
+                return await in_thread(function)(*arguments, **named)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("Waiting for the database: %s", error)
+                await asyncio.sleep(_PAUSE_S)
+        return await in_thread(function)(*arguments, **named)
 
     return called
 
