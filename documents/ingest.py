@@ -11,7 +11,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
@@ -21,12 +21,12 @@ from django.db.models import F
 
 from inference.connect import open_embedder
 from inference.errors import InferenceError, RateLimited
-from inference.types import EndpointSpec, Vector
+from inference.types import EndpointSpec
 from models_registry.secrets import SecretMissing
 from workspaces.engines import NewChunk, WrongDimensions, engine_for
 from workspaces.models import Workspace
 
-from .chunking import CHUNKERS
+from .chunking import CHUNKERS, Embed
 from .claims import Claim, Superseded, take
 from .extract import Extraction, Unreadable, Unwanted, extract
 from .models import BatchEntry, Document, Section
@@ -59,8 +59,9 @@ def ingest(document_id: UUID) -> None:
 
 def _work(claim: Claim) -> None:
     extraction = _extract(claim)
-    chunks = _chunk(claim, extraction)
-    _embed(claim, chunks)
+    with _embedder(claim.document.workspace.embedder.spec()) as embed:
+        chunks = _chunk(claim, extraction, embed)
+        _embed(claim, chunks, embed)
     _publish(claim, extraction, len(chunks))
 
 
@@ -122,18 +123,17 @@ def _on_disk(document: Document) -> Iterator[Path]:
         yield Path(copy.name)
 
 
-def _chunk(claim: Claim, extraction: Extraction) -> list[NewChunk]:
+def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]:
     document, workspace, sections = claim.document, claim.document.workspace, extraction.sections
     with claim.stage(Document.Stage.CHUNK) as step:
-        cut = CHUNKERS[workspace.chunking](
-            [section.text for section in sections], workspace.chunk_size, workspace.chunk_overlap
-        )
+        cut = CHUNKERS[workspace.chunking](sections, workspace.chunk_size, workspace.chunk_overlap, embed)
         step.detail["chunks"] = len(cut)
     return [
         NewChunk(
             ordinal=ordinal,
             text=chunk.text,
-            content_hash=_content_hash(workspace, chunk.text),
+            content_hash=_content_hash(workspace, chunk.embedded or chunk.text),
+            embedded=chunk.embedded or chunk.text,
             section=chunk.section,
             start=chunk.start,
             end=chunk.end,
@@ -152,10 +152,10 @@ def _content_hash(workspace: Workspace, text: str) -> bytes:
     ).digest()
 
 
-def _embed(claim: Claim, chunks: Sequence[NewChunk]) -> None:
+def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
     document, workspace = claim.document, claim.document.workspace
     engine = engine_for(workspace)
-    with claim.stage(Document.Stage.EMBED) as step, _embedder(workspace.embedder.spec()) as embed:
+    with claim.stage(Document.Stage.EMBED) as step:
         with claim.guarded(progress_total=len(chunks)):
             known = engine.embedded_hashes(document.pk)
         is_repetition = bool(known)
@@ -164,7 +164,7 @@ def _embed(claim: Claim, chunks: Sequence[NewChunk]) -> None:
             started = time.monotonic()
             if is_repetition:  # a batch may have replaced the only chunk that had some text's vector
                 known = engine.embedded_hashes(document.pk)
-            fresh = {chunk.content_hash: chunk.text for chunk in batch if chunk.content_hash not in known}
+            fresh = {chunk.content_hash: chunk.embedded for chunk in batch if chunk.content_hash not in known}
             vectors = dict(zip(fresh, embed(list(fresh.values())) if fresh else (), strict=True))
             with claim.guarded(progress_done=first + len(batch)):
                 engine.stage(document.pk, batch, [vectors.get(chunk.content_hash) for chunk in batch])
@@ -174,7 +174,7 @@ def _embed(claim: Claim, chunks: Sequence[NewChunk]) -> None:
 
 
 @contextmanager
-def _embedder(spec: EndpointSpec) -> Iterator[Callable[[list[str]], list[Vector]]]:
+def _embedder(spec: EndpointSpec) -> Iterator[Embed]:
     """Yield a plain function around an async model: between its calls no loop runs, so the database may be used."""
     with asyncio.Runner() as runner:
         opened = AsyncExitStack()

@@ -1,8 +1,11 @@
 """Cuts sections into chunks. A strategy is one file and one line here."""
 
 from .recursive import chunk as recursive
-from .types import Chunk, Chunker
+from .types import Chunk, Chunker, Embed
 
-__all__ = ["CHUNKERS", "Chunk", "Chunker"]
+__all__ = ["CHUNKERS", "Chunk", "Chunker", "Embed"]
 
-CHUNKERS: dict[str, Chunker] = {"recursive": recursive}  # workspaces.models.ChunkingStrategy -> its function
+# workspaces.models.ChunkingStrategy -> its function
+CHUNKERS: dict[str, Chunker] = {
+    "recursive": lambda sections, size, overlap, _: recursive([s.text for s in sections], size, overlap)
+}

@@ -21,6 +21,7 @@ class NewChunk:
     language: str  # ISO 639-1, one of the workspace's
     title_path: tuple[str, ...] = ()
     page: int | None = None
+    embedded: str = ""  # the text its vector stands for, where that is another one
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
