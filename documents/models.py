@@ -37,6 +37,12 @@ class Document(models.Model):
 
     class Kind(models.TextChoices):
         FILE = "file", "File"
+        TEXT = "text", "Text"
+        QA = "qa", "Question and answer"
+        SITE = "site", "Website"
+        PAGE = "page", "Web page"  # of a website
+        FEED = "feed", "Feed"
+        POST = "post", "Post"  # of a feed
 
     class Status(models.TextChoices):
         PENDING = "pending", "Waiting"
@@ -46,6 +52,7 @@ class Document(models.Model):
 
     class Stage(models.TextChoices):
         QUEUED = "queued", "Waiting for a worker"
+        FETCH = "fetch", "Fetching"
         EXTRACT = "extract", "Reading"
         CHUNK = "chunk", "Cutting into chunks"
         EMBED = "embed", "Embedding"
@@ -59,6 +66,9 @@ class Document(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="documents")
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.FILE)
+    # What it was found through: a page's website, a post's feed
+    parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="children")
+    url = models.URLField(max_length=2000, blank=True)  # where it lives on the web, in canonical form
     title = models.CharField(max_length=300)  # the file's name, as its owner calls it
     file = models.FileField(upload_to=_media_path, max_length=200)
     media_type = models.CharField(max_length=100)  # as found by content, not by name
@@ -91,8 +101,15 @@ class Document(models.Model):
         ordering = ("-created_at",)
         constraints = [
             models.UniqueConstraint(
-                fields=["workspace", "title", "content_sha256"], name="same_file_once_per_workspace"
-            )
+                fields=["workspace", "title", "content_sha256"],
+                name="same_file_once_per_workspace",
+                condition=models.Q(parent=None),
+            ),
+            models.UniqueConstraint(
+                fields=["parent", "url"],
+                name="one_child_per_address",
+                condition=models.Q(parent__isnull=False),
+            ),
         ]
         indexes = [
             models.Index(fields=["workspace", "-created_at"]),  # the workspace's list
