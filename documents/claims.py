@@ -1,7 +1,8 @@
-"""A worker's hold on one document: taken by a conditional update, kept by a heartbeat, proved at each write.
+"""A worker's hold on one piece of work: taken by a conditional update, kept by a heartbeat, proved at each write.
 
-Every claim raises the document's fence. Whoever lost its claim (its lease ran out, the document was
-deleted, another worker took over) finds no row to update, and stops with Superseded before it harms.
+The work is a document, or a document's way into an index that is being built. Every claim raises its fence.
+Whoever lost its claim (its lease ran out, the document was deleted, another worker took over) finds no row
+to update, and stops with Superseded before it harms.
 """
 
 import logging
@@ -17,11 +18,11 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from .models import Document, LedgerEntry
+from .models import Document, LedgerEntry, ReindexItem, Work
 
 log = logging.getLogger(__name__)
 
-_S = Document.Status
+_S = Work.Status
 _FIRST_PAUSE_S = 5  # then three times as long each time: 5, 15, 45, 135 s
 
 
@@ -29,21 +30,22 @@ class Superseded(Exception):
     """Somebody else has the document now, or it is gone."""
 
 
-def take(document_id: UUID) -> "Claim | None":
-    """Return a claim to the document if it is due and free, else None."""
+def take(id: UUID | int, of: type[Document] | type[ReindexItem] = Document) -> "Claim | None":
+    """Return a claim to the work if it is due and free, else None."""
+    now = timezone.now()
     with transaction.atomic():
-        taken = Document.objects.due().filter(pk=document_id).update(
-            status=_S.PROCESSING, stage=Document.Stage.QUEUED, progress_done=0, progress_total=0, error="",
-            attempt=F("attempt") + 1, fence=F("fence") + 1, lease_until=timezone.now() + Document.LEASE,
-            next_attempt_at=None, queued_at=None, updated_at=timezone.now(),
+        taken = of.objects.due().filter(pk=id).update(
+            status=_S.PROCESSING, stage=Work.Stage.QUEUED, progress_done=0, progress_total=0, error="",
+            attempt=F("attempt") + 1, fence=F("fence") + 1, lease_until=now + Work.LEASE,
+            next_attempt_at=None, queued_at=None, moved_at=now, updated_at=now,
         )  # fmt: skip
         if not taken:
             return None
-        claim = Claim(Document.objects.select_related("workspace__embedder").get(pk=document_id))
+        claim = Claim(of.objects.with_settings().get(pk=id))
         claim.close_what_a_dead_worker_left()
-    if claim.document.attempt > Document.MAX_ATTEMPTS:
+    if claim.work.attempt > Work.MAX_ATTEMPTS:
         claim.fail(
-            f"Its worker stopped {Document.MAX_ATTEMPTS} times while it was at work, perhaps for lack of memory. "
+            f"Its worker stopped {Work.MAX_ATTEMPTS} times while it was at work, perhaps for lack of memory. "
             "Look at the worker's log, then retry."
         )
         return None
@@ -67,32 +69,39 @@ class Step:
 
 
 class Claim:
-    def __init__(self, document: Document) -> None:
-        self.document = document  # as it was when it was claimed
+    def __init__(self, work: Document | ReindexItem) -> None:
+        self.work = work  # as it was when it was claimed, and so the rest
+        self.document = work if isinstance(work, Document) else work.document
+        self.workspace = work.workspace  # with the settings to work by
         self.is_lost = threading.Event()
 
     @contextmanager
     def guarded(self, **fields: Any) -> Iterator[None]:
-        """Hold the document's row for a transaction, after changing `fields`. Raises Superseded."""
+        """Hold the work's row for a transaction, after changing `fields`. Raises Superseded."""
+        now = timezone.now()
         with transaction.atomic():
-            self._update(lease_until=timezone.now() + Document.LEASE, **fields)
+            self._update(lease_until=now + Work.LEASE, moved_at=now, **fields)
             yield
 
     @contextmanager
-    def stage(self, stage: Document.Stage) -> Iterator[Step]:
-        """Show the stage on the document, and write in the ledger how it went."""
+    def stage(self, stage: Work.Stage) -> Iterator[Step]:
+        """Show the stage on the work, and write in the ledger how it went."""
         with self.guarded(stage=stage):
-            step = Step(
-                LedgerEntry.objects.create(
-                    document_id=self.document.pk, attempt=self.document.attempt, stage=stage
-                )
-            )
+            step = Step(LedgerEntry.objects.create(stage=stage, **self.entry()))
         try:
             yield step
         except Exception as error:
             step.close(LedgerEntry.Outcome.FAILED, error=str(error) or type(error).__name__)
             raise
         step.close()
+
+    def entry(self) -> dict[str, Any]:
+        """Return what a row of the ledger says of this attempt."""
+        return {
+            "document_id": self.document.pk,
+            "index_number": self.workspace.index_number,
+            "attempt": self.work.attempt,
+        }
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:
@@ -107,26 +116,26 @@ class Claim:
             thread.join()
 
     def _beat(self, done: threading.Event) -> None:
-        while not done.wait(Document.LEASE.total_seconds() / 3):
+        while not done.wait(Work.LEASE.total_seconds() / 3):
             try:
-                self._update(lease_until=timezone.now() + Document.LEASE)
+                self._update(lease_until=timezone.now() + Work.LEASE)
             except Superseded:
                 self.is_lost.set()
                 return
             except DatabaseError:
-                log.warning("Document %s: the lease could not be renewed.", self.document.pk, exc_info=True)
+                log.warning("%s: the lease could not be renewed.", self, exc_info=True)
             finally:
                 connection.close()
 
     # --- how it ends --------------------------------------------------------------------------
 
     def finish(self, **fields: Any) -> None:
-        """Mark the document ready. Call it in the transaction that publishes its chunks."""
+        """Mark the work done. Call it in the transaction that publishes its chunks."""
         now = timezone.now()
-        self._update(status=_S.READY, stage=Document.Stage.DONE, lease_until=None, ready_at=now, **fields)
+        self._update(status=_S.READY, stage=Work.Stage.DONE, lease_until=None, ready_at=now, **fields)
 
     def fail(self, reason: str) -> None:
-        """Put the document on the dead-letter list."""
+        """Put the work on the dead-letter list."""
         self._update(status=_S.FAILED, error=reason, lease_until=None)
 
     def postpone(self, reason: str, least_s: float = 0) -> None:
@@ -134,16 +143,16 @@ class Claim:
 
         least_s: how long the other side asked us to wait.
         """
-        attempt = self.document.attempt
-        if attempt >= Document.MAX_ATTEMPTS:
+        attempt = self.work.attempt
+        if attempt >= Work.MAX_ATTEMPTS:
             self.fail(f"{reason} It was tried {attempt} times. Retry when the cause is gone.")
             return
         pause_s = _FIRST_PAUSE_S * 3 ** (attempt - 1) * random.uniform(0.8, 1.2)
         then = timezone.now() + timedelta(seconds=max(pause_s, least_s))
-        sentence = f"{reason} It will be tried again at {_clock(then)} (attempt {attempt + 1} of {Document.MAX_ATTEMPTS})."
+        sentence = f"{reason} It will be tried again at {_clock(then)} (attempt {attempt + 1} of {Work.MAX_ATTEMPTS})."
         self._update(
             status=_S.PENDING,
-            stage=Document.Stage.QUEUED,
+            stage=Work.Stage.QUEUED,
             error=sentence,
             lease_until=None,
             next_attempt_at=then,
@@ -152,19 +161,28 @@ class Claim:
     def release(self) -> None:
         """Give it back untouched: we were told to stop."""
         self._update(
-            status=_S.PENDING, stage=Document.Stage.QUEUED, lease_until=None, next_attempt_at=timezone.now(),
+            status=_S.PENDING, stage=Work.Stage.QUEUED, lease_until=None, next_attempt_at=timezone.now(),
             attempt=F("attempt") - 1,
         )  # fmt: skip
 
     def close_what_a_dead_worker_left(self) -> None:
-        LedgerEntry.objects.filter(document=self.document, outcome=LedgerEntry.Outcome.RUNNING).update(
+        LedgerEntry.objects.filter(
+            document=self.document,
+            index_number=self.workspace.index_number,
+            outcome=LedgerEntry.Outcome.RUNNING,
+        ).update(
             outcome=LedgerEntry.Outcome.FAILED,
             detail={"error": "Its worker stopped before the end."},
             finished_at=timezone.now(),
         )
 
+    def __str__(self) -> str:
+        building = "" if self.document is self.work else ", for the next index"
+        return f"Document {self.document.pk}{building}"
+
     def _update(self, **fields: Any) -> None:
-        mine = Document.objects.filter(pk=self.document.pk, fence=self.document.fence, status=_S.PROCESSING)
+        work = type(self.work).objects.filter(pk=self.work.pk)
+        mine = work.filter(fence=self.work.fence, status=_S.PROCESSING)
         if not mine.update(updated_at=timezone.now(), **fields):
             raise Superseded
 

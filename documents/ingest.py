@@ -3,6 +3,8 @@
 extract -> sections -> chunk -> embed in batches -> publish. Each batch is staged where no search sees it,
 in one transaction with its row in the ledger; a repetition embeds only what has no vector yet. Publishing
 swaps the old chunks and sections for the new ones in one transaction, so a searcher sees either.
+
+The same for an index that is being built beside the one that answers: its texts, its chunks, its tables.
 """
 
 import asyncio
@@ -11,7 +13,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
@@ -21,7 +23,7 @@ from django.db.models import F
 
 from inference.connect import open_embedder
 from inference.errors import InferenceError, RateLimited
-from inference.types import EndpointSpec
+from inference.types import EndpointSpec, Vector
 from models_registry.secrets import SecretMissing
 from workspaces.engines import NewChunk, WrongDimensions, engine_for
 from workspaces.models import Workspace
@@ -29,7 +31,7 @@ from workspaces.models import Workspace
 from .chunking import CHUNKERS, Embed
 from .claims import Claim, Superseded, take
 from .extract import Extraction, Unreadable, Unwanted, extract
-from .models import BatchEntry, Document, Section
+from .models import BatchEntry, Document, ReindexItem, Section, Work
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,15 @@ BATCH = 64  # chunks per call of the model, and per transaction: what a killed w
 
 def ingest(document_id: UUID) -> None:
     """Take the document if it is due and free, and work on it until it is ready, failed or postponed."""
-    claim = take(document_id)
+    _bring_to_an_end(take(document_id))
+
+
+def ingest_again(item_id: int) -> None:
+    """Do the same for the index that is being built."""
+    _bring_to_an_end(take(item_id, ReindexItem))
+
+
+def _bring_to_an_end(claim: Claim | None) -> None:
     if claim is None:
         return
     started = time.monotonic()
@@ -46,7 +56,7 @@ def ingest(document_id: UUID) -> None:
         try:
             _work(claim)
         except (Superseded, Unwanted):
-            log.info("Document %s: another worker has it now, or it was deleted.", document_id)
+            log.info("%s: another worker has it now, or it was deleted.", claim)
         except Exception as error:
             _settle(claim, error)
         except BaseException:  # Ctrl-C, or the worker is told to leave
@@ -54,12 +64,12 @@ def ingest(document_id: UUID) -> None:
                 claim.release()
             raise
         else:
-            log.info("Document %s is ready after %.1f s.", document_id, time.monotonic() - started)
+            log.info("%s is ready after %.1f s.", claim, time.monotonic() - started)
 
 
 def _work(claim: Claim) -> None:
     extraction = _extract(claim)
-    with _embedder(claim.document.workspace.embedder.spec()) as embed:
+    with _embedder(claim.workspace.embedder.spec()) as embed:
         chunks = _chunk(claim, extraction, embed)
         _embed(claim, chunks, embed)
     _publish(claim, extraction, len(chunks))
@@ -67,7 +77,7 @@ def _work(claim: Claim) -> None:
 
 def _settle(claim: Claim, error: Exception) -> None:
     """Turn what went wrong into a state and a sentence: trying again may help, or it will not."""
-    log.warning("Document %s: %s: %s", claim.document.pk, type(error).__name__, error)
+    log.warning("%s: %s: %s", claim, type(error).__name__, error)
     match error:
         case Unreadable():
             claim.fail(str(error))
@@ -81,7 +91,7 @@ def _settle(claim: Claim, error: Exception) -> None:
             with suppress(DatabaseError):  # still away: the lease runs out, and somebody takes over
                 claim.postpone("The database did not do what it was asked.")
         case _:
-            log.error("Document %s: unexpected.", claim.document.pk, exc_info=error)
+            log.error("%s: unexpected.", claim, exc_info=error)
             claim.postpone(
                 f"Something unexpected went wrong ({type(error).__name__}); the worker's log has more."
             )
@@ -92,11 +102,11 @@ def _settle(claim: Claim, error: Exception) -> None:
 
 def _extract(claim: Claim) -> Extraction:
     document = claim.document
-    with claim.stage(Document.Stage.EXTRACT) as step, _on_disk(document) as path:
+    with claim.stage(Work.Stage.EXTRACT) as step, _on_disk(document) as path:
         found = extract(
             path,
             document.media_type,
-            document.workspace.parser,
+            claim.workspace.parser,
             still_wanted=lambda: not claim.is_lost.is_set(),
         )
         step.detail |= {
@@ -124,8 +134,8 @@ def _on_disk(document: Document) -> Iterator[Path]:
 
 
 def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]:
-    document, workspace, sections = claim.document, claim.document.workspace, extraction.sections
-    with claim.stage(Document.Stage.CHUNK) as step:
+    document, workspace, sections = claim.document, claim.workspace, extraction.sections
+    with claim.stage(Work.Stage.CHUNK) as step:
         cut = CHUNKERS[workspace.chunking](sections, workspace.chunk_size, workspace.chunk_overlap, embed)
         step.detail["chunks"] = len(cut)
     return [
@@ -153,24 +163,32 @@ def _content_hash(workspace: Workspace, text: str) -> bytes:
 
 
 def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
-    document, workspace = claim.document, claim.document.workspace
-    engine = engine_for(workspace)
-    with claim.stage(Document.Stage.EMBED) as step:
+    document_id, engine = claim.document.pk, engine_for(claim.workspace)
+    with claim.stage(Work.Stage.EMBED) as step:
         with claim.guarded(progress_total=len(chunks)):
-            known = engine.embedded_hashes(document.pk)
+            known = engine.embedded_hashes(document_id)
         is_repetition = bool(known)
         for number, first in enumerate(range(0, len(chunks), BATCH)):
             batch = chunks[first : first + BATCH]
             started = time.monotonic()
             if is_repetition:  # a batch may have replaced the only chunk that had some text's vector
-                known = engine.embedded_hashes(document.pk)
+                known = engine.embedded_hashes(document_id)
             fresh = {chunk.content_hash: chunk.embedded for chunk in batch if chunk.content_hash not in known}
-            vectors = dict(zip(fresh, embed(list(fresh.values())) if fresh else (), strict=True))
+            vectors = _in_the_live_index(claim, fresh)
+            missing = {key: text for key, text in fresh.items() if key not in vectors}
+            vectors |= zip(missing, embed(list(missing.values())) if missing else (), strict=True)
             with claim.guarded(progress_done=first + len(batch)):
-                engine.stage(document.pk, batch, [vectors.get(chunk.content_hash) for chunk in batch])
-                _note_batch(document, number, batch, len(fresh), time.monotonic() - started)
+                engine.stage(document_id, batch, [vectors.get(chunk.content_hash) for chunk in batch])
+                _note_batch(claim, number, batch, len(missing), time.monotonic() - started)
             known |= fresh.keys()
-            step.detail["embedded"] = step.detail.get("embedded", 0) + len(fresh)
+            step.detail["embedded"] = step.detail.get("embedded", 0) + len(missing)
+
+
+def _in_the_live_index(claim: Claim, texts: Mapping[bytes, str]) -> dict[bytes, Vector]:
+    """Return the vectors that a document, on its way into the next index, has in the one that answers."""
+    if isinstance(claim.work, ReindexItem):
+        return engine_for(claim.work.reindex.workspace).embeddings(claim.document.pk, texts)
+    return {}
 
 
 @contextmanager
@@ -185,41 +203,44 @@ def _embedder(spec: EndpointSpec) -> Iterator[Embed]:
             runner.run(opened.aclose())
 
 
-def _note_batch(
-    document: Document, number: int, batch: Sequence[NewChunk], embedded: int, took_s: float
-) -> None:
+def _note_batch(claim: Claim, number: int, batch: Sequence[NewChunk], embedded: int, took_s: float) -> None:
     BatchEntry.objects.create(
-        document=document,
-        attempt=document.attempt,
         ordinal=number,
         content_sha256=hashlib.sha256(b"".join(chunk.content_hash for chunk in batch)).hexdigest(),
         chunk_count=len(batch),
         embedded_count=embedded,
         took_ms=round(took_s * 1000),
+        **claim.entry(),
     )
 
 
 def _publish(claim: Claim, extraction: Extraction, chunk_count: int) -> None:
     document = claim.document
-    with claim.stage(Document.Stage.PUBLISH) as step, claim.guarded():
-        engine_for(document.workspace).publish(document.pk, chunk_count)
-        document.sections.all().delete()
-        Section.objects.bulk_create(
-            Section(
-                document=document,
-                position=position,
-                text=section.text,
-                title_path=list(section.title_path),
-                page=section.page,
+    with claim.stage(Work.Stage.PUBLISH) as step, claim.guarded():
+        engine_for(claim.workspace).publish(document.pk, chunk_count)
+        _replace_sections(claim, extraction)
+        if claim.work is document:
+            Workspace.objects.filter(pk=document.workspace_id).update(
+                chunk_count=F("chunk_count") + chunk_count - document.chunk_count
             )
-            for position, section in enumerate(extraction.sections)
-        )
-        Workspace.objects.filter(pk=document.workspace_id).update(
-            chunk_count=F("chunk_count") + chunk_count - document.chunk_count
-        )
         step.close()  # in this transaction: a document that is ready has no open stage
         claim.finish(
             chunk_count=chunk_count,
             page_count=extraction.page_count,
             character_count=extraction.character_count,
         )
+
+
+def _replace_sections(claim: Claim, extraction: Extraction) -> None:
+    place = {"document": claim.document, "index_number": claim.workspace.index_number}
+    Section.every.filter(**place).delete()
+    Section.every.bulk_create(
+        Section(
+            position=position,
+            text=section.text,
+            title_path=list(section.title_path),
+            page=section.page,
+            **place,
+        )
+        for position, section in enumerate(extraction.sections)
+    )

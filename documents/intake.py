@@ -14,10 +14,10 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from accounts.models import User, record
-from workspaces.engines import engine_for
 from workspaces.languages import LANGUAGES
 from workspaces.models import Workspace
 
+from . import reindex
 from .media_types import MediaType, NotAccepted, recognise
 from .models import Document
 from .tasks import ask_soon
@@ -79,7 +79,8 @@ def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> 
 def delete(document: Document, user: User | None) -> None:
     """Remove the document, its chunks and, after the commit, its file. A worker at it notices and stops."""
     with transaction.atomic():
-        # The lock waits for a batch that is being staged, so that none is staged after `forget`.
+        # The locks wait for a batch that is being staged, so that none is staged after `forget`.
+        reindex.lock_items(document.pk)
         found = (
             Document.objects.select_for_update(of=("self",))
             .select_related("workspace")
@@ -88,7 +89,7 @@ def delete(document: Document, user: User | None) -> None:
         )
         if found is None:
             return
-        engine_for(found.workspace).forget(found.pk)
+        reindex.forget(found)
         Workspace.objects.filter(pk=found.workspace_id).update(
             document_count=F("document_count") - 1,
             size_bytes=F("size_bytes") - found.size_bytes,

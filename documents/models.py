@@ -2,15 +2,16 @@
 
 import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from django.db import models, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.models import User
-from workspaces.models import Workspace
+from workspaces.models import Reindex, Workspace
 
 
 def _media_path(document: "Document", filename: str) -> str:
@@ -18,21 +19,80 @@ def _media_path(document: "Document", filename: str) -> str:
     return f"workspaces/{document.workspace_id}/{document.id}"
 
 
-class DocumentQuerySet(models.QuerySet["Document"]):
-    def due(self) -> "DocumentQuerySet":
+_Work = TypeVar("_Work", bound="Work")
+
+
+class WorkQuerySet(models.QuerySet[_Work]):
+    def due(self) -> Self:
         """What somebody should work on now: never started, its pause is over, or its worker is gone."""
         now = timezone.now()
-        waiting = models.Q(status=Document.Status.PENDING, next_attempt_at__lte=now)
-        abandoned = models.Q(status=Document.Status.PROCESSING, lease_until__lt=now)
+        waiting = models.Q(status=Work.Status.PENDING, next_attempt_at__lte=now)
+        abandoned = models.Q(status=Work.Status.PROCESSING, lease_until__lt=now)
         return self.filter(waiting | abandoned)
 
-    def unqueued(self) -> "DocumentQuerySet":
+    def unqueued(self) -> Self:
         """Return what is due and no worker was asked for, or so long ago that the message may be lost."""
-        lost = timezone.now() - Document.QUEUE_PATIENCE
+        lost = timezone.now() - Work.QUEUE_PATIENCE
         return self.due().filter(models.Q(queued_at=None) | models.Q(queued_at__lt=lost))
 
 
-class Document(models.Model):
+class Work(models.Model):
+    """What a worker takes under a lease and brings to an end: always says where it stands, and what is next."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Waiting"
+        PROCESSING = "processing", "Working"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"  # the dead-letter list: Replay or Discard
+
+    class Stage(models.TextChoices):
+        QUEUED = "queued", "Waiting for a worker"
+        FETCH = "fetch", "Fetching"
+        EXTRACT = "extract", "Reading"
+        CHUNK = "chunk", "Cutting into chunks"
+        SUMMARISE = "summarise", "Summarising"
+        EMBED = "embed", "Embedding"
+        PUBLISH = "publish", "Publishing"
+        DONE = "done", "Searchable"
+
+    LEASE = timedelta(seconds=15)
+    QUEUE_PATIENCE = timedelta(minutes=10)
+    LOST_AFTER = timedelta(seconds=10)  # of a reminder in an empty queue
+    MAX_ATTEMPTS = 5
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    stage = models.CharField(max_length=10, choices=Stage, default=Stage.QUEUED)
+    progress_done = models.PositiveIntegerField(default=0)  # chunks embedded
+    progress_total = models.PositiveIntegerField(default=0)  # chunks in all, 0 until they are counted
+    attempt = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)  # in words, for people
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
+    queued_at = models.DateTimeField(null=True)  # when a worker was last asked; null once one has taken it
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveBigIntegerField(default=0)  # grows with each claim; a stale worker's write fails
+    moved_at = models.DateTimeField(default=timezone.now)  # when its stage or its progress changed last
+    ready_at = models.DateTimeField(null=True)
+    chunk_count = models.PositiveIntegerField(default=0)
+    page_count = models.PositiveIntegerField(null=True)
+    character_count = models.PositiveIntegerField(default=0)
+    summary = models.TextField(blank=True)  # a model's words on the whole, where the workspace has one for it
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def percent(self) -> int:
+        """How far embedding is, 0 to 100."""
+        return 100 * self.progress_done // self.progress_total if self.progress_total else 0
+
+
+class DocumentQuerySet(WorkQuerySet["Document"]):
+    def with_settings(self) -> "DocumentQuerySet":
+        return self.select_related("workspace__embedder")
+
+
+class Document(Work):
     """One thing somebody added."""
 
     class Kind(models.TextChoices):
@@ -43,25 +103,6 @@ class Document(models.Model):
         PAGE = "page", "Web page"  # of a website
         FEED = "feed", "Feed"
         POST = "post", "Post"  # of a feed
-
-    class Status(models.TextChoices):
-        PENDING = "pending", "Waiting"
-        PROCESSING = "processing", "Working"
-        READY = "ready", "Ready"
-        FAILED = "failed", "Failed"  # the dead-letter list: Retry or Delete
-
-    class Stage(models.TextChoices):
-        QUEUED = "queued", "Waiting for a worker"
-        FETCH = "fetch", "Fetching"
-        EXTRACT = "extract", "Reading"
-        CHUNK = "chunk", "Cutting into chunks"
-        EMBED = "embed", "Embedding"
-        PUBLISH = "publish", "Publishing"
-        DONE = "done", "Searchable"
-
-    LEASE = timedelta(seconds=30)
-    QUEUE_PATIENCE = timedelta(minutes=10)
-    MAX_ATTEMPTS = 5
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="documents")
@@ -77,23 +118,6 @@ class Document(models.Model):
     language = models.CharField(max_length=2)  # one of the workspace's
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    # The ledger's summary of this document: always says where it stands and what happens next
-    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
-    stage = models.CharField(max_length=10, choices=Stage, default=Stage.QUEUED)
-    progress_done = models.PositiveIntegerField(default=0)  # chunks embedded
-    progress_total = models.PositiveIntegerField(default=0)  # chunks in all, 0 until they are counted
-    attempt = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)  # in words, for people
-    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
-    queued_at = models.DateTimeField(null=True)  # when a worker was last asked; null once one has taken it
-    lease_until = models.DateTimeField(null=True)
-    fence = models.PositiveBigIntegerField(default=0)  # grows with each claim; a stale worker's write fails
-    ready_at = models.DateTimeField(null=True)
-    chunk_count = models.PositiveIntegerField(default=0)
-    page_count = models.PositiveIntegerField(null=True)
-    character_count = models.PositiveIntegerField(default=0)
 
     objects = DocumentQuerySet.as_manager()
 
@@ -119,25 +143,65 @@ class Document(models.Model):
     def __str__(self) -> str:
         return self.title
 
-    @property
-    def percent(self) -> int:
-        """How far embedding is, 0 to 100."""
-        return 100 * self.progress_done // self.progress_total if self.progress_total else 0
+
+class ReindexItemQuerySet(WorkQuerySet["ReindexItem"]):
+    def due(self) -> Self:
+        return super().due().filter(reindex__status=Reindex.Status.RUNNING)
+
+    def with_settings(self) -> "ReindexItemQuerySet":
+        return self.select_related("document", "reindex__embedder", "reindex__workspace")
+
+
+class ReindexItem(Work):
+    """One document's way into the index that is being built."""
+
+    reindex = models.ForeignKey(Reindex, on_delete=models.CASCADE, related_name="items")
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="reindex_items")
+    of_ready_at = models.DateTimeField()  # Document.ready_at of the version it is about
+
+    objects = ReindexItemQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["reindex", "document"], name="one_item_per_document")
+        ]
+        indexes = [models.Index(fields=["reindex", "status", "next_attempt_at"])]  # due()
+
+    def __str__(self) -> str:
+        return f"{self.document_id} for {self.reindex}"
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The workspace as it will be."""
+        return self.reindex.target()
+
+
+class LiveSections(models.Manager["Section"]):
+    """Those of the index that answers now; `Section.every` has those of one being built, too."""
+
+    def get_queryset(self) -> models.QuerySet["Section"]:
+        return super().get_queryset().filter(index_number=models.F("document__workspace__index_number"))
 
 
 class Section(models.Model):
     """A stretch of a document with one place in its structure. Replaced as a whole when it is ingested."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="sections")
+    index_number = models.PositiveIntegerField(default=0)  # of the workspace's index whose parser found it
     position = models.PositiveIntegerField()  # from 0, in reading order
     text = models.TextField()  # begins with its own heading, if it has one
     title_path = models.JSONField(default=list)  # headings from the outermost in
     page = models.PositiveIntegerField(null=True)  # from 1, where the format has pages
 
+    objects = LiveSections()
+    every = models.Manager()
+
     class Meta:
         ordering = ("position",)
         constraints = [
-            models.UniqueConstraint(fields=["document", "position"], name="one_section_per_position")
+            models.UniqueConstraint(
+                fields=["document", "index_number", "position"], name="one_section_per_place"
+            )
         ]
 
     def __str__(self) -> str:
@@ -153,8 +217,9 @@ class LedgerEntry(models.Model):
         FAILED = "failed", "Failed"
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="ledger")
+    index_number = models.PositiveIntegerField(default=0)  # of the workspace's index it was done for
     attempt = models.PositiveIntegerField()
-    stage = models.CharField(max_length=10, choices=Document.Stage)
+    stage = models.CharField(max_length=10, choices=Work.Stage)
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.RUNNING)
     detail = models.JSONField(default=dict)  # counts, parser, error
     started_at = models.DateTimeField(default=timezone.now)
@@ -172,6 +237,7 @@ class BatchEntry(models.Model):
     """One batch of chunks of one document, by content: written in the transaction that stages them."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="batches")
+    index_number = models.PositiveIntegerField(default=0)  # of the workspace's index it was done for
     attempt = models.PositiveIntegerField()
     ordinal = models.PositiveIntegerField()  # from 0
     content_sha256 = models.CharField(max_length=64)  # of the batch's chunk hashes

@@ -88,7 +88,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "recover-documents": {"task": "documents.recover", "schedule": 10.0},
+    "recover-documents": {
+        "task": "documents.recover",
+        "schedule": 5.0,
+        # It goes before what waits, and none is worth doing late: the next one comes.
+        "options": {"priority": 0, "expires": 15},
+    },
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
 }

@@ -1,6 +1,7 @@
 """Who owns which corpus, and how it is searched."""
 
 import uuid
+from copy import copy
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -37,7 +38,45 @@ class Parser(models.TextChoices):
     LAYOUT = "layout", "Layout-aware (unstructured)"
 
 
-class Workspace(models.Model):
+class IndexSettings(models.Model):
+    """What an index is made with: changing any of it means reading the documents again."""
+
+    languages = models.JSONField(default=list)  # 1 to 3 keys of LANGUAGES
+    embedder = models.ForeignKey(
+        Endpoint,
+        on_delete=models.PROTECT,
+        related_name="embedded_%(class)s_set",
+        limit_choices_to={"kind": Endpoint.Kind.EMBEDDING},
+    )
+    dimensions = models.PositiveIntegerField(editable=False)  # of the embedder when the table was made
+    metric = models.CharField(max_length=15, choices=Metric, default=Metric.COSINE)
+    is_indexed = models.BooleanField("vector index", default=True)
+    parser = models.CharField(max_length=10, choices=Parser, default=Parser.FAST)
+    chunking = models.CharField(max_length=12, choices=ChunkingStrategy, default=ChunkingStrategy.RECURSIVE)
+    chunk_size = models.PositiveIntegerField(default=1000)  # characters
+    chunk_overlap = models.PositiveIntegerField(default=150)  # characters
+
+    class Meta:
+        abstract = True
+
+    def clean(self) -> None:
+        errors = {}
+        if not 1 <= len(self.languages) <= 3 or len(set(self.languages)) != len(self.languages):
+            errors["languages"] = "Choose one to three different languages."
+        elif unknown := set(self.languages) - set(LANGUAGES):
+            errors["languages"] = f"Unknown language: {', '.join(sorted(unknown))}."
+        if not 100 < self.chunk_size < 10_000:
+            errors["chunk_size"] = "Choose more than 100 and fewer than 10,000 characters."
+        elif self.chunk_overlap >= self.chunk_size:
+            errors["chunk_overlap"] = "The overlap must be smaller than the chunk size."
+        if errors:
+            raise ValidationError(errors)
+
+
+INDEX_SETTINGS = tuple(field.name for field in IndexSettings._meta.fields)
+
+
+class Workspace(IndexSettings):
     """A corpus with its members, models and retrieval settings."""
 
     class Status(models.TextChoices):
@@ -49,14 +88,7 @@ class Workspace(models.Model):
     description = models.CharField(max_length=300, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.READY, editable=False)
     engine = models.CharField(max_length=20, default="pgvector")  # a key of engines.ENGINES
-    languages = models.JSONField(default=list)  # 1 to 3 keys of LANGUAGES
-    embedder = models.ForeignKey(
-        Endpoint,
-        on_delete=models.PROTECT,
-        related_name="embedded_workspaces",
-        limit_choices_to={"kind": Endpoint.Kind.EMBEDDING},
-    )
-    dimensions = models.PositiveIntegerField(editable=False)  # of the embedder when the table was made
+    index_number = models.PositiveIntegerField(default=0, editable=False)  # names its tables; grows with each Reindex
     reranker = models.ForeignKey(
         Endpoint,
         on_delete=models.PROTECT,
@@ -65,13 +97,15 @@ class Workspace(models.Model):
         related_name="reranked_workspaces",
         limit_choices_to={"kind": Endpoint.Kind.RERANKER},
     )
-    metric = models.CharField(max_length=15, choices=Metric, default=Metric.COSINE)
-    is_indexed = models.BooleanField("vector index", default=True)
+    summarizer = models.ForeignKey(
+        Endpoint,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="summarized_workspaces",
+        limit_choices_to={"kind": Endpoint.Kind.CHAT},
+    )
     is_hybrid = models.BooleanField("hybrid search", default=True)
-    parser = models.CharField(max_length=10, choices=Parser, default=Parser.FAST)
-    chunking = models.CharField(max_length=12, choices=ChunkingStrategy, default=ChunkingStrategy.RECURSIVE)
-    chunk_size = models.PositiveIntegerField(default=1000)  # characters
-    chunk_overlap = models.PositiveIntegerField(default=150)  # characters
     created_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
@@ -98,18 +132,49 @@ class Workspace(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def clean(self) -> None:
-        errors = {}
-        if not 1 <= len(self.languages) <= 3 or len(set(self.languages)) != len(self.languages):
-            errors["languages"] = "Choose one to three different languages."
-        elif unknown := set(self.languages) - set(LANGUAGES):
-            errors["languages"] = f"Unknown language: {', '.join(sorted(unknown))}."
-        if not 100 < self.chunk_size < 10_000:
-            errors["chunk_size"] = "Choose more than 100 and fewer than 10,000 characters."
-        elif self.chunk_overlap >= self.chunk_size:
-            errors["chunk_overlap"] = "The overlap must be smaller than the chunk size."
-        if errors:
-            raise ValidationError(errors)
+
+class Reindex(IndexSettings):
+    """The next index of a workspace, built beside the one that answers, and then put in its place."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running", "Being built"
+        DONE = "done", "In use"  # kept until what it replaced is removed
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="reindexes")
+    number = models.PositiveIntegerField()  # Workspace.index_number once it is in use
+    replaces = models.PositiveIntegerField()  # what that was before
+    status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
+    may_lose = models.BooleanField(default=False)  # somebody said: switch, whatever could not be read
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    started_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "reindexes"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace"], name="one_reindex_at_a_time", condition=Q(status="running")
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"new index of {self.workspace}"
+
+    def target(self) -> Workspace:
+        """Return the workspace as it will be. Never save it."""
+        will_be = copy(self.workspace)
+        for name in INDEX_SETTINGS:
+            setattr(will_be, name, getattr(self, name))
+        will_be.index_number = self.number
+        return will_be
+
+    def beside(self) -> Workspace:
+        """Return the index that does not answer: the one being built, or the one that was replaced."""
+        if self.status == self.Status.RUNNING:
+            return self.target()
+        was = copy(self.workspace)
+        was.index_number = self.replaces
+        return was
 
 
 class Membership(models.Model):

@@ -57,5 +57,7 @@ def change_workspace(user: User | None, workspace: Workspace, **fields: Any) -> 
 def delete_workspace(user: User | None, workspace: Workspace) -> None:
     """Remove the workspace, its chunks, its documents and (after the commit) their files."""
     record(user, "workspace.delete", workspace.name, id=str(workspace.id), documents=workspace.document_count)
-    engine_for(workspace).drop()
+    besides = [reindex.beside() for reindex in workspace.reindexes.select_related("embedder", "workspace")]
+    for index in (workspace, *besides):
+        engine_for(index).drop()
     workspace.delete()

@@ -14,7 +14,7 @@ from documents import intake
 from documents.claims import Superseded, take
 from documents.ingest import BATCH, ingest
 from documents.intake import add_file
-from documents.models import Document, LedgerEntry
+from documents.models import Document, LedgerEntry, Work
 from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded
 from tests.fakes.openai_server import OpenAIServer
@@ -375,7 +375,7 @@ def test_a_worker_that_was_overtaken_changes_nothing(workspace: Workspace) -> No
 def test_the_heartbeat_keeps_a_slow_worker_its_document(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Document, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(Work, "LEASE", timedelta(seconds=0.6))
     document = put(workspace)
     claim = take(document.pk)
     assert claim is not None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from workspaces.models import Workspace
 
-from .contract import Engine, EngineError, FoundChunk, Incomplete, NewChunk, WrongDimensions
+from .contract import Engine, EngineError, FoundChunk, FoundDocument, Incomplete, NewChunk, WrongDimensions
 from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Engine",
     "EngineError",
     "FoundChunk",
+    "FoundDocument",
     "Incomplete",
     "NewChunk",
     "WrongDimensions",
@@ -25,4 +26,5 @@ ENGINES: dict[str, tuple[str, Callable[[Workspace], Engine]]] = {
 
 
 def engine_for(workspace: Workspace) -> Engine:
+    """Return its index that answers now; of `Reindex.target()`, the one that is being built."""
     return ENGINES[workspace.engine][1](workspace)

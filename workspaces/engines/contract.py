@@ -1,6 +1,6 @@
 """What an engine promises: where a workspace's chunks live, and how they are found."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -46,8 +46,14 @@ class FoundChunk:
     has_all_words: bool = False  # lexical: every word of the question is in this chunk
 
 
+@dataclass(frozen=True, slots=True)
+class FoundDocument:
+    document_id: UUID
+    score: float  # similarity of the vector that stands for all of it, as `FoundChunk.score` of a dense leg
+
+
 class Engine(Protocol):
-    """One workspace's chunks. Every method runs in the caller's transaction, if there is one."""
+    """The chunks of one index of one workspace. Every method runs in the caller's transaction, if there is one."""
 
     def create(self) -> None:
         """Make the place for the chunks. Called in the transaction that makes the workspace."""
@@ -57,6 +63,9 @@ class Engine(Protocol):
     def embedded_hashes(self, document_id: UUID) -> set[bytes]:
         """Return the content hashes of this document that have a vector already, staged or live."""
 
+    def embeddings(self, document_id: UUID, hashes: Collection[bytes]) -> dict[bytes, Vector]:
+        """Return the vectors that this document has for these content hashes already, staged or live."""
+
     def stage(self, document_id: UUID, chunks: Sequence[NewChunk], vectors: Sequence[Vector | None]) -> None:
         """Put a batch where no search sees it. A vector of None is copied from a chunk with the same hash,
         as it was before this call.
@@ -64,9 +73,10 @@ class Engine(Protocol):
         Staging an ordinal again replaces it. Raises WrongDimensions.
         """
 
-    def publish(self, document_id: UUID, chunk_count: int) -> None:
+    def publish(self, document_id: UUID, chunk_count: int, summary: Vector | None = None) -> None:
         """Make the staged chunks, all `chunk_count` of them, the document's only ones, in one step.
 
+        summary: the vector that stands for the whole document; None: the mean of its chunks' vectors.
         Raises Incomplete if another number is staged: nothing changes then.
         """
 
@@ -83,8 +93,14 @@ class Engine(Protocol):
     ) -> list[FoundChunk]:
         """Return the live chunks that share a word with the question, best first; stop words do not count."""
 
+    def search_documents(self, vector: Vector, limit: int) -> list[FoundDocument]:
+        """Return the documents that as a whole are nearest to the vector, best first."""
+
     def count(self) -> int:
         """Return how many live chunks there are."""
+
+    def counts(self) -> dict[UUID, int]:
+        """Return how many live chunks each document has; 0 for one that has only staged ones."""
 
 
 class EngineError(Exception): ...

@@ -1,12 +1,15 @@
-"""Chunks in PostgreSQL: one table per workspace, in a schema of their own.
+"""Chunks in PostgreSQL: one table per index of a workspace, in a schema of their own.
 
 A batch is staged with `live = false`, where no search sees it, and published by one update, so that a
 searcher finds a document's old chunks or its new ones, never none and never a mix. The key on
-(document, live, ordinal) makes a double impossible.
+(document, live, ordinal) makes a double impossible. A second table has one vector per document.
+
+Rows come in by executemany, which psycopg sends as one pipeline: a batch's time goes into its words and its
+transaction, so that neither COPY nor arrays were faster (benchmarks/results/ingest.md).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -17,7 +20,7 @@ from inference.types import Vector
 from workspaces.languages import search_configuration
 from workspaces.models import Metric, Workspace
 
-from .contract import FoundChunk, Incomplete, NewChunk, WrongDimensions
+from .contract import FoundChunk, FoundDocument, Incomplete, NewChunk, WrongDimensions
 
 SCHEMA = "chunks"
 MAX_INDEXED_DIMENSIONS = 4000  # of a halfvec in an HNSW index (pgvector README, "HNSW")
@@ -41,7 +44,9 @@ def _literal(vector: Vector) -> str:
 class PgVector:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self.table = sql.Identifier(SCHEMA, f"w_{workspace.id.hex}")
+        number = f"_{workspace.index_number}" if workspace.index_number else ""
+        self.names = (f"w_{workspace.id.hex}{number}", f"d_{workspace.id.hex}{number}")  # of its tables
+        self.table, self.documents = (sql.Identifier(SCHEMA, name) for name in self.names)
         operator, self.operator_class, self.similarity = _METRICS[Metric(workspace.metric)]
         self.operator = sql.SQL(operator)
 
@@ -76,11 +81,14 @@ class PgVector:
             dimensions=sql.Literal(w.dimensions),
         )
         self._run("CREATE INDEX ON {table} USING gin (words) WHERE live")
+        self._run(
+            "CREATE TABLE {documents} (document_id uuid PRIMARY KEY, embedding halfvec({dimensions}) NOT NULL)",
+            dimensions=sql.Literal(w.dimensions),
+        )
         if self.has_vector_index:
-            self._run(
-                "CREATE INDEX ON {table} USING hnsw (embedding {ops}) WHERE live",
-                ops=sql.SQL(self.operator_class),
-            )
+            ops = sql.SQL(self.operator_class)
+            self._run("CREATE INDEX ON {table} USING hnsw (embedding {ops}) WHERE live", ops=ops)
+            self._run("CREATE INDEX ON {documents} USING hnsw (embedding {ops})", ops=ops)
 
     @property
     def has_vector_index(self) -> bool:
@@ -88,7 +96,7 @@ class PgVector:
         return self.workspace.is_indexed and self.workspace.dimensions <= MAX_INDEXED_DIMENSIONS
 
     def drop(self) -> None:
-        self._run("DROP TABLE IF EXISTS {table}")
+        self._run("DROP TABLE IF EXISTS {table}, {documents}")
 
     # --- in -----------------------------------------------------------------------------------
 
@@ -96,12 +104,13 @@ class PgVector:
         rows = self._run("SELECT DISTINCT content_hash FROM {table} WHERE document_id = %s", [document_id])
         return {bytes(row[0]) for row in rows}
 
+    def embeddings(self, document_id: UUID, hashes: Collection[bytes]) -> dict[bytes, Vector]:
+        kept = self._embeddings(document_id, hashes)
+        return {content_hash: json.loads(vector) for content_hash, vector in kept.items()}
+
     def stage(self, document_id: UUID, chunks: Sequence[NewChunk], vectors: Sequence[Vector | None]) -> None:
-        if wrong := next((v for v in vectors if v is not None and len(v) != self.workspace.dimensions), None):
-            raise WrongDimensions(
-                f"The embedding model returned {len(wrong)} dimensions, but this workspace was made for "
-                f"{self.workspace.dimensions}. Choose the model it was made with, or make a new workspace."
-            )
+        for vector in vectors:
+            self._check_dimensions(vector)
         pairs = list(zip(chunks, vectors, strict=True))
         # Read before anything is written: this batch may replace the very rows it copies from.
         kept = self._embeddings(
@@ -130,7 +139,14 @@ class PgVector:
                 rows,
             )
 
-    def _embeddings(self, document_id: UUID, hashes: Sequence[bytes]) -> dict[bytes, str]:
+    def _check_dimensions(self, vector: Vector | None) -> None:
+        if vector is not None and len(vector) != self.workspace.dimensions:
+            raise WrongDimensions(
+                f"The embedding model returned {len(vector)} dimensions, but this workspace was made for "
+                f"{self.workspace.dimensions}. Choose the model it was made with, or have a new index built."
+            )
+
+    def _embeddings(self, document_id: UUID, hashes: Collection[bytes]) -> dict[bytes, str]:
         """Return the vectors that these texts have already, in pgvector's text form."""
         if not hashes:
             return {}
@@ -157,7 +173,8 @@ class PgVector:
             "vector": vector,
         }
 
-    def publish(self, document_id: UUID, chunk_count: int) -> None:
+    def publish(self, document_id: UUID, chunk_count: int, summary: Vector | None = None) -> None:
+        self._check_dimensions(summary)
         with transaction.atomic():
             self._run(
                 "DELETE FROM {table} WHERE document_id = %s AND (live OR ordinal >= %s)",
@@ -170,19 +187,29 @@ class PgVector:
             )[0][0]
             if staged != chunk_count:
                 raise Incomplete(f"{staged} of {chunk_count} chunks are staged: nothing was published.")
+            self._run(
+                "INSERT INTO {documents} SELECT document_id, coalesce(%s::halfvec, avg(embedding)) FROM {table} "
+                "WHERE document_id = %s GROUP BY document_id "
+                "ON CONFLICT (document_id) DO UPDATE SET embedding = excluded.embedding",
+                [None if summary is None else _literal(summary), document_id],
+            )
 
     def forget(self, document_id: UUID) -> None:
         self._run("DELETE FROM {table} WHERE document_id = %s", [document_id])
+        self._run("DELETE FROM {documents} WHERE document_id = %s", [document_id])
 
     # --- out ----------------------------------------------------------------------------------
 
-    def search_dense(
-        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None
-    ) -> list[FoundChunk]:
+    def _check_question(self, vector: Vector) -> None:
         if len(vector) != self.workspace.dimensions:
             raise WrongDimensions(
                 f"The question's embedding has {len(vector)} dimensions, the workspace {self.workspace.dimensions}."
             )
+
+    def search_dense(
+        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None
+    ) -> list[FoundChunk]:
+        self._check_question(vector)
         with transaction.atomic():
             # Without iterative scan a filter leaves HNSW with a handful of its candidates, or none.
             self._run("SET LOCAL hnsw.iterative_scan = strict_order")
@@ -215,8 +242,28 @@ class PgVector:
         )
         return [_found(row) for row in rows]
 
+    def search_documents(self, vector: Vector, limit: int) -> list[FoundDocument]:
+        self._check_question(vector)
+        with transaction.atomic():
+            self._run("SET LOCAL hnsw.ef_search = {ef}", ef=sql.Literal(max(EF_SEARCH, min(limit, 1000))))
+            rows = self._run(
+                """SELECT document_id, {similarity} FROM (
+                    SELECT document_id, embedding {operator} %s::halfvec AS d FROM {documents}
+                    ORDER BY d LIMIT %s) nearest
+                ORDER BY d""",
+                [_literal(vector), limit],
+                operator=self.operator,
+                similarity=sql.SQL(self.similarity),
+            )
+        return [FoundDocument(document_id, float(score)) for document_id, score in rows]
+
     def count(self) -> int:
         return int(self._run("SELECT count(*) FROM {table} WHERE live")[0][0])
+
+    def counts(self) -> dict[UUID, int]:
+        return dict(
+            self._run("SELECT document_id, count(*) FILTER (WHERE live) FROM {table} GROUP BY document_id")
+        )
 
     # --- SQL ----------------------------------------------------------------------------------
 
@@ -247,9 +294,23 @@ class PgVector:
         self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable
     ) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
-            composed = sql.SQL(query).format(table=self.table, **parts)
+            composed = sql.SQL(query).format(table=self.table, documents=self.documents, **parts)
             cursor.execute(composed.as_string(cursor.connection), params or None)
             return cursor.fetchall() if cursor.description else []
+
+
+def tables() -> set[str]:
+    """Return the name of every table there is in the schema."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [SCHEMA])
+        return {name for (name,) in cursor.fetchall()}
+
+
+def drop_tables(names: Iterable[str]) -> None:
+    with connection.cursor() as cursor:
+        for name in names:
+            statement = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(SCHEMA, name))
+            cursor.execute(statement.as_string(cursor.connection))
 
 
 def _found(row: tuple[Any, ...]) -> FoundChunk:
