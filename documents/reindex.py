@@ -173,10 +173,11 @@ def has_work(reindex_id: int) -> bool:
 def advance(reindex: Reindex) -> bool:
     """Take in what changed, and switch if everything is covered. True if the new index answers now."""
     with transaction.atomic():
-        if _locked(Reindex.objects.filter(pk=reindex.pk, status=Reindex.Status.RUNNING)) is None:
+        current = _locked(Reindex.objects.filter(pk=reindex.pk, status=Reindex.Status.RUNNING))
+        if current is None:
             return False
-        _enlist(reindex)
-    return not _uncovered(reindex).exists() and _switch(reindex)
+        _enlist(current)
+    return not _uncovered(current).exists() and _switch(current.pk)
 
 
 def tidy() -> None:
@@ -226,27 +227,27 @@ def _uncovered(reindex: Reindex) -> QuerySet[Document]:
 
 
 @transaction.atomic
-def _switch(reindex: Reindex) -> bool:
-    reindex_now = _locked(Reindex.objects.filter(pk=reindex.pk, status=Reindex.Status.RUNNING))
-    if reindex_now is None:
+def _switch(reindex_id: int) -> bool:
+    reindex = _locked(Reindex.objects.filter(pk=reindex_id, status=Reindex.Status.RUNNING))
+    if reindex is None:
         return False
-    _lock(reindex_now.items.order_by("pk"))
-    _lock(Document.objects.filter(workspace=reindex_now.workspace_id).order_by("pk"))
-    # Not only `no_key`: this waits for documents that are being added, whose key points here.
-    workspace = Workspace.objects.select_for_update().get(pk=reindex_now.workspace_id)
-    if _uncovered(reindex_now).exists():  # something came between
+    _lock(reindex.items.order_by("pk"))
+    _lock(Document.objects.filter(workspace=reindex.workspace_id).order_by("pk"))
+    # This one waits for documents that are being added, too: their foreign key holds the row.
+    workspace = Workspace.objects.select_for_update().get(pk=reindex.workspace_id)
+    if _uncovered(reindex).exists():  # something came between
         return False
-    _take_over_counts(reindex_now)
+    _take_over_counts(reindex)
     _send_back(workspace)
     for name in INDEX_SETTINGS:
-        setattr(workspace, name, getattr(reindex_now, name))
-    workspace.index_number = reindex_now.number
+        setattr(workspace, name, getattr(reindex, name))
+    workspace.index_number = reindex.number
     workspace.chunk_count = _findable(workspace).aggregate(all=Sum("chunk_count", default=0))["all"]
     workspace.save(update_fields=[*INDEX_SETTINGS, "index_number", "chunk_count", "updated_at"])
-    reindex_now.items.all().delete()
-    reindex_now.status, reindex_now.ended_at = Reindex.Status.DONE, timezone.now()
-    reindex_now.save(update_fields=["status", "ended_at"])
-    record(reindex_now.created_by, "reindex.done", workspace.name, id=str(workspace.pk))
+    reindex.items.all().delete()
+    reindex.status, reindex.ended_at = Reindex.Status.DONE, timezone.now()
+    reindex.save(update_fields=["status", "ended_at"])
+    record(reindex.created_by, "reindex.done", workspace.name, id=str(workspace.pk))
     return True
 
 
