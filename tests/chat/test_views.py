@@ -315,7 +315,7 @@ def _passage(answer: Answer) -> str:
 
 def test_a_passage_is_highlighted_where_it_stands(page: Callable[..., str], cited: Answer) -> None:
     html = page(_passage(cited), x_requested_with="fetch")
-    assert f"free. <mark data-mark>{CITED}</mark> Ask in room" in html
+    assert f"free. <mark>{CITED}</mark> Ask in room" in html
     assert "Fees › Late payment, page 3" in html
     assert "<html" not in html
 
