@@ -73,6 +73,12 @@ class ShownAnswer:
         return self.answer.grounding not in (Answer.Grounding.NOTHING_RELEVANT, Answer.Grounding.EMPTY)
 
     @property
+    def came_to_nothing(self) -> bool:
+        """It failed, or has no words although a model was asked: there is nothing to judge or to go on with."""
+        failed = self.answer.status == Answer.Status.FAILED
+        return failed or (not self.answer.text and self.was_model_asked)
+
+    @property
     def was_cut(self) -> bool:
         """It ended because it was as long as the asker allowed."""
         return bool(self.answer.trace.get("finish_reason") == "length")
