@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from accounts import moments
 
-from .models import Answer, Session
+from .models import Answer, AnswerRating, Session
 from .states import PeriodFilter, StateOfAnswer
 
 ONE_SESSION = "turn__session__id__exact"  # the list's parameter for the answers of one session
@@ -89,6 +89,43 @@ class AnswerAdmin(_ReadOnly):
 
 def _seconds(start: datetime, end: datetime | None) -> str:
     return f"{(end - start).total_seconds():.1f} s" if end else "–"
+
+
+@admin.register(AnswerRating)
+class AnswerRatingAdmin(_ReadOnly):
+    """What people thought of answers, in their own words: they are told that operators read it."""
+
+    list_display = ("rated", "by", "thumb", "comment", "model", "workspace", "grounding")
+    list_filter = ("is_good", ("updated_at", admin.DateFieldListFilter), "answer__endpoint_name")
+    list_select_related = ("user", "answer__turn__workspace")
+    search_fields = ("comment", "user__username", "answer__endpoint_name")
+    show_facets = admin.ShowFacets.ALWAYS
+    fields = ("rated", "by", "thumb", "comment", "model", "workspace", "grounding")
+
+    @admin.display(ordering="updated_at")
+    def rated(self, rating: AnswerRating) -> str:
+        return moments.shown(rating.updated_at)
+
+    @admin.display(ordering="user__username")
+    def by(self, rating: AnswerRating) -> str:
+        return str(rating.user)
+
+    @admin.display(description="rating", ordering="is_good")
+    def thumb(self, rating: AnswerRating) -> str:
+        tone, word = ("well", "Good") if rating.is_good else ("failing", "Bad")
+        return format_html('<span class="state {}">{}</span>', tone, word)
+
+    @admin.display(ordering="answer__endpoint_name")
+    def model(self, rating: AnswerRating) -> str:
+        return rating.answer.endpoint_name
+
+    @admin.display(ordering="answer__turn__workspace__name")
+    def workspace(self, rating: AnswerRating) -> str:
+        return str(rating.answer.turn.workspace or "–")
+
+    @admin.display(ordering="answer__grounding")
+    def grounding(self, rating: AnswerRating) -> str:
+        return rating.answer.get_grounding_display()
 
 
 @admin.register(Session)

@@ -16,9 +16,17 @@ from rest_framework.response import Response
 from accounts.api_keys import is_good
 from accounts.rest import ApiView
 
-from . import log, sse, turns
+from . import log, ratings, sse, turns
 from .models import Answer, Session, Turn
-from .serializers import AnswerSerializer, NewTurn, SessionSerializer, SessionWithTurns, TurnSerializer
+from .serializers import (
+    AnswerSerializer,
+    NewTurn,
+    NewVersion,
+    RatingSerializer,
+    SessionSerializer,
+    SessionWithTurns,
+    TurnSerializer,
+)
 
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -132,6 +140,65 @@ class StopAnswer(ApiView):
     def post(self, request: Request, answer_id: UUID) -> Response:
         turns.stop(self.user, answer_id)
         return Response(_as_it_stands(turns.answer_for(self.user, answer_id)), status=202)
+
+
+class RegenerateAnswer(ApiView):
+    @extend_schema(
+        summary="Answer again",
+        description="Another answer to the same turn, of the same model or another one; the old one is kept. "
+        "It needs a question that has its answer already: one still being written is refused. The same "
+        "message id again is the same version: 200 instead of 201.",
+        tags=["sessions"],
+        parameters=[_IDEMPOTENCY_KEY],
+        request=NewVersion,
+        responses={201: AnswerSerializer, 200: AnswerSerializer},
+    )
+    def post(self, request: Request, answer_id: UUID) -> Response:
+        turns.answer_for(self.user, answer_id)
+        asked = self.read(request, NewVersion)
+        message_id, said = _message_id(request, asked), asked.get("model_kwargs")
+        try:
+            [endpoint] = turns.models_named(asked.get("model_name", "")) or [None]
+            parameters = turns.Parameters(**said) if said else None
+            again = turns.Again(answer_id, message_id, endpoint, parameters)
+            answer, is_new = turns.regenerate(self.user, again)
+        except turns.Refused as refusal:
+            raise ParseError(str(refusal)) from refusal
+        return Response(_as_it_stands(answer), status=201 if is_new else 200)
+
+
+class ContinueWithAnswer(ApiView):
+    @extend_schema(
+        summary="Go on with an answer",
+        description="Later turns of the session build on it, instead of the other answers to its turn.",
+        tags=["sessions"],
+        request=None,
+        responses=AnswerSerializer,
+    )
+    def post(self, request: Request, answer_id: UUID) -> Response:
+        try:
+            turns.go_on_with(self.user, answer_id)
+        except turns.Refused as refusal:
+            raise ParseError(str(refusal)) from refusal
+        return Response(_as_it_stands(turns.answer_for(self.user, answer_id)))
+
+
+class RateAnswer(ApiView):
+    serializer_class = RatingSerializer
+
+    @extend_schema(summary="Rate an answer", tags=["sessions"])
+    def put(self, request: Request, answer_id: UUID) -> Response:
+        turns.answer_for(self.user, answer_id)
+        try:
+            rating = ratings.rate(self.user, answer_id, **self.read(request, RatingSerializer))
+        except turns.Refused as refusal:
+            raise ParseError(str(refusal)) from refusal
+        return Response(RatingSerializer(rating).data)
+
+    @extend_schema(summary="Withdraw a rating", tags=["sessions"], responses={204: None})
+    def delete(self, request: Request, answer_id: UUID) -> Response:
+        ratings.withdraw(self.user, answer_id)
+        return Response(status=204)
 
 
 def _as_it_stands(answer: Answer) -> Any:

@@ -148,7 +148,7 @@ def _asked(user: User, asked: Request, message_id: str) -> Reply:
         raise Problem(str(refusal)) from refusal
     except Http404 as error:
         raise Problem(str(error), 404) from error
-    [answer] = turn.just_recorded or turn.answers.all()
+    [answer] = turn.first_answers()
     return Reply(answer.pk, asked.model, chosen.workspace.name if chosen.workspace else "", asked.stream)
 
 

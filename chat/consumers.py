@@ -7,7 +7,7 @@ the pace of the socket; the answer itself is written by a runner and does not ca
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 from uuid import UUID
@@ -22,11 +22,13 @@ from accounts.models import User
 from . import frames, log, turns
 from .hub import cancelled
 from .identity import Login, SignedOut, login_of, renewed
+from .models import Answer, Turn
 from .presence import presence
 from .threads import patiently
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+D = TypeVar("D")
 
 FOLLOWED_MOST = 32  # answers at once on one socket
 SIGNED_OUT = 4401  # the close code
@@ -77,7 +79,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _act(self, frame: frames.Frame) -> None:
         match frame:
             case frames.Run(data=data):
-                await self._run(data)
+                await self._begin(_submitted, data)
+            case frames.Regenerate(data=data):
+                await self._begin(_regenerated, data)
             case frames.Follow(data=data):
                 await self._as_user(turns.answer_for, data.answer_id)
                 self._follow(data.answer_id, data.after_seq)
@@ -86,8 +90,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case frames.Ack():
                 pass  # nothing is kept for it: the log holds all, and whoever comes back says from where
 
-    async def _run(self, data: frames.RunData) -> None:
-        accepted = await self._as_user(_submitted, data)
+    async def _begin(self, record: Callable[[User, D], dict[str, Any]], data: D) -> None:
+        accepted = await self._as_user(record, data)
         await self._say("accepted", accepted)
         for answer in accepted["answers"]:
             if UUID(answer["answerId"]) not in self._following:
@@ -160,23 +164,34 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 def _submitted(user: User, data: frames.RunData) -> dict[str, Any]:
     """Record a question. Returns what the client is told."""
-    chosen = data.model_kwargs
     ask = turns.Ask(
         session_id=data.session_id,
         message_id=data.message_id,
         text=data.text,
         workspace_id=data.workspace_id,
         endpoints=turns.models_named(data.model_name, data.model_names, data.provider),
-        parameters=turns.Parameters(chosen.max_tokens, chosen.temperature, chosen.top_p, chosen.streaming),
+        parameters=_parameters(data.model_kwargs),
     )
     turn = turns.submit(user, ask)
-    answers = [
-        {"answerId": str(each.pk), "model": each.endpoint_name}
-        for each in turn.just_recorded or turn.answers.all()
-    ]
+    return _accepted(turn.message_id, turn, turn.first_answers())
+
+
+def _regenerated(user: User, data: frames.RegenerateData) -> dict[str, Any]:
+    """Record a wish for another version. Returns what the client is told."""
+    [endpoint] = turns.models_named(data.model_name, provider=data.provider) or [None]
+    parameters = _parameters(data.model_kwargs) if data.model_kwargs else None
+    answer, _ = turns.regenerate(user, turns.Again(data.answer_id, data.message_id, endpoint, parameters))
+    return _accepted(data.message_id, answer.turn, [answer]) | {"replaces": str(data.answer_id)}
+
+
+def _parameters(chosen: frames.ModelKwargs) -> turns.Parameters:
+    return turns.Parameters(chosen.max_tokens, chosen.temperature, chosen.top_p, chosen.streaming)
+
+
+def _accepted(message_id: str, turn: Turn, answers: Sequence[Answer]) -> dict[str, Any]:
     return {
-        "messageId": turn.message_id,
+        "messageId": message_id,
         "sessionId": str(turn.session_id),
         "turnId": str(turn.pk),
-        "answers": answers,
+        "answers": [{"answerId": str(each.pk), "model": each.endpoint_name} for each in answers],
     }

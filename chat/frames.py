@@ -51,6 +51,14 @@ class RunData(_Part):
     message_id: str
 
 
+class RegenerateData(_Part):
+    answer_id: UUID
+    message_id: str
+    model_name: str = ""  # empty: the model it had
+    provider: str = ""
+    model_kwargs: ModelKwargs | None = None  # absent: those it had
+
+
 class FollowData(_Part):
     answer_id: UUID
     after_seq: Seq = 0
@@ -70,6 +78,11 @@ class Run(_Part):
     data: RunData
 
 
+class Regenerate(_Part):
+    action: Literal["regenerate"]
+    data: RegenerateData
+
+
 class Follow(_Part):
     action: Literal["follow"]
     data: FollowData
@@ -85,7 +98,7 @@ class Stop(_Part):
     data: StopData
 
 
-Frame = Run | Follow | Ack | Stop
+Frame = Run | Regenerate | Follow | Ack | Stop
 _FRAME: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="action")])
 
 

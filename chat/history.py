@@ -24,7 +24,7 @@ class Exchange:
     answer: str
 
 
-# Of each turn's answers the first with words in it: a stopped one counts, a failed one does not.
+# Of each turn's answers the one chosen last, else the newest in the first lane with words (Turn.goes_on_with).
 _BEFORE = """
     SELECT now.id, earlier.text, answer.text, answer.grounding
     FROM chat_turn AS now
@@ -36,7 +36,7 @@ _BEFORE = """
     LEFT JOIN LATERAL (
         SELECT text, grounding FROM chat_answer
         WHERE turn_id = earlier.id AND status IN ('finished', 'stopped') AND text <> ''
-        ORDER BY created_at LIMIT 1
+        ORDER BY chosen_at DESC NULLS LAST, lane, created_at DESC LIMIT 1
     ) AS answer ON true
     WHERE now.id = ANY(%s)
     ORDER BY earlier.created_at

@@ -56,6 +56,19 @@ class Turn(models.Model):
     def __str__(self) -> str:
         return f"{self.session_id}: {self.message_id}"
 
+    def first_answers(self) -> Sequence["Answer"]:
+        """Return the answers that were asked for with the turn, one for each lane."""
+        return self.just_recorded or [each for each in self.answers.all() if each.message_id is None]
+
+    def goes_on_with(self) -> "Answer | None":
+        """Return the answer that later turns build on, as chat.history finds it: chosen last, else the
+        newest in the first lane that has words."""
+        with_words = [each for each in self.answers.all() if each.has_words]
+        chosen = [each for each in with_words if each.chosen_at]
+        if chosen:
+            return max(chosen, key=lambda answer: answer.chosen_at)
+        return max(with_words, key=lambda answer: (-answer.lane, answer.created_at), default=None)
+
 
 class Answer(models.Model):
     """What one model replied to a turn. Its log is the truth; `text` is filled when it ends."""
@@ -81,6 +94,11 @@ class Answer(models.Model):
     turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="answers")
     endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.SET_NULL, related_name="+")
     endpoint_name = models.CharField(max_length=80)  # outlives the endpoint
+    # Models answer side by side in lanes; regenerating an answer puts another version into its lane.
+    lane = models.PositiveSmallIntegerField(default=0, db_default=0)  # from 0, from the left
+    # Of a version: made by the client that asked for it. Null: it was asked for with the turn.
+    message_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - "" would not be unique
+    chosen_at = models.DateTimeField(null=True)  # to go on with; the one chosen last counts
     parameters = models.JSONField(default=dict)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     grounding = models.CharField(max_length=20, choices=Grounding, default=Grounding.NONE)
@@ -102,7 +120,14 @@ class Answer(models.Model):
     has_compact_log = models.BooleanField(default=False)  # chat.compaction
 
     class Meta:
-        ordering = ("created_at",)
+        ordering = ("lane", "created_at")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["turn", "message_id"],
+                name="one_version_per_message_id",
+                condition=models.Q(message_id__isnull=False),
+            )
+        ]
         indexes = [
             models.Index(
                 fields=["status", "lease_until"],
@@ -122,6 +147,11 @@ class Answer(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.status in self.ENDED
+
+    @property
+    def has_words(self) -> bool:
+        """The conversation can go on with it: a stopped one counts, a failed one does not."""
+        return bool(self.text) and self.status in (self.Status.FINISHED, self.Status.STOPPED)
 
 
 class AnswerEvent(models.Model):
@@ -161,3 +191,21 @@ class AnswerPassage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.answer_id} [{self.number}]"
+
+
+class AnswerRating(models.Model):
+    """What a user thought of an answer. Operators read it; evaluations may."""
+
+    answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="ratings")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    is_good = models.BooleanField()
+    comment = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-updated_at",)
+        constraints = [models.UniqueConstraint(fields=["answer", "user"], name="one_rating_per_user")]
+
+    def __str__(self) -> str:
+        return f"{self.answer_id}: {'good' if self.is_good else 'bad'}"

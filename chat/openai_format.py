@@ -68,16 +68,16 @@ class Problem(Exception):
 # --- requests ------------------------------------------------------------------------------------
 
 
-class _TextPart(BaseModel):
+class TextPart(BaseModel):
     type: Literal["text"]
     text: str
 
 
-class _Message(BaseModel):
+class Message(BaseModel):
     """Clients send back what they got, with fields of later versions: those are passed over."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[_TextPart] | None = None
+    content: str | list[TextPart] | None = None
 
     @property
     def text(self) -> str:
@@ -86,7 +86,7 @@ class _Message(BaseModel):
         return "\n".join(part.text for part in self.content or ())
 
 
-class _StreamOptions(BaseModel):
+class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
@@ -94,9 +94,9 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field(max_length=200)
-    messages: list[_Message]
+    messages: list[Message]
     stream: bool = False
-    stream_options: _StreamOptions = _StreamOptions()
+    stream_options: StreamOptions = StreamOptions()
     max_tokens: int = _OURS.max_tokens
     max_completion_tokens: int | None = None  # its newer name
     temperature: float = _OURS.temperature
@@ -140,7 +140,7 @@ def _not_understood(error: ValidationError) -> Problem:
     return Problem(f"{place}: {first['msg']}"[:300], param=place[:80])
 
 
-def conversation(messages: Sequence[_Message]) -> tuple[Preface, str]:
+def conversation(messages: Sequence[Message]) -> tuple[Preface, str]:
     """Return what was said before, and the question: the user's words at the end. Raises Problem."""
     instructions = [each.text for each in messages if each.role in ("system", "developer")]
     rest = [each for each in messages if each.role in ("user", "assistant")]

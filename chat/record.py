@@ -49,6 +49,25 @@ def record(session: Session, turn: Turn, answers: Sequence[Answer]) -> bool:
     return is_recorded
 
 
+_RECORD_VERSION = """
+    WITH answer AS (
+        {answer} ON CONFLICT (turn_id, message_id) WHERE message_id IS NOT NULL DO NOTHING RETURNING id
+    ), begun AS (
+        {begun}
+    )
+    SELECT id FROM answer
+"""
+
+
+def record_version(answer: Answer) -> bool:
+    """Record another answer to a turn. False: its message id has one already."""
+    sql, values = _insert([answer], "(VALUES (1)) AS one")
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD_VERSION.format(answer=sql, begun=BEGUN), values)
+        answer._state.adding = cursor.fetchone() is None
+    return not answer._state.adding
+
+
 def _insert(rows: Sequence[models.Model], source: str) -> tuple[str, list[Any]]:
     """Return the INSERT of these rows for each row of `source`, and their values."""
     meta = rows[0]._meta

@@ -3,6 +3,7 @@ from rest_framework import serializers
 from accounts.rest import CamelCase
 
 from .models import Answer
+from .ratings import COMMENT_MOST_CHARACTERS
 from .turns import MODELS_MOST
 
 
@@ -31,6 +32,9 @@ class CitationSerializer(CamelCase):
 class AnswerSerializer(CamelCase):
     id = serializers.UUIDField()
     model = serializers.CharField(source="endpoint_name")
+    lane = serializers.IntegerField(
+        help_text="From 0: models answer side by side. A lane holds an answer and its later versions."
+    )
     status = serializers.ChoiceField(Answer.Status.choices)
     grounding = serializers.ChoiceField(Answer.Grounding.choices)
     text = serializers.CharField(help_text="Complete once the status is finished, stopped or failed.")
@@ -42,6 +46,11 @@ class AnswerSerializer(CamelCase):
     created_at = serializers.DateTimeField()
     first_token_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
+    chosen_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="The conversation goes on with the answer chosen last; if none was, with the newest in the "
+        "first lane that has words.",
+    )
 
 
 class ModelKwargs(CamelCase):
@@ -69,6 +78,27 @@ class NewTurn(CamelCase):
         help_text="Instead: several, side by side. Each gives an answer of its own, with its own cost and stop.",
     )
     model_kwargs = ModelKwargs(required=False)
+
+
+class NewVersion(CamelCase):
+    message_id = serializers.CharField(
+        required=False, help_text="A new one for each version; the Idempotency-Key header says the same."
+    )
+    model_name = serializers.CharField(
+        required=False, allow_blank=True, help_text="A chat model's name or id; absent: the one it had."
+    )
+    model_kwargs = ModelKwargs(required=False, help_text="Absent: those it had.")
+
+
+class RatingSerializer(CamelCase):
+    is_good = serializers.BooleanField()
+    comment = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=COMMENT_MOST_CHARACTERS,
+        help_text="Why. Operators read it.",
+    )
+    updated_at = serializers.DateTimeField(read_only=True)
 
 
 class TurnSerializer(CamelCase):

@@ -1,28 +1,29 @@
 """What a page shows of sessions, turns, answers and passages: read in a constant number of queries."""
 
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from documents.blocks import Block, blocks
+from documents.media_types import MARKDOWN
 from documents.models import Section
+from documents.reading import without_headings
 from workspaces.access import workspaces_for
 from workspaces.models import Role, Workspace
 
-from .models import Answer, AnswerEvent, AnswerPassage, Session, Turn
+from .models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
 from .render import Citation, cited_numbers, render
 
 EXCERPT_CHARACTERS = 320
 CONTEXT_CHARACTERS = 1600  # of a passage's section, shown before it and after it
-_OWN_HEADINGS = re.compile(r"\A(?:#{1,6}[ \t][^\n]*\n+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class ShownAnswer:
     search_error: str  # in words, when the search failed and the model answered without it
     may_search: bool  # the asker still sees the workspace
     may_add: bool  # and adds documents to it
+    goes_on: bool  # later turns build on it
+    rating: AnswerRating | None  # the asker's
 
     @property
     def cited(self) -> list[ShownPassage]:
@@ -70,42 +73,78 @@ class ShownAnswer:
         return self.answer.grounding not in (Answer.Grounding.NOTHING_RELEVANT, Answer.Grounding.EMPTY)
 
     @property
+    def came_to_nothing(self) -> bool:
+        """It failed, or has no words although a model was asked: there is nothing to judge or to go on with."""
+        failed = self.answer.status == Answer.Status.FAILED
+        return failed or (not self.answer.text and self.was_model_asked)
+
+    @property
     def was_cut(self) -> bool:
         """It ended because it was as long as the asker allowed."""
         return bool(self.answer.trace.get("finish_reason") == "length")
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """An answer with its versions, in the order they were made."""
+
+    versions: tuple[ShownAnswer, ...]
+
+    @property
+    def front(self) -> ShownAnswer:
+        """The version on top: the one chosen last, else the newest."""
+        chosen = [each for each in self.versions if each.answer.chosen_at]
+        if chosen:
+            return max(chosen, key=lambda shown: shown.answer.chosen_at)
+        return self.versions[-1]
+
+    @property
+    def number(self) -> int:
+        """Of the version on top, from 1."""
+        return self.versions.index(self.front) + 1
+
+
+@dataclass(frozen=True, slots=True)
 class ShownTurn:
     turn: Turn
-    answers: tuple[ShownAnswer, ...]
+    lanes: tuple[Lane, ...]
+
+    @property
+    def has_choice(self) -> bool:
+        return sum(len(lane.versions) for lane in self.lanes) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class InContext:
-    """A passage within the text around it."""
+    """A passage within the text around it, laid out, with the passage marked."""
 
-    before: str
-    passage: str
-    after: str
+    blocks: list[Block]
+    is_markdown: bool
     is_cut_before: bool
     is_cut_after: bool
 
 
-_ANSWERS = Prefetch("answers", Answer.objects.prefetch_related("passages"))
+def _answers_for(user: User) -> QuerySet[Answer]:
+    own = Prefetch("ratings", AnswerRating.objects.filter(user=user))
+    return Answer.objects.prefetch_related("passages", own)
 
 
 def shown_turns(user: User, session: Session) -> list[ShownTurn]:
     """Return a session's turns in order, with all that is shown of them."""
-    turns = list(session.turns.select_related("workspace").prefetch_related(_ANSWERS))
-    around = _Around.of(user, [answer for turn in turns for answer in turn.answers.all()])
-    return [
-        ShownTurn(turn, tuple(_shown(each, turn, around) for each in turn.answers.all())) for turn in turns
-    ]
+    answers = Prefetch("answers", _answers_for(user))
+    turns = list(session.turns.select_related("workspace").prefetch_related(answers))
+    around = _Around.of(user, turns, [answer for turn in turns for answer in turn.answers.all()])
+    return [ShownTurn(turn, tuple(_lanes(turn, around))) for turn in turns]
+
+
+def _lanes(turn: Turn, around: "_Around") -> Iterator[Lane]:
+    for _, versions in groupby(turn.answers.all(), key=lambda answer: answer.lane):
+        yield Lane(tuple(_shown(each, turn, around) for each in versions))
 
 
 def shown_answer(user: User, answer: Answer) -> ShownAnswer:
-    return _shown(answer, answer.turn, _Around.of(user, [answer]))
+    prefetch_related_objects([answer], Prefetch("ratings", AnswerRating.objects.filter(user=user)))
+    return _shown(answer, answer.turn, _Around.of(user, [answer.turn], [answer]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +154,10 @@ class _Around:
     sees: Collection[UUID]  # workspaces
     edits: Collection[UUID]
     search_errors: Mapping[UUID, str]
+    going_on: Collection[UUID]  # answers
 
     @classmethod
-    def of(cls, user: User, answers: Sequence[Answer]) -> "_Around":
+    def of(cls, user: User, turns: Sequence[Turn], answers: Sequence[Answer]) -> "_Around":
         sees, edits = (
             set(workspaces_for(user, role).values_list("pk", flat=True))
             for role in (Role.VIEWER, Role.EDITOR)
@@ -125,7 +165,8 @@ class _Around:
         degraded = [each.pk for each in answers if each.grounding == Answer.Grounding.DEGRADED]
         told = AnswerEvent.objects.filter(answer__in=degraded, kind="sources").order_by("seq")
         errors = {id: data.get("error", "") for id, data in told.values_list("answer", "data")}
-        return cls(sees, edits, errors)
+        going_on = {found.pk for turn in turns if (found := turn.goes_on_with())}
+        return cls(sees, edits, errors, going_on)
 
 
 def _shown(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
@@ -141,6 +182,8 @@ def _shown(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
         search_error=around.search_errors.get(answer.pk, ""),
         may_search=turn.workspace_id in around.sees,
         may_add=turn.workspace_id in around.edits,
+        goes_on=answer.pk in around.going_on,
+        rating=next(iter(answer.ratings.all()), None),
     )
 
 
@@ -170,22 +213,41 @@ def in_context(user: User, passage: AnswerPassage) -> InContext | None:
     A document that changed since the answer may hold other words at the same offsets: then nothing is
     highlighted rather than the wrong sentence.
     """
-    section = Section.objects.filter(
-        document=passage.document_id,
-        position=passage.section,
-        document__workspace__in=workspaces_for(user),
-    ).first()
+    section = (
+        Section.objects.select_related("document")
+        .filter(
+            document=passage.document_id,
+            position=passage.section,
+            document__workspace__in=workspaces_for(user),
+        )
+        .first()
+    )
     if section is None or section.text[passage.start : passage.end] != passage.text:
         return None
-    begin, finish = max(0, passage.start - CONTEXT_CHARACTERS), passage.end + CONTEXT_CHARACTERS
-    before = section.text[begin : passage.start]
+    text, headings = section.text, _end_of_headings(section, passage)
+    begin, finish = passage.start - CONTEXT_CHARACTERS, passage.end + CONTEXT_CHARACTERS
+    # At the border of a line, if there is one, so that no row of a table is cut.
+    begin = headings if begin <= headings else text.find("\n", begin, passage.start) + 1 or begin
+    finish = len(text) if finish >= len(text) else max(text.rfind("\n", passage.end, finish), 0) or finish
+    mark = (passage.start - begin, passage.end - begin)
+    is_markdown = section.document.media_type == MARKDOWN.name
     return InContext(
-        before if begin else _OWN_HEADINGS.sub("", before),  # they stand above, as its place
-        passage.text,
-        section.text[passage.end : finish],
-        is_cut_before=begin > 0,
-        is_cut_after=finish < len(section.text),
+        blocks(text[begin:finish], 0, mark, is_markdown=is_markdown),
+        is_markdown,
+        is_cut_before=begin > headings,
+        is_cut_after=finish < len(text),
     )
+
+
+def as_stored(passage: AnswerPassage) -> list[Block]:
+    """Return the passage as it stood in the prompt, laid out; nothing is known of the text around it."""
+    return blocks(without_headings(passage.text, passage.title_path), 0, (0, 0), is_markdown=True)
+
+
+def _end_of_headings(section: Section, passage: AnswerPassage) -> int:
+    """Return where the text begins after its own headings, which stand above it as its place."""
+    end = len(section.text) - len(without_headings(section.text, section.title_path))
+    return end if end < passage.end else 0
 
 
 # --- the list of sessions ------------------------------------------------------------------------

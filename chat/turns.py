@@ -25,10 +25,11 @@ from .answer import Parameters as Parameters
 from .events import Event, storable
 from .models import Answer, Session, Turn
 from .preface import Preface
-from .record import record
+from .record import record, record_version
 
 TITLE_CHARACTERS = 80
 MODELS_MOST = 4  # side by side
+ANSWERS_MOST = 40  # of one turn, versions among them
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -67,6 +68,46 @@ def submit(user: User, ask: Ask) -> Turn:
     if turn.text != storable(ask.text):
         raise Refused("This message id was used for another text before: send it with a new one.")
     return turn
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A wish for another version of an answer, as a client sends it."""
+
+    answer_id: UUID
+    message_id: str  # made by the client, a new one for each version
+    endpoint: Endpoint | None = None  # None: the model it had
+    parameters: Parameters | None = None  # None: those it had
+
+
+def regenerate(user: User, again: Again) -> tuple[Answer, bool]:
+    """Return the new version of an answer, and whether it was recorded now: a resend finds the one there is.
+
+    It stands in the lane of the old one, which is kept. If the conversation goes on with that lane, then
+    with the new version, as soon as it has words. Raises Refused, and Http404 for an answer of others.
+    """
+    _check_message_id(again.message_id)
+    old = answer_for(user, again.answer_id)
+    versions = Answer.objects.filter(turn=old.turn_id, message_id=again.message_id)
+    if found := versions.first():
+        return found, False
+    new = _version(old, again)
+    with transaction.atomic():
+        if not record_version(new):
+            return versions.get(), False
+        sessions_for(user).filter(pk=old.turn.session_id).update(updated_at=new.created_at)
+        transaction.on_commit(runner.wake)
+    return new, True
+
+
+def go_on_with(user: User, answer_id: UUID) -> None:
+    """Have later turns build on this answer instead of the others to its turn. Raises Refused."""
+    answer = answer_for(user, answer_id)
+    if not answer.has_words:
+        raise Refused(
+            "The conversation goes on with an answer that has ended and has words: choose another one."
+        )
+    Answer.objects.filter(pk=answer_id).update(chosen_at=timezone.now())
 
 
 def stop(user: User, answer_id: UUID) -> None:
@@ -139,8 +180,7 @@ def _named(name: str) -> Q:
 
 
 def _check(ask: Ask) -> None:
-    if not _MESSAGE_ID.fullmatch(ask.message_id):
-        raise Refused("A message id has 1 to 64 letters, digits and the signs . _ : - in it.")
+    _check_message_id(ask.message_id)
     if not storable(ask.text).strip():
         raise Refused("The question is empty: write something.")
     if len(ask.text) > settings.QUESTION_MAX_CHARACTERS:
@@ -150,6 +190,11 @@ def _check(ask: Ask) -> None:
         )
     _check_endpoints(ask.endpoints)
     _check_parameters(ask.parameters)
+
+
+def _check_message_id(message_id: str) -> None:
+    if not _MESSAGE_ID.fullmatch(message_id):
+        raise Refused("A message id has 1 to 64 letters, digits and the signs . _ : - in it.")
 
 
 def _check_endpoints(endpoints: Sequence[Endpoint]) -> None:
@@ -199,7 +244,11 @@ def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
     preface = ask.preface.as_json() if ask.preface else None
     session = Session(pk=session_id, user=user, title=_title(text), preface=preface)
     turn = Turn(session_id=session_id, message_id=ask.message_id, text=text, workspace=workspace)
-    answers = [_answer(turn, endpoint, ask.parameters) for endpoint in endpoints]
+    parameters = asdict(ask.parameters)
+    answers = [
+        Answer(turn=turn, lane=lane, endpoint=each, endpoint_name=each.name, parameters=parameters)
+        for lane, each in enumerate(endpoints)
+    ]
     if not record(session, turn, answers):
         return None
     transaction.on_commit(runner.wake)
@@ -207,8 +256,27 @@ def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
     return turn
 
 
-def _answer(turn: Turn, endpoint: Endpoint, parameters: Parameters) -> Answer:
-    return Answer(turn=turn, endpoint=endpoint, endpoint_name=endpoint.name, parameters=asdict(parameters))
+def _version(old: Answer, again: Again) -> Answer:
+    """Return the answer to record in the lane of the old one. Raises Refused."""
+    endpoint, parameters = again.endpoint or old.endpoint, again.parameters or Parameters(**old.parameters)
+    if endpoint is None:
+        raise Refused(f"The model {old.endpoint_name} was removed: choose another one.")
+    _check_endpoints([endpoint])
+    _check_parameters(parameters)
+    if not old.has_ended:
+        raise Refused("This answer is still being written: wait for its end, or stop it first.")
+    if old.turn.answers.count() >= ANSWERS_MOST:
+        raise Refused(f"This question has {ANSWERS_MOST} answers already: ask it anew.")
+    going_on = old.turn.goes_on_with()
+    return Answer(
+        turn=old.turn,
+        lane=old.lane,
+        message_id=again.message_id,
+        endpoint=endpoint,
+        endpoint_name=endpoint.name,
+        parameters=asdict(parameters),
+        chosen_at=timezone.now() if going_on and going_on.lane == old.lane else None,
+    )
 
 
 def _title(question: str) -> str:

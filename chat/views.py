@@ -3,6 +3,7 @@
 Never from a cache: the back button would show a conversation without its last turns, or a part as a page.
 """
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Workspace
 
-from . import shown, turns
+from . import ratings, shown, turns
 from .models import Session, Turn
 
 SESSIONS_PER_PAGE = 60
@@ -33,11 +34,13 @@ SUGGESTED_DOCUMENTS = 3
 def chat(request: UserRequest) -> HttpResponse:
     """A new chat. `?workspace=` chooses one; the part that suggests documents is fetched on its own."""
     workspaces = workspaces_for(request.user)
-    chosen = _workspace_for_new_chat(request, workspaces)
+    last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
+    chosen = _workspace_for_new_chat(request, workspaces, last)
     context = {"suggestions": _newest_documents(chosen), "workspace": chosen}
     if request.htmx:
         return render(request, "chat/_suggestions.html", context)
-    return _page(request, None, workspaces, chosen, None, context)
+    # One model, even if the last question went to several: each costs.
+    return _page(request, None, workspaces, chosen, _models_of(last)[:1] if last else [], context)
 
 
 @never_cache
@@ -48,8 +51,12 @@ def session(request: UserRequest, session_id: UUID) -> HttpResponse:
     last = shown_turns[-1] if shown_turns else None
     workspaces = workspaces_for(request.user)
     chosen = next((each for each in workspaces if last and each.pk == last.turn.workspace_id), None)
-    endpoint = last.answers[-1].answer.endpoint if last and last.answers else None
-    return _page(request, found, workspaces, chosen, endpoint, {"turns": shown_turns})
+    models = _models_of(last.turn) if last else []
+    return _page(request, found, workspaces, chosen, models, {"turns": shown_turns})
+
+
+def _models_of(turn: Turn) -> list[UUID | None]:
+    return [each.endpoint_id for each in turn.first_answers()]
 
 
 def _page(
@@ -57,9 +64,10 @@ def _page(
     session: Session | None,
     workspaces: QuerySet[Workspace],
     workspace: Workspace | None,
-    endpoint: Endpoint | None,
+    models: Collection[UUID | None],
     context: dict[str, Any],
 ) -> HttpResponse:
+    """models: the endpoints to begin with, if they are still offered; else the default."""
     endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
     default = Endpoint.objects.default_chat() or next(iter(endpoints), None)
     context |= _listed(request, current=session) | {
@@ -67,18 +75,20 @@ def _page(
         "workspaces": workspaces,
         "workspace": workspace,
         "endpoints": endpoints,
-        "endpoint": endpoint if endpoint in endpoints else default,
+        "chosen_models": [each for each in endpoints if each.pk in models] or [default],
+        "models_most": turns.MODELS_MOST,
         "question_max": settings.QUESTION_MAX_CHARACTERS,
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
     }
     return render(request, "chat/chat.html", context)
 
 
-def _workspace_for_new_chat(request: UserRequest, workspaces: QuerySet[Workspace]) -> Workspace | None:
+def _workspace_for_new_chat(
+    request: UserRequest, workspaces: QuerySet[Workspace], last: Turn | None
+) -> Workspace | None:
     """The one in the address, else the one asked last, else the first that holds something."""
     if "workspace" in request.GET:
         return next((each for each in workspaces if str(each.pk) == request.GET["workspace"]), None)
-    last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
     if last:
         return next((each for each in workspaces if each.pk == last.workspace_id), None)
     return workspaces.order_by("-document_count", "name").first()
@@ -164,6 +174,34 @@ def answer(request: UserRequest, answer_id: UUID) -> HttpResponse:
     return render(request, "chat/_answer.html", {"shown": shown.shown_answer(request.user, found)})
 
 
+@require_POST
+def go_on(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Have the conversation go on with this answer."""
+    try:
+        turns.go_on_with(request.user, answer_id)
+    except turns.Refused as refusal:
+        return HttpResponse(str(refusal), status=400, content_type="text/plain")
+    return HttpResponse(status=204)
+
+
+@require_POST
+def rate(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Keep a thumb up or down, with its comment; neither withdraws it."""
+    turns.answer_for(request.user, answer_id)
+    thumb, comment = request.POST.get("thumb"), request.POST.get("comment", "")
+    try:
+        if thumb in ("up", "down"):
+            ratings.rate(request.user, answer_id, is_good=thumb == "up", comment=comment)
+        else:
+            ratings.withdraw(request.user, answer_id)
+    except turns.Refused as refusal:
+        return HttpResponse(str(refusal), status=400, content_type="text/plain")
+    found = turns.answer_for(request.user, answer_id)
+    is_asked_why = thumb == "down" and "comment" not in request.POST
+    context = {"shown": shown.shown_answer(request.user, found), "is_asked_why": is_asked_why}
+    return render(request, "chat/_rating.html", context)
+
+
 @never_cache
 @require_safe
 def why(request: UserRequest, answer_id: UUID) -> HttpResponse:
@@ -183,6 +221,7 @@ def passage(request: UserRequest, answer_id: UUID, number: int) -> HttpResponse:
     context = {
         "passage": chosen,
         "context": shown.in_context(request.user, chosen),
+        "stored": shown.as_stored(chosen),
         "place": shown.place(chosen),
         "shown": shown.shown_answer(request.user, found),
     }

@@ -14,6 +14,7 @@ from . import health
 
 _V1 = "api/v1/"
 _WORKSPACE = f"{_V1}workspaces/<uuid:workspace_id>"
+_ANSWER = f"{_V1}answers/<uuid:answer_id>"
 _DOCUMENTS = f"{_WORKSPACE}/documents"
 
 _docs = SpectacularSwaggerSplitView.as_view(
@@ -40,9 +41,12 @@ urlpatterns = [
     path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
     path(f"{_V1}sessions/<uuid:session_id>/turns", chat.Turns.as_view(), name="api-turns"),
-    path(f"{_V1}answers/<uuid:answer_id>", chat.OneAnswer.as_view(), name="api-answer"),
-    path(f"{_V1}answers/<uuid:answer_id>/events", chat.AnswerEvents.as_view(), name="api-answer-events"),
-    path(f"{_V1}answers/<uuid:answer_id>/stop", chat.StopAnswer.as_view(), name="api-answer-stop"),
+    path(_ANSWER, chat.OneAnswer.as_view(), name="api-answer"),
+    path(f"{_ANSWER}/events", chat.AnswerEvents.as_view(), name="api-answer-events"),
+    path(f"{_ANSWER}/stop", chat.StopAnswer.as_view(), name="api-answer-stop"),
+    path(f"{_ANSWER}/regenerate", chat.RegenerateAnswer.as_view(), name="api-answer-regenerate"),
+    path(f"{_ANSWER}/continue", chat.ContinueWithAnswer.as_view(), name="api-answer-continue"),
+    path(f"{_ANSWER}/rating", chat.RateAnswer.as_view(), name="api-answer-rating"),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[IsAuthenticated]), name="api-schema"),
     path("api/docs/", login_required(_docs), name="api-docs"),
 ]

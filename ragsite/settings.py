@@ -229,7 +229,13 @@ SPECTACULAR_SETTINGS = {
         "its name. Lists take `limit` and `offset`. What is not yours looks like what is not there: 404. "
         'Errors are `{"detail": "..."}`, or a list of sentences for each field.'
     ),
-    "TAGS": [{"name": n} for n in ("health", "models", "workspaces", "documents", "search", "sessions")],
+    "TAGS": [
+        {"name": n} for n in ("health", "models", "workspaces", "documents", "search", "sessions", "openai")
+    ],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "chat.openai_schema.add_openai",
+    ],
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

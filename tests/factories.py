@@ -120,3 +120,16 @@ def answer(
         blank = {"document_title": "A document", "section": 0, "start": 0, "end": 4, "text": "Text"}
         made.passages.create(number=number, **blank | passage)
     return made
+
+
+def answer_beside(other: Answer, **fields: Any) -> Answer:
+    """A finished answer to the same turn; in the same lane unless `lane` says another."""
+    ended = {"status": Answer.Status.FINISHED, "ended_at": timezone.now()}
+    return Answer.objects.create(
+        turn=other.turn, **{"endpoint_name": "a model", "lane": other.lane, **ended} | fields
+    )
+
+
+def version(of: Answer, **fields: Any) -> Answer:
+    """A later version of an answer."""
+    return answer_beside(of, **{"message_id": f"message-{next(_numbers)}"} | fields)

@@ -11,6 +11,7 @@ export class Composer {
     this.#restoreParameters();
     this.#connectField();
     this.#connectPickers();
+    this.#connectModels();
   }
 
   get isEmpty() {
@@ -40,14 +41,12 @@ export class Composer {
     this.#label(input);
   }
 
-  /** What goes with a question: { workspaceId, modelName, provider, metadata, modelKwargs }. */
+  /** What goes with a question: { workspaceId, modelNames, modelKwargs with metadata }. */
   choices() {
-    const model = this.form.querySelector("[name='model']:checked");
     const data = new FormData(this.form);
     return {
       workspaceId: data.get("workspace") || null,
-      modelName: model?.value ?? "",
-      provider: model?.dataset.provider ?? "",
+      modelNames: data.getAll("model"),
       modelKwargs: {
         streaming: data.has("streaming"),
         maxTokens: Number(data.get("maxTokens")),
@@ -103,13 +102,13 @@ export class Composer {
 
   #connectPickers() {
     this.form.addEventListener("change", (event) => {
-      if (event.target.matches("[name='workspace'], [name='model']")) this.#label(event.target);
+      if (event.target.matches("[name='workspace']")) this.#label(event.target);
       if (event.target.closest(".parameters")) this.#keepParameters();
     });
     // A choice by pointer or Enter closes its menu; arrow keys walk through it.
     this.form.addEventListener("click", (event) => {
       const isChoice = event.target.closest(".option") && event.detail > 0;
-      if (isChoice && event.target.matches("input")) this.#chosen();
+      if (isChoice && event.target.matches("input[type='radio']")) this.#chosen();
     });
     this.form.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !event.target.matches(".picker-menu input")) return;
@@ -127,6 +126,41 @@ export class Composer {
       }
       this.#keepParameters();
     });
+  }
+
+  // One model, or several side by side: then the same inputs are boxes instead of radio buttons.
+  #connectModels() {
+    const compare = this.form.querySelector("[data-compare]");
+    this.#showModels(compare);
+    this.form.addEventListener("change", ({ target }) => {
+      if (target === compare) this.#setComparing(compare.checked);
+      if (target.name === "model" && !this.#models(":checked").length) target.checked = true; // one at least
+      if (target === compare || target.name === "model") this.#showModels(compare);
+    });
+  }
+
+  #setComparing(isComparing) {
+    const [first] = this.#models(":checked");
+    for (const input of this.#models()) input.type = isComparing ? "checkbox" : "radio";
+    if (first) first.checked = true;
+  }
+
+  #showModels(compare) {
+    const chosen = this.#models(":checked");
+    const isFull = compare?.checked && chosen.length >= Number(compare.dataset.most);
+    for (const input of this.#models()) input.disabled = isFull && !input.checked;
+    if (!chosen.length) return;
+    this.#label(chosen[0]);
+    const picker = chosen[0].closest("[data-picker]");
+    const count = picker.querySelector("[data-picker-count]");
+    count.hidden = chosen.length === 1;
+    count.textContent = `+ ${chosen.length - 1}`;
+    const names = chosen.map((input) => input.dataset.label).join(", ");
+    picker.querySelector("summary").title = chosen.length > 1 ? `Models that answer: ${names}` : "Model that answers";
+  }
+
+  #models(which = "") {
+    return [...this.form.querySelectorAll(`[name='model']${which}`)];
   }
 
   #chosen() {

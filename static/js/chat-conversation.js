@@ -1,12 +1,14 @@
 // The turns on the page: questions on their way, answers being written, answers as the server shows them.
 
 import { LiveAnswer } from "./chat-answer.js";
+import { addLanes, addVersion, bringToFront, markGoesOn, name, refresh, removeVersion } from "./chat-lanes.js";
 
 export class Conversation {
   answers = new Map(); // id -> LiveAnswer, while it is written
   #pending = new Map(); // message id -> its turn's element, until it is accepted
+  #versions = new Map(); // message id -> the element of a version asked for, until it is accepted
 
-  /** on: { takeBack(messageId), ended(answerElement) } */
+  /** on: { retry(item), takeBack(item), ended(answerElement) } */
   constructor(root, on) {
     this.root = root;
     this.turns = root.querySelector("[data-turns]");
@@ -15,7 +17,7 @@ export class Conversation {
   }
 
   get isBusy() {
-    return this.answers.size > 0 || this.#pending.size > 0;
+    return this.answers.size > 0 || this.#pending.size > 0 || this.#versions.size > 0;
   }
 
   /** Show a question that the server has not accepted yet. */
@@ -26,39 +28,68 @@ export class Conversation {
     this.#pending.set(item.messageId, turn);
   }
 
+  /** Show a version of an answer that the server has not accepted yet. */
+  showPendingVersion({ messageId, answerId, modelLabel }) {
+    const old = this.#answer(answerId);
+    if (!old || this.#versions.has(messageId)) return;
+    this.#versions.set(messageId, addVersion(old, { answerId: "", model: modelLabel }));
+  }
+
   /** Say beneath the questions on their way why they wait. */
   notePending(words) {
     for (const turn of this.#pending.values()) note(turn, words);
+    for (const version of this.#versions.values()) version.querySelector("[data-status-text]").textContent = words;
   }
 
   /** The server has the question: its answers begin. */
   accept({ messageId, turnId, answers }, text) {
-    const turn = this.#pending.get(messageId) ?? this.#turn(turnId) ?? this.#newTurn(text);
+    const pending = this.#pending.get(messageId);
     this.#pending.delete(messageId);
+    const there = this.#turn(turnId);
+    if (there) return pending?.remove(); // it was recorded before this page was fetched
+    const turn = pending ?? this.#newTurn(text);
     turn.classList.remove("is-pending");
     turn.dataset.turn = turnId;
     note(turn, "");
-    for (const { answerId } of answers) {
-      if (!this.turns.querySelector(`[data-answer="${CSS.escape(answerId)}"]`)) this.#newAnswer(turn, answerId);
-    }
+    for (const answer of addLanes(turn, answers)) this.#follow(answer);
   }
 
-  /** The server refuses the question: say why, and offer it back. */
-  refuse(messageId, reason) {
-    const turn = this.#pending.get(messageId);
+  /** The server has the wish for another version: it begins. */
+  acceptVersion({ messageId, replaces, answers: [{ answerId, model }] }) {
+    const pending = this.#versions.get(messageId);
+    this.#versions.delete(messageId);
+    const there = this.#answer(answerId);
+    if (there) {
+      pending?.remove();
+      return bringToFront(there);
+    }
+    const old = this.#answer(replaces);
+    if (!pending && !old) return; // asked for in another tab, of an answer that is not here
+    const answer = pending ?? addVersion(old, { answerId, model });
+    answer.dataset.answer = answerId;
+    name(answer, model);
+    this.#follow(answer);
+  }
+
+  /** The server refuses the question: say why, and offer what to do. */
+  refuse(item, reason) {
+    this.#refuseVersion(item.messageId);
+    const turn = this.#pending.get(item.messageId);
     if (!turn) return false;
+    this.#pending.delete(item.messageId);
     turn.classList.add("is-refused");
-    const back = document.createElement("button");
-    back.type = "button";
-    back.className = "button is-small";
-    back.textContent = "Put it back";
-    back.addEventListener("click", () => {
+    const gone = (does) => () => {
       turn.remove();
-      this.on.takeBack(turn.querySelector("[data-question]").textContent);
-    });
-    this.#pending.delete(messageId);
-    note(turn, `Not sent: ${reason}`, back);
+      does(item);
+    };
+    note(turn, `Not sent: ${reason}`, button("Try again", gone(this.on.retry)), button("Put it back", gone(this.on.takeBack)));
     return true;
+  }
+
+  #refuseVersion(messageId) {
+    const version = this.#versions.get(messageId);
+    if (version) removeVersion(version);
+    this.#versions.delete(messageId);
   }
 
   /** Apply a batch of an answer's events. Return the seq to follow from again, if some are missing. */
@@ -89,7 +120,10 @@ export class Conversation {
     const shown = part.querySelector("[data-answer]");
     const restarted = answer.element.querySelector("[data-restarted]");
     if (!restarted.hidden) shown.prepend(restarted);
+    shown.hidden = answer.element.hidden; // somebody may look at another version
     answer.element.replaceWith(shown);
+    refresh(shown.closest("[data-lane]"));
+    if (shown.hasAttribute("data-goes-on")) markGoesOn(shown);
     window.htmx.process(shown);
     this.answers.delete(answer.id);
     this.on.ended(shown);
@@ -109,17 +143,22 @@ export class Conversation {
     return turn;
   }
 
-  #newAnswer(turn, answerId) {
-    const template = document.querySelector("[data-answer-template]");
-    const element = template.content.querySelector("[data-answer]").cloneNode(true);
-    element.dataset.answer = answerId;
-    turn.querySelector("[data-answers]").append(element);
-    this.#follow(element);
+  #answer(answerId) {
+    return this.turns.querySelector(`[data-answer="${CSS.escape(answerId)}"]`);
   }
 
   #follow(element) {
     this.answers.set(element.dataset.answer, new LiveAnswer(element));
   }
+}
+
+function button(words, does) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "button is-small";
+  made.textContent = words;
+  made.addEventListener("click", does);
+  return made;
 }
 
 function note(turn, words, ...more) {

@@ -1,7 +1,10 @@
 // Questions that the server has not accepted yet. They outlive the page, and go out with the id they
 // were born with, so that the server can tell a second sending from a second question.
 
-/** A question: { messageId, sessionId, tab, at, isQueued, text, workspaceId, modelName, ... } */
+/**
+ * A question: { messageId, sessionId, tab, at, isQueued, text, workspaceId, modelNames, modelKwargs, refusal }
+ * A wish for another version of an answer has answerId, modelName and modelLabel in place of a text.
+ */
 export class Outbox {
   #key;
   #kept = []; // what is known here, for browsers that refuse to store

@@ -1,10 +1,11 @@
 // The list of sessions: shown or hidden, renamed, pinned, deleted.
 
+import { openMenu } from "./chat-menu.js";
+
 const IS_PHONE = window.matchMedia("(width < 860px)");
 
 export class SessionList {
   #item = null; // the session whose menu is open
-  #opener = null;
 
   constructor(list) {
     this.list = list;
@@ -54,19 +55,12 @@ export class SessionList {
 
   #openMenu(button) {
     if (!button) return;
-    this.#opener = button;
     this.#item = button.closest("[data-session-item]");
     this.menu.querySelector("[data-pin-label]").textContent = this.#item.dataset.pinned === "true" ? "Unpin" : "Pin";
-    this.menu.showPopover();
-    const at = button.getBoundingClientRect();
-    const { offsetWidth: width, offsetHeight: height } = this.menu;
-    this.menu.style.left = `${Math.max(8, Math.min(at.left, innerWidth - width - 8))}px`;
-    this.menu.style.top = `${at.bottom + height > innerHeight ? at.top - height : at.bottom + 4}px`;
-    this.menu.querySelector("button").focus();
+    openMenu(this.menu, button);
   }
 
   #connectMenu() {
-    this.menu.addEventListener("keydown", (event) => this.#walkMenu(event));
     this.menu.querySelector("[data-pin-session]").addEventListener("click", () => {
       this.menu.hidePopover();
       this.#post("pin");
@@ -86,15 +80,6 @@ export class SessionList {
     for (const button of document.querySelectorAll("[data-close-dialog]")) {
       button.addEventListener("click", () => button.closest("dialog").close(""));
     }
-  }
-
-  #walkMenu(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape") this.#opener.focus();
-    if (!step) return;
-    event.preventDefault();
-    const buttons = [...this.menu.querySelectorAll("button")];
-    buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length).focus();
   }
 
   get #title() {

@@ -75,7 +75,7 @@ export class Sources {
 
   /** Bring the passage to the upper third of the panel. */
   #showMark() {
-    const mark = this.body.querySelector("[data-mark]");
+    const mark = this.body.querySelector("mark");
     if (!mark) return (this.body.scrollTop = 0);
     const top = mark.getBoundingClientRect().top - this.body.getBoundingClientRect().top;
     this.body.scrollTop += top - this.body.clientHeight / 4;

@@ -8,6 +8,8 @@ import { connectClipboard, copyAnswer } from "./chat-clipboard.js";
 import { Composer } from "./chat-composer.js";
 import { Conversation } from "./chat-conversation.js";
 import { Outbox, newId, tabId } from "./chat-outbox.js";
+import { connectLanes, countVersions, markGoesOn } from "./chat-lanes.js";
+import { openMenu } from "./chat-menu.js";
 import { Follower } from "./chat-scroll.js";
 import { SessionList } from "./chat-sessions.js";
 import { connectShortcuts } from "./chat-shortcuts.js";
@@ -33,7 +35,7 @@ const state = {
 
 const outbox = new Outbox(root.dataset.user);
 const tabs = new BroadcastChannel("ragsite.chat");
-const conversation = new Conversation(root, { takeBack: (text) => composer.offer(text), ended });
+const conversation = new Conversation(root, { retry, takeBack, ended });
 const follower = new Follower(find("scroller"), find("turns"), find("jump"));
 const sessions = new SessionList(document.querySelector("[data-session-list]"));
 const sources = new Sources(
@@ -61,17 +63,45 @@ function dispatch(item) {
   item.sessionId ??= state.sessionId;
   outbox.put(item);
   state.sent.set(item.messageId, item);
-  conversation.showPending(item);
-  follower.jump();
+  if (item.answerId) conversation.showPendingVersion(item);
+  else {
+    conversation.showPending(item);
+    follower.jump();
+  }
   send(item);
 }
 
 function send(item) {
-  const { messageId, sessionId, text, workspaceId, modelName, provider } = item;
+  const { messageId, sessionId, answerId, text, workspaceId, modelName, modelNames } = item;
   const { metadata, ...modelKwargs } = item.modelKwargs; // what is shown is the page's business
-  const run = { modelName, provider, sessionId, workspaceId, modelKwargs, text, mode: "chain", messageId };
-  if (!socket.send("run", run)) return;
+  const isSent = answerId
+    ? socket.send("regenerate", { answerId, messageId, modelName, modelKwargs })
+    : socket.send("run", { modelNames, sessionId, workspaceId, modelKwargs, text, mode: "chain", messageId });
+  if (!isSent) return;
   setTimeout(() => state.sent.has(messageId) && socket.isOpen && socket.reopen(), ACCEPT_WAIT_MS);
+}
+
+/** Ask for another version of an answer; without a model, of the one it had. */
+function regenerate(answer, model = answer.dataset.model, modelLabel = answer.dataset.modelName) {
+  const answerId = answer.dataset.answer;
+  // The same wish in two tabs, or clicked twice, has the same id: it is one version.
+  const messageId = `${answerId}.${countVersions(answer)}.${model.slice(0, 8)}`;
+  if (state.sent.has(messageId)) return;
+  const modelName = model === answer.dataset.model ? "" : model;
+  const { modelKwargs } = composer.choices();
+  const common = { messageId, sessionId: state.sessionId, tab: state.tab, at: Date.now(), modelKwargs };
+  dispatch({ ...common, answerId, modelName, modelLabel });
+  show();
+}
+
+function retry(item) {
+  dispatch({ ...item, refusal: undefined });
+  show();
+}
+
+function takeBack(item) {
+  outbox.remove(item.messageId);
+  composer.offer(item.text);
 }
 
 function sendNext() {
@@ -123,7 +153,10 @@ function accepted(data) {
   outbox.remove(data.messageId);
   if (!item) return;
   if (item.isOrphan) toast("A question you asked earlier was sent.");
-  else {
+  else if (data.replaces) {
+    conversation.acceptVersion(data);
+    tabs.postMessage(data);
+  } else {
     enterSession(data.sessionId, item.text);
     conversation.accept(data, item.text);
     tabs.postMessage({ ...data, text: item.text });
@@ -149,10 +182,15 @@ function happened({ answerId, events }) {
   if (events.length) socket.send("ack", { answerId, seq: events.at(-1).seq });
 }
 
+/** A question that was refused stays here until somebody decides what becomes of it. */
 function refused({ message, messageId }) {
+  const item = state.sent.get(messageId);
   state.sent.delete(messageId);
-  if (messageId) outbox.remove(messageId);
-  if (!messageId || !conversation.refuse(messageId, message)) toast(message);
+  if (item && conversation.refuse(item, message)) outbox.put({ ...item, refusal: message });
+  else {
+    if (messageId) outbox.remove(messageId);
+    toast(message);
+  }
   show();
 }
 
@@ -161,7 +199,7 @@ function ended(answer) {
   if (isWanted) for (const fold of answer.querySelectorAll("[data-why]")) fold.open = true;
   const text = answer.querySelector("[data-text]")?.textContent ?? "";
   const ending = answer.querySelector(".notice, .ending")?.innerText ?? "";
-  find("announcer").textContent = `Answer: ${ending} ${text}`.replace(/\s+/g, " ").slice(0, 3000);
+  find("announcer").textContent = `Answer of ${answer.dataset.modelName}: ${ending} ${text}`.replace(/\s+/g, " ").slice(0, 3000);
   sendNext();
 }
 
@@ -169,7 +207,8 @@ function ended(answer) {
 
 tabs.onmessage = ({ data }) => {
   if (data.sessionId !== state.sessionId) return;
-  conversation.accept(data, data.text);
+  if (data.replaces) conversation.acceptVersion(data);
+  else conversation.accept(data, data.text);
   for (const { answerId } of data.answers) follow(answerId, 0);
   show();
 };
@@ -186,7 +225,10 @@ function restore() {
     const isHere = item.sessionId ? item.sessionId === state.sessionId : !state.sessionId && item.tab === state.tab;
     if (!isHere) continue;
     if (item.isQueued) state.queue.push(item);
-    else dispatch(item);
+    else if (item.refusal) {
+      conversation.showPending(item);
+      conversation.refuse(item, item.refusal);
+    } else dispatch(item);
   }
 }
 
@@ -194,7 +236,7 @@ function restore() {
 function adoptOrphans() {
   for (const item of outbox.all()) {
     const isOurs = state.sent.has(item.messageId) || state.queue.some((each) => each.messageId === item.messageId);
-    if (isOurs || item.isQueued || Date.now() - item.at < ORPHAN_AFTER_MS) continue;
+    if (isOurs || item.isQueued || item.refusal || Date.now() - item.at < ORPHAN_AFTER_MS) continue;
     state.sent.set(item.messageId, { ...item, isOrphan: true });
     send(item);
   }
@@ -254,12 +296,42 @@ function showButtons() {
 // --- buttons and keys -----------------------------------------------------------------------------
 
 find("stop").addEventListener("click", stop);
+connectLanes(root);
+
+const modelMenu = document.querySelector("[data-model-menu]");
+let regenerated = null; // the answer whose menu is open
+
+modelMenu.addEventListener("click", (event) => {
+  const chosen = event.target.closest("[data-model]");
+  if (!chosen) return;
+  modelMenu.hidePopover();
+  regenerate(regenerated, chosen.dataset.model, chosen.textContent.trim());
+});
+
+async function goOnWith(answer) {
+  const response = await fetch(`/answers/${answer.dataset.answer}/continue/`, {
+    method: "POST",
+    headers: JSON.parse(document.body.getAttribute("hx-headers")),
+  }).catch(() => null);
+  if (!response?.ok) return toast("This could not be kept just now. Try again.");
+  markGoesOn(answer);
+  toast("The conversation goes on from this answer.");
+}
 
 root.addEventListener("click", (event) => {
   const again = event.target.closest("[data-ask-again]");
   if (again) {
     if (again.hasAttribute("data-without-workspace")) composer.chooseWorkspace("");
     composer.offer(again.closest("[data-turn]").querySelector("[data-question]").textContent);
+  }
+  const answer = event.target.closest("[data-answer]");
+  const has = (name) => event.target.closest(`[data-${name}]`);
+  if (has("regenerate")) regenerate(answer);
+  if (has("go-on")) goOnWith(answer);
+  if (has("stop-one")) socket.send("stop", { answerId: answer.dataset.answer });
+  if (has("regenerate-with")) {
+    regenerated = answer;
+    openMenu(modelMenu, has("regenerate-with"));
   }
   const suggestion = event.target.closest("[data-suggest]");
   if (suggestion) composer.text = suggestion.dataset.suggest;
@@ -277,7 +349,7 @@ connectShortcuts({
   "/": () => composer.focus(),
   k: () => sessions.go(-1),
   j: () => sessions.go(1),
-  c: () => copyAnswer([...root.querySelectorAll("[data-answer]")].at(-1)),
+  c: () => copyAnswer([...root.querySelectorAll("[data-answer]:not([hidden])")].at(-1)),
   s: () => sources.toggle(),
   b: () => sessions.toggle(),
   "?": showShortcuts,

@@ -9,8 +9,9 @@ import pytest
 
 from accounts.api_keys import issue, revoke
 from chat import sse
-from chat.models import Answer, Turn
+from chat.models import Answer, AnswerRating, Turn
 from chat.threads import in_thread
+from models_registry.models import Endpoint
 from tests import factories
 from tests.chat.serving import served
 from tests.fakes.openai_server import UNGROUNDED, Behaviour
@@ -114,6 +115,63 @@ def test_what_cannot_be_asked_is_refused_in_words(program, session, model, field
     assert reply.status_code in (400, 404)
     assert word in json.dumps(reply.json()[where])
     assert not Turn.objects.exists()
+
+
+@pytest.fixture
+def answer(session, model):
+    endpoint = Endpoint.objects.get(name="small")
+    return factories.answer(session, text="Old words.", endpoint=endpoint, parameters={"max_tokens": 9})
+
+
+def test_an_answer_is_regenerated_once_for_each_key(program, answer):
+    address = f"answers/{answer.pk}/regenerate"
+    first, again = (program("POST", address, {"messageId": "v-1"}) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert (first.json()["model"], first.json()["status"], first.json()["lane"]) == ("small", "queued", 0)
+    factories.chat_endpoint(name="quotes")
+    other = program(
+        "POST", address, {"messageId": "v-2", "modelName": "quotes", "modelKwargs": {"maxTokens": 5}}
+    )
+    assert other.json()["model"] == "quotes"
+    assert Answer.objects.get(message_id="v-2").parameters["max_tokens"] == 5
+    turn = program("GET", f"sessions/{answer.turn.session_id}").json()["turns"][0]
+    assert [each["text"] for each in turn["answers"]] == ["Old words.", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "word"),
+    [
+        ({}, "messageId", "Make an id"),
+        ({"messageId": "a b"}, "detail", "message id"),
+        ({"messageId": "v", "modelName": "huge"}, "detail", "no chat model 'huge'"),
+        ({"messageId": "v", "text": "x"}, "text", "Unknown field"),
+    ],
+)
+def test_a_version_that_cannot_be_asked_for_is_refused_in_words(program, answer, body, where, word):
+    reply = program("POST", f"answers/{answer.pk}/regenerate", body)
+    assert reply.status_code == 400
+    assert word in json.dumps(reply.json()[where])
+
+
+def test_the_conversation_goes_on_with_the_answer_that_is_named(program, answer):
+    reply = program("POST", f"answers/{answer.pk}/continue")
+    assert reply.status_code == 200
+    assert reply.json()["chosenAt"]
+    Answer.objects.update(status="failed")
+    refused = program("POST", f"answers/{answer.pk}/continue")
+    assert (refused.status_code, "has words" in refused.json()["detail"]) == (400, True)
+
+
+def test_an_answer_is_rated_and_the_rating_withdrawn(program, answer):
+    address = f"answers/{answer.pk}/rating"
+    reply = program("PUT", address, {"isGood": False, "comment": "Wrong page."})
+    assert (reply.status_code, reply.json()["isGood"], reply.json()["comment"]) == (200, False, "Wrong page.")
+    assert program("PUT", address, {"comment": "?"}).status_code == 400
+    assert program("DELETE", address).status_code == 204
+    assert not AnswerRating.objects.exists()
+    Answer.objects.update(status="running")
+    assert "when it has ended" in program("PUT", address, {"isGood": True}).json()["detail"]
 
 
 def test_a_message_without_an_id_is_refused_and_told_why(program, session, model):

@@ -1,10 +1,13 @@
 """The whole web process under the server it is made for."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 
 from ragsite.asgi import application
 
@@ -21,3 +24,19 @@ async def served() -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
+
+
+@contextmanager
+def served_in_thread() -> Iterator[str]:
+    """The same for tests that are not async, with the static files: yield its address."""
+    files_too = ASGIStaticFilesHandler(application)
+    server = uvicorn.Server(uvicorn.Config(files_too, port=0, lifespan="on", log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while thread.is_alive() and not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(15)

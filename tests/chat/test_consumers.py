@@ -140,6 +140,44 @@ async def test_several_models_answer_side_by_side(cookie, endpoint, model):
     assert len(model.chats) == 2
 
 
+async def test_another_version_comes_as_events_once_however_often_it_is_asked_for(cookie, endpoint, model):
+    async with Runner(), connected(cookie) as socket, connected(cookie) as other:
+        await socket.say(run())
+        accepted = (await socket.hear())["data"]
+        await answered(socket)
+        old = accepted["answers"][0]["answerId"]
+        again = {
+            "action": "regenerate",
+            "data": {"answerId": old, "messageId": "v-1", "modelKwargs": {"maxTokens": 9}},
+        }
+        for each in (socket, other):
+            await each.say(again)
+            said = (await each.hear())["data"]
+            events = await answered(each)
+    new = await in_thread(lambda: Answer.objects.get(message_id="v-1"))()
+    assert said == {
+        "messageId": "v-1",
+        "sessionId": accepted["sessionId"],
+        "turnId": accepted["turnId"],
+        "answers": [{"answerId": str(new.pk), "model": endpoint.name}],
+        "replaces": old,
+    }
+    assert text_of(events) == new.text == UNGROUNDED
+    assert new.parameters["max_tokens"] == 9
+    assert len(model.chats) == 2
+
+
+async def test_a_version_that_is_refused_says_why_and_which(cookie, ask):
+    answer = await in_thread(lambda: ask().answers.get())()
+    frame = {"action": "regenerate", "data": {"answerId": str(answer.pk), "messageId": "v-1"}}
+    async with connected(cookie) as socket:
+        error = await error_of(socket, frame)
+        assert "still being written" in error["message"]
+        assert error["messageId"] == "v-1"
+        frame["data"]["modelName"] = "nobody"
+        assert "nobody" in (await error_of(socket, frame))["message"]
+
+
 async def test_five_models_side_by_side_are_too_many(cookie, endpoint):
     async with connected(cookie) as socket:
         error = await error_of(socket, run(modelNames=["a", "b", "c", "d", "e"]))
@@ -238,6 +276,8 @@ async def test_a_page_follows_a_bounded_number_of_answers(cookie, ask, monkeypat
         ('{"action": "run", "data": {"text": "x", "messageId": "m", "sessionId": "7"}}', "data.sessionId"),
         ('{"action": "follow", "data": {"answerId": "7"}}', "data.answerId"),
         ('{"action": "stop", "data": {}}', "data.answerId"),
+        ('{"action": "regenerate", "data": {"answerId": "7", "messageId": "m"}}', "data.answerId"),
+        ('{"action": "regenerate", "data": {"messageId": "m"}}', "data.answerId"),
         ("[" * 100_000, "no JSON"),
         (json.dumps("x" * 300_000), "longer than"),
     ],
@@ -281,8 +321,8 @@ async def test_answers_and_sessions_of_others_are_not_there(ask):
     answer = await in_thread(turn.answers.get)()
     stranger = await in_thread(lambda: cookie_of(factories.operator()))()
     async with connected(stranger) as socket:
-        for action in ("follow", "stop"):
-            error = await error_of(socket, {"action": action, "data": {"answerId": str(answer.pk)}})
+        for action, more in (("follow", {}), ("stop", {}), ("regenerate", {"messageId": "v-1"})):
+            error = await error_of(socket, {"action": action, "data": {"answerId": str(answer.pk)} | more})
             assert error["message"] == "There is no such answer."
         error = await error_of(socket, run(sessionId=str(turn.session_id)))
         assert error["message"] == "There is no such session."

@@ -8,10 +8,11 @@ import pytest
 from django.db import connection
 from django.http import Http404
 
-from chat import turns
+from chat import ratings, turns
+from chat.history import history_before
 from chat.log import last_seqs
 from chat.models import Answer, AnswerEvent, Session, Turn
-from chat.turns import Parameters, Refused
+from chat.turns import Again, Parameters, Refused
 from models_registry.models import Endpoint
 from tests import factories
 
@@ -230,6 +231,10 @@ def test_others_see_stop_and_delete_nothing(ask):
     for door, id in [
         (turns.answer_for, turn.answers.get().pk),
         (turns.stop, turn.answers.get().pk),
+        (turns.go_on_with, turn.answers.get().pk),
+        (lambda user, id: turns.regenerate(user, Again(id, "v-1")), turn.answers.get().pk),
+        (lambda user, id: ratings.rate(user, id, is_good=True), turn.answers.get().pk),
+        (ratings.withdraw, turn.answers.get().pk),
         (turns.session_for, turn.session_id),
         (turns.delete, turn.session_id),
     ]:
@@ -243,3 +248,173 @@ def test_deleting_a_session_deletes_its_turns_answers_and_logs(ask, asker):
     turns.delete(asker, ask().session_id)
     assert not Turn.objects.exists()
     assert not AnswerEvent.objects.exists()
+
+
+# --- versions of an answer -----------------------------------------------------------------------
+
+
+def ended(answer, text="words", status=Answer.Status.FINISHED):
+    Answer.objects.filter(pk=answer.pk).update(status=status, text=text)
+    return answer
+
+
+@pytest.fixture
+def first(ask):
+    """An answer that has ended."""
+    return ended(ask(parameters=Parameters(max_tokens=7)).answers.get())
+
+
+def test_a_version_is_asked_of_the_same_model_with_the_same_parameters(asker, first, endpoint):
+    other = factories.chat_endpoint()
+    new, is_new = turns.regenerate(asker, Again(first.pk, "v-1"))
+    assert is_new
+    assert (new.turn, new.lane, new.endpoint, new.parameters) == (first.turn, 0, endpoint, first.parameters)
+    assert new.events.get().kind == "queued"
+    changed, _ = turns.regenerate(asker, Again(first.pk, "v-2", other, Parameters(max_tokens=9)))
+    assert (changed.endpoint, changed.endpoint_name, changed.parameters["max_tokens"]) == (
+        other,
+        other.name,
+        9,
+    )
+    first.refresh_from_db()
+    assert first.text == "words"
+
+
+def test_a_version_asked_for_again_is_the_same_whatever_became_of_the_answer(asker, first):
+    new, _ = turns.regenerate(asker, Again(first.pk, "v-1"))
+    assert turns.regenerate(asker, Again(first.pk, "v-1")) == (new, False)
+    Answer.objects.filter(pk=first.pk).update(status=Answer.Status.RUNNING)
+    assert turns.regenerate(asker, Again(first.pk, "v-1")) == (new, False)
+
+
+@threaded
+def test_one_version_asked_for_five_times_at_once_is_made_once(asker, first):
+    results = at_once(*[lambda: turns.regenerate(asker, Again(first.pk, "v-1"))] * 5)
+    assert len({answer for answer, _ in results}) == 1
+    assert sorted(is_new for _, is_new in results) == [False] * 4 + [True]
+    assert AnswerEvent.objects.exclude(answer=first).count() == 1
+
+
+def test_a_question_sent_again_after_a_version_was_made_finds_its_first_answers(ask, asker):
+    turn = ask(message_id="m-1")
+    first = ended(turn.answers.get())
+    turns.regenerate(asker, Again(first.pk, "v-1"))
+    assert list(ask(message_id="m-1").first_answers()) == [first]
+
+
+def test_a_version_moves_its_session_up(asker, first):
+    before = first.turn.session.updated_at
+    turns.regenerate(asker, Again(first.pk, "v-1"))
+    assert Session.objects.get().updated_at > before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda first: Answer.objects.update(status=Answer.Status.RUNNING), "still being written"),
+        (lambda first: Endpoint.objects.update(is_enabled=False), "not offered any more"),
+        (lambda first: Endpoint.objects.all().delete(), "was removed: choose another"),
+    ],
+    ids=["running", "switched-off", "removed"],
+)
+def test_a_version_that_cannot_be_made_is_refused(asker, first, change, words):
+    change(first)
+    with pytest.raises(Refused, match=words):
+        turns.regenerate(asker, Again(first.pk, "v-1"))
+    assert Answer.objects.count() == 1
+
+
+def test_a_turn_has_only_so_many_answers(asker, first, monkeypatch):
+    monkeypatch.setattr(turns, "ANSWERS_MOST", 2)
+    turns.regenerate(asker, Again(first.pk, "v-1"))
+    with pytest.raises(Refused, match="2 answers already"):
+        turns.regenerate(asker, Again(first.pk, "v-2"))
+
+
+# --- what the conversation goes on with ----------------------------------------------------------
+
+
+@pytest.fixture
+def side_by_side(ask):
+    """A turn with two answers that have ended."""
+    turn = ask(endpoints=[factories.chat_endpoint() for _ in range(2)])
+    for lane, answer in enumerate(turn.answers.all()):
+        ended(answer, f"lane {lane}")
+    return turn
+
+
+def going_on(turn):
+    """What the page says, after looking that the prompt says the same."""
+    turn = Turn.objects.get(pk=turn.pk)
+    found = turn.goes_on_with()
+    [exchange] = history_before(turn.session.turns.create(message_id=uuid4().hex, text="next"))[:1]
+    assert exchange.answer == (found.text if found else "")
+    return exchange.answer
+
+
+def test_the_first_lane_with_words_goes_on(side_by_side):
+    assert going_on(side_by_side) == "lane 0"
+    ended(side_by_side.answers.first(), "half", Answer.Status.FAILED)
+    assert going_on(side_by_side) == "lane 1"
+
+
+def test_the_answer_chosen_last_goes_on(side_by_side, asker):
+    first, second = side_by_side.answers.all()
+    for chosen in (second, first, second):
+        turns.go_on_with(asker, chosen.pk)
+        chosen.refresh_from_db()
+        assert going_on(side_by_side) == chosen.text
+
+
+@pytest.mark.parametrize("status", [Answer.Status.RUNNING, Answer.Status.FAILED])
+def test_an_answer_without_words_to_build_on_is_not_chosen(side_by_side, asker, status):
+    answer = ended(side_by_side.answers.first(), "words", status)
+    with pytest.raises(Refused, match="has ended and has words"):
+        turns.go_on_with(asker, answer.pk)
+
+
+def test_a_new_version_goes_on_as_soon_as_it_has_words(first, asker):
+    new, _ = turns.regenerate(asker, Again(first.pk, "v-1"))
+    assert going_on(first.turn) == "words"
+    ended(new, "new words")
+    assert going_on(first.turn) == "new words"
+
+
+def test_a_version_made_after_another_was_chosen_goes_on_unless_it_fails(first, asker):
+    second = ended(turns.regenerate(asker, Again(first.pk, "v-1"))[0], "second")
+    turns.go_on_with(asker, first.pk)
+    assert going_on(first.turn) == "words"
+    third = ended(turns.regenerate(asker, Again(second.pk, "v-2"))[0], "third")
+    assert going_on(first.turn) == "third"
+    ended(third, "third", Answer.Status.FAILED)
+    assert going_on(first.turn) == "words"
+
+
+def test_a_new_version_in_another_lane_changes_nothing(side_by_side, asker):
+    first, second = side_by_side.answers.all()
+    turns.go_on_with(asker, second.pk)
+    ended(turns.regenerate(asker, Again(first.pk, "v-1"))[0], "new")
+    assert going_on(side_by_side) == "lane 1"
+
+
+# --- ratings -------------------------------------------------------------------------------------
+
+
+def test_a_rating_takes_the_place_of_the_one_before_and_can_be_withdrawn(first, asker):
+    ratings.rate(asker, first.pk, is_good=True)
+    ratings.rate(asker, first.pk, is_good=False, comment="  It says nothing.\0 ")
+    assert first.ratings.values_list("user", "is_good", "comment").get() == (
+        asker.pk,
+        False,
+        "It says nothing.",
+    )
+    ratings.withdraw(asker, first.pk)
+    assert not first.ratings.exists()
+
+
+def test_what_cannot_be_rated_is_refused(first, asker):
+    with pytest.raises(Refused, match="2,000 characters"):
+        ratings.rate(asker, first.pk, is_good=True, comment="x" * 2001)
+    Answer.objects.update(status=Answer.Status.RUNNING)
+    with pytest.raises(Refused, match="when it has ended"):
+        ratings.rate(asker, first.pk, is_good=True)

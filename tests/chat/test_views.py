@@ -282,12 +282,15 @@ def test_what_is_cited_stands_before_what_was_only_read(page: Callable[..., str]
     assert html.index("Cited.pdf") < html.index("1 more read, not cited") < html.index("Read.pdf")
 
 
-@pytest.mark.parametrize("name", ["answer", "answer-why", "answer-passage"])
+@pytest.mark.parametrize(
+    "name", ["answer", "answer-why", "answer-passage", "answer-continue", "answer-rating"]
+)
 def test_answers_of_others_are_not_there(client: Client, ada: User, name: str) -> None:
     client.force_login(ada)
     theirs = factories.answer(factories.session(factories.user()), passages=[{}])
     number = [1] if name == "answer-passage" else []
-    assert client.get(reverse(name, args=[theirs.pk, *number])).status_code == 404
+    ask = client.post if name in ("answer-continue", "answer-rating") else client.get
+    assert ask(reverse(name, args=[theirs.pk, *number])).status_code == 404
 
 
 TEXT = "# Late payment\n\nThe first reminder is free. The second costs 12 euros. Ask in room 204."
@@ -315,7 +318,7 @@ def _passage(answer: Answer) -> str:
 
 def test_a_passage_is_highlighted_where_it_stands(page: Callable[..., str], cited: Answer) -> None:
     html = page(_passage(cited), x_requested_with="fetch")
-    assert f"free. <mark data-mark>{CITED}</mark> Ask in room" in html
+    assert f"free. <mark>{CITED}</mark> Ask in room" in html
     assert "Fees › Late payment, page 3" in html
     assert "<html" not in html
 
@@ -400,6 +403,104 @@ def test_the_trace_is_told_in_words(page: Callable[..., str], cited: Answer) -> 
 def test_an_answer_from_before_there_were_traces_is_shown(page: Callable[..., str], cited: Answer) -> None:
     assert "Why these passages?" not in page(reverse("answer", args=[cited.pk]))
     assert "Fees.pdf" in page(reverse("answer-why", args=[cited.pk]))
+
+
+def test_a_passage_is_laid_out_as_its_document_is(
+    page: Callable[..., str], cited: Answer, handbook: Workspace
+) -> None:
+    text = (
+        "# Fees\n\n- the **first** is free\n- the second is not\n\n| When | Fee |\n|---|---|\n| late | 12 |\n"
+    )
+    document = factories.document(handbook, title="Fees.md", media_type="text/markdown")
+    factories.section(document, text, title_path=["Fees"])
+    cited.passages.update(
+        document=document, section=0, start=0, end=len(text), text=text, title_path=["Fees"]
+    )
+    shown = page(_passage(cited), x_requested_with="fetch")
+    document.delete()
+    for html, mark in ((shown, "<mark>"), (page(_passage(cited), x_requested_with="fetch"), "")):
+        flat = re.sub(r"</?mark>", "", html)
+        assert "the <strong>first</strong> is free" in flat
+        assert re.search(r'<td dir="auto">12\s*</td>', flat)
+        assert "# Fees" not in flat
+        assert "**" not in flat
+        assert mark in html
+
+
+# --- lanes, versions, ratings --------------------------------------------------------------------
+
+
+@pytest.fixture
+def versions(ada: User) -> tuple[Answer, Answer]:
+    """An answer and a newer version of it."""
+    first = factories.answer(factories.session(ada), text="Old words", endpoint_name="Alpha")
+    return first, factories.version(first, text="New words", endpoint_name="Beta")
+
+
+def _front(page: str) -> list[str]:
+    """Return the models whose answers are in front, one for each lane."""
+    sections = re.findall(r"<section[^>]*>", page)
+    shown = [each for each in sections if 'class="answer"' in each and " hidden" not in each]
+    return [name[1] for each in shown if (name := re.search(r'data-model-name="([^"]+)"', each))]
+
+
+def test_the_newest_version_is_in_front_and_the_older_is_kept(
+    page: Callable[..., str], versions: tuple[Answer, Answer]
+) -> None:
+    html = page(_address(versions[0].turn.session))
+    assert _front(html) == ["Beta"]
+    assert "2 / 2" in html
+    assert "Old words" in html
+
+
+def test_the_version_that_was_chosen_is_in_front(
+    client: Client, page: Callable[..., str], versions: tuple[Answer, Answer]
+) -> None:
+    assert client.post(reverse("answer-continue", args=[versions[0].pk])).status_code == 204
+    html = page(_address(versions[0].turn.session))
+    assert _front(html) == ["Alpha"]
+    assert "1 / 2" in html
+    assert html.count("data-goes-on") == 1
+
+
+def test_an_answer_that_has_no_words_is_not_chosen(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    failed = factories.answer(factories.session(ada), status="failed")
+    response = client.post(reverse("answer-continue", args=[failed.pk]))
+    assert (response.status_code, b"has words" in response.content) == (400, True)
+
+
+def test_models_side_by_side_have_a_lane_each(page: Callable[..., str], ada: User) -> None:
+    alpha, beta = (factories.chat_endpoint(name=name) for name in ("Alpha", "Beta"))
+    first = factories.answer(factories.session(ada), text="a", endpoint=alpha, endpoint_name="Alpha")
+    second = factories.answer_beside(first, lane=1, text="b", endpoint=beta, endpoint_name="Beta")
+    factories.version(second, text="c", endpoint_name="Gamma")
+    html = page(_address(first.turn.session))
+    assert _front(html) == ["Alpha", "Gamma"]
+    assert 'data-lanes="2"' in html
+    chosen = re.findall(r'<input type="checkbox"\s+name="model"[^>]*data-label="(\w+)" checked', html)
+    assert chosen == ["Alpha", "Beta"]
+
+
+def test_a_thumb_is_kept_with_its_reason_and_withdrawn(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    answer = factories.answer(factories.session(ada), text="words")
+    address = reverse("answer-rating", args=[answer.pk])
+    part = client.post(address, {"thumb": "down"}).content.decode()
+    assert "What was wrong or missing?" in part
+    assert " open>" in part
+    client.post(address, {"thumb": "down", "comment": "<b>Wrong</b> page"})
+    html = client.get(reverse("answer", args=[answer.pk])).content.decode()
+    assert "&lt;b&gt;Wrong&lt;/b&gt; page" in html
+    client.post(address, {"thumb": ""})
+    assert not answer.ratings.exists()
+    assert client.post(address, {"thumb": "up", "comment": "x" * 2001}).status_code == 400
+
+
+def test_who_did_not_ask_sees_no_rating_of_it(page: Callable[..., str], ada: User) -> None:
+    answer = factories.answer(factories.session(ada), text="words")
+    answer.ratings.create(user=factories.user(), is_good=False, comment="Theirs")
+    assert "Theirs" not in page(_address(answer.turn.session))
 
 
 # --- the list of sessions ------------------------------------------------------------------------

@@ -33,6 +33,10 @@ def answer(*, ago=timedelta(0), waited_s=None, **fields):
     return made
 
 
+def rated(answer, **fields):
+    return answer.ratings.create(user=answer.turn.session.user, **fields)
+
+
 def figure(client, panel, label):
     found = {each.title: each for each in client.get(INDEX).context["panels"]}[panel]
     return next(each for each in found.figures if label in each.label)
@@ -171,14 +175,33 @@ def test_a_workspace_keeps_in_the_admin_what_its_chunks_were_made_with(operator,
 
 
 @pytest.mark.parametrize(
-    "name", ["chat_answer", "chat_session", "documents_document", "workspaces_workspace"]
+    "name",
+    [
+        "chat_answer",
+        "chat_answerrating",
+        "chat_session",
+        "documents_document",
+        "workspaces_workspace",
+    ],
 )
 def test_a_list_takes_as_many_queries_for_ten_as_for_one(operator, name, django_assert_max_num_queries):
     for _ in range(10):
-        answer()
+        rated(answer(), is_good=True)
         factories.document(factories.workspace())
     with django_assert_max_num_queries(14):
         operator.get(reverse(f"admin:{name}_changelist"))
+
+
+def test_ratings_are_read_with_what_they_are_about_but_not_what_was_said(operator):
+    bad = rated(answer(text="a secret"), is_good=False, comment="The wrong <page>.")
+    rated(answer(), is_good=True, comment="Fine.")
+    address = reverse("admin:chat_answerrating_changelist")
+    page = operator.get(f"{address}?is_good__exact=0").content.decode()
+    assert "The wrong &lt;page&gt;." in page
+    assert "Fine." not in page
+    one = operator.get(reverse("admin:chat_answerrating_change", args=[bad.pk])).content.decode()
+    assert "The wrong &lt;page&gt;." in one
+    assert "secret" not in page + one
 
 
 def test_a_session_leads_to_its_answers(operator):

@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api_keys import issue
 from accounts.models import AuditEvent, User
-from chat.models import Answer, AnswerPassage, Session, Turn
+from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
 from documents.models import BatchEntry, Document, LedgerEntry
 from tests import factories
 from workspaces.models import Membership, Role
@@ -80,6 +80,7 @@ class World:
             answer=self.answer, number=1, document=self.document, document_title="t", section=0, start=0, end=4,
             text="some",
         )  # fmt: skip
+        self.rating = AnswerRating.objects.create(answer=self.answer, user=self.manager, is_good=True)
         self.key = issue(self.manager, "key")[0]
 
     def values(self) -> dict[str, Any]:
@@ -112,6 +113,6 @@ class World:
     def _row_of(self, model: type[Model]) -> Model:
         rows = (
             self.manager, self.key, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
-            self.document, self.session, self.answer,
+            self.document, self.session, self.answer, self.rating,
         )  # fmt: skip
         return next(row for row in rows if isinstance(row, model))

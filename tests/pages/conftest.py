@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from accounts.models import User
 from tests.fakes.openai_server import OpenAIServer, running_in_thread
@@ -41,8 +41,17 @@ def text_of(response: Any) -> str:
 
 
 @pytest.fixture
-def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """A tab of Chromium on the live site. Fails the test on any error of a script or of the CSP."""
+def site_url(live_server: Any) -> str:
+    """Where the site is: one without sockets, unless a test's module knows better."""
+    return str(live_server.url)
+
+
+@pytest.fixture
+def page(site_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A tab of Chromium on the live site; `page.context` opens more.
+
+    Fails the test on any error of a script or of the CSP.
+    """
     # Playwright keeps an event loop in this thread, which Django takes for async code.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     errors: list[str] = []
@@ -50,13 +59,18 @@ def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
         chromium = playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
         )
-        tab = chromium.new_page(base_url=live_server.url)
+        context = chromium.new_context(base_url=site_url)
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        context.on("console", lambda line: errors.append(line.text) if _is_error(line) else None)
+        tab = context.new_page()
         tab.set_default_timeout(10_000)
-        tab.on("pageerror", lambda error: errors.append(str(error)))
-        tab.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
         yield tab
         chromium.close()
     assert not errors
+
+
+def _is_error(line: ConsoleMessage) -> bool:
+    return line.type == "error" and "ERR_INTERNET_DISCONNECTED" not in line.text  # the test cut the line
 
 
 def log_in(page: Page, user: User) -> None:

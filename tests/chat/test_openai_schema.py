@@ -1,0 +1,54 @@
+"""What the OpenAPI document says of OpenAI's API is what is said there."""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from chat import openai_schema
+from chat.events import Logged
+from chat.openai_format import Problem, Reply, model, parsed
+
+PASSAGE = {"number": 1, "document_id": "d", "title": "t", "page": None, "text": "words", "section": 3}
+
+
+def paths():
+    return openai_schema.add_openai({"paths": {}, "components": {"schemas": {}}})["paths"]
+
+
+def examples(content):
+    return [each["value"] for each in content["application/json"]["examples"].values()]
+
+
+def test_replies_have_the_fields_that_are_described():
+    reply = Reply(uuid4(), "small", "", is_streamed=False)
+    for seq, (kind, data) in enumerate(
+        [
+            ("sources", {"grounding": "found", "passages": [PASSAGE]}),
+            ("delta", {"text": "Words."}),
+            ("finished", {"reason": "stop"}),
+        ],
+        1,
+    ):
+        reply.take(Logged(seq, kind, data))
+    openai_schema.Completion.model_validate(reply.whole(), strict=True)
+    openai_schema.Models.model_validate({"object": "list", "data": [model("small")]}, strict=True)
+    openai_schema.Error.model_validate(Problem("No.").as_json(), strict=True)
+
+
+def test_examples_are_what_they_are_examples_of():
+    asked = paths()["/v1/chat/completions"]["post"]
+    [question] = examples(asked["requestBody"]["content"])
+    assert parsed(json.dumps(question).encode()).model == "Club rules/Quotes"
+    [completion] = examples(asked["responses"]["200"]["content"])
+    openai_schema.Completion.model_validate(completion, strict=True)
+    [missing] = examples(paths()["/v1/models/{name}"]["get"]["responses"]["404"]["content"])
+    openai_schema.Error.model_validate(missing, strict=True)
+
+
+@pytest.mark.parametrize("name", ["max_completion_tokens", "document_id"])
+def test_what_may_be_null_says_so_in_openapis_words(name):
+    said = openai_schema.add_openai({"paths": {}, "components": {"schemas": {}}})["components"]["schemas"]
+    [found] = [each["properties"][name] for each in said.values() if name in each["properties"]]
+    assert found["nullable"]
+    assert "null" not in json.dumps(found["anyOf"])

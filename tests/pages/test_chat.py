@@ -1,0 +1,268 @@
+"""The chat page in a browser: several models side by side, versions, what is kept when things go wrong."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from accounts.models import User
+from chat.models import Answer, AnswerRating, Turn
+from tests import factories
+from tests.chat.serving import served_in_thread
+from tests.fakes.openai_server import Behaviour, OpenAIServer
+
+from .conftest import log_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def site_url(transactional_db: None) -> Iterator[str]:
+    with served_in_thread() as url:
+        yield url
+
+
+@pytest.fixture
+def models(transactional_db: None, server: OpenAIServer) -> OpenAIServer:
+    """Two models, Alpha (the default) and Beta; `models` says how they behave."""
+    for rank, name in enumerate(("Alpha", "Beta"), 1):
+        factories.chat_endpoint(name=name, rank=rank, base_url=server.base_url, model=name.lower())
+        server.models[name.lower()] = Behaviour(text=f"{name} says this.")
+    return server
+
+
+@pytest.fixture
+def ada(models: OpenAIServer, page: Page) -> User:
+    """Somebody whose browser is logged in, on a new chat."""
+    ada = factories.user(username="ada")
+    log_in(page, ada)
+    page.goto("/")
+    return ada
+
+
+def ask(page: Page, question: str = "What is a pump?") -> None:
+    page.get_by_label("Your question").fill(question)
+    page.keyboard.press("Enter")
+
+
+def choose_both(page: Page) -> None:
+    picker = page.locator("[data-picker='model']")
+    picker.locator("summary").click()
+    picker.get_by_label("Compare side by side").check()
+    picker.get_by_label("Beta").check()
+    page.keyboard.press("Escape")
+
+
+def lane(page: Page, name: str) -> Locator:
+    return page.locator("[data-turns] [data-lane]", has=page.locator(".lane-name", has_text=name))
+
+
+def ended(place: Page | Locator) -> Locator:
+    return place.locator("[data-answer][data-ended]:visible")
+
+
+# --- side by side --------------------------------------------------------------------------------
+
+
+def test_two_models_answer_side_by_side_and_are_remembered_in_the_session(page: Page, ada: User) -> None:
+    choose_both(page)
+    expect(page.locator("[data-picker='model'] summary")).to_have_text(re.compile(r"Alpha\s*\+ 1"))
+    ask(page)
+    expect(ended(lane(page, "Alpha"))).to_contain_text("Alpha says this.")
+    expect(ended(lane(page, "Beta"))).to_contain_text("Beta says this.")
+    left, right = (lane(page, name).bounding_box() for name in ("Alpha", "Beta"))
+    assert left
+    assert right
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] < right["x"]
+    page.wait_for_url("**/chat/*/")
+    page.reload()
+    expect(ended(page)).to_have_count(2)
+    expect(page.locator("[name='model']:checked")).to_have_count(2)
+    page.goto("/")
+    expect(page.locator("[name='model']:checked")).to_have_count(1)
+
+
+def test_on_a_phone_one_answer_is_shown_at_a_time(page: Page, ada: User) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    choose_both(page)
+    ask(page)
+    expect(ended(page)).to_have_count(1)
+    expect(ended(page)).to_contain_text("Alpha says this.")
+    page.get_by_role("group", name="Whose answer is shown").get_by_role("button", name="Beta").click()
+    expect(ended(page)).to_have_count(1)
+    expect(ended(page)).to_contain_text("Beta says this.")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_one_is_stopped_or_fails_without_the_other(page: Page, ada: User, models: OpenAIServer) -> None:
+    models.models["alpha"] = Behaviour(tokens=500, between_tokens_s=0.05)
+    models.models["beta"] = Behaviour(status=400)
+    choose_both(page)
+    ask(page)
+    expect(ended(lane(page, "Beta"))).to_contain_text("The answer failed.")
+    expect(lane(page, "Alpha").locator("[data-live] [data-text]")).not_to_be_empty()
+    lane(page, "Alpha").get_by_role("button", name="Stop").click()
+    expect(ended(lane(page, "Alpha"))).to_contain_text("Stopped by you.")
+    assert {each.status for each in Answer.objects.all()} == {"failed", "stopped"}
+
+
+def test_at_most_four_are_compared_and_at_least_one_answers(page: Page, ada: User) -> None:
+    for number in range(3):
+        factories.chat_endpoint(name=f"Gamma {number}", rank=9)
+    page.reload()
+    picker = page.locator("[data-picker='model']")
+    picker.locator("summary").click()
+    picker.get_by_label("Compare side by side").check()
+    for name in ("Beta", "Gamma 0", "Gamma 1"):
+        picker.get_by_label(name).check()
+    expect(picker.get_by_label("Gamma 2")).to_be_disabled()
+    picker.get_by_label("Compare side by side").uncheck()
+    expect(page.locator("[name='model']:checked")).to_have_count(1)
+    picker.get_by_label("Compare side by side").check()
+    picker.get_by_label("Alpha").click()
+    expect(picker.get_by_label("Alpha")).to_be_checked()
+
+
+def test_the_conversation_goes_on_with_the_answer_that_was_chosen(
+    page: Page, ada: User, models: OpenAIServer
+) -> None:
+    choose_both(page)
+    ask(page)
+    expect(lane(page, "Alpha").get_by_text("Continues from this one")).to_be_visible()
+    lane(page, "Beta").get_by_role("button", name="Continue with this one").click()
+    expect(lane(page, "Beta").get_by_text("Continues from this one")).to_be_visible()
+    expect(lane(page, "Alpha").get_by_text("Continues from this one")).to_be_hidden()
+    page.reload()
+    expect(lane(page, "Beta").get_by_text("Continues from this one")).to_be_visible()
+    ask(page, "And a valve?")
+    expect(ended(page)).to_have_count(4)
+    for chat in models.chats[2:]:
+        assert "Beta says this." in str(chat.body["messages"])
+        assert "Alpha says this." not in str(chat.body["messages"])
+
+
+# --- versions ------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_regenerated_with_another_model_and_the_old_one_kept(page: Page, ada: User) -> None:
+    ask(page)
+    expect(ended(page)).to_contain_text("Alpha says this.")
+    page.get_by_role("button", name="Regenerate with another model").click()
+    page.get_by_role("menuitem", name="Beta").click()
+    expect(ended(page)).to_contain_text("Beta says this.")
+    expect(page.locator("[data-version-number]:visible")).to_have_text("2 / 2")
+    page.get_by_role("button", name="Earlier version").click()
+    expect(ended(page)).to_contain_text("Alpha says this.")
+    expect(page.locator("[data-version-number]:visible")).to_have_text("1 / 2")
+    page.get_by_role("button", name="Continue with this one").click()
+    page.reload()
+    expect(ended(page)).to_contain_text("Alpha says this.")
+    assert Turn.objects.get().goes_on_with() == Answer.objects.get(message_id=None)
+
+
+def test_a_double_click_makes_one_version(page: Page, ada: User, models: OpenAIServer) -> None:
+    ask(page)
+    expect(ended(page)).to_have_count(1)
+    page.get_by_role("button", name="Regenerate", exact=True).evaluate("it => { it.click(); it.click(); }")
+    expect(page.locator("[data-version-number]:visible")).to_have_text("2 / 2")
+    expect(ended(page)).to_have_count(1)
+    assert (Answer.objects.count(), len(models.chats)) == (2, 2)
+
+
+def test_tabs_show_the_same_version_and_make_it_once(page: Page, ada: User, models: OpenAIServer) -> None:
+    ask(page)
+    expect(ended(page)).to_have_count(1)
+    page.wait_for_url("**/chat/*/")
+    other, third = page.context.new_page(), page.context.new_page()
+    # As in another browser: it hears nothing from the tabs of this one.
+    other.add_init_script("window.BroadcastChannel = class { postMessage() {} }")
+    for tab in (other, third):
+        tab.goto(page.url)
+    models.models["alpha"] = Behaviour(text="New words.", tokens=60, between_tokens_s=0.03)
+    for tab in (page, other):
+        tab.get_by_role("button", name="Regenerate", exact=True).click()
+    for tab in (page, other, third):
+        expect(tab.locator("[data-version-number]:visible")).to_have_text("2 / 2")
+        expect(tab.locator("[data-live]:visible")).to_contain_text("New words.")
+    for tab in (page, other, third):
+        expect(ended(tab)).to_contain_text("New words.")
+    assert Answer.objects.count() == 2
+
+
+def test_a_failed_answer_is_tried_again_in_its_place(page: Page, ada: User, models: OpenAIServer) -> None:
+    models.models["alpha"] = Behaviour(status=400)
+    ask(page)
+    expect(ended(page)).to_contain_text("The answer failed.")
+    models.models["alpha"] = Behaviour(text="Now it works.")
+    page.get_by_role("button", name="Try again").click()
+    expect(ended(page)).to_contain_text("Now it works.")
+    expect(page.get_by_text("The answer failed.")).to_be_hidden()
+
+
+def test_a_reload_in_the_middle_shows_both_answers_to_their_end(
+    page: Page, ada: User, models: OpenAIServer
+) -> None:
+    for name in ("alpha", "beta"):
+        models.models[name] = Behaviour(text=f"{name} words", tokens=80, between_tokens_s=0.03)
+    choose_both(page)
+    ask(page)
+    expect(lane(page, "Beta").locator("[data-live] [data-text]")).not_to_be_empty()
+    page.wait_for_url("**/chat/*/")
+    page.reload()
+    expect(ended(page)).to_have_count(2)
+    texts = page.locator("[data-answer-source]").evaluate_all("all => all.map((each) => each.value)")
+    assert texts == [each.text for each in Answer.objects.all()]
+    assert [len(text.split()) for text in texts] == [80, 80]
+
+
+# --- what is kept --------------------------------------------------------------------------------
+
+
+def test_questions_and_versions_asked_for_offline_go_out_once_when_the_connection_is_back(
+    page: Page, ada: User
+) -> None:
+    choose_both(page)
+    ask(page)
+    expect(ended(page)).to_have_count(2)
+    page.context.set_offline(True)
+    expect(page.locator("[data-banner]")).to_be_visible()
+    lane(page, "Beta").get_by_role("button", name="Regenerate", exact=True).click()
+    expect(lane(page, "Beta").locator("[data-live]")).to_contain_text(
+        "Kept here until the connection is back."
+    )
+    page.context.set_offline(False)
+    expect(ended(lane(page, "Beta"))).to_contain_text("Beta says this.")
+    expect(page.locator("[data-version-number]:visible")).to_have_text("2 / 2")
+    page.context.set_offline(True)
+    ask(page, "And a valve?")
+    expect(page.locator("[data-turn-note]:visible")).to_have_text("Kept here until the connection is back.")
+    page.context.set_offline(False)
+    expect(ended(page)).to_have_count(4)
+    assert (Turn.objects.count(), Answer.objects.count()) == (2, 5)
+
+
+def test_a_question_that_was_refused_is_kept_and_tried_again(page: Page, ada: User, settings) -> None:  # type: ignore[no-untyped-def]
+    settings.QUESTION_MAX_CHARACTERS = 10
+    ask(page, "What is a pump?")
+    expect(page.locator("[data-turn-note]")).to_contain_text("Not sent: The question has 15 characters")
+    page.reload()
+    expect(page.locator("[data-turn-note]")).to_contain_text("Not sent: The question has 15 characters")
+    settings.QUESTION_MAX_CHARACTERS = 100
+    page.get_by_role("button", name="Try again").click()
+    expect(ended(page)).to_contain_text("Alpha says this.")
+    assert Turn.objects.get().text == "What is a pump?"
+
+
+def test_a_thumb_down_asks_why_and_is_kept(page: Page, ada: User) -> None:
+    ask(page)
+    page.get_by_role("button", name="Bad answer").click()
+    page.get_by_label("Why").fill("It says nothing.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Your comment")).to_be_visible()
+    rating = AnswerRating.objects.get()
+    assert (rating.user, rating.is_good, rating.comment) == (ada, False, "It says nothing.")
+    page.get_by_role("button", name="Bad answer: withdraw").click()
+    expect(page.get_by_role("button", name="Bad answer", exact=True)).to_be_visible()
+    assert not AnswerRating.objects.exists()
