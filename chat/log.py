@@ -19,7 +19,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Max
 
 from .events import TERMINAL, Event, Logged
 from .hub import EVENTS, LOOK_EVERY_S, Committed, cancelled, hub, say, say_from_thread
@@ -219,6 +218,8 @@ class Writer:
         if not committed:
             return
         hub().deliver(committed)
+        if hub().is_alone:
+            return
         for answer_id, events in committed.items():
             self._unsent.setdefault(answer_id, []).extend(events)
         self._has_unsent.set()
@@ -299,10 +300,14 @@ def end_unclaimed(answer: Answer, event: Event) -> None:
 # --- reading -------------------------------------------------------------------------------------
 
 
+_LAST_SEQS = "SELECT answer_id, max(seq) FROM chat_answerevent WHERE answer_id = ANY(%s) GROUP BY answer_id"
+
+
 def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return the place of the last event of each log that is not empty."""
-    rows = AnswerEvent.objects.filter(answer_id__in=answer_ids).values("answer_id").annotate(last=Max("seq"))
-    return dict(rows.values_list("answer_id", "last"))
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_SEQS, [list(answer_ids)])
+        return dict(cursor.fetchall())
 
 
 def shown_so_far(answer_id: UUID) -> list[Event]:
