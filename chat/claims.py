@@ -40,6 +40,14 @@ _WAITING = """
         FROM of_user WHERE is_written OR nth_of_user <= %(of_user)s
     )
 """
+# Most looks find nothing, and need not wait for one another.
+_LOCK_IF_ANY = """
+    WITH work AS MATERIALIZED (
+        SELECT FROM chat_answer WHERE status IN ('queued', 'running')
+            AND (status = 'queued' OR lease_until < now() AND id <> ALL(%s)) LIMIT 1
+    )
+    SELECT pg_advisory_xact_lock(%s) FROM work
+"""
 _CLAIM = f"""
     {_WAITING}, chosen AS (
         SELECT a.id FROM waiting AS w
@@ -68,14 +76,16 @@ class Claim:
 def claimed(room: int, own: Sequence[UUID]) -> list[Claim]:
     """Take at most `room` answers that nobody writes, besides `own`."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        cursor.execute(_LOCK_IF_ANY, [list(own), _LOCK])
+        if cursor.fetchone() is None:
+            return []
         limits = {"of_user": settings.ANSWERS_PER_USER, "lease_s": Answer.LEASE.total_seconds()}
         cursor.execute(_CLAIM, {"room": room, "own": list(own), **limits})
         ids = [id for (id,) in cursor.fetchall()]
     if not ids:
         return []
     # The rows are locked now, so that no earlier writer adds to their logs any more.
-    answers = Answer.objects.filter(pk__in=ids).select_related("endpoint", "turn__session__user")
+    answers = Answer.objects.filter(pk__in=ids).select_related("endpoint", "turn__session")
     seqs, histories = last_seqs(ids), histories_before([each.turn for each in answers])
     return [Claim(each, seqs[each.pk], histories[each.turn_id]) for each in answers]
 

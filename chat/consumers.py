@@ -1,7 +1,8 @@
 """The socket of the chat page: questions in, events out.
 
 A handler returns at once. Following an answer is a task of its own for each answer, which reads the log at
-the pace of the socket; the answer itself is written by a runner and does not care who listens.
+the pace of the socket, and of the client if it acknowledges (docs/adr/0010-acknowledging.md); the answer
+itself is written by a runner and does not care who listens.
 """
 
 import asyncio
@@ -30,8 +31,26 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 D = TypeVar("D")
 
+UNACKNOWLEDGED_MOST = 1_000  # events on their way to a client that acknowledges
 FOLLOWED_MOST = 32  # answers at once on one socket
 SIGNED_OUT = 4401  # the close code
+
+
+class _Window:
+    """How far ahead of a client an answer may be sent: without bound, until it first acknowledges."""
+
+    def __init__(self) -> None:
+        self._acknowledged: int | None = None
+        self._moved = asyncio.Event()
+
+    def move(self, seq: int) -> None:
+        self._acknowledged = max(seq, self._acknowledged or 0)
+        self._moved.set()
+
+    async def reaches(self, seq: int) -> None:
+        while self._acknowledged is not None and seq > self._acknowledged + UNACKNOWLEDGED_MOST:
+            self._moved.clear()
+            await self._moved.wait()
 
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -46,6 +65,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._session_key: str = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
         self._login: Login | None = None
         self._following: dict[UUID, asyncio.Task[None]] = {}
+        self._windows: dict[UUID, _Window] = {}
         await self.accept()
         await self._answering(self._as_user(lambda user: None))
         presence().enter(self)
@@ -87,8 +107,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 self._follow(data.answer_id, data.after_seq)
             case frames.Stop(data=data):
                 await self._as_user(turns.stop, data.answer_id)
-            case frames.Ack():
-                pass  # nothing is kept for it: the log holds all, and whoever comes back says from where
+            case frames.Ack(data=data):  # it asks for nothing, so nobody is asked who it is from
+                if window := self._windows.get(data.answer_id):
+                    window.move(data.seq)
 
     async def _begin(self, record: Callable[[User, D], dict[str, Any]], data: D) -> None:
         accepted = await self._as_user(record, data)
@@ -116,18 +137,20 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise turns.Refused(
                 f"This page follows {FOLLOWED_MOST} answers already: wait until one has ended."
             )
-        task = asyncio.create_task(self._send_events(answer_id, after_seq))
+        window = self._windows[answer_id] = _Window()
+        task = asyncio.create_task(self._send_events(answer_id, after_seq, window))
         self._following[answer_id] = task
         task.add_done_callback(lambda done: self._forget(answer_id, done))
 
     def _forget(self, answer_id: UUID, task: asyncio.Task[None]) -> None:
         if self._following.get(answer_id) is task:
-            del self._following[answer_id]
+            del self._following[answer_id], self._windows[answer_id]
 
-    async def _send_events(self, answer_id: UUID, after_seq: int) -> None:
+    async def _send_events(self, answer_id: UUID, after_seq: int, window: _Window) -> None:
         try:
             async with aclosing(log.follow_in_batches(answer_id, after_seq)) as batches:
                 async for events in batches:
+                    await window.reaches(events[0].seq)
                     sent = [{"seq": each.seq, "kind": each.kind, "data": each.data} for each in events]
                     await self._say("event", {"answerId": str(answer_id), "events": sent})
         except OSError:  # the client is gone; so says uvicorn when we send

@@ -4,6 +4,8 @@ The process that wrote an event hands it to its own followers directly, and to a
 layer: one message for each commit, whatever the number of answers in it, because one group_send costs more
 than five tokens. Such a message may be lost. Nothing depends on it: a follower who misses events reads the
 log, and the hub looks once a second who has missed some.
+
+Once a second each hub says that it is here. One that hears nobody but itself sends no events.
 """
 
 import asyncio
@@ -27,6 +29,7 @@ logger = logging.getLogger(__name__)
 EVENTS = "answers"  # the group of all hubs
 RUNNERS = "runners"  # the group of all runners
 LOOK_EVERY_S = 1.0
+GONE_AFTER_S = 3.0  # a hub that did not say that it is here
 WAITING_MOST = 200  # events of one follower
 
 Committed = Mapping[UUID, Sequence[Logged]]
@@ -68,32 +71,48 @@ class Follower:
 
 
 class Hub:
-    """All followers of one event loop."""
+    """All followers of one event loop. It listens while somebody follows, or keeps it open."""
 
     def __init__(self) -> None:
         self._id = uuid4().hex
         self._followers: dict[UUID, set[Follower]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._users = 0
+        self._heard_self_at = self._heard_others_at = 0.0  # by the loop's clock
 
     @asynccontextmanager
     async def following(self, answer_id: UUID, seq: int) -> AsyncIterator[Follower]:
         follower = Follower(seq)
         self._followers.setdefault(answer_id, set()).add(follower)
-        if not self._tasks:
-            listening = listen(EVENTS, self._hear, self._all_fall_behind)
-            self._tasks = [asyncio.create_task(listening), asyncio.create_task(self._look())]
         try:
-            yield follower
+            async with self.open():
+                yield follower
         finally:
             self._followers[answer_id].discard(follower)
             if not self._followers[answer_id]:
                 del self._followers[answer_id]
-            if not self._followers:
-                await self._close()
 
-    async def _close(self) -> None:
-        tasks, self._tasks = self._tasks, []
-        await cancelled(tasks)
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Keep the hub listening: to begin anew for each follower would cost more than he does."""
+        self._users += 1
+        if not self._tasks:
+            self._heard_others_at = asyncio.get_running_loop().time()  # perhaps: we could not hear them yet
+            listening = listen(EVENTS, self._hear, self._begin)
+            self._tasks = [asyncio.create_task(each) for each in (listening, self._look(), self._greet())]
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                tasks, self._tasks = self._tasks, []
+                await cancelled(tasks)
+
+    @property
+    def is_alone(self) -> bool:
+        """There is no other hub. Never said while we might not hear one."""
+        now = asyncio.get_running_loop().time()
+        return now - self._heard_self_at < GONE_AFTER_S < now - self._heard_others_at
 
     def deliver(self, committed: Committed) -> None:
         """Hand events to the followers in this process."""
@@ -109,17 +128,29 @@ class Hub:
         return {"type": "events", "from": self._id, "events": events}
 
     def _hear(self, message: Mapping[str, Any]) -> None:
-        if message["type"] == "look":
-            for follower in self._followers.get(UUID(message["answer"]), ()):
-                follower.fall_behind()
-        elif message["from"] != self._id:
-            self.deliver({UUID(id): _unpacked(some) for id, some in message["events"].items()})
+        match message["type"]:
+            case "look":
+                for follower in self._followers.get(UUID(message["answer"]), ()):
+                    follower.fall_behind()
+            case "here":
+                now = asyncio.get_running_loop().time()
+                if message["from"] == self._id:
+                    self._heard_self_at = now
+                else:
+                    self._heard_others_at = now
+            case "events" if message["from"] != self._id:
+                self.deliver({UUID(id): _unpacked(some) for id, some in message["events"].items()})
 
-    def _all_fall_behind(self) -> None:
+    def _begin(self) -> None:
         """Whatever was committed before we could hear of it stands in the log."""
         for followers in self._followers.values():
             for follower in followers:
                 follower.fall_behind()
+
+    async def _greet(self) -> None:
+        while True:
+            await say(EVENTS, {"type": "here", "from": self._id})
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _look(self) -> None:
         """Once a second, find the followers who missed something."""
@@ -127,7 +158,7 @@ class Hub:
             await asyncio.sleep(LOOK_EVERY_S)
             seen = {id: min(each.seq for each in some) for id, some in self._followers.items()}
             try:
-                behind = await in_thread(_longer_than)(seen)
+                behind = await in_thread(_longer_than)(seen) if seen else []
             except Error as error:
                 logger.warning("Cannot look at the log: %s", error)
                 continue

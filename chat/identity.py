@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
@@ -55,7 +56,7 @@ def renewed(login: Login) -> Login:
 
 
 _UNCHANGED = """
-    SELECT u.*, mine.session_key AS login_key
+    SELECT mine.session_key, u.*
     FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::text[]) AS mine (session_key, data, user_id, password)
     JOIN django_session AS s ON s.session_key = mine.session_key AND s.session_data = mine.data
     JOIN accounts_user AS u ON u.id = mine.user_id AND u.password = mine.password
@@ -70,5 +71,7 @@ def unchanged(logins: Collection[Login]) -> dict[str, User]:
     """
     rows = [(each.session_key, each.session_data, each.user.pk, each.user.password) for each in logins]
     columns = [[row[place] for row in rows] for place in range(4)]
-    found = User.objects.raw(_UNCHANGED, columns)
-    return {getattr(user, "login_key"): user for user in found}  # noqa: B009 - a column of ours
+    with connection.cursor() as cursor:
+        cursor.execute(_UNCHANGED, columns)
+        names = [column.name for column in cursor.description[1:]]
+        return {key: User.from_db(connection.alias, names, values) for key, *values in cursor.fetchall()}

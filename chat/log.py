@@ -1,8 +1,9 @@
 """Log first, then show: an event is committed before anybody sees it.
 
 All answers of a process share one writer, and so one commit: a commit costs the same for one event as for a
-thousand, and a disk does only a few hundred in a second. Between two commits lies a tick, except that the
-first event of a claim, its first words and its end never wait for one.
+thousand, and a disk does only a few hundred in a second. Between two commits lies a tick, which is longer when
+many answers are written. The first words of a claim and its end never wait for one: they are committed at once,
+without the others'.
 
 Every commit checks the fence of each answer in it while holding the answer's row, so that a writer whose
 answer was taken over cannot write another word. `follow` is the other side: from any event on, at any time.
@@ -12,13 +13,12 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, nullcontext, suppress
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Max
 
 from .events import TERMINAL, Event, Logged
 from .hub import EVENTS, LOOK_EVERY_S, Committed, cancelled, hub, say, say_from_thread
@@ -28,6 +28,7 @@ from .threads import in_thread, patiently
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.025
+MANY = 100  # answers in a commit: with so many, and more, the tick is twice as long
 RETRY_EVERY_S = 0.25  # while the database does not answer
 UNSENT_MOST = 2_000  # events for other processes; beyond that they read the log
 PAGE = 500  # events read from the log at once
@@ -64,7 +65,7 @@ class AnswerLog:
         self._entries: list[_Entry] = []
         self._error: Exception | None = None
         self._settled = asyncio.Event()
-        self._kinds_seen: set[str] = set()
+        self._has_words = False
 
     def append(self, event: Event, along: Callable[[], None] | None = None) -> None:
         """Put an event at the end; it is committed soon. `flush` waits for that.
@@ -79,9 +80,9 @@ class AnswerLog:
             return
         self._seq += 1
         self._entries.append(_Entry(self._seq, event, along))
-        is_first = not self._kinds_seen or (event.kind == "delta" and "delta" not in self._kinds_seen)
-        self._kinds_seen.add(event.kind)
-        self._writer.has_news(self, is_urgent=is_first or event.kind in TERMINAL)
+        are_first_words = event.kind == "delta" and not self._has_words
+        self._has_words = self._has_words or are_first_words
+        self._writer.has_news(self, is_urgent=are_first_words or event.kind in TERMINAL)
 
     def _joins(self, event: Event) -> bool:
         """Words that wait for the same commit become one event."""
@@ -125,11 +126,11 @@ class Writer:
 
     def __init__(self) -> None:
         self._changed: dict[AnswerLog, None] = {}  # in order
+        self._urgent: dict[AnswerLog, None] = {}  # of these, those that must not wait
         self._news = asyncio.Event()
-        self._urgent = asyncio.Event()
+        self._urgent_news = asyncio.Event()
         self._unsent: dict[UUID, list[Logged]] = {}
         self._has_unsent = asyncio.Event()
-        self._last_commit_at = 0.0  # by the loop's clock
 
     async def __aenter__(self) -> "Writer":
         self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._send())]
@@ -146,24 +147,36 @@ class Writer:
         self._changed[log] = None
         self._news.set()
         if is_urgent:
-            self._urgent.set()
+            self._urgent[log] = None
+            self._urgent_news.set()
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
+        next_at = 0.0  # by the loop's clock
         while True:
             await self._news.wait()
-            await self._pause(self._last_commit_at + TICK_S - loop.time())
-            self._news.clear()
-            self._urgent.clear()
-            self._last_commit_at = loop.time()
-            changed, self._changed = self._changed, {}
+            if not await self._is_urgent_before(next_at):
+                changed, self._changed = self._changed, {}
+                next_at = loop.time() + TICK_S * min(1 + len(changed) / MANY, 2)
+            else:
+                changed = self._urgent
+                for log in changed:
+                    del self._changed[log]
+            self._urgent = {}
+            self._urgent_news.clear()
+            if not self._changed:
+                self._news.clear()
             await self._commit([(log, entries) for log in changed if (entries := log._take())])
 
-    async def _pause(self, seconds: float) -> None:
-        if seconds > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._urgent.wait()
+    async def _is_urgent_before(self, moment: float) -> bool:
+        """Wait until this moment of the loop's clock, or return True when something cannot wait so long."""
+        if asyncio.get_running_loop().time() >= moment:  # else who is urgent could hold up the others for ever
+            return False
+        try:
+            async with asyncio.timeout_at(moment):
+                return await self._urgent_news.wait()
+        except TimeoutError:
+            return False
 
     async def _commit(self, batch: _Batch) -> None:
         try:
@@ -205,6 +218,8 @@ class Writer:
         if not committed:
             return
         hub().deliver(committed)
+        if hub().is_alone:
+            return
         for answer_id, events in committed.items():
             self._unsent.setdefault(answer_id, []).extend(events)
         self._has_unsent.set()
@@ -285,10 +300,14 @@ def end_unclaimed(answer: Answer, event: Event) -> None:
 # --- reading -------------------------------------------------------------------------------------
 
 
+_LAST_SEQS = "SELECT answer_id, max(seq) FROM chat_answerevent WHERE answer_id = ANY(%s) GROUP BY answer_id"
+
+
 def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return the place of the last event of each log that is not empty."""
-    rows = AnswerEvent.objects.filter(answer_id__in=answer_ids).values("answer_id").annotate(last=Max("seq"))
-    return dict(rows.values_list("answer_id", "last"))
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_SEQS, [list(answer_ids)])
+        return dict(cursor.fetchall())
 
 
 def shown_so_far(answer_id: UUID) -> list[Event]:

@@ -5,6 +5,7 @@ of questions waits for seconds. The columns come from the models, so that a new 
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from django.db import connection, models
@@ -70,12 +71,19 @@ def record_version(answer: Answer) -> bool:
 
 def _insert(rows: Sequence[models.Model], source: str) -> tuple[str, list[Any]]:
     """Return the INSERT of these rows for each row of `source`, and their values."""
-    meta = rows[0]._meta
-    fields = meta.concrete_fields
+    into, marks = _columns(type(rows[0]))
+    values = [
+        field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        for row in rows
+        for field in row._meta.concrete_fields
+    ]
+    return f"{into} " + " UNION ALL ".join([f"SELECT {marks} FROM {source}"] * len(rows)), values
+
+
+@cache
+def _columns(model: type[models.Model]) -> tuple[str, str]:
+    """Return the beginning of an INSERT, and a mark with its type for each column."""
+    fields = model._meta.concrete_fields
     columns = ", ".join(f'"{field.column}"' for field in fields)
     marks = ", ".join(f"%s::{field.db_type(connection)}" for field in fields)
-    values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows for field in fields
-    ]
-    selects = " UNION ALL ".join([f"SELECT {marks} FROM {source}"] * len(rows))
-    return f'INSERT INTO "{meta.db_table}" ({columns}) {selects}', values
+    return f'INSERT INTO "{model._meta.db_table}" ({columns})', marks

@@ -35,7 +35,7 @@ from . import claims
 from .answer import Parameters, Question, TooLong, answer, usage
 from .events import TERMINAL, Event, storable
 from .history import Exchange
-from .hub import RUNNERS, cancelled, listen, say, say_from_thread
+from .hub import RUNNERS, cancelled, hub, listen, say, say_from_thread
 from .log import AnswerLog, Fenced, Unwritable, Writer, shown_so_far
 from .models import Answer, AnswerPassage
 from .preface import Preface
@@ -149,6 +149,7 @@ class Runner:
         global _here
         self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(hub().open())
             self._writer = await stack.enter_async_context(Writer())
             for forever in (self._beat(), listen(RUNNERS, self._hear, self._work.set)):
                 stack.push_async_callback(cancelled, [asyncio.create_task(forever)])
@@ -368,11 +369,11 @@ def _has_words(answer_id: UUID) -> bool:
 
 def _question(answer: Answer, history: Sequence[Exchange]) -> Question:
     """Return what is to be answered. Asks the database if it is about a workspace."""
-    turn, user = answer.turn, answer.turn.session.user
+    turn = answer.turn
     if answer.endpoint is None:
         raise CannotBegin(f"The model {answer.endpoint_name} was removed: choose another one.")
     try:  # again, because the question may have waited
-        workspace = workspace_for(user, turn.workspace_id) if turn.workspace_id else None
+        workspace = workspace_for(turn.session.user, turn.workspace_id) if turn.workspace_id else None
     except Http404 as error:
         raise CannotBegin(str(error)) from error
     parameters = Parameters(**answer.parameters)

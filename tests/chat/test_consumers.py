@@ -13,8 +13,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
 from accounts.models import User
-from chat import consumers, presence
-from chat.models import Answer, Turn
+from chat import consumers, log, presence
+from chat.models import Answer, AnswerEvent, Turn
 from chat.runner import Runner
 from chat.threads import in_thread
 from ragsite.asgi import application
@@ -233,11 +233,33 @@ async def test_a_page_follows_several_answers_at_once(cookie, ask):
     assert set(texts.values()) == {UNGROUNDED}
 
 
-async def test_acknowledging_is_understood(cookie, ask):
+async def test_what_nobody_follows_may_be_acknowledged(cookie, ask):
     answer = await in_thread(lambda: ask().answers.get())()
     async with connected(cookie) as socket:
         await socket.say({"action": "ack", "data": {"answerId": str(answer.pk), "seq": 3}})
         assert await socket.receive_nothing(0.2)
+
+
+async def test_a_client_that_acknowledges_is_not_sent_more_than_it_can_take(cookie, ask, monkeypatch):
+    monkeypatch.setattr(consumers, "UNACKNOWLEDGED_MOST", 10)
+    monkeypatch.setattr(log, "PAGE", 10)
+    answer = await in_thread(_answer_of_30_events)(ask)
+    async with connected(cookie) as socket:
+        await socket.say({"action": "follow", "data": {"answerId": str(answer.pk)}})
+        for acknowledged in (0, 10, 20):
+            await socket.say({"action": "ack", "data": {"answerId": str(answer.pk), "seq": acknowledged}})
+            seqs = [event["seq"] for event in (await socket.hear())["data"]["events"]]
+            assert seqs == list(range(acknowledged + 1, acknowledged + 11))
+            assert await socket.receive_nothing(0.2)
+
+
+def _answer_of_30_events(ask):
+    answer = ask().answers.get()
+    AnswerEvent.objects.bulk_create(
+        AnswerEvent(answer=answer, seq=seq, kind="delta" if seq < 30 else "finished", data={"text": "word "})
+        for seq in range(2, 31)
+    )
+    return answer
 
 
 async def test_a_page_follows_a_bounded_number_of_answers(cookie, ask, monkeypatch):
