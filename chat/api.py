@@ -92,6 +92,7 @@ class Turns(ApiView):
                 workspace_id=asked.get("workspace_id"),
                 endpoints=turns.models_named(asked.get("model_name", ""), asked.get("model_names", ())),
                 parameters=turns.Parameters(**asked.get("model_kwargs", {})),
+                is_batch=asked["priority"] == "batch",
             )
             return turns.submit(self.user, ask)
         except turns.Refused as refusal:

@@ -28,6 +28,16 @@ class CitationSerializer(CamelCase):
     page = serializers.IntegerField(allow_null=True)
 
 
+class AttemptSerializer(CamelCase):
+    """What an attempt to write an answer took before it was broken off."""
+
+    fence = serializers.IntegerField(help_text="Which attempt it was, as in the event `started`.")
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cost = serializers.DecimalField(12, 6, help_text="US dollars.")
+    is_estimate = serializers.BooleanField(help_text="The model's server had not said yet what it took.")
+
+
 class AnswerSerializer(CamelCase):
     id = serializers.UUIDField()
     model = serializers.CharField(source="endpoint_name")
@@ -36,9 +46,13 @@ class AnswerSerializer(CamelCase):
     text = serializers.CharField(help_text="Complete once the status is finished, stopped or failed.")
     error = serializers.CharField()
     passages = CitationSerializer(many=True)
-    input_tokens = serializers.IntegerField()
+    input_tokens = serializers.IntegerField(help_text="Of all attempts together, as are the next two.")
     output_tokens = serializers.IntegerField()
     cost = serializers.DecimalField(12, 6, help_text="US dollars.")
+    broken_off = AttemptSerializer(
+        many=True,
+        help_text="The attempts before the last that had reached the model: their process was gone.",
+    )
     created_at = serializers.DateTimeField()
     first_token_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -69,6 +83,11 @@ class NewTurn(CamelCase):
         help_text="Instead: several, side by side. Each gives an answer of its own, with its own cost and stop.",
     )
     model_kwargs = ModelKwargs(required=False)
+    priority = serializers.ChoiceField(
+        ["interactive", "batch"],
+        default="interactive",
+        help_text="batch: nobody waits for the answer, so those that somebody waits for are written first.",
+    )
 
 
 class TurnSerializer(CamelCase):

@@ -47,6 +47,7 @@ class Ask:
     endpoints: Sequence[Endpoint] = ()  # at most MODELS_MOST; one answer each; none: the default model
     parameters: Parameters = field(default_factory=Parameters)
     preface: Preface | None = None  # of a new session whose client keeps its history itself
+    is_batch: bool = False  # nobody waits for the answer: those whom somebody waits for go first
 
 
 def submit(user: User, ask: Ask) -> Turn:
@@ -199,7 +200,7 @@ def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
     preface = ask.preface.as_json() if ask.preface else None
     session = Session(pk=session_id, user=user, title=_title(text), preface=preface)
     turn = Turn(session_id=session_id, message_id=ask.message_id, text=text, workspace=workspace)
-    answers = [_answer(turn, endpoint, ask.parameters) for endpoint in endpoints]
+    answers = [_answer(turn, endpoint, ask) for endpoint in endpoints]
     if not record(session, turn, answers):
         return None
     transaction.on_commit(runner.wake)
@@ -207,8 +208,14 @@ def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
     return turn
 
 
-def _answer(turn: Turn, endpoint: Endpoint, parameters: Parameters) -> Answer:
-    return Answer(turn=turn, endpoint=endpoint, endpoint_name=endpoint.name, parameters=asdict(parameters))
+def _answer(turn: Turn, endpoint: Endpoint, ask: Ask) -> Answer:
+    return Answer(
+        turn=turn,
+        endpoint=endpoint,
+        endpoint_name=endpoint.name,
+        parameters=asdict(ask.parameters),
+        is_batch=ask.is_batch,
+    )
 
 
 def _title(question: str) -> str:
