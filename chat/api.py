@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.exceptions import NotAuthenticated, ParseError, ValidationError
 from rest_framework.mixins import ListModelMixin
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
@@ -17,6 +18,7 @@ from accounts.api_keys import is_good
 from accounts.rest import ApiView
 
 from . import log, sse, turns
+from .identity import SignedOut, is_signed_in, login_of
 from .models import Answer, Session, Turn
 from .serializers import AnswerSerializer, NewTurn, SessionSerializer, SessionWithTurns, TurnSerializer
 
@@ -167,9 +169,18 @@ class AnswerEvents(ApiView):
         after_seq = _last_event_id(request)
         if answer.has_ended and log.last_seqs([answer.pk]).get(answer.pk, 0) <= after_seq:
             return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever
+        may_go_on = self._may_go_on(request)
         close_old_connections()  # back to the pool, where each open stream would miss one until its end
-        still_good = partial(is_good, self.user, self.key)
-        return sse.stream(sse.events(answer.pk, after_seq, still_good))
+        return sse.stream(sse.events(answer.pk, after_seq, may_go_on))
+
+    def _may_go_on(self, request: Request) -> Callable[[], bool]:
+        """Return what says whether they may still read: their key is good, or their login."""
+        if self.key:
+            return partial(is_good, self.user, self.key)
+        try:
+            return partial(is_signed_in, login_of(request.session.session_key))
+        except SignedOut as error:
+            raise NotAuthenticated from error
 
 
 def _last_event_id(request: Request) -> int:

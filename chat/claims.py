@@ -57,10 +57,12 @@ _CLAIM = f"""
     ), placed AS (
         SELECT *, CASE WHEN NOT is_batch THEN 1 WHEN nth_of_kind > 1 OR is_written OR EXISTS (
             SELECT FROM chat_answer AS b
-            WHERE b.is_batch AND b.endpoint_id = allowed.endpoint_id AND b.started_at > now() - %(batch_every)s
+            WHERE b.is_batch AND b.endpoint_id = allowed.endpoint_id
+                AND b.started_at > now() - make_interval(secs => %(batch_every_s)s)
         ) OR EXISTS (
             SELECT FROM chat_summary AS b
-            WHERE b.endpoint_id = allowed.endpoint_id AND b.started_at > now() - %(batch_every)s
+            WHERE b.endpoint_id = allowed.endpoint_id
+                AND b.started_at > now() - make_interval(secs => %(batch_every_s)s)
         ) THEN 2 ELSE 0 END AS place
         FROM allowed
     ), waiting AS (
@@ -77,13 +79,13 @@ _CLAIM = f"""
         SELECT a.id FROM chat_answer AS a JOIN chosen ON chosen.id = a.id AND NOT chosen.is_summary
         WHERE a.status IN ('queued', 'running') FOR NO KEY UPDATE OF a SKIP LOCKED
     ), answers AS (
-        UPDATE chat_answer AS a SET status = 'running', fence = a.fence + 1, lease_until = now() + %(lease)s,
-            started_at = coalesce(a.started_at, now())
+        UPDATE chat_answer AS a SET status = 'running', fence = a.fence + 1,
+            lease_until = now() + make_interval(secs => %(lease_s)s), started_at = coalesce(a.started_at, now())
         FROM free WHERE a.id = free.id
         RETURNING a.id
     ), summaries AS (
-        UPDATE chat_summary AS m SET status = 'running', fence = m.fence + 1, lease_until = now() + %(lease)s,
-            started_at = now()
+        UPDATE chat_summary AS m SET status = 'running', fence = m.fence + 1,
+            lease_until = now() + make_interval(secs => %(lease_s)s), started_at = now()
         FROM chosen WHERE m.session_id = chosen.id AND chosen.is_summary AND m.status = 'queued'
         RETURNING m.session_id
     )
@@ -103,8 +105,9 @@ def claimed(room: int, own: Sequence[UUID]) -> list[Claim | Summary]:
     """Take at most `room` answers and summaries that nobody writes, besides the answers `own`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        limits = {"of_user": settings.ANSWERS_PER_USER, "lease": Answer.LEASE, "batch_every": BATCH_EVERY}
-        cursor.execute(_CLAIM, {"room": room, "own": list(own), **limits})
+        limits = {"of_user": settings.ANSWERS_PER_USER, "room": room, "own": list(own)}
+        times = {"lease_s": Answer.LEASE.total_seconds(), "batch_every_s": BATCH_EVERY.total_seconds()}
+        cursor.execute(_CLAIM, limits | times)
         rows = cursor.fetchall()
     answers, summaries = ([id for id, is_summary in rows if is_summary == kind] for kind in (False, True))
     return [*_claims_of(answers), *_summaries(summaries)]

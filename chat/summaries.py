@@ -241,7 +241,7 @@ def _bill(summary: Summary, written: _Written) -> None:
 
 
 _RENEW = """
-    UPDATE chat_summary AS m SET lease_until = statement_timestamp() + %s
+    UPDATE chat_summary AS m SET lease_until = statement_timestamp() + make_interval(secs => %s)
     FROM unnest(%s::uuid[], %s::int[]) AS mine (id, fence)
     WHERE m.session_id = mine.id AND m.fence = mine.fence AND m.status = 'running'
     RETURNING m.session_id
@@ -251,5 +251,5 @@ _RENEW = """
 def renewed(fences: Mapping[UUID, int]) -> set[UUID]:
     """Renew leases. Returns those that we still hold."""
     with connection.cursor() as cursor:
-        cursor.execute(_RENEW, [Answer.LEASE, list(fences), list(fences.values())])
+        cursor.execute(_RENEW, [Answer.LEASE.total_seconds(), list(fences), list(fences.values())])
         return {id for (id,) in cursor.fetchall()}

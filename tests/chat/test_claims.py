@@ -216,7 +216,7 @@ def test_the_claim_reads_only_what_waits_or_is_written(ask_as, batch):
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE chat_answer")
-        limits = {"of_user": 8, "lease": Answer.LEASE, "batch_every": BATCH_EVERY, "room": 10, "own": []}
+        limits = {"of_user": 8, "lease_s": 8, "batch_every_s": 30, "room": 10, "own": []}
         cursor.execute(f"EXPLAIN {claims._CLAIM}", limits)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Seq Scan on chat_answer" not in plan
