@@ -17,10 +17,17 @@ from rest_framework.response import Response
 from accounts.api_keys import is_good
 from accounts.rest import ApiView
 
-from . import log, sse, turns
+from . import log, sse, summaries, turns
 from .identity import SignedOut, is_signed_in, login_of
 from .models import Answer, Session, Turn
-from .serializers import AnswerSerializer, NewTurn, SessionSerializer, SessionWithTurns, TurnSerializer
+from .serializers import (
+    AnswerSerializer,
+    NewTurn,
+    SessionSerializer,
+    SessionWithTurns,
+    SummarySerializer,
+    TurnSerializer,
+)
 
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -66,6 +73,26 @@ class OneSession(ApiView):
     def delete(self, request: Request, session_id: UUID) -> Response:
         turns.delete(self.user, session_id)
         return Response(status=204)
+
+
+class SessionSummary(ApiView):
+    serializer_class = SummarySerializer
+
+    @extend_schema(
+        summary="Read what a session remembers of its earlier messages",
+        description="Once a conversation does not fit a prompt any more, its earlier messages are retold in a "
+        "few sentences, which the model reads instead.",
+        tags=["sessions"],
+    )
+    def get(self, request: Request, session_id: UUID) -> Response:
+        session = turns.session_for(self.user, session_id)
+        return Response(SummarySerializer(summaries.summary_of(session)).data)
+
+    @extend_schema(summary="Forget the summary and write no more, or begin again", tags=["sessions"])
+    def patch(self, request: Request, session_id: UUID) -> Response:
+        session = turns.session_for(self.user, session_id)
+        wanted = self.read(request, SummarySerializer)
+        return Response(SummarySerializer(summaries.switch(session, wanted["is_on"])).data)
 
 
 class Turns(ApiView):

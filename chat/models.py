@@ -211,3 +211,11 @@ class Summary(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.status}"
+
+    @property
+    def is_on(self) -> bool:
+        return not self.is_off
+
+    @property
+    def is_due(self) -> bool:
+        return self.status != self.Status.IDLE

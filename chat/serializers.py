@@ -99,5 +99,23 @@ class TurnSerializer(CamelCase):
     answers = AnswerSerializer(many=True)
 
 
+class SummarySerializer(CamelCase):
+    text = serializers.CharField(read_only=True, help_text="Empty: there is none.")
+    last_turn_id = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="It holds what was said up to this turn."
+    )
+    is_on = serializers.BooleanField(help_text="false forgets it, and no more are written.")
+    is_due = serializers.BooleanField(read_only=True, help_text="A new one waits, or is being written.")
+    error = serializers.CharField(
+        read_only=True, help_text="Why the last try failed; the text is the one before."
+    )
+    input_tokens = serializers.IntegerField(
+        read_only=True, help_text="Of all its versions, as are the next two."
+    )
+    output_tokens = serializers.IntegerField(read_only=True)
+    cost = serializers.DecimalField(12, 6, read_only=True, help_text="US dollars.")
+    written_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+
 class SessionWithTurns(SessionSerializer):
     turns = TurnSerializer(many=True)

@@ -21,7 +21,7 @@ from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Workspace
 
-from . import shown, turns
+from . import shown, summaries, turns
 from .models import Session, Turn
 
 SESSIONS_PER_PAGE = 60
@@ -49,7 +49,8 @@ def session(request: UserRequest, session_id: UUID) -> HttpResponse:
     workspaces = workspaces_for(request.user)
     chosen = next((each for each in workspaces if last and each.pk == last.turn.workspace_id), None)
     endpoint = last.answers[-1].answer.endpoint if last and last.answers else None
-    return _page(request, found, workspaces, chosen, endpoint, {"turns": shown_turns})
+    context = {"turns": shown_turns, "summary": summaries.summary_of(found)}
+    return _page(request, found, workspaces, chosen, endpoint, context)
 
 
 def _page(
@@ -135,6 +136,16 @@ def pin(request: UserRequest, session_id: UUID) -> HttpResponse:
     found.is_pinned = not found.is_pinned
     found.save(update_fields=["is_pinned"])
     return _back_to_list(request, found)
+
+
+@require_POST
+def summary(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Forget the session's summary and write no more; with `keep`, begin again."""
+    found = turns.session_for(request.user, session_id)
+    switched = summaries.switch(found, is_on=bool(request.POST.get("keep")))
+    if request.htmx:
+        return render(request, "chat/_summary.html", {"session": found, "summary": switched})
+    return redirect("session", found.pk)
 
 
 @require_POST

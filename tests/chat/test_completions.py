@@ -65,7 +65,7 @@ async def row(model, **filters):
 
 async def until_ended():
     async with asyncio.timeout(5):
-        while not (answer := await in_thread(Answer.objects.first)()) or not answer.has_ended:
+        while not (answer := await in_thread(Answer.objects.first)()) or not answer.has_ended:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # its row tells nobody
     return answer
 
