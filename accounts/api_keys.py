@@ -31,10 +31,10 @@ def revoke(key: ApiKey, *, by: User | None = None) -> None:
         record(by, "api_key.revoke", f"{key} of {key.user}", id=key.pk)
 
 
-def is_good(user: User, key: ApiKey | None) -> bool:
-    """Say if a user may still be here, with the key they came with. None: they came through the login."""
+def is_good(user: User, key: ApiKey) -> bool:
+    """Say if a user may still be here, with the key they came with."""
     active = User.objects.filter(pk=user.pk, is_active=True)
-    return (active.filter(api_keys=key, api_keys__revoked_at=None) if key else active).exists()
+    return active.filter(api_keys=key, api_keys__revoked_at=None).exists()
 
 
 def _digest(key: str) -> str:

@@ -1,10 +1,12 @@
 """How answers go: what is slow, failing or expensive. What people wrote and read is not shown here."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, F, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import truncatechars
 from django.urls import reverse
@@ -12,7 +14,7 @@ from django.utils.html import format_html
 
 from accounts import moments
 
-from .models import Answer, AnswerRating, Session
+from .models import Answer, AnswerRating, Session, Summary
 from .states import PeriodFilter, StateOfAnswer
 
 ONE_SESSION = "turn__session__id__exact"  # the list's parameter for the answers of one session
@@ -41,7 +43,7 @@ class AnswerAdmin(_ReadOnly):
     fieldsets = (
         (None, {"fields": ("asker", "workspace", "endpoint_name", "parameters")}),
         ("How it went", {"fields": (("state", "grounding"), "error", ("first_token", "took"))}),
-        ("What it took", {"fields": (("input_tokens", "output_tokens"), "cost")}),
+        ("What it took", {"fields": (("input_tokens", "output_tokens"), "cost", "attempts")}),
         ("When", {"fields": ("created_at", "started_at", "first_token_at", "ended_at")}),
     )
 
@@ -81,6 +83,17 @@ class AnswerAdmin(_ReadOnly):
     @admin.display(description="tokens read / written", ordering="output_tokens")
     def tokens(self, answer: Answer) -> str:
         return f"{answer.input_tokens:,} / {answer.output_tokens:,}"
+
+    @admin.display(description="attempts")
+    def attempts(self, answer: Answer) -> str:
+        if not answer.broken_off:
+            return "1"
+        lost = "; ".join(
+            f"{each['input_tokens']:,} read and {each['output_tokens']:,} written"
+            f"{' (estimated)' if each['is_estimate'] else ''}"
+            for each in answer.broken_off
+        )
+        return f"{len(answer.broken_off) + 1}; in these sums of those that were broken off: {lost}"
 
     @admin.display(description="error", ordering="error")
     def problem(self, answer: Answer) -> str:
@@ -130,9 +143,9 @@ class AnswerRatingAdmin(_ReadOnly):
 
 @admin.register(Session)
 class SessionAdmin(_ReadOnly):
-    list_display = ("last_asked", "user", "turn_count", "answer_count", "tokens", "cost", "begun")
+    list_display = ("last_asked", "user", "turn_count", "answer_count", "tokens", "cost", "summary", "begun")
     list_filter = (("updated_at", admin.DateFieldListFilter),)
-    list_select_related = ("user",)
+    list_select_related = ("user", "summary")
     search_fields = ("user__username",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
@@ -140,8 +153,11 @@ class SessionAdmin(_ReadOnly):
         return sessions.annotate(
             turns_made=Count("turns", distinct=True),
             answers_given=Count("turns__answers"),
-            tokens_used=Sum("turns__answers__input_tokens") + Sum("turns__answers__output_tokens"),
-            dollars=Sum("turns__answers__cost"),
+            tokens_used=Sum("turns__answers__input_tokens", default=0)
+            + Sum("turns__answers__output_tokens", default=0)
+            + Coalesce(F("summary__input_tokens") + F("summary__output_tokens"), 0),
+            dollars=Sum("turns__answers__cost", default=Decimal(0))
+            + Coalesce(F("summary__cost"), Decimal(0)),
         )
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -169,8 +185,16 @@ class SessionAdmin(_ReadOnly):
 
     @admin.display(description="tokens", ordering="tokens_used")
     def tokens(self, session: Any) -> str:
-        return f"{session.tokens_used or 0:,}"
+        return f"{session.tokens_used:,}"
 
     @admin.display(description="cost, US dollars", ordering="dollars")
     def cost(self, session: Any) -> str:
-        return f"{session.dollars or 0:.4f}"
+        return f"{session.dollars:.4f}"
+
+    @admin.display(description="summary")
+    def summary(self, session: Any) -> str:
+        """Whether there is one, and what went wrong: never what it says."""
+        found: Summary | None = getattr(session, "summary", None)
+        if found is None or not (found.text or found.error):
+            return "–"
+        return found.error or f"as of {moments.shown(found.written_at)}"

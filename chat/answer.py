@@ -3,7 +3,8 @@
 `answer` knows no socket and writes nothing. The runner logs what it yields; a command or a measurement may
 use it as well. One kind of event is for whoever calls, and never logged:
 
-trace       {"question", "sent", "legs", "timings_ms", "dropped", "passages", "prompt", "prompt_tokens"}
+trace       {"question", "sent", "legs", "timings_ms", "dropped", "passages", "prompt", "prompt_tokens",
+             "left_out": exchanges of the history that did not fit}
             all that led to the answer, as far as it came: once before the model is asked
 
 A question to a workspace that holds nothing about it is not passed on to the model, which would only make
@@ -11,7 +12,7 @@ something up: it ends with the grounding "nothing_relevant" or "empty", and with
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from workspaces.models import Workspace
 from . import prompts
 from .events import Event, storable
 from .history import Exchange, messages_within, tokens_of
+from .ruler import Ruler
 
 PASSAGE_TOKENS_MOST = 1_800
 PASSAGE_TOKENS_LEAST = 200  # less room than this is not worth a search
@@ -50,6 +52,7 @@ class Question:
     parameters: Parameters = Parameters()
     workspace: Workspace | None = None
     history: Sequence[Exchange] = ()  # oldest first
+    summary: str = ""  # of what was said before the history
     instructions: str = ""  # how to answer, beside our own
 
 
@@ -63,21 +66,22 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     Close it (`aclosing`) to stop the model. Raises TooLong, InferenceError, and SecretMissing when the
     endpoint's key is not where its reference leads.
     """
+    ruler = Ruler(question.endpoint, question.parameters.max_tokens)
     passages: Sequence[Passage] = ()
     trace: dict[str, Any] = {}
     if question.workspace is not None:
         yield Event("retrieving", {"workspace": question.workspace.name})
-        grounding, found, problem = await _search(Scope(question.workspace), question)
+        grounding, found, problem = await _search(Scope(question.workspace), question, ruler)
         passages, trace = (found.passages, found.trace.as_json()) if found else ((), {})
-        passages = _fitting(question, passages)
+        passages = await _fitting(question, passages, ruler)
         yield _sources(grounding, passages, problem)
         if not passages and found:
             yield Event("trace", trace)
             yield Event("finished", {"reason": "stop"})
             return
-    prompt = _prompt(question, passages)
+    prompt = await _prompt(question, passages, ruler)
     yield Event("trace", trace | _prompt_trace(prompt, passages))
-    async with aclosing(_written(question, prompt, passages)) as events:
+    async with aclosing(_written(question, prompt.messages, passages)) as events:
         async for event in events:
             yield event
 
@@ -125,11 +129,12 @@ def usage(endpoint: Endpoint, counted: Usage) -> Event:
 # --- passages ------------------------------------------------------------------------------------
 
 
-async def _search(scope: Scope, question: Question) -> tuple[str, Retrieval | None, str]:
+async def _search(scope: Scope, question: Question, ruler: Ruler) -> tuple[str, Retrieval | None, str]:
     """Return the grounding, what was found, and what went wrong, in words: without passages we go on."""
-    budget = min(PASSAGE_TOKENS_MOST, _room(question, _grounded(question, ())))
-    if budget < PASSAGE_TOKENS_LEAST:
-        raise _too_long(question)
+    room = ruler.room(await ruler.length(_grounded(question, ())))
+    if room < PASSAGE_TOKENS_LEAST:
+        raise _too_long(question, PASSAGE_TOKENS_LEAST - room)
+    budget = min(PASSAGE_TOKENS_MOST, ruler.estimates(room))
     previous = [exchange.question for exchange in question.history]
     try:
         async with asyncio.timeout(SEARCH_LIMIT_S):
@@ -142,57 +147,93 @@ async def _search(scope: Scope, question: Question) -> tuple[str, Retrieval | No
     return grounding, found, ""
 
 
-def _fitting(question: Question, passages: Sequence[Passage]) -> Sequence[Passage]:
+async def _fitting(question: Question, passages: Sequence[Passage], ruler: Ruler) -> Sequence[Passage]:
     """Return the best passages that fit the model: their titles and fences take room too."""
+    room = 0
     for count in range(len(passages), 0, -1):
         fenced = [_quotable(passage) for passage in passages[:count]]
-        if _room(question, _grounded(question, fenced)) >= 0:
+        room = ruler.room(await ruler.length(_grounded(question, fenced)))
+        if room >= 0:
             return passages[:count]
     if passages:
-        raise _too_long(question)
+        raise _too_long(question, -room)
     return ()
 
 
 def _quotable(passage: Passage) -> Quotable:
-    place = " › ".join([passage.document_title, *passage.title_path])
-    return Quotable(passage.number, f"{place}, page {passage.page}" if passage.page else place, passage.text)
+    return quotable(_logged(passage))
+
+
+def quotable(passage: Mapping[str, Any]) -> Quotable:
+    """Return a passage of the event "sources" as it stands in the prompt."""
+    place = " › ".join([passage["title"], *passage["title_path"]])
+    title = f"{place}, page {passage['page']}" if passage["page"] else place
+    return Quotable(passage["number"], title, passage["text"])
 
 
 def _sources(grounding: str, passages: Sequence[Passage], problem: str) -> Event:
-    shown = [
-        {
-            "number": each.number,
-            "document_id": str(each.document_id),
-            "title": each.document_title,
-            "title_path": list(each.title_path),
-            "page": each.page,
-            "text": each.text,
-            "section": each.section,
-            "start": each.start,
-            "end": each.end,
-        }
-        for each in passages
-    ]
+    shown = [_logged(each) for each in passages]
     return Event(
         "sources", {"grounding": grounding, "passages": shown} | ({"error": problem} if problem else {})
     )
 
 
+def _logged(passage: Passage) -> dict[str, Any]:
+    return {
+        "number": passage.number,
+        "document_id": str(passage.document_id),
+        "title": passage.document_title,
+        "title_path": list(passage.title_path),
+        "page": passage.page,
+        "text": passage.text,
+        "section": passage.section,
+        "start": passage.start,
+        "end": passage.end,
+    }
+
+
 # --- prompt --------------------------------------------------------------------------------------
 
 
-def _prompt(question: Question, passages: Sequence[Passage]) -> tuple[ChatMessage, ...]:
-    """Return the prompt with as much of the history as fits. Raises TooLong."""
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    messages: tuple[ChatMessage, ...]
+    tokens: int
+    left_out: int  # exchanges of the history
 
-    def written(history: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-        if passages:
-            return _grounded(question, [_quotable(each) for each in passages], history)
-        return _instructed(question, prompts.plain(question.text, history))
 
-    room = _room(question, written(()))
-    if room < 0:
-        raise _too_long(question)
-    return written(messages_within(question.history, room))
+async def _prompt(question: Question, passages: Sequence[Passage], ruler: Ruler) -> _Prompt:
+    """Return the prompt with as much of what was said before as fits. Raises TooLong."""
+    quotables = [_quotable(each) for each in passages]
+    earlier, history = remembered(question)
+    prompt = prompt_of(question, quotables, (*earlier, *history))
+    length = await ruler.length(prompt)
+    if ruler.room(length) < 0:
+        room = ruler.room(await ruler.length(prompt_of(question, quotables)))
+        if room < 0:
+            raise _too_long(question, -room)
+        room = ruler.estimates(room)
+        earlier = earlier if tokens_of(earlier) <= room else ()
+        history = messages_within(question.history, room - tokens_of(earlier))
+        prompt = prompt_of(question, quotables, (*earlier, *history))
+        length = await ruler.length(prompt)
+    answered = sum(1 for each in question.history if each.answer)
+    return _Prompt(prompt, length, answered - len(history) // 2)
+
+
+def remembered(question: Question) -> tuple[Sequence[ChatMessage], Sequence[ChatMessage]]:
+    """Return what a prompt says of the conversation if there is room for it: its summary, its last exchanges."""
+    earlier = prompts.earlier(question.summary) if question.summary else ()
+    return earlier, messages_within(question.history)
+
+
+def prompt_of(
+    question: Question, passages: Sequence[Quotable], history: Sequence[ChatMessage] = ()
+) -> tuple[ChatMessage, ...]:
+    """Return the prompt, however long it is."""
+    if passages:
+        return _grounded(question, passages, history)
+    return _instructed(question, prompts.plain(question.text, history))
 
 
 def _grounded(
@@ -209,20 +250,19 @@ def _instructed(question: Question, prompt: tuple[ChatMessage, ...]) -> tuple[Ch
     return (ChatMessage(first.role, f"{first.text}\n\n{question.instructions}"), *rest)
 
 
-def _room(question: Question, prompt: Sequence[ChatMessage]) -> int:
-    """Return how many tokens are left beside the prompt and the longest answer that was asked for."""
-    return question.endpoint.context_tokens - question.parameters.max_tokens - tokens_of(prompt)
-
-
-def _too_long(question: Question) -> TooLong:
+def _too_long(question: Question, by_tokens: int) -> TooLong:
+    """Return what to shorten, and by how much."""
+    limit, longest = question.endpoint.context_limit, question.parameters.max_tokens
+    is_brief = tokens_of([ChatMessage("user", question.text)]) < by_tokens
+    shorten = "instructions" if is_brief and question.instructions else "question"
+    remedies = f"shorten the {shorten}, allow a shorter answer, or choose a model with a larger context."
     return TooLong(
-        f"This question does not fit {question.endpoint.name}, which takes {question.endpoint.context_tokens:,} "
-        f"tokens together with the passages and an answer of {question.parameters.max_tokens:,}: shorten the "
-        "question, allow a shorter answer, or choose a model with a larger context."
+        f"This question does not fit {question.endpoint.name}, which takes {limit:,} tokens together with the "
+        f"passages and an answer of up to {longest:,}. It is about {by_tokens:,} tokens too long: {remedies}"
     )
 
 
-def _prompt_trace(prompt: Sequence[ChatMessage], passages: Sequence[Passage]) -> dict[str, Any]:
+def _prompt_trace(prompt: _Prompt, passages: Sequence[Passage]) -> dict[str, Any]:
     return {
         "passages": [
             {
@@ -236,6 +276,7 @@ def _prompt_trace(prompt: Sequence[ChatMessage], passages: Sequence[Passage]) ->
             }
             for each in passages
         ],
-        "prompt": [{"role": each.role, "text": each.text} for each in prompt],
-        "prompt_tokens": tokens_of(prompt),  # estimated
+        "prompt": [{"role": each.role, "text": each.text} for each in prompt.messages],
+        "prompt_tokens": prompt.tokens,
+        "left_out": prompt.left_out,
     }

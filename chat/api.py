@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.exceptions import NotAuthenticated, ParseError, ValidationError
 from rest_framework.mixins import ListModelMixin
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
@@ -16,7 +17,8 @@ from rest_framework.response import Response
 from accounts.api_keys import is_good
 from accounts.rest import ApiView
 
-from . import log, ratings, sse, turns
+from . import log, ratings, sse, summaries, turns
+from .identity import SignedOut, is_signed_in, login_of
 from .models import Answer, Session, Turn
 from .serializers import (
     AnswerSerializer,
@@ -25,6 +27,7 @@ from .serializers import (
     RatingSerializer,
     SessionSerializer,
     SessionWithTurns,
+    SummarySerializer,
     TurnSerializer,
 )
 
@@ -74,6 +77,26 @@ class OneSession(ApiView):
         return Response(status=204)
 
 
+class SessionSummary(ApiView):
+    serializer_class = SummarySerializer
+
+    @extend_schema(
+        summary="Read what a session remembers of its earlier messages",
+        description="Once a conversation does not fit a prompt any more, its earlier messages are retold in a "
+        "few sentences, which the model reads instead.",
+        tags=["sessions"],
+    )
+    def get(self, request: Request, session_id: UUID) -> Response:
+        session = turns.session_for(self.user, session_id)
+        return Response(SummarySerializer(summaries.summary_of(session)).data)
+
+    @extend_schema(summary="Forget the summary and write no more, or begin again", tags=["sessions"])
+    def patch(self, request: Request, session_id: UUID) -> Response:
+        session = turns.session_for(self.user, session_id)
+        wanted = self.read(request, SummarySerializer)
+        return Response(SummarySerializer(summaries.switch(session, wanted["is_on"])).data)
+
+
 class Turns(ApiView):
     @extend_schema(
         summary="Ask a question",
@@ -100,6 +123,7 @@ class Turns(ApiView):
                 workspace_id=asked.get("workspace_id"),
                 endpoints=turns.models_named(asked.get("model_name", ""), asked.get("model_names", ())),
                 parameters=turns.Parameters(**asked.get("model_kwargs", {})),
+                is_batch=asked["priority"] == "batch",
             )
             return turns.submit(self.user, ask)
         except turns.Refused as refusal:
@@ -233,9 +257,18 @@ class AnswerEvents(ApiView):
         after_seq = _last_event_id(request)
         if answer.has_ended and log.last_seqs([answer.pk]).get(answer.pk, 0) <= after_seq:
             return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever
+        may_go_on = self._may_go_on(request)
         close_old_connections()  # back to the pool, where each open stream would miss one until its end
-        still_good = partial(is_good, self.user, self.key)
-        return sse.stream(sse.events(answer.pk, after_seq, still_good))
+        return sse.stream(sse.events(answer.pk, after_seq, may_go_on))
+
+    def _may_go_on(self, request: Request) -> Callable[[], bool]:
+        """Return what says whether they may still read: their key is good, or their login."""
+        if self.key:
+            return partial(is_good, self.user, self.key)
+        try:
+            return partial(is_signed_in, login_of(request.session.session_key))
+        except SignedOut as error:
+            raise NotAuthenticated from error
 
 
 def _last_event_id(request: Request) -> int:

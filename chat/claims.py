@@ -4,64 +4,102 @@ Claims of all processes come one after the other, under one lock of the database
 what is being written already. In this order: each user's first answer, then each one's second, and so on, so
 that somebody who asks a hundred questions holds up nobody else. An endpoint has as many answers at once as
 its operator allows, a user as many as RAGSITE_ANSWERS_PER_USER says, over all processes.
+
+What nobody waits for, batch answers and summaries, comes after all that somebody waits for; but however busy
+people keep an endpoint, it begins one of these every BATCH_EVERY.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from .events import Logged
-from .history import Exchange, histories_before
+from .history import History, histories_before
 from .log import HELD, last_seqs
-from .models import Answer
+from .models import Answer, Summary
 
+BATCH_EVERY = timedelta(seconds=30)
 _LOCK = 7_262_011  # of the queue, among PostgreSQL's advisory locks
 
 # own: what this process writes. After a pause of the database our leases have run out as well as those of the
 # dead; the next heartbeat renews them, if nobody was quicker.
+#
+# A summary is known by its session's id. One whose writer died waits for nobody: the next answer asks again.
 _WAITING = """
     WITH asked AS (
-        SELECT a.id, a.status, a.created_at, a.endpoint_id, s.user_id,
+        SELECT a.id, a.status, a.created_at, a.endpoint_id, s.user_id, a.is_batch, false AS is_summary,
             a.status = 'running' AND (a.lease_until >= now() OR a.id = ANY(%(own)s)) AS is_written
         FROM chat_answer AS a
         JOIN chat_turn AS t ON t.id = a.turn_id
         JOIN chat_session AS s ON s.id = t.session_id
         WHERE a.status IN ('queued', 'running')
+        UNION ALL
+        SELECT m.session_id, m.status, m.queued_at, m.endpoint_id, s.user_id, true, true, m.status = 'running'
+        FROM chat_summary AS m
+        JOIN chat_session AS s ON s.id = m.session_id
+        WHERE m.status = 'queued' OR (m.status = 'running' AND m.lease_until >= now())
     ), of_user AS (
         SELECT *, row_number() OVER (
-            PARTITION BY user_id ORDER BY is_written DESC, created_at, id) AS nth_of_user
+            PARTITION BY user_id ORDER BY is_written DESC, is_batch, created_at, id) AS nth_of_user
         FROM asked
-    ), waiting AS (
-        SELECT *, row_number() OVER (
-            PARTITION BY endpoint_id ORDER BY is_written DESC, nth_of_user, created_at, id) AS nth_of_endpoint
-        FROM of_user WHERE is_written OR nth_of_user <= %(of_user)s
     )
 """
 # Most looks find nothing, and need not wait for one another.
 _LOCK_IF_ANY = """
     WITH work AS MATERIALIZED (
         SELECT FROM chat_answer WHERE status IN ('queued', 'running')
-            AND (status = 'queued' OR lease_until < now() AND id <> ALL(%s)) LIMIT 1
+            AND (status = 'queued' OR lease_until < now() AND id <> ALL(%s))
+        UNION ALL SELECT FROM chat_summary WHERE status = 'queued'
+        LIMIT 1
     )
     SELECT pg_advisory_xact_lock(%s) FROM work
 """
+# place: 0, the batch answer whose turn it is on its endpoint; 1, what somebody waits for; 2, the rest.
 _CLAIM = f"""
-    {_WAITING}, chosen AS (
-        SELECT a.id FROM waiting AS w
-        JOIN chat_answer AS a ON a.id = w.id
+    {_WAITING}, allowed AS (
+        SELECT *, row_number() OVER (
+            PARTITION BY endpoint_id, is_batch, is_written ORDER BY nth_of_user, created_at, id) AS nth_of_kind
+        FROM of_user WHERE is_written OR nth_of_user <= %(of_user)s
+    ), placed AS (
+        SELECT *, CASE WHEN NOT is_batch THEN 1 WHEN nth_of_kind > 1 OR is_written OR EXISTS (
+            SELECT FROM chat_answer AS b
+            WHERE b.is_batch AND b.endpoint_id = allowed.endpoint_id
+                AND b.started_at > now() - make_interval(secs => %(batch_every_s)s)
+        ) OR EXISTS (
+            SELECT FROM chat_summary AS b
+            WHERE b.endpoint_id = allowed.endpoint_id
+                AND b.started_at > now() - make_interval(secs => %(batch_every_s)s)
+        ) THEN 2 ELSE 0 END AS place
+        FROM allowed
+    ), waiting AS (
+        SELECT *, row_number() OVER (
+            PARTITION BY endpoint_id ORDER BY is_written DESC, place, nth_of_user, created_at, id
+        ) AS nth_of_endpoint
+        FROM placed
+    ), chosen AS (
+        SELECT w.id, w.is_summary FROM waiting AS w
         LEFT JOIN models_registry_endpoint AS e ON e.id = w.endpoint_id
-        WHERE NOT w.is_written AND a.status IN ('queued', 'running')
-            AND (e.max_concurrent IS NULL OR w.nth_of_endpoint <= e.max_concurrent)
-        ORDER BY w.nth_of_user, w.created_at, w.id LIMIT %(room)s
-        FOR NO KEY UPDATE OF a SKIP LOCKED
+        WHERE NOT w.is_written AND (e.max_concurrent IS NULL OR w.nth_of_endpoint <= e.max_concurrent)
+        ORDER BY w.place, w.nth_of_user, w.created_at, w.id LIMIT %(room)s
+    ), free AS (
+        SELECT a.id FROM chat_answer AS a JOIN chosen ON chosen.id = a.id AND NOT chosen.is_summary
+        WHERE a.status IN ('queued', 'running') FOR NO KEY UPDATE OF a SKIP LOCKED
+    ), answers AS (
+        UPDATE chat_answer AS a SET status = 'running', fence = a.fence + 1,
+            lease_until = now() + make_interval(secs => %(lease_s)s), started_at = coalesce(a.started_at, now())
+        FROM free WHERE a.id = free.id
+        RETURNING a.id
+    ), summaries AS (
+        UPDATE chat_summary AS m SET status = 'running', fence = m.fence + 1,
+            lease_until = now() + make_interval(secs => %(lease_s)s), started_at = now()
+        FROM chosen WHERE m.session_id = chosen.id AND chosen.is_summary AND m.status = 'queued'
+        RETURNING m.session_id
     )
-    UPDATE chat_answer AS a SET status = 'running', fence = a.fence + 1,
-        lease_until = now() + make_interval(secs => %(lease_s)s), started_at = coalesce(a.started_at, now())
-    FROM chosen WHERE a.id = chosen.id
-    RETURNING a.id
+    SELECT id, false FROM answers UNION ALL SELECT session_id, true FROM summaries
 """
 
 
@@ -69,25 +107,37 @@ _CLAIM = f"""
 class Claim:
     answer: Answer
     seq: int  # of the last event in its log
-    history: Sequence[Exchange]
+    history: History
 
 
 @transaction.atomic
-def claimed(room: int, own: Sequence[UUID]) -> list[Claim]:
-    """Take at most `room` answers that nobody writes, besides `own`."""
+def claimed(room: int, own: Sequence[UUID]) -> list[Claim | Summary]:
+    """Take at most `room` answers and summaries that nobody writes, besides the answers `own`."""
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_IF_ANY, [list(own), _LOCK])
         if cursor.fetchone() is None:
             return []
-        limits = {"of_user": settings.ANSWERS_PER_USER, "lease_s": Answer.LEASE.total_seconds()}
-        cursor.execute(_CLAIM, {"room": room, "own": list(own), **limits})
-        ids = [id for (id,) in cursor.fetchall()]
+        limits = {"of_user": settings.ANSWERS_PER_USER, "room": room, "own": list(own)}
+        times = {"lease_s": Answer.LEASE.total_seconds(), "batch_every_s": BATCH_EVERY.total_seconds()}
+        cursor.execute(_CLAIM, limits | times)
+        rows = cursor.fetchall()
+    answers, summaries = ([id for id, is_summary in rows if is_summary == kind] for kind in (False, True))
+    return [*_claims_of(answers), *_summaries(summaries)]
+
+
+def _claims_of(ids: Sequence[UUID]) -> list[Claim]:
     if not ids:
         return []
     # The rows are locked now, so that no earlier writer adds to their logs any more.
     answers = Answer.objects.filter(pk__in=ids).select_related("endpoint", "turn__session")
     seqs, histories = last_seqs(ids), histories_before([each.turn for each in answers])
     return [Claim(each, seqs[each.pk], histories[each.turn_id]) for each in answers]
+
+
+def _summaries(session_ids: Sequence[UUID]) -> list[Summary]:
+    if not session_ids:
+        return []
+    return list(Summary.objects.filter(pk__in=session_ids).select_related("endpoint"))
 
 
 _RENEW = f"""
@@ -113,7 +163,7 @@ def released(fences: Mapping[UUID, int]) -> None:
 
 _MOVED_UP = f"""
     {_WAITING}, placed AS (
-        SELECT id, row_number() OVER (ORDER BY nth_of_user, created_at, id) - 1 AS position
+        SELECT id, row_number() OVER (ORDER BY is_batch, nth_of_user, created_at, id) - 1 AS position
         FROM of_user WHERE status = 'queued'
     ), held AS (
         SELECT a.id, placed.position FROM placed JOIN chat_answer AS a ON a.id = placed.id

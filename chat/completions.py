@@ -4,6 +4,7 @@ Nobody's session is continued: a client sends all of the conversation with each 
 is a turn of a session of its own (docs/adr/0007-completions-are-sessions.md).
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
@@ -108,7 +109,14 @@ async def completions(request: HttpRequest, caller: _Caller) -> HttpResponseBase
     """
     asked = parsed(_body(request))
     key = request.headers.get("Idempotency-Key")
-    reply = await in_thread(_asked)(caller.user, asked, key or uuid4().hex)
+    recording = asyncio.ensure_future(in_thread(_asked)(caller.user, asked, key or uuid4().hex))
+    try:
+        reply = await asyncio.shield(recording)
+    except asyncio.CancelledError:  # the client left; what a thread has begun to record cannot be called back
+        reply = await recording
+        if not key:
+            await in_thread(_stop)(caller.user, reply)
+        raise
     leave = (lambda: None) if key else (lambda: _stop(caller.user, reply))
     if asked.stream:
         return sse.stream(_chunks(reply, caller, asked.stream_options.include_usage), leave)

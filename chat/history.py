@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection
@@ -22,17 +22,29 @@ class Exchange:
 
     question: str
     answer: str
+    turn_id: UUID | None = field(default=None, compare=False)  # None: of a preface
+
+
+@dataclass(slots=True)
+class History:
+    """What was said before a turn: the last exchanges, oldest first, and the summary of what was before them."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    summary: str = ""
 
 
 # Of each turn's answers the one chosen last, else the newest in the first lane with words (Turn.goes_on_with).
 _BEFORE = """
-    SELECT now.id, earlier.text, answer.text, answer.grounding
+    SELECT now.id, summary.text, earlier.id, earlier.text, answer.text, answer.grounding
     FROM chat_turn AS now
-    CROSS JOIN LATERAL (
+    LEFT JOIN (chat_summary AS summary JOIN chat_turn AS last ON last.id = summary.last_turn_id)
+        ON summary.session_id = now.session_id AND last.created_at < now.created_at
+    LEFT JOIN LATERAL (
         SELECT id, text, created_at FROM chat_turn
         WHERE session_id = now.session_id AND created_at < now.created_at
+            AND created_at > coalesce(last.created_at, '-infinity')
         ORDER BY created_at DESC LIMIT %s
-    ) AS earlier
+    ) AS earlier ON true
     LEFT JOIN LATERAL (
         SELECT text, grounding FROM chat_answer
         WHERE turn_id = earlier.id AND status IN ('finished', 'stopped') AND text <> ''
@@ -45,32 +57,42 @@ _BEFORE = """
 _CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
 
 
-def histories_before(turns: Collection[Turn]) -> dict[UUID, list[Exchange]]:
-    """Return, for each turn, the last exchanges of its session before it, oldest first: in one query."""
-    histories: dict[UUID, list[Exchange]] = {turn.pk: [] for turn in turns}
+def histories_before(turns: Collection[Turn], most: int = TURNS_MOST) -> dict[UUID, History]:
+    """Return, for each turn, what its session was about before it: in one query.
+
+    The summary counts for turns after all that is in it; the exchanges, `most` of them, are those after it.
+    """
+    histories = {turn.pk: History() for turn in turns}
     with connection.cursor() as cursor:
-        cursor.execute(_BEFORE, [TURNS_MOST, list(histories)])
-        for turn_id, question, text, grounding in cursor.fetchall():
-            words = _CITED.sub("", text or "") if grounding == Answer.Grounding.FOUND else text or ""
-            histories[turn_id].append(Exchange(question, words))
+        cursor.execute(_BEFORE, [most, list(histories)])
+        for turn_id, summary, earlier_id, question, text, grounding in cursor.fetchall():
+            history = histories[turn_id]
+            history.summary = summary or ""
+            if earlier_id:
+                words = _CITED.sub("", text or "") if grounding == Answer.Grounding.FOUND else text or ""
+                history.exchanges.append(Exchange(question, words, earlier_id))
     return histories
 
 
-def history_before(turn: Turn) -> list[Exchange]:
-    return histories_before([turn])[turn.pk]
+def history_before(turn: Turn, most: int = TURNS_MOST) -> History:
+    return histories_before([turn], most)[turn.pk]
 
 
-def messages_within(history: Sequence[Exchange], token_budget: int) -> list[ChatMessage]:
+def messages_within(history: Sequence[Exchange], token_budget: int = TOKENS_MOST) -> list[ChatMessage]:
     """Return the newest answered exchanges that fit together, oldest first."""
     token_budget = min(token_budget, TOKENS_MOST)
     messages: list[ChatMessage] = []
     for exchange in reversed([each for each in history if each.answer]):
-        pair = [ChatMessage("user", exchange.question), ChatMessage("assistant", exchange.answer)]
+        pair = as_messages(exchange)
         token_budget -= tokens_of(pair)
         if token_budget < 0:
             break
         messages = pair + messages
     return messages
+
+
+def as_messages(exchange: Exchange) -> list[ChatMessage]:
+    return [ChatMessage("user", exchange.question), ChatMessage("assistant", exchange.answer)]
 
 
 def tokens_of(messages: Sequence[ChatMessage]) -> int:

@@ -1,4 +1,4 @@
-"""Whose login a socket belongs to, asked again with every message, and every few seconds of who is silent."""
+"""Whose login a socket or a stream belongs to, asked again with each message and every few seconds in between."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -53,6 +53,14 @@ def renewed(login: Login) -> Login:
     """Return the login as it stands now, with its user's rights as they stand now. Raises SignedOut."""
     user = unchanged([login]).get(login.session_key)
     return Login(login.session_key, login.session_data, user) if user else login_of(login.session_key)
+
+
+def is_signed_in(login: Login) -> bool:
+    try:
+        renewed(login)
+    except SignedOut:
+        return False
+    return True
 
 
 _UNCHANGED = """

@@ -170,7 +170,9 @@ class Writer:
 
     async def _is_urgent_before(self, moment: float) -> bool:
         """Wait until this moment of the loop's clock, or return True when something cannot wait so long."""
-        if asyncio.get_running_loop().time() >= moment:  # else who is urgent could hold up the others for ever
+        if (
+            asyncio.get_running_loop().time() >= moment
+        ):  # else who is urgent could hold up the others for ever
             return False
         try:
             async with asyncio.timeout_at(moment):
@@ -281,11 +283,12 @@ def _store(batch: _Batch) -> set[UUID]:
     return held
 
 
-# The first event of the answers that a statement makes, as `answer (id)`: how many wait before them.
+# The first event of the answers that a statement makes, as `answer (id, is_batch)`: how many wait before them.
 BEGUN = """
     INSERT INTO chat_answerevent (answer_id, seq, kind, data)
     SELECT id, 1, 'queued', jsonb_build_object('position', row_number() OVER () - 1 +
-        (SELECT count(*) FROM chat_answer AS waiting WHERE waiting.status = 'queued'))
+        (SELECT count(*) FROM chat_answer AS waiting
+         WHERE waiting.status = 'queued' AND (answer.is_batch OR NOT waiting.is_batch)))
     FROM answer
 """
 
@@ -310,10 +313,18 @@ def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
         return dict(cursor.fetchall())
 
 
-def shown_so_far(answer_id: UUID) -> list[Event]:
-    """Return what people see of an answer that has not ended: its events since it was begun anew."""
+def all_so_far(answer_id: UUID) -> list[Event]:
+    """Return the log of an answer that has not ended."""
     rows = AnswerEvent.objects.filter(answer_id=answer_id).order_by("seq").values_list("kind", "data")
-    events = [Event(*row) for row in rows]
+    return [Event(*row) for row in rows]
+
+
+def shown_so_far(answer_id: UUID) -> Sequence[Event]:
+    """Return what people see of an answer that has not ended."""
+    return since_begun_anew(all_so_far(answer_id))
+
+
+def since_begun_anew(events: Sequence[Event]) -> Sequence[Event]:
     begun = max((place for place, event in enumerate(events) if event.kind == "restarted"), default=-1)
     return events[begun + 1 :]
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts.models import User
 from documents.models import Document
@@ -100,6 +101,7 @@ class Answer(models.Model):
     message_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - "" would not be unique
     chosen_at = models.DateTimeField(null=True)  # to go on with; the one chosen last counts
     parameters = models.JSONField(default=dict)
+    is_batch = models.BooleanField(default=False, db_default=False)  # nobody waits for it: chat.claims
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     grounding = models.CharField(max_length=20, choices=Grounding, default=Grounding.NONE)
     text = models.TextField(blank=True)
@@ -112,6 +114,8 @@ class Answer(models.Model):
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
     cost = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))  # US dollars
+    # What is in these sums of attempts that were broken off, by a crash or a restart: chat.attempts
+    broken_off = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     trace = models.JSONField(default=dict)  # chat.answer, "trace"
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -134,6 +138,11 @@ class Answer(models.Model):
                 name="answer_to_claim",
                 condition=models.Q(status__in=["queued", "running"]),
             ),  # the runner's claim
+            models.Index(
+                fields=["endpoint", "-started_at"],
+                name="batch_begun",
+                condition=models.Q(is_batch=True),
+            ),  # the claim: when an endpoint last began an answer nobody waits for
             models.Index(
                 fields=["ended_at"],
                 name="log_to_compact",
@@ -209,3 +218,52 @@ class AnswerRating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.answer_id}: {'good' if self.is_good else 'bad'}"
+
+
+class Summary(models.Model):
+    """What a session was about before the messages that still fit a prompt: chat.summaries. One row a session."""
+
+    class Status(models.TextChoices):
+        IDLE = "idle", "As it stands"
+        QUEUED = "queued", "To be written"
+        RUNNING = "running", "Being written"
+
+    session = models.OneToOneField(Session, on_delete=models.CASCADE, primary_key=True)
+    text = models.TextField(blank=True)
+    # The last turn that is in it; null: there is no summary. A turn that goes takes what was made of it along.
+    last_turn = models.ForeignKey(Turn, null=True, on_delete=models.CASCADE, related_name="+")
+    written_at = models.DateTimeField(null=True)
+    is_off = models.BooleanField(default=False)  # the user wants none
+    error = models.TextField(blank=True)  # why the last try failed, in words; the text is the one before
+    # Its place in the queue of answers, and who writes it now
+    status = models.CharField(max_length=10, choices=Status, default=Status.IDLE)
+    endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.SET_NULL, related_name="+")
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    fence = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    # What all of its versions took
+    input_tokens = models.PositiveIntegerField(default=0)
+    output_tokens = models.PositiveIntegerField(default=0)
+    cost = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))  # US dollars
+
+    class Meta:
+        verbose_name_plural = "summaries"
+        indexes = [
+            models.Index(
+                fields=["status"],
+                name="summary_to_claim",
+                condition=models.Q(status__in=["queued", "running"]),
+            ),  # the runner's claim
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id}: {self.status}"
+
+    @property
+    def is_on(self) -> bool:
+        return not self.is_off
+
+    @property
+    def is_due(self) -> bool:
+        return self.status != self.Status.IDLE

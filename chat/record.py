@@ -22,7 +22,7 @@ _RECORD = """
     ), turn AS (
         {turn} ON CONFLICT (session_id, message_id) DO NOTHING RETURNING id
     ), answer AS (
-        {answer} RETURNING id
+        {answer} RETURNING id, is_batch
     ), begun AS (
         {begun}
     )

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -28,16 +28,18 @@ from documents.models import Document
 from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
 from inference.types import Usage
+from models_registry.models import Endpoint
 from models_registry.secrets import SecretMissing
 from workspaces.access import workspace_for
 
-from . import claims
+from . import claims, summaries
 from .answer import Parameters, Question, TooLong, answer, usage
+from .attempts import broken_off
 from .events import TERMINAL, Event, storable
-from .history import Exchange
+from .history import History
 from .hub import RUNNERS, cancelled, hub, listen, say, say_from_thread
-from .log import AnswerLog, Fenced, Unwritable, Writer, shown_so_far
-from .models import Answer, AnswerPassage
+from .log import AnswerLog, Fenced, Unwritable, Writer, all_so_far, since_begun_anew
+from .models import Answer, AnswerPassage, Summary, Turn
 from .preface import Preface
 from .threads import in_thread
 
@@ -82,6 +84,7 @@ class _Draft:
     trace: dict[str, Any] = field(default_factory=dict)
     usage: dict[str, Any] | None = None
     first_token_at: datetime | None = None
+    broken_off: list[dict[str, Any]] = field(default_factory=list)  # chat.attempts
 
     def take(self, event: Event) -> None:
         match event.kind:
@@ -105,14 +108,15 @@ class _Draft:
         return Usage(self.trace["prompt_tokens"], written, is_estimate=True)
 
     def as_fields(self) -> dict[str, Any]:
-        took = self.usage or {"input_tokens": 0, "output_tokens": 0, "cost": "0"}
+        attempts = [*self.broken_off, *([self.usage] if self.usage else [])]
         return {
             "text": "".join(self.text),
             "grounding": self.grounding,
             "trace": self.trace,
-            "input_tokens": took["input_tokens"],
-            "output_tokens": took["output_tokens"],
-            "cost": Decimal(took["cost"]),
+            "input_tokens": sum(each["input_tokens"] for each in attempts),
+            "output_tokens": sum(each["output_tokens"] for each in attempts),
+            "cost": sum((Decimal(each["cost"]) for each in attempts), Decimal(0)),
+            "broken_off": self.broken_off,
             "first_token_at": self.first_token_at,
         }
 
@@ -122,8 +126,9 @@ class _Run:
     """One claim on one answer, while this process holds it."""
 
     answer: Answer
-    history: Sequence[Exchange]
+    history: History
     log: AnswerLog
+    before: Sequence[Event] = ()  # the log as the earlier claims left it
     draft: _Draft = field(default_factory=_Draft)
     producer: asyncio.Task[None] | None = None
     why: Literal["", "stop", "leave"] = ""  # the producer was cancelled
@@ -142,6 +147,7 @@ class Runner:
         self._grace_s = grace_s
         self._runs: dict[UUID, _Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._summaries: dict[asyncio.Task[None], Summary] = {}
         self._work = asyncio.Event()
         self._is_leaving = False
 
@@ -165,7 +171,11 @@ class Runner:
 
     @property
     def has_room(self) -> bool:
-        return len(self._runs) < self._at_once
+        return self._room > 0
+
+    @property
+    def _room(self) -> int:
+        return self._at_once - len(self._runs) - len(self._summaries)
 
     def has(self, answer_id: UUID) -> bool:
         return answer_id in self._runs
@@ -194,8 +204,10 @@ class Runner:
         while not self._is_leaving:
             self._work.clear()
             if self.has_room:
-                room = self._at_once - len(self._runs)
-                for claim in await _tried(claims.claimed, room, list(self._runs)) or ():
+                for claim in await _tried(claims.claimed, self._room, list(self._runs)) or ():
+                    if isinstance(claim, Summary):
+                        self._begin_summary(claim)
+                        continue
                     log = self._writer.open(claim.answer.pk, claim.answer.fence, claim.seq)
                     self._begin(_Run(claim.answer, claim.history, log))
             try:
@@ -210,11 +222,23 @@ class Runner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _begin_summary(self, summary: Summary) -> None:
+        task = asyncio.create_task(summaries.write(summary))
+        self._summaries[task] = summary
+        task.add_done_callback(self._end_summary)
+
+    def _end_summary(self, task: asyncio.Task[None]) -> None:
+        summary = self._summaries.pop(task)
+        self._work.set()
+        if not task.cancelled() and (error := task.exception()):  # the lease runs out
+            logger.error("The summary of session %s was not kept", summary.pk, exc_info=error)
+
     async def _beat(self) -> None:
         """Renew the leases of all that is written here, hear what is to stop, say how far the queue is."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self._writer.announce(await _tried(claims.moved_up) or {})
+            await self._renew_summaries()
             runs = list(self._runs.values())
             held = await _tried(claims.renewed, _fences(runs)) if runs else None
             if held is None:
@@ -225,11 +249,20 @@ class Runner:
                 elif held[run.answer.pk]:
                     run.cancel("stop")
 
+    async def _renew_summaries(self) -> None:
+        running = dict(self._summaries)
+        fences = {each.pk: each.fence for each in running.values()}
+        held = await _tried(summaries.renewed, fences) if fences else None
+        for task, summary in running.items():
+            if held is not None and summary.pk not in held:
+                task.cancel()
+
     async def _drain(self, claiming: asyncio.Task[None]) -> None:
         """Let what is being written end; what takes too long goes to another process."""
         self._is_leaving = True
         self._work.set()
         await claiming
+        await cancelled(self._summaries)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._grace_s)
         left = _fences(self._runs.values())
@@ -247,6 +280,7 @@ class Runner:
         """See one claim through: to the answer's end, or until another process has it."""
         try:
             await self._write(run)
+            await self._remember(run)
         except Fenced:
             logger.warning("Answer %s was taken over by another process", run.answer.pk)
         except Exception:  # the lease runs out, and another claim tries again
@@ -255,8 +289,18 @@ class Runner:
             del self._runs[run.answer.pk]
             self._work.set()
 
+    async def _remember(self, run: _Run) -> None:
+        """Have the session's summary written, once the answer is out and enough has fallen out of its window."""
+        endpoint, session = run.answer.endpoint, run.answer.turn.session
+        is_due = summaries.is_due(run.history, run.draft.trace.get("left_out", 0))
+        if is_due and endpoint and session.preface is None and summaries.can_write(endpoint):
+            await _tried(summaries.ask, session.pk, endpoint)
+
     async def _write(self, run: _Run) -> None:
-        end = await self._abandoned_end(run) or await self._produced_end(run)
+        if run.answer.fence > 1:
+            run.before = await in_thread(all_so_far)(run.answer.pk)
+            run.draft.broken_off = _broken_off(run)
+        end = self._abandoned_end(run) or await self._produced_end(run)
         if end is None:
             await run.log.flush()
             return
@@ -265,7 +309,7 @@ class Runner:
         except Unwritable as error:
             await _ended(run, _failed(error))
 
-    async def _abandoned_end(self, run: _Run) -> Event | None:
+    def _abandoned_end(self, run: _Run) -> Event | None:
         """Return the end of an answer that is not to be tried again; it keeps what people have seen."""
         if run.answer.stop_requested:
             end = Event("stopped", {})
@@ -273,8 +317,9 @@ class Runner:
             end = _failure("Writing this answer was interrupted too often. Ask again.", is_retryable=True)
         else:
             return None
-        for event in await in_thread(shown_so_far)(run.answer.pk):
-            run.draft.take(event)
+        for event in since_begun_anew(run.before):
+            if event.kind != "usage":  # of an attempt that was broken off
+                run.draft.take(event)
         return end
 
     async def _produced_end(self, run: _Run) -> Event | None:
@@ -295,7 +340,7 @@ def _fences(runs: Iterable[_Run]) -> dict[UUID, int]:
 
 async def _produce(run: _Run) -> None:
     run.log.append(Event("started", {"model": run.answer.endpoint_name, "fence": run.answer.fence}))
-    if run.answer.fence > 1 and await in_thread(_has_words)(run.answer.pk):
+    if any(event.kind == "delta" for event in since_begun_anew(run.before)):
         reason = "The process that wrote this answer is gone, so it is written anew."
         run.log.append(Event("restarted", {"reason": reason}))
     if run.answer.turn.workspace_id:
@@ -363,11 +408,7 @@ async def _tried(function: Callable[P, T], *arguments: P.args, **named: P.kwargs
     return None
 
 
-def _has_words(answer_id: UUID) -> bool:
-    return any(event.kind == "delta" for event in shown_so_far(answer_id))
-
-
-def _question(answer: Answer, history: Sequence[Exchange]) -> Question:
+def _question(answer: Answer, history: History) -> Question:
     """Return what is to be answered. Asks the database if it is about a workspace."""
     turn = answer.turn
     if answer.endpoint is None:
@@ -377,9 +418,26 @@ def _question(answer: Answer, history: Sequence[Exchange]) -> Question:
     except Http404 as error:
         raise CannotBegin(str(error)) from error
     parameters = Parameters(**answer.parameters)
+    return replace(_bare_question(turn, answer.endpoint, history), parameters=parameters, workspace=workspace)
+
+
+def _bare_question(turn: Turn, endpoint: Endpoint, history: History) -> Question:
     preface = Preface.from_json(turn.session.preface)
-    history = [*preface.exchanges, *history]
-    return Question(turn.text, answer.endpoint, parameters, workspace, history, preface.instructions)
+    return Question(
+        turn.text,
+        endpoint,
+        history=[*preface.exchanges, *history.exchanges],
+        summary=history.summary,
+        instructions=preface.instructions,
+    )
+
+
+def _broken_off(run: _Run) -> list[dict[str, Any]]:
+    turn, endpoint = run.answer.turn, run.answer.endpoint
+    if endpoint is None:
+        return []  # nobody knows any more what it cost
+    question = _bare_question(turn, endpoint, run.history)
+    return broken_off(question, bool(turn.workspace_id), run.before)
 
 
 def _keep_passages(answer: Answer, passages: Sequence[Mapping[str, Any]]) -> None:

@@ -29,6 +29,16 @@ class CitationSerializer(CamelCase):
     page = serializers.IntegerField(allow_null=True)
 
 
+class AttemptSerializer(CamelCase):
+    """What an attempt to write an answer took before it was broken off."""
+
+    fence = serializers.IntegerField(help_text="Which attempt it was, as in the event `started`.")
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cost = serializers.DecimalField(12, 6, help_text="US dollars.")
+    is_estimate = serializers.BooleanField(help_text="The model's server had not said yet what it took.")
+
+
 class AnswerSerializer(CamelCase):
     id = serializers.UUIDField()
     model = serializers.CharField(source="endpoint_name")
@@ -40,9 +50,13 @@ class AnswerSerializer(CamelCase):
     text = serializers.CharField(help_text="Complete once the status is finished, stopped or failed.")
     error = serializers.CharField()
     passages = CitationSerializer(many=True)
-    input_tokens = serializers.IntegerField()
+    input_tokens = serializers.IntegerField(help_text="Of all attempts together, as are the next two.")
     output_tokens = serializers.IntegerField()
     cost = serializers.DecimalField(12, 6, help_text="US dollars.")
+    broken_off = AttemptSerializer(
+        many=True,
+        help_text="The attempts before the last that had reached the model: their process was gone.",
+    )
     created_at = serializers.DateTimeField()
     first_token_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -78,6 +92,11 @@ class NewTurn(CamelCase):
         help_text="Instead: several, side by side. Each gives an answer of its own, with its own cost and stop.",
     )
     model_kwargs = ModelKwargs(required=False)
+    priority = serializers.ChoiceField(
+        ["interactive", "batch"],
+        default="interactive",
+        help_text="batch: nobody waits for the answer, so those that somebody waits for are written first.",
+    )
 
 
 class NewVersion(CamelCase):
@@ -108,6 +127,24 @@ class TurnSerializer(CamelCase):
     workspace_id = serializers.UUIDField(allow_null=True)
     created_at = serializers.DateTimeField()
     answers = AnswerSerializer(many=True)
+
+
+class SummarySerializer(CamelCase):
+    text = serializers.CharField(read_only=True, help_text="Empty: there is none.")
+    last_turn_id = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="It holds what was said up to this turn."
+    )
+    is_on = serializers.BooleanField(help_text="false forgets it, and no more are written.")
+    is_due = serializers.BooleanField(read_only=True, help_text="A new one waits, or is being written.")
+    error = serializers.CharField(
+        read_only=True, help_text="Why the last try failed; the text is the one before."
+    )
+    input_tokens = serializers.IntegerField(
+        read_only=True, help_text="Of all its versions, as are the next two."
+    )
+    output_tokens = serializers.IntegerField(read_only=True)
+    cost = serializers.DecimalField(12, 6, read_only=True, help_text="US dollars.")
+    written_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
 class SessionWithTurns(SessionSerializer):

@@ -10,41 +10,52 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
+from weakref import finalize
 
 from django.http import StreamingHttpResponse
 
 from .events import Logged
 from .hub import cancelled
 from .log import follow_in_batches
-from .threads import in_thread
+from .threads import in_thread, patiently
 
 PING_EVERY_S = 15.0  # a load balancer cuts what is silent for a minute
 PING = ": ping\n\n"  # a comment: clients pass over it
-CHECK_EVERY_S = 5.0
+CHECK_EVERY_S = 3.0  # whoever may not read on is sent away within five seconds, as from sockets
 Batch = Sequence[Logged]
 
 
 class NotAllowed(Exception):
-    """Whoever reads this may not any more: the user was disabled, or the key revoked."""
+    """Whoever reads this may not any more: signed out, disabled, or the key was revoked."""
 
 
 class _Stream(StreamingHttpResponse):
-    def __init__(self, parts: AsyncIterator[str], leave: Callable[[], None]) -> None:
+    def __init__(self, parts: AsyncIterator[str]) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(parts, content_type="text/event-stream", headers=headers)
-        self._leave = leave
 
-    def close(self) -> None:  # Django calls it in any case: at the end, and when the client is gone
-        self._leave()
+
+class _LeftStream(_Stream):
+    def __init__(self, parts: AsyncIterator[str], leave: Callable[[], None]) -> None:
+        super().__init__(parts)
+        self._leave = leave
+        loop = asyncio.get_running_loop()
+        # A client that goes while a middleware has the response: Django drops it, and never closes it.
+        self._dropped = finalize(self, lambda: asyncio.run_coroutine_threadsafe(in_thread(leave)(), loop))
+        self._dropped.atexit = False
+
+    def close(self) -> None:  # Django calls it, in a thread, at the end and when the client is gone
+        if self._dropped.detach():
+            self._leave()
         super().close()
 
 
-def stream(parts: AsyncIterator[str], leave: Callable[[], None] = lambda: None) -> StreamingHttpResponse:
+def stream(parts: AsyncIterator[str], leave: Callable[[], None] | None = None) -> StreamingHttpResponse:
     """Return the response that sends these parts as they come.
 
-    leave: called when the response is over, also because its client went away.
+    leave: called in a thread when the response is over, also because its client went away. Only in a loop.
     """
-    return _Stream(parts, leave)
+    return _LeftStream(parts, leave) if leave else _Stream(parts)
 
 
 def message(data: Any, *, kind: str = "", id: int | None = None) -> str:
@@ -64,24 +75,28 @@ async def events(answer_id: UUID, after_seq: int, may_go_on: Callable[[], bool])
 async def followed(answer_id: UUID, after_seq: int, may_go_on: Callable[[], bool]) -> AsyncGenerator[Batch]:
     """Follow an answer, and yield an empty batch whenever nothing came for PING_EVERY_S.
 
-    may_go_on: asked before a batch, in a thread, if it was not for CHECK_EVERY_S. If not, raises NotAllowed.
+    may_go_on: asked every CHECK_EVERY_S, in a thread. If not, raises NotAllowed.
     """
-    checked_at = time.monotonic()
+    checked_at = heard_at = time.monotonic()
     async with aclosing(_with_pauses(answer_id, after_seq)) as batches:
         async for batch in batches:
-            if time.monotonic() >= checked_at + CHECK_EVERY_S:
-                if not await in_thread(may_go_on)():
+            now = time.monotonic()
+            if now >= checked_at + CHECK_EVERY_S:
+                if not await patiently(may_go_on)():
                     raise NotAllowed
-                checked_at = time.monotonic()
-            yield batch
+                checked_at = now
+            if batch or now >= heard_at + PING_EVERY_S:
+                heard_at = now
+                yield batch
 
 
 async def _with_pauses(answer_id: UUID, after_seq: int) -> AsyncGenerator[Batch]:
+    pause_s = min(CHECK_EVERY_S, PING_EVERY_S)
     async with aclosing(follow_in_batches(answer_id, after_seq)) as batches:
         while True:
             coming = asyncio.ensure_future(anext(batches, None))
             try:
-                while not (await asyncio.wait([coming], timeout=PING_EVERY_S))[0]:
+                while not (await asyncio.wait([coming], timeout=pause_s))[0]:
                     yield ()
             finally:
                 await cancelled([coming])

@@ -48,6 +48,7 @@ class Ask:
     endpoints: Sequence[Endpoint] = ()  # at most MODELS_MOST; one answer each; none: the default model
     parameters: Parameters = field(default_factory=Parameters)
     preface: Preface | None = None  # of a new session whose client keeps its history itself
+    is_batch: bool = False  # nobody waits for the answer: those whom somebody waits for go first
 
 
 def submit(user: User, ask: Ask) -> Turn:
@@ -244,16 +245,23 @@ def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
     preface = ask.preface.as_json() if ask.preface else None
     session = Session(pk=session_id, user=user, title=_title(text), preface=preface)
     turn = Turn(session_id=session_id, message_id=ask.message_id, text=text, workspace=workspace)
-    parameters = asdict(ask.parameters)
-    answers = [
-        Answer(turn=turn, lane=lane, endpoint=each, endpoint_name=each.name, parameters=parameters)
-        for lane, each in enumerate(endpoints)
-    ]
+    answers = [_answer(turn, lane, endpoint, ask) for lane, endpoint in enumerate(endpoints)]
     if not record(session, turn, answers):
         return None
     transaction.on_commit(runner.wake)
     turn.just_recorded = answers
     return turn
+
+
+def _answer(turn: Turn, lane: int, endpoint: Endpoint, ask: Ask) -> Answer:
+    return Answer(
+        turn=turn,
+        lane=lane,
+        endpoint=endpoint,
+        endpoint_name=endpoint.name,
+        parameters=asdict(ask.parameters),
+        is_batch=ask.is_batch,
+    )
 
 
 def _version(old: Answer, again: Again) -> Answer:

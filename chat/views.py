@@ -22,7 +22,7 @@ from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Workspace
 
-from . import ratings, shown, turns
+from . import ratings, shown, summaries, turns
 from .models import Session, Turn
 
 SESSIONS_PER_PAGE = 60
@@ -52,7 +52,8 @@ def session(request: UserRequest, session_id: UUID) -> HttpResponse:
     workspaces = workspaces_for(request.user)
     chosen = next((each for each in workspaces if last and each.pk == last.turn.workspace_id), None)
     models = _models_of(last.turn) if last else []
-    return _page(request, found, workspaces, chosen, models, {"turns": shown_turns})
+    context = {"turns": shown_turns, "summary": summaries.summary_of(found)}
+    return _page(request, found, workspaces, chosen, models, context)
 
 
 def _models_of(turn: Turn) -> list[UUID | None]:
@@ -145,6 +146,16 @@ def pin(request: UserRequest, session_id: UUID) -> HttpResponse:
     found.is_pinned = not found.is_pinned
     found.save(update_fields=["is_pinned"])
     return _back_to_list(request, found)
+
+
+@require_POST
+def summary(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Forget the session's summary and write no more; with `keep`, begin again."""
+    found = turns.session_for(request.user, session_id)
+    switched = summaries.switch(found, is_on=bool(request.POST.get("keep")))
+    if request.htmx:
+        return render(request, "chat/_summary.html", {"session": found, "summary": switched})
+    return redirect("session", found.pk)
 
 
 @require_POST

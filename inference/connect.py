@@ -1,13 +1,13 @@
-"""The three doors to models. What they yield keeps the spec's deadlines and raises only InferenceError."""
+"""The three doors to models, and one to what a chat model's server says about it. What they yield keeps the spec's deadlines and raises only InferenceError."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from .errors import Misconfigured
 from .http import Http
-from .protocols import ChatModel, Embedder, Reranker
+from .protocols import ChatModel, Embedder, ModelServer, Reranker
 from .providers import PROVIDERS, Model, Opener, Provider, parse_options
-from .resilience import ResilientChat, ResilientEmbedder, ResilientReranker
+from .resilience import BriefServer, ResilientChat, ResilientEmbedder, ResilientReranker
 from .types import EndpointSpec
 
 
@@ -26,6 +26,11 @@ async def open_embedder(spec: EndpointSpec) -> AsyncIterator[Embedder]:
 async def open_reranker(spec: EndpointSpec) -> AsyncIterator[Reranker]:
     model = _open(spec, "cross-encoder", lambda provider: provider.reranker)
     yield ResilientReranker(model, spec.deadlines)
+
+
+@asynccontextmanager
+async def open_server(spec: EndpointSpec) -> AsyncIterator[ModelServer]:
+    yield BriefServer(_open(spec, "description of its models", lambda provider: provider.server))
 
 
 def _open(spec: EndpointSpec, kind: str, opener_of: Callable[[Provider], Opener[Model] | None]) -> Model:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
@@ -24,28 +24,40 @@ _sessions: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, _Keeper]
 
 
 class Http:
-    """Posts JSON for one endpoint. Raises only InferenceError; replies end at MAX_REPLY_BYTES."""
+    """Gets and posts JSON for one endpoint. Raises only InferenceError; replies end at MAX_REPLY_BYTES."""
 
     def __init__(self, spec: EndpointSpec) -> None:
         self._connect_s = spec.deadlines.connect_s
         self._secret = spec.secret
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """Return the whole reply."""
+        async with self._reply("GET", url, None, headers or {}) as pieces:
+            return b"".join([piece async for piece in pieces])
 
     async def post(self, url: str, body: Any, headers: Mapping[str, str] | None = None) -> bytes:
         """Return the whole reply."""
         async with self.stream(url, body, headers) as pieces:
             return b"".join([piece async for piece in pieces])
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, url: str, body: Any, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Yield the reply's bytes as they come. Leaving before their end closes the connection."""
+        data = BytesIO(json.dumps(body).encode())  # long bytes as they are would block the loop
+        return self._reply("POST", url, data, {"Content-Type": "application/json", **(headers or {})})
+
+    @asynccontextmanager
+    async def _reply(
+        self, method: str, url: str, data: BytesIO | None, headers: Mapping[str, str]
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         session = await _session_of_this_loop()
         with self._in_our_words(url):
-            async with session.post(
+            async with session.request(
+                method,
                 url,
-                data=BytesIO(json.dumps(body).encode()),  # long bytes as they are would block the loop
-                headers={"Content-Type": "application/json", **(headers or {})},
+                data=data,
+                headers=headers,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
             ) as response:

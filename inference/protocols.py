@@ -1,9 +1,9 @@
-"""The three things a model can do for us. Providers implement them; everything above uses only them."""
+"""The three things a model can do for us, and what its server tells about it. Providers implement them; everything above uses only them."""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from .types import ChatEvent, ChatRequest, TextRole, Vector
+from .types import ChatEvent, ChatMessage, ChatRequest, ServerFacts, TextRole, Vector
 
 
 class ChatModel(Protocol):
@@ -27,4 +27,14 @@ class Reranker(Protocol):
 
         The scale is the model's own: compare scores of one call only.
         """
+        ...
+
+
+class ModelServer(Protocol):
+    async def facts(self) -> ServerFacts:
+        """Return what the server says about its model: as little as nothing."""
+        ...
+
+    async def count(self, messages: Sequence[ChatMessage]) -> int:
+        """Return how many tokens a prompt is, by the model's own tokenizer. Raises InferenceError."""
         ...

@@ -11,10 +11,11 @@ from functools import partial
 from typing import TypeVar
 
 from .errors import BadReply, RateLimited, TimedOut, Unavailable
-from .protocols import ChatModel
+from .protocols import ChatModel, ModelServer
 from .providers import BatchEmbedder, BatchReranker
-from .types import ChatEvent, ChatRequest, Deadlines, TextRole, Vector
+from .types import ChatEvent, ChatMessage, ChatRequest, Deadlines, ServerFacts, TextRole, Vector
 
+_FACTS_S, _COUNT_S = 5.0, 2.0  # nobody depends on these: whoever asks goes on without
 _PAUSES_S = (0.2, 0.8)  # before the second and the third attempt; each is varied by half
 Got = TypeVar("Got")
 
@@ -65,6 +66,17 @@ class ResilientReranker:
             call = partial(self._model.score, query, batch)
             scores += _one_each(await _attempts(call, self._limit_s, "score"), batch)
         return scores
+
+
+class BriefServer:
+    def __init__(self, server: ModelServer) -> None:
+        self._server = server
+
+    async def facts(self) -> ServerFacts:
+        return await _within(_FACTS_S, "description of itself", self._server.facts())
+
+    async def count(self, messages: Sequence[ChatMessage]) -> int:
+        return await _within(_COUNT_S, "count of tokens", self._server.count(messages))
 
 
 async def _attempts(call: Callable[[], Awaitable[Got]], limit_s: float, what: str) -> Got:

@@ -16,7 +16,7 @@ class Deadlines:
     connect_s: float = 5.0
     first_token_s: float = 120.0  # a small model on two cores reads 1,500 tokens in 25 s
     between_tokens_s: float = 30.0
-    whole_reply_s: float = 120.0  # for replies that do not stream: embeddings, scores
+    whole_reply_s: float = 120.0  # for replies that do not stream: embeddings, scores, whole answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class EndpointSpec:
     options: Mapping[str, Any] = field(default_factory=dict)  # checked by the provider's Options
     secret: str | None = field(default=None, repr=False)
     deadlines: Deadlines = Deadlines()
+    tokenizer: str = ""  # whose way of counting its server has: ServerFacts.tokenizer, as found before
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +83,11 @@ class Finished:
 
 
 ChatEvent = TextDelta | Usage | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a chat model's server says about itself, as far as it does."""
+
+    context_tokens: int | None = None  # prompt and answer together
+    tokenizer: str = ""  # whose way of counting tokens it has: "vllm", "llama.cpp", "tgi"; "": none known

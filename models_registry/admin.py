@@ -82,6 +82,12 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     def size(self, endpoint: Endpoint) -> str:
         return filesizeformat(endpoint.size_bytes) if endpoint.size_bytes else "–"
 
+    @admin.display(description="context, as its server says")
+    def served_context(self, endpoint: Endpoint) -> str:
+        found = endpoint.served_context_tokens
+        counts = f", counted by {endpoint.tokenizer}'s tokenizer near the limit" if endpoint.tokenizer else ""
+        return f"{found:,} tokens{counts}" if found else "It does not say."
+
     @admin.display(description="last error")
     def error(self, endpoint: Endpoint) -> str:
         return endpoint.last_error or "–"
@@ -150,6 +156,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
             "kind",
             "provider_label",
             "dimensions",
+            "served_context",
             "health",
             "checked",
             "latency",
@@ -166,7 +173,8 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     ) -> None:
         changed = any(name == "model" or name.startswith(PREFIX) for name in form.changed_data)
         if changed and not obj.is_locked:
-            obj.dimensions = None  # the check that follows finds them anew
+            # The check that follows finds them anew.
+            obj.dimensions, obj.served_context_tokens, obj.tokenizer = None, None, ""
         super().save_model(request, obj, form, change)
         record(_operator(request), "endpoint.change" if change else "endpoint.add", obj.name, id=str(obj.pk))
         # After the commit: a model that takes its time keeps no transaction open.
@@ -204,6 +212,8 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     def _report(self, request: HttpRequest, endpoint: Endpoint) -> None:
         if endpoint.last_check_ok:
             found = f", {endpoint.dimensions} dimensions" if endpoint.dimensions else ""
+            if endpoint.served_context_tokens:
+                found = f", and takes {endpoint.served_context_tokens:,} tokens"
             self.message_user(request, f"{endpoint.name} answered in {endpoint.last_check_ms:,} ms{found}.")
         else:
             sentence = f"{endpoint.name} is not well: {endpoint.last_error}"
@@ -213,13 +223,26 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
 _LAST_CHECK = ("How it is", {"fields": (("health", "checked", "latency"), "error", "in_use_by")})
 _COSTS = ("What it is and costs", {"fields": ("licence", "size_bytes", ("input_price", "output_price"))})
 _PATIENCE = "How long people wait before it counts as down, in seconds."
+_BRIEF_PATIENCE = (
+    "Patience",
+    {
+        "fields": ("connect_timeout_s", "whole_reply_timeout_s"),
+        "description": _PATIENCE,
+        "classes": ("collapse",),
+    },
+)
 _KIND_FIELDSETS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     Endpoint.Kind.CHAT: [
-        ("Limits", {"fields": ("context_tokens", "max_concurrent")}),
+        ("Limits", {"fields": ("context_tokens", "served_context", "max_concurrent")}),
         (
             "Patience",
             {
-                "fields": ("connect_timeout_s", "first_token_timeout_s", "between_tokens_timeout_s"),
+                "fields": (
+                    "connect_timeout_s",
+                    "first_token_timeout_s",
+                    "between_tokens_timeout_s",
+                    "whole_reply_timeout_s",
+                ),
                 "description": _PATIENCE,
                 "classes": ("collapse",),
             },
@@ -228,11 +251,11 @@ _KIND_FIELDSETS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     Endpoint.Kind.EMBEDDING: [
         ("Vectors", {"fields": ("dimensions",)}),
-        ("Patience", {"fields": ("connect_timeout_s",), "description": _PATIENCE, "classes": ("collapse",)}),
+        _BRIEF_PATIENCE,
         _COSTS,
     ],
     Endpoint.Kind.RERANKER: [
-        ("Patience", {"fields": ("connect_timeout_s",), "description": _PATIENCE, "classes": ("collapse",)}),
+        _BRIEF_PATIENCE,
         _COSTS,
     ],
 }

@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from inference.errors import Misconfigured
 from inference.providers import PROVIDERS, parse_options
-from inference.types import Deadlines, EndpointSpec
+from inference.types import Deadlines, EndpointSpec, ServerFacts
 
 from . import secrets
 
 _SECONDS = [MinValueValidator(0.1), MaxValueValidator(600)]
 _PRICE = [MinValueValidator(0)]
+CONTEXT_TOKENS = 4_096  # of a model that nobody knows more about
 
 
 class EndpointQuerySet(models.QuerySet["Endpoint"]):
@@ -62,13 +63,25 @@ class Endpoint(models.Model):
     connect_timeout_s = models.FloatField(default=5, validators=_SECONDS)
     first_token_timeout_s = models.FloatField(default=120, validators=_SECONDS)
     between_tokens_timeout_s = models.FloatField(default=30, validators=_SECONDS)
+    whole_reply_timeout_s = models.FloatField(
+        default=120, db_default=120, validators=_SECONDS, help_text="For a reply that comes in one piece."
+    )
     # What it is
     dimensions = models.PositiveIntegerField(
         null=True, blank=True, help_text="Of an embedding. Filled by Check."
     )
     context_tokens = models.PositiveIntegerField(
-        default=4096, help_text="Prompt and answer together, in the model's own tokens."
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(256)],
+        help_text="Prompt and answer together, in the model's own tokens. Empty: what its server says, "
+        f"else {CONTEXT_TOKENS:,}.",
     )
+    # As its server says, found by Check
+    served_context_tokens = models.PositiveIntegerField(null=True, editable=False)
+    tokenizer = models.CharField(
+        max_length=20, blank=True, default="", db_default="", editable=False
+    )  # ServerFacts.tokenizer
     max_concurrent = models.PositiveSmallIntegerField(
         "answers at once",
         null=True,
@@ -110,11 +123,18 @@ class Endpoint(models.Model):
     def spec(self) -> EndpointSpec:
         """Return what `inference.open_*` wants. Raises SecretMissing when the reference leads nowhere."""
         deadlines = Deadlines(
-            self.connect_timeout_s, self.first_token_timeout_s, self.between_tokens_timeout_s
+            self.connect_timeout_s,
+            self.first_token_timeout_s,
+            self.between_tokens_timeout_s,
+            self.whole_reply_timeout_s,
         )
-        return EndpointSpec(
-            self.provider, self.model, self.options, secrets.resolve(self.secret_ref), deadlines
-        )
+        secret = secrets.resolve(self.secret_ref)
+        return EndpointSpec(self.provider, self.model, self.options, secret, deadlines, self.tokenizer)
+
+    @property
+    def context_limit(self) -> int:
+        """Tokens of prompt and answer together: the operator's number, but never more than the server takes."""
+        return min(filter(None, (self.context_tokens, self.served_context_tokens)), default=CONTEXT_TOKENS)
 
     def cost(self, input_tokens: int, output_tokens: int) -> Decimal:
         """Return US dollars for a call."""
@@ -164,15 +184,26 @@ class Endpoint(models.Model):
             sentence = f"In use by {users}: this cannot change. Add another embedding model instead."
             raise ValidationError(dict.fromkeys(changed, sentence))
 
-    def note_check(self, *, took_ms: int, error: str = "", dimensions: int | None = None) -> None:
+    def note_check(
+        self,
+        *,
+        took_ms: int,
+        error: str = "",
+        dimensions: int | None = None,
+        facts: ServerFacts = ServerFacts(),  # noqa: B008 - it is frozen
+    ) -> None:
         """Keep what a check found. An endpoint that was deleted meanwhile stays deleted."""
         self.last_check_at = timezone.now()
         self.last_check_ok, self.last_check_ms, self.last_error = not error, took_ms, error[:500]
         self.dimensions = self.dimensions or dimensions
+        self.served_context_tokens = facts.context_tokens or self.served_context_tokens
+        self.tokenizer = facts.tokenizer or self.tokenizer
         Endpoint.objects.filter(pk=self.pk).update(
             last_check_at=self.last_check_at,
             last_check_ok=self.last_check_ok,
             last_check_ms=self.last_check_ms,
             last_error=self.last_error,
             dimensions=self.dimensions,
+            served_context_tokens=self.served_context_tokens,
+            tokenizer=self.tokenizer,
         )

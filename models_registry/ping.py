@@ -4,14 +4,23 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from asgiref.sync import async_to_sync
 
-from inference.connect import open_chat, open_embedder, open_reranker
+from inference.connect import open_chat, open_embedder, open_reranker, open_server
 from inference.errors import BadReply, InferenceError
-from inference.types import ChatMessage, ChatRequest, Deadlines, EndpointSpec, Finished, TextDelta
+from inference.providers import PROVIDERS
+from inference.types import (
+    ChatMessage,
+    ChatRequest,
+    Deadlines,
+    EndpointSpec,
+    Finished,
+    ServerFacts,
+    TextDelta,
+)
 
 from .models import Endpoint
 from .secrets import SecretMissing
@@ -28,10 +37,11 @@ class _Finding:
     took_ms: int
     error: str = ""  # in words; empty: it is well
     dimensions: int | None = None  # of an embedding
+    facts: ServerFacts = field(default_factory=ServerFacts)  # of a chat model
 
 
 def check(endpoint: Endpoint) -> None:
-    """Make one tiny real call, at most 20 s long, and note latency, dimensions and error. Raises nothing."""
+    """Make one tiny real call, at most 20 s long, and note latency, error and what it says of itself. Raises nothing."""
     check_each([endpoint])
 
 
@@ -42,6 +52,7 @@ def check_each(endpoints: Sequence[Endpoint]) -> None:
             took_ms=finding.took_ms,
             error=finding.error,
             dimensions=None if finding.error else finding.dimensions,
+            facts=finding.facts,
         )
 
 
@@ -50,7 +61,7 @@ async def _probe_each(endpoints: Sequence[Endpoint]) -> list[_Finding]:
 
 
 async def _probe(endpoint: Endpoint) -> _Finding:
-    started, dimensions, error = perf_counter(), None, ""
+    started, dimensions, error, facts = perf_counter(), None, "", ServerFacts()
     try:
         async with asyncio.timeout(_LONGEST_S):
             dimensions = await _call(endpoint)
@@ -62,7 +73,22 @@ async def _probe(endpoint: Endpoint) -> _Finding:
     except Exception:
         logger.exception("The check of endpoint %s broke", endpoint.pk)
         error = "The check itself broke. The log of this process has the details."
-    return _Finding(round((perf_counter() - started) * 1000), error, dimensions)
+    took_ms = round((perf_counter() - started) * 1000)
+    if not error and endpoint.kind == Endpoint.Kind.CHAT:
+        facts = await _facts(endpoint)
+    return _Finding(took_ms, error, dimensions, facts)
+
+
+async def _facts(endpoint: Endpoint) -> ServerFacts:
+    """Return what the model's server says of it; one that says nothing is as well as any."""
+    if PROVIDERS[endpoint.provider].server is None:
+        return ServerFacts()
+    try:
+        async with open_server(replace(endpoint.spec(), deadlines=_DEADLINES)) as server:
+            return await server.facts()
+    except InferenceError as error:
+        logger.info("Endpoint %s says nothing of itself: %s", endpoint.pk, error)
+        return ServerFacts()
 
 
 async def _call(endpoint: Endpoint) -> int | None:

@@ -30,7 +30,7 @@ class Model(CamelCase):
 
 
 class ChatModel(Model):
-    context_tokens = serializers.IntegerField(help_text="Prompt and answer together.")
+    context_tokens = serializers.IntegerField(source="context_limit", help_text="Prompt and answer together.")
 
 
 class EmbeddingModel(Model):

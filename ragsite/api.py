@@ -40,6 +40,9 @@ urlpatterns = [
     path(f"{_V1}semantic-search", documents.SemanticSearch.as_view(), name="api-semantic-search"),
     path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
+    path(
+        f"{_V1}sessions/<uuid:session_id>/summary", chat.SessionSummary.as_view(), name="api-session-summary"
+    ),
     path(f"{_V1}sessions/<uuid:session_id>/turns", chat.Turns.as_view(), name="api-turns"),
     path(_ANSWER, chat.OneAnswer.as_view(), name="api-answer"),
     path(f"{_ANSWER}/events", chat.AnswerEvents.as_view(), name="api-answer-events"),

@@ -1,7 +1,7 @@
 """The prompts: Markdown files with a heading for each role, worked examples as earlier turns.
 
 They are filled once, in one pass: braces in a question or a passage are only text. Passages are fenced as
-data, and what looks like the fence within them is made harmless.
+data, as are summaries, and what looks like a fence within them is made harmless.
 """
 
 import re
@@ -14,7 +14,7 @@ from inference.types import ChatMessage, Quotable, Role
 _ROLES: tuple[Role, ...] = get_args(Role)
 _HEADING = re.compile(r"^# (\w+)$\n", re.MULTILINE)
 _PLACE = re.compile(r"\{(\w+)\}")
-_FENCE = re.compile(r"<(?=\s*/?\s*passage)", re.IGNORECASE)
+_FENCE = re.compile(r"<(?=\s*/?\s*(?:passage|summary|messages))", re.IGNORECASE)
 
 
 def grounded(
@@ -27,6 +27,19 @@ def grounded(
 def plain(question: str, history: Iterable[ChatMessage] = ()) -> tuple[ChatMessage, ...]:
     """Return the prompt for a conversation without documents."""
     return _filled(_PLAIN, history, question=question)
+
+
+def earlier(summary: str) -> tuple[ChatMessage, ...]:
+    """Return what stands before the history, for the messages that are not in it any more."""
+    return _filled(_EARLIER, (), summary=_harmless(summary))
+
+
+def summarising(summary: str, exchanges: Iterable[tuple[str, str]]) -> tuple[ChatMessage, ...]:
+    """Return the prompt for a summary of an earlier one ("": there is none) and what was said since."""
+    said = [f"User: {_harmless(asked)}\n\nAssistant: {_harmless(told)}" for asked, told in exchanges]
+    return _filled(
+        _SUMMARY, (), summary=_harmless(summary) or "There is none yet.", messages="\n\n".join(said)
+    )
 
 
 def _fenced(passage: Quotable) -> str:
@@ -47,12 +60,11 @@ def _read(name: str) -> _Template:
 
 
 def _filled(template: _Template, history: Iterable[ChatMessage], **values: str) -> tuple[ChatMessage, ...]:
-    *before, (role, last) = template
     messages: list[ChatMessage] = []
-    for heading, text in before:
-        messages += history if heading == "history" else [ChatMessage(_role(heading), text)]
-    question = _PLACE.sub(lambda place: values[place[1]], last)
-    return (*messages, ChatMessage(_role(role), question))
+    for heading, text in template:
+        filled = _PLACE.sub(lambda place: values[place[1]], text)
+        messages += history if heading == "history" else [ChatMessage(_role(heading), filled)]
+    return tuple(messages)
 
 
 def _role(heading: str) -> Role:
@@ -61,3 +73,5 @@ def _role(heading: str) -> Role:
 
 _GROUNDED = _read("grounded.md")
 _PLAIN = _read("plain.md")
+_EARLIER = _read("earlier.md")
+_SUMMARY = _read("summary.md")

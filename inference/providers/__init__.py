@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from inference.errors import Misconfigured
-from inference.protocols import ChatModel, Embedder, Reranker
+from inference.protocols import ChatModel, Embedder, ModelServer, Reranker
 from inference.types import EndpointSpec
 
 from . import openai_compat, quotes, sagemaker_contract
@@ -42,6 +42,8 @@ class Provider:
     chat: Opener[ChatModel] | None = None
     embedding: Opener[BatchEmbedder] | None = None
     reranker: Opener[BatchReranker] | None = None
+    server: Opener[ModelServer] | None = None  # what it says of its chat models
+    writes: bool = True  # its chat models write texts of their own; False: they only quote
 
     def supports(self, kind: str) -> bool:
         return kind in self.kinds
@@ -64,6 +66,7 @@ PROVIDERS: dict[str, Provider] = {
         takes_secret=True,
         chat=openai_compat.OpenAIChat,
         embedding=openai_compat.OpenAIEmbedder,
+        server=openai_compat.OpenAIServer,
     ),
     "sagemaker_contract": Provider(
         label="Ragsite model container",
@@ -79,6 +82,7 @@ PROVIDERS: dict[str, Provider] = {
         options=quotes.QuotesOptions,
         needs_model=False,
         chat=quotes.Quotes,
+        writes=False,
     ),
 }
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from inference.errors import InferenceError, Misconfigured
 from inference.options import CHAT_ONLY, EMBEDDING_ONLY, BatchSize, HttpAddress, Options
-from inference.types import ChatEvent, ChatRequest, EndpointSpec, TextRole, Vector
-from inference.wire import openai_chat, openai_embeddings
+from inference.types import ChatEvent, ChatMessage, ChatRequest, EndpointSpec, ServerFacts, TextRole, Vector
+from inference.wire import model_servers, openai_chat, openai_embeddings
 from inference.wire.sse import SseReader
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ class OpenAIOptions(Options):
         default="max_tokens",
         title="Name of the token limit",
         description="OpenAI's newer models want max_completion_tokens; most other servers know max_tokens.",
+        json_schema_extra=CHAT_ONLY,
+    )
+    tokenizer: Literal["auto", "vllm", "llama.cpp", "tgi", "off"] = Field(
+        default="auto",
+        title="Count tokens with",
+        description="The server's own tokenizer, asked when a prompt comes near the limit; auto: as Check finds it.",
         json_schema_extra=CHAT_ONLY,
     )
     dimensions: int | None = Field(
@@ -89,3 +96,42 @@ class OpenAIEmbedder(_OpenAI):
         url = f"{self._options.base_url}/embeddings"
         body = openai_embeddings.body(self._model, texts, self._options.dimensions)
         return openai_embeddings.read_reply(await self._http.post(url, body, self._headers))
+
+
+class OpenAIServer(_OpenAI):
+    """What servers tell beside OpenAI's interface, each in a way of its own."""
+
+    def __init__(self, spec: EndpointSpec, options: OpenAIOptions, http: "Http") -> None:
+        super().__init__(spec, options, http)
+        self._root = options.base_url.removesuffix("/v1")
+        self._tokenizer = spec.tokenizer if options.tokenizer == "auto" else options.tokenizer
+
+    async def facts(self) -> ServerFacts:
+        listed = await self._told(f"{self._options.base_url}/models")
+        facts = model_servers.from_models(listed, self._model)
+        if facts.tokenizer == "llama.cpp":  # what its slots hold may be less than what it was trained for
+            return model_servers.from_props(await self._told(f"{self._root}/props"), facts)
+        return facts if facts.tokenizer else model_servers.from_info(await self._told(f"{self._root}/info"))
+
+    async def _told(self, url: str) -> bytes:
+        """Return what is there, or nothing: few servers have all of these addresses."""
+        try:
+            return await self._http.get(url, self._headers)
+        except InferenceError:
+            return b""
+
+    async def count(self, messages: Sequence[ChatMessage]) -> int:
+        url, headers = f"{self._root}/tokenize", self._headers
+        match self._tokenizer:
+            case "vllm":
+                body = model_servers.vllm_body(self._model, messages)
+                return model_servers.vllm_count(await self._http.post(url, body, headers))
+            case "llama.cpp":
+                asked = model_servers.template_body(messages)
+                filled = await self._http.post(f"{self._root}/apply-template", asked, headers)
+                body = model_servers.llama_body(filled)
+                return model_servers.llama_count(await self._http.post(url, body, headers))
+            case "tgi":
+                body = model_servers.tgi_body(messages)
+                return model_servers.tgi_count(await self._http.post(url, body, headers), messages)
+        raise Misconfigured("This server does not count tokens.")

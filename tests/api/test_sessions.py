@@ -1,6 +1,6 @@
 import pytest
 
-from chat.models import Answer, AnswerPassage, Session, Turn
+from chat.models import Answer, AnswerPassage, Session, Summary, Turn
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -94,3 +94,36 @@ def test_a_session_that_cannot_be_is_refused_beside_its_field(api, body, field):
     response = api(factories.user())("POST", "sessions", body)
     assert response.status_code == 400
     assert set(response.json()) == {field}
+
+
+def test_the_summary_of_a_session_is_read_forgotten_and_begun_again(api):
+    user = factories.user()
+    session = answered(user)
+    program, place = api(user), f"sessions/{session.pk}/summary"
+    none = program("GET", place).json()
+    assert (none["text"], none["isOn"], none["lastTurnId"]) == ("", True, None)
+    last = session.turns.get()
+    Summary.objects.create(session=session, text="They planned.", last_turn=last, cost="0.002")
+    read = program("GET", place).json()
+    assert (read["text"], read["lastTurnId"], read["cost"]) == ("They planned.", str(last.pk), "0.002000")
+    off = program("PATCH", place, {"isOn": False}).json()
+    assert (off["text"], off["isOn"], off["lastTurnId"]) == ("", False, None)
+    assert program("PATCH", place, {"isOn": True}).json()["isOn"]
+    assert program("PATCH", place, {"text": "mine"}).status_code == 400
+
+
+def test_the_summary_of_somebody_elses_session_is_not_there(api):
+    session = answered(factories.user())
+    for method, body in (("GET", None), ("PATCH", {"isOn": False})):
+        assert api(factories.user())(method, f"sessions/{session.pk}/summary", body).status_code == 404
+
+
+def test_an_answer_says_what_was_broken_off(api):
+    user = factories.user()
+    session = answered(user)
+    lost = {"fence": 1, "input_tokens": 9, "output_tokens": 2, "cost": "0.01", "is_estimate": True}
+    Answer.objects.update(broken_off=[lost])
+    [turn] = api(user)("GET", f"sessions/{session.pk}").json()["turns"]
+    assert turn["answers"][0]["brokenOff"] == [
+        {"fence": 1, "inputTokens": 9, "outputTokens": 2, "cost": "0.010000", "isEstimate": True}
+    ]

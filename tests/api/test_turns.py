@@ -211,6 +211,7 @@ class Program:
     """A client that speaks HTTP over a real connection."""
 
     def __init__(self, address, key):
+        self.address = address
         self._session = aiohttp.ClientSession(address, headers={"Authorization": f"Bearer {key}"})
 
     async def __aenter__(self):
@@ -355,6 +356,30 @@ async def test_whoever_may_not_any_more_sees_no_more(over_http, session, model, 
     assert rest[-1]["event"] == "delta"
     async with over_http.follow(answer) as reply:
         assert reply.status == 401
+
+
+async def test_a_silent_stream_ends_within_seconds_of_its_users_logout(
+    over_http, session, model, user, client
+):
+    model.behaviour = Behaviour(first_token_s=60)
+    answer = await over_http.ask(session)
+    await in_thread(client.force_login)(user)
+    cookie = {"Cookie": f"sessionid={client.cookies['sessionid'].value}"}
+    page = aiohttp.ClientSession(over_http.address, headers=cookie)
+    async with page, page.get(f"{answer}/events") as reply:
+        assert (await anext(messages(reply)))["event"] == "queued"
+        await in_thread(client.logout)()
+        async with asyncio.timeout(5):
+            rest = await all_of(reply)
+    assert {each["event"] for each in rest} <= {"queued", "started"}
+    assert (await over_http.read(answer))["status"] == "running"
+
+
+async def test_a_batch_question_is_marked_as_one(over_http, session, model):
+    answer = await over_http.ask(session, priority="batch")
+    async with over_http.follow(answer) as reply:
+        assert (await all_of(reply))[-1]["event"] == "finished"
+    assert (await in_thread(Answer.objects.get)()).is_batch
 
 
 @pytest.mark.parametrize("said", ["-1", "x", "²", "9999999999"])

@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 
-from chat.claims import claimed, moved_up
+from chat import claims
+from chat.claims import BATCH_EVERY, claimed, moved_up
 from chat.models import Answer, AnswerEvent, Turn
 from chat.runner import Runner
 from chat.threads import in_thread
@@ -133,3 +135,90 @@ def test_places_are_told_at_most_once_a_second(ask_as, asker):
     assert moved_up() == {}
     a_second_passes()
     assert list(moved_up()) == [second.pk]
+
+
+# --- what nobody waits for -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def batch(ask):
+    """Record questions that nobody waits for; returns their answers."""
+
+    def batch(count=1, **fields):
+        user = fields.pop("user", None) or factories.user()
+        return [ask(user=user, is_batch=True, **fields).just_recorded[0] for _ in range(count)]
+
+    return batch
+
+
+@pytest.fixture
+def a_batch_answer_just_began(batch):
+    [just] = batch()
+    assert taken() == [just.pk]
+    Answer.objects.filter(pk=just.pk).update(status=Answer.Status.FINISHED)
+    return just
+
+
+def test_somebody_who_waits_goes_before_all_batches(ask_as, batch, a_batch_answer_just_began):
+    early, waiting = batch(3), [ask_as(factories.user())[0] for _ in range(2)]
+    assert set(taken(room=2)) == ids(*waiting)
+    assert set(taken()) == ids(*early)
+
+
+def test_a_users_own_question_goes_before_their_batch(ask_as, asker, batch, settings):
+    settings.ANSWERS_PER_USER = 1
+    batch(2, user=asker)
+    [waiting] = ask_as(asker)
+    assert taken() == [waiting.pk]
+
+
+def test_a_busy_endpoint_begins_a_batch_answer_now_and_then(ask_as, batch, a_batch_answer_just_began):
+    Endpoint.objects.update(max_concurrent=1)
+    first, _ = batch(2)
+    waiting = [ask_as(factories.user())[0] for _ in range(3)]
+    assert taken() == [waiting[0].pk]
+    Answer.objects.filter(pk=waiting[0].pk).update(status=Answer.Status.FINISHED)
+    Answer.objects.filter(pk=a_batch_answer_just_began.pk).update(started_at=Now() - 2 * BATCH_EVERY)
+    assert taken() == [first.pk]
+    Answer.objects.filter(pk=first.pk).update(status=Answer.Status.FINISHED)
+    assert taken() == [waiting[1].pk]  # the next batch answer waits its time again
+
+
+def test_each_endpoint_has_its_own_share_of_batches(ask, batch, ask_as, a_batch_answer_just_began):
+    other = factories.chat_endpoint()
+    here, [elsewhere] = batch(), batch(endpoints=[other])
+    waiting = ask(user=factories.user(), endpoints=[other]).just_recorded[0]
+    assert taken(room=1) == [elsewhere.pk]
+    assert taken(room=1) == [waiting.pk]
+    assert taken(room=1) == [here[0].pk]
+
+
+def test_batches_of_several_users_take_turns(batch, a_batch_answer_just_began):
+    many, [one] = batch(5), batch()
+    assert set(taken(room=2)) == ids(many[0], one)
+
+
+def test_the_place_of_somebody_who_waits_does_not_count_batches(ask_as, batch):
+    many = batch(3)
+    [waiting] = ask_as(factories.user())
+    assert places(waiting) == [0]
+    a_second_passes()
+    moved_up()
+    assert [places(each)[-1] for each in many] == [1, 2, 3]
+
+
+def test_the_claim_reads_only_what_waits_or_is_written(ask_as, batch):
+    """With a long past, the claim's plan still goes through the indexes made for it."""
+    ask_as(factories.user(), 3), batch(3)
+    ended = Answer(status=Answer.Status.FINISHED, turn=Turn.objects.first(), endpoint_name="m", is_batch=True)
+    Answer.objects.bulk_create(
+        Answer(status=ended.status, turn=ended.turn, endpoint_name="m", is_batch=n % 2) for n in range(5_000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE chat_answer")
+        limits = {"of_user": 8, "lease_s": 8, "batch_every_s": 30, "room": 10, "own": []}
+        cursor.execute(f"EXPLAIN {claims._CLAIM}", limits)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Seq Scan on chat_answer" not in plan
+    assert "answer_to_claim" in plan
+    assert "batch_begun" in plan

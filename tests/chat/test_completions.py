@@ -1,10 +1,12 @@
 """OpenAI's own client, unchanged, against the whole web process."""
 
 import asyncio
+import time
 from typing import Any
 
 import openai
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.api_keys import issue, revoke
@@ -63,8 +65,8 @@ async def row(model, **filters):
 
 async def until_ended():
     async with asyncio.timeout(5):
-        while not (answer := await row(Answer)).has_ended:  # noqa: ASYNC110 - its row tells nobody
-            await asyncio.sleep(0.02)
+        while not (answer := await in_thread(Answer.objects.first)()) or not answer.has_ended:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # its row tells nobody
     return answer
 
 
@@ -251,6 +253,44 @@ async def test_leaving_before_a_whole_reply_stops_the_answer_too(client, small, 
     with pytest.raises(openai.APITimeoutError):
         await client.chat.completions.create(model=small, messages=QUESTION, timeout=0.7)
     assert (await until_ended()).status == "stopped"
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, "stopped"), ({"Idempotency-Key": "k9"}, "finished")])
+async def test_leaving_while_the_question_is_recorded_stops_its_answer(client, small, model, headers, status):
+    """Unless the client means to come back."""
+    model.behaviour = Behaviour(tokens=40, between_tokens_s=0.02)
+    holding = asyncio.create_task(asyncio.to_thread(_hold_the_turns, 1.0))
+    await asyncio.sleep(0.2)
+    with pytest.raises(openai.APITimeoutError):
+        await client.chat.completions.create(
+            model=small, messages=QUESTION, timeout=0.3, extra_headers=headers
+        )
+    assert not await in_thread(Answer.objects.exists)()
+    await holding
+    assert (await until_ended()).status == status
+
+
+def _hold_the_turns(seconds):
+    """Have every question wait in the database."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE chat_turn IN SHARE MODE")
+        time.sleep(seconds)
+    connection.close()
+
+
+async def test_a_stream_that_is_dropped_before_it_is_read_is_left():
+    """As Django drops it when the client goes while a middleware has the response."""
+    left = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    response = sse.stream(aiter_of_nothing(), lambda: loop.call_soon_threadsafe(left.set))
+    del response
+    async with asyncio.timeout(5):
+        await left.wait()
+
+
+async def aiter_of_nothing():
+    return
+    yield ""
 
 
 async def test_whoever_means_to_come_back_finds_the_answer_written(client, small, model):

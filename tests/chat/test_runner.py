@@ -430,6 +430,82 @@ async def test_a_process_killed_in_the_middle_is_taken_over(answer, model, monke
     assert events[: len(shown)] == shown
     assert "restarted" in kinds(events)
     assert (row.status, row.text) == (Answer.Status.FINISHED, UNGROUNDED)
+    assert [each["fence"] for each in row.broken_off] == [1]
+    assert row.broken_off[0]["output_tokens"] > 0
+
+
+# --- what attempts cost that were broken off -----------------------------------------------------
+
+STARTED = ("started", {"model": "m", "fence": 1})
+USAGE = {"input_tokens": 100, "output_tokens": 7, "is_estimate": False, "cost": "0.000228"}
+
+
+def attempts(row):
+    return [(each["fence"], each["output_tokens"], each["is_estimate"]) for each in row.broken_off]
+
+
+def the_last(events):
+    return next(event.data for event in reversed(events) if event.kind == "usage")
+
+
+async def test_an_attempt_that_was_broken_off_is_billed_by_its_words(answer):
+    await in_thread(Endpoint.objects.update)(input_price=2, output_price=4)
+    await abandon(answer, [STARTED, ("delta", {"text": "Half an answer"})])
+    events, row = await ended(answer)
+    [lost] = row.broken_off
+    assert attempts(row) == [(1, 5, True)]
+    assert lost["input_tokens"] == row.trace["prompt_tokens"]
+    last = the_last(events)
+    assert row.output_tokens == 5 + last["output_tokens"]
+    assert row.input_tokens == lost["input_tokens"] + last["input_tokens"]
+    assert row.cost == Decimal(lost["cost"]) + Decimal(last["cost"]) > Decimal(last["cost"]) > 0
+
+
+async def test_an_attempt_whose_server_said_what_it_took_is_billed_by_that(answer):
+    await abandon(answer, [STARTED, ("delta", {"text": "Half"}), ("usage", USAGE)])
+    events, row = await ended(answer)
+    assert row.broken_off == [{"fence": 1} | USAGE]
+    assert row.input_tokens == 100 + the_last(events)["input_tokens"]
+
+
+async def test_an_attempt_without_a_word_had_its_prompt_read(answer):
+    await abandon(answer, [STARTED])
+    _, row = await ended(answer)
+    assert attempts(row) == [(1, 0, True)]
+
+
+async def test_an_attempt_that_had_not_begun_costs_nothing(answer):
+    await abandon(answer)
+    _, row = await ended(answer)
+    assert row.broken_off == []
+
+
+async def test_an_attempt_that_was_still_searching_costs_nothing_and_one_with_passages_does(ask, asker):
+    def asked():
+        workspace = factories.workspace()
+        workspace.memberships.create(user=asker)
+        return [ask(workspace_id=workspace.pk).answers.get() for _ in range(2)]
+
+    searching, found = await in_thread(asked)()
+    passage = {"number": 1, "title": "Rules", "title_path": [], "page": 3, "text": "word " * 300}
+    await abandon(searching, [STARTED, ("retrieving", {"workspace": "w"})])
+    sources = ("sources", {"grounding": "found", "passages": [passage]})
+    await abandon(found, [STARTED, ("retrieving", {"workspace": "w"}), sources])
+    assert (await ended(searching))[1].broken_off == []
+    [attempt] = (await ended(found))[1].broken_off
+    assert attempt["input_tokens"] > 600
+
+
+async def test_every_attempt_counts_and_the_stop_of_an_abandoned_answer_loses_none(answer, asker):
+    again = [("started", {"model": "m", "fence": 2}), ("restarted", {"reason": "gone"})]
+    half = ("delta", {"text": "Half an answer"})
+    await abandon(answer, [STARTED, half, *again, half])
+    await in_thread(Answer.objects.update)(fence=2)
+    await in_thread(turns.stop)(asker, answer.pk)
+    _, row = await ended(answer)
+    assert (row.status, row.text) == (Answer.Status.STOPPED, "Half an answer")
+    assert attempts(row) == [(1, 5, True), (2, 5, True)]
+    assert row.output_tokens == 10
 
 
 _RUNNER_PROCESS = """

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from chat.models import Answer, Session
+from chat.models import Answer, Session, Summary
 from tests import factories
 from workspaces.models import Role, Workspace
 
@@ -612,3 +612,59 @@ def test_what_changes_something_is_no_link(client: Client, ada: User) -> None:
     session = factories.session(ada)
     for name in ("session-rename", "session-pin", "session-delete"):
         assert client.get(reverse(name, args=[session.pk])).status_code == 405
+
+
+# --- the summary of earlier messages --------------------------------------------------------------
+
+
+@pytest.fixture
+def summarised(ada: User) -> Session:
+    """A session of three turns, of which the first two are in its summary."""
+    session = factories.session(ada)
+    for number in range(3):
+        factories.answer(session, f"question {number}", text="An answer.")
+    last = session.turns.get(text="question 1")
+    Summary.objects.create(session=session, text="They chose <b>blue</b>.", last_turn=last)
+    return session
+
+
+def test_the_summary_stands_where_it_takes_over(page: Callable[..., str], summarised: Session) -> None:
+    shown = page(_address(summarised))
+    assert "They chose &lt;b&gt;blue&lt;/b&gt;." in shown
+    assert (
+        shown.index("question 1")
+        < shown.index("Earlier messages were summarised")
+        < shown.index("question 2")
+    )
+
+
+def test_a_session_without_a_summary_has_no_note(page: Callable[..., str], ada: User) -> None:
+    assert "data-summary" not in page(_address(factories.session(ada)))
+
+
+def test_a_summary_is_forgotten_and_begun_again(
+    page: Callable[..., str], client: Client, summarised: Session
+) -> None:
+    page(_address(summarised))
+    switch = reverse("session-summary", args=[summarised.pk])
+    part = client.post(switch, {"keep": ""}, headers={"HX-Request": "true"}).content.decode()
+    assert "Earlier messages are not summarised" in part
+    shown = page(_address(summarised))
+    assert "They chose" not in shown
+    assert "Summarise again" in shown
+    assert client.post(switch, {"keep": "yes"}).status_code == 302
+    assert "data-summary" not in page(_address(summarised))
+    assert not Summary.objects.get().is_off
+
+
+def test_nobody_else_switches_it(client: Client, summarised: Session) -> None:
+    client.force_login(factories.user())
+    assert client.post(reverse("session-summary", args=[summarised.pk])).status_code == 404
+    assert Summary.objects.get().text
+
+
+def test_an_answer_that_took_two_attempts_says_so(page: Callable[..., str], ada: User) -> None:
+    session = factories.session(ada)
+    lost = {"fence": 1, "input_tokens": 9, "output_tokens": 2, "cost": "0", "is_estimate": True}
+    factories.answer(session, text="An answer.", broken_off=[lost])
+    assert ">2 attempts</span>" in page(_address(session))

@@ -5,7 +5,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from chat.models import Answer
+from chat.models import Answer, Summary
 from documents.models import Document
 from tests import factories
 
@@ -216,3 +216,18 @@ def test_an_odd_address_of_a_list_is_no_server_error(operator, query):
     answer()
     response = operator.get(f"{reverse('admin:chat_answer_changelist')}?{query}", follow=True)
     assert response.status_code == 200
+
+
+def test_a_sessions_costs_are_those_of_its_answers_and_of_its_summary(operator):
+    mine = answer(cost="0.01", output_tokens=5)
+    Summary.objects.create(session=mine.turn.session, text="secret", output_tokens=2, cost="0.002")
+    page = operator.get(reverse("admin:chat_session_changelist")).content.decode()
+    assert "0.0120" in page
+    assert '<td class="field-tokens">7</td>' in page
+    assert "secret" not in page
+
+
+def test_the_attempts_of_an_answer_are_shown_with_what_they_took(operator):
+    lost = {"fence": 1, "input_tokens": 1200, "output_tokens": 2, "cost": "0", "is_estimate": True}
+    page = reverse("admin:chat_answer_change", args=[answer(broken_off=[lost]).pk])
+    assert "1,200 read and 2 written (estimated)" in operator.get(page).content.decode()

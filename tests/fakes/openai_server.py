@@ -1,5 +1,7 @@
 """A loopback server that speaks OpenAI's wire: chat completions (streamed or not), embeddings, models.
 
+With a `flavour` it also tells its context and counts tokens (a word is one) as vLLM, llama.cpp or TGI do.
+
 It answers deterministically, counts what it was asked, and misbehaves on request:
 
     async with OpenAIServer() as server:
@@ -21,7 +23,7 @@ import math
 import re
 import struct
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
@@ -30,6 +32,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 GROUNDED = "The passage answers this directly [1]."
 UNGROUNDED = "This is a general answer, without any source."
 
@@ -75,6 +78,9 @@ class OpenAIServer:
     port: int = 0  # 0: any free one, known after start()
     behaviour: Behaviour = field(default_factory=Behaviour)
     models: dict[str, Behaviour] = field(default_factory=dict)
+    flavour: str = ""  # "vllm", "llama.cpp", "tgi"; "": plain OpenAI, which says nothing of itself
+    context_tokens: int = 4096  # as it says
+    count_s: float = 0  # how long it takes to count
     requests: list[Received] = field(default_factory=list)
     tokens_sent: int = 0
     abandoned: int = 0  # streams that the client closed before their end
@@ -87,6 +93,10 @@ class OpenAIServer:
         return f"http://{self.host}:{self.port}/v1"
 
     @property
+    def counts(self) -> list[Received]:
+        return [request for request in self.requests if request.path == "/tokenize"]
+
+    @property
     def chats(self) -> list[Received]:
         return [request for request in self.requests if request.path == "/v1/chat/completions"]
 
@@ -96,6 +106,10 @@ class OpenAIServer:
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/embeddings", self._embeddings)
+        app.router.add_get("/props", self._of("llama.cpp", self._props))
+        app.router.add_get("/info", self._of("tgi", self._info))
+        app.router.add_post("/apply-template", self._of("llama.cpp", self._apply_template))
+        app.router.add_post("/tokenize", self._tokenize)
         # handler_cancellation: a client that leaves cancels its handler, as in real servers.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -145,8 +159,53 @@ class OpenAIServer:
 
     async def _list_models(self, request: web.Request) -> web.Response:
         names = list(self.models) or ["fake"]
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "fake"} for name in names]
+        said: dict[str, Any] = {
+            "vllm": {"owned_by": "vllm", "parent": None, "max_model_len": self.context_tokens},
+            "llama.cpp": {"owned_by": "llamacpp", "meta": {"n_vocab": 49152, "n_ctx_train": 131072}},
+        }.get(self.flavour, {"owned_by": "fake"})
+        data = [{"id": name, "object": "model", "created": 0, **said} for name in names]
         return web.json_response({"object": "list", "data": data})
+
+    def _of(self, flavour: str, handle: _Handler) -> _Handler:
+        """An address that only this flavour has."""
+
+        async def handled(request: web.Request) -> web.StreamResponse:
+            if self.flavour != flavour:
+                raise web.HTTPNotFound
+            return await handle(request)
+
+        return handled
+
+    async def _props(self, request: web.Request) -> web.Response:
+        slot = {"id": 0, "n_ctx": self.context_tokens, "params": {"n_predict": -1}}
+        return web.json_response({"default_generation_settings": slot, "total_slots": 1})
+
+    async def _info(self, request: web.Request) -> web.Response:
+        info = {"model_id": "fake", "max_input_tokens": self.context_tokens - 1}
+        return web.json_response({**info, "max_total_tokens": self.context_tokens})
+
+    async def _apply_template(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        filled = "".join(f"<|im_start|> {each['role']}\n{each['content']}\n" for each in body["messages"])
+        return web.json_response({"prompt": filled})
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.requests.append(Received(request.path, dict(request.headers), body, 0))
+        await asyncio.sleep(self.count_s)
+        match self.flavour:
+            case "vllm":
+                tokens = list(range(len(_prompt(body).split())))
+                counted = {"count": len(tokens), "max_model_len": self.context_tokens, "tokens": tokens}
+                return web.json_response({**counted, "token_strs": None})
+            case "llama.cpp":
+                return web.json_response({"tokens": list(range(len(body["content"].split())))})
+            case "tgi":
+                words = re.finditer(r"\S+", body["inputs"])
+                return web.json_response(
+                    [{"id": 1, "text": each[0], "start": each.start(), "stop": each.end()} for each in words]
+                )
+        raise web.HTTPNotFound
 
     async def _receive(self, request: web.Request) -> tuple[dict[str, Any], Behaviour]:
         body = await request.json()

@@ -44,6 +44,7 @@ def filled(**changes):
         "connect_timeout_s": "5",
         "first_token_timeout_s": "120",
         "between_tokens_timeout_s": "30",
+        "whole_reply_timeout_s": "120",
         "input_price": "0",
         "output_price": "0",
         f"{PREFIX}base_url": "http://127.0.0.1:9/v1",
@@ -274,3 +275,14 @@ def test_the_list_asks_as_many_queries_for_ten_as_for_one(operator, django_asser
         factories.workspace()
     with django_assert_max_num_queries(12):
         operator.get(LIST)
+
+
+def test_what_the_server_says_of_its_context_is_shown_and_forgotten_with_its_address(operator):
+    with openai_server.running_in_thread(flavour="vllm", context_tokens=8192) as server:
+        endpoint = factories.chat_endpoint(base_url=server.base_url, context_tokens=None)
+        assert "takes 8,192 tokens" in said(operator.post(f"{page_of(endpoint)[:-7]}check/", follow=True))
+    page = operator.get(page_of(endpoint)).content.decode()
+    assert "8,192 tokens, counted by vllm" in page
+    operator.post(page_of(endpoint), filled(name="Other", context_tokens=""))
+    endpoint.refresh_from_db()
+    assert (endpoint.served_context_tokens, endpoint.tokenizer, endpoint.context_limit) == (None, "", 4096)

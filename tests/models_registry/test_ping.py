@@ -122,3 +122,27 @@ def test_an_endpoint_deleted_during_its_check_stays_deleted():
     Endpoint.objects.filter(pk=endpoint.pk).delete()
     check(endpoint)
     assert not Endpoint.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("operators", "limit"), [(None, 8192), (2048, 2048), (100_000, 8192)], ids=lambda value: str(value)
+)
+def test_a_check_learns_the_context_which_the_operator_may_only_lower(operators, limit):
+    with openai_server.running_in_thread(flavour="llama.cpp", context_tokens=8192) as server:
+        endpoint = checked(factories.chat_endpoint(base_url=server.base_url, context_tokens=operators))
+    assert (endpoint.served_context_tokens, endpoint.tokenizer) == (8192, "llama.cpp")
+    assert endpoint.context_limit == limit
+    assert endpoint.spec().tokenizer == "llama.cpp"
+
+
+def test_a_server_that_says_nothing_of_itself_is_well_all_the_same(server):
+    endpoint = checked(factories.chat_endpoint(base_url=server.base_url, context_tokens=None))
+    assert endpoint.last_check_ok
+    assert (endpoint.served_context_tokens, endpoint.context_limit) == (None, 4096)
+
+
+def test_what_was_learnt_outlives_a_check_that_fails(server):
+    endpoint = factories.chat_endpoint(served_context_tokens=8192, tokenizer="vllm", base_url=server.base_url)
+    server.behaviour.status = 500
+    assert checked(endpoint).served_context_tokens == 8192
+    assert not endpoint.last_check_ok
