@@ -16,7 +16,7 @@ from models_registry.ping import check
 
 from .engines import MAX_INDEXED_DIMENSIONS, EngineError
 from .languages import LANGUAGES
-from .models import Role, Workspace
+from .models import INDEX_SETTINGS, Role, Workspace
 from .provision import create_workspace
 
 LANGUAGE_CHOICES = [(code, name) for code, (name, _) in LANGUAGES.items()]
@@ -122,14 +122,25 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             self.fields[name].widget.attrs.update(inputmode="numeric", min=0, max=9999)
 
     def change(self, user: User) -> Workspace | None:
-        """Save, and return the workspace; None if the chosen reranker does not answer."""
+        """Save, and return the workspace; None if the chosen reranker does not answer.
+
+        What its index is made with stays as it is while there are documents: see `needs_reindex`.
+        """
         if "reranker" in self.changed_data and not self._answers("reranker"):
             return None
         workspace = self.save(commit=False)
+        kept = INDEX_SETTINGS if workspace.document_count else ()
         # Only these: the counters belong to the ingestion, which may be changing them now.
-        workspace.save(update_fields=[*self.Meta.fields, "updated_at"])
-        record(user, "workspace.change", workspace.name, fields=self.changed_data)
+        saved = [name for name in self.Meta.fields if name not in kept]
+        workspace.save(update_fields=[*saved, "updated_at"])
+        record(user, "workspace.change", workspace.name, fields=[n for n in self.changed_data if n in saved])
         return workspace
+
+    def needs_reindex(self) -> dict[str, Any]:
+        """Return what was changed, and holds only once the documents are read again."""
+        if not self.instance.document_count:
+            return {}
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in INDEX_SETTINGS}
 
     def _answers(self, field: str) -> bool:
         """Make one real call to the chosen model; its silence is the field's error."""
@@ -164,8 +175,8 @@ class NewWorkspaceForm(WorkspaceForm):
             "is_indexed": "Keep an index for quick search",
         }
         help_texts = WorkspaceForm.Meta.help_texts | {
-            "embedder": "It cannot be changed later, because all documents are embedded with it.",
-            "metric": "Keep cosine unless the model's maker says otherwise. It cannot be changed later.",
+            "embedder": "Another one later means that all documents are embedded again.",
+            "metric": "Keep cosine unless the model's maker says otherwise.",
             "is_indexed": "Searches stay quick beyond some 100,000 passages. "
             "Without it they are exact, and slower the more there is.",
         }
