@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
@@ -104,25 +104,24 @@ def _celery(name: str, *command: str) -> Service:
 # --- documents ----------------------------------------------------------------------------------
 
 
-def chosen(data: Path | None, limit: int) -> list[Path]:
-    """Return so many files in a steady order: those of the directory, then this project's own."""
+def chosen(data: Path | None) -> list[Path]:
+    """Return the files in a steady order: those of the directory, then this project's own."""
     theirs = sorted(path for path in data.rglob("*") if path.is_file()) if data else []
     theirs = [path for path in theirs if path.suffix != ".jsonl" and "gold" not in path.parts]
     ours = sorted(path for folder in ("docs", "templates", "chat") for path in (ROOT / folder).rglob("*.*"))
     ours = [path for path in ours if path.suffix in (".md", ".html", ".py")]
-    return (theirs + ours)[:limit]
+    return theirs + ours
 
 
-def put(workspace: Workspace, files: Sequence[Path]) -> int:
-    """Add them. Returns how many were refused, with a reason, before anything began."""
-    refused = 0
+def put(workspace: Workspace, files: Sequence[Path], limit: int) -> None:
+    """Add so many of them; some are refused, with a reason, before anything begins."""
+    added = 0
     for number, path in enumerate(files):
-        with path.open("rb") as file:
-            try:
-                add_file(workspace, None, File(file, name=path.name), f"{number:03} {path.name}")
-            except Refused:
-                refused += 1
-    return refused
+        with path.open("rb") as file, suppress(Refused):
+            add_file(workspace, None, File(file, name=path.name), f"{number:03} {path.name}")
+            added += 1
+        if added == limit:
+            return
 
 
 def unfinished(workspace: Workspace) -> int:
@@ -230,18 +229,20 @@ def workspace_for_run(place: Place, name: str) -> Workspace:
             "options": {"base_url": place.model.base_url}, "dimensions": DIMENSIONS,
         },
     )  # fmt: skip
-    return create_workspace(None, name=name, languages=["en"], embedder=embedder, chunk_size=400, chunk_overlap=60)
+    return create_workspace(
+        None, name=name, languages=["en"], embedder=embedder, chunk_size=400, chunk_overlap=60
+    )
 
 
-def run(place: Place, files: Sequence[Path], kills: int) -> Result:
+def run(place: Place, files: Sequence[Path], limit: int, kills: int) -> Result:
     undisturbed = workspace_for_run(place, "undisturbed")
-    put(undisturbed, files)
+    put(undisturbed, files, limit)
     undisturbed_s = wait(undisturbed, lambda: None)
     asked = embedded(place)
     print(f"Undisturbed: {undisturbed_s:.0f} s.", file=sys.stderr, flush=True)
     disturbed = workspace_for_run(place, "disturbed")
     chaos = Chaos(place, kills, every_s=undisturbed_s / max(kills, 1))
-    put(disturbed, files)
+    put(disturbed, files, limit)
     took_s = wait(disturbed, chaos)
     while chaos.done < kills:  # it was quicker than the accidents: the rest hits idle workers
         chaos()
@@ -257,7 +258,9 @@ def account(
     twice = embedded(place) - 2 * asked
     for title in sorted(expected):
         if expected[title] != found.get(title):
-            print(f"Differs: {title}, {expected[title][0]} and {found.get(title, ['gone'])[0]}", file=sys.stderr)
+            print(
+                f"Differs: {title}, {expected[title][0]} and {found.get(title, ['gone'])[0]}", file=sys.stderr
+            )
     drifts = find()
     for drift in drifts:
         print(drift.sentence, file=sys.stderr)
@@ -325,9 +328,8 @@ def main() -> None:
     parser.add_argument("--json", help="write the counts to this file instead of the report")
     options = parser.parse_args()
     random.seed(options.seed)
-    files = chosen(options.data, options.documents)
     with started() as place:
-        result = run(place, files, options.kills)
+        result = run(place, chosen(options.data), options.documents, options.kills)
         forget_connections()
     if options.json:
         Path(options.json).write_text(json.dumps(asdict(result) | {"holds": result.holds}))

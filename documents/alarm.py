@@ -7,9 +7,10 @@ Recovery looks every few seconds, but runs in a worker; so whatever else asks (t
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, Exists, Min, Q
+from django.db.models import Aggregate, Count, Exists, Min, Q
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -74,8 +75,17 @@ class Alarm:
 
 
 def alarms(workspace: Workspace | None = None) -> list[Alarm]:
-    """Return what is stuck, there or anywhere."""
-    return [found for kind in _KINDS if (found := _alarm(kind, workspace))]
+    """Return what is stuck, there or anywhere. Two queries."""
+    asked: dict[str, Aggregate] = {}
+    for kind, (which, moment, _) in _KINDS.items():
+        asked[f"{kind}_count"] = Count("pk", filter=which())
+        asked[f"{kind}_since"] = Min(moment, filter=which())
+    documents, items = Document.objects.all(), ReindexItem.objects.all()
+    if workspace:
+        documents, items = documents.filter(workspace=workspace), items.filter(reindex__workspace=workspace)
+    open_ones = (each.filter(status__in=(_S.PENDING, _S.PROCESSING)) for each in (documents, items))
+    found = [each.aggregate(**asked) for each in open_ones]
+    return [alarm for kind in _KINDS if (alarm := _alarm(kind, found))]
 
 
 def report() -> list[Alarm]:
@@ -87,18 +97,12 @@ def report() -> list[Alarm]:
     return list(found.values())
 
 
-def _alarm(kind: str, workspace: Workspace | None) -> Alarm | None:
-    which, moment, words = _KINDS[kind]
-    documents, items = Document.objects.filter(which()), ReindexItem.objects.filter(which())
-    if workspace:
-        documents, items = documents.filter(workspace=workspace), items.filter(reindex__workspace=workspace)
-    found = [each.aggregate(count=Count("pk"), since=Min(moment)) for each in (documents, items)]
-    count = sum(each["count"] for each in found)
+def _alarm(kind: str, found: list[dict[str, Any]]) -> Alarm | None:
+    count = sum(each[f"{kind}_count"] for each in found)
     if not count:
         return None
-    since = min(each["since"] for each in found if each["since"])
-    sentence = f"{count} document{'s' * (count > 1)} {words}"
-    return Alarm(kind, count, since, sentence)
+    since = min(each[f"{kind}_since"] for each in found if each[f"{kind}_count"])
+    return Alarm(kind, count, since, f"{count:,} document{'s' * (count > 1)} {_KINDS[kind][2]}")
 
 
 def _is_news(kind: str, *, raised: bool) -> bool:

@@ -89,7 +89,7 @@ class Work(models.Model):
 
 class DocumentQuerySet(WorkQuerySet["Document"]):
     def with_settings(self) -> "DocumentQuerySet":
-        return self.select_related("workspace__embedder")
+        return self.select_related("workspace__embedder", "workspace__summarizer")
 
 
 class Document(Work):
@@ -149,7 +149,7 @@ class ReindexItemQuerySet(WorkQuerySet["ReindexItem"]):
         return super().due().filter(reindex__status=Reindex.Status.RUNNING)
 
     def with_settings(self) -> "ReindexItemQuerySet":
-        return self.select_related("document", "reindex__embedder", "reindex__workspace")
+        return self.select_related("document", "reindex__embedder", "reindex__workspace__summarizer")
 
 
 class ReindexItem(Work):

@@ -23,6 +23,8 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from accounts.models import User, record
+from models_registry.models import Endpoint
+from models_registry.ping import check
 from workspaces.engines import engine_for
 from workspaces.models import INDEX_SETTINGS, Reindex, Workspace
 
@@ -97,6 +99,8 @@ def estimate(workspace: Workspace, **settings: Any) -> Estimate:
 def start(workspace: Workspace, user: User | None, **settings: Any) -> Reindex:
     """Begin. Raises Refused, or ValidationError with a sentence per field."""
     after = _target(workspace, settings)
+    if after.embedder_id != workspace.embedder_id:
+        _check_answers(after.embedder)
     with transaction.atomic():
         current = Workspace.objects.select_for_update().get(pk=workspace.pk)
         if running(current):
@@ -109,6 +113,7 @@ def start(workspace: Workspace, user: User | None, **settings: Any) -> Reindex:
         engine_for(reindex.target()).create()
         _enlist(reindex)
         record(user, "reindex.start", workspace.name, id=str(workspace.pk), documents=reindex.items.count())
+    advance(reindex)  # where there is nothing to do, this is all
     return reindex
 
 
@@ -312,6 +317,13 @@ def _target(workspace: Workspace, settings: dict[str, Any]) -> Workspace:
     after.clean_fields()
     after.clean()
     return after
+
+
+def _check_answers(embedder: Endpoint) -> None:
+    check(embedder)
+    if not embedder.last_check_ok:
+        sentence = f"{embedder} does not answer just now: {embedder.last_error} Nothing was begun."
+        raise ValidationError({"embedder": sentence})
 
 
 def _next_number(workspace: Workspace) -> int:

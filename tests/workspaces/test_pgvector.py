@@ -1,6 +1,7 @@
 """What every engine promises (workspaces/engines/contract.py), here of pgvector."""
 
 import threading
+from copy import copy
 from uuid import uuid4
 
 import pytest
@@ -111,6 +112,46 @@ def test_a_known_text_keeps_its_vector_without_being_embedded_again(workspace):
     engine.stage(document, [chunk(0, "known")], [None])
     engine.publish(document, 1)
     assert engine.search_dense([0, 0, 1], 1)[0].score == pytest.approx(1, abs=1e-3)
+
+
+def test_the_vectors_of_known_texts_come_back_as_they_went_in(workspace):
+    document = put(workspace, {"one": [0.25, 0.5, 1], "two": [1, 0, 0]})
+    engine = engine_for(workspace)
+    assert engine.embeddings(document, [b"one", b"unknown"]) == {b"one": [0.25, 0.5, 1]}
+    assert engine.embeddings(uuid4(), [b"one"]) == engine.embeddings(document, []) == {}
+
+
+def test_a_document_is_found_by_the_mean_of_its_chunks_or_by_its_summary(workspace):
+    engine = engine_for(workspace)
+    mixed = put(workspace, {"north": [1, 0, 0], "east": [0, 1, 0]})
+    north = put(workspace, {"far north": [1, 0, 0]})
+    assert [hit.document_id for hit in engine.search_documents([1, 0, 0], 5)] == [north, mixed]
+    assert engine.search_documents([1, 1, 0], 1)[0].score == pytest.approx(1, abs=1e-3)
+    engine.stage(mixed, [chunk(0, "north")], [[1, 0, 0]])
+    engine.publish(mixed, 1, [0, 0, 1])
+    assert engine.search_documents([0, 0, 1], 1)[0].document_id == mixed
+    engine.forget(mixed)
+    assert [hit.document_id for hit in engine.search_documents([1, 0, 0], 5)] == [north]
+    with pytest.raises(WrongDimensions):
+        engine.search_documents([1, 0], 5)
+
+
+def test_chunks_are_counted_by_document_and_staged_ones_are_none(workspace):
+    document, staged = put(workspace, {"a": [1, 0, 0], "b": [0, 1, 0]}), uuid4()
+    engine = engine_for(workspace)
+    engine.stage(staged, [chunk(0, "c")], [[0, 0, 1]])
+    assert engine.counts() == {document: 2, staged: 0}
+
+
+def test_two_indexes_of_a_workspace_do_not_see_each_other(workspace):
+    put(workspace, {"old": [1, 0, 0]})
+    following = copy(workspace)
+    following.index_number = 1
+    engine_for(following).create()
+    put(following, {"new": [1, 0, 0]})
+    assert [hit.text for hit in engine_for(workspace).search_dense([1, 0, 0], 5)] == ["old"]
+    engine_for(following).drop()
+    assert engine_for(workspace).count() == 1
 
 
 def test_search_may_be_limited_to_some_documents(workspace):
