@@ -21,6 +21,16 @@ class ExtractedSection:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """One file to read, as the worker asks the parser's process for it."""
+
+    path: str
+    media_type: str  # as media_types.recognise found it
+    parser: str  # a value of workspaces.models.Parser
+    memory_bytes: int  # of address space
+
+
+@dataclass(frozen=True, slots=True)
 class Extraction:
     """The text of one file. At least one section holds a word."""
 
