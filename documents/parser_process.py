@@ -27,7 +27,7 @@ class ParserProcess:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "documents.parsing", parser],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 cwd=_ROOT,
                 env=_environment(),
