@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views
+from . import comparison_views, views
 
 _WORKSPACE = "workspaces/<uuid:workspace_id>/"
 _DOCUMENT = _WORKSPACE + "documents/<uuid:document_id>/"
@@ -10,6 +10,7 @@ urlpatterns = [
     path(_WORKSPACE, views.documents, name="workspace"),
     path(_WORKSPACE + "add/", views.add, name="workspace-add"),
     path(_WORKSPACE + "search/", views.search, name="workspace-search"),
+    path(_WORKSPACE + "chunking/", comparison_views.compare, name="workspace-chunking"),
     path(_WORKSPACE + "documents/delete/", views.delete_selected, name="documents-delete"),
     path(_DOCUMENT, views.document, name="document"),
     path(_DOCUMENT + "download/", views.download, name="document-download"),

@@ -7,6 +7,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from chat import api as chat
 from documents import api as documents
+from documents import comparison_views as comparison
 from models_registry import api as models
 from workspaces import api as workspaces
 
@@ -29,6 +30,11 @@ urlpatterns = [
     path(f"{_V1}rag/engines", workspaces.Engines.as_view(), name="api-engines"),
     path(f"{_V1}workspaces", workspaces.Workspaces.as_view(), name="api-workspaces"),
     path(_WORKSPACE, workspaces.OneWorkspace.as_view(), name="api-workspace"),
+    path(
+        f"{_WORKSPACE}/chunking-comparison",
+        comparison.CompareChunking.as_view(),
+        name="api-chunking-comparison",
+    ),
     path(_DOCUMENTS, documents.Documents.as_view(), name="api-documents"),
     path(f"{_DOCUMENTS}/file-upload", documents.UploadFile.as_view(), name="api-file-upload"),
     path(f"{_DOCUMENTS}/<uuid:document_id>", documents.OneDocument.as_view(), name="api-document"),

@@ -16,7 +16,7 @@ from models_registry.ping import check
 
 from .engines import MAX_INDEXED_DIMENSIONS, EngineError
 from .languages import LANGUAGES
-from .models import Role, Workspace
+from .models import ChunkingStrategy, Role, Workspace
 from .provision import create_workspace
 
 LANGUAGE_CHOICES = [(code, name) for code, (name, _) in LANGUAGES.items()]
@@ -82,12 +82,14 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
     class Meta:
         model = Workspace
         fields = (
-            "name", "description", "languages", "is_hybrid", "reranker", "parser", "chunk_size", "chunk_overlap",
+            "name", "description", "languages", "is_hybrid", "reranker", "parser", "chunking", "chunk_size",
+            "chunk_overlap",
         )  # fmt: skip
         labels = {
             "is_hybrid": "Find by meaning and by words",
             "reranker": "Read the best candidates twice",
             "parser": "How files are read",
+            "chunking": "Where documents are cut into passages",
             "chunk_size": "Length of a passage",
             "chunk_overlap": "Shared with the passage before",
         }
@@ -101,13 +103,20 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "chunk_overlap": "Characters, fewer than the length. It keeps a sentence on the seam findable.",
         }
         error_messages = {"name": {"unique": "There is a workspace with this name already. Choose another."}}
-        widgets = {"description": forms.Textarea({"rows": 2, "maxlength": 300})}
+        widgets = {
+            "description": forms.Textarea({"rows": 2, "maxlength": 300}),
+            "chunking": forms.RadioSelect,
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         reranker = cast("forms.ModelChoiceField[Endpoint]", self.fields["reranker"])
         reranker.queryset = Endpoint.objects.offered(Endpoint.Kind.RERANKER)
         reranker.empty_label = "No"
+        # A label that is the strategy itself, so that the page can show its sentence.
+        cast(forms.ChoiceField, self.fields["chunking"]).choices = [
+            (each.value, each) for each in ChunkingStrategy
+        ]
         for field in self.fields.values():
             match field.widget:
                 case forms.Textarea():
@@ -169,7 +178,7 @@ class NewWorkspaceForm(WorkspaceForm):
             "is_indexed": "Searches stay quick beyond some 100,000 passages. "
             "Without it they are exact, and slower the more there is.",
         }
-        widgets = WorkspaceForm.Meta.widgets | {"embedder": forms.RadioSelect}  # type: ignore[assignment]
+        widgets = WorkspaceForm.Meta.widgets | {"embedder": forms.RadioSelect}
         error_messages = WorkspaceForm.Meta.error_messages | {
             "embedder": {"required": "Choose a model.", "invalid_choice": "This model is no longer offered."}
         }

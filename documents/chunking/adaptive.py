@@ -17,7 +17,9 @@ def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: 
 
     By content, not by the file's type: a Word file may be one long letter, a text file a manual in Markdown.
     """
-    return (layout if _has_layout(sections) else recursive).chunk(sections, size, overlap, embed)
+    if _has_layout(sections):
+        return layout.chunk(sections, size, overlap, embed)
+    return recursive.chunk(sections, size, overlap, embed)
 
 
 def _has_layout(sections: Sequence[ExtractedSection]) -> bool:

@@ -83,6 +83,9 @@ class Engine(Protocol):
     ) -> list[FoundChunk]:
         """Return the live chunks that share a word with the question, best first; stop words do not count."""
 
+    def chunks(self, document_id: UUID, limit: int) -> list[FoundChunk]:
+        """Return the document's first live chunks in reading order; their score says nothing."""
+
     def count(self) -> int:
         """Return how many live chunks there are."""
 
