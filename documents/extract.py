@@ -9,7 +9,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -38,6 +38,7 @@ def extract(
     media_type: str,
     parser: str = "fast",
     *,
+    languages: Sequence[str] = (),
     timeout_s: float = TIMEOUT_S,
     memory_bytes: int | None = None,
     still_wanted: Callable[[], bool] = lambda: True,
@@ -45,12 +46,14 @@ def extract(
     """Return the sections of a file.
 
     media_type: as `media_types.recognise` found it. parser: a value of workspaces.models.Parser.
+    languages: ISO 639-1, what it may be written in; which one it is, and text recognition, go by them.
+    timeout_s: the longest without progress; each page of a scan is progress.
     still_wanted: asked while waiting; reading is stopped when it says no.
     Raises Unreadable with a sentence for people, Unwanted after `still_wanted` said no, ParserGone.
     """
-    job = Job(str(path), media_type, parser, memory_bytes or MEMORY_BYTES[parser])
+    job = Job(str(path), media_type, parser, memory_bytes or MEMORY_BYTES[parser], tuple(languages))
     with tempfile.TemporaryFile() as reply, tempfile.TemporaryFile() as complaints:
-        status = _run(job, reply, complaints, lambda line: _wait(line, timeout_s, still_wanted))
+        status = _run(job, reply, complaints, lambda line: _wait(line, reply, timeout_s, still_wanted))
         return _read(reply) if status == 0 else _explain(status, complaints, job.memory_bytes)
 
 
@@ -76,10 +79,14 @@ def _run(
     )
 
 
-def _wait(line: socket.socket, timeout_s: float, still_wanted: Callable[[], bool]) -> int | None:
+def _wait(
+    line: socket.socket, reply: IO[bytes], timeout_s: float, still_wanted: Callable[[], bool]
+) -> int | None:
     """Return the fork's exit status, or None if nobody is left to tell it."""
-    deadline = time.monotonic() + timeout_s
+    deadline, seen = time.monotonic() + timeout_s, 0
     while still_wanted():
+        if (size := os.fstat(reply.fileno()).st_size) > seen:
+            deadline, seen = time.monotonic() + timeout_s, size
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise Unreadable(

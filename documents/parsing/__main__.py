@@ -133,11 +133,17 @@ def _keep_only(reply: int, complaints: int) -> None:
 
 def _answer(job: Job, out: IO[str]) -> None:
     try:
-        found = reader.read(job)
+        found = reader.read(job, alive=lambda: _breathe(out))
     except Unreadable as error:
         json.dump({"unreadable": str(error)}, out)
     else:
         json.dump(_as_json(found), out, ensure_ascii=False)
+
+
+def _breathe(out: IO[str]) -> None:
+    """Let the worker see progress: its patience begins anew when the reply grows, here by a space before it."""
+    out.write(" ")
+    out.flush()
 
 
 def _as_json(found: Extraction) -> dict[str, object]:
@@ -146,6 +152,9 @@ def _as_json(found: Extraction) -> dict[str, object]:
         "page_count": found.page_count,
         "parser": found.parser,
         "parser_version": found.parser_version,
+        "recognised_pages": found.recognised_pages,
+        "unread_pages": found.unread_pages,
+        "language": found.language,
     }
 
 

@@ -1,33 +1,48 @@
 """Which reader gets a file."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
-from . import plain
-from .types import NO_TEXT, TOO_LONG, ExtractedSection, Extraction, Job, Unreadable
+from . import fast, plain, scans, slides
+from .languages import language_of
+from .types import NO_TEXT, TOO_LONG, Extraction, Job, Unreadable
 
 MAX_CHARACTERS = 20_000_000
 _PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 
 
 def warm_up(parser: str) -> None:
-    """Import what this parser takes longest for, without using it: threads would not survive a fork."""
-    import_module("documents.parsing.fast")
+    """Load what this parser needs beyond the fast one, without using kreuzberg: its threads would not survive a fork."""
     if parser == "layout" and _has_layout():
         _layout().warm_up()
 
 
-def read(job: Job) -> Extraction:
-    """Return the file's text. Raises Unreadable."""
+def read(job: Job, alive: Callable[[], None] = lambda: None) -> Extraction:
+    """Return the file's text. alive: called while a long file makes progress. Raises Unreadable."""
+    found = _read(job, alive)
+    if not any(character.isalnum() for section in found.sections for character in section.text):
+        raise Unreadable(NO_TEXT)
+    if found.character_count > MAX_CHARACTERS:
+        raise Unreadable(TOO_LONG.format(limit=MAX_CHARACTERS))
+    return replace(found, language=language_of(found.sections, job.languages))
+
+
+def _read(job: Job, alive: Callable[[], None]) -> Extraction:
     path = Path(job.path)
     if job.media_type in plain.READS:
-        return _checked(plain.read(path, job.media_type), None, "plain", plain.VERSION)
+        return Extraction(tuple(plain.read(path, job.media_type)), None, "plain", plain.VERSION)
+    if job.media_type in slides.READS:
+        return slides.read(path)
     if job.parser == "layout" and job.media_type in _layout().READS:
         return _by(_layout(), "unstructured", path, job.media_type)
+    if job.media_type in scans.READS:
+        return scans.read(path, job.media_type, job.languages, alive)
     try:
-        return _by(import_module("documents.parsing.fast"), "kreuzberg", path, job.media_type)
+        return _by(fast, "kreuzberg", path, job.media_type)
     except Unreadable:
         # Measured: a picture that is missing stops kreuzberg, and unstructured reads on.
         if job.media_type != _PPTX or not _has_layout():
@@ -53,13 +68,4 @@ def _layout() -> Any:
 
 def _by(module: Any, name: str, path: Path, media_type: str) -> Extraction:
     sections, pages = module.read(path, media_type)
-    return _checked(sections, pages, name, module.VERSION)
-
-
-def _checked(sections: list[ExtractedSection], pages: int | None, parser: str, version: str) -> Extraction:
-    extraction = Extraction(tuple(sections), pages, parser, version)
-    if not any(character.isalnum() for section in sections for character in section.text):
-        raise Unreadable(NO_TEXT)
-    if extraction.character_count > MAX_CHARACTERS:
-        raise Unreadable(TOO_LONG.format(limit=MAX_CHARACTERS))
-    return extraction
+    return Extraction(tuple(sections), pages, name, module.VERSION)
