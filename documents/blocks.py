@@ -54,7 +54,7 @@ class Block:
 def blocks(text: str, start: int, mark: Bounds, *, is_markdown: bool) -> list[Block]:
     """Return text[start:] as blocks. is_markdown: its marks mean something, and single line ends do not."""
     found = []
-    for kind, low, high in _bounds(text, start):
+    for kind, low, high in bounds(text, start):
         block = Block(kind)
         if kind == "table":
             block.rows = [
@@ -99,7 +99,7 @@ def _runs(text: str, start: int, end: int) -> Iterator[tuple[int, int, Style]]:
     yield start, end, ""
 
 
-def _bounds(text: str, start: int) -> Iterator[tuple[Kind, int, int]]:
+def bounds(text: str, start: int) -> Iterator[tuple[Kind, int, int]]:
     """Yield kind, start and end of each block; neighbouring lines of one kind belong together."""
     kind: Kind | None = None
     low = high = start

@@ -1,34 +1,36 @@
-"""Gets text out of files, each in a child process of its own.
+"""Gets text out of files, each in a process of its own.
 
 A bomb or a crash takes one document, not the worker; the worker never imports a parser.
 """
 
-import contextlib
 import json
 import logging
 import os
-import subprocess
-import sys
+import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
-from documents.parsing.types import DAMAGED, ExtractedSection, Extraction, Unreadable
+from documents.parsing.types import DAMAGED, ExtractedSection, Extraction, Job, Unreadable
 
-__all__ = ["ExtractedSection", "Extraction", "Unreadable", "Unwanted", "extract"]
+from . import parser_process
+
+__all__ = ["ExtractedSection", "Extraction", "ParserGone", "Unreadable", "Unwanted", "extract"]
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 180.0
 MEMORY_BYTES = {"fast": 2 * 1024**3, "layout": 4 * 1024**3}  # address space; measured need: 0.7 and 1.1 GB
-_ROOT = Path(__file__).resolve().parent.parent
-_NO_PROXY_THERE = "http://127.0.0.1:9"  # nothing listens: a download fails at once instead of hanging
 
 
 class Unwanted(Exception):
     """The caller lost its claim to the document while its file was being read."""
+
+
+class ParserGone(Exception):
+    """The parser's process ended, twice, without a word about the file. Trying later may help."""
 
 
 def extract(
@@ -36,6 +38,7 @@ def extract(
     media_type: str,
     parser: str = "fast",
     *,
+    languages: Sequence[str] = (),
     timeout_s: float = TIMEOUT_S,
     memory_bytes: int | None = None,
     still_wanted: Callable[[], bool] = lambda: True,
@@ -43,60 +46,58 @@ def extract(
     """Return the sections of a file.
 
     media_type: as `media_types.recognise` found it. parser: a value of workspaces.models.Parser.
-    still_wanted: asked while waiting; the child is stopped when it says no.
-    Raises Unreadable with a sentence for people, Unwanted after `still_wanted` said no.
+    languages: ISO 639-1, what it may be written in; which one it is, and text recognition, go by them.
+    timeout_s: the longest without progress; each page of a scan is progress.
+    still_wanted: asked while waiting; reading is stopped when it says no.
+    Raises Unreadable with a sentence for people, Unwanted after `still_wanted` said no, ParserGone.
     """
-    limit = memory_bytes or MEMORY_BYTES[parser]
-    command = [sys.executable, "-m", "documents.parsing", str(path), media_type, parser, str(limit)]
-    with (
-        tempfile.TemporaryDirectory(prefix="ragsite-extract-") as scratch,
-        tempfile.TemporaryFile() as reply,
-        tempfile.TemporaryFile() as complaints,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=reply,
-            stderr=complaints,
-            cwd=_ROOT,
-            env=_environment(scratch),
-        ) as child,
-    ):
+    job = Job(str(path), media_type, parser, memory_bytes or MEMORY_BYTES[parser], tuple(languages))
+    with tempfile.TemporaryFile() as reply, tempfile.TemporaryFile() as complaints:
+        status = _run(job, reply, complaints, lambda line: _wait(line, reply, timeout_s, still_wanted))
+        return _read(reply) if status == 0 else _explain(status, complaints, job.memory_bytes)
+
+
+def _run(
+    job: Job, reply: IO[bytes], complaints: IO[bytes], wait: Callable[[socket.socket], int | None]
+) -> int:
+    """Return the exit status of the fork that read the file. Whoever killed the process before it, gets another."""
+    for _ in range(2):
+        process = parser_process.parser_process(job.parser)
         try:
-            _wait(child, timeout_s, still_wanted)
-        finally:
-            child.kill()  # does nothing when it has ended
-        return _read(reply) if child.returncode == 0 else _explain(child.returncode, complaints, limit)
+            with process.start(job, reply, complaints) as line:
+                status = wait(line)
+        except ConnectionError:
+            status = None
+        if status is not None:
+            return status
+        log.warning("The parser's process is gone: starting another.")
+        parser_process.close(job.parser, process)
+        reply.truncate(0)
+        reply.seek(0)
+    raise ParserGone(
+        "The parser's process ended twice. If it lasts, look for what kills it, such as a lack of memory."
+    )
 
 
-def _environment(scratch: str) -> dict[str, str]:
-    """Return the child's whole environment: no secret of ours, no way out, no home to write to."""
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    return kept | {
-        "LANG": "C.UTF-8",
-        "HOME": scratch,
-        "TMPDIR": scratch,
-        "HTTP_PROXY": _NO_PROXY_THERE,
-        "HTTPS_PROXY": _NO_PROXY_THERE,
-        "HF_HUB_OFFLINE": "1",
-        "SCARF_NO_ANALYTICS": "true",  # unstructured reports each use to its makers otherwise
-        "DO_NOT_TRACK": "true",
-        "UNSTRUCTURED_DISABLE_NOTICE": "1",
-        "OMP_NUM_THREADS": "1",
-        "RAYON_NUM_THREADS": "2",
-    }
-
-
-def _wait(child: subprocess.Popen[bytes], timeout_s: float, still_wanted: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + timeout_s
+def _wait(
+    line: socket.socket, reply: IO[bytes], timeout_s: float, still_wanted: Callable[[], bool]
+) -> int | None:
+    """Return the fork's exit status, or None if nobody is left to tell it."""
+    deadline, seen = time.monotonic() + timeout_s, 0
     while still_wanted():
+        if (size := os.fstat(reply.fileno()).st_size) > seen:
+            deadline, seen = time.monotonic() + timeout_s, size
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise Unreadable(
                 f"Reading it took longer than {timeout_s:.0f} seconds. Split it, and add the parts."
             )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(min(left_s, 0.5))
-            return
+        line.settimeout(min(left_s, 0.5))
+        try:
+            said = line.recv(64)
+        except TimeoutError:
+            continue
+        return int(said) if said else None
     raise Unwanted
 
 
@@ -105,8 +106,10 @@ def _read(reply: IO[bytes]) -> Extraction:
     said = json.load(reply)
     if "unreadable" in said:
         raise Unreadable(said["unreadable"])
-    sections = tuple(ExtractedSection(text, tuple(path), page) for text, path, page in said["sections"])
-    return Extraction(sections, said["page_count"], said["parser"], said["version"])
+    sections = said.pop("sections")
+    return Extraction(
+        tuple(ExtractedSection(text, tuple(path), page) for text, path, page in sections), **said
+    )
 
 
 def _explain(exit_status: int, complaints: IO[bytes], limit: int) -> NoReturn:

@@ -30,7 +30,7 @@ from workspaces.models import Workspace
 
 from .chunking import CHUNKERS, Embed
 from .claims import Claim, Superseded, take
-from .extract import Extraction, Unreadable, Unwanted, extract
+from .extract import Extraction, ParserGone, Unreadable, Unwanted, extract
 from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
 from .summaries import summarise
 
@@ -84,6 +84,8 @@ def _settle(claim: Claim, error: Exception) -> None:
     match error:
         case Unreadable():
             claim.fail(str(error))
+        case ParserGone():
+            claim.postpone(str(error))
         case WrongDimensions() | SecretMissing() | InferenceError(retryable=False):
             claim.fail(f"Embedding failed. {error}")
         case RateLimited():

@@ -37,12 +37,16 @@ PPTX = MediaType(
 XLSX = MediaType(f"{_OOXML}.spreadsheetml.sheet", "an Excel workbook", ("xlsx", "xlsm"))
 ODT = MediaType(f"{_ODF}.text", "an OpenDocument text", ("odt",))
 ODS = MediaType(f"{_ODF}.spreadsheet", "an OpenDocument spreadsheet", ("ods",))
+ODP = MediaType(f"{_ODF}.presentation", "an OpenDocument presentation", ("odp",))
 EPUB = MediaType("application/epub+zip", "an EPUB book", ("epub",))
 DOC = MediaType("application/msword", "an old Word document", ("doc",))
 XLS = MediaType("application/vnd.ms-excel", "an old Excel workbook", ("xls",))
 PPT = MediaType("application/vnd.ms-powerpoint", "an old PowerPoint presentation", ("ppt",))
 MSG = MediaType("application/vnd.ms-outlook", "an Outlook message", ("msg",))
 RTF = MediaType("application/rtf", "a rich text file", ("rtf",))
+PNG = MediaType("image/png", "a PNG picture", ("png",))
+JPEG = MediaType("image/jpeg", "a JPEG picture", ("jpg", "jpeg"))
+TIFF = MediaType("image/tiff", "a TIFF picture", ("tif", "tiff"))
 HTML = MediaType("text/html", "a web page", ("html", "htm", "xhtml"), is_text=True)
 MARKDOWN = MediaType("text/markdown", "a Markdown file", ("md", "markdown"), is_text=True)
 CSV = MediaType("text/csv", "a CSV table", ("csv",), is_text=True)
@@ -53,13 +57,14 @@ TEXT = MediaType(
     "text/plain", "plain text", ("txt", "text", "log", "json", "yaml", "rst", "org", "tex"), is_text=True
 )
 
-TYPES = (PDF, DOCX, PPTX, XLSX, ODT, ODS, EPUB, DOC, XLS, PPT, MSG, RTF,
+TYPES = (PDF, DOCX, PPTX, XLSX, ODT, ODS, ODP, EPUB, DOC, XLS, PPT, MSG, RTF, PNG, JPEG, TIFF,
          HTML, MARKDOWN, CSV, TSV, EML, XML, TEXT)  # fmt: skip
 _BY_EXTENSION = {extension: kind for kind in TYPES for extension in kind.extensions}
 BY_NAME = {kind.name: kind for kind in TYPES}
 
 ACCEPTED = (
-    "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, Markdown, CSV, XML, e-mail and plain text"
+    "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, Markdown, CSV, XML, e-mail, pictures of text "
+    "and plain text"
 )
 _OLE = (
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of Office before 2007, and of encrypted Office since
@@ -71,6 +76,7 @@ _OLE_STREAMS = (
     ("Workbook", XLS),
     ("PowerPoint Document", PPT),
 )
+_PICTURES = ((b"\x89PNG\r\n\x1a\n", PNG), (b"\xff\xd8\xff", JPEG), (b"II*\0", TIFF), (b"MM\0*", TIFF))
 _MAIL_HEADER = re.compile(
     r"^(received|from|to|subject|date|message-id|mime-version|return-path|content-type):", re.I | re.M
 )
@@ -100,6 +106,9 @@ def _by_content(file: BinaryIO, head: bytes, named: MediaType | None) -> MediaTy
         return PDF
     if head.startswith(b"{\\rtf"):
         return RTF
+    for magic, kind in _PICTURES:
+        if head.startswith(magic):
+            return kind
     if head.startswith(_OLE):
         return _ole(file, head)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -112,7 +121,9 @@ def _by_content(file: BinaryIO, head: bytes, named: MediaType | None) -> MediaTy
 def _unknown(head: bytes, named: MediaType | None) -> str:
     guess = filetype.guess_mime(head) or ""
     if guess.startswith("image/"):
-        return "It is a picture. Ragsite does not read text in pictures yet: run text recognition (OCR) over it first."
+        return (
+            "It is a picture of a kind that Ragsite does not read. Save it as PNG, JPEG or PDF, and add that."
+        )
     if guess.startswith(("audio/", "video/")):
         return "It is a recording. Ragsite reads text only: add a transcript."
     if named:

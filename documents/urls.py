@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import ledger_views, views
+from . import comparison_views, ledger_views, views
 
 _WORKSPACE = "workspaces/<uuid:workspace_id>/"
 _DOCUMENT = _WORKSPACE + "documents/<uuid:document_id>/"
@@ -13,6 +13,7 @@ urlpatterns = [
     path(_WORKSPACE + "index/", ledger_views.index, name="workspace-index"),
     path(_WORKSPACE + "strip/", ledger_views.strip, name="workspace-strip"),
     path(_WORKSPACE + "documents/replay/", ledger_views.replay_failed, name="documents-replay"),
+    path(_WORKSPACE + "chunking/", comparison_views.compare, name="workspace-chunking"),
     path(_WORKSPACE + "documents/delete/", views.delete_selected, name="documents-delete"),
     path(_DOCUMENT, views.document, name="document"),
     path(_DOCUMENT + "download/", views.download, name="document-download"),

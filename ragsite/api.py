@@ -7,6 +7,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from chat import api as chat
 from documents import api as documents
+from documents import comparison_views as comparison
 from documents import ledger_api as ledger
 from models_registry import api as models
 from workspaces import api as workspaces
@@ -36,6 +37,11 @@ urlpatterns = [
     path(f"{_WORKSPACE}/dead-letters/replay", ledger.ReplayDeadLetters.as_view(), name="api-replay"),
     path(f"{_WORKSPACE}/dead-letters/discard", ledger.DiscardDeadLetters.as_view(), name="api-discard"),
     path(f"{_V1}ingestion", ledger.Ingestion.as_view(), name="api-ingestion"),
+    path(
+        f"{_WORKSPACE}/chunking-comparison",
+        comparison.CompareChunking.as_view(),
+        name="api-chunking-comparison",
+    ),
     path(_DOCUMENTS, documents.Documents.as_view(), name="api-documents"),
     path(f"{_DOCUMENTS}/file-upload", documents.UploadFile.as_view(), name="api-file-upload"),
     path(f"{_DOCUMENTS}/<uuid:document_id>", documents.OneDocument.as_view(), name="api-document"),

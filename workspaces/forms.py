@@ -17,7 +17,7 @@ from models_registry.ping import check
 
 from .engines import MAX_INDEXED_DIMENSIONS, EngineError
 from .languages import LANGUAGES
-from .models import INDEX_SETTINGS, Role, Workspace
+from .models import INDEX_SETTINGS, ChunkingStrategy, Role, Workspace
 from .provision import create_workspace
 
 LANGUAGE_CHOICES = [(code, name) for code, (name, _) in LANGUAGES.items()]
@@ -83,13 +83,15 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
     class Meta:
         model = Workspace
         fields = (
-            "name", "description", "languages", "is_hybrid", "reranker", "summarizer", "parser", "chunk_size", "chunk_overlap",
+            "name", "description", "languages", "is_hybrid", "reranker", "summarizer", "parser", "chunking",
+            "chunk_size", "chunk_overlap",
         )  # fmt: skip
         labels = {
             "is_hybrid": "Find by meaning and by words",
             "reranker": "Read the best candidates twice",
             "summarizer": "Summarise each document",
             "parser": "How files are read",
+            "chunking": "Where documents are cut into passages",
             "chunk_size": "Length of a passage",
             "chunk_overlap": "Shared with the passage before",
         }
@@ -104,7 +106,10 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "chunk_overlap": "Characters, fewer than the length. It keeps a sentence on the seam findable.",
         }
         error_messages = {"name": {"unique": "There is a workspace with this name already. Choose another."}}
-        widgets = {"description": forms.Textarea({"rows": 2, "maxlength": 300})}
+        widgets = {
+            "description": forms.Textarea({"rows": 2, "maxlength": 300}),
+            "chunking": forms.RadioSelect,
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -115,6 +120,10 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         writers = [name for name, provider in PROVIDERS.items() if provider.needs_model]
         summarizer.queryset = Endpoint.objects.offered(Endpoint.Kind.CHAT).filter(provider__in=writers)
         summarizer.empty_label = "No"
+        # A label that is the strategy itself, so that the page can show its sentence.
+        cast(forms.ChoiceField, self.fields["chunking"]).choices = [
+            (each.value, each) for each in ChunkingStrategy
+        ]
         for field in self.fields.values():
             match field.widget:
                 case forms.Textarea():
@@ -188,7 +197,7 @@ class NewWorkspaceForm(WorkspaceForm):
             "is_indexed": "Searches stay quick beyond some 100,000 passages. "
             "Without it they are exact, and slower the more there is.",
         }
-        widgets = WorkspaceForm.Meta.widgets | {"embedder": forms.RadioSelect}  # type: ignore[assignment]
+        widgets = WorkspaceForm.Meta.widgets | {"embedder": forms.RadioSelect}
         error_messages = WorkspaceForm.Meta.error_messages | {
             "embedder": {"required": "Choose a model.", "invalid_choice": "This model is no longer offered."}
         }

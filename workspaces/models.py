@@ -30,7 +30,27 @@ class Metric(models.TextChoices):
 
 
 class ChunkingStrategy(models.TextChoices):
-    RECURSIVE = "recursive", "Recursive"
+    RECURSIVE = "recursive", "At paragraphs and sentences"
+    LAYOUT = "layout", "Along headings, tables and code"
+    SEMANTIC = "semantic", "Where the topic changes"
+    ADAPTIVE = "adaptive", "As suits each document"
+
+    @property
+    def sentence(self) -> str:
+        """What it does and whom it suits, for people who choose."""
+        return _STRATEGIES[self]
+
+
+_STRATEGIES = {
+    ChunkingStrategy.RECURSIVE: "Recursive. Cuts at the strongest break that keeps a passage long enough, and lets "
+    "neighbours overlap. Suits any text.",
+    ChunkingStrategy.LAYOUT: "Layout-aware. Keeps tables, code and paragraphs whole where they fit, and finds them by "
+    "their headings too. Suits manuals, web pages and spreadsheets.",
+    ChunkingStrategy.SEMANTIC: "Semantic. Asks the embedding model which sentences belong together. Suits long texts "
+    "without headings; adding a document takes about three times as long.",
+    ChunkingStrategy.ADAPTIVE: "Adaptive. Layout-aware for documents with headings, tables or code, recursive for "
+    "the others. Suits a mixture.",
+}
 
 
 class Parser(models.TextChoices):

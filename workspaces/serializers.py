@@ -46,6 +46,7 @@ class WorkspaceChanges(CamelCase):
         help_text="Name or id of a chat model that sums each document up; null: none.",
     )
     parser = serializers.ChoiceField(Parser.choices, required=False)
+    chunking = serializers.ChoiceField(ChunkingStrategy.choices, required=False)
     chunk_size = serializers.IntegerField(required=False, help_text="Characters, 101 to 9,999.")
     chunk_overlap = serializers.IntegerField(
         required=False, min_value=0, help_text="Characters, below the size."
@@ -59,7 +60,6 @@ class NewWorkspace(WorkspaceChanges):
     engine = serializers.ChoiceField(sorted(ENGINES), required=False)
     metric = serializers.ChoiceField(Metric.choices, required=False)
     is_indexed = serializers.BooleanField(required=False, help_text="Off: search is exact, and slower.")
-    chunking = serializers.ChoiceField(ChunkingStrategy.choices, required=False)
 
 
 class WorkspaceSerializer(CamelCase):

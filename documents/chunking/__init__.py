@@ -1,11 +1,14 @@
 """Cuts sections into chunks. A strategy is one file and one line here."""
 
-from .recursive import chunk as recursive
+from . import adaptive, layout, recursive, semantic
 from .types import Chunk, Chunker, Embed
 
 __all__ = ["CHUNKERS", "Chunk", "Chunker", "Embed"]
 
 # workspaces.models.ChunkingStrategy -> its function
 CHUNKERS: dict[str, Chunker] = {
-    "recursive": lambda sections, size, overlap, _: recursive([s.text for s in sections], size, overlap)
+    "recursive": recursive.chunk,
+    "semantic": semantic.chunk,
+    "layout": layout.chunk,
+    "adaptive": adaptive.chunk,
 }

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from .types import Chunk
+from documents.parsing.types import ExtractedSection
+
+from .types import Chunk, Embed
 
 # Strongest first. A match ends where the next chunk may begin.
 _BOUNDARIES = (
@@ -15,20 +17,23 @@ _BOUNDARIES = (
 _STARTS = _BOUNDARIES[1:]  # an overlap is short: looking for whole paragraphs in it would often find none
 
 
-def chunk(sections: Sequence[str], size: int, overlap: int) -> list[Chunk]:
+def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
     """Return chunks of at most `size` characters, neighbours sharing up to `overlap`; none crosses sections.
 
     No word is lost: only white space may lie between two chunks. Requires 0 <= overlap < size.
     """
     return [
-        Chunk(position, start, end, text[start:end])
-        for position, text in enumerate(sections)
-        for start, end in _spans(text, size, overlap)
+        Chunk(position, start, end, section.text[start:end])
+        for position, section in enumerate(sections)
+        for start, end in spans(section.text, size, overlap)
     ]
 
 
-def _spans(text: str, size: int, overlap: int) -> Iterator[tuple[int, int]]:
-    start, last = _trim(text, 0, len(text))
+def spans(
+    text: str, size: int, overlap: int, first: int = 0, last: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each chunk of text[first:last]."""
+    start, last = _trim(text, first, len(text) if last is None else last)
     done = start
     while done < last:
         end = last if last - start <= size else _cut(text, max(done + 1, start + size // 2), start + size)

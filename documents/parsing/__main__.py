@@ -1,103 +1,171 @@
-"""The child process: `python -m documents.parsing PATH MEDIA_TYPE PARSER`. Prints one JSON object.
+"""The parser's process: `python -m documents.parsing PARSER`, a socket to its worker as standard input.
 
-{"sections": [[text, title_path, page], ...], "page_count", "parser", "version"} or {"unreadable": "..."}.
+It loads the parser once and forks for each file, so that a file costs what reading it costs. A fork has
+limits of memory, its own folder and no network; what befalls it befalls one file. This process stays
+single-threaded and never uses the parser itself, because threads and their locks do not survive a fork.
+
+It ends when the worker's side of the socket closes, however the worker ended, and takes its forks along.
 """
 
-import ctypes
+import gc
 import json
 import os
-import resource
+import selectors
+import shutil
 import signal
+import socket
 import sys
-from importlib import import_module, util
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-from . import plain
-from .types import NO_TEXT, TOO_LONG, ExtractedSection, Extraction, Unreadable
+from . import reader
+from .confinement import cut_off_network, die_with, limit, scratch, work_in
+from .types import Extraction, Job, Unreadable
 
-MAX_CHARACTERS = 20_000_000
-MAX_REPLY_BYTES = 10 * MAX_CHARACTERS
-_PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
-
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-def confine(memory_bytes: int) -> None:
-    """Die with the worker, use no more memory than this, and reach no network where Linux lets us."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if libc.unshare(_CLONE_NEWNET) != 0:
-        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_REPLY_BYTES, MAX_REPLY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+IDLE_S = 600.0  # then the memory is worth more than the next file's start
+MAX_REQUEST_BYTES = 65_536
+MAX_REPLY_BYTES = 10 * reader.MAX_CHARACTERS
+_REPLY, _FIRST_NOT_NEEDED = 3, 4  # file descriptors of a fork
 
 
-def parse(path: Path, media_type: str, parser: str) -> Extraction:
-    """Return the file's text. Raises Unreadable."""
-    if media_type in plain.READS:
-        return _checked(plain.read(path, media_type), None, "plain", plain.VERSION)
-    if parser == "layout" and media_type in _layout().READS:
-        return _by(_layout(), "unstructured", path, media_type)
+class Nursery:
+    """The forks at work. Each has a line to its worker: closed from there, the fork is killed."""
+
+    def __init__(self, control: socket.socket, folder: Path) -> None:
+        self._control, self._folder = control, folder
+        self._is_wanted = True
+        self._at_work: dict[int, int] = {}  # process id -> its pidfd
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ, self._take)
+
+    def serve(self) -> None:
+        try:
+            while self._is_wanted:
+                events = self._selector.select(None if self._at_work else IDLE_S)
+                if not events:
+                    return
+                for key, _ in events:
+                    key.data()
+        finally:
+            for process in self._at_work:
+                _kill(process)
+                os.waitpid(process, 0)
+
+    def _take(self) -> None:
+        request, files, _, _ = socket.recv_fds(self._control, MAX_REQUEST_BYTES, 3)
+        if not request:  # the worker has let go of us, or is gone
+            self._is_wanted = False
+            return
+        line, reply, complaints = files
+        process = _fork(Job(**json.loads(request)), self._folder, reply, complaints)
+        os.close(reply)
+        os.close(complaints)
+        self._attend(process, socket.socket(fileno=line))
+
+    def _attend(self, process: int, line: socket.socket) -> None:
+        self._at_work[process] = ended = os.pidfd_open(process)
+        self._selector.register(ended, selectors.EVENT_READ, partial(self._bury, process, line))
+        self._selector.register(line, selectors.EVENT_READ, partial(self._give_up, process, line))
+
+    def _give_up(self, process: int, line: socket.socket) -> None:
+        """The worker closed its end, which is all it ever says."""
+        self._selector.unregister(line)
+        _kill(process)
+
+    def _bury(self, process: int, line: socket.socket) -> None:
+        _, status = os.waitpid(process, 0)
+        ended = self._at_work.pop(process)
+        self._selector.unregister(ended)
+        os.close(ended)
+        if line.fileno() in self._selector.get_map():
+            self._selector.unregister(line)
+        shutil.rmtree(self._folder / str(process), ignore_errors=True)
+        with line:
+            _tell(line, str(os.waitstatus_to_exitcode(status)))
+
+
+def _kill(process: int) -> None:
+    """End a fork and what it started. It is not waited for yet, so the number is still its own."""
+    for kill in (os.killpg, os.kill):  # the group is only there once the fork has made it
+        try:
+            kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def _tell(line: socket.socket, what: str) -> None:
     try:
-        return _by(import_module("documents.parsing.fast"), "kreuzberg", path, media_type)
-    except Unreadable:
-        # Measured: a picture that is missing stops kreuzberg, and unstructured reads on.
-        if media_type != _PPTX or util.find_spec("unstructured") is None:
-            raise
-        return _by(_layout(), "unstructured", path, media_type)
+        line.send(what.encode())
+    except OSError:  # the worker is not listening any more
+        return
 
 
-def _layout() -> Any:
-    """Import unstructured only when it is wanted: it takes seconds and 400 MB."""
-    if util.find_spec("unstructured") is None:
-        raise Unreadable(
-            "This workspace reads files with the layout-aware parser, which is not installed here. "
-            "Ask your operator to install ragsite[layout], or choose the fast parser in the settings."
-        )
-    # Its spaCy looks for torch, and importing that takes longer than all the rest; nothing here needs it.
-    sys.modules["torch"] = None  # type: ignore[assignment]
-    return import_module("documents.parsing.layout")
+# --- a fork -------------------------------------------------------------------------------------
 
 
-def _by(module: Any, name: str, path: Path, media_type: str) -> Extraction:
-    sections, pages = module.read(path, media_type)
-    return _checked(sections, pages, name, module.VERSION)
+def _fork(job: Job, folder: Path, reply: int, complaints: int) -> int:
+    parent = os.getpid()
+    if process := os.fork():
+        return process
+    try:
+        die_with(parent)
+        os.setsid()  # a group of its own, for whatever it starts
+        _keep_only(reply, complaints)
+        work_in(folder / str(os.getpid()))
+        limit(job.memory_bytes, MAX_REPLY_BYTES)
+        with os.fdopen(_REPLY, "w", encoding="utf-8") as out:
+            _answer(job, out)
+        os._exit(0)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:  # never back into the parent's loop
+        os._exit(1)
 
 
-def _checked(sections: list[ExtractedSection], pages: int | None, parser: str, version: str) -> Extraction:
-    extraction = Extraction(tuple(sections), pages, parser, version)
-    if not any(character.isalnum() for section in sections for character in section.text):
-        raise Unreadable(NO_TEXT)
-    if extraction.character_count > MAX_CHARACTERS:
-        raise Unreadable(TOO_LONG.format(limit=MAX_CHARACTERS))
-    return extraction
+def _keep_only(reply: int, complaints: int) -> None:
+    """Leave a fork nothing of the worker's or of other forks': no socket, no other file's reply."""
+    nothing, reply, complaints = os.open(os.devnull, os.O_RDONLY), os.dup(reply), os.dup(complaints)
+    for source, target in ((nothing, 0), (complaints, 1), (complaints, 2), (reply, _REPLY)):
+        os.dup2(source, target)  # what a library prints must not mix with the reply
+    os.closerange(_FIRST_NOT_NEEDED, 65_536)
+
+
+def _answer(job: Job, out: IO[str]) -> None:
+    try:
+        found = reader.read(job, alive=lambda: _breathe(out))
+    except Unreadable as error:
+        json.dump({"unreadable": str(error)}, out)
+    else:
+        json.dump(_as_json(found), out, ensure_ascii=False)
+
+
+def _breathe(out: IO[str]) -> None:
+    """Let the worker see progress: its patience begins anew when the reply grows, here by a space before it."""
+    out.write(" ")
+    out.flush()
+
+
+def _as_json(found: Extraction) -> dict[str, object]:
+    return {
+        "sections": [(each.text, each.title_path, each.page) for each in found.sections],
+        "page_count": found.page_count,
+        "parser": found.parser,
+        "parser_version": found.parser_version,
+        "recognised_pages": found.recognised_pages,
+        "unread_pages": found.unread_pages,
+        "language": found.language,
+    }
 
 
 def main() -> None:
-    path, media_type, parser, memory_bytes = sys.argv[1:]
-    reply = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints must not mix with the reply
-    confine(int(memory_bytes))
-    try:
-        found = parse(Path(path), media_type, parser)
-    except Unreadable as error:
-        json.dump({"unreadable": str(error)}, reply)
-    else:
-        sections = [(each.text, each.title_path, each.page) for each in found.sections]
-        json.dump(
-            {
-                "sections": sections,
-                "page_count": found.page_count,
-                "parser": found.parser,
-                "version": found.parser_version,
-            },
-            reply,
-            ensure_ascii=False,
-        )
-    reply.close()
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to whole groups; the worker decides when we end
+        signal.signal(number, signal.SIG_IGN)
+    cut_off_network()
+    reader.warm_up(sys.argv[1])
+    gc.freeze()  # what is loaded stays shared between the forks
+    with scratch() as folder, socket.socket(fileno=0) as control:
+        Nursery(control, folder).serve()
 
 
 if __name__ == "__main__":

@@ -18,32 +18,56 @@ from .types import DAMAGED, ENCRYPTED, ENCRYPTED_MAIL, TOO_BIG, Block, Extracted
 
 VERSION = kreuzberg.__version__
 
-_PDF = "application/pdf"
+PDF = "application/pdf"
+_MSG = "application/vnd.ms-outlook"
 _PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 # kreuzberg's Markdown of these loses line breaks or keeps the editor's own placeholders.
 _WITHOUT_HEADINGS = {
     "message/rfc822",
-    "application/vnd.ms-outlook",
+    _MSG,
     "application/msword",
     "application/vnd.ms-powerpoint",
     "application/rtf",
 }
+_MOST_HEADER_CHARACTERS = 1000  # of a message that has no body one can read
+_SEALED = re.compile(
+    r"^Content-Type:\s*(multipart/encrypted|application/(x-)?pkcs7-mime)|IPM\.Note\.SMIME\0", re.I | re.M
+)
 _DECODED = {"text/html", "text/csv", "text/tab-separated-values"}
 _HTML_OPTIONS = {"preprocessing": {"enabled": True, "preset": "aggressive", "remove_navigation": True}}
 
 
 def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | None]:
     """Return sections, and how many pages there are, or None."""
-    if media_type == _PDF:
-        pages = _run(path, media_type, pages=PageConfig(extract_pages=True)).pages or []
-        return outline(Block(page["content"], page=page["page_number"]) for page in pages), len(pages)
     if media_type == _PPTX:
         slides = list(_slides(path, media_type))
         return outline(slides), max((slide.page or 0 for slide in slides), default=0)
     if media_type in _WITHOUT_HEADINGS:
-        return outline([Block(_run(path, media_type).content)]), None
+        text = _run(path, media_type).content
+        if media_type == _MSG and len(text) < _MOST_HEADER_CHARACTERS and _is_sealed(path.read_bytes()):
+            raise Unreadable(ENCRYPTED_MAIL)
+        return outline([Block(text)]), None
     text = _run(path, media_type, output_format="markdown", html_options=_HTML_OPTIONS).content
     return outline(markdown.plain_blocks(text)), None
+
+
+def pdf_pages(path: Path) -> list[str]:
+    """Return the text of each page, "" for one that is empty or a picture."""
+    pages = _run(path, PDF, pages=PageConfig(extract_pages=True)).pages or []
+    return [page["content"] for page in pages]
+
+
+def picture_of(path: Path, page: int, dpi: int) -> bytes:
+    """Return a PDF's page, from 0, as PNG. Raises Unreadable."""
+    try:
+        return cast(bytes, kreuzberg.render_pdf_page(path, page, dpi=dpi))
+    except KreuzbergError as error:
+        raise Unreadable(_sentence(str(error))) from error
+
+
+def _is_sealed(data: bytes) -> bool:
+    """Say if an Outlook message is encrypted: its texts lie in its streams as UTF-16 or as bytes ([MS-OXMSG])."""
+    return any(_SEALED.search(data.decode(encoding, "ignore")) for encoding in ("utf-16-le", "latin-1"))
 
 
 def _slides(path: Path, media_type: str) -> Iterator[Block]:
@@ -60,7 +84,7 @@ def _slides(path: Path, media_type: str) -> Iterator[Block]:
 
 
 def _run(path: Path, media_type: str, **config: Any) -> Any:
-    # `disable_ocr`: scans end as "no text", instead of waiting for language data nobody installed.
+    # `disable_ocr`: ours is in ocr.py; kreuzberg's own waits for language data that nobody installed.
     settings: Any = ExtractionConfig(use_cache=False, **config)
     settings.disable_ocr = True
     try:

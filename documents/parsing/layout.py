@@ -29,6 +29,11 @@ READS = {
 }
 
 
+def warm_up() -> None:
+    """Load the language model, which is most of what a first file would wait for."""
+    unstructured.nlp.tokenize.sent_tokenize("One sentence.")
+
+
 def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | None]:
     """Return sections, and how many pages there are, or None."""
     try:

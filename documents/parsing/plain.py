@@ -7,7 +7,7 @@ from pathlib import Path
 from . import markdown
 from .encodings import decode
 from .outline import outline
-from .types import Block, ExtractedSection, Unreadable
+from .types import ENTITIES, Block, ExtractedSection, Unreadable
 
 VERSION = "1"
 READS = {"text/plain", "text/markdown", "application/xml"}
@@ -32,8 +32,6 @@ def read(path: Path, media_type: str) -> list[ExtractedSection]:
 def _content(xml: str) -> str:
     """Return what stands between the tags: a line where elements meet, nothing for a tag amid words."""
     if "<!ENTITY" in xml:
-        raise Unreadable(
-            "It defines entities of its own, which can unfold into gigabytes. Save it without them, and add that."
-        )
+        raise Unreadable(ENTITIES)
     text = _CDATA.sub(lambda found: html.escape(found[1]), _NOT_CONTENT.sub("", xml))
     return html.unescape(_WITHIN_TEXT.sub("", _BETWEEN_ELEMENTS.sub("\n", text)))

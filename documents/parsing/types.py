@@ -21,6 +21,17 @@ class ExtractedSection:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """One file to read, as the worker asks the parser's process for it."""
+
+    path: str
+    media_type: str  # as media_types.recognise found it
+    parser: str  # a value of workspaces.models.Parser
+    memory_bytes: int  # of address space
+    languages: tuple[str, ...] = ()  # ISO 639-1: what it may be written in, the likeliest first
+
+
+@dataclass(frozen=True, slots=True)
 class Extraction:
     """The text of one file. At least one section holds a word."""
 
@@ -28,6 +39,11 @@ class Extraction:
     page_count: int | None  # pages or slides; None where the format has none
     parser: str
     parser_version: str
+    recognised_pages: int = 0  # whose text was read from pictures
+    unread_pages: int = 0  # without text: empty, or pictures that nothing could be read from
+    language: str | None = (
+        None  # which of the job's languages it is written in; None: none of them, or unsure
+    )
 
     @property
     def character_count(self) -> int:
@@ -42,8 +58,13 @@ ENCRYPTED = "It is protected by a password. Save a copy without protection, and 
 ENCRYPTED_MAIL = "It is an encrypted message. Open it in your mail program, save its text, and add that."
 DAMAGED = "It is damaged and could not be read. Open it in the program it was made with, save it again, and add the new file."
 NO_TEXT = (
-    "There is no text in it. If it is a scan, run text recognition (OCR) over it first: "
-    "Ragsite does not read pictures yet."
+    "There is no text in it. If you see text when you open it, it is a picture: save it as PDF, and add that."
+)
+ENTITIES = (
+    "It defines entities of its own, which can unfold into gigabytes. Save it without them, and add that."
 )
 TOO_BIG = "It unpacks to more than can be read at once. Split it, and add the parts."
 TOO_LONG = "It holds more than {limit:,} characters. Split it, and add the parts."
+TOO_MANY_SCANS = (
+    "{pages:,} of its pages are pictures, and at most {limit} are read. Split it, and add the parts."
+)

@@ -7,9 +7,11 @@ from email.message import EmailMessage
 
 from docx import Document as Docx
 from openpyxl import Workbook
+from PIL import Image, ImageDraw, ImageFont
 from pptx import Presentation
 from pptx.util import Inches
 from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 PROSE = (
@@ -38,6 +40,51 @@ def scan() -> bytes:
     canvas.showPage()
     canvas.save()
     return out.getvalue()
+
+
+def picture(text: str, kind: str = "PNG") -> bytes:
+    """Black letters on white, as a scanner would see them."""
+    image = Image.new("L", (1400, 140 * (text.count("\n") + 2)), 255)
+    ImageDraw.Draw(image).text((60, 60), text, font=ImageFont.load_default(72), fill=0, spacing=40)
+    out = io.BytesIO()
+    image.save(out, kind)
+    return out.getvalue()
+
+
+def scanned(*pages: str, first: str = "") -> bytes:
+    """A PDF of pictures; `first` is a page with a text layer before them."""
+    out = io.BytesIO()
+    canvas = Canvas(out)
+    if first:
+        canvas.drawString(72, 700, first)
+        canvas.showPage()
+    for page in pages:
+        canvas.drawImage(ImageReader(io.BytesIO(picture(page))), 40, 400, width=500, preserveAspectRatio=True)
+        canvas.showPage()
+    canvas.save()
+    return out.getvalue()
+
+
+def odp(**parts: str) -> bytes:
+    """Two slides, the second with a table and notes. Parts replace members of the archive."""
+    content = (
+        '<?xml version="1.0"?><office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+        'xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0" '
+        'xmlns:presentation="urn:oasis:names:tc:opendocument:xmlns:presentation:1.0" '
+        'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
+        'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body><office:presentation>'
+        "<draw:page><draw:frame><draw:text-box><text:p>Wear <text:span>goggles</text:span>.</text:p></draw:text-box>"
+        '</draw:frame><draw:frame presentation:class="title"><draw:text-box><text:p>Safety first</text:p>'
+        "</draw:text-box></draw:frame></draw:page>"
+        "<draw:page><presentation:notes><draw:frame><draw:text-box><text:p>Show the film</text:p></draw:text-box>"
+        '</draw:frame></presentation:notes><draw:frame presentation:class="title"><draw:text-box><text:p>Prices</text:p>'
+        "</draw:text-box></draw:frame><draw:frame><table:table><table:table-row><table:table-cell><text:p>Gasket"
+        "</text:p></table:table-cell><table:table-cell><text:p>3 euro</text:p></table:table-cell></table:table-row>"
+        "</table:table></draw:frame></draw:page></office:presentation></office:body></office:document-content>"
+    )
+    members = {"mimetype": "application/vnd.oasis.opendocument.presentation", "content.xml": content,
+               "META-INF/manifest.xml": "<manifest/>"}  # fmt: skip
+    return archive(members | parts)
 
 
 def docx() -> bytes:

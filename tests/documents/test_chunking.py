@@ -1,31 +1,86 @@
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 
-from documents.chunking import CHUNKERS
-from documents.chunking.recursive import chunk
+from documents.chunking import CHUNKERS, Chunk
+from documents.parsing import markdown
+from documents.parsing.outline import outline
+from documents.parsing.types import ExtractedSection
+from inference.types import Vector
 from workspaces.models import ChunkingStrategy
 
-_ALPHABETS = ["ab \n", "abc. \n\n", "字。 a", "a", " \n\t", 'ab\n\n. 。!"”']
+_ALPHABETS = [
+    "ab \n", "abc. \n\n", "字。 a", "a", " \n\t", 'ab\n\n. 。!"”',
+    "|a \n", "```\n ab", "- 1.\n ab", "\x1f\u2028\u3000a\n",
+]  # fmt: skip
+_TOPICS = ("pump", "leave", "coffee")
 
 
-@pytest.mark.parametrize("seed", range(6), ids=_ALPHABETS.__getitem__)
-def test_every_chunk_is_exactly_where_it_says_and_no_word_is_lost(seed: int) -> None:
+def by_topic(texts: Sequence[str]) -> list[Vector]:
+    """A vector for each text: how often it names each topic."""
+    return [[text.count(topic) + 0.01 for topic in _TOPICS] for text in texts]
+
+
+def unused(texts: Sequence[str]) -> list[Vector]:
+    raise AssertionError("this strategy needs no model here")
+
+
+def sections(*texts: str) -> list[ExtractedSection]:
+    return [ExtractedSection(text) for text in texts]
+
+
+def cut(strategy: str, text: str, size: int, overlap: int = 0) -> list[str]:
+    return [each.text for each in CHUNKERS[strategy](sections(text), size, overlap, by_topic)]
+
+
+def markdown_sections(text: str) -> list[ExtractedSection]:
+    return outline(markdown.blocks(text))
+
+
+# --- what holds for all -------------------------------------------------------------------------
+
+
+def test_every_strategy_a_workspace_may_choose_exists() -> None:
+    assert set(CHUNKERS) == set(ChunkingStrategy.values)
+
+
+@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("seed", range(len(_ALPHABETS)), ids=[repr(each) for each in _ALPHABETS])
+def test_every_chunk_is_exactly_where_it_says_and_no_word_is_lost(strategy: str, seed: int) -> None:
     rng = random.Random(seed)
-    for _ in range(300):
-        text = "".join(rng.choices(_ALPHABETS[seed], k=rng.randrange(300)))
+    for _ in range(120):
+        texts = [
+            "".join(rng.choices(_ALPHABETS[seed], k=rng.randrange(300))) for _ in range(rng.randrange(3))
+        ]
         size = rng.randrange(1, 80)
         overlap = rng.randrange(size)
-        chunks = chunk([text], size, overlap)
-        covered = {at for each in chunks for at in range(each.start, each.end)}
-        assert all(text[each.start : each.end] == each.text for each in chunks)
+        chunks = CHUNKERS[strategy](sections(*texts), size, overlap, by_topic)
+        assert all(texts[each.section][each.start : each.end] == each.text for each in chunks)
         assert all(0 < len(each.text) <= size and each.text == each.text.strip() for each in chunks)
-        assert all(at in covered or text[at].isspace() for at in range(len(text)))
-        for one, following in pairwise(chunks):
-            assert one.start < following.start
-            assert one.end < following.end
-            assert one.end - following.start <= overlap
+        assert all(each.embedded.endswith(each.text) for each in chunks if each.embedded)
+        for position, text in enumerate(texts):
+            check_cover(text, [each for each in chunks if each.section == position], overlap)
+        assert [each.section for each in chunks] == sorted(each.section for each in chunks)
+
+
+def check_cover(text: str, chunks: list[Chunk], overlap: int) -> None:
+    covered = {at for each in chunks for at in range(each.start, each.end)}
+    assert all(at in covered or text[at].isspace() for at in range(len(text)))
+    for one, following in pairwise(chunks):
+        assert one.start < following.start
+        assert one.end < following.end
+        assert one.end - following.start <= overlap
+
+
+@pytest.mark.parametrize("strategy", CHUNKERS)
+def test_no_chunk_crosses_sections(strategy: str) -> None:
+    chunks = CHUNKERS[strategy](sections("tiny", "", "small"), 100, 10, unused)
+    assert [(each.section, each.text) for each in chunks] == [(0, "tiny"), (2, "small")]
+
+
+# --- recursive ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -41,21 +96,98 @@ def test_every_chunk_is_exactly_where_it_says_and_no_word_is_lost(seed: int) -> 
     ids=["paragraphs", "lines", "sentences", "words", "chinese", "one long word"],
 )
 def test_cuts_at_the_strongest_boundary(text: str, size: int, expected: list[str]) -> None:
-    assert [each.text for each in chunk([text], size, 0)] == expected
+    assert cut("recursive", text, size) == expected
 
 
 def test_neighbours_share_whole_words() -> None:
-    first, second = chunk(["one two three four five six seven"], 20, 10)[:2]
-    assert first.text == "one two three four"
-    assert second.text.startswith("four")
+    first, second = cut("recursive", "one two three four five six seven", 20, 10)[:2]
+    assert first == "one two three four"
+    assert second.startswith("four")
 
 
-def test_no_chunk_crosses_sections() -> None:
-    assert [(each.section, each.text) for each in chunk(["tiny", "", "small"], 100, 10)] == [
-        (0, "tiny"),
-        (2, "small"),
-    ]
+# --- layout -------------------------------------------------------------------------------------
+
+_TABLE = "| Part | Price |\n| Valve | 12 euro |\n| Gasket | 3 euro |"
+_CODE = "```python\ndef seal(valve):\n\n    return valve.shut()\n```"
+_PROSE = "The pump is primed by hand. It then runs by itself for a day."
 
 
-def test_every_strategy_a_workspace_may_choose_exists() -> None:
-    assert set(CHUNKERS) == set(ChunkingStrategy.values)
+@pytest.mark.parametrize("whole", [_TABLE, _CODE], ids=["table", "code"])
+def test_layout_keeps_a_table_and_code_whole(whole: str) -> None:
+    before = "The pump is primed by hand."
+    text = f"{before}\n\n{whole}\n\n{before}"
+    assert cut("layout", text, 70) == [before, whole, before]
+    assert whole not in cut("recursive", text, 70)
+
+
+def test_layout_packs_paragraphs_and_leaves_no_crumb_at_the_end() -> None:
+    text = "\n\n".join(["a" * 30, "b" * 30, "c" * 30, "d" * 10])
+    assert [len(each) for each in cut("layout", text, 94)] == [62, 42]
+
+
+def test_layout_never_leaves_a_heading_alone() -> None:
+    text = f"# Prices\n\n{_TABLE}"
+    assert cut("layout", text, 60)[0].startswith("# Prices\n\n| Part | Price |")
+
+
+def test_layout_embeds_the_headings_a_chunk_stands_under() -> None:
+    text = f"# Manual\n\nHello.\n\n## Pumps\n\n{_PROSE} {_PROSE}"
+    first, second, third = CHUNKERS["layout"](markdown_sections(text), 100, 0, unused)
+    assert first.embedded == first.text  # it begins with its heading
+    assert second.embedded == f"Manual\n{second.text}"
+    assert third.embedded == f"Manual > Pumps\n{third.text}"
+
+
+def test_layout_embeds_the_rest_of_a_table_with_its_first_row() -> None:
+    rows = "\n".join(f"| Part {number} | {number} euro |" for number in range(9))
+    first, *others = CHUNKERS["layout"](sections(f"| Part | Price |\n{rows}"), 80, 0, unused)
+    assert first.embedded == first.text
+    assert len(others) == 2
+    assert all(each.embedded == f"| Part | Price |\n{each.text}" for each in others)
+
+
+def test_layout_leaves_out_headings_without_end() -> None:
+    deep = ExtractedSection("text", tuple(letter * 90 for letter in "abc"))
+    [chunk] = CHUNKERS["layout"]([deep], 100, 0, unused)
+    assert chunk.embedded == f"{'b' * 90} > {'c' * 90}\ntext"
+
+
+# --- semantic -----------------------------------------------------------------------------------
+
+
+def test_semantic_breaks_where_the_topic_changes() -> None:
+    pumps = "The pump hums. A pump needs oil. This pump leaks. No pump lasts."
+    leave = "My leave is short. Ask for leave early. Paid leave is dear. No leave in May."
+    assert cut("semantic", f"{pumps} {leave}", 100) == [pumps, leave]
+    assert cut("recursive", f"{pumps} {leave}", 100) != [pumps, leave]
+
+
+def test_semantic_leaves_what_fits_whole_without_asking_the_model() -> None:
+    [chunk] = CHUNKERS["semantic"](sections("The pump hums. My leave is short."), 100, 0, unused)
+    assert chunk.text == "The pump hums. My leave is short."
+
+
+def test_semantic_makes_no_crumbs() -> None:
+    text = "Coffee? " + "The pump hums along all day. " * 6 + "My leave!"
+    lengths = [len(each) for each in cut("semantic", text, 100)]
+    assert min(lengths) >= 25
+
+
+# --- adaptive -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("document", "same_as"),
+    [
+        (
+            markdown_sections("\n\n".join(f"# Part {number}\n\n{_PROSE}\n\n{_TABLE}" for number in range(4))),
+            "layout",
+        ),
+        (sections(f"{_TABLE}\n\n{_PROSE}\n\n{_CODE}"), "layout"),
+        (sections("\n\n".join([_PROSE] * 6)), "recursive"),
+    ],
+    ids=["many headings", "tables and code", "prose"],
+)
+def test_adaptive_goes_by_what_a_document_is_made_of(document: list[ExtractedSection], same_as: str) -> None:
+    adaptive, other = (CHUNKERS[each](document, 70, 10, unused) for each in ("adaptive", same_as))
+    assert adaptive == other

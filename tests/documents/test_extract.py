@@ -1,15 +1,19 @@
 import io
 import os
+import shutil
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from documents.extract import Extraction, Unreadable, Unwanted, extract
 from documents.media_types import recognise
+from documents.parser_process import close, parser_process
 from tests.documents import files
 
 
@@ -141,6 +145,44 @@ def test_a_long_text_is_cut_into_sections_at_paragraphs(read: Read) -> None:
     assert text(found).split() == (files.PROSE * 400).split()
 
 
+def test_an_open_presentation_has_slides_with_titles_tables_and_notes(read: Read) -> None:
+    found = read("a.odp", files.odp())
+    assert [(each.page, each.title_path) for each in found.sections] == [
+        (1, ("Safety first",)),
+        (2, ("Prices",)),
+    ]
+    assert found.page_count == 2
+    assert found.sections[0].text == "Safety first\n\nWear goggles."
+    assert found.sections[1].text == "Prices\n\n| Gasket | 3 euro |\n\nShow the film"
+
+
+# --- languages ----------------------------------------------------------------------------------
+
+GERMAN = "Der Mitarbeiter hat Anspruch auf 26 Tage Urlaub im Jahr. Nicht genommene Tage verfallen im März."
+SPANISH = (
+    "El empleado tiene derecho a 26 días de vacaciones al año. Los días no disfrutados se pierden en marzo."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "languages", "found"),
+    [
+        (GERMAN, ("en", "de"), "de"),
+        (SPANISH, ("en", "de", "es"), "es"),
+        (files.PROSE, ("de", "en"), "en"),
+        ("日本語の文書です。検索できますか。今日はいい天気ですね。", ("en", "ja"), "ja"),
+        (GERMAN, ("en", "es"), None),
+        (GERMAN, ("de",), None),
+        ("Nr. 7", ("en", "de"), None),
+    ],
+    ids=["German", "Spanish", "English", "Japanese", "none of them", "nothing to choose", "too short"],
+)
+def test_the_language_is_found_among_those_it_may_be(
+    read: Read, text: str, languages: tuple[str, ...], found: str | None
+) -> None:
+    assert read("a.txt", text.encode(), languages=languages).language == found
+
+
 # --- the layout-aware parser --------------------------------------------------------------------
 
 
@@ -165,6 +207,107 @@ def test_the_layout_parser_leaves_pdfs_to_the_fast_one(read: Read) -> None:
     assert read("a.pdf", files.pdf("Only the fast one reads this"), "layout").parser == "kreuzberg"
 
 
+# --- pictures of text ---------------------------------------------------------------------------
+
+needs_tesseract = pytest.mark.skipif(
+    shutil.which("tesseract") is None, reason="tesseract-ocr is not installed"
+)
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A folder that is all of the PATH, for a parser of this test's own."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    close("fast", parser_process("fast"))
+    monkeypatch.setenv("PATH", str(folder))
+    yield folder
+    close("fast", parser_process("fast"))
+
+
+def program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@needs_tesseract
+@pytest.mark.parametrize(("name", "kind"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.tiff", "TIFF")])
+def test_text_in_pictures_is_recognised(read: Read, name: str, kind: str) -> None:
+    found = read(name, files.picture("The pump needs oil\nevery Monday", kind), languages=("en",))
+    assert "The pump needs oil" in text(found)
+    assert (found.recognised_pages, found.page_count) == (1, 1)
+
+
+@needs_tesseract
+def test_scanned_pages_are_recognised_and_others_left_as_they_are(read: Read) -> None:
+    found = read(
+        "a.pdf", files.scanned("Valves are shut", "Pumps hum", first="Typed by hand"), languages=("en",)
+    )
+    assert [(each.page, each.text.strip()) for each in found.sections] == [
+        (1, "Typed by hand"), (2, "Valves are shut"), (3, "Pumps hum"),
+    ]  # fmt: skip
+    assert found.recognised_pages == 2
+    assert "tesseract" in found.parser
+
+
+@needs_tesseract
+@pytest.mark.parametrize(
+    ("name", "content"), [("scan.pdf", files.scan()), ("a.png", files.picture(""))], ids=["pdf", "png"]
+)
+def test_a_picture_without_words_says_so(read: Read, name: str, content: bytes) -> None:
+    with pytest.raises(Unreadable, match="found no words"):
+        read(name, content)
+
+
+@needs_tesseract
+def test_a_picture_that_admits_an_enormous_size_takes_itself_only(read: Read) -> None:
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
+    )
+    with pytest.raises(Unreadable, match="found no words"):
+        read("huge.png", b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("scan.pdf", files.scan()), ("a.png", files.picture("words"))], ids=["pdf", "png"]
+)
+def test_without_tesseract_a_picture_says_what_to_install(
+    programs: Path, read: Read, name: str, content: bytes
+) -> None:
+    with pytest.raises(Unreadable, match="Ask your operator to install tesseract-ocr, then press Retry"):
+        read(name, content)
+
+
+def test_without_tesseract_the_typed_pages_are_read(programs: Path, read: Read) -> None:
+    found = read("a.pdf", files.scanned("Valves are shut", first="Typed by hand"))
+    assert [each.text for each in found.sections] == ["Typed by hand"]
+    assert (found.recognised_pages, found.unread_pages) == (0, 1)
+
+
+def test_a_missing_language_says_what_to_install(programs: Path, read: Read) -> None:
+    program(programs / "tesseract", "echo eng")
+    with pytest.raises(Unreadable, match="install tesseract-ocr-chi-sim, then press Retry"):
+        read("a.png", files.picture("words"), languages=("zh",))
+
+
+def test_what_is_recognised_goes_by_the_documents_languages(programs: Path, read: Read) -> None:
+    program(
+        programs / "tesseract", 'case "$1" in --list-langs) printf "eng\ndeu\nosd\n";; *) echo "$@";; esac'
+    )
+    assert "-l deu+eng --psm 1" in text(read("a.png", files.picture("words"), languages=("de", "en")))
+    assert "-l eng --psm 1" in text(read("a.png", files.picture("words"), languages=("pl",)))
+
+
+def test_a_scan_may_take_long_as_long_as_pages_get_done(programs: Path, read: Read) -> None:
+    program(
+        programs / "tesseract", 'case "$1" in --list-langs) echo eng;; *) /bin/sleep 0.8; echo words;; esac'
+    )
+    assert read("a.pdf", files.scanned("a", "b", "c", "d"), timeout_s=2.5).recognised_pages == 4
+
+
 # --- what cannot be read ------------------------------------------------------------------------
 
 
@@ -172,10 +315,20 @@ def test_the_layout_parser_leaves_pdfs_to_the_fast_one(read: Read) -> None:
     ("name", "content", "words"),
     [
         ("locked.pdf", files.pdf("secret", password="x"), "protected by a password"),
-        ("scan.pdf", files.scan(), "run text recognition"),
         ("cut.pdf", files.pdf("whole")[:200], "damaged"),
         ("blank.txt", b" \n \t\n", "no text in it"),
         ("sealed.eml", files.eml().replace(b"text/plain", b"multipart/encrypted"), "an encrypted message"),
+        (
+            "locked.odp",
+            files.odp(**{"META-INF/manifest.xml": "<encryption-data/>"}),
+            "protected by a password",
+        ),
+        ("broken.odp", files.odp(**{"content.xml": "<a>"}), "damaged"),
+        (
+            "laughs.odp",
+            files.odp(**{"content.xml": '<!DOCTYPE d [<!ENTITY a "lol">]><d>&a;</d>'}),
+            "entities of its own",
+        ),
         ("rules.txt", b"-----\n=====\n", "no text in it"),
         (
             "laughs.xml",

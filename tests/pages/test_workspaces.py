@@ -33,7 +33,7 @@ def form(model: Endpoint, **changes) -> dict:
     """What a browser sends for a filled form; None leaves a field out."""
     fields = {
         "name": "Handbook", "languages": ["en", "", ""], "embedder": str(model.pk), "members": "",
-        "description": "", "is_hybrid": "on", "reranker": "", "parser": "fast", "chunk_size": "1000",
+        "description": "", "is_hybrid": "on", "reranker": "", "parser": "fast", "chunking": "recursive", "chunk_size": "1000",
         "chunk_overlap": "150", "metric": "cosine", "is_indexed": "on",
     }  # fmt: skip
     return {name: value for name, value in (fields | changes).items() if value is not None}

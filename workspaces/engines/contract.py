@@ -96,6 +96,9 @@ class Engine(Protocol):
     def search_documents(self, vector: Vector, limit: int) -> list[FoundDocument]:
         """Return the documents that as a whole are nearest to the vector, best first."""
 
+    def chunks(self, document_id: UUID, limit: int) -> list[FoundChunk]:
+        """Return the document's first live chunks in reading order; their score says nothing."""
+
     def count(self) -> int:
         """Return how many live chunks there are."""
 

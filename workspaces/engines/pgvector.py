@@ -257,6 +257,14 @@ class PgVector:
             )
         return [FoundDocument(document_id, float(score)) for document_id, score in rows]
 
+    def chunks(self, document_id: UUID, limit: int) -> list[FoundChunk]:
+        rows = self._run(
+            "SELECT {fields}, 0 FROM {table} WHERE live AND document_id = %s ORDER BY ordinal LIMIT %s",
+            [document_id, limit],
+            fields=_FIELDS,
+        )
+        return [_found(row) for row in rows]
+
     def count(self) -> int:
         return int(self._run("SELECT count(*) FROM {table} WHERE live")[0][0])
 

@@ -1,0 +1,101 @@
+"""Keeps what belongs together: paragraphs, tables and code stay whole where they fit, under their headings."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from documents.blocks import bounds
+from documents.parsing.types import ExtractedSection
+
+from . import recursive
+from .types import Chunk, Embed
+
+_LEAST_SHARE = 4  # a chunk shorter than size / 4 says too little by itself
+_MOST_PATH_CHARACTERS = 200
+_CLOSING_FENCE = re.compile(r"\n {0,3}(```|~~~)[^\n]*")
+
+Span = tuple[int, int]
+
+
+def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
+    """Return chunks of whole blocks, at most `size` characters; each is embedded with what it stands under.
+
+    Only a block longer than a chunk is cut, with `overlap`. The part of a table is embedded with the table's
+    first row. What is too short goes with a neighbour where both fit into one chunk.
+    """
+    return [
+        Chunk(position, start, end, section.text[start:end], _in_context(section, start, end))
+        for position, section in enumerate(sections)
+        for start, end in _spans(section.text, size, overlap)
+    ]
+
+
+def _spans(text: str, size: int, overlap: int) -> Iterator[Span]:
+    for blocks in _packed(_blocks(text), size):
+        yield from recursive.spans(text, size, overlap, blocks[0][0], blocks[-1][1])
+
+
+def _blocks(text: str) -> list[Span]:
+    """Return the places of the blocks, with nothing but white space between them: fences belong to their code."""
+    found: list[Span] = []
+    rest = 0
+    for kind, _, end in bounds(text, 0):
+        fence = _CLOSING_FENCE.match(text, end) if kind == "code" else None
+        stop = fence.end() if fence else end
+        found.append((stop - len(text[rest:stop].lstrip()), stop))
+        rest = stop
+    if text[rest:].strip():  # a fence around nothing
+        found.append((rest, len(text)))
+    return found
+
+
+def _packed(blocks: Sequence[Span], size: int) -> list[list[Span]]:
+    """Return the blocks in groups that fit a chunk; a group that does not is one block, with a short one before."""
+    groups: list[list[Span]] = []
+    for block in blocks:
+        group = groups[-1] if groups else []
+        if group and (block[1] - group[0][0] <= size or _length(group) < size // _LEAST_SHARE):
+            group.append(block)
+        else:
+            groups.append([block])
+    if len(groups) > 1:
+        _even_out(groups[-2], groups[-1], size)
+    return groups
+
+
+def _even_out(one: list[Span], last: list[Span], size: int) -> None:
+    """Move blocks to a last group that is too short, as long as there is enough of both."""
+    least = size // _LEAST_SHARE
+    while _length(last) < least and len(one) > 1:
+        if last[-1][1] - one[-1][0] > size or one[-2][1] - one[0][0] < least:
+            return
+        last.insert(0, one.pop())
+
+
+def _length(group: Sequence[Span]) -> int:
+    return group[-1][1] - group[0][0]
+
+
+def _in_context(section: ExtractedSection, start: int, end: int) -> str:
+    """Return the text as it is embedded: below the headings and the table's first row that it does not hold itself."""
+    text = section.text[start:end]
+    above = [_path(section.title_path, text), _head_row(section.text, start)]
+    return "\n".join([*filter(None, above), text])
+
+
+def _path(titles: Sequence[str], text: str) -> str:
+    """Return the innermost headings that fit and that the text does not begin with."""
+    begin = " ".join(text[: 2 * _MOST_PATH_CHARACTERS].split())
+    missing = [title for title in titles if title not in begin]
+    lengths = accumulate(len(title) + 3 for title in reversed(missing))
+    kept = sum(length <= _MOST_PATH_CHARACTERS for length in lengths)
+    return " > ".join(missing[len(missing) - kept :])
+
+
+def _head_row(text: str, start: int) -> str:
+    """Return the first row of the table that goes on at `start`, or nothing."""
+    for kind, low, high in bounds(text, 0):
+        head = text[low:high].partition("\n")[0]
+        if kind == "table" and low + len(head) < start < high:
+            return head[:_MOST_PATH_CHARACTERS]
+    return ""

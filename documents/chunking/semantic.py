@@ -1,0 +1,116 @@
+"""Breaks where the topic changes: between sentences that mean different things."""
+
+import re
+from collections.abc import Iterator, Sequence
+from math import sqrt
+from statistics import fmean, pstdev
+
+from documents.parsing.types import ExtractedSection
+from inference.types import Vector
+
+from . import recursive
+from .types import Chunk, Embed
+
+_LEAST_SHARE = 4  # a chunk shorter than size / 4 says too little by itself
+_BATCH = 64  # sentences for one call of the model
+_MOST_SENTENCE_CHARACTERS = 400  # a table's rows or a list have no full stops
+_STANDS_OUT = 1.0  # standard deviations above the mean distance in this document: a shift of topic
+
+Span = tuple[int, int]
+
+
+def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
+    """Return chunks of whole sentences, at most `size` characters, that end where the topic shifts most.
+
+    A section that fits stays whole, and costs no call of the model. Chunks do not overlap: the seam is
+    where the least is lost.
+    """
+    sentences = [_sentences(section.text) if len(section.text) > size else [] for section in sections]
+    distances = _distances(sections, sentences, embed)
+    shift = _threshold([each for gaps in distances for each in gaps])
+    return [
+        Chunk(position, start, end, section.text[start:end])
+        for position, section in enumerate(sections)
+        for start, end in _spans(section.text, sentences[position], distances[position], shift, size)
+    ]
+
+
+def _spans(
+    text: str, sentences: Sequence[Span], gaps: Sequence[float], shift: float, size: int
+) -> Iterator[Span]:
+    if not sentences:
+        yield from recursive.spans(text, size, 0)
+    for first, last in _groups(sentences, gaps, shift, size):
+        yield from recursive.spans(text, size, 0, sentences[first][0], sentences[last][1])
+
+
+def _groups(
+    sentences: Sequence[Span], gaps: Sequence[float], shift: float, size: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the first and last sentence of each chunk: split at the widest gap until it fits and is of one topic."""
+    waiting = [(0, len(sentences) - 1)] if sentences else []
+    while waiting:
+        first, last = waiting.pop()
+        is_long = sentences[last][1] - sentences[first][0] > size
+        cuts = [cut for cut in range(first, last) if _leaves_enough(sentences, first, cut, last, size)]
+        cut = max(cuts or range(first, last if is_long else first), key=lambda cut: gaps[cut], default=None)
+        if cut is None or not (is_long or gaps[cut] > shift):
+            yield first, last
+        else:
+            waiting += [(cut + 1, last), (first, cut)]
+
+
+def _leaves_enough(sentences: Sequence[Span], first: int, cut: int, last: int, size: int) -> bool:
+    least = size // _LEAST_SHARE
+    before, after = sentences[cut][1] - sentences[first][0], sentences[last][1] - sentences[cut + 1][0]
+    return before >= least and after >= least
+
+
+def _sentences(text: str) -> list[Span]:
+    """Return the places of sentences, lines and the parts of what has neither."""
+    found: list[Span] = []
+    for line in re.finditer(r"\S[^\n]*", text):
+        start = line.start()
+        for end in re.finditer(r"[.!?…][\"'”’»)\]]*(?=\s)|[。！？]+|$", line[0]):
+            stop = line.start() + end.end()
+            found += recursive.spans(text, _MOST_SENTENCE_CHARACTERS, 0, start, stop)
+            start = stop
+    return found
+
+
+def _distances(
+    sections: Sequence[ExtractedSection], sentences: Sequence[Sequence[Span]], embed: Embed
+) -> list[list[float]]:
+    """Return, for each section, how far each sentence is from the next: cosine distance, 0 to 2."""
+    texts = [
+        sections[position].text[low:high] for position, spans in enumerate(sentences) for low, high in spans
+    ]
+    vectors = iter(
+        [vector for at in range(0, len(texts), _BATCH) for vector in embed(texts[at : at + _BATCH])]
+    )
+    return [_gaps([next(vectors) for _ in spans]) for spans in sentences]
+
+
+def _gaps(vectors: Sequence[Vector]) -> list[float]:
+    """Compare two sentences before each gap with two after it: one short sentence would mislead."""
+    last = len(vectors) - 1
+    return [
+        _distance(
+            _sum(vectors[max(gap - 1, 0)], vectors[gap]), _sum(vectors[gap + 1], vectors[min(gap + 2, last)])
+        )
+        for gap in range(last)
+    ]
+
+
+def _sum(one: Vector, other: Vector) -> Vector:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _distance(one: Vector, other: Vector) -> float:
+    product = sum(a * b for a, b in zip(one, other, strict=True))
+    lengths = sqrt(sum(a * a for a in one) * sum(b * b for b in other))
+    return 1 - product / lengths if lengths else 0.0
+
+
+def _threshold(gaps: Sequence[float]) -> float:
+    return fmean(gaps) + _STANDS_OUT * pstdev(gaps) if gaps else 0.0

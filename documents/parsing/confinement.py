@@ -1,0 +1,76 @@
+"""What a process that reads strangers' files may not do, and where it may write."""
+
+import ctypes
+import fcntl
+import os
+import resource
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PREFIX = "ragsite-extract-"
+_SURELY_LOCKED_S = 60  # a folder this old has been locked by its owner, or has none
+
+
+def cut_off_network() -> None:
+    """Reach no network from here on, where Linux lets us. Needs a process with one thread."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNET) != 0:
+        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+
+
+def die_with(parent: int) -> None:
+    """Be killed when the parent process ends, however it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before we asked
+        os._exit(1)
+
+
+def limit(memory_bytes: int, file_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def work_in(folder: Path) -> None:
+    """Make this folder the home and the place for temporary files."""
+    folder.mkdir(mode=0o700)
+    os.environ |= {"HOME": str(folder), "TMPDIR": str(folder)}
+    tempfile.tempdir = str(folder)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a new folder, and remove it afterwards, with those that killed processes left behind."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    with _locked(folder):
+        _sweep(folder.parent)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process. Raises OSError if somebody else holds it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _sweep(parent: Path) -> None:
+    for left in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # in use, another user's, or just gone
+            if time.time() - left.stat().st_mtime > _SURELY_LOCKED_S:
+                with _locked(left):
+                    shutil.rmtree(left)

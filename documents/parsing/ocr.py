@@ -1,0 +1,82 @@
+"""Reads the text in pictures with Tesseract, where it is installed."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from .types import Unreadable
+
+PAGE_TIMEOUT_S = 60.0
+DPI = 200
+
+# ISO 639-1 -> Tesseract's name for the language, which is also Debian's with a hyphen: tesseract-ocr-chi-sim
+_PACKS = {
+    "ar": "ara", "hy": "hye", "eu": "eus", "ca": "cat", "zh": "chi_sim", "da": "dan", "nl": "nld", "en": "eng",
+    "et": "est", "fi": "fin", "fr": "fra", "de": "deu", "el": "ell", "hi": "hin", "hu": "hun", "id": "ind",
+    "ga": "gle", "it": "ita", "ja": "jpn", "ko": "kor", "lt": "lit", "ne": "nep", "no": "nor", "pl": "pol",
+    "pt": "por", "ro": "ron", "ru": "rus", "sr": "srp", "es": "spa", "sv": "swe", "ta": "tam", "th": "tha",
+    "tr": "tur", "uk": "ukr", "yi": "yid",
+}  # fmt: skip
+_NOT_LATIN = {"ar", "hy", "zh", "el", "hi", "ja", "ko", "ne", "ru", "sr", "ta", "th", "uk", "yi"}
+_OTHERS = ("eng", "deu", "fra", "spa")  # read Latin letters when the language's own pack is missing
+_INSTALL = "Ask your operator to install {package}, then press Retry."
+NOT_INSTALLED = (
+    "It is a picture or a scan: there is no text in it. Text recognition (OCR) would read it, and is not "
+    f"installed here. {_INSTALL.format(package='tesseract-ocr')}"
+)
+NOTHING_FOUND = "There is no text in it, and text recognition (OCR) found no words in its pictures either."
+_NO_PACK = f"Text recognition (OCR) has not learnt the language of this picture here. {_INSTALL}"
+
+
+class Recogniser:
+    """Tesseract with the packs for some languages. Raises Unreadable if it, or all of them, are missing."""
+
+    def __init__(self, languages: Sequence[str]) -> None:
+        program = shutil.which("tesseract")
+        if program is None:
+            raise Unreadable(NOT_INSTALLED)
+        self._program = program
+        said = self._run(["--list-langs"], timeout_s=PAGE_TIMEOUT_S)
+        installed = set(said.split())
+        self._packs = _packs(languages or ("en",), installed)
+        # With `osd` it also finds out which way up a page is.
+        self._layout = "1" if "osd" in installed else "3"
+
+    def read(self, picture: Path, timeout_s: float = PAGE_TIMEOUT_S) -> list[str]:
+        """Return the text of each page of a picture; nothing for one that takes too long or is no picture."""
+        try:
+            text = self._run(
+                [str(picture), "-", "-l", "+".join(self._packs), "--psm", self._layout, "--dpi", str(DPI)],
+                timeout_s,
+            )
+        except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
+            return []
+        return text.removesuffix("\f").split("\f")
+
+    def _run(self, arguments: Sequence[str], timeout_s: float) -> str:
+        done = subprocess.run(
+            [self._program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout_s,
+            check=True,
+            env={"PATH": os.defpath, "OMP_THREAD_LIMIT": "1"} | _kept("TESSDATA_PREFIX", "LD_LIBRARY_PATH"),
+        )
+        return done.stdout.decode("utf-8", "replace")
+
+
+def _kept(*names: str) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _packs(languages: Sequence[str], installed: set[str]) -> list[str]:
+    """Return what is installed for these languages. Raises Unreadable if that is nothing."""
+    wanted = [_PACKS[language] for language in languages]
+    own = [pack for pack in wanted if pack in installed]
+    others = [pack for pack in _OTHERS if pack in installed and not _NOT_LATIN.issuperset(languages)]
+    if packs := own or others[:1]:
+        return packs
+    raise Unreadable(_NO_PACK.format(package=f"tesseract-ocr-{wanted[0].replace('_', '-')}"))

@@ -1,0 +1,71 @@
+"""Which reader gets a file."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any
+
+from . import fast, plain, scans, slides
+from .languages import language_of
+from .types import NO_TEXT, TOO_LONG, Extraction, Job, Unreadable
+
+MAX_CHARACTERS = 20_000_000
+_PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+
+
+def warm_up(parser: str) -> None:
+    """Load what this parser needs beyond the fast one, without using kreuzberg: its threads would not survive a fork."""
+    if parser == "layout" and _has_layout():
+        _layout().warm_up()
+
+
+def read(job: Job, alive: Callable[[], None] = lambda: None) -> Extraction:
+    """Return the file's text. alive: called while a long file makes progress. Raises Unreadable."""
+    found = _read(job, alive)
+    if not any(character.isalnum() for section in found.sections for character in section.text):
+        raise Unreadable(NO_TEXT)
+    if found.character_count > MAX_CHARACTERS:
+        raise Unreadable(TOO_LONG.format(limit=MAX_CHARACTERS))
+    return replace(found, language=language_of(found.sections, job.languages))
+
+
+def _read(job: Job, alive: Callable[[], None]) -> Extraction:
+    path = Path(job.path)
+    if job.media_type in plain.READS:
+        return Extraction(tuple(plain.read(path, job.media_type)), None, "plain", plain.VERSION)
+    if job.media_type in slides.READS:
+        return slides.read(path)
+    if job.parser == "layout" and job.media_type in _layout().READS:
+        return _by(_layout(), "unstructured", path, job.media_type)
+    if job.media_type in scans.READS:
+        return scans.read(path, job.media_type, job.languages, alive)
+    try:
+        return _by(fast, "kreuzberg", path, job.media_type)
+    except Unreadable:
+        # Measured: a picture that is missing stops kreuzberg, and unstructured reads on.
+        if job.media_type != _PPTX or not _has_layout():
+            raise
+        return _by(_layout(), "unstructured", path, job.media_type)
+
+
+def _has_layout() -> bool:
+    return util.find_spec("unstructured") is not None
+
+
+def _layout() -> Any:
+    """Import unstructured only when it is wanted: it takes seconds and 400 MB."""
+    if not _has_layout():
+        raise Unreadable(
+            "This workspace reads files with the layout-aware parser, which is not installed here. "
+            "Ask your operator to install ragsite[layout], or choose the fast parser in the settings."
+        )
+    # Its spaCy looks for torch, and importing that takes longer than all the rest; nothing here needs it.
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    return import_module("documents.parsing.layout")
+
+
+def _by(module: Any, name: str, path: Path, media_type: str) -> Extraction:
+    sections, pages = module.read(path, media_type)
+    return Extraction(tuple(sections), pages, name, module.VERSION)
