@@ -22,7 +22,11 @@ __all__ = ["ExtractedSection", "Extraction", "Unreadable", "Unwanted", "extract"
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 180.0
-MEMORY_BYTES = {"fast": 2 * 1024**3, "layout": 4 * 1024**3}  # address space; measured need: 0.7 and 1.1 GB
+MEMORY_BYTES = {
+    "fast": 2 * 1024**3,
+    "web": 2 * 1024**3,
+    "layout": 4 * 1024**3,
+}  # address space; measured need: 0.7 and 1.1 GB
 _ROOT = Path(__file__).resolve().parent.parent
 _NO_PROXY_THERE = "http://127.0.0.1:9"  # nothing listens: a download fails at once instead of hanging
 
@@ -42,7 +46,7 @@ def extract(
 ) -> Extraction:
     """Return the sections of a file.
 
-    media_type: as `media_types.recognise` found it. parser: a value of workspaces.models.Parser.
+    media_type: as `media_types.recognise` found it. parser: a value of workspaces.models.Parser, or "web" for a page of a website.
     still_wanted: asked while waiting; the child is stopped when it says no.
     Raises Unreadable with a sentence for people, Unwanted after `still_wanted` said no.
     """

@@ -29,6 +29,7 @@ from workspaces.models import Workspace
 from .chunking import CHUNKERS, Embed
 from .claims import Claim, Superseded, take
 from .extract import Extraction, Unreadable, Unwanted, extract
+from .media_types import HTML
 from .models import BatchEntry, Document, Section
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def _extract(claim: Claim) -> Extraction:
         found = extract(
             path,
             document.media_type,
-            document.workspace.parser,
+            _parser(document),
             still_wanted=lambda: not claim.is_lost.is_set(),
         )
         step.detail |= {
@@ -106,6 +107,12 @@ def _extract(claim: Claim) -> Extraction:
             "characters": found.character_count,
         }
     return found
+
+
+def _parser(document: Document) -> str:
+    """Web pages have menus and banners around their text, which the parser for files would keep."""
+    is_from_the_web = document.kind in (Document.Kind.PAGE, Document.Kind.POST)
+    return "web" if is_from_the_web and document.media_type == HTML.name else document.workspace.parser
 
 
 @contextmanager

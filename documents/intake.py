@@ -14,12 +14,12 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from accounts.models import User, record
-from workspaces.engines import engine_for
 from workspaces.languages import LANGUAGES
 from workspaces.models import Workspace
 
 from .media_types import MediaType, NotAccepted, recognise
 from .models import Document
+from .removal import remove
 from .tasks import ask_soon
 
 _S = Document.Status
@@ -45,7 +45,7 @@ def add_file(
     ask_worker: False when the caller ingests it at once. Raises Refused.
     """
     title = clean_title(title)
-    language = _language(workspace, language)
+    language = language_of(workspace, language)
     media_type = _checked(file, clean_title(file.name or title))
     digest = _sha256(file)
     if known := workspace.documents.filter(title=title, content_sha256=digest).first():
@@ -77,9 +77,9 @@ def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> 
 
 
 def delete(document: Document, user: User | None) -> None:
-    """Remove the document, its chunks and, after the commit, its file. A worker at it notices and stops."""
+    """Remove the document with all that came from it. A worker at it notices and stops."""
     with transaction.atomic():
-        # The lock waits for a batch that is being staged, so that none is staged after `forget`.
+        # The lock waits for a batch that is being staged, so that none is staged after it is removed.
         found = (
             Document.objects.select_for_update(of=("self",))
             .select_related("workspace")
@@ -88,14 +88,8 @@ def delete(document: Document, user: User | None) -> None:
         )
         if found is None:
             return
-        engine_for(found.workspace).forget(found.pk)
-        Workspace.objects.filter(pk=found.workspace_id).update(
-            document_count=F("document_count") - 1,
-            size_bytes=F("size_bytes") - found.size_bytes,
-            chunk_count=F("chunk_count") - found.chunk_count,
-        )
         record(user, "document.delete", found.title, id=str(found.pk), workspace=found.workspace.name)
-        found.delete()
+        remove(found)
 
 
 # --- checks -------------------------------------------------------------------------------------
@@ -115,7 +109,8 @@ def clean_title(name: str) -> str:
     return kept[:MAX_TITLE_CHARACTERS]
 
 
-def _language(workspace: Workspace, language: str | None) -> str:
+def language_of(workspace: Workspace, language: str | None) -> str:
+    """Return this language, or the workspace's first. Raises Refused if the workspace does not hold it."""
     if language and language not in workspace.languages:
         names = ", ".join(f"{code} ({LANGUAGES[code][0]})" for code in workspace.languages)
         raise Refused(f"This workspace does not hold the language {language!r}. Choose one of: {names}.")

@@ -188,6 +188,9 @@ class BatchEntry(models.Model):
         return f"{self.document_id} batch {self.ordinal}"
 
 
+from .sources.models import Address, Source  # noqa: E402, F401 (they belong to this app, and need Document)
+
+
 @receiver(post_delete, sender=Document)
 def _remove_file(instance: Document, **_: Any) -> None:
     """Remove the stored file once the row is really gone, also when the whole workspace was deleted."""

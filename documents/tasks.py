@@ -10,6 +10,8 @@ from kombu.exceptions import OperationalError
 
 from .ingest import ingest
 from .models import Document
+from .sources.gather import gather, is_source
+from .sources.visits import start_due_visits
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +22,18 @@ _skip_until = 0.0  # of time.monotonic(), in this process
 
 @shared_task(name="documents.ingest")
 def ingest_document(document_id: str) -> None:
-    ingest(UUID(document_id))
+    key = UUID(document_id)
+    if not is_source(key):
+        ingest(key)
+    elif gather(key, ask_soon):
+        ask_soon(key)
+
+
+@shared_task(name="documents.visit_sources")
+def visit_sources() -> None:
+    """Start the visits of websites and feeds whose time has come. Runs every minute."""
+    for document_id in start_due_visits():
+        ask_soon(document_id)
 
 
 @shared_task(name="documents.recover")

@@ -89,6 +89,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {"task": "documents.recover", "schedule": 10.0},
+    "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
 }
@@ -110,6 +111,13 @@ ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000) 
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
 )  # at once, over all processes
+# Private hosts that the crawler may visit all the same: an intranet's. Public ones need no permission.
+ALLOWED_PRIVATE_HOSTS = [host.lower() for host in env.words("RAGSITE_ALLOWED_PRIVATE_HOSTS")]
+CRAWL_MAX_PAGES = env.number("RAGSITE_CRAWL_MAX_PAGES", 5000, least=1, most=100_000)  # of one website
+CRAWL_MAX_DEPTH = env.number("RAGSITE_CRAWL_MAX_DEPTH", 20, least=0, most=1000)  # links from its start
+CRAWL_PAGE_MAX_BYTES = env.number("RAGSITE_CRAWL_PAGE_MAX_MB", 20, least=1, most=500) * 1024 * 1024
+CRAWL_TIMEOUT_S = env.number("RAGSITE_CRAWL_TIMEOUT", 20, least=1, most=600)  # for one page, in seconds
+CRAWL_AT_ONCE = env.number("RAGSITE_CRAWL_AT_ONCE", 4, least=1, most=16)  # requests to one website
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # larger ones go to a temporary file
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 

@@ -39,6 +39,8 @@ def parse(path: Path, media_type: str, parser: str) -> Extraction:
     """Return the file's text. Raises Unreadable."""
     if media_type in plain.READS:
         return _checked(plain.read(path, media_type), None, "plain", plain.VERSION)
+    if parser == "web":
+        return _by(import_module("documents.parsing.web"), "trafilatura", path, media_type)
     if parser == "layout" and media_type in _layout().READS:
         return _by(_layout(), "unstructured", path, media_type)
     try:

@@ -45,5 +45,8 @@ NO_TEXT = (
     "There is no text in it. If it is a scan, run text recognition (OCR) over it first: "
     "Ragsite does not read pictures yet."
 )
+NO_TEXT_ON_PAGE = (
+    "There is no text on this page for a reader without JavaScript. Leave it out, or add its text by hand."
+)
 TOO_BIG = "It unpacks to more than can be read at once. Split it, and add the parts."
 TOO_LONG = "It holds more than {limit:,} characters. Split it, and add the parts."
