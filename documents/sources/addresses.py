@@ -28,7 +28,7 @@ def canonical(url: str, base: str = "") -> str:
         joined = urljoin(base, url.strip()) if base else url.strip()
     except ValueError as error:
         raise guard.Forbidden("This is not an address on the web.") from error
-    joined = quote(joined, safe="%/:@!$&'()*+,;=~-._?#[]\\", encoding="utf-8") if " " in joined else joined
+    joined = joined.replace(" ", "%20")
     where = guard.target(joined.partition("#")[0])
     parts = urlsplit(joined)
     host = f"[{where.host}]" if ":" in where.host else where.host

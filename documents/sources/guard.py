@@ -19,6 +19,7 @@ _LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")  # its last part: t
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _GLOBAL_V6 = IPv6Network("2000::/3")
 _SPECIAL = (
+    IPv4Network("192.0.0.0/24"),  # protocols' own, RFC 6890; Oracle's metadata is among them
     IPv4Network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
     IPv4Network("168.63.129.16/32"),  # Azure's own services, on a public address
     IPv6Network("2001::/23"),  # Teredo, ORCHID and other protocols, RFC 2928
