@@ -277,8 +277,7 @@ class _Visit:
                 return
             address.fetched_at = timezone.now()
             try:
-                with transaction.atomic():
-                    self._read(address, answer)
+                self._read(address, answer)
             except _LeftOut as reason:
                 self._leave_out(address, str(reason))
             except (Forbidden, NotFetched) as error:

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -22,17 +23,26 @@ def site(allowed: None) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture
-def visit() -> Callable[[Document], Document]:
-    """Visit a source to its end in this process, and ingest what it hands on."""
-
+def _until_it_ends(hand_on: Callable[[UUID], None]) -> Callable[[Document], Document]:
     def run(document: Document) -> Document:
-        while gather(document.pk, ingest):
+        while gather(document.pk, hand_on):
             pass
         document.refresh_from_db()
         return document
 
     return run
+
+
+@pytest.fixture
+def crawl() -> Callable[[Document], Document]:
+    """Visit a source to its end in this process. What is found waits to be ingested."""
+    return _until_it_ends(lambda document_id: None)
+
+
+@pytest.fixture
+def visit() -> Callable[[Document], Document]:
+    """The same, and ingest what is found."""
+    return _until_it_ends(ingest)
 
 
 def pages(document: Document) -> dict[str, str]:

@@ -150,7 +150,7 @@ def test_a_redirect_to_a_forbidden_address_is_refused(here, url):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_crawl_goes_to_no_forbidden_address_by_link_sitemap_redirect_or_canonical(workspace, here, visit):
+def test_a_crawl_goes_to_no_forbidden_address_by_link_sitemap_redirect_or_canonical(workspace, here, crawl):
     with running_site() as secret:
         port = secret.url.rpartition(":")[2]
         hosts = ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0x7f000001", "2130706433", "127.1", "0.0.0.0")
@@ -169,7 +169,7 @@ def test_a_crawl_goes_to_no_forbidden_address_by_link_sitemap_redirect_or_canoni
         here.robots(f"Sitemap: {here.url}/sitemap.xml\nSitemap: http://127.0.0.1:{port}/secret.xml")
         entries = "".join(f"<url><loc>{escape(lure)}</loc></url>" for lure in lures)
         here.pages["/sitemap.xml"] = Page(f"<urlset>{entries}</urlset>".encode(), media_type="text/xml")
-        found = visit(add_website(workspace, None, here.at("/"), ask_worker=False))
+        found = crawl(add_website(workspace, None, here.at("/"), ask_worker=False))
         assert secret.asked == []
     assert found.status == "ready", found.error
     states = pages(found)
@@ -180,7 +180,7 @@ def test_a_crawl_goes_to_no_forbidden_address_by_link_sitemap_redirect_or_canoni
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_feed_leads_to_no_forbidden_address(workspace, here, visit):
+def test_a_feed_leads_to_no_forbidden_address(workspace, here, crawl):
     lures = [
         url for name, url in FORBIDDEN.items() if name not in RESOLVED | {"line break", "NUL", "no host"}
     ]
@@ -191,7 +191,7 @@ def test_a_feed_leads_to_no_forbidden_address(workspace, here, visit):
     here.pages["/feed"] = Page(
         f"<rss version='2.0'><channel>{items}</channel></rss>".encode(), media_type="text/xml"
     )
-    found = visit(add_feed(workspace, None, here.at("/feed"), ask_worker=False))
+    found = crawl(add_feed(workspace, None, here.at("/feed"), ask_worker=False))
     assert here.paths() == ["/feed"]
     posts = found.source.pages()
     assert posts.count() == len(lures)
@@ -201,8 +201,8 @@ def test_a_feed_leads_to_no_forbidden_address(workspace, here, visit):
 @pytest.mark.django_db(transaction=True)
 @every({name: FORBIDDEN[name] for name in RESOLVED})
 @pytest.mark.parametrize("add", [add_website, add_feed])
-def test_a_name_that_leads_to_a_private_address_fails_with_the_reason(workspace, visit, url, add):
-    found = visit(add(workspace, None, url, ask_worker=False))
+def test_a_name_that_leads_to_a_private_address_fails_with_the_reason(workspace, crawl, url, add):
+    found = crawl(add(workspace, None, url, ask_worker=False))
     assert found.status == "failed"
     assert "not on the public web" in found.error
 
