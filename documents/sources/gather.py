@@ -233,7 +233,7 @@ class _Visit:
         return list(await asyncio.gather(*(self._fetch(address) for address in batch)))
 
     async def _fetch(self, address: Address) -> _Answer:
-        if address.own_text and self._source.prefers_own_text:
+        if address.own_text and (self._source.prefers_own_text or not address.has_page):
             return _Answer(address)
         try:
             guard.target(address.url)

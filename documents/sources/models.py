@@ -129,6 +129,11 @@ class Address(models.Model):
         return self.url
 
     @property
+    def has_page(self) -> bool:
+        """A post without a link has only a place in its feed's address."""
+        return "#" not in self.url
+
+    @property
     def conditions(self) -> dict[str, str]:
         """Return the headers that let the server say "as before"."""
         if self.role == self.Role.PAGE and self.document_id is None:
