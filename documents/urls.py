@@ -1,11 +1,12 @@
 from django.urls import path
 
-from . import views
+from . import bucket_events, views
 
 _WORKSPACE = "workspaces/<uuid:workspace_id>/"
 _DOCUMENT = _WORKSPACE + "documents/<uuid:document_id>/"
 
 urlpatterns = [
+    path("s3-events", bucket_events.s3_events, name="s3-events"),
     path("workspaces/", views.workspaces, name="workspaces"),
     path(_WORKSPACE, views.documents, name="workspace"),
     path(_WORKSPACE + "add/", views.add, name="workspace-add"),
