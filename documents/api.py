@@ -217,7 +217,7 @@ class Content(ApiView):
 
 def _written(view: ApiView, role: Role) -> Document:
     document = _document(view, role)
-    if document.kind not in (Document.Kind.TEXT, Document.Kind.QA):
+    if document.kind not in Document.WRITTEN:
         raise Http404(
             "Only texts and questions with answers are written here. Add a new version of the file."
         )

@@ -60,6 +60,7 @@ class Document(models.Model):
         PUBLISH = "publish", "Publishing"
         DONE = "done", "Searchable"
 
+    WRITTEN = (Kind.TEXT, Kind.QA)  # here, by somebody who may change it here
     LEASE = timedelta(seconds=30)
     QUEUE_PATIENCE = timedelta(minutes=10)
     MAX_ATTEMPTS = 5
