@@ -206,12 +206,11 @@ class Content(ApiView):
     )
     def put(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
         document = _written(self, Role.EDITOR)
-        if document.kind == Document.Kind.QA:
-            fields, check, field = self.read(request, QuestionAndAnswer), of_qa, "answer"
-        else:
-            fields, check, field = self.read(request, WrittenText), of_text, "text"
-        with _refusals(field):
-            changed = intake.change(document, self.user, check(**fields))
+        is_pair = document.kind == Document.Kind.QA
+        fields = self.read(request, QuestionAndAnswer if is_pair else WrittenText)
+        with _refusals("answer" if is_pair else "text"):
+            content = of_qa(**fields) if is_pair else of_text(**fields)
+            changed = intake.change(document, self.user, content)
         return Response(DocumentSerializer(changed).data, status=202)
 
 

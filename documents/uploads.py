@@ -93,9 +93,9 @@ def complete(upload_id: UUID) -> Document:
         upload = Upload.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=upload_id)
         if upload.document_id is None and not upload.refusal:
             _settle(upload)
-    if upload.refusal:
+    if upload.document is None:
         raise Refused(upload.refusal)
-    return Document.objects.get(pk=upload.document_id)
+    return upload.document
 
 
 def _settle(upload: Upload) -> None:

@@ -103,12 +103,15 @@ S3_REGION = env.text("RAGSITE_S3_REGION", "us-east-1")
 S3_EVENT_SECRET = env.secret("RAGSITE_S3_EVENT_SECRET")  # "": events of the bucket are refused
 
 
+_s3_url = S3_ENDPOINT or f"https://s3.{S3_REGION}.amazonaws.com"
+
+
 def _s3() -> dict[str, Any]:
     return {
         "BACKEND": "ragsite.storage.S3",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": S3_ENDPOINT or f"https://s3.{S3_REGION}.amazonaws.com",
+            "endpoint_url": _s3_url,
             "region_name": S3_REGION,
             "addressing_style": "path",  # one origin for every bucket, and any name works with TLS
             "signature_version": "s3v4",
@@ -221,7 +224,7 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         # Browsers send files to the bucket themselves
-        "connect-src": [SELF, STORAGES["default"]["OPTIONS"]["endpoint_url"]] if S3_BUCKET else [SELF],
+        "connect-src": [SELF, _s3_url] if S3_BUCKET else [SELF],
         "img-src": [SELF, "data:"],
         "object-src": [NONE],
         "base-uri": [NONE],
