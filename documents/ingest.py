@@ -26,7 +26,7 @@ from models_registry.secrets import SecretMissing
 from workspaces.engines import NewChunk, WrongDimensions, engine_for
 from workspaces.models import Workspace
 
-from .chunking import CHUNKERS, Embed
+from .chunking import CHUNKERS, Embed, questions
 from .claims import Claim, Superseded, take
 from .extract import Extraction, Unreadable, Unwanted, extract
 from .media_types import HTML
@@ -133,7 +133,10 @@ def _on_disk(document: Document) -> Iterator[Path]:
 def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]:
     document, workspace, sections = claim.document, claim.document.workspace, extraction.sections
     with claim.stage(Document.Stage.CHUNK) as step:
-        cut = CHUNKERS[workspace.chunking](sections, workspace.chunk_size, workspace.chunk_overlap, embed)
+        if document.kind == Document.Kind.QA:
+            cut = questions(sections, workspace.chunk_size, workspace.chunk_overlap)
+        else:
+            cut = CHUNKERS[workspace.chunking](sections, workspace.chunk_size, workspace.chunk_overlap, embed)
         step.detail["chunks"] = len(cut)
     return [
         NewChunk(

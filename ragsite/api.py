@@ -15,6 +15,7 @@ from . import health
 _V1 = "api/v1/"
 _WORKSPACE = f"{_V1}workspaces/<uuid:workspace_id>"
 _DOCUMENTS = f"{_WORKSPACE}/documents"
+_UPLOAD = f"{_WORKSPACE}/uploads/<uuid:upload_id>"
 
 _docs = SpectacularSwaggerSplitView.as_view(
     url_name="api-schema", template_name="api/docs.html", permission_classes=[IsAuthenticated]
@@ -31,6 +32,14 @@ urlpatterns = [
     path(_WORKSPACE, workspaces.OneWorkspace.as_view(), name="api-workspace"),
     path(_DOCUMENTS, documents.Documents.as_view(), name="api-documents"),
     path(f"{_DOCUMENTS}/file-upload", documents.UploadFile.as_view(), name="api-file-upload"),
+    path(f"{_DOCUMENTS}/texts", documents.AddText.as_view(), name="api-texts"),
+    path(f"{_DOCUMENTS}/questions", documents.AddPairs.as_view(), name="api-questions"),
+    path(f"{_DOCUMENTS}/questions/file-upload", documents.AddPairsFile.as_view(), name="api-questions-file"),
+    path(f"{_DOCUMENTS}/<uuid:document_id>/content", documents.Content.as_view(), name="api-content"),
+    path(f"{_WORKSPACE}/uploads", documents.Uploads.as_view(), name="api-uploads"),
+    path(_UPLOAD, documents.OneUpload.as_view(), name="api-upload"),
+    path(f"{_UPLOAD}/file", documents.ReceiveUpload.as_view(), name="api-upload-file"),
+    path(f"{_UPLOAD}/complete", documents.CompleteUpload.as_view(), name="api-upload-complete"),
     path(f"{_DOCUMENTS}/<uuid:document_id>", documents.OneDocument.as_view(), name="api-document"),
     path(
         f"{_DOCUMENTS}/<uuid:document_id>/retry", documents.RetryDocument.as_view(), name="api-document-retry"

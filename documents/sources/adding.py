@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts.models import User, record
-from documents.intake import Refused, language_of, retry
+from documents.content import Refused
+from documents.intake import language_of, retry
 from documents.models import Document
 from documents.tasks import ask_soon
 from workspaces.models import Workspace

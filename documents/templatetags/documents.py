@@ -10,7 +10,9 @@ register = template.Library()
 
 @register.filter
 def file_type(document: Document) -> str:
-    """Return what people call this kind of file: PDF, DOCX, MD."""
+    """Return what people call this kind of document: PDF, DOCX, MD, or Text, Website."""
+    if document.kind != Document.Kind.FILE:
+        return document.get_kind_display()
     kind = BY_NAME.get(document.media_type)
     return kind.extensions[0].upper() if kind else document.media_type
 

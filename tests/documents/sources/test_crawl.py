@@ -12,8 +12,8 @@ from django.db import connection
 from django.utils import timezone
 
 from documents import intake
+from documents.content import Refused
 from documents.ingest import ingest
-from documents.intake import Refused
 from documents.models import Document, Source
 from documents.sources import gather as gather_module
 from documents.sources.adding import add_website

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from documents.intake import Refused
+from documents.content import Refused
 from documents.sources.adding import add_feed, add_website
 from documents.sources.fetch import MAX_REDIRECTS, Forbidden, NotFetched, Reply, Web
 from tests import factories

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0002_kinds'),
+        ('documents', '0003_folders_and_uploads'),
     ]
 
     operations = [
