@@ -28,7 +28,7 @@ class FilesField(forms.FileField):
         return list(files)
 
 
-class _LanguageForm(forms.Form):
+class LanguageForm(forms.Form):
     language = forms.ChoiceField(widget=forms.Select({"class": "select"}))
 
     def __init__(self, workspace: Workspace, *args: Any, **kwargs: Any) -> None:
@@ -41,7 +41,7 @@ class _LanguageForm(forms.Form):
         language.error_messages["invalid_choice"] = "Choose one of this workspace's languages."
 
 
-class FilesForm(_LanguageForm):
+class FilesForm(LanguageForm):
     file = FilesField()
 
 
@@ -55,7 +55,7 @@ class TextForm(forms.Form):
     )
 
 
-class NewTextForm(TextForm, _LanguageForm):
+class NewTextForm(TextForm, LanguageForm):
     pass
 
 
@@ -72,11 +72,11 @@ class PairForm(forms.Form):
     )
 
 
-class NewPairForm(PairForm, _LanguageForm):
+class NewPairForm(PairForm, LanguageForm):
     pass
 
 
-class PairsFileForm(_LanguageForm):
+class PairsFileForm(LanguageForm):
     prefix = "table"
     file = forms.FileField(
         label="Table", widget=forms.FileInput({"accept": ".csv,.tsv,text/csv"}),

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import adding, bucket_events, views
+from .sources import views as sources
 
 _WORKSPACE = "workspaces/<uuid:workspace_id>/"
 _DOCUMENT = _WORKSPACE + "documents/<uuid:document_id>/"
@@ -13,11 +14,14 @@ urlpatterns = [
     path(_WORKSPACE + "add/text/", adding.text, name="workspace-add-text"),
     path(_WORKSPACE + "add/questions/", adding.pairs, name="workspace-add-pairs"),
     path(_WORKSPACE + "add/questions/table/", adding.pairs_file, name="workspace-add-pairs-file"),
+    path(_WORKSPACE + "add/website/", sources.website, name="workspace-add-website"),
+    path(_WORKSPACE + "add/feed/", sources.feed, name="workspace-add-feed"),
     path(_WORKSPACE + "search/", views.search, name="workspace-search"),
     path(_WORKSPACE + "documents/delete/", views.delete_selected, name="documents-delete"),
     path(_DOCUMENT, views.document, name="document"),
     path(_DOCUMENT + "edit/", adding.edit, name="document-edit"),
     path(_DOCUMENT + "download/", views.download, name="document-download"),
     path(_DOCUMENT + "retry/", views.retry, name="document-retry"),
+    path(_DOCUMENT + "stop/", sources.stop, name="document-stop"),
     path(_DOCUMENT + "delete/", views.delete, name="document-delete"),
 ]

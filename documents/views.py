@@ -25,6 +25,7 @@ from .models import Document
 from .reading import Stretch, read
 from .retrieval import RetrievalFailed, Scope
 from .retrieval import search as find
+from .sources.views import source_page
 
 PER_PAGE = 50
 _WORKING = (Document.Status.PENDING, Document.Status.PROCESSING)
@@ -64,7 +65,7 @@ def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
     chosen = request.GET.get("status", "")
     chosen = chosen if chosen in FILTERS else ""
-    counts = workspace.documents.aggregate(
+    counts = workspace.documents.filter(parent=None).aggregate(
         **{name or "all": Count("pk", filter=q) for name, q in FILTERS.items()}
     )
     template = "documents/_table.html" if request.htmx else "documents/list.html"
@@ -81,7 +82,8 @@ def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 def _page(request: UserRequest, workspace: Workspace, chosen: str) -> Page[Document]:
     failed_first = Case(When(status=Document.Status.FAILED, then=0), default=1)
-    rows = workspace.documents.filter(FILTERS[chosen]).select_related("created_by")
+    # Pages of a website and posts of a feed stand on the page of what they were found through.
+    rows = workspace.documents.filter(FILTERS[chosen], parent=None).select_related("created_by")
     return Paginator(rows.order_by(failed_first, "-created_at", "pk"), PER_PAGE).get_page(
         request.GET.get("page")
     )
@@ -104,6 +106,8 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
     found = _document(workspace, document_id)
+    if hasattr(found, "source"):
+        return source_page(request, workspace, found)
     stretch = Stretch.parse(request.GET)
     return workspace_page(
         request, workspace, "documents", "documents/document.html",
@@ -166,7 +170,7 @@ def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Documen
 
 def _document(workspace: Workspace, document_id: UUID) -> Document:
     try:
-        return workspace.documents.select_related("created_by").get(pk=document_id)
+        return workspace.documents.select_related("created_by", "parent", "source").get(pk=document_id)
     except Document.DoesNotExist as error:
         raise Http404("There is no such document here.") from error
 

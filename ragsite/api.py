@@ -7,6 +7,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from chat import api as chat
 from documents import api as documents
+from documents.sources import api as sources
 from models_registry import api as models
 from workspaces import api as workspaces
 
@@ -45,6 +46,12 @@ urlpatterns = [
         f"{_DOCUMENTS}/<uuid:document_id>/retry", documents.RetryDocument.as_view(), name="api-document-retry"
     ),
     path(f"{_DOCUMENTS}/<str:kind>", documents.DocumentsOfKind.as_view(), name="api-documents-of-kind"),
+    path(f"{_WORKSPACE}/websites", sources.AddWebsite.as_view(), name="api-websites"),
+    path(f"{_WORKSPACE}/feeds", sources.AddFeed.as_view(), name="api-feeds"),
+    path(f"{_WORKSPACE}/sources/<uuid:document_id>", sources.OneSource.as_view(), name="api-source"),
+    path(
+        f"{_WORKSPACE}/sources/<uuid:document_id>/stop", sources.StopSource.as_view(), name="api-source-stop"
+    ),
     path(f"{_V1}semantic-search", documents.SemanticSearch.as_view(), name="api-semantic-search"),
     path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
