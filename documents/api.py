@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -5,7 +7,7 @@ from asgiref.sync import async_to_sync
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.mixins import ListModelMixin
 from rest_framework.parsers import MultiPartParser
@@ -16,10 +18,28 @@ from accounts.rest import ApiView
 from workspaces.access import workspace_for
 from workspaces.models import Role, Workspace
 
-from . import intake
-from .models import Document
+from . import intake, uploads
+from .content import of_qa, of_text, pair_of, text_of
+from .media_types import MARKDOWN
+from .models import Document, Upload
+from .pairs import Pair, add_pairs, read_pairs
 from .retrieval import RetrievalFailed, Scope, search
-from .serializers import MAX_PASSAGES, DocumentSerializer, FileUpload, SearchReply, SearchRequest
+from .serializers import (
+    MAX_PASSAGES,
+    DocumentSerializer,
+    FileUpload,
+    NewPairs,
+    NewText,
+    NewUpload,
+    PairsFile,
+    PairsReply,
+    QuestionAndAnswer,
+    SearchReply,
+    SearchRequest,
+    UploadedFile,
+    UploadSerializer,
+    WrittenText,
+)
 
 _STATUS = OpenApiParameter(
     "status", OpenApiTypes.STR, enum=Document.Status.values, description="Only documents in this state."
@@ -89,10 +109,196 @@ class UploadFile(ApiView):
 
 
 def _add(workspace: Workspace, view: ApiView, file: Any, title: str, language: str | None) -> Document:
-    try:
+    with _refusals("file"):
         return intake.add_file(workspace, view.user, file, title, language)
+
+
+@contextmanager
+def _refusals(field: str) -> Iterator[None]:
+    """Say what was refused beside its field."""
+    try:
+        yield
     except intake.Refused as refusal:
-        raise ValidationError({"file": [str(refusal)]}) from refusal
+        raise ValidationError({field: [str(refusal)]}) from refusal
+
+
+class AddText(ApiView):
+    @extend_schema(
+        summary="Add a text",
+        description="It becomes searchable in the background. The same text under the same title is added once.",
+        tags=["documents"],
+        request=NewText,
+        responses={201: DocumentSerializer},
+    )
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        workspace = workspace_for(self.user, workspace_id, Role.EDITOR)
+        fields = self.read(request, NewText)
+        with _refusals("text"):
+            document = intake.add_text(workspace, self.user, **fields)
+        return Response(DocumentSerializer(document).data, status=201)
+
+
+class AddPairs(ApiView):
+    @extend_schema(
+        summary="Add questions with their answers",
+        description="Each pair is a document: found by its question, quoted with both. A pair that is refused keeps "
+        "none of the others out.",
+        tags=["documents"],
+        request=NewPairs,
+        responses={201: PairsReply},
+    )
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        workspace = workspace_for(self.user, workspace_id, Role.EDITOR)
+        fields = self.read(request, NewPairs)
+        pairs = [Pair(row, each["question"], each["answer"]) for row, each in enumerate(fields["pairs"], 1)]
+        return _added(self, workspace, pairs, fields.get("language"), "pairs")
+
+
+class AddPairsFile(ApiView):
+    parser_classes = (MultiPartParser,)
+
+    @extend_schema(
+        summary="Add questions with their answers from a CSV file",
+        tags=["documents"],
+        request=PairsFile,
+        responses={201: PairsReply},
+    )
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        workspace = workspace_for(self.user, workspace_id, Role.EDITOR)
+        fields = self.read(request, PairsFile)
+        with _refusals("file"):
+            pairs = read_pairs(fields["file"])
+        return _added(self, workspace, pairs, fields.get("language"), "file")
+
+
+def _added(
+    view: ApiView, workspace: Workspace, pairs: list[Pair], language: str | None, field: str
+) -> Response:
+    with _refusals(field):
+        outcomes = add_pairs(workspace, view.user, pairs, language)
+    taken = sum(each.document is not None for each in outcomes)
+    reply = {"added": taken, "refused": len(outcomes) - taken, "pairs": outcomes}
+    return Response(PairsReply(reply).data, status=201)
+
+
+class Content(ApiView):
+    """What somebody wrote, to be read and changed: a text, or a question with its answer."""
+
+    _KINDS = PolymorphicProxySerializer(
+        component_name="Written", serializers=[WrittenText, QuestionAndAnswer], resource_type_field_name=None
+    )
+
+    @extend_schema(summary="Read a text or a pair as it was written", tags=["documents"], responses=_KINDS)
+    def get(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
+        document = _written(self, Role.VIEWER)
+        if document.kind == Document.Kind.QA:
+            question, answer = pair_of(document)
+            return Response({"question": question, "answer": answer})
+        is_markdown = document.media_type == MARKDOWN.name
+        return Response({"title": document.title, "text": text_of(document), "isMarkdown": is_markdown})
+
+    @extend_schema(
+        summary="Change a text or a pair",
+        description="What it said before is found until the new version is searchable.",
+        tags=["documents"],
+        request=_KINDS,
+        responses={202: DocumentSerializer},
+    )
+    def put(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
+        document = _written(self, Role.EDITOR)
+        is_pair = document.kind == Document.Kind.QA
+        fields = self.read(request, QuestionAndAnswer if is_pair else WrittenText)
+        with _refusals("answer" if is_pair else "text"):
+            content = of_qa(**fields) if is_pair else of_text(**fields)
+            changed = intake.change(document, self.user, content)
+        return Response(DocumentSerializer(changed).data, status=202)
+
+
+def _written(view: ApiView, role: Role) -> Document:
+    document = _document(view, role)
+    if document.kind not in Document.WRITTEN:
+        raise Http404(
+            "Only texts and questions with answers are written here. Add a new version of the file."
+        )
+    return document
+
+
+# --- files that are sent elsewhere ----------------------------------------------------------------
+
+
+class NothingArrived(APIException):
+    status_code = 409
+    default_code = "nothing_arrived"
+
+
+class Uploads(ApiView):
+    @extend_schema(
+        summary="Begin an upload",
+        description="Then POST the file to `url` as multipart/form-data: the fields of `form`, and at last `file`. "
+        "With a bucket it goes there directly; else `url` is on this site and wants your key. Then complete it.",
+        tags=["documents"],
+        request=NewUpload,
+        responses={201: UploadSerializer},
+    )
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        workspace = workspace_for(self.user, workspace_id, Role.EDITOR)
+        fields = self.read(request, NewUpload)
+        with _refusals("name"):
+            upload = uploads.begin(workspace, self.user, **fields)
+        to = uploads.destination(upload)
+        expires_at = upload.created_at + Upload.LIFETIME
+        reply = {"id": upload.pk, "url": to.url, "form": to.fields, "expires_at": expires_at}
+        return Response(UploadSerializer(reply).data, status=201)
+
+
+class OneUpload(ApiView):
+    @extend_schema(summary="Give an upload up", tags=["documents"], responses={204: None})
+    def delete(self, request: Request, workspace_id: UUID, upload_id: UUID) -> Response:
+        _upload(self).delete()
+        return Response(status=204)
+
+
+class ReceiveUpload(ApiView):
+    parser_classes = (MultiPartParser,)
+
+    @extend_schema(
+        summary="Send the file, where there is no bucket",
+        tags=["documents"],
+        request=UploadedFile,
+        responses={204: None},
+    )
+    def post(self, request: Request, workspace_id: UUID, upload_id: UUID) -> Response:
+        upload = _upload(self)
+        file = self.read(request, UploadedFile)["file"]
+        with _refusals("file"):
+            uploads.receive(upload, file)
+        return Response(status=204)
+
+
+class CompleteUpload(ApiView):
+    @extend_schema(
+        summary="Say that the file has arrived",
+        description="Checks what arrived and makes it a document. Again: the same document.",
+        tags=["documents"],
+        request=None,
+        responses={201: DocumentSerializer},
+    )
+    def post(self, request: Request, workspace_id: UUID, upload_id: UUID) -> Response:
+        try:
+            with _refusals("file"):
+                document = uploads.complete(_upload(self).pk)
+        except uploads.NotThere as error:
+            raise NothingArrived(str(error)) from error
+        return Response(DocumentSerializer(document).data, status=201)
+
+
+def _upload(view: ApiView) -> Upload:
+    """Return the upload, which is only for whoever began it: they alone were told where it goes."""
+    workspace = workspace_for(view.user, view.kwargs["workspace_id"], Role.EDITOR)
+    upload = workspace.uploads.filter(pk=view.kwargs["upload_id"], created_by=view.user).first()
+    if upload is None:
+        raise Http404("There is no such upload. Begin a new one.")
+    return upload
 
 
 class OneDocument(ApiView):

@@ -157,6 +157,16 @@ class Claim:
             next_attempt_at=then,
         )
 
+    def pause(self, until: datetime) -> None:
+        """Give it back for others to have a turn; there is more to do, and it went well so far."""
+        self._update(
+            status=_S.PENDING,
+            stage=Document.Stage.QUEUED,
+            lease_until=None,
+            next_attempt_at=until,
+            attempt=0,
+        )
+
     def release(self) -> None:
         """Give it back untouched: we were told to stop."""
         self._update(

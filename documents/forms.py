@@ -6,6 +6,11 @@ from django.core.files.uploadedfile import UploadedFile
 from workspaces.languages import LANGUAGES
 from workspaces.models import Workspace
 
+from .content import MAX_TITLE_CHARACTERS
+
+_PLAIN = {"class": "input", "autocomplete": "off", "dir": "auto"}
+_LONG = {"class": "textarea", "dir": "auto"}
+
 
 class _FilesInput(forms.ClearableFileInput):
     allow_multiple_selected = True
@@ -23,8 +28,7 @@ class FilesField(forms.FileField):
         return list(files)
 
 
-class AddFilesForm(forms.Form):
-    file = FilesField()
+class LanguageForm(forms.Form):
     language = forms.ChoiceField(widget=forms.Select({"class": "select"}))
 
     def __init__(self, workspace: Workspace, *args: Any, **kwargs: Any) -> None:
@@ -33,7 +37,48 @@ class AddFilesForm(forms.Form):
         assert isinstance(language, forms.ChoiceField)
         language.choices = [(code, LANGUAGES[code][0]) for code in workspace.languages]
         language.initial = workspace.languages[0]
-        language.help_text = (
-            "What the files are written in, so that their words are matched in the basic form."
-        )
+        language.help_text = "What it is written in, so that its words are matched in the basic form."
         language.error_messages["invalid_choice"] = "Choose one of this workspace's languages."
+
+
+class FilesForm(LanguageForm):
+    file = FilesField()
+
+
+class TextForm(forms.Form):
+    title = forms.CharField(max_length=MAX_TITLE_CHARACTERS, widget=forms.TextInput(_PLAIN))
+    text = forms.CharField(strip=False, widget=forms.Textarea(_LONG | {"rows": 14}))
+    is_markdown = forms.BooleanField(
+        label="It is written in Markdown",
+        required=False,
+        help_text="Lines that begin with # are headings. They show where a passage stands.",
+    )
+
+
+class NewTextForm(TextForm, LanguageForm):
+    pass
+
+
+class PairForm(forms.Form):
+    question = forms.CharField(
+        max_length=MAX_TITLE_CHARACTERS,
+        widget=forms.TextInput(_PLAIN),
+        help_text="As people would ask it: it is what questions are compared with.",
+    )
+    answer = forms.CharField(
+        strip=False,
+        widget=forms.Textarea(_LONG | {"rows": 8}),
+        help_text="It is quoted together with its question, however long it is.",
+    )
+
+
+class NewPairForm(PairForm, LanguageForm):
+    pass
+
+
+class PairsFileForm(LanguageForm):
+    prefix = "table"
+    file = forms.FileField(
+        label="Table", widget=forms.FileInput({"accept": ".csv,.tsv,text/csv"}),
+        error_messages={"required": "Choose a table."},
+    )  # fmt: skip

@@ -28,9 +28,10 @@ from models_registry.secrets import SecretMissing
 from workspaces.engines import NewChunk, WrongDimensions, engine_for
 from workspaces.models import Workspace
 
-from .chunking import CHUNKERS, Embed
+from .chunking import CHUNKERS, Embed, questions
 from .claims import Claim, Superseded, take
 from .extract import Extraction, ParserGone, Unreadable, Unwanted, extract
+from .media_types import HTML
 from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
 from .summaries import summarise
 
@@ -111,7 +112,7 @@ def _extract(claim: Claim) -> Extraction:
         found = extract(
             path,
             document.media_type,
-            claim.workspace.parser,
+            _parser(document, claim.workspace),
             still_wanted=lambda: not claim.is_lost.is_set(),
         )
         step.detail |= {
@@ -121,6 +122,12 @@ def _extract(claim: Claim) -> Extraction:
             "characters": found.character_count,
         }
     return found
+
+
+def _parser(document: Document, workspace: Workspace) -> str:
+    """Web pages have menus and banners around their text, which the parser for files would keep."""
+    is_from_the_web = document.kind in (Document.Kind.PAGE, Document.Kind.POST)
+    return "web" if is_from_the_web and document.media_type == HTML.name else workspace.parser
 
 
 @contextmanager
@@ -141,7 +148,10 @@ def _on_disk(document: Document) -> Iterator[Path]:
 def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]:
     document, workspace, sections = claim.document, claim.workspace, extraction.sections
     with claim.stage(Work.Stage.CHUNK) as step:
-        cut = CHUNKERS[workspace.chunking](sections, workspace.chunk_size, workspace.chunk_overlap, embed)
+        if document.kind == Document.Kind.QA:
+            cut = questions(sections, workspace.chunk_size, workspace.chunk_overlap)
+        else:
+            cut = CHUNKERS[workspace.chunking](sections, workspace.chunk_size, workspace.chunk_overlap, embed)
         step.detail["chunks"] = len(cut)
     return [
         NewChunk(

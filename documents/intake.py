@@ -1,16 +1,12 @@
 """How documents come in: each `add_*` records one document that will be ingested once."""
 
-import hashlib
-import unicodedata
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from accounts.models import User, record
@@ -18,16 +14,14 @@ from workspaces.languages import LANGUAGES
 from workspaces.models import Workspace
 
 from . import reindex
-from .media_types import MediaType, NotAccepted, recognise
+from .content import Content, Refused, clean_title, of_file, of_qa, of_text
 from .models import Document
+from .removal import remove
 from .tasks import ask_soon
 
 _S = Document.Status
-MAX_TITLE_CHARACTERS = 300
 
-
-class Refused(Exception):
-    """We did not take it. `str()` is a sentence that says why and what to do."""
+__all__ = ["Refused", "add", "add_file", "add_qa", "add_text", "change", "clean_title", "delete", "retry"]
 
 
 def add_file(
@@ -44,32 +38,89 @@ def add_file(
     title: as its owner calls it; anything but its last part is dropped. language: one of the workspace's.
     ask_worker: False when the caller ingests it at once. Raises Refused.
     """
-    title = clean_title(title)
-    language = _language(workspace, language)
-    media_type = _checked(file, clean_title(file.name or title))
-    digest = _sha256(file)
-    if known := workspace.documents.filter(title=title, content_sha256=digest).first():
+    return add(workspace, user, of_file(file, title), language, ask_worker=ask_worker)
+
+
+def add_text(
+    workspace: Workspace,
+    user: User | None,
+    title: str,
+    text: str,
+    language: str | None = None,
+    *,
+    is_markdown: bool = False,
+    ask_worker: bool = True,
+) -> Document:
+    """Record a text that somebody wrote or pasted. Raises Refused."""
+    return add(workspace, user, of_text(title, text, is_markdown), language, ask_worker=ask_worker)
+
+
+def add_qa(
+    workspace: Workspace,
+    user: User | None,
+    question: str,
+    answer: str,
+    language: str | None = None,
+    *,
+    ask_worker: bool = True,
+) -> Document:
+    """Record a question with its answer: found by the question, quoted with both. Raises Refused."""
+    return add(workspace, user, of_qa(question, answer), language, ask_worker=ask_worker)
+
+
+def add(
+    workspace: Workspace,
+    user: User | None,
+    content: Content,
+    language: str | None = None,
+    *,
+    folder: str = "",
+    path: str = "",
+    ask_worker: bool = True,
+) -> Document:
+    """Record a document and have it ingested, or return the one that has this title and content already.
+
+    folder, path: where `manage.py ingest` found it; each path is a document of its own. Raises Refused.
+    """
+    language = language_of(workspace, language)
+    same = workspace.documents.filter(parent=None, title=content.title, content_sha256=content.sha256)
+    if known := (same.filter(folder=folder, path=path) if folder else same).first():
         return _once_more(known, user, ask_worker)
     document = Document(
-        workspace=workspace,
-        title=title,
-        media_type=media_type.name,
-        size_bytes=file.size,
-        content_sha256=digest,
-        language=language,
-        created_by=user,
-    )
-    return _taken(document, file, user, ask_worker)
+        workspace=workspace, kind=content.kind, folder=folder, path=path, title=content.title,
+        media_type=content.media_type.name, size_bytes=content.file.size, content_sha256=content.sha256,
+        language=language, created_by=user,
+    )  # fmt: skip
+    return _taken(document, content.file, user, ask_worker)
+
+
+def change(document: Document, user: User | None, content: Content, *, ask_worker: bool = True) -> Document:
+    """Give a document a new content. What it was made of before is found until the new version is ready.
+
+    A worker at the old content notices and stops. Raises Refused.
+    """
+    if (document.title, document.content_sha256) == (content.title, content.sha256):
+        return _once_more(document, user, ask_worker)
+    new = Document(pk=document.pk, workspace=document.workspace)
+    _store(new, content.file)
+    try:
+        _record_change(document.pk, new.file.name or "", user, content, ask_worker)
+    except BaseException as error:
+        new.file.delete(save=False)
+        if isinstance(error, IntegrityError):
+            raise Refused("There is a document with this very title and content already.") from error
+        if isinstance(error, Document.DoesNotExist):
+            raise Refused("The document was deleted in the meantime. Add it anew.") from error
+        raise
+    document.refresh_from_db()
+    return document
 
 
 def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> None:
     """Ingest it again, from the beginning of its attempts. What is being worked on now is left alone."""
     with transaction.atomic():
         waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
-        if not waiting.update(
-            status=_S.PENDING, stage=Document.Stage.QUEUED, attempt=0, error="", progress_done=0, progress_total=0,
-            next_attempt_at=timezone.now(), queued_at=None, updated_at=timezone.now(),
-        ):  # fmt: skip
+        if not waiting.update(**_from_the_start()):
             return
         record(user, "document.retry", document.title, id=str(document.pk))
         if ask_worker:
@@ -77,9 +128,9 @@ def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> 
 
 
 def delete(document: Document, user: User | None) -> None:
-    """Remove the document, its chunks and, after the commit, its file. A worker at it notices and stops."""
+    """Remove the document with all that came from it. A worker at it notices and stops."""
     with transaction.atomic():
-        # The locks wait for a batch that is being staged, so that none is staged after `forget`.
+        # The locks wait for a batch that is being staged, so that none is staged after it is removed.
         reindex.lock_items(document.pk)
         found = (
             Document.objects.select_for_update(of=("self",))
@@ -89,59 +140,16 @@ def delete(document: Document, user: User | None) -> None:
         )
         if found is None:
             return
-        reindex.forget(found)
-        Workspace.objects.filter(pk=found.workspace_id).update(
-            document_count=F("document_count") - 1,
-            size_bytes=F("size_bytes") - found.size_bytes,
-            chunk_count=F("chunk_count") - found.chunk_count,
-        )
         record(user, "document.delete", found.title, id=str(found.pk), workspace=found.workspace.name)
-        found.delete()
+        remove(found)
 
 
-# --- checks -------------------------------------------------------------------------------------
-
-
-def clean_title(name: str) -> str:
-    """Return the last part of a path, without control and direction marks, short enough to keep."""
-    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    # Category C holds controls, and the marks that make "gpj.exe" read as "exe.jpg".
-    kept = "".join(
-        each for each in unicodedata.normalize("NFC", last) if unicodedata.category(each)[0] != "C"
-    )
-    kept = " ".join(kept.split()).strip(". ") or "untitled"
-    stem, dot, extension = kept.rpartition(".")
-    if len(kept) > MAX_TITLE_CHARACTERS and dot and len(extension) < 20:
-        return f"{stem[: MAX_TITLE_CHARACTERS - len(extension) - 1]}.{extension}"
-    return kept[:MAX_TITLE_CHARACTERS]
-
-
-def _language(workspace: Workspace, language: str | None) -> str:
+def language_of(workspace: Workspace, language: str | None) -> str:
+    """Return this language, or the workspace's first. Raises Refused if the workspace does not hold it."""
     if language and language not in workspace.languages:
         names = ", ".join(f"{code} ({LANGUAGES[code][0]})" for code in workspace.languages)
         raise Refused(f"This workspace does not hold the language {language!r}. Choose one of: {names}.")
     return language or workspace.languages[0]
-
-
-def _checked(file: File[Any], name: str) -> MediaType:
-    if not file.size:
-        raise Refused("The file is empty. Choose another one.")
-    if file.size > settings.UPLOAD_MAX_BYTES:
-        limit = filesizeformat(settings.UPLOAD_MAX_BYTES)
-        raise Refused(
-            f"The file has {filesizeformat(file.size)}, the limit is {limit}. Split it, and add the parts."
-        )
-    try:
-        return recognise(cast(Any, file), name)
-    except NotAccepted as error:
-        raise Refused(str(error)) from error
-
-
-def _sha256(file: File[Any]) -> str:
-    digest = hashlib.sha256()
-    for piece in file.chunks():
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
@@ -190,6 +198,36 @@ def _record(document: Document, user: User | None, ask_worker: bool) -> None:
         record(user, "document.add", document.title, id=str(document.pk), workspace=document.workspace.name)
         if ask_worker:
             _ask_after_commit(document.pk)
+
+
+def _record_change(
+    document_id: UUID, new_file: str, user: User | None, content: Content, ask_worker: bool
+) -> None:
+    with transaction.atomic():
+        held = (
+            Document.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=document_id)
+        )
+        transaction.on_commit(partial(held.file.storage.delete, held.file.name))
+        Workspace.objects.filter(pk=held.workspace_id).update(
+            size_bytes=F("size_bytes") + content.file.size - held.size_bytes
+        )
+        Document.objects.filter(pk=held.pk).update(
+            title=content.title, file=new_file, media_type=content.media_type.name,
+            size_bytes=content.file.size, content_sha256=content.sha256, lease_until=None,
+            fence=F("fence") + 1, **_from_the_start(),
+        )  # fmt: skip
+        record(user, "document.change", content.title, id=str(held.pk), workspace=held.workspace.name)
+        if ask_worker:
+            _ask_after_commit(held.pk)
+
+
+def _from_the_start() -> dict[str, Any]:
+    """Return what makes a document wait for a worker as if it had never been tried."""
+    now = timezone.now()
+    return {
+        "status": _S.PENDING, "stage": Document.Stage.QUEUED, "attempt": 0, "error": "", "progress_done": 0,
+        "progress_total": 0, "next_attempt_at": now, "queued_at": None, "updated_at": now,
+    }  # fmt: skip
 
 
 def _ask_after_commit(document_id: UUID) -> None:

@@ -101,6 +101,12 @@ def recognise(file: BinaryIO, name: str) -> MediaType:
     return found
 
 
+def type_of_name(name: str) -> str:
+    """Return what a file of this name would be sent as."""
+    kind = _BY_EXTENSION.get(name.rpartition(".")[2].lower())
+    return kind.name if kind else "application/octet-stream"
+
+
 def _by_content(file: BinaryIO, head: bytes, named: MediaType | None) -> MediaType:
     if b"%PDF-" in head[:1024]:
         return PDF

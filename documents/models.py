@@ -4,6 +4,7 @@ import uuid
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
+from django.core.files.storage import default_storage
 from django.db import models, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
@@ -104,13 +105,20 @@ class Document(Work):
         FEED = "feed", "Feed"
         POST = "post", "Post"  # of a feed
 
+    WRITTEN = (Kind.TEXT, Kind.QA)  # here, by somebody who may change it here
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="documents")
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.FILE)
     # What it was found through: a page's website, a post's feed
     parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="children")
     url = models.URLField(max_length=2000, blank=True)  # where it lives on the web, in canonical form
-    title = models.CharField(max_length=300)  # the file's name, as its owner calls it
+    # What `manage.py ingest` found it in: a folder of the machine it ran on, and the way down from there
+    folder = models.CharField(max_length=300, blank=True)
+    path = models.CharField(max_length=500, blank=True)
+    title = models.CharField(
+        max_length=300
+    )  # the file's name, as its owner calls it; of a pair, the question
     file = models.FileField(upload_to=_media_path, max_length=200)
     media_type = models.CharField(max_length=100)  # as found by content, not by name
     size_bytes = models.BigIntegerField()
@@ -127,7 +135,12 @@ class Document(Work):
             models.UniqueConstraint(
                 fields=["workspace", "title", "content_sha256"],
                 name="same_file_once_per_workspace",
-                condition=models.Q(parent=None),
+                condition=models.Q(parent=None, folder=""),
+            ),
+            models.UniqueConstraint(
+                fields=["workspace", "folder", "path"],
+                name="one_document_per_path",
+                condition=~models.Q(folder=""),
             ),
             models.UniqueConstraint(
                 fields=["parent", "url"],
@@ -252,9 +265,45 @@ class BatchEntry(models.Model):
         return f"{self.document_id} batch {self.ordinal}"
 
 
+class Upload(models.Model):
+    """A file that somebody is about to send: where it goes, and what became of it."""
+
+    LIFETIME = timedelta(hours=24)  # what did not become a document by then is thrown away
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="uploads")
+    name = models.CharField(max_length=300)  # as its owner calls the file
+    size_bytes = models.BigIntegerField()  # as announced
+    language = models.CharField(max_length=2)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    document = models.ForeignKey(Document, null=True, on_delete=models.CASCADE, related_name="+")
+    refusal = models.TextField(blank=True)  # why it became none, in words
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"])]  # those to be thrown away
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def key(self) -> str:
+        """Its name in the storage until it is a document's: made by us, so nobody chooses where they write."""
+        return f"uploads/{self.id}"
+
+
+@receiver(post_delete, sender=Upload)
+def _remove_upload(instance: Upload, **_: Any) -> None:
+    """Remove what was sent. A document has a copy of its own."""
+    transaction.on_commit(lambda: default_storage.delete(instance.key))
+
+
 @receiver(post_delete, sender=Document)
 def _remove_file(instance: Document, **_: Any) -> None:
     """Remove the stored file once the row is really gone, also when the whole workspace was deleted."""
     storage, name = instance.file.storage, instance.file.name
     if name:
         transaction.on_commit(lambda: storage.delete(name))
+
+
+from .sources.models import Address, Source  # noqa: E402, F401 (they belong to this app, and need Document)

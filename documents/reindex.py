@@ -14,6 +14,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -155,17 +156,18 @@ def failures(reindex: Reindex) -> QuerySet[ReindexItem]:
     return reindex.items.filter(status=_S.FAILED).select_related("document").order_by("document__title")
 
 
-def forget(document: Document) -> None:
-    """Remove its chunks from the index that answers, and from the one that is being built."""
-    following = running(document.workspace)
-    for index in (document.workspace, following and following.target()):
-        if index:
-            engine_for(index).forget(document.pk)
+def forget(workspace: Workspace, documents: Iterable[UUID]) -> None:
+    """Remove their chunks from the index that answers, and from the one that is being built."""
+    following = running(workspace)
+    indexes = [workspace, following.target()] if following else [workspace]
+    for engine, document_id in product(map(engine_for, indexes), documents):
+        engine.forget(document_id)
 
 
 def lock_items(document_id: UUID) -> None:
-    """Wait for batches of the document that are being staged for the next index, and keep others from it."""
-    _lock(ReindexItem.objects.filter(document=document_id).order_by("pk"))
+    """Wait for batches that are being staged for the next index, of it and its sub-documents, and keep others off."""
+    family = Q(document=document_id) | Q(document__parent=document_id)
+    _lock(ReindexItem.objects.filter(family).order_by("pk"))
 
 
 def next_items(limit: int) -> list[int]:

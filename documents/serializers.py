@@ -4,7 +4,9 @@ from rest_framework import serializers
 from accounts.rest import CamelCase
 from workspaces.serializers import LANGUAGE_CODES
 
+from .content import MAX_TITLE_CHARACTERS
 from .models import Document
+from .pairs import MAX_PAIRS
 
 MAX_PASSAGES = 50
 
@@ -12,6 +14,7 @@ MAX_PASSAGES = 50
 class DocumentSerializer(CamelCase):
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(Document.Kind.choices)
+    path = serializers.CharField(help_text="Within the folder that a command added; else empty.")
     title = serializers.CharField()
     media_type = serializers.CharField()
     size_bytes = serializers.IntegerField()
@@ -30,12 +33,73 @@ class DocumentSerializer(CamelCase):
     ready_at = serializers.DateTimeField(allow_null=True)
 
 
+def _language() -> serializers.ChoiceField:
+    return serializers.ChoiceField(
+        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: its first."
+    )
+
+
 class FileUpload(CamelCase):
     file = serializers.FileField()
     title = serializers.CharField(max_length=300, required=False, help_text="Absent: the file's name.")
-    language = serializers.ChoiceField(
-        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: its first."
+    language = _language()
+
+
+class WrittenText(CamelCase):
+    title = serializers.CharField(max_length=MAX_TITLE_CHARACTERS)
+    text = serializers.CharField(trim_whitespace=False)
+    is_markdown = serializers.BooleanField(default=False, help_text="Headings are marked with #.")
+
+
+class NewText(WrittenText):
+    language = _language()
+
+
+class QuestionAndAnswer(CamelCase):
+    question = serializers.CharField(help_text=f"One line of at most {MAX_TITLE_CHARACTERS} characters.")
+    answer = serializers.CharField(trim_whitespace=False)
+
+
+class NewPairs(CamelCase):
+    pairs = serializers.ListField(child=QuestionAndAnswer(), min_length=1, max_length=MAX_PAIRS)
+    language = _language()
+
+
+class PairsFile(CamelCase):
+    file = serializers.FileField(help_text='CSV with the columns "question" and "answer".')
+    language = _language()
+
+
+class PairOutcome(CamelCase):
+    row = serializers.IntegerField(help_text="From 1.")
+    question = serializers.CharField()
+    document = DocumentSerializer(allow_null=True, help_text="null: it was refused.")
+    refusal = serializers.CharField(help_text="Why, in words.")
+
+
+class PairsReply(CamelCase):
+    added = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    pairs = PairOutcome(many=True)
+
+
+class NewUpload(CamelCase):
+    name = serializers.CharField(max_length=MAX_TITLE_CHARACTERS, help_text="The file's name.")
+    size_bytes = serializers.IntegerField(min_value=1, help_text="Exactly; no other size is taken.")
+    language = _language()
+
+
+class UploadSerializer(CamelCase):
+    id = serializers.UUIDField()
+    url = serializers.CharField(help_text="Where to POST the file, as multipart/form-data.")
+    form = serializers.DictField(
+        child=serializers.CharField(), help_text="Fields of the form to send before `file`."
     )
+    expires_at = serializers.DateTimeField(help_text="What has not become a document by then is thrown away.")
+
+
+class UploadedFile(CamelCase):
+    file = serializers.FileField()
 
 
 class SearchRequest(CamelCase):

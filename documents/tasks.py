@@ -14,6 +14,8 @@ from workspaces.models import Reindex
 from . import alarm, reindex
 from .ingest import ingest, ingest_again
 from .models import Document, ReindexItem, Work, WorkQuerySet
+from .sources.gather import gather, is_source
+from .sources.visits import start_due_visits
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,18 @@ _skip_until = 0.0  # of time.monotonic(), in this process
 
 @shared_task(name="documents.ingest")
 def ingest_document(document_id: str) -> None:
-    ingest(UUID(document_id))
+    key = UUID(document_id)
+    if not is_source(key):
+        ingest(key)
+    elif gather(key, ask_soon):
+        ask_soon(key)
+
+
+@shared_task(name="documents.visit_sources")
+def visit_sources() -> None:
+    """Start the visits of websites and feeds whose time has come. Runs every minute."""
+    for document_id in start_due_visits():
+        ask_soon(document_id)
 
 
 @shared_task(name="documents.reindex")

@@ -1,4 +1,4 @@
-"""Workspaces at a glance, their documents, adding more, reading one, and finding passages."""
+"""Workspaces at a glance, their documents, reading one, and finding passages."""
 
 from typing import Any
 from uuid import UUID
@@ -9,9 +9,8 @@ from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, Q, QuerySet, When
 from django.db.models.functions import Lower
-from django.http import FileResponse, Http404, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from accounts.http import UserRequest
@@ -21,15 +20,14 @@ from workspaces.models import Membership, Role, Workspace
 from workspaces.pages import workspace_page
 
 from . import intake
-from .forms import AddFilesForm
-from .media_types import ACCEPTED, MARKDOWN, TYPES
+from .media_types import MARKDOWN
 from .models import Document
 from .reading import Stretch, read
 from .retrieval import RetrievalFailed, Scope
 from .retrieval import search as find
+from .sources.views import source_page
 
 PER_PAGE = 50
-_EXTENSIONS = ",".join(f".{extension}" for kind in TYPES for extension in kind.extensions)
 _WORKING = (Document.Status.PENDING, Document.Status.PROCESSING)
 # What people filter by, and what it means
 FILTERS = {
@@ -67,7 +65,7 @@ def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
     chosen = request.GET.get("status", "")
     chosen = chosen if chosen in FILTERS else ""
-    counts = workspace.documents.aggregate(
+    counts = workspace.documents.filter(parent=None).aggregate(
         **{name or "all": Count("pk", filter=q) for name, q in FILTERS.items()}
     )
     template = "documents/_table.html" if request.htmx else "documents/list.html"
@@ -84,56 +82,11 @@ def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 def _page(request: UserRequest, workspace: Workspace, chosen: str) -> Page[Document]:
     failed_first = Case(When(status=Document.Status.FAILED, then=0), default=1)
-    rows = workspace.documents.filter(FILTERS[chosen]).select_related("created_by")
+    # Pages of a website and posts of a feed stand on the page of what they were found through.
+    rows = workspace.documents.filter(FILTERS[chosen], parent=None).select_related("created_by")
     return Paginator(rows.order_by(failed_first, "-created_at", "pk"), PER_PAGE).get_page(
         request.GET.get("page")
     )
-
-
-def add(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    form = AddFilesForm(workspace, request.POST or None, request.FILES or None)
-    wants_json = request.headers.get("accept") == "application/json"
-    if request.method == "POST" and form.is_valid():
-        outcomes = [
-            _add_one(request, workspace, file, form.cleaned_data["language"])
-            for file in form.cleaned_data["file"]
-        ]
-        if wants_json:
-            return JsonResponse({"files": outcomes})
-        return _report(request, workspace, outcomes)
-    if wants_json:
-        sentences = [str(error) for errors in form.errors.values() for error in errors]
-        return JsonResponse({"error": " ".join(sentences)}, status=400)
-    return workspace_page(
-        request, workspace, "add", "documents/add.html",
-        form=form, max_bytes=settings.UPLOAD_MAX_BYTES, max_size=f"{settings.UPLOAD_MAX_BYTES // 1024**2:,} MB",
-        accepted=ACCEPTED, extensions=_EXTENSIONS,
-    )  # fmt: skip
-
-
-def _add_one(request: UserRequest, workspace: Workspace, file: Any, language: str) -> dict[str, str]:
-    try:
-        document = intake.add_file(workspace, request.user, file, file.name, language)
-    except intake.Refused as refusal:
-        return {"name": file.name, "error": str(refusal)}
-    is_ready = document.status == Document.Status.READY
-    return {
-        "name": file.name,
-        "url": reverse("document", args=[workspace.id, document.id]),
-        "note": "This very file is here already." if is_ready else "Added. It is being read now.",
-    }
-
-
-def _report(request: UserRequest, workspace: Workspace, outcomes: list[dict[str, str]]) -> HttpResponse:
-    refused = [each for each in outcomes if "error" in each]
-    if taken := len(outcomes) - len(refused):
-        messages.success(
-            request, f"{taken} file{'s' if taken > 1 else ''} added. They become searchable below."
-        )
-    for each in refused:
-        messages.error(request, f"{each['name']}: {each['error']}")
-    return redirect("workspace" if taken else "workspace-add", workspace.id)
 
 
 def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
@@ -153,6 +106,8 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
     found = _document(workspace, document_id)
+    if hasattr(found, "source"):
+        return source_page(request, workspace, found)
     stretch = Stretch.parse(request.GET)
     return workspace_page(
         request, workspace, "documents", "documents/document.html",
@@ -215,7 +170,7 @@ def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Documen
 
 def _document(workspace: Workspace, document_id: UUID) -> Document:
     try:
-        return workspace.documents.select_related("created_by").get(pk=document_id)
+        return workspace.documents.select_related("created_by", "parent", "source").get(pk=document_id)
     except Document.DoesNotExist as error:
         raise Http404("There is no such document here.") from error
 

@@ -9,6 +9,7 @@ from chat import api as chat
 from documents import api as documents
 from documents import comparison_views as comparison
 from documents import ledger_api as ledger
+from documents.sources import api as sources
 from models_registry import api as models
 from workspaces import api as workspaces
 
@@ -18,6 +19,7 @@ _V1 = "api/v1/"
 _WORKSPACE = f"{_V1}workspaces/<uuid:workspace_id>"
 _ANSWER = f"{_V1}answers/<uuid:answer_id>"
 _DOCUMENTS = f"{_WORKSPACE}/documents"
+_UPLOAD = f"{_WORKSPACE}/uploads/<uuid:upload_id>"
 
 _docs = SpectacularSwaggerSplitView.as_view(
     url_name="api-schema", template_name="api/docs.html", permission_classes=[IsAuthenticated]
@@ -44,11 +46,25 @@ urlpatterns = [
     ),
     path(_DOCUMENTS, documents.Documents.as_view(), name="api-documents"),
     path(f"{_DOCUMENTS}/file-upload", documents.UploadFile.as_view(), name="api-file-upload"),
+    path(f"{_DOCUMENTS}/texts", documents.AddText.as_view(), name="api-texts"),
+    path(f"{_DOCUMENTS}/questions", documents.AddPairs.as_view(), name="api-questions"),
+    path(f"{_DOCUMENTS}/questions/file-upload", documents.AddPairsFile.as_view(), name="api-questions-file"),
+    path(f"{_DOCUMENTS}/<uuid:document_id>/content", documents.Content.as_view(), name="api-content"),
+    path(f"{_WORKSPACE}/uploads", documents.Uploads.as_view(), name="api-uploads"),
+    path(_UPLOAD, documents.OneUpload.as_view(), name="api-upload"),
+    path(f"{_UPLOAD}/file", documents.ReceiveUpload.as_view(), name="api-upload-file"),
+    path(f"{_UPLOAD}/complete", documents.CompleteUpload.as_view(), name="api-upload-complete"),
     path(f"{_DOCUMENTS}/<uuid:document_id>", documents.OneDocument.as_view(), name="api-document"),
     path(
         f"{_DOCUMENTS}/<uuid:document_id>/retry", documents.RetryDocument.as_view(), name="api-document-retry"
     ),
     path(f"{_DOCUMENTS}/<str:kind>", documents.DocumentsOfKind.as_view(), name="api-documents-of-kind"),
+    path(f"{_WORKSPACE}/websites", sources.AddWebsite.as_view(), name="api-websites"),
+    path(f"{_WORKSPACE}/feeds", sources.AddFeed.as_view(), name="api-feeds"),
+    path(f"{_WORKSPACE}/sources/<uuid:document_id>", sources.OneSource.as_view(), name="api-source"),
+    path(
+        f"{_WORKSPACE}/sources/<uuid:document_id>/stop", sources.StopSource.as_view(), name="api-source-stop"
+    ),
     path(f"{_V1}semantic-search", documents.SemanticSearch.as_view(), name="api-semantic-search"),
     path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),

@@ -81,6 +81,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
     "socket_timeout": None,  # redis-py 8 gives up after 5 s, which kills blocking readers
 }
+CELERY_IMPORTS = ["documents.uploads"]  # tasks that are in no tasks.py
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -94,16 +95,44 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         # It goes before what waits, and none is worth doing late: the next one comes.
         "options": {"priority": 0, "expires": 15},
     },
+    "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
+    "clear-uploads": {"task": "documents.clear_uploads", "schedule": 3600.0},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
 }
+
+# --- files --------------------------------------------------------------------------------------
+
+S3_BUCKET = env.text("RAGSITE_S3_BUCKET")  # "": files are in DATA_DIR
+S3_ENDPOINT = env.url("RAGSITE_S3_ENDPOINT", ("http", "https"))  # "": Amazon's
+S3_REGION = env.text("RAGSITE_S3_REGION", "us-east-1")
+S3_EVENT_SECRET = env.secret("RAGSITE_S3_EVENT_SECRET")  # "": events of the bucket are refused
+
+
+_s3_url = S3_ENDPOINT or f"https://s3.{S3_REGION}.amazonaws.com"
+
+
+def _s3() -> dict[str, Any]:
+    return {
+        "BACKEND": "ragsite.storage.S3",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": _s3_url,
+            "region_name": S3_REGION,
+            "addressing_style": "path",  # one origin for every bucket, and any name works with TLS
+            "signature_version": "s3v4",
+            "file_overwrite": False,
+            "max_memory_size": 1024 * 1024,  # larger ones are read through a temporary file
+        },
+    }
+
 
 MEDIA_ROOT = DATA_DIR / "media"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": _s3() if S3_BUCKET else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "ragsite.static.ManifestStorage"},
 }
 
@@ -115,6 +144,13 @@ ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000) 
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
 )  # at once, over all processes
+# Private hosts that the crawler may visit all the same: an intranet's. Public ones need no permission.
+ALLOWED_PRIVATE_HOSTS = [host.lower() for host in env.words("RAGSITE_ALLOWED_PRIVATE_HOSTS")]
+CRAWL_MAX_PAGES = env.number("RAGSITE_CRAWL_MAX_PAGES", 5000, least=1, most=100_000)  # of one website
+CRAWL_MAX_DEPTH = env.number("RAGSITE_CRAWL_MAX_DEPTH", 20, least=0, most=1000)  # links from its start
+CRAWL_PAGE_MAX_BYTES = env.number("RAGSITE_CRAWL_PAGE_MAX_MB", 20, least=1, most=500) * 1024 * 1024
+CRAWL_TIMEOUT_S = env.number("RAGSITE_CRAWL_TIMEOUT", 20, least=1, most=600)  # for one page, in seconds
+CRAWL_AT_ONCE = env.number("RAGSITE_CRAWL_AT_ONCE", 4, least=1, most=16)  # requests to one website
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # larger ones go to a temporary file
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
@@ -200,6 +236,8 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
+        # Browsers send files to the bucket themselves
+        "connect-src": [SELF, _s3_url] if S3_BUCKET else [SELF],
         "img-src": [SELF, "data:"],
         "object-src": [NONE],
         "base-uri": [NONE],

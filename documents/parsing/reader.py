@@ -19,6 +19,8 @@ def warm_up(parser: str) -> None:
     """Load what this parser needs beyond the fast one, without using kreuzberg: its threads would not survive a fork."""
     if parser == "layout" and _has_layout():
         _layout().warm_up()
+    if parser == "web":
+        import_module("documents.parsing.web")
 
 
 def read(job: Job, alive: Callable[[], None] = lambda: None) -> Extraction:
@@ -37,6 +39,8 @@ def _read(job: Job, alive: Callable[[], None]) -> Extraction:
         return Extraction(tuple(plain.read(path, job.media_type)), None, "plain", plain.VERSION)
     if job.media_type in slides.READS:
         return slides.read(path)
+    if job.parser == "web":
+        return _by(import_module("documents.parsing.web"), "trafilatura", path, job.media_type)
     if job.parser == "layout" and job.media_type in _layout().READS:
         return _by(_layout(), "unstructured", path, job.media_type)
     if job.media_type in scans.READS:

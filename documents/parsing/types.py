@@ -63,6 +63,9 @@ NO_TEXT = (
 ENTITIES = (
     "It defines entities of its own, which can unfold into gigabytes. Save it without them, and add that."
 )
+NO_TEXT_ON_PAGE = (
+    "There is no text on this page for a reader without JavaScript. Leave it out, or add its text by hand."
+)
 TOO_BIG = "It unpacks to more than can be read at once. Split it, and add the parts."
 TOO_LONG = "It holds more than {limit:,} characters. Split it, and add the parts."
 TOO_MANY_SCANS = (

@@ -21,7 +21,11 @@ def strip(context: Context) -> dict[str, Any]:
 
 @register.filter
 def file_type(document: Document) -> str:
-    """Return what people call this kind of file: PDF, DOCX, MD."""
+    """Return what people call this kind of document: PDF, DOCX, MD, or Text, Website."""
+    if document.kind != Document.Kind.FILE:
+        return document.get_kind_display()
+    if document.kind in (Document.Kind.SITE, Document.Kind.FEED):
+        return document.get_kind_display()
     kind = BY_NAME.get(document.media_type)
     return kind.extensions[0].upper() if kind else document.media_type
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from chat.models import Answer, Session
-from documents.models import Document
+from documents.models import Document, Upload
 from workspaces.models import Membership, Workspace
 
 from .world import METHODS, World, addresses, unnamed
@@ -57,7 +57,8 @@ def named(arguments):
 def state():
     """All that a request could have changed in the workspace."""
     return [
-        list(model.objects.order_by("pk").values()) for model in (Workspace, Document, Membership, AuditEvent)
+        list(model.objects.order_by("pk").values())
+        for model in (Workspace, Document, Upload, Membership, AuditEvent)
     ]
 
 

@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from accounts.api_keys import issue
 from accounts.models import AuditEvent, User
 from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
-from documents.models import BatchEntry, Document, LedgerEntry
+from documents.models import BatchEntry, Document, LedgerEntry, Upload
 from tests import factories
 from workspaces.models import Membership, Role
 
@@ -69,6 +69,9 @@ class World:
         BatchEntry.objects.create(
             document=self.document, attempt=1, ordinal=0, chunk_count=1, embedded_count=1, took_ms=1
         )
+        self.upload = Upload.objects.create(
+            workspace=self.workspace, name="a.txt", size_bytes=9, language="en", created_by=self.manager
+        )
         self.session = Session.objects.create(user=self.manager, title="secret title")
         turn = Turn.objects.create(
             session=self.session, message_id="m", text="secret question", workspace=self.workspace
@@ -88,6 +91,7 @@ class World:
         return {
             "workspace_id": self.workspace.pk,
             "document_id": self.document.pk,
+            "upload_id": self.upload.pk,
             "membership_id": membership.pk,
             "session_id": self.session.pk,
             "answer_id": self.answer.pk,

@@ -1,17 +1,26 @@
 """What only a browser can show: uploading with progress, live status, selecting, the theme."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from documents.models import Document
+from documents.models import Document, Upload
 from tests import factories
 from workspaces.models import Role
 
 from .conftest import log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)  # unlike sleep, it lets routed requests go on
 
 
 @pytest.fixture
@@ -34,6 +43,49 @@ def test_each_dropped_file_has_its_own_outcome(page: Page, workspace, tmp_path: 
     assert rows.locator("b").count() == 0
     rows.filter(has_text="pumps.md").get_by_role("link").click()
     expect(page.locator("h1")).to_have_text("pumps.md")
+
+
+def test_a_file_on_its_way_can_be_cancelled_and_sent_after_all(page: Page, workspace):
+    page.goto(f"/workspaces/{workspace.id}/add/")
+    held = []
+    page.route("**/file", lambda route: held.append(route))
+    page.set_input_files("input[type=file]", FilePayload(name="a.txt", mimeType="", buffer=b"words"))
+    row = page.locator("[data-upload-list] li")
+    expect(row).to_have_attribute("data-status", "sending")
+    row.get_by_role("button", name="Cancel a.txt").click()
+    expect(row).to_contain_text("Cancelled. Nothing was added.")
+    page.unroute("**/file")
+    expect(page.locator("[data-uploads-title]")).to_have_text("0 added")
+    wait_until(page, lambda: not Upload.objects.exists())
+    row.get_by_role("button", name="Retry a.txt").click()
+    expect(row).to_contain_text("Added. It is being read now.")
+    assert workspace.documents.get().title == "a.txt"
+
+
+def test_a_broken_connection_goes_on_where_it_stopped(page: Page, workspace, requests_fail):
+    page.goto(f"/workspaces/{workspace.id}/add/")
+    page.route("**/complete", lambda route: route.abort())
+    for name in ("a.txt", "b.txt"):
+        page.set_input_files("input[type=file]", FilePayload(name=name, mimeType="", buffer=name.encode()))
+    title = page.locator("[data-uploads-title]")
+    expect(title).to_have_text("0 added, 2 not")
+    expect(page.locator("[data-upload-list] li").first).to_contain_text("Retry goes on where it stopped.")
+    page.unroute("**/complete")
+    sent_again = []
+    page.on(
+        "request", lambda request: sent_again.append(request.url) if request.url.endswith("/file") else None
+    )
+    page.get_by_role("button", name="Retry all").click()
+    expect(title).to_have_text("2 added")
+    assert not sent_again
+    assert workspace.documents.count() == 2
+
+
+def test_who_was_logged_out_is_told(page: Page, workspace, requests_fail):
+    page.goto(f"/workspaces/{workspace.id}/add/")
+    page.context.clear_cookies()
+    page.set_input_files("input[type=file]", FilePayload(name="a.txt", mimeType="", buffer=b"words"))
+    expect(page.locator("[data-upload-list] li")).to_contain_text("You are logged out. Log in in another tab")
 
 
 def test_a_file_over_the_limit_is_refused_before_it_is_sent(page: Page, workspace, settings):

@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts.models import AuditEvent
+from documents import content, intake
 from documents.models import Document, LedgerEntry
 from tests import factories
 from workspaces.models import Role
@@ -152,27 +153,6 @@ def test_each_refused_file_has_its_reason_and_the_others_are_taken(edit, workspa
     assert workspace.documents.get().title == "good.txt"
 
 
-def test_a_script_gets_the_outcome_of_its_file(edit, workspace):
-    def add(**data):
-        return edit.post(f"/workspaces/{workspace.id}/add/", data, headers={"accept": "application/json"})
-
-    [outcome] = add(file=upload("good.txt"), language="en").json()["files"]
-    document = workspace.documents.get()
-    assert outcome == {
-        "name": "good.txt",
-        "url": f"/workspaces/{workspace.id}/documents/{document.id}/",
-        "note": "Added. It is being read now.",
-    }
-    Document.objects.update(status="ready")
-    assert (
-        add(file=upload("good.txt"), language="en").json()["files"][0]["note"]
-        == "This very file is here already."
-    )
-    assert "empty" in add(file=upload("no.txt", b""), language="en").json()["files"][0]["error"]
-    nothing = add(language="en")
-    assert (nothing.status_code, nothing.json()) == (400, {"error": "Choose at least one file."})
-
-
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
@@ -193,16 +173,96 @@ def test_more_files_than_a_form_may_carry_are_refused_whole(edit, workspace):
     assert "at most 100 files go in one form" in text_of(response)
 
 
-def test_only_the_workspaces_languages_can_be_chosen(edit, workspace):
-    page = text_of(edit.get(f"/workspaces/{workspace.id}/add/"))
+@pytest.mark.parametrize("way", ["", "text/", "questions/"])
+def test_only_the_workspaces_languages_can_be_chosen(edit, workspace, way):
+    page = text_of(edit.get(f"/workspaces/{workspace.id}/add/{way}"))
     assert '<option value="de">German</option>' in page
     assert "French" not in page
 
 
 def test_viewers_cannot_add(view, workspace):
-    response = view.post(f"/workspaces/{workspace.id}/add/", {"file": [upload("a.txt")], "language": "en"})
-    assert response.status_code == 404
+    for way, data in (
+        ("", {"file": [upload("a.txt")]}),
+        ("text/", {"title": "t", "text": "t"}),
+        ("questions/", {"question": "q", "answer": "a"}),
+        ("questions/table/", {"table-file": upload("a.csv", b"q,a")}),
+    ):
+        response = view.post(f"/workspaces/{workspace.id}/add/{way}", data | {"language": "en"})
+        assert response.status_code == 404
     assert not workspace.documents.exists()
+
+
+def test_a_text_is_added(edit, workspace):
+    data = {"title": "Öl", "text": "# Pumpe\n\nBraucht Öl.", "is_markdown": "on", "language": "de"}
+    page = text_of(edit.post(f"/workspaces/{workspace.id}/add/text/", data, follow=True))
+    assert "Öl is added. It becomes searchable below." in page
+    document = workspace.documents.get()
+    assert (document.kind, document.media_type, document.language) == ("text", "text/markdown", "de")
+
+
+def test_a_question_is_added_and_the_next_one_asked_for(edit, workspace):
+    data = {"question": "Why <b>so</b>?", "answer": "Because.", "language": "en"}
+    page = edit.post(f"/workspaces/{workspace.id}/add/questions/", data, follow=True).content.decode()
+    document = workspace.documents.get()
+    assert (
+        f'“<a href="/workspaces/{workspace.id}/documents/{document.id}/">Why &lt;b&gt;so&lt;/b&gt;?</a>” is added.'
+        in page
+    )
+    assert 'name="answer"' in page
+
+
+@pytest.mark.parametrize(
+    ("way", "data", "sentence"),
+    [
+        ("text/", {"title": "", "text": "words"}, "This field is required."),
+        ("text/", {"title": "Title", "text": "---"}, "The text is empty. Write one."),
+        ("questions/", {"question": "?", "answer": "words"}, "The question is empty. Write one."),
+    ],
+)
+def test_what_was_typed_stays_when_it_is_refused(edit, workspace, way, data, sentence):
+    page = text_of(edit.post(f"/workspaces/{workspace.id}/add/{way}", data | {"language": "en"}))
+    assert sentence in page
+    assert all(value in page for value in data.values())
+    assert not workspace.documents.exists()
+
+
+def test_a_table_of_questions_is_added(edit, workspace):
+    def add(content):
+        data = {"table-file": upload("faq.csv", content), "table-language": "de"}
+        return text_of(edit.post(f"/workspaces/{workspace.id}/add/questions/table/", data, follow=True))
+
+    page = add(b"question,answer\nWhy?,Because.\nHow?,\nWhen?,Now.\n")
+    assert "2 questions added." in page
+    assert "1 row of the table was not added." in page
+    assert "Row 3, How?: The answer is empty. Write one." in " ".join(re.sub("<[^>]*>", "", page).split())
+    assert "3 questions added." in add(b"question,answer\nWhy?,Because.\nHow?,So.\nWhen?,Now.\n")
+    assert workspace.documents.filter(language="de").count() == 3
+    assert "Save the table as CSV" in add(b"just words")
+    assert workspace.documents.count() == 3
+
+
+def test_what_was_written_is_edited(edit, view, workspace):
+    text = intake.add_text(workspace, None, "Oil", "The pump needs oil.", is_markdown=True)
+    pair = intake.add_qa(workspace, None, "Why?", "Because.")
+    page = text_of(edit.get(address(text, "edit/")))
+    assert 'value="Oil"' in page
+    assert "The pump needs oil." in page
+    assert "checked" in page
+    page = edit.post(address(text, "edit/"), {"title": "Oil", "text": "It does not."}, follow=True)
+    assert "Until it is searchable, what was said before is found." in text_of(page)
+    assert 'value="Why?"' in text_of(edit.get(address(pair, "edit/")))
+    edit.post(address(pair, "edit/"), {"question": "Why not?", "answer": "So."})
+    text.refresh_from_db()
+    pair.refresh_from_db()
+    assert (content.text_of(text), text.media_type, pair.title) == ("It does not.", "text/plain", "Why not?")
+    double = {"question": "Why not?", "answer": "So."}
+    other = intake.add_qa(workspace, None, "Who?", "Me.")
+    assert "already" in text_of(edit.post(address(other, "edit/"), double))
+    assert view.get(address(text, "edit/")).status_code == 404
+    file = factories.document(workspace, content=b"text")
+    assert edit.get(address(file, "edit/")).status_code == 404
+    assert "Edit" in text_of(edit.get(address(text)))
+    assert ">Edit<" not in text_of(edit.get(address(file)))
 
 
 # --- reading ----------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 """`manage.py ingest`: adds files and makes them searchable in this process; no worker is needed."""
 
 import logging
+import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Any, Literal, cast
@@ -20,33 +23,50 @@ from rich.table import Table
 from rich.text import Text
 
 from accounts.models import User
+from documents.folders import Change, bring, files_in, gone
 from documents.ingest import ingest
-from documents.intake import Refused, add_file
+from documents.intake import Refused, add_qa, add_text, delete
 from documents.models import Document
+from documents.pairs import Pair, read_pairs
 from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Role, Workspace
 from workspaces.provision import create_workspace
 
 _POLL_S = 0.25
-_STYLES = {"ready": "green", "unchanged": "dim", "failed": "red"}
+State = Literal["ready", "unchanged", "failed", "changed", "moved", "gone", "deleted"]
+_STYLES: dict[State, str] = {
+    "ready": "green", "unchanged": "dim", "failed": "red", "changed": "green", "moved": "green", "gone": "yellow",
+    "deleted": "yellow",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One document to be: `take` records it, and says what is new about it."""
+
+    name: str
+    take: Callable[[], tuple[Document, Change]]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     name: str
-    state: Literal["ready", "unchanged", "failed"]
+    state: State
     reason: str = ""  # in words, when it failed
     chunks: int = 0
     took_s: float = 0
 
 
 class Command(BaseCommand):
-    help = "Add files and folders to a workspace and make them searchable, here and now. No worker is needed."
+    help = (
+        "Add files, folders, a text or questions to a workspace and make them searchable, here and now; no worker is "
+        "needed. Again: what is new is added, what changed becomes a new version, the rest is left alone."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with all below it"
+            "paths", nargs="*", type=Path, metavar="PATH", help="a file, or a folder with all below it"
         )
         parser.add_argument("--workspace", required=True, metavar="NAME")
         parser.add_argument("--user", metavar="NAME", help="who adds them; default: the first operator")
@@ -54,30 +74,40 @@ class Command(BaseCommand):
         parser.add_argument(
             "--create", action="store_true", help="make the workspace if there is none of this name"
         )
+        parser.add_argument(
+            "--prune", action="store_true",
+            help="delete the documents of files that are gone from these folders; what came another way stays",
+        )  # fmt: skip
+        parser.add_argument("--text", metavar="TITLE", help="add what comes from standard input as a text")
+        parser.add_argument(
+            "--questions", type=Path, metavar="CSV", help="add a table with the columns question and answer"
+        )
 
     def handle(
-        self,
-        *,
-        paths: list[Path],
-        workspace: str,
-        user: str | None,
-        language: str | None,
-        create: bool,
-        **options: Any,
-    ) -> None:
+        self, *, paths: list[Path], workspace: str, user: str | None, language: str | None, create: bool,
+        prune: bool, text: str | None, questions: Path | None, **options: Any,
+    ) -> None:  # fmt: skip
         owner = _user(user)
         place = _workspace(owner, workspace, language, create)
         files = list(_files(paths))
-        if not files:
+        jobs = [
+            *_file_jobs(place, owner, files, language),
+            *_text_jobs(place, owner, text, language),
+            *_question_jobs(place, owner, questions, language),
+        ]
+        if not jobs:
             raise CommandError("There is no file to add there: hidden ones are left out.")
         # Not self.stdout itself: it ends every write with a line break, which tears a progress bar apart.
         console = Console(file=cast(IO[str], self.stdout._out), highlight=False)
         with _quiet_log():
-            outcomes = list(_outcomes(console, place, owner, files, language))
+            outcomes = list(_outcomes(console, jobs))
+            outcomes += _missing(place, owner, [path for path in paths if path.is_dir()], files, prune)
         console.print(_table(outcomes))
         console.print(_totals(outcomes))
+        if any(outcome.state == "gone" for outcome in outcomes):
+            console.print("Files that are gone keep their documents. To delete those, use --prune.")
         if failed := sum(outcome.state == "failed" for outcome in outcomes):
-            raise CommandError(f"{failed} of {len(outcomes)} files could not be made searchable.")
+            raise CommandError(f"{failed} of {len(jobs)} could not be made searchable.")
 
 
 @contextmanager
@@ -123,67 +153,106 @@ def _workspace(user: User, name: str, language: str | None, create: bool) -> Wor
         raise CommandError(" ".join(error.messages)) from error
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield files in a steady order. In folders, whatever is hidden is left out."""
+def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield each file with the folder it is found in, both absolute, in a steady order."""
     for path in paths:
         if path.is_dir():
-            below = (each for each in sorted(path.rglob("*")) if each.is_file())
-            yield from (each for each in below if not _is_hidden(each.relative_to(path)))
+            try:
+                yield from ((path.resolve(), each) for each in files_in(path.resolve()))
+            except OSError as error:
+                raise CommandError(f"{error.filename} cannot be looked into: {error.strerror}.") from error
         elif path.is_file():
-            yield path
+            folder = path.absolute().parent.resolve()
+            yield folder, folder / path.name
         else:
             raise CommandError(f"There is no file or folder {path}.")
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+# --- what there is to do ------------------------------------------------------------------------
+
+
+def _file_jobs(
+    place: Workspace, owner: User, files: list[tuple[Path, Path]], language: str | None
+) -> Iterator[Job]:
+    present = {path for _, path in files}
+    for root, path in files:
+        yield Job(str(path.relative_to(root)), partial(bring, place, owner, root, path, language, present))
+
+
+def _text_jobs(place: Workspace, owner: User, title: str | None, language: str | None) -> Iterator[Job]:
+    if title is not None:
+        text = sys.stdin.read()
+        yield Job(title, lambda: _new(add_text(place, owner, title, text, language, ask_worker=False)))
+
+
+def _question_jobs(place: Workspace, owner: User, table: Path | None, language: str | None) -> Iterator[Job]:
+    if table is None:
+        return
+    try:
+        with table.open("rb") as file:
+            pairs = read_pairs(File(file))
+    except (OSError, Refused) as error:
+        raise CommandError(f"{table}: {error}") from error
+    for pair in pairs:
+        yield Job(pair.question, partial(_add_pair, place, owner, pair, language))
+
+
+def _add_pair(place: Workspace, owner: User, pair: Pair, language: str | None) -> tuple[Document, Change]:
+    return _new(add_qa(place, owner, pair.question, pair.answer, language, ask_worker=False))
+
+
+def _new(document: Document) -> tuple[Document, Change]:
+    return document, "new"
+
+
+def _missing(
+    place: Workspace, owner: User, folders: list[Path], files: list[tuple[Path, Path]], prune: bool
+) -> Iterator[Outcome]:
+    """Yield what the folders no longer hold, after deleting it if that was asked for."""
+    present = {path for _, path in files}
+    for folder in folders:
+        for document in gone(place, folder.resolve(), present):
+            if prune:
+                delete(document, owner)
+            yield Outcome(document.path, "deleted" if prune else "gone")
 
 
 # --- the work -----------------------------------------------------------------------------------
 
 
-def _outcomes(
-    console: Console, workspace: Workspace, user: User, files: list[Path], language: str | None
-) -> Iterator[Outcome]:
+def _outcomes(console: Console, jobs: list[Job]) -> Iterator[Outcome]:
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[step]}", markup=False, style="dim"), TimeElapsedColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=len(files), step="")
-        for path in files:
-            progress.update(task, description=path.name[-40:], step="")
-            yield _one(workspace, user, path, language, progress, task)
+        task = progress.add_task("", total=len(jobs), step="")
+        for job in jobs:
+            progress.update(task, description=job.name[-40:], step="")
+            yield _one(job, progress, task)
             progress.advance(task)
 
 
-def _one(
-    workspace: Workspace, user: User, path: Path, language: str | None, progress: Progress, task: TaskID
-) -> Outcome:
+def _one(job: Job, progress: Progress, task: TaskID) -> Outcome:
     started = time.monotonic()
     try:
-        with path.open("rb") as file:
-            document = add_file(
-                workspace, user, File(file, name=path.name), path.name, language, ask_worker=False
-            )
+        document, change = job.take()
         if document.status == Document.Status.READY:
-            return Outcome(path.name, "unchanged", chunks=document.chunk_count)
+            state: State = "moved" if change == "moved" else "unchanged"
+            return Outcome(job.name, state, chunks=document.chunk_count)
         with _watched(document, progress, task):
             _finish(document)
     except (Refused, OSError) as error:
-        return Outcome(path.name, "failed", str(error), took_s=time.monotonic() - started)
+        return Outcome(job.name, "failed", str(error), took_s=time.monotonic() - started)
     except Document.DoesNotExist:
-        return Outcome(
-            path.name, "failed", "Somebody deleted it in the meantime.", took_s=time.monotonic() - started
-        )
-    is_ready = document.status == Document.Status.READY
-    return Outcome(
-        path.name,
-        "ready" if is_ready else "failed",
-        document.error,
-        document.chunk_count,
-        time.monotonic() - started,
-    )
+        reason = "Somebody deleted it in the meantime."
+        return Outcome(job.name, "failed", reason, took_s=time.monotonic() - started)
+    took_s = time.monotonic() - started
+    if document.status == Document.Status.READY:
+        done: State = "changed" if change == "changed" else "ready"
+        return Outcome(job.name, done, chunks=document.chunk_count, took_s=took_s)
+    stays = " What it said before is still found." if document.chunk_count else ""
+    return Outcome(job.name, "failed", document.error + stays, document.chunk_count, took_s)
 
 
 def _finish(document: Document) -> None:
@@ -226,7 +295,7 @@ def _watched(document: Document, progress: Progress, task: TaskID) -> Iterator[N
 
 
 def _table(outcomes: list[Outcome]) -> Table:
-    table = Table("File", "State", "Why", box=None, pad_edge=False)
+    table = Table("Document", "State", "Why", box=None, pad_edge=False)
     table.add_column("Chunks", justify="right")
     table.add_column("Seconds", justify="right")
     for each in outcomes:
@@ -236,10 +305,9 @@ def _table(outcomes: list[Outcome]) -> Table:
 
 
 def _totals(outcomes: list[Outcome]) -> str:
-    counts = {state: sum(each.state == state for each in outcomes) for state in _STYLES}
+    counts = Counter(each.state for each in outcomes)
+    always: tuple[State, ...] = ("ready", "unchanged", "failed")
+    said = [f"{counts[state]} {state}" for state in _STYLES if state in always or counts[state]]
     chunks = sum(each.chunks for each in outcomes)
     seconds = sum(each.took_s for each in outcomes)
-    return (
-        f"\n{counts['ready']} ready, {counts['unchanged']} unchanged, {counts['failed']} failed; "
-        f"{chunks} chunks in {seconds:.1f} s."
-    )
+    return f"\n{', '.join(said)}; {chunks} chunks in {seconds:.1f} s."

@@ -1,0 +1,59 @@
+"""Where the bucket says that a file has arrived: EventBridge, SNS, or S3's own form of event."""
+
+import base64
+import json
+import logging
+from contextlib import suppress
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from kombu.exceptions import OperationalError
+
+from .uploads import arrived, keys_in
+
+log = logging.getLogger(__name__)
+
+
+@login_not_required
+@csrf_exempt  # the secret shows who it is, and a browser never has it
+@require_POST
+def s3_events(request: HttpRequest) -> JsonResponse:
+    """Queue what an event says for a worker. Without a secret of ours this address does not exist."""
+    if not settings.S3_EVENT_SECRET or not settings.S3_BUCKET:
+        raise Http404
+    if not constant_time_compare(_secret(request), settings.S3_EVENT_SECRET):
+        refusal = _reply(
+            401, "Send RAGSITE_S3_EVENT_SECRET in X-Ragsite-Secret, or as the password of Basic."
+        )
+        refusal["WWW-Authenticate"] = 'Basic realm="Ragsite"'  # SNS sends its password only when asked
+        return refusal
+    try:
+        event = json.loads(request.body)
+        keys = list(keys_in(event))
+    except ValueError:
+        return _reply(400, "This is not JSON.")
+    if isinstance(event, dict) and event.get("Type") == "SubscriptionConfirmation":
+        log.warning("SNS asks to confirm a subscription. If it is yours, open: %s", event.get("SubscribeURL"))
+    try:
+        for key in keys:
+            arrived.apply_async((key,), retry=False)
+    except OperationalError:
+        return _reply(503, "The broker is away. Send it again.")
+    return JsonResponse({"queued": len(keys)}, status=202)
+
+
+def _secret(request: HttpRequest) -> str:
+    """Return what the sender knows: EventBridge sends a header, SNS a password in the address it was given."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            return base64.b64decode(credentials).decode().partition(":")[2]
+    return request.headers.get("X-Ragsite-Secret", "")
+
+
+def _reply(status: int, sentence: str) -> JsonResponse:
+    return JsonResponse({"detail": sentence}, status=status)

@@ -1,0 +1,100 @@
+"""Reads a page of a website: its main text with headings, tables and code, without menus and banners."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import trafilatura
+from lxml import etree
+from lxml.html import HtmlElement, HTMLParser, document_fromstring
+
+from . import markdown
+from .encodings import decode
+from .outline import outline
+from .types import NO_TEXT_ON_PAGE, ExtractedSection, Unreadable
+
+VERSION = trafilatura.__version__
+
+logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # what it could not do, our sentence says
+
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_PROSE = ("p", "pre", "li", "dd", "td", "blockquote")
+_MAIN_SHARE = 0.85  # of the prose: an element that holds this much holds the page's main text
+_PERMALINK_SIGNS = {"¶", "#", "§", "🔗", ""}
+
+
+def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], None]:
+    """Return sections; web pages have no page numbers. Raises Unreadable."""
+    page = _parsed(decode(path.read_bytes(), declares=True))
+    text = _main_text(_main(page)) or _main_text(page)
+    if not text:
+        raise Unreadable(NO_TEXT_ON_PAGE)
+    return outline(markdown.plain_blocks(text)), None
+
+
+def _parsed(html: str) -> HtmlElement:
+    try:
+        # As bytes: lxml refuses text that declares an encoding of its own.
+        page = document_fromstring(html.encode("utf-8", "replace"), parser=_parser())
+    except (etree.ParserError, ValueError) as error:
+        raise Unreadable(NO_TEXT_ON_PAGE) from error
+    _drop_permalinks(page)
+    return page
+
+
+def _parser() -> HTMLParser:
+    return HTMLParser(encoding="utf-8", no_network=True, remove_comments=True)
+
+
+def _drop_permalinks(page: HtmlElement) -> None:
+    """Take the signs that link a heading to itself out of it: a heading that is a link counts as a menu."""
+    for heading in list(page.iter(*_HEADINGS, "dt")):
+        for link in list(heading.iter("a")):
+            if link.text_content().strip() in _PERMALINK_SIGNS:
+                link.drop_tree()
+            elif heading.tag != "dt":
+                link.drop_tag()
+
+
+def _main(page: HtmlElement) -> HtmlElement:
+    """Return a page that is only the part with nearly all prose, headings included.
+
+    trafilatura knows the main part by names that sites commonly give it; where none fits (measured on
+    Sphinx's older themes), it keeps the paragraphs and loses the headings.
+    """
+    part = page.find("body")
+    if part is None:
+        return page
+    least = _MAIN_SHARE * _prose_length(part)
+    while not any(child.tag in _HEADINGS for child in part):
+        inner = next((child for child in part if _prose_length(child) >= max(least, 1)), None)
+        if inner is None or inner.tag in _PROSE:
+            break
+        part = inner
+    alone = document_fromstring("<html><body><article></article></body></html>")
+    article = alone.find("body/article")
+    article.append(part)
+    return alone
+
+
+def _prose_length(element: HtmlElement) -> int:
+    return sum(len(text) for text in _prose(element))
+
+
+def _prose(element: HtmlElement) -> Iterator[str]:
+    """Yield the text of paragraphs, items and cells that is no link: menus are nothing but links."""
+    if element.tag in _PROSE:
+        yield from element.xpath(".//text()[not(ancestor::a)]")
+    elif isinstance(element.tag, str) and element.tag not in ("nav", "script", "style", "footer"):
+        for child in element:
+            yield from _prose(child)
+
+
+def _main_text(page: HtmlElement) -> str:
+    return (
+        trafilatura.extract(
+            page, output_format="markdown", include_tables=True, include_comments=False,
+            include_formatting=True, include_links=False, favor_recall=True,
+        )
+        or ""
+    )  # fmt: skip

@@ -1,0 +1,154 @@
+"""The doors for websites and feeds: each records one document that will be visited."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from accounts.models import User, record
+from documents.content import Refused
+from documents.intake import language_of, retry
+from documents.models import Document
+from documents.tasks import ask_soon
+from workspaces.models import Workspace
+
+from .addresses import canonical, shown
+from .guard import Forbidden
+from .models import Address, Source
+
+DEFAULT_PAGES, DEFAULT_DEPTH = 200, 5
+_MAX_PATTERNS, _MAX_PATTERN_CHARACTERS = 50, 200
+_S = Document.Status
+
+
+def add_website(
+    workspace: Workspace,
+    user: User | None,
+    url: str,
+    *,
+    title: str = "",
+    language: str | None = None,
+    follows_links: bool = True,
+    max_pages: int = DEFAULT_PAGES,
+    max_depth: int = DEFAULT_DEPTH,
+    is_below_start: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    schedule: str = Source.Schedule.NEVER,
+    ask_worker: bool = True,
+) -> Document:
+    """Record a website, to be crawled. The same start address again is the document we have.
+
+    url: a page, or a sitemap. include, exclude: globs over path and query, as in /docs/*. Raises Refused.
+    """
+    _check_limit("pages", max_pages, 1, settings.CRAWL_MAX_PAGES)
+    _check_limit("links from the start address", max_depth, 0, settings.CRAWL_MAX_DEPTH)
+    options = {
+        "follows_links": follows_links,
+        "max_pages": max_pages,
+        "max_depth": max_depth,
+        "is_below_start": is_below_start,
+        "include": _patterns(include),
+        "exclude": _patterns(exclude),
+        "schedule": schedule,
+    }
+    return _add(workspace, user, Document.Kind.SITE, url, title, language, options, ask_worker)
+
+
+def add_feed(
+    workspace: Workspace,
+    user: User | None,
+    url: str,
+    *,
+    title: str = "",
+    language: str | None = None,
+    prefers_own_text: bool = False,
+    schedule: str = Source.Schedule.HOURLY,
+    ask_worker: bool = True,
+) -> Document:
+    """Record an RSS or Atom feed, to be polled. The same address again is the document we have.
+
+    prefers_own_text: take what the feed carries, and fetch no page of a post that has some. Raises Refused.
+    """
+    options = {"prefers_own_text": prefers_own_text, "schedule": schedule, "follows_links": False}
+    return _add(workspace, user, Document.Kind.FEED, url, title, language, options, ask_worker)
+
+
+def _check_limit(what: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise Refused(f"The limit of {what} must be from {least} to {most:,}.")
+
+
+def _patterns(patterns: Sequence[str]) -> list[str]:
+    kept = [pattern.strip() for pattern in patterns if pattern.strip()]
+    if len(kept) > _MAX_PATTERNS or any(len(each) > _MAX_PATTERN_CHARACTERS for each in kept):
+        raise Refused(
+            f"There may be {_MAX_PATTERNS} patterns of {_MAX_PATTERN_CHARACTERS} characters each. Use fewer."
+        )
+    if odd := next((each for each in kept if not each.startswith(("/", "*"))), None):
+        raise Refused(
+            f"The pattern {odd!r} can fit no address: begin it with / or *, as in /docs/* or *.pdf."
+        )
+    return kept
+
+
+def _add(
+    workspace: Workspace,
+    user: User | None,
+    kind: Document.Kind,
+    url: str,
+    title: str,
+    language: str | None,
+    options: dict[str, Any],
+    ask_worker: bool,
+) -> Document:
+    try:
+        url = canonical(url if "://" in url else f"https://{url.strip()}")
+    except Forbidden as error:
+        raise Refused(str(error)) from error
+    if options["schedule"] not in Source.Schedule.values:
+        raise Refused(f"Choose one of these schedules: {', '.join(Source.Schedule.values)}.")
+    same = workspace.documents.filter(kind=kind, url=url)
+    if known := same.first():
+        return _once_more(known, user, ask_worker)
+    document = Document(
+        workspace=workspace,
+        kind=kind,
+        url=url,
+        title=" ".join(title.split())[:300] or shown(url)[:300],
+        media_type="text/html" if kind == Document.Kind.SITE else "application/xml",
+        size_bytes=0,
+        content_sha256=hashlib.sha256(f"{kind}\0{url}".encode()).hexdigest(),
+        language=language_of(workspace, language),
+        created_by=user,
+    )
+    try:
+        _record(document, Source(document=document, home=url, **options), user, ask_worker)
+    except IntegrityError:  # added twice at the same moment
+        if known := same.first():
+            return known
+        raise
+    return document
+
+
+def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
+    if known.status == _S.FAILED:
+        retry(known, user, ask_worker=ask_worker)
+        known.refresh_from_db()
+    return known
+
+
+def _record(document: Document, source: Source, user: User | None, ask_worker: bool) -> None:
+    role = Address.Role.FEED if document.kind == Document.Kind.FEED else Address.Role.PAGE
+    with transaction.atomic():
+        document.save()
+        source.save()
+        Address.objects.create(source=source, url=document.url, role=role)
+        Workspace.objects.filter(pk=document.workspace_id).update(document_count=F("document_count") + 1)
+        record(user, "document.add", document.title, id=str(document.pk), workspace=document.workspace.name)
+        if ask_worker:
+            transaction.on_commit(partial(ask_soon, document.pk))

@@ -1,0 +1,88 @@
+from collections.abc import Callable
+from uuid import UUID
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.rest import ApiView, CamelCase
+from documents.content import Refused
+from documents.models import Document
+from workspaces.access import workspace_for
+from workspaces.models import Role
+
+from .adding import add_feed, add_website
+from .serializers import NewFeed, NewWebsite, SourceSerializer
+from .visits import stop
+
+_TELLS = (
+    "Its pages become documents of their own in the background: read it to see how far it is. "
+    "The same address again is the one that is there."
+)
+
+
+class _AddSource(ApiView):
+    def add(self, request: Request, fields: type[CamelCase], door: Callable[..., Document]) -> Response:
+        workspace = workspace_for(self.user, self.kwargs["workspace_id"], Role.EDITOR)
+        try:
+            document = door(workspace, self.user, **self.read(request, fields))
+        except Refused as refusal:
+            raise ValidationError({"url": [str(refusal)]}) from refusal
+        return Response(SourceSerializer(document).data, status=201)
+
+
+class AddWebsite(_AddSource):
+    @extend_schema(
+        summary="Add a website",
+        description=_TELLS,
+        tags=["documents"],
+        request=NewWebsite,
+        responses={201: SourceSerializer},
+    )
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        return self.add(request, NewWebsite, add_website)
+
+
+class AddFeed(_AddSource):
+    @extend_schema(
+        summary="Add an RSS or Atom feed",
+        description=_TELLS,
+        tags=["documents"],
+        request=NewFeed,
+        responses={201: SourceSerializer},
+    )
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        return self.add(request, NewFeed, add_feed)
+
+
+class OneSource(ApiView):
+    serializer_class = SourceSerializer
+
+    @extend_schema(summary="Read how far a website or feed is, and which pages failed", tags=["documents"])
+    def get(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
+        return Response(SourceSerializer(_source(self, Role.VIEWER)).data)
+
+
+class StopSource(ApiView):
+    @extend_schema(
+        summary="Stop reading a website or feed",
+        description="What was read stays. Retry the document to read it again.",
+        tags=["documents"],
+        request=None,
+        responses={200: SourceSerializer},
+    )
+    def post(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
+        document = _source(self, Role.EDITOR)
+        stop(document, self.user)
+        return Response(SourceSerializer(_source(self, Role.EDITOR)).data)
+
+
+def _source(view: ApiView, role: Role) -> Document:
+    workspace = workspace_for(view.user, view.kwargs["workspace_id"], role)
+    documents = workspace.documents.select_related("source").filter(source__isnull=False)
+    document = documents.filter(pk=view.kwargs["document_id"]).first()
+    if document is None:
+        raise Http404("There is no such website or feed in this workspace.")
+    return document

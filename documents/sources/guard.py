@@ -1,0 +1,151 @@
+"""Which addresses on the web we go to. Pure, but for one setting.
+
+A crawler fetches what strangers tell it to. Whoever can name an address here must not reach with it what
+only this server can reach: its own services, the network around it, a cloud's metadata.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+
+MAX_CHARACTERS = 2000
+_PORTS = {80, 443, 8000, 8080, 8443, 8888}  # of web servers: others are services that were never meant for us
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
+_LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")  # its last part: then the rest is a number, too
+
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+_GLOBAL_V6 = IPv6Network("2000::/3")
+_SPECIAL = (
+    IPv4Network("192.0.0.0/24"),  # protocols' own, RFC 6890; Oracle's metadata is among them
+    IPv4Network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
+    IPv4Network("168.63.129.16/32"),  # Azure's own services, on a public address
+    IPv6Network("2001::/23"),  # Teredo, ORCHID and other protocols, RFC 2928
+    IPv6Network("2001:db8::/32"),
+    IPv6Network("2002::/16"),  # 6to4: an IPv4 address in disguise
+    IPv6Network("3fff::/20"),
+)
+# What an operator may open by naming the host. Link-local, multicast and reserved addresses never open.
+_PRIVATE = (
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv4Network("100.64.0.0/10"),
+    IPv6Network("::1/128"),
+    IPv6Network("fc00::/7"),
+)
+_METADATA = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))  # Alibaba's, Amazon's
+
+
+class Forbidden(Exception):
+    """We do not go there. `str()` is a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address that may be asked for, once what its host resolves to has been checked, too."""
+
+    scheme: str
+    host: str  # a name in ASCII, or an IP address; lower case
+    port: int
+
+    @property
+    def is_named_by_operator(self) -> bool:
+        return self.host in settings.ALLOWED_PRIVATE_HOSTS
+
+
+def target(url: str) -> Target:
+    """Return where this URL leads. Raises Forbidden for what no website needs and attackers use."""
+    parts = _split(url)
+    if parts.scheme not in ("http", "https"):
+        raise Forbidden(
+            f"Only addresses that begin with http:// or https:// are fetched, not {parts.scheme or 'this'}."
+        )
+    if "@" in parts.netloc:
+        raise Forbidden("The address holds a user name or password. Leave that out.")
+    where = Target(parts.scheme, _host(parts), _port(parts))
+    if where.port not in _PORTS and not where.is_named_by_operator:
+        raise Forbidden(f"Port {where.port} is not one of a website.")
+    if literal := _literal(where.host):
+        check(literal, where)
+    return where
+
+
+def check(address: str, where: Target) -> None:
+    """Raise Forbidden unless this IP address is public, or private and its host named by the operator."""
+    ip = _unwrapped(ip_address(address))
+    if _is_public(ip):
+        return
+    if where.is_named_by_operator and _is_private(ip):
+        return
+    raise Forbidden(
+        f"{where.host} leads to {address}, which is not on the public web. "
+        "If it is a site of your own, ask your operator to allow its host."
+    )
+
+
+def _split(url: str) -> SplitResult:
+    if len(url) > MAX_CHARACTERS:
+        raise Forbidden(f"The address is longer than {MAX_CHARACTERS:,} characters.")
+    if any(character.isspace() or not character.isprintable() for character in url) or "\\" in url:
+        raise Forbidden("The address holds characters that no address may hold.")
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise Forbidden("This is not an address on the web.") from error
+
+
+def _host(parts: SplitResult) -> str:
+    try:
+        # As browsers do: full-width and circled digits become plain ones, before anything is checked.
+        host = (parts.hostname or "").rstrip(".")
+        host = host if ":" in host else host.encode("idna").decode("ascii").lower()
+    except (UnicodeError, ValueError) as error:
+        raise Forbidden("The host's name in this address cannot be read.") from error
+    if _literal(host):
+        return host
+    if not _NAME.fullmatch(host) or _LOOKS_NUMERIC.fullmatch(host):
+        raise Forbidden("The host in this address is not written in the usual way.")
+    return host
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise Forbidden("The port in this address is not a number up to 65535.") from error
+    return port if port is not None else 443 if parts.scheme == "https" else 80
+
+
+def _literal(host: str) -> str:
+    """Return the host if it is an IP address in its usual form (four decimal numbers, or IPv6), else ""."""
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return ""
+    if getattr(ip, "scope_id", None):
+        raise Forbidden("The address names a network interface.")
+    return str(ip)
+
+
+def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 address stands for, if the network would unwrap it."""
+    if isinstance(ip, IPv6Address):
+        if ip.ipv4_mapped:
+            return ip.ipv4_mapped
+        if ip in _NAT64:
+            return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip
+
+
+def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+    if any(ip in network for network in _SPECIAL) or not ip.is_global or ip.is_multicast or ip.is_reserved:
+        return False
+    return isinstance(ip, IPv4Address) or ip in _GLOBAL_V6
+
+
+def _is_private(ip: IPv4Address | IPv6Address) -> bool:
+    return ip not in _METADATA and any(ip in network for network in _PRIVATE)

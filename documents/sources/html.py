@@ -1,0 +1,85 @@
+"""What a web page says about itself and where it leads. Pure Python on purpose: pages are hostile input.
+
+Its text is read elsewhere, in a child process (documents/parsing/web.py).
+"""
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+
+_MAX_CHARACTERS = 5_000_000
+_REFRESH = re.compile(r"\s*\d+\s*;\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Page:
+    title: str = ""
+    links: list[str] = field(default_factory=list)  # absolute, as written
+    canonical: str = ""  # the address it gives as its own
+    is_noindex: bool = False
+    is_nofollow: bool = False
+
+
+def read_page(html: str, url: str) -> Page:
+    reader = _Reader(url)
+    reader.feed(html[:_MAX_CHARACTERS])
+    return reader.page
+
+
+def robots_words(content: str) -> set[str]:
+    """Return what a robots tag or header asks for: noindex, nofollow."""
+    words = {word.strip().rpartition(":")[2].strip() for word in content.lower().split(",")}
+    return words | ({"noindex", "nofollow"} if "none" in words else set())
+
+
+class _Reader(HTMLParser):
+    def __init__(self, url: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.page = Page()
+        self._base = url
+        self._is_in_title = False
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attributes}
+        match tag:
+            case "title":
+                self._is_in_title = not self.page.title
+            case "base":
+                self._base = self._absolute(values.get("href", "")) or self._base
+            case "a" | "area" if "href" in values and "nofollow" not in values.get("rel", "").lower().split():
+                self._add(values["href"])
+            case "link" if values.get("rel", "").lower() == "canonical":
+                self.page.canonical = self._absolute(values.get("href", ""))
+            case "meta":
+                self._meta(values)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "title":
+            self._is_in_title = False
+
+    def handle_data(self, data: str) -> None:
+        if self._is_in_title:
+            self.page.title = " ".join((self.page.title + data).split())
+
+    def _meta(self, values: dict[str, str]) -> None:
+        content = values.get("content", "")
+        if values.get("name", "").lower() in ("robots", "ragsite"):
+            words = robots_words(content)
+            self.page.is_noindex |= "noindex" in words
+            self.page.is_nofollow |= "nofollow" in words
+        elif values.get("http-equiv", "").lower() == "refresh" and (found := _REFRESH.match(content)):
+            self._add(found[1])
+
+    def _add(self, href: str) -> None:
+        if absolute := self._absolute(href):
+            self.page.links.append(absolute)
+
+    def _absolute(self, href: str) -> str:
+        try:
+            return urljoin(self._base, href.strip())
+        except ValueError:
+            return ""

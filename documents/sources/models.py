@@ -1,0 +1,142 @@
+"""What is known of a website or feed: how to read it, and every address on it, which is also the queue."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from .addresses import Bounds
+
+PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
+
+
+class Source(models.Model):
+    """A website or feed: what its document does not say."""
+
+    class Schedule(models.TextChoices):
+        NEVER = "never", "Only when somebody asks"
+        HOURLY = "hourly", "Every hour"
+        DAILY = "daily", "Every day"
+        WEEKLY = "weekly", "Every week"
+
+    document = models.OneToOneField(
+        "documents.Document", models.CASCADE, primary_key=True, related_name="source"
+    )
+    home = models.URLField(max_length=2000)  # the start address, or where that redirects to
+    follows_links = models.BooleanField(default=True)
+    max_pages = models.PositiveIntegerField(default=0)  # 0: as many as there are
+    max_depth = models.PositiveIntegerField(default=0)  # links from the start address
+    is_below_start = models.BooleanField(default=False)
+    include = models.JSONField(default=list)  # globs over path and query
+    exclude = models.JSONField(default=list)
+    prefers_own_text = models.BooleanField(default=False)  # of feeds: what they carry, not the posts' pages
+    schedule = models.CharField(max_length=10, choices=Schedule, default=Schedule.NEVER)
+    next_visit_at = models.DateTimeField(null=True)
+    visited_at = models.DateTimeField(null=True)  # when the last visit came to its end
+    is_under_way = models.BooleanField(default=False)  # a visit has begun, and goes on at the next claim
+
+    class Meta:
+        indexes = [models.Index(fields=["next_visit_at"])]  # who is to be visited now
+
+    def __str__(self) -> str:
+        return self.home
+
+    @property
+    def is_feed(self) -> bool:
+        return self.document.kind == "feed"
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.home, self.is_below_start, tuple(self.include), tuple(self.exclude))
+
+    @property
+    def period(self) -> timedelta | None:
+        return PERIODS.get(self.schedule)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many pages are read, waiting, failed, gone and left out, and how many are searchable."""
+        counted = self.pages().aggregate(
+            **{state.value: Count("pk", filter=Q(state=state)) for state in Address.State},
+            ready=Count("pk", filter=Q(document__status="ready")),
+            unreadable=Count("pk", filter=Q(document__status="failed")),
+        )
+        return counted | {"known": counted["done"] + counted["queued"] + counted["failed"]}
+
+    def pages(self) -> models.QuerySet["Address"]:
+        return self.addresses.filter(role=Address.Role.PAGE)
+
+    def troubles(self) -> models.QuerySet["Address"]:
+        """Return every address that could not be had or read, with what is wrong."""
+        failed = Q(state=Address.State.FAILED) | Q(document__status="failed")
+        return self.addresses.filter(failed).select_related("document").order_by("priority", "pk")
+
+
+class Address(models.Model):
+    """One address of a website or feed, and how it went there. The queue is those that are waiting."""
+
+    class Role(models.TextChoices):
+        PAGE = "page", "Page"
+        SITEMAP = "sitemap", "Sitemap"
+        FEED = "feed", "Feed"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Waiting"
+        DONE = "done", "Read"
+        SKIPPED = "skipped", "Left out"
+        FAILED = "failed", "Failed"
+        GONE = "gone", "Gone"
+
+    source = models.ForeignKey(Source, models.CASCADE, related_name="addresses")
+    url = models.URLField(max_length=2100)
+    role = models.CharField(max_length=10, choices=Role, default=Role.PAGE)
+    depth = models.PositiveIntegerField(default=0)  # links from the start address
+    priority = models.PositiveIntegerField(default=0)  # least first
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    reason = models.TextField(blank=True)  # in words, unless it is read or waits
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    fetched_at = models.DateTimeField(null=True)
+    etag = models.CharField(max_length=500, blank=True)
+    last_modified = models.CharField(max_length=100, blank=True)
+    content_sha256 = models.CharField(max_length=64, blank=True)  # of what the server sent
+    document = models.OneToOneField(
+        "documents.Document", models.SET_NULL, null=True, related_name="address"
+    )  # what it became
+    # Of posts: what their feed says of them
+    guid_sha256 = models.CharField(max_length=64, blank=True)
+    own_title = models.CharField(max_length=300, blank=True)
+    own_text = models.TextField(blank=True)  # HTML
+
+    class Meta:
+        ordering = ("priority", "pk")
+        verbose_name_plural = "addresses"
+        constraints = [
+            models.UniqueConstraint(fields=["source", "url"], name="one_row_per_address"),
+            models.UniqueConstraint(
+                fields=["source", "guid_sha256"],
+                name="one_row_per_post",
+                condition=~models.Q(guid_sha256=""),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["source", "state", "priority", "id"]),  # the queue
+            models.Index(fields=["source", "content_sha256"]),  # the same page under another address
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def has_page(self) -> bool:
+        """A post without a link has only a place in its feed's address."""
+        return "#" not in self.url
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Return the headers that let the server say "as before"."""
+        if self.role == self.Role.PAGE and self.document_id is None:
+            return {}
+        wanted: dict[str, Any] = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in wanted.items() if value}

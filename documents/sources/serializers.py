@@ -1,0 +1,70 @@
+from django.conf import settings
+from rest_framework import serializers
+
+from accounts.rest import CamelCase
+from documents.serializers import DocumentSerializer
+from workspaces.serializers import LANGUAGE_CODES
+
+from .adding import DEFAULT_DEPTH, DEFAULT_PAGES
+from .models import Address, Source
+
+SHOWN_TROUBLES = 100
+_PATTERN = "Globs over path and query: * stands for anything."
+
+
+class _NewSource(CamelCase):
+    url = serializers.CharField(max_length=2000)
+    title = serializers.CharField(max_length=300, required=False, help_text="Absent: the address.")
+    language = serializers.ChoiceField(
+        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: its first."
+    )
+
+
+class NewWebsite(_NewSource):
+    follows_links = serializers.BooleanField(default=True, help_text="And the site's sitemaps.")
+    max_pages = serializers.IntegerField(
+        default=DEFAULT_PAGES, min_value=1, max_value=settings.CRAWL_MAX_PAGES
+    )
+    max_depth = serializers.IntegerField(
+        default=DEFAULT_DEPTH,
+        min_value=0,
+        max_value=settings.CRAWL_MAX_DEPTH,
+        help_text="Links from the url.",
+    )
+    is_below_start = serializers.BooleanField(default=False, help_text="Only what is in the url's folder.")
+    include = serializers.ListField(child=serializers.CharField(), default=list, help_text=_PATTERN)
+    exclude = serializers.ListField(child=serializers.CharField(), default=list, help_text=_PATTERN)
+    schedule = serializers.ChoiceField(Source.Schedule.choices, default=Source.Schedule.NEVER)
+
+
+class NewFeed(_NewSource):
+    prefers_own_text = serializers.BooleanField(default=False, help_text="Of the feed, to the posts' pages.")
+    schedule = serializers.ChoiceField(Source.Schedule.choices, default=Source.Schedule.HOURLY)
+
+
+class AddressSerializer(CamelCase):
+    url = serializers.CharField()
+    state = serializers.ChoiceField(Address.State.choices)
+    reason = serializers.SerializerMethodField(help_text="Why it failed, in words.")
+    document_id = serializers.UUIDField(allow_null=True)
+
+    def get_reason(self, address: Address) -> str:
+        return address.reason or (address.document.error if address.document else "")
+
+
+class SourceSerializer(DocumentSerializer):
+    url = serializers.CharField()
+    schedule = serializers.ChoiceField(Source.Schedule.choices, source="source.schedule")
+    next_visit_at = serializers.DateTimeField(allow_null=True, source="source.next_visit_at")
+    visited_at = serializers.DateTimeField(allow_null=True, source="source.visited_at")
+    pages = serializers.DictField(
+        child=serializers.IntegerField(),
+        source="source.counts",
+        help_text="How many of its pages are known, done (fetched), queued, failed, skipped, gone; and of their "
+        "documents, ready and unreadable.",
+    )
+    troubles = serializers.SerializerMethodField(help_text=f"The first {SHOWN_TROUBLES} that failed.")
+
+    def get_troubles(self, document: object) -> list[dict[str, object]]:
+        found = document.source.troubles()[:SHOWN_TROUBLES]  # type: ignore[attr-defined]
+        return list(AddressSerializer(found, many=True).data)

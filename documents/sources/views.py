@@ -1,0 +1,94 @@
+"""The pages of websites and feeds: adding one, how far it is, stopping it."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Case, Q, QuerySet, When
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from accounts.http import UserRequest
+from documents.content import Refused
+from documents.forms import LanguageForm
+from documents.models import Document
+from workspaces.access import workspace_for
+from workspaces.languages import LANGUAGES
+from workspaces.models import Role, Workspace
+from workspaces.pages import workspace_page
+
+from .adding import add_feed, add_website
+from .forms import FeedForm, WebsiteForm
+from .models import Address
+from .visits import stop as stop_visit
+
+PER_PAGE = 50
+_S = Address.State
+# What people filter a source's pages by, and what it means
+FILTERS = {
+    "": Q(),
+    "ready": Q(document__status=Document.Status.READY),
+    "failed": Q(state=_S.FAILED) | Q(document__status=Document.Status.FAILED),
+    "left-out": Q(state__in=(_S.SKIPPED, _S.GONE)),
+}
+
+
+def website(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    return _add(request, workspace_id, WebsiteForm, add_website, "documents/add/website.html")
+
+
+def feed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    return _add(request, workspace_id, FeedForm, add_feed, "documents/add/feed.html")
+
+
+def _add(
+    request: UserRequest,
+    workspace_id: UUID,
+    form_class: type[LanguageForm],
+    add: Callable[..., Document],
+    template: str,
+) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    form = form_class(workspace, request.POST or None)
+    if form.is_valid():
+        try:
+            document = add(workspace, request.user, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error("url", str(refusal))
+        else:
+            messages.success(request, f"{document.title} is added. Its pages appear below as they are read.")
+            return redirect("document", workspace.id, document.id)
+    return workspace_page(request, workspace, "add", template, form=form, most_pages=settings.CRAWL_MAX_PAGES)
+
+
+def source_page(request: UserRequest, workspace: Workspace, document: Document) -> HttpResponse:
+    """Show a website or feed: where it stands, and each of its addresses."""
+    source = document.source
+    chosen = request.GET.get("status", "")
+    chosen = chosen if chosen in FILTERS else ""
+    page = Paginator(_rows(source.addresses.filter(FILTERS[chosen])), PER_PAGE)
+    return workspace_page(
+        request, workspace, "documents", "documents/source.html",
+        document=document, source=source, counts=source.counts(), chosen=chosen,
+        page=page.get_page(request.GET.get("page")), language=LANGUAGES[document.language][0],
+        troubles=source.troubles().count(), ledger=document.ledger.order_by("-pk")[:20],
+    )  # fmt: skip
+
+
+def _rows(addresses: QuerySet[Address]) -> QuerySet[Address]:
+    failed_first = Case(When(FILTERS["failed"], then=0), default=1)
+    return addresses.select_related("document").order_by(failed_first, "priority", "pk")
+
+
+@require_POST
+def stop(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    document = workspace.documents.filter(pk=document_id, source__isnull=False).first()
+    if document is None:
+        raise Http404("There is no such website or feed here.")
+    if stop_visit(document, request.user):
+        messages.success(request, "Stopped. What was read stays.")
+    return redirect("document", workspace.id, document.id)

@@ -1,0 +1,506 @@
+"""Websites are crawled from a real server: exactly the allowed pages, each once, whatever happens."""
+
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from documents import intake
+from documents.content import Refused
+from documents.ingest import ingest
+from documents.models import Document, Source
+from documents.sources import gather as gather_module
+from documents.sources.adding import add_website
+from documents.sources.gather import gather
+from documents.sources.visits import start_due_visits, stop
+from tests.documents import files
+from tests.documents.conftest import embedded
+from tests.documents.sources.conftest import pages
+from tests.documents.test_ingest import rows
+from tests.fakes.site import Page, html, moved, packed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def add(workspace, site):
+    def add(path="/", **options):
+        return add_website(workspace, None, site.at(path), ask_worker=False, **options)
+
+    return add
+
+
+def reasons(document):
+    return {
+        "/" + each.url.split("/", 3)[3]: each.reason for each in document.source.addresses.exclude(reason="")
+    }
+
+
+def soon(document):
+    """Make due what is to be tried again later."""
+    document.source.addresses.update(next_try_at=timezone.now())
+    Document.objects.filter(pk=document.pk, status="pending").update(next_attempt_at=timezone.now())
+
+
+def due_again(document):
+    """Have it visited again, as its page's button does."""
+    intake.retry(document, None, ask_worker=False)
+
+
+def test_a_site_becomes_one_document_with_a_sub_document_for_each_page(workspace, site, add, visit):
+    site.pages |= {
+        "/": html("Welcome", "/a", "/b#part", "mailto:x@example.org", title="Home"),
+        "/a": html("Apples", "/", "/b?utm_source=x"),
+        "/b": html("Pears"),
+    }
+    found = visit(add())
+    assert (found.status, found.page_count) == ("ready", 3), found.error
+    assert pages(found) == {"/": "done", "/a": "done", "/b": "done"}
+    assert sorted(site.paths()) == ["/", "/a", "/b"]
+    children = Document.objects.filter(parent=found)
+    assert {(each.title, each.kind, each.status) for each in children} == {
+        ("Home", "page", "ready"), ("Apples", "page", "ready"), ("Pears", "page", "ready"),
+    }  # fmt: skip
+    text = children.get(title="Apples").sections.get().text
+    assert "Apples" in text
+    assert "/b" not in text, "menus are left out"
+    workspace.refresh_from_db()
+    assert workspace.document_count == 4
+
+
+# --- what is read, and what is not --------------------------------------------------------------
+
+
+def test_robots_txt_is_obeyed_also_behind_a_redirect(site, add, crawl):
+    site.robots("User-agent: *\nDisallow: /private/\nAllow: /private/open")
+    site.pages |= {
+        "/": html("Start", "/private/secret", "/private/open", "/way"),
+        "/way": moved("/private/secret"),
+        "/private/open": html("Open"),
+        "/private/secret": html("Secret"),
+    }
+    found = crawl(add())
+    assert pages(found) == {
+        "/": "done",
+        "/private/open": "done",
+        "/private/secret": "skipped",
+        "/way": "skipped",
+    }
+    assert "/private/secret" not in site.paths()
+    assert reasons(found)["/private/secret"] == "The site's robots.txt asks not to read it."
+
+
+@pytest.mark.parametrize(
+    "answer", [Page(b"", 503), Page(b"", 500), Page(b"", 429)], ids=["503", "500", "429"]
+)
+def test_a_site_whose_robots_txt_cannot_be_had_waits(site, add, crawl, answer):
+    site.pages |= {"/": html("Start"), "/robots.txt": answer}
+    found = crawl(add())
+    assert (found.status, found.attempt) == ("pending", 1)
+    assert "robots.txt could not be had" in found.error
+    assert site.paths() == []
+
+
+def test_without_a_robots_txt_everything_may_be_read(site, add, crawl):
+    site.pages["/"] = html("Start")
+    assert crawl(add()).status == "ready"
+
+
+def test_a_crawl_delay_is_kept_between_requests(site, add, crawl):
+    site.robots("User-agent: *\nCrawl-delay: 0.3")
+    times = []
+
+    def timed(headers):
+        times.append(time.monotonic())
+        return html(f"Page {len(times)}", "/1", "/2")
+
+    site.pages |= dict.fromkeys(("/", "/1", "/2"), timed)
+    crawl(add())
+    assert len(times) == 3
+    assert min(after - before for before, after in pairwise(times)) >= 0.3
+
+
+def test_sitemaps_are_read_with_their_index_and_packed_ones(site, add, crawl):
+    site.robots(f"Sitemap: {site.url}/index.xml")
+    site.sitemap("/index.xml", "/one.xml", "/two.xml.gz", of="sitemap")
+    site.sitemap("/one.xml", "/a", "/private")
+    site.sitemap("/two.xml.gz", "/b", "/a")
+    site.pages["/two.xml.gz"] = Page(packed(site.pages["/two.xml.gz"]).body, media_type="application/gzip")
+    site.robots(f"User-agent: *\nDisallow: /private\nSitemap: {site.url}/index.xml")
+    site.pages |= {"/": html("Start"), "/a": html("A"), "/b": html("B")}
+    found = crawl(add())
+    assert {path for path, state in pages(found).items() if state == "done"} >= {"/", "/a", "/b"}
+    assert found.page_count == 3
+
+
+def test_the_start_address_may_be_a_sitemap(site, add, crawl):
+    site.sitemap("/sitemap.xml", "/a", "/b")
+    site.pages |= {"/a": html("A", "/c"), "/b": html("B"), "/c": html("C")}
+    found = crawl(add("/sitemap.xml", follows_links=False))
+    assert pages(found) == {"/sitemap.xml": "done", "/a": "done", "/b": "done"}
+    assert found.page_count == 2
+
+
+BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
+<urlset><url><loc>&b;</loc></url></urlset>"""
+FILE = (
+    b"""<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]><urlset><url><loc>/&a;</loc></url></urlset>"""
+)
+
+
+@pytest.mark.parametrize(
+    "body", [BOMB, FILE, b"<urlset><url>", b"\x1f\x8b broken"], ids=["bomb", "file", "torn", "gzip"]
+)
+def test_a_bad_sitemap_is_said_and_the_rest_is_read(site, add, crawl, body):
+    site.robots(f"Sitemap: {site.url}/sitemap.xml")
+    site.pages |= {"/": html("Start"), "/sitemap.xml": Page(body, media_type="application/xml")}
+    found = crawl(add())
+    soon(found)
+    found = crawl(found)
+    soon(found)
+    found = crawl(found)
+    assert (found.status, found.page_count) == ("ready", 1)
+    assert [each.role for each in found.source.troubles()] == ["sitemap"]
+
+
+def test_links_stay_on_the_host_and_within_the_patterns(site, add, crawl):
+    site.pages |= {
+        "/docs/": html("Start", "/docs/a", "/docs/old/b", "/blog/c", "https://example.org/", "/docs/a.jpg"),
+        "/docs/a": html("A"),
+    }
+    found = crawl(add("/docs/", is_below_start=True, exclude=["/docs/old/*"]))
+    assert pages(found) == {"/docs/": "done", "/docs/a": "done"}
+
+
+def test_only_what_fits_a_pattern_to_include_is_read(site, add, crawl):
+    site.pages |= {
+        "/": html("Start", "/a.html", "/b.html?x=1", "/c"),
+        "/a.html": html("A"),
+        "/b.html?x=1": html("B"),
+    }
+    found = crawl(add(include=["*.html", "*x=1"]))
+    assert pages(found) == {"/": "done", "/a.html": "done", "/b.html?x=1": "done"}
+
+
+def test_no_link_is_followed_when_nobody_wants_it(site, add, crawl):
+    site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
+    assert pages(crawl(add(follows_links=False))) == {"/": "done"}
+
+
+def test_a_trap_of_endless_links_ends_at_the_limits(site, add, crawl):
+    site.pages |= {f"/day/{n}": html(f"Day {n}", f"/day/{n + 1}") for n in range(50)}
+    deep = crawl(add("/day/0", max_depth=3))
+    assert len(pages(deep)) == 4
+    many = crawl(add("/day/1", max_pages=5))
+    assert list(pages(many).values()).count("done") == 5
+    assert "limit of 5 pages" in reasons(many)["/day/6"]
+
+
+def test_a_page_has_one_document_however_many_addresses_it_has(site, add, crawl):
+    site.pages |= {
+        "/": html("Start", "/copy", "/same?session=1", "/moved", "/index.html"),
+        "/copy": html("Copy", head='<link rel="canonical" href="/real">'),
+        "/same?session=1": html("Real"),
+        "/real": html("Real"),
+        "/other": html("Other"),
+        "/moved": moved("/other", 301),
+        "/index.html": html("Start", "/copy", "/same?session=1", "/moved", "/index.html"),
+    }
+    found = crawl(add())
+    titles = Document.objects.filter(parent=found).values_list("title", flat=True)
+    assert sorted(titles) == ["Other", "Real", "Start"]
+    assert list(pages(found).values()).count("done") == 3
+    assert "It says that its address is" in reasons(found)["/copy"]
+
+
+def test_pages_that_ask_not_to_be_kept_are_not_and_their_links_count(site, add, crawl):
+    site.pages |= {
+        "/": html("Start", "/noindex", "/header", "/nofollow"),
+        "/noindex": html("No", "/found", head='<meta name="robots" content="noindex">'),
+        "/header": Page(html("No").body, headers={"X-Robots-Tag": "noindex"}),
+        "/nofollow": html("Yes", "/hidden", head='<meta name="ROBOTS" content="NOFOLLOW">'),
+        "/found": html("Found"),
+        "/hidden": html("Hidden"),
+    }
+    found = crawl(add())
+    assert pages(found) == {
+        "/": "done", "/noindex": "skipped", "/header": "skipped", "/nofollow": "done", "/found": "done",
+    }  # fmt: skip
+
+
+def test_pdf_pages_are_read_and_other_files_are_not(site, add, visit):
+    site.pages |= {
+        "/": html("Start", "/report.pdf", "/data", "/words"),
+        "/report.pdf": Page(files.pdf("The annual report"), media_type="application/pdf"),
+        "/data": Page(b"\0" * 100, media_type="application/octet-stream"),
+        "/words": Page(b"only words", media_type="text/plain"),
+    }
+    found = visit(add())
+    assert pages(found) == {"/": "done", "/report.pdf": "done", "/data": "failed", "/words": "failed"}
+    report = Document.objects.get(parent=found, title="report.pdf")
+    assert (report.status, report.media_type) == ("ready", "application/pdf")
+    assert all("nly web pages and PDF files" in reasons(found)[path] for path in ("/data", "/words"))
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding", "media_type"),
+    [
+        ("", "utf-8", "text/html; charset=utf-8"),
+        ("", "koi8-r", "text/html; charset=koi8-r"),
+        ('<meta charset="windows-1251">', "windows-1251", "text/html"),
+        (
+            '<meta http-equiv="Content-Type" content="text/html; charset=iso-8859-5">',
+            "iso-8859-5",
+            "text/html",
+        ),
+        ("", "utf-8-sig", "text/html; charset=iso-8859-1"),
+    ],
+    ids=["the header, utf-8", "the header, another", "meta", "old meta", "the byte order mark wins"],
+)
+def test_pages_are_read_in_their_own_encoding(site, add, visit, head, encoding, media_type):
+    words = "Широкая электрификация южных губерний даст мощный толчок подъёму сельского хозяйства. " * 5
+    markup = f"<html><head>{head}</head><body><p>{words}</p></body></html>"
+    site.pages["/"] = Page(markup.encode(encoding), media_type=media_type)
+    found = visit(add())
+    assert "Широкая электрификация" in Document.objects.get(parent=found).sections.get().text
+
+
+# --- what goes wrong ----------------------------------------------------------------------------
+
+
+def test_a_crawl_with_failed_pages_says_which_and_why(site, add, crawl, settings):
+    settings.CRAWL_TIMEOUT_S, settings.CRAWL_PAGE_MAX_BYTES = 1, 100_000
+    site.pages |= {
+        "/": html("Start", "/missing", "/gone", "/login", "/loop", "/huge", "/broken", "/slow", "/fine"),
+        "/gone": Page(b"", 410),
+        "/login": Page(b"", 403),
+        "/loop": moved("/loop"),
+        "/huge": Page(b"<html>" + b"x" * 200_000),
+        "/broken": Page(b"", 500),
+        "/slow": Page(b"late", wait_s=2),
+        "/fine": html("Fine"),
+    }
+    found = add()
+    for _ in range(3):
+        found = crawl(found)
+        soon(found)
+    assert (found.status, found.page_count) == ("ready", 2)
+    said = reasons(found)
+    assert "no such page (status 404)" in said["/missing"]
+    assert "no such page (status 410)" in said["/gone"]
+    assert "without a login" in said["/login"]
+    assert "in a circle" in said["/loop"]
+    assert "larger than" in said["/huge"]
+    assert "fault (status 500)" in said["/broken"]
+    assert "longer than 1 seconds" in said["/slow"]
+    assert found.source.counts()["failed"] == 7
+    assert site.paths().count("/broken") == 3, "what may pass is tried again"
+    assert site.paths().count("/missing") == 1
+
+
+def test_a_site_without_any_page_fails_with_the_reason(site, add, crawl):
+    site.pages["/"] = Page(b"", 404)
+    found = crawl(add())
+    assert found.status == "failed"
+    assert "No page could be read" in found.error
+    assert "status 404" in found.error
+
+
+def test_a_page_without_text_fails_alone(site, add, visit):
+    site.pages |= {
+        "/": html("Start", "/empty"),
+        "/empty": Page(b"<html><body><script>app()</script></body></html>"),
+    }
+    found = visit(add())
+    assert found.status == "ready"
+    empty = Document.objects.get(parent=found, url=site.at("/empty"))
+    assert (empty.status, "JavaScript" in empty.error) == ("failed", True)
+    assert [each.url for each in found.source.troubles()] == [site.at("/empty")]
+
+
+# --- again --------------------------------------------------------------------------------------
+
+
+def test_a_second_visit_fetches_what_changed_and_removes_what_is_gone(
+    workspace, site, add, visit, embeddings
+):
+    site.pages |= {"/": html("Start", "/a", "/b", "/c"), "/a": html("A"), "/b": html("B"), "/c": html("C")}
+    found = visit(add())
+    before = {each.url: each.pk for each in Document.objects.filter(parent=found)}
+    embeddings.requests.clear()
+    site.asked.clear()
+    site.pages["/b"] = html("B, but new words")
+    site.pages["/c"] = Page(b"", 410)
+    due_again(found)
+    found = visit(found)
+    assert pages(found) == {"/": "done", "/a": "done", "/b": "done", "/c": "gone"}
+    assert sorted(site.paths()) == ["/", "/a", "/b", "/c"]
+    assert all("if-none-match" in headers for path, headers in site.asked if path != "/robots.txt")
+    assert len(embedded(embeddings)) == 1, "only the changed page is embedded again"
+    children = {each.url: each.pk for each in Document.objects.filter(parent=found)}
+    assert children == {url: pk for url, pk in before.items() if not url.endswith("/c")}
+    assert "new words" in Document.objects.get(url=site.at("/b")).sections.get().text
+    workspace.refresh_from_db()
+    assert workspace.document_count == 4
+    assert workspace.chunk_count == sum(Document.objects.values_list("chunk_count", flat=True))
+    assert workspace.size_bytes == sum(Document.objects.values_list("size_bytes", flat=True))
+
+
+def test_the_old_version_is_found_until_the_new_one_is_ready(workspace, site, add, visit):
+    site.pages["/"] = html("Old words")
+    found = visit(add())
+    chunks = rows(workspace)
+    site.pages["/"] = html("New words")
+    due_again(found)
+    gather(found.pk, lambda document_id: None)
+    child = Document.objects.get(parent=found)
+    assert child.status == "pending"
+    assert "Old words" in child.sections.get().text
+    assert rows(workspace) == chunks
+    ingest(child.pk)
+    assert "New words" in child.sections.get().text
+    assert rows(workspace) != chunks
+
+
+def test_a_page_that_fails_the_second_time_stays_searchable(site, add, visit):
+    site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
+    found = visit(add())
+    site.pages["/a"] = Page(b"", 403)
+    due_again(found)
+    found = visit(found)
+    assert pages(found)["/a"] == "failed"
+    assert Document.objects.get(url=site.at("/a")).status == "ready"
+
+
+def test_a_schedule_starts_the_next_visit(site, add, visit):
+    site.pages["/"] = html("Start")
+    found = visit(add(schedule="daily"))
+    assert list(start_due_visits()) == []
+    Source.objects.update(next_visit_at=timezone.now())
+    assert list(start_due_visits()) == [found.pk]
+    site.pages["/"] = html("Changed")
+    assert visit(found).status == "ready"
+    assert "Changed" in Document.objects.get(parent=found).sections.get().text
+    next_visit = Source.objects.get().next_visit_at
+    assert timedelta(hours=23) < next_visit - timezone.now() <= timedelta(days=1)
+
+
+def test_the_same_start_address_again_is_the_site_we_have(site, add):
+    assert add("/docs").pk == add("/docs#part").pk
+    assert Document.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"max_pages": 0}, {"max_pages": 10**9}, {"max_depth": -1}, {"exclude": ["docs"]}, {"include": ["/x"] * 51},
+     {"schedule": "yearly"}, {"language": "xx"}],
+    ids=lambda options: next(iter(options)),
+)  # fmt: skip
+def test_options_that_make_no_sense_are_refused(add, options):
+    with pytest.raises(Refused):
+        add(**options)
+
+
+# --- stopped, deleted, killed -------------------------------------------------------------------
+
+
+def test_a_visit_that_is_stopped_keeps_what_it_has_read(site, add, crawl):
+    document = add()
+
+    def press_stop(headers):
+        assert stop(document, None)
+        return html("Too late")
+
+    site.pages |= {"/": html("Start", "/a"), "/a": press_stop}
+    found = crawl(document)
+    assert (found.status, found.error) == ("ready", "")
+    assert [each.title for each in Document.objects.filter(parent=found)] == ["Start"]
+    site.pages["/a"] = html("In time")
+    due_again(found)
+    assert crawl(found).page_count == 2
+
+
+def test_deleting_a_site_removes_its_pages_from_everywhere(workspace, site, add, visit, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
+    found = visit(add())
+    assert sum(path.is_file() for path in tmp_path.rglob("*")) == 2
+    intake.delete(found, None)
+    assert not Document.objects.exists()
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+    workspace.refresh_from_db()
+    assert (workspace.document_count, workspace.chunk_count, workspace.size_bytes) == (0, 0, 0)
+    assert rows(workspace) == []
+
+
+def test_a_site_deleted_while_it_is_crawled_leaves_nothing(workspace, site, add, crawl):
+    document = add()
+
+    def delete(headers):
+        intake.delete(document, None)
+        return html("Too late")
+
+    site.pages |= {"/": html("Start", "/a"), "/a": delete}
+    while gather(document.pk, lambda document_id: None):
+        pass
+    assert not Document.objects.exists()
+
+
+def test_a_long_crawl_gives_way_to_others_and_goes_on(site, add, monkeypatch):
+    monkeypatch.setattr(gather_module, "SLICE_S", 0.0)
+    site.pages["/"] = html("Start")
+    document = add()
+    assert gather(document.pk, lambda document_id: None), "there is more to do"
+    document.refresh_from_db()
+    assert (document.status, document.attempt) == ("pending", 0)
+
+
+_WORKER = """
+import sys, uuid, django
+from django.conf import settings
+settings.DATABASES["default"]["NAME"] = sys.argv[1]
+settings.MEDIA_ROOT = sys.argv[2]
+settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
+django.setup()
+from documents.sources.gather import gather
+while gather(uuid.UUID(sys.argv[3]), lambda document_id: None): pass
+"""
+
+
+def test_a_crawl_killed_again_and_again_goes_on_and_does_nothing_twice(
+    site, add, root, settings, monkeypatch
+):
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.settings")
+    paths = [f"/{number}" for number in range(40)]
+    site.pages |= {path: Page(html(f"Page {path}", *paths).body, wait_s=0.1) for path in ("/", *paths)}
+    document = add()
+    arguments = [str(connection.settings_dict["NAME"]), str(settings.MEDIA_ROOT), str(document.pk)]
+    kills = 3
+    for kill in range(kills):
+        before = len(site.paths())
+        with subprocess.Popen([sys.executable, "-c", _WORKER, *arguments], cwd=root) as worker:
+            deadline = time.monotonic() + 30
+            while len(site.paths()) < before + 8 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            worker.send_signal(signal.SIGKILL)
+        Document.objects.filter(pk=document.pk, status="processing").update(lease_until=timezone.now())
+        assert Document.objects.filter(parent=document).count() >= 4 * (kill + 1)
+    assert Document.objects.filter(parent=document).count() < 41
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", _WORKER, *arguments], cwd=root, timeout=60, check=False
+        ).returncode
+        == 0
+    )
+    document.refresh_from_db()
+    assert (document.status, document.page_count) == ("ready", 41)
+    urls = list(Document.objects.filter(parent=document).values_list("url", flat=True))
+    assert sorted(urls) == sorted(site.at(path) for path in ("/", *paths))
+    again = len(site.paths()) - 41
+    assert again <= kills * settings.CRAWL_AT_ONCE, "only what was being fetched is fetched again"

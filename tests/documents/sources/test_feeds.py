@@ -1,0 +1,151 @@
+"""Feeds are polled: each post once, its page or its own text, and what goes wrong is said."""
+
+from xml.sax.saxutils import escape
+
+import pytest
+
+from documents import intake
+from documents.models import Document
+from documents.sources.adding import add_feed
+from tests.fakes.site import Page, html
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RSS = "<?xml version='1.0'?><rss version='2.0'><channel><title>News</title>{}</channel></rss>"
+ATOM = '<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>News</title>{}</feed>'
+
+
+def item(number, link=None, text="", guid=None):
+    link = f"/posts/{number}" if link is None else link
+    guid = guid or f"id-{number}"
+    return (
+        f"<item><title>Post {number}</title><link>{link}</link><guid isPermaLink='false'>{guid}</guid>"
+        f"<description>{escape(text)}</description></item>"
+    )
+
+
+def entry(number, text=""):
+    return (
+        f'<entry><title>Post {number}</title><id>tag:{number}</id><link href="/posts/{number}"/>'
+        f'<content type="html">{escape(text)}</content></entry>'
+    )
+
+
+def feed_of(*items, form=RSS):
+    return Page(form.format("".join(items)).encode(), media_type="application/rss+xml")
+
+
+@pytest.fixture
+def add(workspace, site):
+    return lambda **options: add_feed(workspace, None, site.at("/feed"), ask_worker=False, **options)
+
+
+def titles(feed):
+    return sorted(Document.objects.filter(parent=feed).values_list("title", flat=True))
+
+
+def again(feed, crawl):
+    intake.retry(feed, None, ask_worker=False)
+    return crawl(feed)
+
+
+@pytest.mark.parametrize(("form", "make"), [(RSS, item), (ATOM, entry)], ids=["RSS", "Atom"])
+def test_each_post_becomes_a_document_with_its_page(site, add, visit, form, make):
+    site.pages["/feed"] = feed_of(make(1), make(2), form=form)
+    site.pages |= {f"/posts/{n}": html(f"The page of post {n}") for n in (1, 2)}
+    found = visit(add())
+    assert (found.status, found.page_count) == ("ready", 2), found.error
+    posts = Document.objects.filter(parent=found)
+    assert {(each.title, each.kind, each.status) for each in posts} == {
+        ("Post 1", "post", "ready"), ("Post 2", "post", "ready"),
+    }  # fmt: skip
+    assert "The page of post 1" in posts.get(title="Post 1").sections.get().text
+
+
+def test_each_post_is_taken_once(site, add, crawl):
+    site.pages["/feed"] = feed_of(item(1))
+    site.pages |= {f"/posts/{n}": html(f"Page {n}") for n in (1, 2)}
+    found = crawl(add())
+    site.pages["/feed"] = feed_of(item(2), item(1), item(1, link="/posts/1?utm_source=feed"))
+    found = again(found, crawl)
+    assert titles(found) == ["Post 1", "Post 2"]
+    assert site.paths().count("/posts/1") == 1
+    again(found, crawl)
+    assert site.asked[-1][0] == "/feed"
+    assert "if-none-match" in site.asked[-1][1]
+
+
+def test_a_post_keeps_its_document_when_its_address_changes(site, add, crawl):
+    site.pages |= {"/feed": feed_of(item(1)), "/posts/1": html("Page"), "/new": html("Page, moved")}
+    found = crawl(add())
+    site.pages["/feed"] = feed_of(item(1, link="/new"))
+    assert titles(again(found, crawl)) == ["Post 1"]
+
+
+def test_a_posts_own_text_is_taken_when_its_page_cannot_be(site, add, visit):
+    site.pages["/feed"] = feed_of(item(1, text="<p>What the feed itself says of it, at some length.</p>"))
+    found = visit(add())
+    post = Document.objects.get(parent=found)
+    assert "What the feed itself says" in post.sections.get().text
+
+
+def test_a_posts_own_text_is_taken_when_that_is_preferred(site, add, crawl):
+    site.pages["/feed"] = feed_of(item(1, text="<p>Its own text.</p>"), item(2))
+    site.pages["/posts/2"] = html("Page of 2")
+    found = crawl(add(prefers_own_text=True))
+    assert titles(found) == ["Post 1", "Post 2"]
+    assert site.paths() == ["/feed", "/posts/2"]
+
+
+def test_a_post_without_an_address_lives_in_its_feed(site, add, crawl):
+    site.pages["/feed"] = feed_of(item(1, link="", text="<p>Only here.</p>"), item(2, link=""))
+    found = crawl(add())
+    assert titles(found) == ["Post 1"]
+    assert found.source.troubles().get().reason == "It has no address and no text."
+
+
+def test_a_posts_page_that_robots_txt_keeps_is_not_fetched(site, add, crawl):
+    site.robots("User-agent: *\nDisallow: /posts/")
+    site.pages |= {"/feed": feed_of(item(1)), "/posts/1": html("Secret")}
+    found = crawl(add())
+    assert "/posts/1" not in site.paths()
+    assert (found.status, titles(found)) == ("ready", [])
+
+
+def test_a_script_in_a_feed_is_only_text_of_a_document(site, add, visit):
+    text = "<p>A paragraph that is long enough to be kept.</p><script>alert(1)</script>"
+    site.pages["/feed"] = feed_of(item(1, text=text))
+    found = visit(add(prefers_own_text=True))
+    assert "alert" not in Document.objects.get(parent=found).sections.get().text
+
+
+BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><rss version="2.0"><channel>&b;</channel></rss>'
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (html("A page"), "neither an RSS nor an Atom feed"),
+        (Page(BOMB.encode()), "entities of its own"),
+        (Page(b"", 404), "no such page"),
+        (Page(b"", 403), "without a login"),
+    ],
+    ids=["a page", "a bomb", "404", "403"],
+)
+def test_what_is_wrong_with_a_feed_is_said(site, add, crawl, page, sentence):
+    site.pages["/feed"] = page
+    found = crawl(add())
+    assert found.status == "failed"
+    assert found.error.startswith("The feed could not be read.")
+    assert sentence in found.error
+
+
+def test_a_feed_that_is_broken_for_a_while_keeps_its_posts(site, add, crawl):
+    site.pages |= {"/feed": feed_of(item(1)), "/posts/1": html("Page")}
+    found = crawl(add())
+    site.pages["/feed"] = Page(b"", 404)
+    found = again(found, crawl)
+    assert (found.status, titles(found)) == ("failed", ["Post 1"])
+    site.pages["/feed"] = feed_of(item(1), item(2, text="<p>New</p>"))
+    found = again(found, crawl)
+    assert (found.status, titles(found)) == ("ready", ["Post 1", "Post 2"])
