@@ -12,6 +12,7 @@ people keep an endpoint, it begins one of these every BATCH_EVERY.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -105,9 +106,14 @@ def claimed(room: int, own: Sequence[UUID]) -> list[Claim | Summary]:
     """Take at most `room` answers and summaries that nobody writes, besides the answers `own`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        limits = {"of_user": settings.ANSWERS_PER_USER, "room": room, "own": list(own)}
-        times = {"lease_s": Answer.LEASE.total_seconds(), "batch_every_s": BATCH_EVERY.total_seconds()}
-        cursor.execute(_CLAIM, limits | times)
+        limits: dict[str, Any] = {
+            "room": room,
+            "own": list(own),
+            "of_user": settings.ANSWERS_PER_USER,
+            "lease_s": Answer.LEASE.total_seconds(),
+            "batch_every_s": BATCH_EVERY.total_seconds(),
+        }
+        cursor.execute(_CLAIM, limits)
         rows = cursor.fetchall()
     answers, summaries = ([id for id, is_summary in rows if is_summary == kind] for kind in (False, True))
     return [*_claims_of(answers), *_summaries(summaries)]
