@@ -266,7 +266,7 @@ class AnswerEvents(ApiView):
         if self.key:
             return partial(is_good, self.user, self.key)
         try:
-            return partial(is_signed_in, login_of(request.session.session_key))
+            return partial(is_signed_in, login_of(request.session.session_key or ""))
         except SignedOut as error:
             raise NotAuthenticated from error
 

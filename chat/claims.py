@@ -12,6 +12,7 @@ people keep an endpoint, it begins one of these every BATCH_EVERY.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -117,9 +118,14 @@ def claimed(room: int, own: Sequence[UUID]) -> list[Claim | Summary]:
         cursor.execute(_LOCK_IF_ANY, [list(own), _LOCK])
         if cursor.fetchone() is None:
             return []
-        limits = {"of_user": settings.ANSWERS_PER_USER, "room": room, "own": list(own)}
-        times = {"lease_s": Answer.LEASE.total_seconds(), "batch_every_s": BATCH_EVERY.total_seconds()}
-        cursor.execute(_CLAIM, limits | times)
+        limits: dict[str, Any] = {
+            "room": room,
+            "own": list(own),
+            "of_user": settings.ANSWERS_PER_USER,
+            "lease_s": Answer.LEASE.total_seconds(),
+            "batch_every_s": BATCH_EVERY.total_seconds(),
+        }
+        cursor.execute(_CLAIM, limits)
         rows = cursor.fetchall()
     answers, summaries = ([id for id, is_summary in rows if is_summary == kind] for kind in (False, True))
     return [*_claims_of(answers), *_summaries(summaries)]

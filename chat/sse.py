@@ -42,7 +42,7 @@ class _LeftStream(_Stream):
         loop = asyncio.get_running_loop()
         # A client that goes while a middleware has the response: Django drops it, and never closes it.
         self._dropped = finalize(self, lambda: asyncio.run_coroutine_threadsafe(in_thread(leave)(), loop))
-        self._dropped.atexit = False
+        self._dropped.atexit = False  # type: ignore[misc]  # typeshed knows only its __slots__
 
     def close(self) -> None:  # Django calls it, in a thread, at the end and when the client is gone
         if self._dropped.detach():

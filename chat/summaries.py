@@ -152,7 +152,7 @@ def _older(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
             break
         kept += 1
     older = exchanges[: len(exchanges) - kept]
-    is_much = kept >= KEPT_TURNS or sum(map(_tokens, older)) >= LEAST_TOKENS
+    is_much = len(older) >= KEPT_TURNS or sum(map(_tokens, older)) >= LEAST_TOKENS
     return older if is_much else ()
 
 

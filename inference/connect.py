@@ -13,19 +13,19 @@ from .types import EndpointSpec
 
 @asynccontextmanager
 async def open_chat(spec: EndpointSpec) -> AsyncIterator[ChatModel]:
-    yield ResilientChat(_open(spec, "chat model", lambda provider: provider.chat), spec.deadlines)
+    yield ResilientChat(_open(spec, "chat model", lambda provider: provider.chat), spec)
 
 
 @asynccontextmanager
 async def open_embedder(spec: EndpointSpec) -> AsyncIterator[Embedder]:
     model = _open(spec, "embedding model", lambda provider: provider.embedding)
-    yield ResilientEmbedder(model, spec.deadlines)
+    yield ResilientEmbedder(model, spec)
 
 
 @asynccontextmanager
 async def open_reranker(spec: EndpointSpec) -> AsyncIterator[Reranker]:
     model = _open(spec, "cross-encoder", lambda provider: provider.reranker)
-    yield ResilientReranker(model, spec.deadlines)
+    yield ResilientReranker(model, spec)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Models that never keep us waiting for ever: deadlines, retries and checks, the same for every provider.
+"""Models that never keep us waiting for ever: deadlines, retries, a breaker and checks, for every provider.
 
 A call is tried again while nothing was shown of it, when trying again may help, and within its deadline.
 """
@@ -10,10 +10,11 @@ from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
 
+from .breaker import guarding
 from .errors import BadReply, RateLimited, TimedOut, Unavailable
 from .protocols import ChatModel, ModelServer
 from .providers import BatchEmbedder, BatchReranker
-from .types import ChatEvent, ChatMessage, ChatRequest, Deadlines, ServerFacts, TextRole, Vector
+from .types import ChatEvent, ChatMessage, ChatRequest, EndpointSpec, ServerFacts, TextRole, Vector
 
 _FACTS_S, _COUNT_S = 5.0, 2.0  # nobody depends on these: whoever asks goes on without
 _PAUSES_S = (0.2, 0.8)  # before the second and the third attempt; each is varied by half
@@ -21,15 +22,16 @@ Got = TypeVar("Got")
 
 
 class ResilientChat:
-    def __init__(self, model: ChatModel, deadlines: Deadlines) -> None:
+    def __init__(self, model: ChatModel, spec: EndpointSpec) -> None:
         self._model = model
-        self._deadlines = deadlines
+        self._name = spec.name
+        self._deadlines = spec.deadlines
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         limits = self._deadlines
         limit_s = limits.first_token_s if request.streaming else limits.whole_reply_s
         what = "first word" if request.streaming else "answer"
-        event, events = await _attempts(partial(self._begin, request), limit_s, what)
+        event, events = await _attempts(self._name, partial(self._begin, request), limit_s, what)
         async with aclosing(events):
             while event is not None:
                 yield event
@@ -41,30 +43,32 @@ class ResilientChat:
 
 
 class ResilientEmbedder:
-    def __init__(self, model: BatchEmbedder, deadlines: Deadlines) -> None:
+    def __init__(self, model: BatchEmbedder, spec: EndpointSpec) -> None:
         self._model = model
-        self._limit_s = deadlines.whole_reply_s
+        self._name = spec.name
+        self._limit_s = spec.deadlines.whole_reply_s
 
     async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
         vectors: list[Vector] = []
         for batch in _batches(texts, self._model.batch_size):
             call = partial(self._model.embed, batch, role)
-            vectors += _one_each(await _attempts(call, self._limit_s, "embedding"), batch)
+            vectors += _one_each(await _attempts(self._name, call, self._limit_s, "embedding"), batch)
         if len(lengths := {len(vector) for vector in vectors}) > 1 or 0 in lengths:
             raise BadReply(f"The model sent embeddings of different lengths: {sorted(lengths)}.")
         return vectors
 
 
 class ResilientReranker:
-    def __init__(self, model: BatchReranker, deadlines: Deadlines) -> None:
+    def __init__(self, model: BatchReranker, spec: EndpointSpec) -> None:
         self._model = model
-        self._limit_s = deadlines.whole_reply_s
+        self._name = spec.name
+        self._limit_s = spec.deadlines.whole_reply_s
 
     async def score(self, query: str, passages: Sequence[str]) -> list[float]:
         scores: list[float] = []
         for batch in _batches(passages, self._model.batch_size):
             call = partial(self._model.score, query, batch)
-            scores += _one_each(await _attempts(call, self._limit_s, "score"), batch)
+            scores += _one_each(await _attempts(self._name, call, self._limit_s, "score"), batch)
         return scores
 
 
@@ -79,9 +83,11 @@ class BriefServer:
         return await _within(_COUNT_S, "count of tokens", self._server.count(messages))
 
 
-async def _attempts(call: Callable[[], Awaitable[Got]], limit_s: float, what: str) -> Got:
+async def _attempts(name: str, call: Callable[[], Awaitable[Got]], limit_s: float, what: str) -> Got:
     """Return what the call returns, after three attempts at most. Raises TimedOut after limit_s in all."""
-    return await _within(limit_s, what, _attempt_before(asyncio.get_running_loop().time() + limit_s, call))
+    with guarding(name):
+        end = asyncio.get_running_loop().time() + limit_s
+        return await _within(limit_s, what, _attempt_before(end, call))
 
 
 async def _attempt_before(end: float, call: Callable[[], Awaitable[Got]]) -> Got:

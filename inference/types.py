@@ -28,6 +28,7 @@ class EndpointSpec:
     options: Mapping[str, Any] = field(default_factory=dict)  # checked by the provider's Options
     secret: str | None = field(default=None, repr=False)
     deadlines: Deadlines = Deadlines()
+    name: str = ""  # as people call it, and of its breaker: "" has none
     tokenizer: str = ""  # whose way of counting its server has: ServerFacts.tokenizer, as found before
 
 

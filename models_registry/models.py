@@ -129,7 +129,9 @@ class Endpoint(models.Model):
             self.whole_reply_timeout_s,
         )
         secret = secrets.resolve(self.secret_ref)
-        return EndpointSpec(self.provider, self.model, self.options, secret, deadlines, self.tokenizer)
+        return EndpointSpec(
+            self.provider, self.model, self.options, secret, deadlines, self.name, self.tokenizer
+        )
 
     @property
     def context_limit(self) -> int:

@@ -159,10 +159,11 @@ class OpenAIServer:
 
     async def _list_models(self, request: web.Request) -> web.Response:
         names = list(self.models) or ["fake"]
-        said: dict[str, Any] = {
+        flavours: dict[str, dict[str, Any]] = {
             "vllm": {"owned_by": "vllm", "parent": None, "max_model_len": self.context_tokens},
             "llama.cpp": {"owned_by": "llamacpp", "meta": {"n_vocab": 49152, "n_ctx_train": 131072}},
-        }.get(self.flavour, {"owned_by": "fake"})
+        }
+        said = flavours.get(self.flavour, {"owned_by": "fake"})
         data = [{"id": name, "object": "model", "created": 0, **said} for name in names]
         return web.json_response({"object": "list", "data": data})
 

@@ -270,7 +270,7 @@ class Growing:
 
 async def test_vectors_of_different_lengths_are_refused() -> None:
     with pytest.raises(BadReply, match=r"different lengths: \[4, 5\]"):
-        await ResilientEmbedder(Growing(), Deadlines()).embed(["a", "b"], "query")
+        await ResilientEmbedder(Growing(), EndpointSpec("quotes", "")).embed(["a", "b"], "query")
 
 
 # --- retries ------------------------------------------------------------------------------------
