@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from operator import itemgetter
 
 from django.db import models
 from django.db.models.functions import Now
@@ -65,9 +66,9 @@ class Turn(models.Model):
         """Return the answer that later turns build on, as chat.history finds it: chosen last, else the
         newest in the first lane that has words."""
         with_words = [each for each in self.answers.all() if each.has_words]
-        chosen = [each for each in with_words if each.chosen_at]
+        chosen = [(each.chosen_at, each) for each in with_words if each.chosen_at]
         if chosen:
-            return max(chosen, key=lambda answer: answer.chosen_at)
+            return max(chosen, key=itemgetter(0))[1]
         return max(with_words, key=lambda answer: (-answer.lane, answer.created_at), default=None)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from operator import itemgetter
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
@@ -93,10 +94,8 @@ class Lane:
     @property
     def front(self) -> ShownAnswer:
         """The version on top: the one chosen last, else the newest."""
-        chosen = [each for each in self.versions if each.answer.chosen_at]
-        if chosen:
-            return max(chosen, key=lambda shown: shown.answer.chosen_at)
-        return self.versions[-1]
+        chosen = [(each.answer.chosen_at, each) for each in self.versions if each.answer.chosen_at]
+        return max(chosen, key=itemgetter(0))[1] if chosen else self.versions[-1]
 
     @property
     def number(self) -> int:

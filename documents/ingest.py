@@ -148,10 +148,8 @@ def _on_disk(document: Document) -> Iterator[Path]:
 def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]:
     document, workspace, sections = claim.document, claim.workspace, extraction.sections
     with claim.stage(Work.Stage.CHUNK) as step:
-        if document.kind == Document.Kind.QA:
-            cut = questions(sections, workspace.chunk_size, workspace.chunk_overlap)
-        else:
-            cut = CHUNKERS[workspace.chunking](sections, workspace.chunk_size, workspace.chunk_overlap, embed)
+        chunk = questions if document.kind == Document.Kind.QA else CHUNKERS[workspace.chunking]
+        cut = chunk(sections, workspace.chunk_size, workspace.chunk_overlap, embed)
         step.detail["chunks"] = len(cut)
     return [
         NewChunk(
@@ -179,7 +177,7 @@ def _summarise(claim: Claim, extraction: Extraction) -> str:
         return claim.document.summary  # of the same text
     with claim.stage(Work.Stage.SUMMARISE) as step:
         try:
-            return asyncio.run(summarise(model.spec(), model.context_tokens, extraction.sections))
+            return asyncio.run(summarise(model.spec(), model.context_limit, extraction.sections))
         except (InferenceError, SecretMissing) as error:
             log.warning("%s: no summary: %s", claim, error)
             step.close(LedgerEntry.Outcome.FAILED, error=str(error))

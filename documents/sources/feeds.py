@@ -49,7 +49,7 @@ def _posts(entries: list[Any]) -> Iterator[Post]:
 
 
 def _text(entry: Any) -> str:
-    texts = [each.get("value", "") for each in entry.get("content", [])]
+    texts: list[str] = [each.get("value", "") for each in entry.get("content", [])]
     return max([*texts, entry.get("summary", "")], key=len)
 
 
