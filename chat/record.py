@@ -52,7 +52,8 @@ def record(session: Session, turn: Turn, answers: Sequence[Answer]) -> bool:
 
 _RECORD_VERSION = """
     WITH answer AS (
-        {answer} ON CONFLICT (turn_id, message_id) WHERE message_id IS NOT NULL DO NOTHING RETURNING id
+        {answer} ON CONFLICT (turn_id, message_id) WHERE message_id IS NOT NULL DO NOTHING
+        RETURNING id, is_batch
     ), begun AS (
         {begun}
     )
