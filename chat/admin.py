@@ -95,12 +95,12 @@ def _seconds(start: datetime, end: datetime | None) -> str:
 class AnswerRatingAdmin(_ReadOnly):
     """What people thought of answers, in their own words: they are told that operators read it."""
 
-    list_display = ("rated", "by", "thumb", "comment", "model", "workspace", "grounding")
+    list_display = ("rated", "by", "thumb", "comment", "answered_by", "workspace", "grounding")
     list_filter = ("is_good", ("updated_at", admin.DateFieldListFilter), "answer__endpoint_name")
     list_select_related = ("user", "answer__turn__workspace")
     search_fields = ("comment", "user__username", "answer__endpoint_name")
     show_facets = admin.ShowFacets.ALWAYS
-    fields = ("rated", "by", "thumb", "comment", "model", "workspace", "grounding")
+    fields = ("rated", "by", "thumb", "comment", "answered_by", "workspace", "grounding")
 
     @admin.display(ordering="updated_at")
     def rated(self, rating: AnswerRating) -> str:
@@ -116,7 +116,7 @@ class AnswerRatingAdmin(_ReadOnly):
         return format_html('<span class="state {}">{}</span>', tone, word)
 
     @admin.display(ordering="answer__endpoint_name")
-    def model(self, rating: AnswerRating) -> str:
+    def answered_by(self, rating: AnswerRating) -> str:
         return rating.answer.endpoint_name
 
     @admin.display(ordering="answer__turn__workspace__name")

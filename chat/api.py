@@ -158,7 +158,7 @@ class RegenerateAnswer(ApiView):
         asked = self.read(request, NewVersion)
         message_id, said = _message_id(request, asked), asked.get("model_kwargs")
         try:
-            [endpoint] = turns.models_named(asked.get("model_name", "")) or [None]
+            endpoint = next(iter(turns.models_named(asked.get("model_name", ""))), None)
             parameters = turns.Parameters(**said) if said else None
             again = turns.Again(answer_id, message_id, endpoint, parameters)
             answer, is_new = turns.regenerate(self.user, again)

@@ -178,7 +178,7 @@ def _submitted(user: User, data: frames.RunData) -> dict[str, Any]:
 
 def _regenerated(user: User, data: frames.RegenerateData) -> dict[str, Any]:
     """Record a wish for another version. Returns what the client is told."""
-    [endpoint] = turns.models_named(data.model_name, provider=data.provider) or [None]
+    endpoint = next(iter(turns.models_named(data.model_name, provider=data.provider)), None)
     parameters = _parameters(data.model_kwargs) if data.model_kwargs else None
     answer, _ = turns.regenerate(user, turns.Again(data.answer_id, data.message_id, endpoint, parameters))
     return _accepted(data.message_id, answer.turn, [answer]) | {"replaces": str(data.answer_id)}

@@ -10,7 +10,7 @@ from .openai_format import Request
 
 _TAG = "openai"
 _PREFIX = "OpenAI"  # of the names of its schemas
-_SECURITY = [{"apiKey": []}]
+_SECURITY: list[dict[str, list[str]]] = [{"apiKey": []}]
 
 
 class Citation(BaseModel):

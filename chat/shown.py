@@ -92,15 +92,12 @@ class Lane:
 
     @property
     def front(self) -> ShownAnswer:
-        """The version on top: the one chosen last, else the newest."""
-        chosen = [each for each in self.versions if each.answer.chosen_at]
-        if chosen:
-            return max(chosen, key=lambda shown: shown.answer.chosen_at)
-        return self.versions[-1]
+        """The version that was made or chosen last."""
+        return max(self.versions, key=lambda shown: shown.answer.chosen_at or shown.answer.created_at)
 
     @property
     def number(self) -> int:
-        """Of the version on top, from 1."""
+        """Of the version in front, from 1."""
         return self.versions.index(self.front) + 1
 
 

@@ -75,7 +75,7 @@ def _page(
         "workspaces": workspaces,
         "workspace": workspace,
         "endpoints": endpoints,
-        "chosen_models": [each for each in endpoints if each.pk in models] or [default],
+        "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
         "models_most": turns.MODELS_MOST,
         "question_max": settings.QUESTION_MAX_CHARACTERS,
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
