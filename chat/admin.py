@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from accounts import moments
 
 from .models import Answer, AnswerRating, Session
-from .states import PeriodFilter, StateOfAnswer
+from .states import PeriodFilter, StateOfAnswer, ThumbFilter
 
 ONE_SESSION = "turn__session__id__exact"  # the list's parameter for the answers of one session
 
@@ -96,7 +96,7 @@ class AnswerRatingAdmin(_ReadOnly):
     """What people thought of answers, in their own words: they are told that operators read it."""
 
     list_display = ("rated", "by", "thumb", "comment", "answered_by", "workspace", "grounding")
-    list_filter = ("is_good", ("updated_at", admin.DateFieldListFilter), "answer__endpoint_name")
+    list_filter = (ThumbFilter, ("updated_at", admin.DateFieldListFilter), "answer__endpoint_name")
     list_select_related = ("user", "answer__turn__workspace")
     search_fields = ("comment", "user__username", "answer__endpoint_name")
     show_facets = admin.ShowFacets.ALWAYS
