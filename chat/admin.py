@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from accounts import moments
 
 from .models import Answer, AnswerRating, Session, Summary
-from .states import PeriodFilter, StateOfAnswer
+from .states import PeriodFilter, StateOfAnswer, ThumbFilter
 
 ONE_SESSION = "turn__session__id__exact"  # the list's parameter for the answers of one session
 
@@ -108,12 +108,12 @@ def _seconds(start: datetime, end: datetime | None) -> str:
 class AnswerRatingAdmin(_ReadOnly):
     """What people thought of answers, in their own words: they are told that operators read it."""
 
-    list_display = ("rated", "by", "thumb", "comment", "model", "workspace", "grounding")
-    list_filter = ("is_good", ("updated_at", admin.DateFieldListFilter), "answer__endpoint_name")
+    list_display = ("rated", "by", "thumb", "comment", "answered_by", "workspace", "grounding")
+    list_filter = (ThumbFilter, ("updated_at", admin.DateFieldListFilter), "answer__endpoint_name")
     list_select_related = ("user", "answer__turn__workspace")
     search_fields = ("comment", "user__username", "answer__endpoint_name")
     show_facets = admin.ShowFacets.ALWAYS
-    fields = ("rated", "by", "thumb", "comment", "model", "workspace", "grounding")
+    fields = ("rated", "by", "thumb", "comment", "answered_by", "workspace", "grounding")
 
     @admin.display(ordering="updated_at")
     def rated(self, rating: AnswerRating) -> str:
@@ -129,7 +129,7 @@ class AnswerRatingAdmin(_ReadOnly):
         return format_html('<span class="state {}">{}</span>', tone, word)
 
     @admin.display(ordering="answer__endpoint_name")
-    def model(self, rating: AnswerRating) -> str:
+    def answered_by(self, rating: AnswerRating) -> str:
         return rating.answer.endpoint_name
 
     @admin.display(ordering="answer__turn__workspace__name")

@@ -2,9 +2,8 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from operator import itemgetter
 
 from django.db import models
 from django.db.models.functions import Now
@@ -14,6 +13,8 @@ from accounts.models import User
 from documents.models import Document
 from models_registry.models import Endpoint
 from workspaces.models import Workspace
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Session(models.Model):
@@ -63,13 +64,15 @@ class Turn(models.Model):
         return self.just_recorded or [each for each in self.answers.all() if each.message_id is None]
 
     def goes_on_with(self) -> "Answer | None":
-        """Return the answer that later turns build on, as chat.history finds it: chosen last, else the
-        newest in the first lane that has words."""
-        with_words = [each for each in self.answers.all() if each.has_words]
-        chosen = [(each.chosen_at, each) for each in with_words if each.chosen_at]
-        if chosen:
-            return max(chosen, key=itemgetter(0))[1]
-        return max(with_words, key=lambda answer: (-answer.lane, answer.created_at), default=None)
+        """Return the answer that later turns build on, as chat.history finds it for their prompts.
+
+        It is the one chosen last; if none was, the newest in the first lane that has words.
+        """
+        return max(
+            (each for each in self.answers.all() if each.has_words),
+            key=lambda answer: (answer.chosen_at or _NEVER, -answer.lane, answer.created_at),
+            default=None,
+        )
 
 
 class Answer(models.Model):

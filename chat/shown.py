@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from operator import itemgetter
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
@@ -93,13 +92,12 @@ class Lane:
 
     @property
     def front(self) -> ShownAnswer:
-        """The version on top: the one chosen last, else the newest."""
-        chosen = [(each.answer.chosen_at, each) for each in self.versions if each.answer.chosen_at]
-        return max(chosen, key=itemgetter(0))[1] if chosen else self.versions[-1]
+        """The version that was made or chosen last."""
+        return max(self.versions, key=lambda shown: shown.answer.chosen_at or shown.answer.created_at)
 
     @property
     def number(self) -> int:
-        """Of the version on top, from 1."""
+        """Of the version in front, from 1."""
         return self.versions.index(self.front) + 1
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.state_filter import StateFilter
 
-from .models import Answer
+from .models import Answer, AnswerRating
 
 
 def _since(ago: timedelta) -> Callable[[], Q]:
@@ -40,4 +40,14 @@ class StateOfAnswer(StateFilter):
         "finished": ("Finished", lambda: Q(status=Answer.Status.FINISHED)),
         "stopped": ("Stopped", lambda: Q(status=Answer.Status.STOPPED)),
         "failed": ("Failed", lambda: Q(status=Answer.Status.FAILED)),
+    }
+
+
+class ThumbFilter(StateFilter):
+    title = "rating"
+    parameter_name = "rating"
+    model = AnswerRating
+    states = {
+        "good": ("Good", lambda: Q(is_good=True)),
+        "bad": ("Bad", lambda: Q(is_good=False)),
     }

@@ -71,13 +71,12 @@ def _page(
     """models: the endpoints to begin with, if they are still offered; else the default."""
     endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
     default = Endpoint.objects.default_chat() or next(iter(endpoints), None)
-    chosen: list[Endpoint | None] = [each for each in endpoints if each.pk in models]
     context |= _listed(request, current=session) | {
         "session": session,
         "workspaces": workspaces,
         "workspace": workspace,
         "endpoints": endpoints,
-        "chosen_models": chosen or [default],
+        "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
         "models_most": turns.MODELS_MOST,
         "question_max": settings.QUESTION_MAX_CHARACTERS,
         "sessions_closed": request.COOKIES.get("sessions") == "closed",

@@ -10,7 +10,7 @@ export function openMenu(menu, button) {
   const { offsetWidth: width, offsetHeight: height } = menu;
   menu.style.left = `${Math.max(8, Math.min(at.left, innerWidth - width - 8))}px`;
   menu.style.top = `${at.bottom + height > innerHeight ? Math.max(8, at.top - height) : at.bottom + 4}px`;
-  menu.querySelector("button").focus();
+  menu.querySelector("button")?.focus();
 }
 
 function walk(event) {

@@ -222,7 +222,8 @@ outbox.onChange(() => {
 /** Take up the questions that this page, before a reload, had not got rid of. */
 function restore() {
   for (const item of outbox.all()) {
-    const isHere = item.sessionId ? item.sessionId === state.sessionId : !state.sessionId && item.tab === state.tab;
+    const isOfNewChat = item.tab === state.tab || item.refusal; // nothing sends the latter by itself
+    const isHere = item.sessionId ? item.sessionId === state.sessionId : !state.sessionId && isOfNewChat;
     if (!isHere) continue;
     if (item.isQueued) state.queue.push(item);
     else if (item.refusal) {

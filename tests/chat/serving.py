@@ -29,7 +29,7 @@ async def served() -> AsyncIterator[str]:
 @contextmanager
 def served_in_thread() -> Iterator[str]:
     """The same for tests that are not async, with the static files: yield its address."""
-    files_too = ASGIStaticFilesHandler(application)
+    files_too = ASGIStaticFilesHandler(application)  # type: ignore[arg-type]  # it wraps any application
     server = uvicorn.Server(uvicorn.Config(files_too, port=0, lifespan="on", log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -169,13 +169,13 @@ async def test_another_version_comes_as_events_once_however_often_it_is_asked_fo
 
 async def test_a_version_that_is_refused_says_why_and_which(cookie, ask):
     answer = await in_thread(lambda: ask().answers.get())()
-    frame = {"action": "regenerate", "data": {"answerId": str(answer.pk), "messageId": "v-1"}}
+    wish = {"answerId": str(answer.pk), "messageId": "v-1"}
     async with connected(cookie) as socket:
-        error = await error_of(socket, frame)
+        error = await error_of(socket, {"action": "regenerate", "data": wish})
         assert "still being written" in error["message"]
         assert error["messageId"] == "v-1"
-        frame["data"]["modelName"] = "nobody"
-        assert "nobody" in (await error_of(socket, frame))["message"]
+        unknown = await error_of(socket, {"action": "regenerate", "data": wish | {"modelName": "nobody"}})
+        assert "nobody" in unknown["message"]
 
 
 async def test_five_models_side_by_side_are_too_many(cookie, endpoint):

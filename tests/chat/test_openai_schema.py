@@ -22,15 +22,9 @@ def examples(content):
 
 def test_replies_have_the_fields_that_are_described():
     reply = Reply(uuid4(), "small", "", is_streamed=False)
-    for seq, (kind, data) in enumerate(
-        [
-            ("sources", {"grounding": "found", "passages": [PASSAGE]}),
-            ("delta", {"text": "Words."}),
-            ("finished", {"reason": "stop"}),
-        ],
-        1,
-    ):
-        reply.take(Logged(seq, kind, data))
+    reply.take(Logged(1, "sources", {"grounding": "found", "passages": [PASSAGE]}))
+    reply.take(Logged(2, "delta", {"text": "Words."}))
+    reply.take(Logged(3, "finished", {"reason": "stop"}))
     openai_schema.Completion.model_validate(reply.whole(), strict=True)
     openai_schema.Models.model_validate({"object": "list", "data": [model("small")]}, strict=True)
     openai_schema.Error.model_validate(Problem("No.").as_json(), strict=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -243,7 +244,7 @@ def test_questions_and_versions_asked_for_offline_go_out_once_when_the_connectio
     assert (Turn.objects.count(), Answer.objects.count()) == (2, 5)
 
 
-def test_a_question_that_was_refused_is_kept_and_tried_again(page: Page, ada: User, settings) -> None:  # type: ignore[no-untyped-def]
+def test_a_question_that_was_refused_is_kept_and_tried_again(page: Page, ada: User, settings: Any) -> None:
     settings.QUESTION_MAX_CHARACTERS = 10
     ask(page, "What is a pump?")
     expect(page.locator("[data-turn-note]")).to_contain_text("Not sent: The question has 15 characters")
