@@ -215,18 +215,14 @@ async def terminated(place: Installation, row: Row, count: int) -> list[Turned]:
 
 
 Accident = Callable[[Installation, Row, int], Awaitable[list[Turned]]]
-ACCIDENTS: list[
-    list[tuple[str, Accident, float]]
-] = [  # those that can happen together; with the share of the turns
-    [("a web process is killed", killed, 0.3)],
-    [
-        ("the socket is cut every 0.6 s", cut, 0.2),
-        ("each message is sent 5 times at once", repeated, 0.1),
-        ("the model fails", misbehaved, 0.1),
-    ],
-    [("PostgreSQL is restarted", postgres_restarted, 0.1)],
-    [("Valkey is restarted", valkey_restarted, 0.1)],
-    [("SIGTERM", terminated, 0.1)],
+ACCIDENTS: list[tuple[str, Accident, float]] = [  # with the share of the turns
+    ("a web process is killed", killed, 0.3),
+    ("the socket is cut every 0.6 s", cut, 0.2),
+    ("each message is sent 5 times at once", repeated, 0.1),
+    ("PostgreSQL is restarted", postgres_restarted, 0.1),
+    ("Valkey is restarted", valkey_restarted, 0.1),
+    ("the model fails", misbehaved, 0.1),
+    ("SIGTERM", terminated, 0.1),
 ]
 
 
@@ -277,12 +273,9 @@ def _account(row: Row, turn: Turned, replay: Seen, calls: int) -> None:
 async def run(place: Installation, turns: int) -> list[Row]:
     for model in (USUAL, LONG, *BAD_MODELS):
         await in_thread(place.offer)(model, **(DEADLINES_S if model in BAD_MODELS else {}))
-    rows: list[Row] = []
-    for together in ACCIDENTS:
-        rows += await asyncio.gather(
-            *[_happened(place, name, accident, round(turns * share)) for name, accident, share in together]
-        )
-    return rows
+    return [
+        await _happened(place, name, accident, round(turns * share)) for name, accident, share in ACCIDENTS
+    ]
 
 
 async def _happened(place: Installation, name: str, accident: Accident, turns: int) -> Row:
