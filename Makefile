@@ -8,7 +8,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-fast lint format bench bench-ingest chaos chaos-ingest lock clean
+.PHONY: run test test-fast lint format bench bench-chat bench-ingest chaos chaos-ingest lock clean
 
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded.up
@@ -31,9 +31,12 @@ format: .venv/installed-test
 	$(BIN)/ruff format
 
 # Results go to benchmarks/results/. DATA names a directory of test collections: benchmarks/quotes.py says which.
-bench: .venv/installed-test
-	$(BIN)/python -m benchmarks.spine
+bench: bench-chat
 	$(if $(DATA),$(BIN)/python -m benchmarks.quotes --data $(DATA))
+
+# What the chat costs beside a relay that stores nothing. Some six minutes, on a machine that does nothing else.
+bench-chat: .venv/installed-test
+	$(BIN)/python -m benchmarks.chat
 
 # Some ten minutes. TURNS=100 for less.
 TURNS ?= 1000

@@ -32,7 +32,6 @@ from chat.threads import in_thread
 
 RESULT = ROOT / "benchmarks" / "results" / "chaos.md"
 AT_ONCE = 50
-TIMES = 5  # one message is sent
 USUAL = "usual?tokens=60&first_token_s=0.2&between_tokens_s=0.04&text=word%20"
 LONG = "long?tokens=200&first_token_s=0.2&between_tokens_s=0.04&text=word%20"
 DEADLINES_S = {"first_token_timeout_s": 2.0, "between_tokens_timeout_s": 1.0}
@@ -157,12 +156,15 @@ async def cut(place: Installation, row: Row, count: int) -> list[Turned]:
 
 
 async def repeated(place: Installation, row: Row, count: int) -> list[Turned]:
-    """Send each message several times at once, through both processes."""
+    """Send each message twice on each of two sockets and once over REST, all at once, to both processes."""
 
     async def once() -> Turned:
-        first, began = Seen(), time.monotonic()
-        others = [Seen(message_id=first.message_id) for _ in range(TIMES - 1)]
-        await asyncio.gather(*[Person(place).ask(USUAL, seen=seen) for seen in (first, *others)])
+        began = time.monotonic()
+        session_id = await in_thread(place.begin_session)()
+        first = Seen(session_id=session_id)
+        others = [Seen(session_id=session_id, message_id=first.message_id) for _ in range(2)]
+        sockets = [Person(place).ask(USUAL, seen=seen, times=2) for seen in (first, others[0])]
+        await asyncio.gather(*sockets, Person(place).ask_over_rest(USUAL, others[1]))
         row.doubled += len({seen.answer_id for seen in (first, *others)}) - 1
         row.wrong += calls_of(place, first) != 1
         row.differing += sum(seen.events != first.events for seen in others)
@@ -172,7 +174,9 @@ async def repeated(place: Installation, row: Row, count: int) -> list[Turned]:
 
 
 async def postgres_restarted(place: Installation, row: Row, count: int) -> list[Turned]:
-    return await _restarted(place, place.postgres.restart, count)
+    turned = await _restarted(place, place.postgres.restart, count)
+    await in_thread(forget_connections)()
+    return turned
 
 
 async def valkey_restarted(place: Installation, row: Row, count: int) -> list[Turned]:
@@ -214,7 +218,7 @@ Accident = Callable[[Installation, Row, int], Awaitable[list[Turned]]]
 ACCIDENTS: list[tuple[str, Accident, float]] = [  # with the share of the turns
     ("a web process is killed", killed, 0.3),
     ("the socket is cut every 0.6 s", cut, 0.2),
-    (f"each message is sent {TIMES} times at once", repeated, 0.1),
+    ("each message is sent 5 times at once", repeated, 0.1),
     ("PostgreSQL is restarted", postgres_restarted, 0.1),
     ("Valkey is restarted", valkey_restarted, 0.1),
     ("the model fails", misbehaved, 0.1),
@@ -269,19 +273,20 @@ def _account(row: Row, turn: Turned, replay: Seen, calls: int) -> None:
 async def run(place: Installation, turns: int) -> list[Row]:
     for model in (USUAL, LONG, *BAD_MODELS):
         await in_thread(place.offer)(model, **(DEADLINES_S if model in BAD_MODELS else {}))
-    rows = []
-    for name, accident, share in ACCIDENTS:
-        row = Row(name)
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        left = max(1, round(turns * share))
-        while left:
-            turned = await accident(place, row, min(left, AT_ONCE))
-            await in_thread(forget_connections)()
-            await account(place, row, turned)
-            left -= len(turned)
-        rows.append(row)
-        print(row.as_markdown(), file=sys.stderr, flush=True)
-    return rows
+    return [
+        await _happened(place, name, accident, round(turns * share)) for name, accident, share in ACCIDENTS
+    ]
+
+
+async def _happened(place: Installation, name: str, accident: Accident, turns: int) -> Row:
+    row, left = Row(name), max(1, turns)
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    while left:
+        turned = await accident(place, row, min(left, AT_ONCE))
+        await account(place, row, turned)
+        left -= len(turned)
+    print(row.as_markdown(), file=sys.stderr, flush=True)
+    return row
 
 
 def report(rows: Sequence[Row], command: str, took_s: float) -> str:

@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import django
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-_scratch = tempfile.TemporaryDirectory(prefix="ragsite-chaos-")
+_scratch = tempfile.TemporaryDirectory(prefix="ragsite-benchmark-")
 DATA = Path(_scratch.name)
 os.environ |= {"RAGSITE_DATA_DIR": str(DATA), "DJANGO_SETTINGS_MODULE": "ragsite.settings"}
 os.environ.setdefault("RAGSITE_LOG_LEVEL", "WARNING")
@@ -37,6 +38,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 
+from accounts.api_keys import issue  # noqa: E402
 from accounts.models import User  # noqa: E402
 from chat.events import TERMINAL  # noqa: E402
 from models_registry.models import Endpoint  # noqa: E402
@@ -60,6 +62,10 @@ class Process:
         service = self._make()
         self._stack = ExitStack()
         self._popen = self._stack.enter_context(running(service, DATA / "logs" / f"{service.name}.log"))
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
 
     def stop(self) -> None:
         self._stack.close()
@@ -91,7 +97,9 @@ class Installation:
     postgres: Process
     valkey: Process
     webs: dict[str, Process]  # by the address of the socket
-    cookie: str  # of somebody who is logged in
+    user: User
+    cookie: str  # of that user, who is logged in
+    key: str  # of the same, for the REST API
 
     @property
     def addresses(self) -> list[str]:
@@ -112,11 +120,14 @@ class Installation:
         )
         return name
 
+    def begin_session(self) -> str:
+        return str(self.user.sessions.create().pk)
+
 
 @contextmanager
 def installed(web_processes: int = 2) -> Iterator[Installation]:
     """Keep an installation, with a fake model on the loopback interface."""
-    ports = [_free_port() for _ in range(web_processes)]
+    ports = [free_port() for _ in range(web_processes)]
     webs = {f"ws://127.0.0.1:{port}/socket": Process(partial(_web, port)) for port in ports}
     with ExitStack() as stack:
         data = stack.enter_context(stored())
@@ -125,7 +136,9 @@ def installed(web_processes: int = 2) -> Iterator[Installation]:
             list(pool.map(Process.start, webs.values()))
         for process in webs.values():
             stack.callback(process.stop)
-        yield Installation(model, *data, webs, _cookie())
+        user = User.objects.create(username="benchmark")
+        _, key = issue(user, "benchmark")
+        yield Installation(model, *data, webs, user, _cookie(user), key)
 
 
 @contextmanager
@@ -146,22 +159,22 @@ def _web(port: int) -> Service:
     return Service(
         name=f"web-{port}",
         argv=(sys.executable, *server, "--no-access-log", "--timeout-graceful-shutdown", str(GRACE_S)),
-        env=os.environ | {"RAGSITE_ANSWERS_AT_ONCE": "100", "RAGSITE_ANSWERS_PER_USER": "1000"},
+        env=os.environ | {"RAGSITE_ANSWERS_AT_ONCE": "1000", "RAGSITE_ANSWERS_PER_USER": "1000"},
         cwd=ROOT,
         is_ready=lambda: answers(f"http://127.0.0.1:{port}/health/"),
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _cookie() -> str:
+def _cookie(user: User) -> str:
     client = Client()
-    client.force_login(User.objects.create(username="chaos"))
+    client.force_login(user)
     name = settings.SESSION_COOKIE_NAME
     return f"{name}={client.cookies[name].value}"
 
@@ -180,6 +193,7 @@ class Seen:
     """What one client was shown of one turn, whatever became of its sockets."""
 
     message_id: str = field(default_factory=lambda: uuid4().hex)
+    session_id: str = ""
     answer_id: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     disorder: int = 0  # events that came twice, or after a gap
@@ -221,39 +235,55 @@ class Person:
     installation: Installation
     limit_s: float = 60.0
 
-    async def ask(self, model: str, *, seen: Seen | None = None, cut_every_s: float = 0) -> Seen:
-        """Ask, and follow to the end. cut_every_s: break the socket about so often."""
+    async def ask(
+        self, model: str, *, seen: Seen | None = None, cut_every_s: float = 0, times: int = 1
+    ) -> Seen:
+        """Ask, so many times at once, and follow to the end. cut_every_s: break the socket about so often."""
         seen = seen or Seen()
-        data = {
-            "messageId": seen.message_id,
-            "text": f"What is a pump? {seen.message_id}",
-            "modelName": model,
-        }
-        return await self._see(seen, {"action": "run", "data": data}, cut_every_s)
+        run = {"action": "run", "data": _message(seen, model) | {"sessionId": seen.session_id}}
+        return await self._see(seen, [run] * times, cut_every_s)
+
+    async def ask_over_rest(self, model: str, seen: Seen) -> Seen:
+        """Ask with an API key, and follow on a socket to the end."""
+        address = (
+            random.choice(self.installation.addresses).replace("ws://", "http://").removesuffix("/socket")
+        )
+        url = f"{address}/api/v1/sessions/{seen.session_id}/turns"
+        headers = {"Authorization": f"Bearer {self.installation.key}", "Host": "localhost"}
+        async with (
+            aiohttp.ClientSession() as client,
+            client.post(url, json=_message(seen, model), headers=headers) as reply,
+        ):
+            turn = await reply.json()
+        seen.answer_id = turn["answers"][0]["id"]
+        return await self._see(seen, [], 0)
 
     async def watch(self, answer_id: str) -> Seen:
         """Follow somebody's answer from its beginning."""
-        return await self._see(Seen(answer_id=answer_id), {}, 0)
+        return await self._see(Seen(answer_id=answer_id), [], 0)
 
-    async def _see(self, seen: Seen, run: dict[str, Any], cut_every_s: float) -> Seen:
+    async def _see(self, seen: Seen, runs: Sequence[dict[str, Any]], cut_every_s: float) -> Seen:
         addresses = random.sample(self.installation.addresses, len(self.installation.addresses))
         try:
             async with asyncio.timeout(self.limit_s):
                 while not seen.is_over:
                     addresses.append(addresses.pop(0))  # whoever lost one process tries the next
                     try:
-                        await self._sit(addresses[-1], seen, run, cut_every_s)
+                        await self._sit(addresses[-1], seen, runs, cut_every_s)
                     except (OSError, websockets.WebSocketException):
                         await asyncio.sleep(AGAIN_S)
         except TimeoutError:
             seen.complaints.append(f"No end within {self.limit_s:g} s")
         return seen
 
-    async def _sit(self, address: str, seen: Seen, run: dict[str, Any], cut_every_s: float) -> None:
+    async def _sit(
+        self, address: str, seen: Seen, runs: Sequence[dict[str, Any]], cut_every_s: float
+    ) -> None:
         """Stay on one socket until it breaks, or until the answer has ended."""
         async with self._connected(address) as connection:
             follow = {"action": "follow", "data": {"answerId": seen.answer_id, "afterSeq": seen.last_seq}}
-            await connection.send(json.dumps(follow if seen.answer_id else run))
+            for frame in [follow] if seen.answer_id else runs:
+                await connection.send(json.dumps(frame))
             leaving = time.monotonic() + random.uniform(0, 2 * cut_every_s) if cut_every_s else None
             while not seen.is_over:
                 limit_s = max(0, leaving - time.monotonic()) if leaving else None
@@ -272,3 +302,11 @@ class Person:
         headers = {"Cookie": self.installation.cookie, "Origin": "http://localhost"}
         async with websockets.connect(address, additional_headers=headers, close_timeout=1) as connection:
             yield connection
+
+
+def _message(seen: Seen, model: str) -> dict[str, Any]:
+    return {
+        "messageId": seen.message_id,
+        "text": f"What is a pump? {seen.message_id}",
+        "modelName": model,
+    }

@@ -33,7 +33,7 @@ class Relay(AsyncWebsocketConsumer):  # type: ignore[misc]
         if Relay.session is None:
             Relay.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         messages = [{"role": "user", "content": request["text"]}]
-        body = {"model": request["model"], "messages": messages, "stream": True}
+        body = {"model": "load", "messages": messages, "stream": True}
         async with Relay.session.post(URL, json=body) as response:
             async for line in response.content:
                 if line.startswith(b"data: {"):

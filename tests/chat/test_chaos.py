@@ -8,7 +8,7 @@ import sys
 import pytest
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
-TURNS = 140
+TURNS = 70
 
 
 @pytest.fixture(scope="module")

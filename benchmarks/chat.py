@@ -1,0 +1,308 @@
+"""What it costs to store every word before it is shown: the chat spine beside a relay that stores nothing.
+
+    python -m benchmarks.chat [--only PART ...]
+
+Starts PostgreSQL, Valkey, a load server (benchmarks/load_server.py), the relay (benchmarks/relay.py) and one
+web process (benchmarks/stage.py). Readers (benchmarks/load_client.py) ask both in turn, in the same run
+(benchmarks/streams.py). CPU is that of the relay's or the web process, read from /proc, with PostgreSQL's
+beside it. Writes benchmarks/results/chat.md.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from statistics import median
+
+import uvloop
+
+from benchmarks import streams
+from benchmarks.installation import ROOT
+from benchmarks.load_client import Stream
+from benchmarks.stage import Stage, staged
+from benchmarks.streams import GAP_MOST_MS, IDLE_SOCKETS, Counted, Idle, PerTurn, Rung, Steady, percentile
+from chat.threads import in_thread
+
+RESULT = ROOT / "benchmarks" / "results" / "chat.md"
+PART_MOST_S = 300  # on a machine that is busy; else something hangs
+ROUNDS = 2  # of what is compared side by side, one after the other
+
+
+@dataclass
+class Results:
+    counted: Counted = field(default_factory=Counted)
+    steady: dict[str, Steady] = field(default_factory=dict)
+    burst: dict[str, list[float]] = field(default_factory=dict)
+    turns: dict[str, PerTurn] = field(default_factory=dict)
+    idle: dict[str, Idle] = field(default_factory=dict)
+    ladder: dict[str, list[Rung]] = field(default_factory=dict)
+    resume: list[float] = field(default_factory=list)
+    sessions: dict[int, PerTurn] = field(default_factory=lambda: {10: PerTurn(), 1000: PerTurn()})
+    faults: Counted | None = None
+
+
+class Run:
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.results = Results()
+
+    def _count(self, streams: Iterable[Stream]) -> None:
+        self.results.counted.add(streams, self.stage.sent())
+
+    async def warm(self) -> None:
+        for side in self.stage.sides:
+            await streams.arriving(
+                30,
+                0.05,
+                lambda _, side=side: streams.asked(self.stage, side, Stream(streams.wanted(tokens=20))),
+            )  # type: ignore[misc]
+
+    async def steady(self) -> None:
+        for _ in range(ROUNDS):
+            for side in self.stage.sides:
+                self._count(
+                    await streams.steady(
+                        self.stage, side, self.results.steady.setdefault(side.name, Steady())
+                    )
+                )
+
+    async def burst(self) -> None:
+        for _ in range(ROUNDS):
+            for side in self.stage.sides:
+                self._count(
+                    await streams.burst(self.stage, side, self.results.burst.setdefault(side.name, []))
+                )
+
+    async def turns(self) -> None:
+        for _ in range(ROUNDS):
+            for side in self.stage.sides:
+                into = self.results.turns.setdefault(side.name, PerTurn())
+                self._count(await streams.turns(self.stage, side, into))
+
+    async def sessions(self) -> None:
+        lengths = list(self.results.sessions)
+        made = {
+            length: [await in_thread(streams.session_of)(length, self.stage.place.user) for _ in range(20)]
+            for length in lengths
+        }
+        for _ in range(ROUNDS):
+            for length in lengths:
+                into = self.results.sessions[length]
+                self._count(
+                    await streams.turns(self.stage, self.stage.spine, into, count=100, sessions=made[length])
+                )
+
+    async def idle(self) -> None:
+        for side in self.stage.sides:
+            self.results.idle[side.name] = await streams.idle(self.stage, side)
+
+    async def resume(self) -> None:
+        self._count(await streams.resume(self.stage, self.stage.spine, self.results.resume))
+
+    async def ladder(self) -> None:
+        for side in self.stage.sides:
+            self._count(await streams.ladder(self.stage, side, self.results.ladder.setdefault(side.name, [])))
+
+    async def faults(self) -> None:
+        self.results.faults = Counted()
+        self.results.faults.add(await streams.faults(self.stage, self.stage.spine), self.stage.sent())
+
+
+PARTS = ("idle", "turns", "sessions", "burst", "steady", "resume", "ladder", "faults")
+
+
+async def run(stage: Stage, parts: Sequence[str]) -> Results:
+    run = Run(stage)
+    await run.warm()
+    for part in parts:
+        print(f"{part} ...", file=sys.stderr, flush=True)
+        async with asyncio.timeout(PART_MOST_S):
+            await getattr(run, part)()
+        await asyncio.sleep(1)
+    return run.results
+
+
+# --- the report ----------------------------------------------------------------------------------
+
+
+def both(values: Sequence[float], digits: int = 0) -> str:
+    """Return the median and the 95th percentile."""
+    return f"{percentile(values, 0.5):.{digits}f} / {percentile(values, 0.95):.{digits}f}"
+
+
+def table(head: str, rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
+    return ["", f"| {head} |", "|---" * (head.count(" | ") + 1) + "|", *lines]
+
+
+def goals(results: Results) -> Iterator[tuple[str, str, str, str, bool]]:
+    """Yield, for each goal of which something was measured: what, the relay's, ours, the goal, whether it is met."""
+    relay, spine = "bare relay", "chat spine"
+    if results.steady:
+        firsts = {name: each.first_ms for name, each in results.steady.items()}
+        p50, p95 = (percentile(firsts[spine], share) for share in (0.5, 0.95))
+        yield (
+            "added time to the first token, 100 streams running, p50 / p95 ms",
+            *(both(firsts[relay], 1), both(firsts[spine], 1)),
+            "< 15 / 50",
+            p50 < 15 and p95 < 50,
+        )
+        us = {name: median(each.us_per_token) for name, each in results.steady.items()}
+        yield (
+            "CPU of a token, 100 streams of 50 tokens/s, us",
+            *(f"{us[relay]:.0f}", f"{us[spine]:.0f} ({us[spine] / us[relay]:.2f} times)"),
+            "1.5 times",
+            us[spine] <= 1.5 * us[relay],
+        )
+    if results.turns:
+        ms = {name: each.ms for name, each in results.turns.items()}
+        yield "fixed CPU of a turn, ms", f"{ms[relay]:.1f}", f"{ms[spine]:.1f}", "10", ms[spine] <= 10
+    if results.ladder:
+        most = {name: carried(rungs) for name, rungs in results.ladder.items()}
+        what = f"streams of 50 tokens/s on one core, p95 gap below {GAP_MOST_MS} ms"
+        yield what, str(most[relay]), str(most[spine]), "400", most[spine] >= 400
+    if results.idle:
+        kb = {name: each.kb for name, each in results.idle.items()}
+        yield "memory of an idle socket, KB", f"{kb[relay]:.0f}", f"{kb[spine]:.0f}", "< 50", kb[spine] < 50
+    if any(each.turns for each in results.sessions.values()):
+        short, long = (results.sessions[length].ms for length in (10, 1000))
+        yield (
+            "CPU of a turn in a session of 10 turns, and of 1,000, ms",
+            *("", f"{short:.1f}, {long:.1f}"),
+            "the same",
+            long <= 1.1 * short,
+        )
+    if results.resume:
+        p95 = percentile(results.resume, 0.95)
+        yield (
+            "back on a socket: first missed token, p50 / p95 ms",
+            "",
+            both(results.resume, 1),
+            "p95 < 20",
+            p95 < 20,
+        )
+
+
+def carried(rungs: Sequence[Rung]) -> int:
+    return max([rung.streams for rung in rungs if rung.is_carried], default=0)
+
+
+def report(results: Results, took_s: float) -> str:
+    lines = [
+        "# The chat spine beside a bare relay",
+        "",
+        f"Made by `make bench-chat` (`python -m benchmarks.chat`) on {date.today()} in {took_s / 60:.0f} minutes; {os.cpu_count()} "
+        f"cores, load average {os.getloadavg()[0]:.1f}, of which this run makes about 1.5.",
+        "",
+        "The relay is one Channels consumer under uvicorn that forwards the same stream through aiohttp and stores "
+        "nothing. The spine commits every token before it is shown. Both are one process on one core, in the same "
+        "run, in turn; the load server, the readers and PostgreSQL have the other. CPU is the process's, without "
+        "PostgreSQL's, which stands beside it.",
+    ]
+    rows = [(*row, "met" if met else "**not met**") for *row, met in goals(results)]
+    lines += table("goal | relay | spine | wanted | ", rows)
+    counted = results.counted
+    lines += [
+        "",
+        f"{counted.tokens:,} tokens of {counted.streams:,} streams were checked: {counted.lost} lost, "
+        f"{counted.doubled} doubled, {counted.reordered} out of order, {counted.leaked} in a wrong stream, "
+        f"{counted.wrong_ends} streams ended otherwise than they should.",
+    ]
+    lines += _details(results)
+    return "\n".join([*lines, ""])
+
+
+def _details(results: Results) -> Iterator[str]:
+    if results.steady:
+        yield from ("", "## A hundred streams of 50 tokens a second", "")
+        yield "Each begins 50 ms after the one before. The first words are those of fifty others who come meanwhile, five in a second."
+        yield from table(
+            "| us/token, each round | postgres us/token | frames/token | gap between frames p50 / p95 ms | first word p50 / p95 ms",
+            (
+                (
+                    name,
+                    ", ".join(f"{us:.0f}" for us in each.us_per_token),
+                    ", ".join(f"{us:.0f}" for us in each.postgres_us),
+                    f"{median(each.frames_per_token):.2f}",
+                    both(each.gaps_ms),
+                    both(each.first_ms, 1),
+                )
+                for name, each in results.steady.items()
+            ),
+        )
+    if results.burst:
+        yield from ("", "## A hundred questions at the same instant", "")
+        yield "Pages that are open already. What it costs to begin a turn becomes waiting."
+        yield from table(
+            "| first word p50 / p95 ms", ((name, both(ms)) for name, ms in results.burst.items())
+        )
+    if results.turns:
+        yield from ("", "## A turn of one word", "")
+        yield "Twenty in a second on open pages, so that hardly two share a commit."
+        yield from table(
+            "| ms/turn | postgres ms/turn",
+            ((name, f"{each.ms:.1f}", f"{each.postgres_ms:.1f}") for name, each in results.turns.items()),
+        )
+    if results.idle:
+        yield from ("", f"## {IDLE_SOCKETS:,} idle sockets", "")
+        yield from table(
+            "| KB each | CPU ms to open and close one",
+            ((name, f"{each.kb:.0f}", f"{each.connect_ms:.1f}") for name, each in results.idle.items()),
+        )
+    if results.ladder:
+        yield from ("", "## Streams of 50 tokens a second on one core", "")
+        yield from table(
+            "| streams | tokens/s | gap p50 / p95 ms | late p95 ms | core | postgres core",
+            (
+                (
+                    name,
+                    rung.streams,
+                    f"{rung.tokens_per_s:,.0f}",
+                    f"{rung.gap_ms[0]:.0f} / {rung.gap_ms[1]:.0f}",
+                    f"{rung.late_ms:.0f}",
+                    f"{rung.core:.2f}",
+                    f"{rung.postgres_core:.2f}",
+                )
+                for name, rungs in results.ladder.items()
+                for rung in rungs
+            ),
+        )
+    if results.faults:
+        each = results.faults
+        yield from ("", "## A thousand streams at once, of a model that fails", "")
+        yield "Three in ten streams drop, stall or are refused with 500. All that the model sent must be shown."
+        yield from table(
+            "streams | tokens | lost | doubled | out of order | in a wrong stream | wrong ends",
+            [
+                (
+                    each.streams,
+                    f"{each.tokens:,}",
+                    each.lost,
+                    each.doubled,
+                    each.reordered,
+                    each.leaked,
+                    each.wrong_ends,
+                )
+            ],
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the chat spine beside a bare relay.")
+    parser.add_argument("--only", nargs="*", choices=PARTS, help="print these parts, and write no report")
+    chosen = parser.parse_args()
+    began = time.monotonic()
+    with staged() as stage:
+        results = uvloop.run(run(stage, chosen.only or PARTS))
+    text = report(results, time.monotonic() - began)
+    print(text)
+    if not chosen.only:
+        RESULT.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The chat spine and the relay it is compared with, both running, and what they take of the machine.
+
+The relay and the web process share one core, which nothing else here may use; PostgreSQL, Valkey, the load
+server and the readers have the rest.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from benchmarks.installation import ROOT, Installation, Process, free_port, installed
+from benchmarks.load_client import Reader, RelayReader, SpineReader
+from ragsite.embedded.processes import WEB_SOCKETS
+from ragsite.embedded.service import Service
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Side:
+    name: str
+    address: str
+    pid: int
+    reader: Callable[[str, str], Reader]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that runs."""
+
+    place: Installation
+    relay: Side
+    spine: Side
+    load: str  # the load server's address
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.relay, self.spine
+
+    def reader(self, side: Side) -> Reader:
+        return side.reader(side.address, self.place.cookie)
+
+    def sent(self) -> dict[str, int]:
+        """Return how many tokens the model has sent of each stream."""
+        connection = HTTPConnection(self.load, timeout=10)
+        connection.request("GET", "/sent")
+        found: dict[str, int] = json.loads(connection.getresponse().read())
+        connection.close()
+        return found
+
+
+@contextmanager
+def staged() -> Iterator[Stage]:
+    cores = sorted(os.sched_getaffinity(0))
+    pin(os.getpid(), cores[1:] or cores)
+    load, relay = free_port(), free_port()
+    upstream = f"http://127.0.0.1:{load}/v1"
+    with ExitStack() as stack:
+        place = stack.enter_context(installed(web_processes=1))
+        deadlines = {"first_token_timeout_s": 10.0, "between_tokens_timeout_s": 3.0}
+        place.offer("load", options={"base_url": upstream}, **deadlines)
+        server = ("-m", "uvicorn", "benchmarks.relay:application", "--port", str(relay), *WEB_SOCKETS)
+        for process in (
+            Process(lambda: _service("load", load, ("-m", "benchmarks.load_server", "--port", str(load)))),
+            relay_process := Process(
+                lambda: _service("relay", relay, (*server, "--no-access-log"), RELAY_FROM=upstream)
+            ),
+        ):
+            process.start()
+            stack.callback(process.stop)
+        [(address, web)] = place.webs.items()
+        for each in (relay_process, web):
+            pin(each.pid, cores[:1])
+        yield Stage(
+            place,
+            Side("bare relay", f"ws://127.0.0.1:{relay}/socket", relay_process.pid, RelayReader),
+            Side("chat spine", address, web.pid, SpineReader),
+            f"127.0.0.1:{load}",
+        )
+
+
+def _service(name: str, port: int, argv: tuple[str, ...], **environment: str) -> Service:
+    return Service(
+        name=name,
+        argv=(sys.executable, *argv),
+        env=os.environ | environment,
+        cwd=ROOT,
+        is_ready=lambda: _listens(port),
+    )
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# --- what a process takes ------------------------------------------------------------------------
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process, with those of its children, living and dead."""
+    try:
+        own = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile; its parent counts it
+        return 0.0
+    return sum(map(float, own[11:15])) / TICKS + sum(map(cpu_s, children))
+
+
+def memory_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def pin(pid: int, cores: Iterable[int]) -> None:
+    """Keep a process, and what it starts, on these cores."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), set(cores))
+
+
+@dataclass
+class Took:
+    """CPU between two moments."""
+
+    side_s: float = 0.0
+    postgres_s: float = 0.0
+
+
+@contextmanager
+def taken(stage: Stage, side: Side) -> Iterator[Took]:
+    took = Took()
+    before = cpu_s(side.pid), cpu_s(stage.place.postgres.pid)
+    yield took
+    took.side_s, took.postgres_s = cpu_s(side.pid) - before[0], cpu_s(stage.place.postgres.pid) - before[1]
