@@ -116,7 +116,7 @@ class Installation:
 @contextmanager
 def installed(web_processes: int = 2) -> Iterator[Installation]:
     """Keep an installation, with a fake model on the loopback interface."""
-    ports = [_free_port() for _ in range(web_processes)]
+    ports = [free_port() for _ in range(web_processes)]
     webs = {f"ws://127.0.0.1:{port}/socket": Process(partial(_web, port)) for port in ports}
     with ExitStack() as stack:
         data = stack.enter_context(stored())
@@ -152,7 +152,7 @@ def _web(port: int) -> Service:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
