@@ -88,14 +88,14 @@ def started() -> Iterator[Place]:
         model = stack.enter_context(
             running_in_thread(behaviour=Behaviour(dimensions=DIMENSIONS, first_token_s=MODEL_S))
         )
-        workers = [Process(partial(_celery, f"worker{n}", "worker", "-c", "1")) for n in range(WORKERS)]
-        for process in (*workers, Process(partial(_celery, "beat", "beat"))):
+        workers = [Process(partial(celery, f"worker{n}", "worker", "-c", "1")) for n in range(WORKERS)]
+        for process in (*workers, Process(partial(celery, "beat", "beat"))):
             process.start()
             stack.callback(process.stop)
         yield Place(model, postgres, valkey, workers)
 
 
-def _celery(name: str, *command: str) -> Service:
+def celery(name: str, *command: str) -> Service:
     names = ("-n", f"{name}@here", "--without-gossip", "--without-mingle") if "worker" in command else ()
     argv = (sys.executable, "-m", "celery", "-A", "ragsite", *command, *names, "--loglevel", "warning")
     return Service(name=name, argv=argv, cwd=ROOT, stop_grace_s=5)
@@ -144,7 +144,7 @@ def wait(workspace: Workspace, meanwhile: Callable[[], None]) -> float:
 
 def content(workspace: Workspace) -> dict[str, Any]:
     """Return what each document has come to: its end, and every chunk with its text, place and vector."""
-    table = engine_for(workspace).names[0]  # type: ignore[attr-defined]
+    table = engine_for(workspace).names[0]
     found: dict[str, Any] = {each.title: [each.status] for each in workspace.documents.all()}
     with connection.cursor() as cursor:
         cursor.execute(

@@ -4,8 +4,8 @@ A batch is staged with `live = false`, where no search sees it, and published by
 searcher finds a document's old chunks or its new ones, never none and never a mix. The key on
 (document, live, ordinal) makes a double impossible. A second table has one vector per document.
 
-Rows come in by executemany, which psycopg sends as one pipeline: a batch's time goes into its words and its
-transaction, so that neither COPY nor arrays were faster (benchmarks/results/ingest.md).
+A batch comes in by COPY, into a temporary table, because its words are made by the server and because a
+repetition replaces what it staged before (benchmarks/results/ingest.md has what that saves).
 """
 
 import json
@@ -33,6 +33,11 @@ _METRICS = {
     Metric.L2: ("<->", "halfvec_l2_ops", "-d"),
     Metric.INNER_PRODUCT: ("<#>", "halfvec_ip_ops", "-d"),  # pgvector gives the negative product
 }
+_COLUMNS = (
+    *("document_id", "ordinal", "text", "content_hash", "section", "start", "stop", "language", "title_path"),
+    *("page", "metadata", "embedding"),
+)
+_COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
 _FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_path, page")
 
 
@@ -120,24 +125,26 @@ class PgVector:
             self._row(document_id, chunk, kept[chunk.content_hash] if vector is None else _literal(vector))
             for chunk, vector in pairs
         ]
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                sql.SQL(
-                    """INSERT INTO {table} (document_id, ordinal, text, content_hash, section, start, stop,
-                        language, title_path, page, metadata, embedding, words)
-                    VALUES (%(document)s, %(ordinal)s, %(text)s, %(hash)s, %(section)s, %(start)s, %(stop)s,
-                        %(language)s, %(title_path)s, %(page)s, %(metadata)s::jsonb,
-                        %(vector)s::halfvec, {words})
-                    ON CONFLICT (document_id, live, ordinal) DO UPDATE SET
-                        text = excluded.text, content_hash = excluded.content_hash,
-                        section = excluded.section, start = excluded.start, stop = excluded.stop,
-                        language = excluded.language, title_path = excluded.title_path, page = excluded.page,
-                        metadata = excluded.metadata, embedding = excluded.embedding, words = excluded.words"""
-                )
-                .format(table=self.table, words=self._words(sql.SQL("%(text)s")))
-                .as_string(cursor.connection),
-                rows,
+        with transaction.atomic():
+            self._run("CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {table} LIMIT 0")
+            self._copy(rows)
+            self._run(
+                "INSERT INTO {table} ({columns}, words) SELECT {columns}, {words} FROM incoming "
+                "ON CONFLICT (document_id, live, ordinal) DO UPDATE SET {changes}",
+                words=self._words(sql.SQL("text")),
+                changes=sql.SQL(", ").join(
+                    sql.SQL("{name} = excluded.{name}").format(name=sql.Identifier(name))
+                    for name in (*_COLUMNS[2:], "words")
+                ),
             )
+            self._run("DROP TABLE incoming")  # there may be another batch in this transaction
+
+    def _copy(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        with connection.cursor() as cursor:
+            query = sql.SQL("COPY incoming ({columns}) FROM STDIN").format(columns=_COLUMN_LIST)
+            with cursor.copy(query.as_string(cursor.connection)) as copy:
+                for row in rows:
+                    copy.write_row(row)
 
     def _check_dimensions(self, vector: Vector | None) -> None:
         if vector is not None and len(vector) != self.workspace.dimensions:
@@ -157,21 +164,12 @@ class PgVector:
         )
         return {bytes(content_hash): vector for content_hash, vector in rows}
 
-    def _row(self, document_id: UUID, chunk: NewChunk, vector: str) -> dict[str, Any]:
-        return {
-            "document": document_id,
-            "ordinal": chunk.ordinal,
-            "text": chunk.text,
-            "hash": chunk.content_hash,
-            "section": chunk.section,
-            "start": chunk.start,
-            "stop": chunk.end,
-            "language": chunk.language,
-            "title_path": list(chunk.title_path),
-            "page": chunk.page,
-            "metadata": json.dumps(chunk.metadata),
-            "vector": vector,
-        }
+    @staticmethod
+    def _row(document_id: UUID, chunk: NewChunk, vector: str) -> tuple[Any, ...]:
+        """Return the values of _COLUMNS."""
+        place = (chunk.section, chunk.start, chunk.end, chunk.language, list(chunk.title_path), chunk.page)
+        metadata = json.dumps(chunk.metadata)
+        return (document_id, chunk.ordinal, chunk.text, chunk.content_hash, *place, metadata, vector)
 
     def publish(self, document_id: UUID, chunk_count: int, summary: Vector | None = None) -> None:
         self._check_dimensions(summary)
@@ -302,7 +300,9 @@ class PgVector:
         self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable
     ) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
-            composed = sql.SQL(query).format(table=self.table, documents=self.documents, **parts)
+            composed = sql.SQL(query).format(
+                table=self.table, documents=self.documents, columns=_COLUMN_LIST, **parts
+            )
             cursor.execute(composed.as_string(cursor.connection), params or None)
             return cursor.fetchall() if cursor.description else []
 
