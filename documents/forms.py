@@ -31,8 +31,11 @@ class AddFilesForm(forms.Form):
         super().__init__(*args, **kwargs)
         language = self.fields["language"]
         assert isinstance(language, forms.ChoiceField)
-        language.choices = [(code, LANGUAGES[code][0]) for code in workspace.languages]
-        language.initial = workspace.languages[0]
+        choices = [(code, LANGUAGES[code][0]) for code in workspace.languages]
+        if len(choices) > 1:
+            choices.insert(0, ("", "Find out from the text"))
+        language.choices = choices
+        language.required = False
         language.help_text = (
             "What the files are written in, so that their words are matched in the basic form."
         )

@@ -99,6 +99,7 @@ def _extract(claim: Claim) -> Extraction:
             path,
             document.media_type,
             document.workspace.parser,
+            languages=[document.language] if document.is_language_chosen else document.workspace.languages,
             still_wanted=lambda: not claim.is_lost.is_set(),
         )
         step.detail |= {
@@ -106,7 +107,11 @@ def _extract(claim: Claim) -> Extraction:
             "sections": len(found.sections),
             "pages": found.page_count,
             "characters": found.character_count,
+            "pages recognised": found.recognised_pages or None,
+            "pages without text": found.unread_pages or None,
         }
+    if not document.is_language_chosen and found.language:
+        document.language = found.language
     return found
 
 
@@ -224,4 +229,5 @@ def _publish(claim: Claim, extraction: Extraction, chunk_count: int) -> None:
             chunk_count=chunk_count,
             page_count=extraction.page_count,
             character_count=extraction.character_count,
+            language=document.language,
         )

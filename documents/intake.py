@@ -41,10 +41,12 @@ def add_file(
 ) -> Document:
     """Record a file and have it ingested. The same file under the same title is the document we have.
 
-    title: as its owner calls it; anything but its last part is dropped. language: one of the workspace's.
+    title: as its owner calls it; anything but its last part is dropped. language: one of the workspace's;
+    None: what reading it finds, the workspace's first until then.
     ask_worker: False when the caller ingests it at once. Raises Refused.
     """
     title = clean_title(title)
+    is_language_chosen = bool(language)
     language = _language(workspace, language)
     media_type = _checked(file, clean_title(file.name or title))
     digest = _sha256(file)
@@ -57,6 +59,7 @@ def add_file(
         size_bytes=file.size,
         content_sha256=digest,
         language=language,
+        is_language_chosen=is_language_chosen,
         created_by=user,
     )
     return _taken(document, file, user, ask_worker)
@@ -74,6 +77,20 @@ def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> 
         record(user, "document.retry", document.title, id=str(document.pk))
         if ask_worker:
             _ask_after_commit(document.pk)
+
+
+def correct_language(document: Document, user: User | None, language: str) -> None:
+    """Say what a document is written in, and ingest it again: its words are matched in that language's forms.
+
+    What is embedded stays embedded. Raises Refused if the workspace does not hold the language.
+    """
+    language = _language(document.workspace, language)
+    with transaction.atomic():
+        waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
+        if not waiting.update(language=language, is_language_chosen=True):
+            raise Refused("It is being read just now. Wait until it is ready, and change its language then.")
+        record(user, "document.language", document.title, id=str(document.pk), language=language)
+        retry(document, user)
 
 
 def delete(document: Document, user: User | None) -> None:

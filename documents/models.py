@@ -75,6 +75,7 @@ class Document(models.Model):
     size_bytes = models.BigIntegerField()
     content_sha256 = models.CharField(max_length=64)
     language = models.CharField(max_length=2)  # one of the workspace's
+    is_language_chosen = models.BooleanField(default=False)  # by somebody; else what reading it finds
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -16,6 +16,7 @@ class DocumentSerializer(CamelCase):
     media_type = serializers.CharField()
     size_bytes = serializers.IntegerField()
     language = serializers.CharField()
+    is_language_chosen = serializers.BooleanField(help_text="By somebody; else it was found from the text.")
     status = serializers.ChoiceField(Document.Status.choices)
     stage = serializers.ChoiceField(Document.Stage.choices)
     percent = serializers.IntegerField(help_text="How far embedding is, 0 to 100.")
@@ -29,11 +30,15 @@ class DocumentSerializer(CamelCase):
     ready_at = serializers.DateTimeField(allow_null=True)
 
 
+class DocumentChanges(CamelCase):
+    language = serializers.ChoiceField(LANGUAGE_CODES, help_text="One of the workspace's.")
+
+
 class FileUpload(CamelCase):
     file = serializers.FileField()
     title = serializers.CharField(max_length=300, required=False, help_text="Absent: the file's name.")
     language = serializers.ChoiceField(
-        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: its first."
+        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: what the text reads as."
     )
 
 

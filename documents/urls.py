@@ -15,5 +15,6 @@ urlpatterns = [
     path(_DOCUMENT, views.document, name="document"),
     path(_DOCUMENT + "download/", views.download, name="document-download"),
     path(_DOCUMENT + "retry/", views.retry, name="document-retry"),
+    path(_DOCUMENT + "language/", views.language, name="document-language"),
     path(_DOCUMENT + "delete/", views.delete, name="document-delete"),
 ]
