@@ -8,7 +8,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-fast lint format bench bench-chat bench-ingest chaos chaos-ingest lock clean
+.PHONY: run test test-fast lint format bench bench-chat bench-ingest bench-reading chaos chaos-ingest lock clean
 
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded.up
@@ -37,6 +37,11 @@ bench: bench-chat
 # What the chat costs beside a relay that stores nothing. Some six minutes, on a machine that does nothing else.
 bench-chat: .venv/installed-test
 	$(BIN)/python -m benchmarks.chat
+
+# Half an hour and more, with the real embedding model and both parsers.
+bench-reading: .venv/installed-test
+	$(BIN)/python -m benchmarks.parsing --data $(DATA)
+	$(BIN)/python -m benchmarks.chunking --data $(DATA)
 
 # Some ten minutes. TURNS=100 for less.
 TURNS ?= 1000

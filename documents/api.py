@@ -26,6 +26,7 @@ from .pairs import Pair, add_pairs, read_pairs
 from .retrieval import RetrievalFailed, Scope, search
 from .serializers import (
     MAX_PASSAGES,
+    DocumentChanges,
     DocumentSerializer,
     FileUpload,
     NewPairs,
@@ -307,6 +308,22 @@ class OneDocument(ApiView):
     @extend_schema(summary="Read a document's state", tags=["documents"])
     def get(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
         return Response(DocumentSerializer(_document(self, Role.VIEWER)).data)
+
+    @extend_schema(
+        summary="Say what a document is written in",
+        description="It is read again, and stays searchable meanwhile.",
+        tags=["documents"],
+        request=DocumentChanges,
+        responses={202: DocumentSerializer},
+    )
+    def patch(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
+        document = _document(self, Role.EDITOR)
+        try:
+            intake.correct_language(document, self.user, self.read(request, DocumentChanges)["language"])
+        except intake.Refused as refusal:
+            raise ValidationError({"language": [str(refusal)]}) from refusal
+        document.refresh_from_db()
+        return Response(DocumentSerializer(document).data, status=202)
 
     @extend_schema(
         summary="Delete a document, its chunks and its file", tags=["documents"], responses={204: None}

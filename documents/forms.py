@@ -35,8 +35,11 @@ class LanguageForm(forms.Form):
         super().__init__(*args, **kwargs)
         language = self.fields["language"]
         assert isinstance(language, forms.ChoiceField)
-        language.choices = [(code, LANGUAGES[code][0]) for code in workspace.languages]
-        language.initial = workspace.languages[0]
+        choices = [(code, LANGUAGES[code][0]) for code in workspace.languages]
+        if len(choices) > 1:
+            choices.insert(0, ("", "Find out from the text"))
+        language.choices = choices
+        language.required = False
         language.help_text = "What it is written in, so that its words are matched in the basic form."
         language.error_messages["invalid_choice"] = "Choose one of this workspace's languages."
 

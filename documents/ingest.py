@@ -113,6 +113,7 @@ def _extract(claim: Claim) -> Extraction:
             path,
             document.media_type,
             _parser(document, claim.workspace),
+            languages=[document.language] if document.is_language_chosen else claim.workspace.languages,
             still_wanted=lambda: not claim.is_lost.is_set(),
         )
         step.detail |= {
@@ -120,7 +121,11 @@ def _extract(claim: Claim) -> Extraction:
             "sections": len(found.sections),
             "pages": found.page_count,
             "characters": found.character_count,
+            "pages recognised": found.recognised_pages or None,
+            "pages without text": found.unread_pages or None,
         }
+    if not document.is_language_chosen and found.language:
+        document.language = found.language
     return found
 
 
@@ -260,6 +265,7 @@ def _publish(
             page_count=extraction.page_count,
             character_count=extraction.character_count,
             summary=summary,
+            language=document.language,
         )
 
 

@@ -35,7 +35,8 @@ def add_file(
 ) -> Document:
     """Record a file and have it ingested. The same file under the same title is the document we have.
 
-    title: as its owner calls it; anything but its last part is dropped. language: one of the workspace's.
+    title: as its owner calls it; anything but its last part is dropped. language: one of the workspace's;
+    None: what reading it finds, the workspace's first until then.
     ask_worker: False when the caller ingests it at once. Raises Refused.
     """
     return add(workspace, user, of_file(file, title), language, ask_worker=ask_worker)
@@ -82,6 +83,7 @@ def add(
 
     folder, path: where `manage.py ingest` found it; each path is a document of its own. Raises Refused.
     """
+    is_language_chosen = bool(language)
     language = language_of(workspace, language)
     same = workspace.documents.filter(parent=None, title=content.title, content_sha256=content.sha256)
     if known := (same.filter(folder=folder, path=path) if folder else same).first():
@@ -89,7 +91,7 @@ def add(
     document = Document(
         workspace=workspace, kind=content.kind, folder=folder, path=path, title=content.title,
         media_type=content.media_type.name, size_bytes=content.file.size, content_sha256=content.sha256,
-        language=language, created_by=user,
+        language=language, is_language_chosen=is_language_chosen, created_by=user,
     )  # fmt: skip
     return _taken(document, content.file, user, ask_worker)
 
@@ -125,6 +127,20 @@ def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> 
         record(user, "document.retry", document.title, id=str(document.pk))
         if ask_worker:
             _ask_after_commit(document.pk)
+
+
+def correct_language(document: Document, user: User | None, language: str) -> None:
+    """Say what a document is written in, and ingest it again: its words are matched in that language's forms.
+
+    What is embedded stays embedded. Raises Refused if the workspace does not hold the language.
+    """
+    language = language_of(document.workspace, language)
+    with transaction.atomic():
+        waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
+        if not waiting.update(language=language, is_language_chosen=True):
+            raise Refused("It is being read just now. Wait until it is ready, and change its language then.")
+        record(user, "document.language", document.title, id=str(document.pk), language=language)
+        retry(document, user)
 
 
 def delete(document: Document, user: User | None) -> None:

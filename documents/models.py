@@ -124,6 +124,7 @@ class Document(Work):
     size_bytes = models.BigIntegerField()
     content_sha256 = models.CharField(max_length=64)
     language = models.CharField(max_length=2)  # one of the workspace's
+    is_language_chosen = models.BooleanField(default=False)  # by somebody; else what reading it finds
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -171,6 +172,7 @@ class ReindexItem(Work):
     reindex = models.ForeignKey(Reindex, on_delete=models.CASCADE, related_name="items")
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="reindex_items")
     of_ready_at = models.DateTimeField()  # Document.ready_at of the version it is about
+    language = models.CharField(max_length=2, blank=True)  # as reading it found
 
     objects = ReindexItemQuerySet.as_manager()
 

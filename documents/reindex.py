@@ -271,7 +271,7 @@ def _take_over_counts(reindex: Reindex) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE documents_document d SET chunk_count = i.chunk_count, page_count = i.page_count,
-                character_count = i.character_count, summary = i.summary
+                character_count = i.character_count, summary = i.summary, language = i.language
             FROM documents_reindexitem i
             WHERE i.document_id = d.id AND i.reindex_id = %s AND i.status = %s""",
             [reindex.pk, _S.READY],

@@ -19,6 +19,7 @@ class DocumentSerializer(CamelCase):
     media_type = serializers.CharField()
     size_bytes = serializers.IntegerField()
     language = serializers.CharField()
+    is_language_chosen = serializers.BooleanField(help_text="By somebody; else it was found from the text.")
     status = serializers.ChoiceField(Document.Status.choices)
     stage = serializers.ChoiceField(Document.Stage.choices)
     percent = serializers.IntegerField(help_text="How far embedding is, 0 to 100.")
@@ -35,8 +36,12 @@ class DocumentSerializer(CamelCase):
 
 def _language() -> serializers.ChoiceField:
     return serializers.ChoiceField(
-        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: its first."
+        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: what the text reads as."
     )
+
+
+class DocumentChanges(CamelCase):
+    language = serializers.ChoiceField(LANGUAGE_CODES, help_text="One of the workspace's.")
 
 
 class FileUpload(CamelCase):

@@ -27,5 +27,6 @@ urlpatterns = [
     path(_DOCUMENT + "download/", views.download, name="document-download"),
     path(_DOCUMENT + "retry/", views.retry, name="document-retry"),
     path(_DOCUMENT + "stop/", sources.stop, name="document-stop"),
+    path(_DOCUMENT + "language/", views.language, name="document-language"),
     path(_DOCUMENT + "delete/", views.delete, name="document-delete"),
 ]

@@ -113,6 +113,7 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
         request, workspace, "documents", "documents/document.html",
         document=found, is_markdown=found.media_type == MARKDOWN.name, reading=read(found, stretch, request.GET.get("page")),
         ledger=found.ledger.all(), language=LANGUAGES[found.language][0],
+        languages=[(code, LANGUAGES[code][0]) for code in workspace.languages],
     )  # fmt: skip
 
 
@@ -135,6 +136,18 @@ def retry(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpRe
     intake.retry(found, request.user)
     messages.success(request, f"{found.title} is being read again.")
     return redirect("workspace", workspace.id)
+
+
+@require_POST
+def language(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    found = _document(workspace, document_id)
+    try:
+        intake.correct_language(found, request.user, request.POST.get("language", ""))
+        messages.success(request, f"{found.title} is being read again in its language.")
+    except intake.Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("document", workspace.id, found.id)
 
 
 @require_POST

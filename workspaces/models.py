@@ -47,7 +47,7 @@ _STRATEGIES = {
     ChunkingStrategy.LAYOUT: "Layout-aware. Keeps tables, code and paragraphs whole where they fit, and finds them by "
     "their headings too. Suits manuals, web pages and spreadsheets.",
     ChunkingStrategy.SEMANTIC: "Semantic. Asks the embedding model which sentences belong together. Suits long texts "
-    "without headings; adding a document takes about three times as long.",
+    "without headings; adding one takes several times as long.",
     ChunkingStrategy.ADAPTIVE: "Adaptive. Layout-aware for documents with headings, tables or code, recursive for "
     "the others. Suits a mixture.",
 }

@@ -60,7 +60,7 @@ def pdf_pages(path: Path) -> list[str]:
 def picture_of(path: Path, page: int, dpi: int) -> bytes:
     """Return a PDF's page, from 0, as PNG. Raises Unreadable."""
     try:
-        return cast(bytes, kreuzberg.render_pdf_page(path, page, dpi=dpi))
+        return kreuzberg.render_pdf_page(path, page, dpi=dpi)
     except KreuzbergError as error:
         raise Unreadable(_sentence(str(error))) from error
 

@@ -124,6 +124,7 @@ def _add(
         size_bytes=0,
         content_sha256=hashlib.sha256(f"{kind}\0{url}".encode()).hexdigest(),
         language=language_of(workspace, language),
+        is_language_chosen=bool(language),
         created_by=user,
     )
     try:

@@ -62,6 +62,7 @@ def put(address: Address, parent: Document, title: str, data: bytes, media_type:
         url=address.url,
         kind=Document.Kind.POST if parent.kind == Document.Kind.FEED else Document.Kind.PAGE,
         language=parent.language,
+        is_language_chosen=parent.is_language_chosen,
         created_by=parent.created_by,
         size_bytes=0,
     )

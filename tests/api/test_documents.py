@@ -216,3 +216,14 @@ def test_nobody_searches_elsewhere(api, workspace):
     assert ask(stranger, workspace).status_code == 404
     unknown = stranger("POST", "semantic-search", {"workspaceId": str(uuid.uuid4()), "query": "x"})
     assert unknown.status_code == 404
+
+
+def test_the_language_is_corrected(api):
+    workspace = factories.workspace(languages=["en", "de"])
+    document = factories.document(workspace)
+    call = api(factories.member(workspace, Role.EDITOR))
+    reply = call("PATCH", f"workspaces/{workspace.id}/documents/{document.id}", {"language": "de"})
+    assert reply.status_code == 202
+    assert (reply.json()["language"], reply.json()["isLanguageChosen"]) == ("de", True)
+    refused = call("PATCH", f"workspaces/{workspace.id}/documents/{document.id}", {"language": "fr"})
+    assert "does not hold the language" in str(refused.json())

@@ -82,7 +82,7 @@ def odp(**parts: str) -> bytes:
         "</text:p></table:table-cell><table:table-cell><text:p>3 euro</text:p></table:table-cell></table:table-row>"
         "</table:table></draw:frame></draw:page></office:presentation></office:body></office:document-content>"
     )
-    members = {"mimetype": "application/vnd.oasis.opendocument.presentation", "content.xml": content,
+    members: dict[str, str | bytes] = {"mimetype": "application/vnd.oasis.opendocument.presentation", "content.xml": content,
                "META-INF/manifest.xml": "<manifest/>"}  # fmt: skip
     return archive(members | parts)
 

@@ -15,6 +15,7 @@ from documents.claims import Superseded, take
 from documents.ingest import BATCH, ingest
 from documents.intake import add_file
 from documents.models import Document, LedgerEntry, Work
+from tests import factories
 from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded
 from tests.fakes.openai_server import OpenAIServer
@@ -169,7 +170,7 @@ def test_two_workers_at_once_do_it_once(workspace: Workspace, embeddings: OpenAI
     ("name", "content", "words"),
     [
         ("locked.pdf", files.pdf("x", password="p"), "protected by a password"),
-        ("scan.pdf", files.scan(), "run text recognition"),
+        ("scan.pdf", files.scan(), "recognition (OCR)"),
         ("cut.pdf", files.pdf("whole")[:200], "damaged"),
         ("blank.txt", b" \n ", "no text in it"),
     ],
@@ -410,3 +411,42 @@ def test_what_a_dead_worker_left_open_is_closed(workspace: Workspace) -> None:
 
 def test_an_unknown_document_is_no_error(transactional_db: None) -> None:
     ingest(uuid4())
+
+
+# --- the language -------------------------------------------------------------------------------
+
+GERMAN = "Der Mitarbeiter hat Anspruch auf 26 Tage Urlaub im Jahr. Nicht genommene Tage verfallen im März."
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ends_as"), [(None, "de"), ("en", "en")], ids=["nobody chose it", "somebody chose it"]
+)
+def test_the_language_is_found_unless_somebody_chose_it(
+    workspace: Workspace, chosen: str | None, ends_as: str
+) -> None:
+    file = ContentFile(GERMAN.encode(), "urlaub.txt")
+    document = intake.add_file(workspace, None, file, "urlaub.txt", chosen, ask_worker=False)
+    ingest(document.pk)
+    document.refresh_from_db()
+    assert (document.status, document.language) == ("ready", ends_as)
+
+
+def test_a_corrected_language_is_kept_and_nothing_is_embedded_again(
+    workspace: Workspace, embeddings: OpenAIServer
+) -> None:
+    document = intake.add_file(
+        workspace, None, ContentFile(GERMAN.encode(), "u.txt"), "u.txt", ask_worker=False
+    )
+    ingest(document.pk)
+    before = len(embedded(embeddings))
+    intake.correct_language(document, None, "en")
+    ingest(document.pk)
+    document.refresh_from_db()
+    assert (document.status, document.language, document.is_language_chosen) == ("ready", "en", True)
+    assert len(embedded(embeddings)) == before
+
+
+def test_the_language_of_what_is_being_read_cannot_be_changed(workspace: Workspace) -> None:
+    document = factories.document(workspace, status="processing")
+    with pytest.raises(intake.Refused, match="being read just now"):
+        intake.correct_language(document, None, "de")

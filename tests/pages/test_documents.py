@@ -435,3 +435,17 @@ def test_viewers_and_strangers_change_nothing_and_reading_never_does(view, as_us
         assert client.post(f"/workspaces/{workspace.id}/documents/delete/", chosen).status_code == 404
     assert edit.get(address(document, way)).status_code == 405
     assert Document.objects.get().status == "failed"
+
+
+def test_the_language_can_be_changed_where_there_are_several(edit, view, workspace):
+    document = factories.document(workspace, content=b"Guten Tag")
+    path = f"/workspaces/{workspace.id}/documents/{document.id}/"
+    assert "English, as its text reads" in text_of(edit.get(path))
+    assert "What is it written in?" not in text_of(view.get(path))
+    page = text_of(edit.post(f"{path}language/", {"language": "de"}, follow=True))
+    assert "is being read again in its language" in page
+    document.refresh_from_db()
+    assert (document.language, document.status) == ("de", "pending")
+    assert "does not hold the language" in text_of(
+        edit.post(f"{path}language/", {"language": "fr"}, follow=True)
+    )
