@@ -499,7 +499,7 @@ def test_a_crawl_killed_again_and_again_goes_on_and_does_nothing_twice(
         == 0
     )
     document.refresh_from_db()
-    assert (document.status, document.page_count) == ("ready", 41)
+    assert (document.status, document.page_count) == ("ready", 41), document.error
     urls = list(Document.objects.filter(parent=document).values_list("url", flat=True))
     assert sorted(urls) == sorted(site.at(path) for path in ("/", *paths))
     again = len(site.paths()) - 41
