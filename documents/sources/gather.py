@@ -453,10 +453,10 @@ class _Visit:
                     yield address
 
     def _show_progress(self) -> None:
-        counts = self._source.counts()
-        with self._claim.guarded(
-            progress_done=counts["done"] + counts["failed"], progress_total=counts["known"]
-        ):
+        wanted = self._source.pages().exclude(state__in=(_State.SKIPPED, _State.GONE))
+        total, waiting = wanted.count(), wanted.filter(state=_State.QUEUED).count()
+        # Who gets on is at the first attempt: a crawl of hours may lose more workers than a document may.
+        with self._claim.guarded(progress_done=total - waiting, progress_total=total, attempt=1):
             pass
 
 

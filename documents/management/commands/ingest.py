@@ -13,7 +13,6 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Any, Literal, cast
 
-from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
@@ -26,12 +25,10 @@ from accounts.models import User
 from documents.folders import Change, bring, files_in, gone
 from documents.ingest import ingest
 from documents.intake import Refused, add_qa, add_text, delete
+from documents.management.choices import chosen_user, chosen_workspace
 from documents.models import Document
 from documents.pairs import Pair, read_pairs
-from models_registry.models import Endpoint
-from workspaces.access import workspaces_for
-from workspaces.models import Role, Workspace
-from workspaces.provision import create_workspace
+from workspaces.models import Workspace
 
 _POLL_S = 0.25
 State = Literal["ready", "unchanged", "failed", "changed", "moved", "gone", "deleted"]
@@ -87,8 +84,8 @@ class Command(BaseCommand):
         self, *, paths: list[Path], workspace: str, user: str | None, language: str | None, create: bool,
         prune: bool, text: str | None, questions: Path | None, **options: Any,
     ) -> None:  # fmt: skip
-        owner = _user(user)
-        place = _workspace(owner, workspace, language, create)
+        owner = chosen_user(user)
+        place = chosen_workspace(owner, workspace, language, create)
         files = list(_files(paths))
         jobs = [
             *_file_jobs(place, owner, files, language),
@@ -123,34 +120,6 @@ def _quiet_log() -> Iterator[None]:
 
 
 # --- who, where, what ---------------------------------------------------------------------------
-
-
-def _user(name: str | None) -> User:
-    active = User.objects.filter(is_active=True)
-    if name is None:
-        user = active.filter(is_superuser=True).order_by("date_joined").first()
-        if user is None:
-            raise CommandError("There is no operator yet: say with --user who adds the files.")
-        return user
-    user = active.filter(username=name).first()
-    if user is None:
-        raise CommandError(f"There is no active user named {name}.")
-    return user
-
-
-def _workspace(user: User, name: str, language: str | None, create: bool) -> Workspace:
-    found = workspaces_for(user, Role.EDITOR).select_related("embedder").filter(name=name).first()
-    if found:
-        return found
-    if not create:
-        raise CommandError(f"{user} may add to no workspace named {name!r}. Use --create to make it.")
-    embedder = Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).filter(last_check_ok=True).first()
-    if embedder is None:
-        raise CommandError("No embedding model has passed a check yet: add one in the admin and check it.")
-    try:
-        return create_workspace(user, name=name, languages=[language or "en"], embedder=embedder)
-    except ValidationError as error:
-        raise CommandError(" ".join(error.messages)) from error
 
 
 def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:

@@ -481,16 +481,16 @@ def test_a_crawl_killed_again_and_again_goes_on_and_does_nothing_twice(
     site.pages |= {path: Page(html(f"Page {path}", *paths).body, wait_s=0.1) for path in ("/", *paths)}
     document = add()
     arguments = [str(connection.settings_dict["NAME"]), str(settings.MEDIA_ROOT), str(document.pk)]
-    kills = 3
+    kills = Document.MAX_ATTEMPTS + 1
     for kill in range(kills):
         before = len(site.paths())
         with subprocess.Popen([sys.executable, "-c", _WORKER, *arguments], cwd=root) as worker:
             deadline = time.monotonic() + 30
-            while len(site.paths()) < before + 8 and time.monotonic() < deadline:
+            while len(site.paths()) < before + 6 and time.monotonic() < deadline:
                 time.sleep(0.01)
             worker.send_signal(signal.SIGKILL)
         Document.objects.filter(pk=document.pk, status="processing").update(lease_until=timezone.now())
-        assert Document.objects.filter(parent=document).count() >= 4 * (kill + 1)
+        assert Document.objects.filter(parent=document).count() >= 2 * (kill + 1)
     assert Document.objects.filter(parent=document).count() < 41
     assert (
         subprocess.run(
@@ -499,7 +499,7 @@ def test_a_crawl_killed_again_and_again_goes_on_and_does_nothing_twice(
         == 0
     )
     document.refresh_from_db()
-    assert (document.status, document.page_count) == ("ready", 41)
+    assert (document.status, document.page_count) == ("ready", 41), document.error
     urls = list(Document.objects.filter(parent=document).values_list("url", flat=True))
     assert sorted(urls) == sorted(site.at(path) for path in ("/", *paths))
     again = len(site.paths()) - 41

@@ -1,0 +1,38 @@
+"""Who a command acts for, and where: the same options mean the same in each."""
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+
+from accounts.models import User
+from models_registry.models import Endpoint
+from workspaces.access import workspaces_for
+from workspaces.models import Role, Workspace
+from workspaces.provision import create_workspace
+
+
+def chosen_user(name: str | None) -> User:
+    active = User.objects.filter(is_active=True)
+    if name is None:
+        user = active.filter(is_superuser=True).order_by("date_joined").first()
+        if user is None:
+            raise CommandError("There is no operator yet: say with --user who adds the files.")
+        return user
+    user = active.filter(username=name).first()
+    if user is None:
+        raise CommandError(f"There is no active user named {name}.")
+    return user
+
+
+def chosen_workspace(user: User, name: str, language: str | None, create: bool) -> Workspace:
+    found = workspaces_for(user, Role.EDITOR).select_related("embedder").filter(name=name).first()
+    if found:
+        return found
+    if not create:
+        raise CommandError(f"{user} may add to no workspace named {name!r}. Use --create to make it.")
+    embedder = Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).filter(last_check_ok=True).first()
+    if embedder is None:
+        raise CommandError("No embedding model has passed a check yet: add one in the admin and check it.")
+    try:
+        return create_workspace(user, name=name, languages=[language or "en"], embedder=embedder)
+    except ValidationError as error:
+        raise CommandError(" ".join(error.messages)) from error

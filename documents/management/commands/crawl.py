@@ -1,0 +1,131 @@
+"""`manage.py crawl`: reads a website or feed and makes it searchable in this process; no worker is needed."""
+
+import logging
+import time
+from argparse import ArgumentParser
+from typing import IO, Any, cast
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from documents.content import Refused
+from documents.ingest import ingest
+from documents.intake import retry
+from documents.management.choices import chosen_user, chosen_workspace
+from documents.models import Document
+from documents.sources.adding import DEFAULT_DEPTH, DEFAULT_PAGES, add_feed, add_website
+from documents.sources.gather import gather
+
+_POLL_S = 0.25
+_S = Document.Status
+
+
+class Command(BaseCommand):
+    help = (
+        "Read a website or feed into a workspace and make it searchable, here and now; no worker is needed. "
+        "Again: what changed is read anew, what is gone is removed. Stopped with Ctrl-C, it goes on where it was."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("url", metavar="URL", help="a page, a sitemap or, with --feed, a feed")
+        parser.add_argument("--workspace", required=True, metavar="NAME")
+        parser.add_argument("--user", metavar="NAME", help="who adds it; default: the first operator")
+        parser.add_argument("--language", metavar="XX", help="one of the workspace's; default: its first")
+        parser.add_argument(
+            "--create", action="store_true", help="make the workspace if there is none of this name"
+        )
+        parser.add_argument("--feed", action="store_true", help="it is an RSS or Atom feed")
+        parser.add_argument(
+            "--no-links", action="store_true", help="read only this page, or what the sitemap lists"
+        )
+        parser.add_argument("--below", action="store_true", help="stay in the folder of the URL")
+        parser.add_argument("--pages", type=int, default=DEFAULT_PAGES, metavar="N", help="at most so many")
+        parser.add_argument(
+            "--depth", type=int, default=DEFAULT_DEPTH, metavar="N", help="at most so many links away"
+        )
+        parser.add_argument(
+            "--include", action="append", default=[], metavar="GLOB", help="such as '/docs/*'"
+        )
+        parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
+
+    def handle(self, **options: Any) -> None:
+        document = _added(options)
+        # Not self.stdout itself: it ends every write with a line break, which tears a progress bar apart.
+        console = Console(file=cast(IO[str], self.stdout._out), highlight=False)
+        log = logging.getLogger("documents")
+        before, log.level = log.level, logging.ERROR  # lines of the log would tear the bar apart, too
+        try:
+            _read(document, console)
+        finally:
+            log.setLevel(before)
+        _report(document, console)
+
+
+def _added(options: dict[str, Any]) -> Document:
+    user = chosen_user(options["user"])
+    workspace = chosen_workspace(user, options["workspace"], options["language"], options["create"])
+    shared = {"language": options["language"], "ask_worker": False}
+    try:
+        if options["feed"]:
+            document = add_feed(workspace, user, options["url"], **shared)
+        else:
+            document = add_website(
+                workspace, user, options["url"], follows_links=not options["no_links"], is_below_start=options["below"],
+                max_pages=options["pages"], max_depth=options["depth"], include=options["include"],
+                exclude=options["exclude"], **shared,
+            )  # fmt: skip
+    except Refused as refusal:
+        raise CommandError(str(refusal)) from refusal
+    if document.status == _S.READY:
+        retry(document, user, ask_worker=False)
+    return document
+
+
+def _read(document: Document, console: Console) -> None:
+    """Return when the visit has ended: by us, or by a worker that was faster."""
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[step]}", markup=False, style="dim"), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(document.title[-40:], total=None, step="")
+
+        def show(step: str) -> None:
+            now = Document.objects.filter(pk=document.pk).first()
+            if now and now.progress_total:
+                progress.update(task, total=now.progress_total, completed=now.progress_done, step=step)
+
+        def take_in(document_id: UUID) -> None:
+            found = Document.objects.filter(pk=document_id).first()
+            show(found.title[:40] if found else "")
+            ingest(document_id)
+
+        while True:
+            gather(document.pk, take_in)
+            try:
+                document.refresh_from_db()
+            except Document.DoesNotExist as error:
+                raise CommandError("Somebody deleted it in the meantime.") from error
+            show(document.error)
+            if document.status in (_S.READY, _S.FAILED):
+                return
+            time.sleep(_POLL_S)
+
+
+def _report(document: Document, console: Console) -> None:
+    counts = document.source.counts()
+    troubles = list(document.source.troubles())
+    if troubles:
+        table = Table("Address", "Why", box=None, pad_edge=False)
+        for each in troubles:
+            table.add_row(Text(each.url), Text(each.reason or (each.document.error if each.document else "")))
+        console.print(table)
+    waiting = counts["done"] - counts["ready"] - counts["unreadable"]
+    later = f"; {waiting} wait for a worker" if document.children.filter(status=_S.PENDING).exists() else ""
+    console.print(f"\n{counts['ready']} searchable, {len(troubles)} failed{later}.")
+    if document.status == _S.FAILED:
+        raise CommandError(document.error)

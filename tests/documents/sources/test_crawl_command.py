@@ -1,0 +1,58 @@
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from documents.models import Document
+from tests import factories
+from tests.fakes.site import Page, html
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def run(workspace, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    factories.operator(username="ana")
+
+    def run(*arguments):
+        """Return what the command printed, as one line of words, and how it ended."""
+        out = io.StringIO()
+        try:
+            call_command("crawl", *arguments, "--workspace", workspace.name, stdout=out)
+            end = ""
+        except CommandError as error:
+            end = f" {error}"
+        return " ".join(out.getvalue().split()) + end
+
+    return run
+
+
+def test_a_site_is_read_and_searchable_when_the_command_ends(site, run):
+    site.pages |= {"/": html("Start", "/a", "/gone", "/skip/b"), "/a": html("A"), "/gone": Page(b"", 410)}
+    said = run(site.at("/"), "--exclude", "/skip/*")
+    assert "2 searchable, 1 failed." in said
+    assert "no such page (status 410)" in said
+    assert set(Document.objects.filter(kind="page").values_list("status", flat=True)) == {"ready"}
+    assert Document.objects.get(kind="site").created_by.username == "ana"
+
+
+def test_the_second_time_only_what_changed_is_read(site, run, embeddings):
+    site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
+    run(site.at("/"))
+    embeddings.requests.clear()
+    site.pages["/a"] = html("A new text")
+    assert "2 searchable, 0 failed." in run(site.at("/"))
+    assert len(embeddings.requests) == 1
+
+
+def test_a_feed_is_read(site, run):
+    items = "<item><title>Post</title><guid>1</guid><description>&lt;p&gt;Some words of it.&lt;/p&gt;</description></item>"
+    site.pages["/feed"] = Page(f"<rss version='2.0'><channel>{items}</channel></rss>".encode())
+    assert "1 searchable, 0 failed." in run(site.at("/feed"), "--feed")
+
+
+def test_what_cannot_be_read_is_said_and_ends_in_an_error(site, run):
+    site.pages["/"] = Page(b"", 404)
+    assert "No page could be read." in run(site.at("/"))
+    assert "not on the public web" in run("http://10.0.0.1/")
