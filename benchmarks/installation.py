@@ -63,10 +63,6 @@ class Process:
         self._stack = ExitStack()
         self._popen = self._stack.enter_context(running(service, DATA / "logs" / f"{service.name}.log"))
 
-    @property
-    def pid(self) -> int:
-        return self._popen.pid
-
     def stop(self) -> None:
         self._stack.close()
 

@@ -16,7 +16,7 @@ class _NewSource(CamelCase):
     url = serializers.CharField(max_length=2000)
     title = serializers.CharField(max_length=300, required=False, help_text="Absent: the address.")
     language = serializers.ChoiceField(
-        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: its first."
+        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: what the text reads as."
     )
 
 
