@@ -14,6 +14,7 @@ urlpatterns = [
     path(_WORKSPACE + "add/questions/", adding.pairs, name="workspace-add-pairs"),
     path(_WORKSPACE + "add/questions/table/", adding.pairs_file, name="workspace-add-pairs-file"),
     path(_WORKSPACE + "search/", views.search, name="workspace-search"),
+    path(_WORKSPACE + "documents/retry/", views.retry_selected, name="documents-retry"),
     path(_WORKSPACE + "documents/delete/", views.delete_selected, name="documents-delete"),
     path(_DOCUMENT, views.document, name="document"),
     path(_DOCUMENT + "edit/", adding.edit, name="document-edit"),

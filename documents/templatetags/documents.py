@@ -1,7 +1,9 @@
 from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
 
+from documents import listing
 from documents.media_types import BY_NAME
-from documents.models import Document
+from documents.models import Document, LedgerEntry
 from documents.reading import without_headings
 from documents.retrieval import Passage
 
@@ -21,3 +23,34 @@ def file_type(document: Document) -> str:
 def body(passage: Passage) -> str:
     """Return the passage without the headings that its path shows already."""
     return without_headings(passage.text, passage.title_path)
+
+
+@register.filter
+def version(document: Document) -> str:
+    """Return what an open page knows this state of the document by."""
+    return listing.version(document)
+
+
+# What a stage notes of itself -> how it is told
+_TOLD = {
+    "parser": "read by {}",
+    "pages": "{} pages",
+    "sections": "{} sections",
+    "characters": "{} characters",
+    "chunks": "{} chunks",
+    "batches": "{} batches",
+    "embedded": "{} embedded",
+    "kept": "{} embedded before",
+    "error": "{}",
+}
+
+
+@register.filter
+def told(entry: LedgerEntry) -> str:
+    """Return what a stage noted, in words. What we have no words for is told by its name."""
+    facts = ((name, value) for name, value in entry.detail.items() if value not in (None, "", 0))
+    return ", ".join(_TOLD.get(name, f"{name}: {{}}").format(_shown(value)) for name, value in facts)
+
+
+def _shown(value: object) -> str:
+    return intcomma(value) if isinstance(value, int) else str(value)
