@@ -18,6 +18,15 @@ def _stuck() -> Q:
     )
 
 
+def is_stuck(document: Document) -> bool:
+    """Say the same of one document."""
+    overdue = timezone.now() - 2 * Document.LEASE
+    since = {_S.PROCESSING: document.lease_until, _S.PENDING: document.next_attempt_at}.get(
+        _S(document.status)
+    )
+    return since is not None and since < overdue
+
+
 class StateOfDocument(StateFilter):
     title = "state"
     parameter_name = "state"

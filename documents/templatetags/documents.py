@@ -1,7 +1,7 @@
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 
-from documents import listing
+from documents import listing, states
 from documents.media_types import BY_NAME
 from documents.models import Document, LedgerEntry
 from documents.reading import without_headings
@@ -31,7 +31,13 @@ def version(document: Document) -> str:
     return listing.version(document)
 
 
-# What a stage notes of itself -> how it is told
+@register.filter
+def is_stuck(document: Document) -> bool:
+    """Say if nobody has worked on it for longer than it takes to be taken over."""
+    return states.is_stuck(document)
+
+
+# What a stage notes of itself -> how it is told, in this order
 _TOLD = {
     "parser": "read by {}",
     "pages": "{} pages",
@@ -48,9 +54,11 @@ _TOLD = {
 @register.filter
 def told(entry: LedgerEntry) -> str:
     """Return what a stage noted, in words. What we have no words for is told by its name."""
-    facts = ((name, value) for name, value in entry.detail.items() if value not in (None, "", 0))
-    return ", ".join(_TOLD.get(name, f"{name}: {{}}").format(_shown(value)) for name, value in facts)
+    known = [name for name in _TOLD if entry.detail.get(name)]
+    others = [name for name, value in entry.detail.items() if value and name not in _TOLD]
+    return " · ".join(_in_words(name, entry.detail[name]) for name in (*known, *others))
 
 
-def _shown(value: object) -> str:
-    return intcomma(value) if isinstance(value, int) else str(value)
+def _in_words(name: str, value: object) -> str:
+    words = _TOLD.get(name, f"{name}: {{}}").format(intcomma(value) if isinstance(value, int) else value)
+    return words.removesuffix("s") if value == 1 else words

@@ -155,6 +155,7 @@ def test_documents_are_found_by_title_kind_and_status_together(view, workspace):
         {"pump care"}, {"all": "1", "working": "0", "attention": "1", "ready": "0"},
     )  # fmt: skip
     assert found(status="attention")[0] == {"pump care", "stuck pump"}
+    assert "No worker has been heard of" in text_of(view.get(f"/workspaces/{workspace.id}/"))
     page = text_of(view.get(f"/workspaces/{workspace.id}/?q=pump&kind=text"))
     assert 'href="?q=pump&kind=text&status=ready"' in page
     assert '<option value="text" selected>Text (2)</option>' in page
@@ -432,7 +433,7 @@ def test_the_ledger_shows_stages_times_and_what_they_said(view, handbook):
 def test_the_ledger_is_told_attempt_by_attempt(view, handbook):
     now = timezone.now()
     for attempt, stage, outcome, detail in (
-        (1, "extract", "done", {"parser": "plain 1", "sections": 1200, "pages": None}),
+        (1, "extract", "done", {"parser": "plain 1", "sections": 1200, "pages": None, "chunks": 1}),
         (1, "embed", "failed", {"error": "The model sleeps."}),
         (2, "extract", "done", {}),
         (2, "embed", "done", {"embedded": 64}),
@@ -444,7 +445,7 @@ def test_the_ledger_is_told_attempt_by_attempt(view, handbook):
     page = " ".join(text_of(view.get(address(handbook))).split())
     assert "3 attempts" in page
     assert re.findall(r"<h3>Attempt (\d)", page) == ["1", "2", "1"]
-    assert "read by plain 1, 1,200 sections" in page
+    assert "read by plain 1 · 1,200 sections · 1 chunk" in page
     assert "The model sleeps." in page
 
 
@@ -455,7 +456,7 @@ def test_the_newest_embedding_tells_of_its_batches(view, handbook):
         BatchEntry.objects.create(
             document=handbook, attempt=1, ordinal=ordinal, chunk_count=64, embedded_count=embedded, took_ms=1
         )
-    assert "2 batches, 64 embedded, 64 embedded before" in text_of(view.get(address(handbook)))
+    assert "2 batches · 64 embedded · 64 embedded before" in text_of(view.get(address(handbook)))
 
 
 def test_an_open_document_gets_its_progress_and_then_its_text(view, workspace):
