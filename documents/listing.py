@@ -1,9 +1,11 @@
 """The documents of a workspace as a page shows them: which, how many of each, and what changed since."""
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, When
@@ -26,8 +28,8 @@ def _needs_attention() -> Q:
 
 
 # What people filter by, and what it means
-STATUSES = {
-    "": Q,
+STATUSES: dict[str, Callable[[], Q]] = {
+    "": lambda: Q(),
     "working": lambda: Q(status__in=(_S.PENDING, _S.PROCESSING)),
     "attention": _needs_attention,
     "ready": lambda: Q(status=_S.READY),
@@ -41,20 +43,20 @@ class Choice:
     status: str = ""  # a key of STATUSES
     kind: str = ""
     words: str = ""  # in the title
-    within: str = ""  # the id of the website or feed they were found through
+    within: UUID | None = None  # the website or feed they were found through
 
     @classmethod
     def parse(cls, query: QueryDict) -> "Choice":
         """Return what the address asks for; what means nothing is left out."""
-        status, kind, within = (query.get(name, "") for name in ("status", "kind", "in"))
+        status, kind = query.get("status", ""), query.get("kind", "")
         return cls(
             status if status in STATUSES else "",
             kind if kind in Document.Kind.values else "",
             query.get("q", "").replace("\x00", "").strip()[:200],
-            within if len(within) == 36 and within.replace("-", "").isalnum() else "",
+            _uuid(query.get("in", "")),
         )
 
-    def address(self, page: int = 1, **changes: str) -> str:
+    def address(self, page: int = 1, **changes: Any) -> str:
         """Return the query of this choice with something changed."""
         chosen = replace(self, **changes)
         pairs = [("q", chosen.words), ("kind", chosen.kind), ("status", chosen.status), ("in", chosen.within)]
@@ -109,6 +111,13 @@ class Listing:
         return self.choice.address(self.page.next_page_number())
 
 
+def _uuid(value: str) -> UUID | None:
+    try:
+        return UUID(value)
+    except ValueError:
+        return None
+
+
 def version(document: Document) -> str:
     """Changes with everything that a row says."""
     return _short(document.pk, document.updated_at, document.status, document.progress_done)
@@ -120,7 +129,7 @@ def _short(*facts: Any) -> str:
 
 def listing(workspace: Workspace, choice: Choice, page: str | None) -> Listing:
     """Return a page of the chosen documents, what needs attention first, then the newest."""
-    rows = workspace.documents.filter(parent=choice.within or None)
+    rows = workspace.documents.filter(parent=choice.within)
     kinds = {row["kind"]: row["n"] for row in rows.order_by().values("kind").annotate(n=Count("pk"))}
     if choice.kind:
         rows = rows.filter(kind=choice.kind)

@@ -175,6 +175,7 @@ def test_what_was_found_through_a_website_is_listed_with_it(view, workspace):
     assert f'href="?in={site.pk}">3 found through it</a>' in page
     assert "example.org" in text_of(view.get(f"{address}?status=attention"))
     assert "page 1" in text_of(view.get(f"{address}?in={site.pk}"))
+    assert "example.org" in text_of(view.get(f"{address}?in=nonsense"))
 
 
 def test_an_empty_workspace_says_what_it_is_for(edit, view, workspace):
