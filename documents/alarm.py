@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Aggregate, Count, Exists, Min, Q
+from django.db.models import Aggregate, BooleanField, Count, Exists, ExpressionWrapper, Min, Q
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -64,6 +64,11 @@ _KINDS = {
 def stuck() -> Q:
     """Return which work somebody should look after now."""
     return _abandoned() | _unattended() | _still()
+
+
+def is_stuck() -> ExpressionWrapper:
+    """Return the same as a column."""
+    return ExpressionWrapper(stuck(), BooleanField())
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,8 @@ def _record_change(
         held = (
             Document.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=document_id)
         )
-        transaction.on_commit(partial(held.file.storage.delete, held.file.name or ""))
+        if old_file := held.file.name:
+            transaction.on_commit(partial(held.file.storage.delete, old_file))
         Workspace.objects.filter(pk=held.workspace_id).update(
             size_bytes=F("size_bytes") + content.file.size - held.size_bytes
         )

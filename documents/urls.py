@@ -21,6 +21,7 @@ urlpatterns = [
     path(_WORKSPACE + "strip/", ledger_views.strip, name="workspace-strip"),
     path(_WORKSPACE + "documents/replay/", ledger_views.replay_failed, name="documents-replay"),
     path(_WORKSPACE + "chunking/", comparison_views.compare, name="workspace-chunking"),
+    path(_WORKSPACE + "documents/retry/", views.retry_selected, name="documents-retry"),
     path(_WORKSPACE + "documents/delete/", views.delete_selected, name="documents-delete"),
     path(_DOCUMENT, views.document, name="document"),
     path(_DOCUMENT + "edit/", adding.edit, name="document-edit"),

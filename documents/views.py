@@ -6,8 +6,7 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, Q, QuerySet, When
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,6 +19,9 @@ from workspaces.models import Membership, Role, Workspace
 from workspaces.pages import workspace_page
 
 from . import intake
+from .alarm import is_stuck
+from .history import Run, runs_of
+from .listing import Choice, Listing, listing, version
 from .media_types import MARKDOWN
 from .models import Document
 from .reading import Stretch, read
@@ -27,15 +29,7 @@ from .retrieval import RetrievalFailed, Scope
 from .retrieval import search as find
 from .sources.views import source_page
 
-PER_PAGE = 50
 _WORKING = (Document.Status.PENDING, Document.Status.PROCESSING)
-# What people filter by, and what it means
-FILTERS = {
-    "": Q(),
-    "ready": Q(status=Document.Status.READY),
-    "working": Q(status__in=_WORKING),
-    "failed": Q(status=Document.Status.FAILED),
-}
 
 
 def workspaces(request: UserRequest) -> HttpResponse:
@@ -61,32 +55,26 @@ def _role_label(role: str | None) -> str:
 
 
 def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Show the table, or, for htmx, the part of it that changes while something is working."""
+    """Show the list; for htmx the part that a search changes; for a page that is open, what it does not have yet."""
     workspace = workspace_for(request.user, workspace_id)
-    chosen = request.GET.get("status", "")
-    chosen = chosen if chosen in FILTERS else ""
-    counts = workspace.documents.filter(parent=None).aggregate(
-        **{name or "all": Count("pk", filter=q) for name, q in FILTERS.items()}
-    )
+    found = listing(workspace, Choice.parse(request.GET), request.GET.get("page"))
+    if "seen" in request.GET:
+        return _changes(request, workspace, found, set(request.GET["seen"].split(".")))
     template = "documents/_table.html" if request.htmx else "documents/list.html"
+    return workspace_page(request, workspace, "documents", template, listing=found)
+
+
+def _changes(request: UserRequest, workspace: Workspace, found: Listing, seen: set[str]) -> HttpResponse:
+    """Return the counts and the rows that changed; all of the list when others stand there; nothing if nothing did."""
+    is_same_page = found.shape in seen
+    changed = [document for document in found.page if version(document) not in seen]
+    has_counts = found.counts_version in seen
+    if is_same_page and has_counts and not changed:
+        return HttpResponse(status=204)
     return workspace_page(
-        request,
-        workspace,
-        "documents",
-        template,
-        chosen=chosen,
-        counts=counts,
-        page=_page(request, workspace, chosen),
-    )
-
-
-def _page(request: UserRequest, workspace: Workspace, chosen: str) -> Page[Document]:
-    failed_first = Case(When(status=Document.Status.FAILED, then=0), default=1)
-    # Pages of a website and posts of a feed stand on the page of what they were found through.
-    rows = workspace.documents.filter(FILTERS[chosen], parent=None).select_related("created_by")
-    return Paginator(rows.order_by(failed_first, "-created_at", "pk"), PER_PAGE).get_page(
-        request.GET.get("page")
-    )
+        request, workspace, "documents", "documents/_changes.html",
+        listing=found, is_same_page=is_same_page, has_counts=has_counts, changed=changed,
+    )  # fmt: skip
 
 
 def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
@@ -108,13 +96,25 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
     found = _document(workspace, document_id)
     if hasattr(found, "source"):
         return source_page(request, workspace, found)
+    runs = runs_of(found)
+    if "seen" in request.GET:
+        return _progress(request, workspace, found, runs, request.GET["seen"])
     stretch = Stretch.parse(request.GET)
     return workspace_page(
         request, workspace, "documents", "documents/document.html",
         document=found, is_markdown=found.media_type == MARKDOWN.name, reading=read(found, stretch, request.GET.get("page")),
-        ledger=found.ledger.all(), language=LANGUAGES[found.language][0],
+        runs=runs, language=LANGUAGES[found.language][0],
         languages=[(code, LANGUAGES[code][0]) for code in workspace.languages],
     )  # fmt: skip
+
+
+def _progress(
+    request: UserRequest, workspace: Workspace, document: Document, runs: list[Run], seen: str
+) -> HttpResponse:
+    if version(document) == seen:
+        return HttpResponse(status=204)
+    template = "documents/_progress_change.html"
+    return workspace_page(request, workspace, "documents", template, document=document, runs=runs)
 
 
 def download(request: UserRequest, workspace_id: UUID, document_id: UUID) -> FileResponse:
@@ -159,8 +159,26 @@ def delete(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpR
 @require_POST
 def delete_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    return _delete(request, workspace, _selected(request, workspace))
+
+
+@require_POST
+def retry_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    chosen = list(_selected(request, workspace))
+    for each in chosen:
+        intake.retry(each, request.user)
+    if chosen:
+        what = "1 document is" if len(chosen) == 1 else f"{len(chosen)} documents are"
+        messages.success(request, f"{what} being read again.")
+    else:
+        messages.warning(request, "Nothing was done: select the documents first.")
+    return redirect("workspace", workspace.id)
+
+
+def _selected(request: UserRequest, workspace: Workspace) -> QuerySet[Document]:
     ids = [value for value in request.POST.getlist("document") if _is_uuid(value)]
-    return _delete(request, workspace, workspace.documents.filter(pk__in=ids))
+    return workspace.documents.filter(pk__in=ids)
 
 
 def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Document]) -> HttpResponse:
@@ -183,7 +201,8 @@ def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Documen
 
 def _document(workspace: Workspace, document_id: UUID) -> Document:
     try:
-        return workspace.documents.select_related("created_by", "parent", "source").get(pk=document_id)
+        found = workspace.documents.select_related("created_by", "parent", "source")
+        return found.annotate(is_stuck=is_stuck()).get(pk=document_id)
     except Document.DoesNotExist as error:
         raise Http404("There is no such document here.") from error
 

@@ -1,10 +1,12 @@
 from typing import Any, cast
 
 from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template import Context
 
+from documents import listing
 from documents.media_types import BY_NAME
-from documents.models import Document
+from documents.models import Document, LedgerEntry
 from documents.reading import without_headings
 from documents.retrieval import Passage
 from documents.strip import strip_context
@@ -24,8 +26,6 @@ def file_type(document: Document) -> str:
     """Return what people call this kind of document: PDF, DOCX, MD, or Text, Website."""
     if document.kind != Document.Kind.FILE:
         return document.get_kind_display()
-    if document.kind in (Document.Kind.SITE, Document.Kind.FEED):
-        return document.get_kind_display()
     kind = BY_NAME.get(document.media_type)
     return kind.extensions[0].upper() if kind else document.media_type
 
@@ -34,3 +34,36 @@ def file_type(document: Document) -> str:
 def body(passage: Passage) -> str:
     """Return the passage without the headings that its path shows already."""
     return without_headings(passage.text, passage.title_path)
+
+
+@register.filter
+def version(document: Document) -> str:
+    """Return what an open page knows this state of the document by."""
+    return listing.version(document)
+
+
+# What a stage notes of itself -> how it is told, in this order
+_TOLD = {
+    "parser": "read by {}",
+    "pages": "{} pages",
+    "sections": "{} sections",
+    "characters": "{} characters",
+    "chunks": "{} chunks",
+    "batches": "{} batches",
+    "embedded": "{} embedded",
+    "kept": "{} embedded before",
+    "error": "{}",
+}
+
+
+@register.filter
+def told(entry: LedgerEntry) -> str:
+    """Return what a stage noted, in words. What we have no words for is told by its name."""
+    known = [name for name in _TOLD if entry.detail.get(name)]
+    others = [name for name, value in entry.detail.items() if value and name not in _TOLD]
+    return " · ".join(_in_words(name, entry.detail[name]) for name in (*known, *others))
+
+
+def _in_words(name: str, value: object) -> str:
+    words = _TOLD.get(name, f"{name}: {{}}").format(intcomma(value) if isinstance(value, int) else value)
+    return words.removesuffix("s") if value == 1 else words

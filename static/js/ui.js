@@ -46,16 +46,22 @@ function boxes(name) {
 /** Buttons that act on a selection say how many, and rest while there is none. */
 function showSelection() {
   for (const all of document.querySelectorAll("[data-select-all]")) {
-    const every = boxes(all.dataset.selectAll);
-    const ticked = every.filter((box) => box.checked).length;
-    all.checked = ticked > 0 && ticked === every.length;
-    all.indeterminate = ticked > 0 && ticked < every.length;
-    for (const button of document.querySelectorAll("[data-selection-needed]")) {
-      button.disabled = ticked === 0;
-      const label = button.querySelector("[data-selection-label]");
-      label.textContent = ticked ? `${label.dataset.selectionLabel} ${ticked}` : label.dataset.selectionLabel;
-    }
+    const [ticked, every] = selected(all.dataset.selectAll);
+    all.checked = ticked > 0 && ticked === every;
+    all.indeterminate = ticked > 0 && ticked < every;
   }
+  for (const button of document.querySelectorAll("[data-selection-needed]")) {
+    const [ticked] = selected(button.dataset.selectionNeeded);
+    button.disabled = ticked === 0;
+    const label = button.querySelector("[data-selection-label]");
+    label.textContent = ticked ? `${label.dataset.selectionLabel} ${ticked}` : label.dataset.selectionLabel;
+  }
+}
+
+/** How many boxes with this name are ticked, and how many there are. */
+function selected(name) {
+  const every = boxes(name);
+  return [every.filter((box) => box.checked).length, every.length];
 }
 
 document.addEventListener("change", (event) => {

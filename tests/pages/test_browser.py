@@ -1,5 +1,6 @@
 """What only a browser can show: uploading with progress, live status, selecting, the theme."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -113,15 +114,40 @@ def test_the_table_follows_the_work_and_keeps_what_is_ticked(page: Page, workspa
     Document.objects.filter(pk=document.pk).update(status="ready", chunk_count=4)
     expect(page.locator("#documents")).to_contain_text("4 passages")
     expect(page.get_by_label("Select other.txt")).to_be_checked()
-    expect(page.locator("#documents")).not_to_have_attribute("hx-get", "")
-    assert page.locator("#documents[hx-get]").count() == 0
+    expect(page.locator("#document-filters")).to_contain_text("Ready 2")
+
+
+def test_an_open_document_follows_the_work_to_its_text(page: Page, workspace):
+    document = factories.document(workspace, status="processing", stage="embed", progress_total=4)
+    page.goto(f"/workspaces/{workspace.id}/documents/{document.id}/")
+    expect(page.locator("#progress")).to_contain_text("0 of 4 passages")
+    Document.objects.filter(pk=document.pk).update(progress_done=3)
+    expect(page.locator("#progress")).to_contain_text("3 of 4 passages")
+    factories.section(document, "The pump needs oil.")
+    Document.objects.filter(pk=document.pk).update(status="ready")
+    expect(page.locator("article.text")).to_contain_text("The pump needs oil.")
+
+
+def test_the_list_is_searched_while_typing(page: Page, workspace):
+    factories.document(workspace, title="pump.txt")
+    factories.document(workspace, title="valve", kind="text")
+    page.goto(f"/workspaces/{workspace.id}/")
+    page.get_by_label("Find by title").fill("pum")
+    expect(page.locator("#documents")).not_to_contain_text("valve")
+    expect(page).to_have_url(re.compile("q=pum"))
+    page.get_by_label("Find by title").fill("")
+    page.get_by_label("Kind").select_option("text")
+    expect(page.locator("#documents")).not_to_contain_text("pump.txt")
+    expect(page.locator("#documents")).to_contain_text("valve")
 
 
 def test_several_are_deleted_after_a_question(page: Page, workspace):
     for _ in range(3):
         factories.document(workspace)
     page.goto(f"/workspaces/{workspace.id}/")
-    expect(page.locator("[data-selection-needed]")).to_be_disabled()
+    expect(page.locator("[data-selection-needed]")).to_have_count(2)
+    for button in page.locator("[data-selection-needed]").all():
+        expect(button).to_be_disabled()
     page.get_by_label("Select all on this page").check()
     page.get_by_role("button", name="Delete 3").click()
     page.get_by_role("dialog").get_by_role("button", name="Keep").click()

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from documents import content, intake
-from documents.models import Document, LedgerEntry
+from documents.models import BatchEntry, Document, LedgerEntry
 from tests import factories
 from workspaces.models import Role
 
@@ -75,7 +75,7 @@ def test_failed_ones_are_on_top_and_then_the_newest(edit, workspace):
         ("", {"a", "b", "c"}),
         ("ready", {"a"}),
         ("working", {"b"}),
-        ("failed", {"c"}),
+        ("attention", {"c"}),
         ("nonsense", {"a", "b", "c"}),
     ],
 )
@@ -92,25 +92,90 @@ def test_two_hundred_documents_come_in_pages_with_the_same_few_queries(
     user = factories.user()
     factories.document(workspace, created_by=user)
     address = f"/workspaces/{workspace.id}/"
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(8):
         view.get(address)
     for _ in range(200):
         factories.document(workspace, created_by=user)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(8):
         page = text_of(view.get(f"{address}?page=4"))
     assert "151–200 of 201" in page
-    assert "?status=&page=5" in page
+    assert "?page=5" in page
     assert "201–201 of 201" in text_of(view.get(f"{address}?page=99"))
 
 
-def test_the_part_asks_for_itself_only_while_something_works(view, workspace):
-    address = f"/workspaces/{workspace.id}/"
+def test_the_list_asks_for_changes_only_while_something_works(view, workspace):
     document = factories.document(workspace, status="processing")
-    part = text_of(view.get(address, headers={"HX-Request": "true"}))
-    assert 'hx-trigger="every 2s"' in part
+    page = f"/workspaces/{workspace.id}/"
+    part = text_of(view.get(page, headers={"HX-Request": "true"}))
+    assert f'data-live="{page}?"' in part
     assert "<html" not in part
     Document.objects.filter(pk=document.pk).update(status="ready")
-    assert "hx-trigger" not in text_of(view.get(address, headers={"HX-Request": "true"}))
+    assert "data-live" not in text_of(view.get(page, headers={"HX-Request": "true"}))
+
+
+def versions(page: str) -> str:
+    return ".".join(re.findall('data-version="([0-9a-f]{8})"', page))
+
+
+def test_an_open_list_gets_only_what_changed(view, workspace, django_assert_num_queries):
+    documents = [factories.document(workspace, status="processing", stage="embed") for _ in range(60)]
+    page = f"/workspaces/{workspace.id}/"
+    seen = versions(text_of(view.get(page)))
+    assert view.get(page, {"seen": seen}).status_code == 204
+    Document.objects.filter(pk=documents[59].pk).update(progress_total=4, progress_done=3)
+    Document.objects.filter(pk=documents[0].pk).update(progress_total=4, progress_done=3)  # on the next page
+    with django_assert_num_queries(8):
+        reply = text_of(view.get(page, {"seen": seen}))
+    assert re.findall('id="([^"]*)"', reply) == [f"status-{documents[59].pk}"]
+    assert "Embedding 75 %" in reply
+    Document.objects.filter(pk=documents[58].pk).update(status="ready")
+    reply = text_of(view.get(page, {"seen": seen}))
+    assert 'id="document-filters"' in reply
+    assert 'Ready <span class="number">1</span>' in reply
+    assert 'id="documents"' not in reply
+    Document.objects.filter(pk=documents[57].pk).update(status="failed")  # now it stands on top
+    assert 'id="documents"' in text_of(view.get(page, {"seen": seen}))
+
+
+def test_documents_are_found_by_title_kind_and_status_together(view, workspace):
+    factories.document(workspace, title="Pump 50%.txt")
+    factories.document(workspace, title="pump care", kind="text", status="failed")
+    factories.document(workspace, title="Valves", kind="text")
+    stuck = timezone.now() - timedelta(minutes=5)
+    factories.document(workspace, title="stuck pump", status="processing", lease_until=stuck)
+
+    def found(**query):
+        page = text_of(view.get(f"/workspaces/{workspace.id}/", query))
+        counts = dict(re.findall(r'id="filter-(\w+)".*?class="number">(\d+)', page))
+        return set(re.findall('dir="auto">([^<]+)</a>', page.split("<tbody>")[-1])), counts
+
+    assert found(q="PUMP")[0] == {"Pump 50%.txt", "pump care", "stuck pump"}
+    assert found(q="%")[0] == {"Pump 50%.txt"}
+    assert found(q="pump", kind="text") == (
+        {"pump care"}, {"all": "1", "working": "0", "attention": "1", "ready": "0"},
+    )  # fmt: skip
+    assert found(status="attention")[0] == {"pump care", "stuck pump"}
+    assert "No worker has been heard of" in text_of(view.get(f"/workspaces/{workspace.id}/"))
+    page = text_of(view.get(f"/workspaces/{workspace.id}/?q=pump&kind=text"))
+    assert 'href="?q=pump&kind=text&status=ready"' in page
+    assert '<option value="text" selected>Text (2)</option>' in page
+    assert "No title holds “none”" in text_of(view.get(f"/workspaces/{workspace.id}/?q=none"))
+
+
+def test_what_was_found_through_a_website_is_listed_with_it(view, workspace):
+    site = factories.document(workspace, title="example.org", kind="site")
+    for number in range(3):
+        status = "failed" if number == 0 else "ready"
+        factories.document(
+            workspace, title=f"page {number}", kind="page", parent=site, url=f"u{number}", status=status
+        )
+    address = f"/workspaces/{workspace.id}/"
+    page = text_of(view.get(address))
+    assert "page 1" not in page
+    assert f'href="?in={site.pk}">3 found through it</a>' in page
+    assert "example.org" in text_of(view.get(f"{address}?status=attention"))
+    assert "page 1" in text_of(view.get(f"{address}?in={site.pk}"))
+    assert "example.org" in text_of(view.get(f"{address}?in=nonsense"))
 
 
 def test_an_empty_workspace_says_what_it_is_for(edit, view, workspace):
@@ -124,7 +189,7 @@ def test_an_empty_workspace_says_what_it_is_for(edit, view, workspace):
 def test_viewers_see_nothing_to_press(view, workspace):
     factories.document(workspace, status="failed", error="why")
     page = text_of(view.get(f"/workspaces/{workspace.id}/"))
-    for control in ("Retry", "Delete", 'type="checkbox"', "Add files"):
+    for control in ("Retry", "Delete", 'type="checkbox"', ">Add<"):
         assert control not in page
 
 
@@ -362,8 +427,54 @@ def test_the_ledger_shows_stages_times_and_what_they_said(view, handbook):
         finished_at=start + timedelta(seconds=2.5), detail={"error": "<u>broken</u>"},
     )  # fmt: skip
     page = view.get(address(handbook)).content.decode()
-    for words in ("How it became searchable", "Reading", "Failed", "2.5 s", "error: &lt;u&gt;broken"):
+    for words in ("How it became searchable", "Reading", "Failed", "2.5 s", "&lt;u&gt;broken"):
         assert words in page
+
+
+def test_the_ledger_is_told_attempt_by_attempt(view, handbook):
+    now = timezone.now()
+    for attempt, stage, outcome, detail in (
+        (1, "extract", "done", {"parser": "plain 1", "sections": 1200, "pages": None, "chunks": 1}),
+        (1, "embed", "failed", {"error": "The model sleeps."}),
+        (2, "extract", "done", {}),
+        (2, "embed", "done", {"embedded": 64}),
+        (1, "extract", "done", {}),  # retried by somebody
+    ):
+        LedgerEntry.objects.create(
+            document=handbook, attempt=attempt, stage=stage, outcome=outcome, detail=detail, started_at=now
+        )
+    page = " ".join(text_of(view.get(address(handbook))).split())
+    assert "3 attempts" in page
+    assert re.findall(r"<h3>Attempt (\d)", page) == ["1", "2", "1"]
+    assert "read by plain 1 · 1,200 sections · 1 chunk" in page
+    assert "The model sleeps." in page
+
+
+def test_the_newest_embedding_tells_of_its_batches(view, handbook):
+    now = timezone.now()
+    LedgerEntry.objects.create(document=handbook, attempt=1, stage="embed", outcome="running", started_at=now)
+    for ordinal, embedded in enumerate((64, 0)):
+        BatchEntry.objects.create(
+            document=handbook, attempt=1, ordinal=ordinal, chunk_count=64, embedded_count=embedded, took_ms=1
+        )
+    assert "2 batches · 64 embedded · 64 embedded before" in text_of(view.get(address(handbook)))
+
+
+def test_an_open_document_gets_its_progress_and_then_its_text(view, workspace):
+    document = factories.document(workspace, status="processing", stage="embed", attempt=2, chunk_count=3)
+    page = text_of(view.get(address(document)))
+    assert "data-live" in page
+    assert "Attempt 2 of 5." in page
+    assert "Until then, what it said before is found." in page
+    seen = versions(page)
+    assert view.get(address(document), {"seen": seen}).status_code == 204
+    Document.objects.filter(pk=document.pk).update(progress_total=4, progress_done=3)
+    reply = text_of(view.get(address(document), {"seen": seen}))
+    assert "3 of 4 passages" in reply
+    assert "data-live" in reply
+    Document.objects.filter(pk=document.pk).update(status="ready")
+    assert "data-reload" in text_of(view.get(address(document), {"seen": seen}))
+    assert "data-reload" not in text_of(view.get(address(document)))
 
 
 def test_the_original_comes_as_an_attachment_that_no_browser_shows(view, workspace):
@@ -413,6 +524,16 @@ def test_an_editor_deletes_one_and_several(edit, workspace):
     assert "2 documents, their passages and their files are deleted." in text_of(response)
     assert workspace.documents.get() == kept
     assert AuditEvent.objects.filter(action="document.delete").count() == 3
+
+
+def test_an_editor_has_several_read_again(edit, workspace):
+    one, two, _ = (factories.document(workspace, status="failed", error="why") for _ in range(3))
+    chosen = {"document": [str(one.id), str(two.id)]}
+    response = edit.post(f"/workspaces/{workspace.id}/documents/retry/", chosen, follow=True)
+    assert "2 documents are being read again." in text_of(response)
+    assert set(workspace.documents.filter(status="pending")) == {one, two}
+    nothing = edit.post(f"/workspaces/{workspace.id}/documents/retry/", follow=True)
+    assert "Nothing was done: select the documents first." in text_of(nothing)
 
 
 def test_selecting_nothing_or_nonsense_deletes_nothing(edit, workspace):

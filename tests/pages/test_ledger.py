@@ -100,7 +100,7 @@ def test_selected_dead_letters_or_all_are_replayed(as_user, workspace):
     edit = as_user(factories.member(workspace, Role.EDITOR))
     failed = [factories.document(workspace, status="failed", error="Damaged.") for _ in range(3)]
     address = f"/workspaces/{workspace.pk}/documents/replay/"
-    assert "Retry all" in text_of(edit.get(f"/workspaces/{workspace.pk}/?status=failed"))
+    assert "Retry all" in text_of(edit.get(f"/workspaces/{workspace.pk}/?status=attention"))
     edit.post(address, {"document": [str(failed[0].pk), "nonsense"]})
     assert workspace.documents.get(status="pending") == failed[0]
     edit.post(address, {"all": "yes"})

@@ -58,7 +58,7 @@ def test_health_is_at_a_glance_and_leads_to_the_filtered_list(as_user):
     assert "Working on 2 of 5" in page
     assert f'/workspaces/{workspace.id}/?status=working"' in page
     assert "1 failed" in page
-    assert f'/workspaces/{workspace.id}/?status=failed"' in page
+    assert f'/workspaces/{workspace.id}/?status=attention"' in page
 
 
 def test_the_number_of_queries_does_not_grow_with_the_workspaces(as_user, django_assert_num_queries):
