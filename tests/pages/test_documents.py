@@ -92,11 +92,11 @@ def test_two_hundred_documents_come_in_pages_with_the_same_few_queries(
     user = factories.user()
     factories.document(workspace, created_by=user)
     address = f"/workspaces/{workspace.id}/"
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(11):
         view.get(address)
     for _ in range(200):
         factories.document(workspace, created_by=user)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(11):
         page = text_of(view.get(f"{address}?page=4"))
     assert "151–200 of 201" in page
     assert "?page=5" in page
@@ -124,7 +124,7 @@ def test_an_open_list_gets_only_what_changed(view, workspace, django_assert_num_
     assert view.get(page, {"seen": seen}).status_code == 204
     Document.objects.filter(pk=documents[59].pk).update(progress_total=4, progress_done=3)
     Document.objects.filter(pk=documents[0].pk).update(progress_total=4, progress_done=3)  # on the next page
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(11):
         reply = text_of(view.get(page, {"seen": seen}))
     assert re.findall('id="([^"]*)"', reply) == [f"status-{documents[59].pk}"]
     assert "Embedding 75 %" in reply
@@ -409,7 +409,7 @@ def test_reading_takes_the_same_few_queries_for_any_length(view, workspace, djan
     document = factories.document(workspace)
     for number in range(50):
         factories.section(document, "text", position=number)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(11):
         view.get(address(document))
 
 
