@@ -55,11 +55,7 @@ class Run:
 
     async def warm(self) -> None:
         for side in self.stage.sides:
-            await streams.arriving(
-                30,
-                0.05,
-                lambda _, side=side: streams.asked(self.stage, side, Stream(streams.wanted(tokens=20))),
-            )  # type: ignore[misc]
+            await streams.burst(self.stage, side, [])
 
     async def steady(self) -> None:
         for _ in range(ROUNDS):
