@@ -132,6 +132,11 @@ class Document(models.Model):
         return self.title
 
     @property
+    def web_address(self) -> str:
+        """Where it can be opened on the web, or "". No other scheme ever becomes a link."""
+        return self.url if self.url.startswith(("http://", "https://")) else ""
+
+    @property
     def percent(self) -> int:
         """How far embedding is, 0 to 100."""
         return 100 * self.progress_done // self.progress_total if self.progress_total else 0
