@@ -157,6 +157,11 @@ class Document(Work):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def web_address(self) -> str:
+        """Where it can be opened on the web, or "". No other scheme ever becomes a link."""
+        return self.url if self.url.startswith(("http://", "https://")) else ""
+
 
 class ReindexItemQuerySet(WorkQuerySet["ReindexItem"]):
     def due(self) -> Self:

@@ -50,7 +50,8 @@ def _posts(entries: list[Any]) -> Iterator[Post]:
 
 def _text(entry: Any) -> str:
     texts: list[str] = [each.get("value", "") for each in entry.get("content", [])]
-    return max([*texts, entry.get("summary", "")], key=len)
+    texts.append(entry.get("summary", ""))
+    return max(texts, key=len)
 
 
 def _plain(title: str) -> str:

@@ -74,7 +74,7 @@ def source_page(request: UserRequest, workspace: Workspace, document: Document) 
         request, workspace, "documents", "documents/source.html",
         document=document, source=source, counts=source.counts(), chosen=chosen,
         page=page.get_page(request.GET.get("page")), language=LANGUAGES[document.language][0],
-        troubles=source.troubles().count(), ledger=document.ledger.order_by("-pk")[:20],
+        troubles=source.troubles().count(),
     )  # fmt: skip
 
 
