@@ -280,7 +280,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"LanguageEnum": "workspaces.serializers.LANGUAGE_CODES"},
+    "ENUM_NAME_OVERRIDES": {
+        "LanguageEnum": "workspaces.serializers.LANGUAGE_CODES",
+        "ChunkingStrategyEnum": "workspaces.models.ChunkingStrategy",
+    },
 }
 
 LANGUAGE_CODE = "en"

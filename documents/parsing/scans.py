@@ -31,7 +31,7 @@ def _recognised(
     path: Path, blank: Sequence[int], languages: Sequence[str], alive: Callable[[], None], *, is_needed: bool
 ) -> dict[int, str]:
     """Return the text of the pages that are pictures. Raises Unreadable if `is_needed` and there is none."""
-    if len(blank) > MAX_RECOGNISED_PAGES:
+    if is_needed and len(blank) > MAX_RECOGNISED_PAGES:
         raise Unreadable(TOO_MANY_SCANS.format(pages=len(blank), limit=MAX_RECOGNISED_PAGES))
     try:
         recogniser = ocr.Recogniser(languages)
@@ -40,7 +40,7 @@ def _recognised(
             raise
         return {}  # what else there is can be read
     found = {}
-    for number in blank:
+    for number in blank[:MAX_RECOGNISED_PAGES]:
         with suppress(Unreadable), tempfile.NamedTemporaryFile(suffix=".png") as picture:
             picture.write(fast.picture_of(path, number, ocr.DPI))
             picture.flush()
