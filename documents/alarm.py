@@ -66,7 +66,7 @@ def stuck() -> Q:
     return _abandoned() | _unattended() | _still()
 
 
-def is_stuck() -> ExpressionWrapper:
+def is_stuck() -> ExpressionWrapper[Q]:
     """Return the same as a column."""
     return ExpressionWrapper(stuck(), BooleanField())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import unstructured.__version__
 import unstructured.nlp.tokenize
-from lxml import html  # type: ignore[import-untyped]
+from lxml import html
 from unstructured.documents.elements import Element, Footer, Header, PageBreak, Table, Title
 from unstructured.errors import UnprocessableEntityError
 from unstructured.partition.auto import partition

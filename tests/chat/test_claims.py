@@ -1,6 +1,7 @@
 """Which answers are written next, and how many at once."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -212,11 +213,12 @@ def test_the_claim_reads_only_what_waits_or_is_written(ask_as, batch):
     ask_as(factories.user(), 3), batch(3)
     ended = Answer(status=Answer.Status.FINISHED, turn=Turn.objects.first(), endpoint_name="m", is_batch=True)
     Answer.objects.bulk_create(
-        Answer(status=ended.status, turn=ended.turn, endpoint_name="m", is_batch=n % 2) for n in range(5_000)
+        Answer(status=ended.status, turn=ended.turn, endpoint_name="m", is_batch=n % 2 == 1)
+        for n in range(5_000)
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE chat_answer")
-        limits = {"of_user": 8, "lease_s": 8, "batch_every_s": 30, "room": 10, "own": []}
+        limits: dict[str, Any] = {"of_user": 8, "lease_s": 8, "batch_every_s": 30, "room": 10, "own": []}
         cursor.execute(f"EXPLAIN {claims._CLAIM}", limits)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Seq Scan on chat_answer" not in plan

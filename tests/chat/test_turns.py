@@ -347,7 +347,7 @@ def going_on(turn):
     """What the page says, after looking that the prompt says the same."""
     turn = Turn.objects.get(pk=turn.pk)
     found = turn.goes_on_with()
-    [exchange] = history_before(turn.session.turns.create(message_id=uuid4().hex, text="next"))[:1]
+    [exchange] = history_before(turn.session.turns.create(message_id=uuid4().hex, text="next")).exchanges[:1]
     assert exchange.answer == (found.text if found else "")
     return exchange.answer
 
