@@ -46,7 +46,7 @@ def _still() -> Q:
 
 _NO_WORKER = (
     "Nobody is working. See that a worker and beat are running and reach the broker: "
-    "on one machine `make run` starts them; their logs say why they ended."
+    "on one machine, make run starts them; their logs say why they ended."
 )
 # What is wrong -> (which rows, since when, what to say)
 _KINDS = {

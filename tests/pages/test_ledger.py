@@ -41,7 +41,7 @@ def test_settings_that_need_a_new_index_show_first_what_it_takes(manage, workspa
     assert (saved.name, saved.chunk_size) == ("Renamed", 1000)
     page = text_of(manage.get(answer.url))
     assert "Read 1 document again?" in page
-    assert "embeds about 10 chunks with 1,250 tokens, for no money" in page
+    assert "embeds about 10 passages, 1,250 tokens, for no money" in page
     assert "Search keeps working" in page
     assert not Reindex.objects.exists()
 
@@ -89,10 +89,10 @@ def test_only_managers_decide_on_the_index(view, workspace):
 
 
 def test_what_is_stuck_is_said_above_the_documents_with_what_to_do(view, workspace):
-    assert "Stuck" not in text_of(view.get(f"/workspaces/{workspace.pk}/"))
+    assert "is stuck" not in text_of(view.get(f"/workspaces/{workspace.pk}/"))
     factories.document(workspace, status="pending", next_attempt_at=timezone.now() - timedelta(minutes=5))
     page = text_of(view.get(f"/workspaces/{workspace.pk}/"))
-    assert "Stuck" in page
+    assert "Something is stuck." in page
     assert "1 document waiting for a worker. Nobody is working." in page
 
 

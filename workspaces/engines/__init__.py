@@ -5,7 +5,7 @@ from collections.abc import Callable
 from workspaces.models import Workspace
 
 from .contract import Engine, EngineError, FoundChunk, FoundDocument, Incomplete, NewChunk, WrongDimensions
-from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector
+from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector, drop_tables, tables
 
 __all__ = [
     "ENGINES",
@@ -16,8 +16,11 @@ __all__ = [
     "FoundDocument",
     "Incomplete",
     "NewChunk",
+    "PgVector",
     "WrongDimensions",
+    "drop_tables",
     "engine_for",
+    "tables",
 ]
 
 ENGINES: dict[str, tuple[str, Callable[[Workspace], Engine]]] = {
