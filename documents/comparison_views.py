@@ -150,7 +150,7 @@ class PieceSerializer(CamelCase):
     above = serializers.CharField(help_text="What is embedded above the text.")
 
 
-class AttemptSerializer(CamelCase):
+class StrategyAttemptSerializer(CamelCase):
     strategy = serializers.ChoiceField(ChunkingStrategy.choices)
     is_stored = serializers.BooleanField(
         help_text="The document's own chunks, as it was cut when it was added."
@@ -168,7 +168,7 @@ class ComparisonReply(CamelCase):
     is_cut = serializers.BooleanField(
         help_text=f"Only the first {MAX_CHARACTERS:,} characters were looked at."
     )
-    attempts = AttemptSerializer(many=True)
+    attempts = StrategyAttemptSerializer(many=True)
 
 
 class CompareChunking(ApiView):

@@ -283,6 +283,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "LanguageEnum": "workspaces.serializers.LANGUAGE_CODES",
         "ChunkingStrategyEnum": "workspaces.models.ChunkingStrategy",
+        "DocumentStatusEnum": "documents.models.Work.Status",
+        "AnswerStatusEnum": "chat.models.Answer.Status",
     },
 }
 

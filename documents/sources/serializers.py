@@ -1,4 +1,5 @@
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.rest import CamelCase
@@ -65,6 +66,7 @@ class SourceSerializer(DocumentSerializer):
     )
     troubles = serializers.SerializerMethodField(help_text=f"The first {SHOWN_TROUBLES} that failed.")
 
+    @extend_schema_field(AddressSerializer(many=True))
     def get_troubles(self, document: object) -> list[dict[str, object]]:
         found = document.source.troubles()[:SHOWN_TROUBLES]  # type: ignore[attr-defined]
         return list(AddressSerializer(found, many=True).data)

@@ -124,7 +124,7 @@ def test_an_open_list_gets_only_what_changed(view, workspace, django_assert_num_
     assert view.get(page, {"seen": seen}).status_code == 204
     Document.objects.filter(pk=documents[59].pk).update(progress_total=4, progress_done=3)
     Document.objects.filter(pk=documents[0].pk).update(progress_total=4, progress_done=3)  # on the next page
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(8):
         reply = text_of(view.get(page, {"seen": seen}))
     assert re.findall('id="([^"]*)"', reply) == [f"status-{documents[59].pk}"]
     assert "Embedding 75 %" in reply
@@ -409,7 +409,7 @@ def test_reading_takes_the_same_few_queries_for_any_length(view, workspace, djan
     document = factories.document(workspace)
     for number in range(50):
         factories.section(document, "text", position=number)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(8):
         view.get(address(document))
 
 
