@@ -1,0 +1,188 @@
+"""BM25 on plain PostgreSQL: exact scores of the few chunks that can be among the best.
+
+Each chunk keeps its terms (`words`, with positions, under a GIN index), how often each occurs (`counts`, a sparse
+vector whose dimensions are hashes of terms) and its length. A table beside it counts, in the transaction that
+publishes or forgets, how many live chunks have each term: so a score is never stale.
+
+The common terms of a question would make every third chunk a candidate. Candidates are therefore, as long as they
+are few: chunks with a rare term; chunks that repeat a common one (indexed as terms of their own, `use²`); chunks
+with two common ones. docs/adr/0016-bm25.md has the measurements.
+"""
+
+import math
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import sql
+
+from .question import Question, Word, quoted
+from .words import terms
+
+K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
+CANDIDATES = 2000  # scored for terms on their own, and as many again for pairs
+MOST_TERMS = 40  # of a question, the rarest
+_REPEATED = {2: "²", 3: "³", 4: "⁴"}  # times -> mark; no other term ends so, normalising makes digits of them
+_DIMENSIONS = 1_000_000_000  # the most that a sparsevec has
+CHUNKS, WORDS = "", " "  # rows of the term table: how many live chunks there are, and words in them
+
+COLUMNS: LiteralString = "words tsvector NOT NULL, counts sparsevec NOT NULL, length integer NOT NULL"
+
+Run = Callable[..., list[tuple[Any, ...]]]  # PgVector._run
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What is kept of a chunk's text, in PostgreSQL's text forms."""
+
+    words: str  # tsvector
+    counts: str  # sparsevec
+    length: int  # in words, without stop words
+
+
+def indexed(text: str, languages: Sequence[str]) -> Indexed:
+    """Return the terms of a text in each of the languages: documents mix them, and are taken for one of another."""
+    places: dict[str, set[int]] = defaultdict(set)
+    counted: set[int] = set()
+    for language in languages:
+        for term in terms(text, language):
+            places[term.text].add(term.position)
+            counted.add(term.position)
+    counts = {term: len(positions) for term, positions in places.items()}
+    marked = [f"{quoted(term)}:{','.join(map(str, sorted(each)[:255]))}" for term, each in places.items()]
+    marked += [quoted(term + mark) for term, n in counts.items() for times, mark in _REPEATED.items() if n >= times]
+    return Indexed(" ".join(marked), _sparse(counts), len(counted))
+
+
+def _sparse(counts: Mapping[str, int]) -> str:
+    """Return a sparsevec. Two terms of a question and a chunk meet in one dimension once in a million times."""
+    values: Counter[int] = Counter()
+    for term, count in counts.items():
+        values[zlib.crc32(term.encode()) % _DIMENSIONS + 1] += count
+    return f"{{{','.join(f'{dimension}:{value}' for dimension, value in values.items())}}}/{_DIMENSIONS}"
+
+
+# --- how many chunks have a term -------------------------------------------------------------------
+
+
+def create(run: Run) -> None:
+    run("CREATE INDEX ON {table} USING gin (words) WHERE live")
+    run("ALTER TABLE {table} ALTER counts SET STORAGE MAIN")  # out of line, each score would be a look-up
+    run('CREATE TABLE {terms} (term text COLLATE "C" PRIMARY KEY, amount bigint NOT NULL) WITH (fillfactor = 70)')
+
+
+def recount(run: Run, document_id: UUID, sign: int) -> None:
+    """Add (1) or take away (-1) the document's live chunks.
+
+    Everybody changes the row of CHUNKS, the first in order, before any other: so no two wait for each other.
+    """
+    run(
+        """WITH mine AS (SELECT words, length FROM {table} WHERE document_id = %s AND live)
+        INSERT INTO {terms} AS known
+        SELECT term, %s * amount FROM (
+            SELECT %s, count(*) FROM mine UNION ALL SELECT %s, sum(length) FROM mine
+            UNION ALL SELECT lexeme, count(*) FROM mine, unnest(words) GROUP BY lexeme
+        ) change (term, amount) WHERE amount > 0 ORDER BY term
+        ON CONFLICT (term) DO UPDATE SET amount = known.amount + excluded.amount""",
+        [document_id, sign, CHUNKS, WORDS],
+    )
+
+
+# --- searching -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    candidates: str  # tsquery
+    worths: Mapping[Word, float]  # word -> its inverse document frequency
+    mean_length: float
+
+
+def plan(run: Run, question: Question, *, is_filtered: bool) -> Plan | None:
+    """Return how to answer; None: no live chunk has any of the words."""
+    asked = set().union(*question.words)
+    marked = {term + mark for term in asked for mark in _REPEATED.values()}
+    rows = run("SELECT term, amount FROM {terms} WHERE term = ANY(%s)", [[*asked, *marked, CHUNKS, WORDS]])
+    amounts = {term: amount for term, amount in rows if amount > 0}
+    known = sorted(asked & amounts.keys(), key=lambda term: (amounts[term], term))[:MOST_TERMS]
+    if not known:
+        return None
+    chunks = amounts[CHUNKS]
+    # A filter leaves few chunks, and the best of those need not be among the best of all.
+    chosen = map(quoted, known) if is_filtered else _candidates(known, amounts)
+    # Of a word's forms in several languages the commonest says how rare it is.
+    having = {word: max(amounts[term] for term in word & set(known)) for word in question.words if word & set(known)}
+    worths = {word: math.log(1 + (chunks - amount + 0.5) / (amount + 0.5)) for word, amount in having.items()}
+    return Plan(" | ".join(chosen), worths, amounts.get(WORDS, 0) / chunks)
+
+
+def _candidates(known: Sequence[str], amounts: Mapping[str, int]) -> Iterable[str]:
+    """Return what is to be scored, as parts of a tsquery. known: rarest first."""
+    left = CANDIDATES
+    rare, common = [], []
+    for term in known:
+        (rare if amounts[term] <= left else common).append(term)
+        left -= amounts[term] if amounts[term] <= left else 0
+    repeated = []
+    for term in common:
+        for mark in _REPEATED.values():
+            if 0 < (amount := amounts.get(term + mark, 0)) <= left:
+                repeated.append(term + mark)
+                left -= amount
+                break
+    chosen = [*map(quoted, rare + repeated), *_pairs(common, amounts, left + CANDIDATES)]
+    return chosen or [quoted(known[0])]
+
+
+def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> Iterator[str]:
+    """Yield pairs of terms, the rarest together first, as if terms were independent of each other."""
+    together = {
+        pair: amounts[pair[0]] * amounts[pair[1]] / amounts[CHUNKS] for pair in combinations(common, 2)
+    }
+    for pair, amount in sorted(together.items(), key=lambda each: each[1]):
+        if amount > left:
+            return
+        left -= amount
+        yield f"{quoted(pair[0])} & {quoted(pair[1])}"
+
+
+def score(found: Plan) -> sql.Composed:
+    """Return BM25 of a row with `counts` and `length`."""
+    return sql.SQL(" + ").join(
+        sql.SQL("{worth} * (1 - k / (k + {times}))").format(
+            worth=sql.Literal(worth * (K1 + 1)), times=_times(word)
+        )
+        for word, worth in found.worths.items()
+    )
+
+
+def saturation(found: Plan) -> sql.Composed:
+    """Return the `k` of `score`: how often a term must occur to be worth half of its most."""
+    return sql.SQL("({least} + {slope} * length)").format(
+        least=sql.Literal(K1 * (1 - B)), slope=sql.Literal(K1 * B / max(found.mean_length, 1))
+    )
+
+
+def all_words(question: Question) -> sql.Composed:
+    """Return whether a row has every word of the question."""
+    return sql.SQL(" AND ").join(sql.SQL("{} > 0").format(_times(word)) for word in question.words)
+
+
+def restriction(question: Question) -> sql.Composed:
+    """Return a condition to add: the quoted phrases stand there, and nothing excluded."""
+    parts = [sql.SQL("AND words @@ {}::tsquery").format(sql.Literal(question.required))] if question.required else []
+    if question.excluded:
+        parts.append(sql.SQL("AND NOT words @@ {}::tsquery").format(sql.Literal(question.excluded)))
+    return sql.SQL(" ").join(parts)
+
+
+def _times(word: Word) -> sql.Composed:
+    """Return how often a row has the word, in the language in which it has it most."""
+    each = [
+        sql.SQL("inner_product(counts, {}::sparsevec)").format(sql.Literal(_sparse({term: 1}))) for term in sorted(word)
+    ]
+    return sql.SQL("greatest({})").format(sql.SQL(", ").join(each)) if len(each) > 1 else each[0]
