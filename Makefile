@@ -8,7 +8,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-fast lint format bench chaos lock clean
+.PHONY: run test test-fast lint format bench bench-ingest chaos chaos-ingest lock clean
 
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded.up
@@ -39,6 +39,16 @@ bench: .venv/installed-test
 TURNS ?= 1000
 chaos: .venv/installed-test
 	$(BIN)/python -m benchmarks.chaos --turns $(TURNS)
+
+# Half an hour. MANY=1000 for less. DATA names a directory with files to ingest, besides this project's own.
+MANY ?= 10000
+bench-ingest: .venv/installed-test
+	$(BIN)/python -m benchmarks.ingest $(if $(DATA),--data $(DATA)) --many $(MANY)
+
+# Some ten minutes. DATA names a directory with files to ingest, besides this project's own.
+DOCUMENTS ?= 200
+chaos-ingest: .venv/installed-test
+	$(BIN)/python -m benchmarks.chaos_ingest $(if $(DATA),--data $(DATA)) --documents $(DOCUMENTS)
 
 # After a change of pyproject.toml, in an environment that passes the tests.
 lock: .venv/installed-test

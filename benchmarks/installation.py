@@ -69,9 +69,13 @@ class Process:
         self.start()
 
     def kill(self) -> None:
-        """End it as the kernel does when memory runs out."""
-        self._popen.kill()
+        """End it and its children, as the kernel does when memory runs out."""
+        os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
 
     def terminate(self) -> float:
         """Ask it to leave, as a deployment does. Returns how many seconds it took, at most 60."""
@@ -112,20 +116,28 @@ class Installation:
 @contextmanager
 def installed(web_processes: int = 2) -> Iterator[Installation]:
     """Keep an installation, with a fake model on the loopback interface."""
-    ports = [_free_port() for _ in range(web_processes)]
-    data = Process(lambda: postgres.service(DATA)), Process(lambda: valkey.service(DATA))
+    ports = [free_port() for _ in range(web_processes)]
     webs = {f"ws://127.0.0.1:{port}/socket": Process(partial(_web, port)) for port in ports}
     with ExitStack() as stack:
-        for process in data:
-            process.start()
-            stack.callback(process.stop)
-        call_command("migrate", verbosity=0)
+        data = stack.enter_context(stored())
         model = stack.enter_context(running_in_thread())
         with ThreadPoolExecutor() as pool:
             list(pool.map(Process.start, webs.values()))
         for process in webs.values():
             stack.callback(process.stop)
-        yield Installation(model, data[0], data[1], webs, _cookie())
+        yield Installation(model, *data, webs, _cookie())
+
+
+@contextmanager
+def stored() -> Iterator[tuple[Process, Process]]:
+    """Keep a PostgreSQL with our tables, and a Valkey."""
+    data = Process(lambda: postgres.service(DATA)), Process(lambda: valkey.service(DATA))
+    with ExitStack() as stack:
+        for process in data:
+            process.start()
+            stack.callback(process.stop)
+        call_command("migrate", verbosity=0)
+        yield data
 
 
 def _web(port: int) -> Service:
@@ -140,7 +152,7 @@ def _web(port: int) -> Service:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat, truncatechars
 from django.urls import reverse
 from django.utils.html import format_html
@@ -13,6 +13,8 @@ from accounts import moments
 from accounts.models import User
 
 from . import intake
+from .alarm import report
+from .dead_letters import discard, replay
 from .models import BatchEntry, Document, LedgerEntry
 from .states import StateOfDocument
 
@@ -51,7 +53,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     list_filter = (StateOfDocument, "stage", "workspace", "kind")
     list_select_related = ("workspace",)
     search_fields = ("title", "error")
-    actions = ("retry_selected",)
+    actions = ("replay_selected", "discard_selected", "retry_selected")
     inlines = (LedgerInline, BatchInline)
     show_facets = admin.ShowFacets.ALWAYS
     fieldsets = (
@@ -103,6 +105,13 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
         address = reverse("document", args=[document.workspace_id, document.pk])
         return format_html('<a href="{}">Read its text</a>', address)
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        for alarm in report():
+            self.message_user(request, f"Stuck: {alarm.sentence}", messages.ERROR)
+        return super().changelist_view(request, extra_context)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -110,6 +119,16 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
         return False
 
     # --- what can be done ---------------------------------------------------------------------
+
+    @admin.action(description="Discard what failed: delete it", permissions=["view"])
+    def discard_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        count = discard(queryset, cast(User, request.user))
+        self.message_user(request, f"{count} that had failed are discarded.", messages.SUCCESS)
+
+    @admin.action(description="Replay what failed", permissions=["view"])
+    def replay_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        count = replay(queryset, cast(User, request.user))
+        self.message_user(request, f"{count} that had failed will be ingested again.", messages.SUCCESS)
 
     @admin.action(description="Retry: read and embed again", permissions=["view"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:

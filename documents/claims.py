@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
@@ -30,8 +29,8 @@ class Superseded(Exception):
     """Somebody else has the document now, or it is gone."""
 
 
-def take(id: UUID | int, of: type[Document] | type[ReindexItem] = Document) -> "Claim | None":
-    """Return a claim to the work if it is due and free, else None."""
+def take(id: Any, of: type[Document] | type[ReindexItem] = Document) -> "Claim | None":
+    """Return a claim to the work with this key if it is due and free, else None."""
     now = timezone.now()
     with transaction.atomic():
         taken = of.objects.due().filter(pk=id).update(

@@ -31,7 +31,7 @@ class AddFilesForm(forms.Form):
         super().__init__(*args, **kwargs)
         language = self.fields["language"]
         assert isinstance(language, forms.ChoiceField)
-        language.choices = [(code, LANGUAGES[code][0]) for code in workspace.languages]
+        language.choices = [(code, LANGUAGES[code]) for code in workspace.languages]
         language.initial = workspace.languages[0]
         language.help_text = (
             "What the files are written in, so that their words are matched in the basic form."

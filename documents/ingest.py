@@ -1,6 +1,6 @@
 """Makes one document searchable, or says why not. Safe to repeat, and to kill at any point.
 
-extract -> sections -> chunk -> embed in batches -> publish. Each batch is staged where no search sees it,
+extract -> sections -> (summarise) -> chunk -> embed in batches -> publish. Each batch is staged where no search sees it,
 in one transaction with its row in the ledger; a repetition embeds only what has no vector yet. Publishing
 swaps the old chunks and sections for the new ones in one transaction, so a searcher sees either.
 
@@ -31,7 +31,8 @@ from workspaces.models import Workspace
 from .chunking import CHUNKERS, Embed
 from .claims import Claim, Superseded, take
 from .extract import Extraction, Unreadable, Unwanted, extract
-from .models import BatchEntry, Document, ReindexItem, Section, Work
+from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
+from .summaries import summarise
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +70,12 @@ def _bring_to_an_end(claim: Claim | None) -> None:
 
 def _work(claim: Claim) -> None:
     extraction = _extract(claim)
+    summary = _summarise(claim, extraction)
     with _embedder(claim.workspace.embedder.spec()) as embed:
         chunks = _chunk(claim, extraction, embed)
         _embed(claim, chunks, embed)
-    _publish(claim, extraction, len(chunks))
+        vector = embed([summary])[0] if summary else None
+    _publish(claim, extraction, len(chunks), summary, vector)
 
 
 def _settle(claim: Claim, error: Exception) -> None:
@@ -155,6 +158,22 @@ def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]
     ]
 
 
+def _summarise(claim: Claim, extraction: Extraction) -> str:
+    """Return a model's summary, "" if there is none: a document can be found without."""
+    model = claim.workspace.summarizer
+    if model is None:
+        return ""
+    if isinstance(claim.work, ReindexItem) and claim.document.summary:
+        return claim.document.summary  # of the same text
+    with claim.stage(Work.Stage.SUMMARISE) as step:
+        try:
+            return asyncio.run(summarise(model.spec(), model.context_tokens, extraction.sections))
+        except (InferenceError, SecretMissing) as error:
+            log.warning("%s: no summary: %s", claim, error)
+            step.close(LedgerEntry.Outcome.FAILED, error=str(error))
+            return ""
+
+
 def _content_hash(workspace: Workspace, text: str) -> bytes:
     embedder = workspace.embedder
     return hashlib.sha256(
@@ -214,10 +233,12 @@ def _note_batch(claim: Claim, number: int, batch: Sequence[NewChunk], embedded: 
     )
 
 
-def _publish(claim: Claim, extraction: Extraction, chunk_count: int) -> None:
+def _publish(
+    claim: Claim, extraction: Extraction, chunk_count: int, summary: str, vector: Vector | None
+) -> None:
     document = claim.document
     with claim.stage(Work.Stage.PUBLISH) as step, claim.guarded():
-        engine_for(claim.workspace).publish(document.pk, chunk_count)
+        engine_for(claim.workspace).publish(document.pk, chunk_count, vector)
         _replace_sections(claim, extraction)
         if claim.work is document:
             Workspace.objects.filter(pk=document.workspace_id).update(
@@ -228,6 +249,7 @@ def _publish(claim: Claim, extraction: Extraction, chunk_count: int) -> None:
             chunk_count=chunk_count,
             page_count=extraction.page_count,
             character_count=extraction.character_count,
+            summary=summary,
         )
 
 

@@ -118,7 +118,7 @@ def clean_title(name: str) -> str:
 
 def _language(workspace: Workspace, language: str | None) -> str:
     if language and language not in workspace.languages:
-        names = ", ".join(f"{code} ({LANGUAGES[code][0]})" for code in workspace.languages)
+        names = ", ".join(f"{code} ({LANGUAGES[code]})" for code in workspace.languages)
         raise Refused(f"This workspace does not hold the language {language!r}. Choose one of: {names}.")
     return language or workspace.languages[0]
 

@@ -89,7 +89,7 @@ class Work(models.Model):
 
 class DocumentQuerySet(WorkQuerySet["Document"]):
     def with_settings(self) -> "DocumentQuerySet":
-        return self.select_related("workspace__embedder")
+        return self.select_related("workspace__embedder", "workspace__summarizer")
 
 
 class Document(Work):
@@ -149,7 +149,7 @@ class ReindexItemQuerySet(WorkQuerySet["ReindexItem"]):
         return super().due().filter(reindex__status=Reindex.Status.RUNNING)
 
     def with_settings(self) -> "ReindexItemQuerySet":
-        return self.select_related("document", "reindex__embedder", "reindex__workspace")
+        return self.select_related("document", "reindex__embedder", "reindex__workspace__summarizer")
 
 
 class ReindexItem(Work):
@@ -162,9 +162,7 @@ class ReindexItem(Work):
     objects = ReindexItemQuerySet.as_manager()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["reindex", "document"], name="one_item_per_document")
-        ]
+        constraints = [models.UniqueConstraint(fields=["reindex", "document"], name="one_item_per_document")]
         indexes = [models.Index(fields=["reindex", "status", "next_attempt_at"])]  # due()
 
     def __str__(self) -> str:
@@ -194,7 +192,7 @@ class Section(models.Model):
     page = models.PositiveIntegerField(null=True)  # from 1, where the format has pages
 
     objects = LiveSections()
-    every = models.Manager()
+    every = models.Manager()  # noqa: DJ012 - it is a manager
 
     class Meta:
         ordering = ("position",)

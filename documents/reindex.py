@@ -23,6 +23,8 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from accounts.models import User, record
+from models_registry.models import Endpoint
+from models_registry.ping import check
 from workspaces.engines import engine_for
 from workspaces.models import INDEX_SETTINGS, Reindex, Workspace
 
@@ -78,7 +80,9 @@ def estimate(workspace: Workspace, **settings: Any) -> Estimate:
     """Say what an index with these settings takes. Raises ValidationError with a sentence per field."""
     after = _target(workspace, settings)
     found = _findable(workspace).aggregate(
-        documents=Count("pk"), chunks=Sum("chunk_count", default=0), characters=Sum("character_count", default=0)
+        documents=Count("pk"),
+        chunks=Sum("chunk_count", default=0),
+        characters=Sum("character_count", default=0),
     )
     chunks, tokens = found["chunks"], 0
     if _needs_other_texts(workspace, after):
@@ -95,6 +99,8 @@ def estimate(workspace: Workspace, **settings: Any) -> Estimate:
 def start(workspace: Workspace, user: User | None, **settings: Any) -> Reindex:
     """Begin. Raises Refused, or ValidationError with a sentence per field."""
     after = _target(workspace, settings)
+    if after.embedder_id != workspace.embedder_id:
+        _check_answers(after.embedder)
     with transaction.atomic():
         current = Workspace.objects.select_for_update().get(pk=workspace.pk)
         if running(current):
@@ -107,6 +113,7 @@ def start(workspace: Workspace, user: User | None, **settings: Any) -> Reindex:
         engine_for(reindex.target()).create()
         _enlist(reindex)
         record(user, "reindex.start", workspace.name, id=str(workspace.pk), documents=reindex.items.count())
+    advance(reindex)  # where there is nothing to do, this is all
     return reindex
 
 
@@ -137,7 +144,9 @@ def accept_losses(reindex: Reindex, user: User | None) -> None:
 
 def progress(reindex: Reindex) -> Progress:
     counts = reindex.items.aggregate(
-        total=Count("pk"), done=Count("pk", filter=Q(status=_S.READY)), failed=Count("pk", filter=Q(status=_S.FAILED))
+        total=Count("pk"),
+        done=Count("pk", filter=Q(status=_S.READY)),
+        failed=Count("pk", filter=Q(status=_S.FAILED)),
     )
     return Progress(**counts)
 
@@ -193,15 +202,19 @@ def tidy() -> None:
 
 
 def _findable(workspace: Workspace) -> QuerySet[Document]:
-    return Document.objects.filter(workspace=workspace, chunk_count__gt=0)
+    return Document.objects.filter(workspace=workspace, chunk_count__gt=0, ready_at__isnull=False)
 
 
 def _enlist(reindex: Reindex) -> None:
     """Add an item for each document that can be found and has none, and renew those that are out of date."""
     listed = reindex.items.values("document")
-    missing = _findable(reindex.workspace).exclude(pk__in=listed).values_list("pk", "ready_at")
+    missing = _findable(reindex.workspace).exclude(pk__in=listed)
     ReindexItem.objects.bulk_create(
-        (ReindexItem(reindex=reindex, document_id=pk, of_ready_at=ready_at) for pk, ready_at in missing),
+        (
+            ReindexItem(reindex=reindex, document_id=pk, of_ready_at=ready_at)
+            for pk, ready_at in missing.values_list("pk", "ready_at")
+            if ready_at
+        ),
         batch_size=1000,
     )
     ended = reindex.items.filter(status__in=(_S.READY, _S.FAILED))
@@ -277,7 +290,9 @@ def _send_back(workspace: Workspace) -> None:
         status=_S.PENDING, stage=Work.Stage.QUEUED, fence=F("fence") + 1, attempt=0, lease_until=None,
         progress_done=0, progress_total=0, next_attempt_at=now, queued_at=None, updated_at=now,
     )  # fmt: skip
-    open_steps = LedgerEntry.objects.filter(document__workspace=workspace, outcome=LedgerEntry.Outcome.RUNNING)
+    open_steps = LedgerEntry.objects.filter(
+        document__workspace=workspace, outcome=LedgerEntry.Outcome.RUNNING
+    )
     open_steps.update(
         outcome=LedgerEntry.Outcome.FAILED,
         detail={"error": "The workspace got its new index meanwhile: it begins anew, for that one."},
@@ -302,6 +317,13 @@ def _target(workspace: Workspace, settings: dict[str, Any]) -> Workspace:
     after.clean_fields()
     after.clean()
     return after
+
+
+def _check_answers(embedder: Endpoint) -> None:
+    check(embedder)
+    if not embedder.last_check_ok:
+        sentence = f"{embedder} does not answer just now: {embedder.last_error} Nothing was begun."
+        raise ValidationError({"embedder": sentence})
 
 
 def _next_number(workspace: Workspace) -> int:

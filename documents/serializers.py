@@ -22,6 +22,7 @@ class DocumentSerializer(CamelCase):
     attempt = serializers.IntegerField()
     error = serializers.CharField(help_text="Why it failed or waits, in words; empty when all is well.")
     next_attempt_at = serializers.DateTimeField(allow_null=True)
+    summary = serializers.CharField(help_text="In a model's words, where the workspace has one for it.")
     chunk_count = serializers.IntegerField()
     page_count = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()

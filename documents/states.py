@@ -1,21 +1,13 @@
 """What operators ask of the ingestion; the list filters by it and the console counts it."""
 
 from django.db.models import Q
-from django.utils import timezone
 
 from accounts.state_filter import StateFilter
 
+from .alarm import stuck
 from .models import Document
 
 _S = Document.Status
-
-
-def _stuck() -> Q:
-    """Its worker is gone, or nobody took it for a while after its time: recovery has not come round."""
-    overdue = timezone.now() - 2 * Document.LEASE
-    return Q(status=_S.PROCESSING, lease_until__lt=overdue) | Q(
-        status=_S.PENDING, next_attempt_at__lt=overdue
-    )
 
 
 class StateOfDocument(StateFilter):
@@ -23,9 +15,9 @@ class StateOfDocument(StateFilter):
     parameter_name = "state"
     model = Document
     states = {
-        "waiting": ("Waiting", lambda: Q(status=_S.PENDING) & ~_stuck()),
-        "working": ("Working", lambda: Q(status=_S.PROCESSING) & ~_stuck()),
-        "stuck": ("Stuck", _stuck),
+        "waiting": ("Waiting", lambda: Q(status=_S.PENDING) & ~stuck()),
+        "working": ("Working", lambda: Q(status=_S.PROCESSING) & ~stuck()),
+        "stuck": ("Stuck", stuck),
         "failed": ("Failed", lambda: Q(status=_S.FAILED)),
         "ready": ("Ready", lambda: Q(status=_S.READY)),
     }

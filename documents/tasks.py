@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from workspaces.models import Reindex
 
-from . import reindex
+from . import alarm, reindex
 from .ingest import ingest, ingest_again
 from .models import Document, ReindexItem, Work, WorkQuerySet
 
@@ -53,6 +53,7 @@ def recover() -> None:
         reindex.advance(each)
     _ask_for_items()
     reindex.tidy()
+    alarm.report()
 
 
 def ask_soon(document_id: UUID) -> None:
@@ -96,7 +97,8 @@ def _forget_lost_reminders() -> None:
 def _queue_length() -> int | None:
     """Return how many messages wait, None if the broker is away."""
     try:
-        with current_app.connection_for_read() as connection, connection.channel() as channel:
+        with current_app.connection_for_read() as connection:
+            channel: Any = connection.default_channel
             queue = current_app.conf.task_default_queue
             return int(channel.queue_declare(queue=queue, passive=True).message_count)
     except OperationalError:

@@ -157,7 +157,7 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
     return workspace_page(
         request, workspace, "documents", "documents/document.html",
         document=found, is_markdown=found.media_type == MARKDOWN.name, reading=read(found, stretch, request.GET.get("page")),
-        ledger=found.ledger.all(), language=LANGUAGES[found.language][0],
+        ledger=found.ledger.all(), language=LANGUAGES[found.language],
     )  # fmt: skip
 
 

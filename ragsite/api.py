@@ -7,6 +7,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from chat import api as chat
 from documents import api as documents
+from documents import ledger_api as ledger
 from models_registry import api as models
 from workspaces import api as workspaces
 
@@ -29,6 +30,11 @@ urlpatterns = [
     path(f"{_V1}rag/engines", workspaces.Engines.as_view(), name="api-engines"),
     path(f"{_V1}workspaces", workspaces.Workspaces.as_view(), name="api-workspaces"),
     path(_WORKSPACE, workspaces.OneWorkspace.as_view(), name="api-workspace"),
+    path(f"{_WORKSPACE}/reindex", ledger.WorkspaceReindex.as_view(), name="api-reindex"),
+    path(f"{_WORKSPACE}/dead-letters", ledger.DeadLetters.as_view(), name="api-dead-letters"),
+    path(f"{_WORKSPACE}/dead-letters/replay", ledger.ReplayDeadLetters.as_view(), name="api-replay"),
+    path(f"{_WORKSPACE}/dead-letters/discard", ledger.DiscardDeadLetters.as_view(), name="api-discard"),
+    path(f"{_V1}ingestion", ledger.Ingestion.as_view(), name="api-ingestion"),
     path(_DOCUMENTS, documents.Documents.as_view(), name="api-documents"),
     path(f"{_DOCUMENTS}/file-upload", documents.UploadFile.as_view(), name="api-file-upload"),
     path(f"{_DOCUMENTS}/<uuid:document_id>", documents.OneDocument.as_view(), name="api-document"),

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest import ApiView
+from documents.alarm import report
 
 VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
@@ -40,6 +41,9 @@ class Health(ApiView):
                 "status": serializers.ChoiceField(["ok", "down"]),
                 "database": serializers.BooleanField(),
                 "broker": serializers.BooleanField(),
+                "stuck": serializers.IntegerField(
+                    help_text="Documents nobody works on, or that do not move."
+                ),
                 "version": serializers.CharField(),
             },
         ),
@@ -47,7 +51,10 @@ class Health(ApiView):
     def get(self, request: Request) -> Response:
         reached = {"database": _database_answers(), "broker": _broker_answers()}
         is_well = all(reached.values())
-        body: dict[str, Any] = {"status": "ok" if is_well else "down", **reached, "version": VERSION}
+        stuck = sum(alarm.count for alarm in report()) if reached["database"] else 0
+        body: dict[str, Any] = {
+            "status": "ok" if is_well else "down", **reached, "stuck": stuck, "version": VERSION,
+        }  # fmt: skip
         return Response(body, status=200 if is_well else 503)
 
 

@@ -50,7 +50,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
     inlines = (MemberInline,)
     readonly_fields = (
         "page", "health", "document_count", "chunk_count", "size", "engine", "languages_named", "embedder", "dimensions",
-        "reranker", "metric", "is_indexed", "is_hybrid", "parser", "chunking", "chunk_size", "chunk_overlap",
+        "reranker", "summarizer", "metric", "is_indexed", "is_hybrid", "parser", "chunking", "chunk_size", "chunk_overlap",
         "created_by", "created_at", "updated_at",
     )  # fmt: skip
     fieldsets = (
@@ -60,7 +60,8 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
             "What its chunks were made with",
             {
                 "fields": ("engine", ("embedder", "dimensions"), "metric", "is_indexed"),
-                "description": "Fixed since the workspace was made: its chunk table and its vectors depend on it.",
+                "description": "Its chunk table and its vectors depend on it: changed by building a new index, "
+                "on the workspace's own settings page.",
             },
         ),
         (
@@ -68,7 +69,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
             {
                 "fields": (
                     "languages_named",
-                    ("is_hybrid", "reranker"),
+                    ("is_hybrid", "reranker", "summarizer"),
                     "parser",
                     "chunking",
                     ("chunk_size", "chunk_overlap"),
@@ -107,7 +108,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
 
     @admin.display(description="languages")
     def languages_named(self, workspace: Workspace) -> str:
-        return ", ".join(LANGUAGES[code][0] for code in workspace.languages)
+        return ", ".join(LANGUAGES[code] for code in workspace.languages)
 
     @admin.display(ordering="updated_at")
     def changed(self, workspace: Workspace) -> str:

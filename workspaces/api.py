@@ -32,7 +32,7 @@ class Workspaces(ListModelMixin, ApiView):
     serializer_class = WorkspaceSerializer
 
     def get_queryset(self) -> QuerySet[Workspace]:
-        return workspaces_for(self.user).select_related("embedder", "reranker")
+        return workspaces_for(self.user).select_related("embedder", "reranker", "summarizer")
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "roles": self._roles()}
@@ -58,7 +58,7 @@ class Workspaces(ListModelMixin, ApiView):
             raise PermissionDenied("You may not create workspaces. Ask an operator to allow it.")
         fields = self.read(request, NewWorkspace)
         fields.setdefault("embedder", Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).first())
-        _check_answers(fields, "embedder", "reranker")
+        _check_answers(fields, "embedder", "reranker", "summarizer")
         try:
             workspace = create_workspace(self.user, **fields)
         except EngineError as error:
@@ -77,7 +77,7 @@ class OneWorkspace(ApiView):
     def patch(self, request: Request, workspace_id: UUID) -> Response:
         workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
         fields = self.read(request, WorkspaceChanges, partial=True)
-        _check_answers(fields, "reranker")
+        _check_answers(fields, "reranker", "summarizer")
         change_workspace(self.user, workspace, **fields)
         return Response(_described(self, workspace))
 
@@ -96,7 +96,7 @@ def _described(view: ApiView, workspace: Workspace) -> Any:
 def _check_answers(fields: dict[str, Any], *names: str) -> None:
     """Make one real call to each model that was chosen: one that is down now would fail every document."""
     for name in names:
-        if name not in fields or (fields[name] is None and name == "reranker"):
+        if name not in fields or (fields[name] is None and name != "embedder"):
             continue
         if fields[name] is None:
             raise ValidationError(

@@ -11,15 +11,16 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import User, record
+from inference.providers import PROVIDERS
 from models_registry.models import Endpoint
 from models_registry.ping import check
 
 from .engines import MAX_INDEXED_DIMENSIONS, EngineError
 from .languages import LANGUAGES
-from .models import Role, Workspace
+from .models import INDEX_SETTINGS, Role, Workspace
 from .provision import create_workspace
 
-LANGUAGE_CHOICES = [(code, name) for code, (name, _) in LANGUAGES.items()]
+LANGUAGE_CHOICES = list(LANGUAGES.items())
 
 
 class LanguagesSelect(forms.SelectMultiple):
@@ -82,11 +83,12 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
     class Meta:
         model = Workspace
         fields = (
-            "name", "description", "languages", "is_hybrid", "reranker", "parser", "chunk_size", "chunk_overlap",
+            "name", "description", "languages", "is_hybrid", "reranker", "summarizer", "parser", "chunk_size", "chunk_overlap",
         )  # fmt: skip
         labels = {
             "is_hybrid": "Find by meaning and by words",
             "reranker": "Read the best candidates twice",
+            "summarizer": "Summarise each document",
             "parser": "How files are read",
             "chunk_size": "Length of a passage",
             "chunk_overlap": "Shared with the passage before",
@@ -96,6 +98,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "description": "One sentence on what is in here, for those who choose.",
             "is_hybrid": "Names, codes and rare words are found too. Leave it on unless words mislead you.",
             "reranker": "A second model reorders what was found. Better order, slower answers.",
+            "summarizer": "A language model reads each document that is added, and says in a few sentences what it is.",
             "parser": "Fast suits nearly all files. Layout-aware takes longer, and reads tables and columns better.",
             "chunk_size": "Characters. Shorter finds single facts; longer keeps an argument whole. 101 to 9,999.",
             "chunk_overlap": "Characters, fewer than the length. It keeps a sentence on the seam findable.",
@@ -108,6 +111,10 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         reranker = cast("forms.ModelChoiceField[Endpoint]", self.fields["reranker"])
         reranker.queryset = Endpoint.objects.offered(Endpoint.Kind.RERANKER)
         reranker.empty_label = "No"
+        summarizer = cast("forms.ModelChoiceField[Endpoint]", self.fields["summarizer"])
+        writers = [name for name, provider in PROVIDERS.items() if provider.needs_model]
+        summarizer.queryset = Endpoint.objects.offered(Endpoint.Kind.CHAT).filter(provider__in=writers)
+        summarizer.empty_label = "No"
         for field in self.fields.values():
             match field.widget:
                 case forms.Textarea():
@@ -122,14 +129,26 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             self.fields[name].widget.attrs.update(inputmode="numeric", min=0, max=9999)
 
     def change(self, user: User) -> Workspace | None:
-        """Save, and return the workspace; None if the chosen reranker does not answer."""
-        if "reranker" in self.changed_data and not self._answers("reranker"):
+        """Save, and return the workspace; None if a chosen model does not answer.
+
+        What its index is made with stays as it is while there are documents: see `needs_reindex`.
+        """
+        chosen = [name for name in ("reranker", "summarizer") if name in self.changed_data]
+        if not all(self._answers(name) for name in chosen):
             return None
         workspace = self.save(commit=False)
+        kept = INDEX_SETTINGS if workspace.document_count else ()
         # Only these: the counters belong to the ingestion, which may be changing them now.
-        workspace.save(update_fields=[*self.Meta.fields, "updated_at"])
-        record(user, "workspace.change", workspace.name, fields=self.changed_data)
+        saved = [name for name in self.Meta.fields if name not in kept]
+        workspace.save(update_fields=[*saved, "updated_at"])
+        record(user, "workspace.change", workspace.name, fields=[n for n in self.changed_data if n in saved])
         return workspace
+
+    def needs_reindex(self) -> dict[str, Any]:
+        """Return what was changed, and holds only once the documents are read again."""
+        if not self.instance.document_count:
+            return {}
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in INDEX_SETTINGS}
 
     def _answers(self, field: str) -> bool:
         """Make one real call to the chosen model; its silence is the field's error."""
@@ -164,8 +183,8 @@ class NewWorkspaceForm(WorkspaceForm):
             "is_indexed": "Keep an index for quick search",
         }
         help_texts = WorkspaceForm.Meta.help_texts | {
-            "embedder": "It cannot be changed later, because all documents are embedded with it.",
-            "metric": "Keep cosine unless the model's maker says otherwise. It cannot be changed later.",
+            "embedder": "Another one later means that all documents are embedded again.",
+            "metric": "Keep cosine unless the model's maker says otherwise.",
             "is_indexed": "Searches stay quick beyond some 100,000 passages. "
             "Without it they are exact, and slower the more there is.",
         }
@@ -184,7 +203,7 @@ class NewWorkspaceForm(WorkspaceForm):
 
     def create(self, user: User) -> Workspace | None:
         """Make the workspace; None, with the reason among the errors, if the embedder does not fit."""
-        if not (self._answers("embedder") and self._answers("reranker")):
+        if not all(self._answers(name) for name in ("embedder", "reranker", "summarizer")):
             return None
         fields = dict(self.cleaned_data)
         fields["is_indexed"] = fields["is_indexed"] and not is_beyond_index(fields["embedder"])

@@ -88,7 +88,9 @@ class Workspace(IndexSettings):
     description = models.CharField(max_length=300, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.READY, editable=False)
     engine = models.CharField(max_length=20, default="pgvector")  # a key of engines.ENGINES
-    index_number = models.PositiveIntegerField(default=0, editable=False)  # names its tables; grows with each Reindex
+    index_number = models.PositiveIntegerField(
+        default=0, editable=False
+    )  # names its tables; grows with each Reindex
     reranker = models.ForeignKey(
         Endpoint,
         on_delete=models.PROTECT,

@@ -40,6 +40,11 @@ class WorkspaceChanges(CamelCase):
     reranker = ModelName(
         Endpoint.Kind.RERANKER, allow_null=True, help_text="Name or id of a cross-encoder; null: none."
     )
+    summarizer = ModelName(
+        Endpoint.Kind.CHAT,
+        allow_null=True,
+        help_text="Name or id of a chat model that sums each document up; null: none.",
+    )
     parser = serializers.ChoiceField(Parser.choices, required=False)
     chunk_size = serializers.IntegerField(required=False, help_text="Characters, 101 to 9,999.")
     chunk_overlap = serializers.IntegerField(
@@ -67,6 +72,7 @@ class WorkspaceSerializer(CamelCase):
     embedder = ModelReference()
     dimensions = serializers.IntegerField()
     reranker = ModelReference(allow_null=True)
+    summarizer = ModelReference(allow_null=True)
     metric = serializers.ChoiceField(Metric.choices)
     is_indexed = serializers.BooleanField()
     is_hybrid = serializers.BooleanField()

@@ -6,6 +6,8 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from accounts.http import UserRequest
@@ -96,7 +98,11 @@ def settings(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     name = workspace.name  # a refused form has written its own into the object
     form = WorkspaceForm(request.POST or None, instance=workspace)
     if form.is_valid() and form.change(request.user):
-        messages.success(request, "Saved. Documents already here keep the shape they were added with.")
+        if changes := form.needs_reindex():
+            return redirect(
+                f"{reverse('workspace-index', args=[workspace.id])}?{urlencode(changes, doseq=True)}"
+            )
+        messages.success(request, "Saved.")
         return redirect("workspace-settings", workspace.id)
     workspace.name = name
     return workspace_page(

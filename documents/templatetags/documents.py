@@ -1,11 +1,22 @@
+from typing import Any, cast
+
 from django import template
+from django.template import Context
 
 from documents.media_types import BY_NAME
 from documents.models import Document
 from documents.reading import without_headings
 from documents.retrieval import Passage
+from documents.strip import strip_context
+from workspaces.models import Workspace
 
 register = template.Library()
+
+
+@register.inclusion_tag("documents/_strip.html", takes_context=True)
+def strip(context: Context) -> dict[str, Any]:
+    page = context.flatten()
+    return strip_context(cast(Workspace, page["workspace"]), bool(page["may_manage"]))
 
 
 @register.filter

@@ -83,7 +83,9 @@ def test_the_old_index_answers_until_the_new_one_is_complete(filled: Workspace) 
     assert work(building)
     assert chunks(filled) == fresh_copy(filled, **SHORT)
     assert filled.chunk_size == 120
-    assert filled.chunk_count == len(chunks(filled)) == sum(each.chunk_count for each in filled.documents.all())
+    assert (
+        filled.chunk_count == len(chunks(filled)) == sum(each.chunk_count for each in filled.documents.all())
+    )
 
 
 def test_a_searcher_finds_the_old_or_the_new_never_none_or_a_mix(filled: Workspace) -> None:

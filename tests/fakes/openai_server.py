@@ -80,6 +80,7 @@ class OpenAIServer:
     abandoned: int = 0  # streams that the client closed before their end
     _failed: dict[str, int] = field(default_factory=dict)
     _runner: web.AppRunner | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def base_url(self) -> str:
@@ -100,10 +101,21 @@ class OpenAIServer:
         await self._runner.setup()
         await web.TCPSite(self._runner, self.host, self.port).start()
         self.port = self._runner.addresses[0][1]
+        self._loop = asyncio.get_running_loop()
 
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Have nobody listen meanwhile. For another thread than the server's."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self.stop(), self._loop).result(10)
+        try:
+            yield
+        finally:
+            asyncio.run_coroutine_threadsafe(self.start(), self._loop).result(10)
 
     async def __aenter__(self) -> Self:
         await self.start()

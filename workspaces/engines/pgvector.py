@@ -4,13 +4,13 @@ A batch is staged with `live = false`, where no search sees it, and published by
 searcher finds a document's old chunks or its new ones, never none and never a mix. The key on
 (document, live, ordinal) makes a double impossible. A second table has one vector per document.
 
-Rows come in by executemany, which psycopg sends as one pipeline: a batch's time goes into its words and its
-transaction, so that neither COPY nor arrays were faster (benchmarks/results/ingest.md).
+A batch comes in by COPY, into a temporary table, because a repetition replaces what it staged before
+(benchmarks/results/ingest.md has what COPY saves). What the words of a text become: lexical.py.
 """
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import astuple
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -35,6 +35,11 @@ _METRICS = {
     Metric.L2: ("<->", "halfvec_l2_ops", "-d"),
     Metric.INNER_PRODUCT: ("<#>", "halfvec_ip_ops", "-d"),  # pgvector gives the negative product
 }
+_COLUMNS = (
+    *("document_id", "ordinal", "text", "content_hash", "section", "start", "stop", "language", "title_path"),
+    *("page", "metadata", "embedding", "words", "weights", "length", "k"),
+)
+_COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
 _FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_path, page")
 
 
@@ -120,29 +125,33 @@ class PgVector:
         kept = self._embeddings(
             document_id, [chunk.content_hash for chunk, vector in pairs if vector is None]
         )
+        languages, mean_length = self.workspace.languages, lexical.mean_length(self._run)
+        words = lexical.indexed([chunk.text for chunk in chunks], languages, mean_length)
         rows = [
-            self._row(document_id, chunk, kept[chunk.content_hash] if vector is None else _literal(vector))
-            for chunk, vector in pairs
-        ]
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                sql.SQL(
-                    """INSERT INTO {table} (document_id, ordinal, text, content_hash, section, start, stop,
-                        language, title_path, page, metadata, embedding, words, counts, length)
-                    VALUES (%(document)s, %(ordinal)s, %(text)s, %(hash)s, %(section)s, %(start)s, %(stop)s,
-                        %(language)s, %(title_path)s, %(page)s, %(metadata)s::jsonb,
-                        %(vector)s::halfvec, %(words)s::tsvector, %(counts)s::sparsevec, %(length)s)
-                    ON CONFLICT (document_id, live, ordinal) DO UPDATE SET
-                        text = excluded.text, content_hash = excluded.content_hash,
-                        section = excluded.section, start = excluded.start, stop = excluded.stop,
-                        language = excluded.language, title_path = excluded.title_path, page = excluded.page,
-                        metadata = excluded.metadata, embedding = excluded.embedding, words = excluded.words,
-                        counts = excluded.counts, length = excluded.length"""
-                )
-                .format(table=self.table)
-                .as_string(cursor.connection),
-                rows,
+            self._row(
+                document_id, chunk, kept[chunk.content_hash] if vector is None else _literal(vector), each
             )
+            for (chunk, vector), each in zip(pairs, words, strict=True)
+        ]
+        with transaction.atomic():
+            self._run("CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {table} LIMIT 0")
+            self._copy(rows)
+            self._run(
+                "INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming "
+                "ON CONFLICT (document_id, live, ordinal) DO UPDATE SET {changes}",
+                changes=sql.SQL(", ").join(
+                    sql.SQL("{name} = excluded.{name}").format(name=sql.Identifier(name))
+                    for name in _COLUMNS[2:]
+                ),
+            )
+            self._run("DROP TABLE incoming")  # there may be another batch in this transaction
+
+    def _copy(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        with connection.cursor() as cursor:
+            query = sql.SQL("COPY incoming ({columns}) FROM STDIN").format(columns=_COLUMN_LIST)
+            with cursor.copy(query.as_string(cursor.connection)) as copy:
+                for row in rows:
+                    copy.write_row(row)
 
     def _check_dimensions(self, vector: Vector | None) -> None:
         if vector is not None and len(vector) != self.workspace.dimensions:
@@ -162,22 +171,21 @@ class PgVector:
         )
         return {bytes(content_hash): vector for content_hash, vector in rows}
 
-    def _row(self, document_id: UUID, chunk: NewChunk, vector: str) -> dict[str, Any]:
-        return {
-            "document": document_id,
-            "ordinal": chunk.ordinal,
-            "text": chunk.text,
-            "hash": chunk.content_hash,
-            "section": chunk.section,
-            "start": chunk.start,
-            "stop": chunk.end,
-            "language": chunk.language,
-            "title_path": list(chunk.title_path),
-            "page": chunk.page,
-            "metadata": json.dumps(chunk.metadata),
-            "vector": vector,
-            **asdict(lexical.indexed(chunk.text, self.workspace.languages)),
-        }
+    @staticmethod
+    def _row(document_id: UUID, chunk: NewChunk, vector: str, words: lexical.Indexed) -> tuple[Any, ...]:
+        """Return the values of _COLUMNS."""
+        place = (chunk.section, chunk.start, chunk.end, chunk.language, list(chunk.title_path), chunk.page)
+        metadata = json.dumps(chunk.metadata)
+        return (
+            document_id,
+            chunk.ordinal,
+            chunk.text,
+            chunk.content_hash,
+            *place,
+            metadata,
+            vector,
+            *astuple(words),
+        )
 
     def publish(self, document_id: UUID, chunk_count: int, summary: Vector | None = None) -> None:
         self._check_dimensions(summary)
@@ -248,15 +256,16 @@ class PgVector:
         rows = self._run(
             """SELECT {fields}, score, {all_words} FROM (
                 SELECT id AS best, {score} AS score FROM (
-                    SELECT id, counts, {saturation} AS k FROM {table}
-                    WHERE live AND words @@ %s::tsquery {chosen} {restriction}) candidate
+                    SELECT id, weights, length, k FROM {table}
+                    WHERE live AND words @@ %s::tsquery {chosen} {restriction}
+                    ORDER BY {rough_score} DESC, id LIMIT %s) candidate
                 ORDER BY score DESC, id LIMIT %s) ranked
             JOIN {table} ON id = best ORDER BY score DESC, id""",
-            [plan.candidates, *self._chosen(documents), limit],
+            [plan.candidates, *self._chosen(documents), limit * lexical.SCORED, limit],
             fields=_FIELDS,
             all_words=lexical.all_words(asked),
             score=lexical.score(plan),
-            saturation=lexical.saturation(plan),
+            rough_score=lexical.rough_score(plan),
             chosen=self._chosen_sql(documents),
             restriction=lexical.restriction(asked),
         )
@@ -299,7 +308,7 @@ class PgVector:
         self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable
     ) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
-            composed = sql.SQL(query).format(**self._tables, **parts)
+            composed = sql.SQL(query).format(**self._tables, columns=_COLUMN_LIST, **parts)
             cursor.execute(composed.as_string(cursor.connection), params or None)
             return cursor.fetchall() if cursor.description else []
 

@@ -7,10 +7,9 @@ of its own beside its parts, at the position of the first; so is each part of `c
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Literal
 
 import snowballstemmer
 
@@ -22,7 +21,9 @@ _TOKEN = re.compile(r"\w+(?:[./:#@+\\-]+\w+)*")
 _PART = re.compile(r"[^\W_]+")
 _JOINED = re.compile(r"\w[_./:#@+\\]+\w|\d-|-\d")  # what makes a token an identifier; a hyphen makes a word
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_NO_SPACES = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_NO_SPACES = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uac00-\ud7af\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
+)
 _MAX_TERM = 200  # characters; a longer one is a blob, and PostgreSQL takes 2,046 bytes
 _MAX_POSITION = 16_383  # of a tsvector
 
@@ -78,12 +79,13 @@ def pairs(run: str) -> list[str]:
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
-    return STOP_WORDS.get(LANGUAGES[language][0].lower(), frozenset())
+    return STOP_WORDS.get(LANGUAGES[language].lower(), frozenset())
 
 
 @cache
-def stemmer(language: str):
-    name = LANGUAGES[language][0].lower()
+def stemmer(language: str) -> Callable[[str], str]:
+    """Return what takes the endings off. Ukrainian has no stemmer, and stays as it is."""
+    name = LANGUAGES[language].lower()
     if name not in snowballstemmer.algorithms():
         return lambda word: word
     return lru_cache(100_000)(snowballstemmer.stemmer(name).stemWord)

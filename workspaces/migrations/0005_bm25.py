@@ -27,23 +27,27 @@ def _index_words(cursor, name, languages):
         cursor.execute(composed.as_string(cursor.connection), params or None)
         return cursor.fetchall() if cursor.description else []
 
-    run("ALTER TABLE {table} DROP words, ADD words tsvector, ADD counts sparsevec, ADD length integer")
-    last = 0
+    run("ALTER TABLE {table} DROP words, ADD words tsvector, ADD weights sparsevec, ADD length integer, ADD k real")
+    last, mean = 0, None
     while rows := run("SELECT id, text FROM {table} WHERE id > %s ORDER BY id LIMIT %s", [last, _BATCH]):
-        found = [lexical.indexed(text, languages) for _, text in rows]
+        found = lexical.indexed([text for _, text in rows], languages, mean)
+        mean = mean or sum(each.length for each in found) / len(found)
         run(
-            "UPDATE {table} SET words = new.words::tsvector, counts = new.counts::sparsevec, length = new.length "
-            "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::integer[]) new (id, words, counts, length) "
+            "UPDATE {table} SET words = new.words::tsvector, weights = new.weights::sparsevec, length = new.length, "
+            "k = new.k FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::integer[], %s::real[]) "
+            "new (id, words, weights, length, k) "
             "WHERE {table}.id = new.id",
             [
                 [id for id, _ in rows],
                 [each.words for each in found],
-                [each.counts for each in found],
+                [each.weights for each in found],
                 [each.length for each in found],
+                [each.k for each in found],
             ],
         )
         last = rows[-1][0]
-    run("ALTER TABLE {table} ALTER words SET NOT NULL, ALTER counts SET NOT NULL, ALTER length SET NOT NULL")
+    run("ALTER TABLE {table} ALTER words SET NOT NULL, ALTER weights SET NOT NULL, ALTER length SET NOT NULL, "
+        "ALTER k SET NOT NULL")
     lexical.create(run)
     for (document_id,) in run("SELECT DISTINCT document_id FROM {table} WHERE live"):
         lexical.recount(run, document_id, +1)

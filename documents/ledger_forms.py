@@ -1,0 +1,60 @@
+from copy import copy
+from typing import Any, cast
+
+from django import forms
+from django.http import QueryDict
+
+from models_registry.models import Endpoint
+from workspaces.forms import LANGUAGE_CHOICES, LanguagesSelect, NewWorkspaceForm
+from workspaces.models import INDEX_SETTINGS, Workspace
+
+_SHAPES = [("True", "HNSW: quick searches"), ("False", "None: exact searches, slower the more there is")]
+
+
+class IndexForm(forms.ModelForm[Workspace]):
+    """What the next index is made with. Sent with GET, so that the estimate has an address of its own."""
+
+    languages = forms.MultipleChoiceField(choices=LANGUAGE_CHOICES, required=False, widget=LanguagesSelect)
+    is_indexed = forms.TypedChoiceField(
+        choices=_SHAPES, coerce=lambda value: value == "True", label="Vector index", widget=forms.Select
+    )
+
+    class Meta:
+        model = Workspace
+        fields = (
+            "embedder",
+            "languages",
+            "parser",
+            "chunking",
+            "chunk_size",
+            "chunk_overlap",
+            "metric",
+            "is_indexed",
+        )
+        labels = NewWorkspaceForm.Meta.labels | {"chunking": "How texts are cut"}
+        help_texts = {
+            name: text for name, text in NewWorkspaceForm.Meta.help_texts.items() if name != "embedder"
+        }
+
+    def __init__(self, workspace: Workspace, chosen: QueryDict) -> None:
+        """chosen: any of the fields; the others are as they are now."""
+        data = QueryDict(mutable=True)
+        for name in self.Meta.fields:
+            value = getattr(workspace, f"{name}_id" if name == "embedder" else name)
+            now = [str(each) for each in (value if isinstance(value, list) else [value])]
+            data.setlist(name, chosen.getlist(name) or now)
+        super().__init__(data, instance=copy(workspace))  # checking writes into it
+        embedder = cast("forms.ModelChoiceField[Endpoint]", self.fields["embedder"])
+        embedder.queryset = Endpoint.objects.filter(
+            pk__in=[
+                *Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).values_list("pk", flat=True),
+                workspace.embedder_id,
+            ]
+        )
+        embedder.empty_label = None
+        for field in self.fields.values():
+            if not isinstance(field.widget, LanguagesSelect):
+                field.widget.attrs["class"] = "select" if isinstance(field.widget, forms.Select) else "input"
+
+    def settings(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in INDEX_SETTINGS if name in self.cleaned_data}

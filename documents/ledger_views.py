@@ -1,0 +1,128 @@
+"""The next index of a workspace: what it would take, how far it is, and the dead letters, many at once."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.http import UserRequest
+from workspaces.access import role_in, workspace_for
+from workspaces.models import Reindex, Role, Workspace
+from workspaces.pages import workspace_page
+
+from . import reindex
+from .dead_letters import replay
+from .ledger_forms import IndexForm
+from .strip import strip_context
+
+
+def index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.MANAGER)
+    building = reindex.running(workspace)
+    if request.method == "POST":
+        return _act(request, workspace, building)
+    if building:
+        context: dict[str, Any] = {"building": building, "failures": reindex.failures(building)[:100]}
+    else:
+        context = _considered(workspace, IndexForm(workspace, request.GET), is_asked=bool(request.GET))
+    return workspace_page(request, workspace, "settings", "documents/index.html", **context)
+
+
+@require_GET
+def strip(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id)
+    may_manage = role_in(request.user, workspace) == Role.MANAGER
+    return render(request, "documents/_strip.html", strip_context(workspace, may_manage))
+
+
+@require_POST
+def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    """Try the selected dead letters again, or all of them."""
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    chosen = workspace.documents.all()
+    if not request.POST.get("all"):
+        chosen = chosen.filter(
+            pk__in=[value for value in request.POST.getlist("document") if _is_uuid(value)]
+        )
+    if count := replay(chosen, request.user):
+        messages.success(request, f"{count:,} document{'s are' if count > 1 else ' is'} being read again.")
+    else:
+        messages.warning(request, "Nothing was done: select documents that failed.")
+    return redirect("workspace", workspace.id)
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        UUID(value)
+    except ValueError:
+        return False
+    return True
+
+
+# --- the index ----------------------------------------------------------------------------------
+
+
+def _considered(workspace: Workspace, form: IndexForm, *, is_asked: bool) -> dict[str, Any]:
+    """Return the form, and what it would take to do as it says."""
+    if not (form.is_valid() and is_asked):
+        return {"form": form}
+    try:
+        estimate = reindex.estimate(workspace, **form.settings())
+    except ValidationError as error:
+        form.add_error(None, error)
+        return {"form": form}
+    return {
+        "form": form,
+        "estimate": estimate,
+        "takes": _takes(estimate.seconds),
+        "costs": _costs(estimate.cost),
+    }
+
+
+def _act(request: UserRequest, workspace: Workspace, building: Reindex | None) -> HttpResponse:
+    match request.POST.get("action"), building:
+        case "start", None:
+            return _start(request, workspace)
+        case "cancel", Reindex():
+            reindex.cancel(workspace, request.user)
+            messages.success(request, "Cancelled. The workspace keeps the index it has.")
+        case "retry", Reindex() as it:
+            count = reindex.retry_failed(it)
+            messages.success(request, f"{count} will be tried again.")
+        case "accept", Reindex() as it:
+            reindex.accept_losses(it, request.user)
+            messages.success(request, "The new index takes over without them.")
+        case _:
+            messages.warning(request, "That was not possible any more: see how it stands now.")
+    return redirect("workspace-index", workspace.id)
+
+
+def _start(request: UserRequest, workspace: Workspace) -> HttpResponse:
+    form = IndexForm(workspace, request.POST)
+    if form.is_valid():
+        try:
+            reindex.start(workspace, request.user, **form.settings())
+            return redirect("workspace-index", workspace.id)
+        except reindex.Refused as refusal:
+            messages.error(request, str(refusal))
+            return redirect("workspace-index", workspace.id)
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+    return workspace_page(request, workspace, "settings", "documents/index.html", form=form)
+
+
+def _takes(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def _costs(dollars: Decimal) -> str:
+    return (
+        f"${dollars:.2f}" if dollars >= Decimal("0.01") else "less than one cent" if dollars else "no money"
+    )
