@@ -6,6 +6,7 @@ from workspaces.models import Workspace
 
 from .contract import Engine, EngineError, FoundChunk, FoundDocument, Incomplete, NewChunk, WrongDimensions
 from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector
+from .question import plain
 
 __all__ = [
     "ENGINES",
@@ -18,6 +19,7 @@ __all__ = [
     "NewChunk",
     "WrongDimensions",
     "engine_for",
+    "plain",
 ]
 
 ENGINES: dict[str, tuple[str, Callable[[Workspace], Engine]]] = {
