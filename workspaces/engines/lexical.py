@@ -124,7 +124,9 @@ def recount(run: Run, document_id: UUID, sign: int) -> None:
 
 def mean_length(run: Run) -> float | None:
     """Return how many words a live chunk has; None: there is none."""
-    amounts = dict(run("SELECT term, amount FROM {terms} WHERE term = ANY(%s)", [[CHUNKS, WORDS]]))
+    amounts: dict[str, int] = dict(
+        run("SELECT term, amount FROM {terms} WHERE term = ANY(%s)", [[CHUNKS, WORDS]])
+    )
     return amounts[WORDS] / amounts[CHUNKS] if amounts.get(CHUNKS) else None
 
 
@@ -161,7 +163,8 @@ def plan(run: Run, question: Question, *, is_filtered: bool) -> Plan | None:
 def _candidates(known: Sequence[str], amounts: Mapping[str, int]) -> Iterable[str]:
     """Return what is to be scored, as parts of a tsquery. known: rarest first."""
     left = CANDIDATES
-    rare, common = [], []
+    rare: list[str] = []
+    common: list[str] = []
     for term in known:
         (rare if amounts[term] <= left else common).append(term)
         left -= amounts[term] if amounts[term] <= left else 0
@@ -194,14 +197,21 @@ def rough_score(found: Plan) -> sql.Composed:
     return sql.SQL("inner_product(weights, {}::sparsevec)").format(sql.Literal(_sparse(worths)))
 
 
-def score(found: Plan) -> sql.Composed:
-    """Return BM25 of a row with weight w: its term occurs w k / (1 - w) times."""
-    now = sql.SQL("({least} + {slope} * length)").format(
+def drift(found: Plan) -> sql.Composed:
+    """Return by which factor a row's k would be another one, had it come in now."""
+    return sql.SQL("(({least} + {slope} * length) / k)").format(
         least=sql.Literal(K1 * (1 - B)), slope=sql.Literal(K1 * B / max(found.mean_length, 1))
     )
+
+
+def score(found: Plan) -> sql.Composed:
+    """Return BM25 of a row with `weights` and `drift`.
+
+    As w = tf / (tf + k), tf / (tf + drift k) = 1 / (1 + drift (1 / w - 1)): each weight is looked up once.
+    """
     return sql.SQL(" + ").join(
-        sql.SQL("{worth} * {weight} * k / ({weight} * k + (1 - {weight}) * {now})").format(
-            worth=sql.Literal(worth * (K1 + 1)), weight=_weight(word), now=now
+        sql.SQL("{worth} * coalesce(1 / (1 + drift * (1 / nullif({weight}, 0) - 1)), 0)").format(
+            worth=sql.Literal(worth * (K1 + 1)), weight=_weight(word)
         )
         for word, worth in found.worths.items()
     )

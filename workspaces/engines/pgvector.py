@@ -256,7 +256,7 @@ class PgVector:
         rows = self._run(
             """SELECT {fields}, score, {all_words} FROM (
                 SELECT id AS best, {score} AS score FROM (
-                    SELECT id, weights, length, k FROM {table}
+                    SELECT id, weights, {drift} AS drift FROM {table}
                     WHERE live AND words @@ %s::tsquery {chosen} {restriction}
                     ORDER BY {rough_score} DESC, id LIMIT %s) candidate
                 ORDER BY score DESC, id LIMIT %s) ranked
@@ -265,6 +265,7 @@ class PgVector:
             fields=_FIELDS,
             all_words=lexical.all_words(asked),
             score=lexical.score(plan),
+            drift=lexical.drift(plan),
             rough_score=lexical.rough_score(plan),
             chosen=self._chosen_sql(documents),
             restriction=lexical.restriction(asked),
