@@ -263,8 +263,8 @@ def main() -> None:
         )
         for name in chosen.only or corpora.found_in(chosen.data):
             rows += measure(corpora.read(chosen.data, name), embedder)
-            print("\n".join(row.as_markdown() for row in rows[-4:] if row.corpus == name), flush=True)
-    RESULT.write_text(report(rows))
+            print("\n".join(row.as_markdown() for row in rows if row.corpus == name), flush=True)
+            RESULT.write_text(report(rows))  # after each: whoever interrupts it has the others
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from documents.models import Document
-from documents.retrieval import RetrievalFailed, Scope, search
+from documents.retrieval import RetrievalFailed, Scope, asks_nothing, search
 from documents.retrieval.fusion import dense_share, fuse
 from inference.connect import open_embedder
 from models_registry.models import Endpoint
@@ -237,3 +237,39 @@ def test_a_model_that_finds_everything_alike_does_not_drag_the_words_down():
 
 def test_a_meaning_that_stands_out_leads_words_that_do_not():
     assert fused(leg(0.8, 0.3, range(100, 112)), leg(5.0, 4.9, range(12)))[0] == 100
+
+
+# --- small talk -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello!",
+        "hi there",
+        "Thanks a lot for your help",
+        "Good morning",
+        "Vielen Dank!",
+        "Merci beaucoup",
+        "你好",
+        "谢谢！",
+    ],
+)
+def test_a_greeting_asks_nothing(text):
+    assert asks_nothing(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello, what is the yearly fee?",
+        "Who wrote Hello World?",
+        "help",
+        "",
+        "?",
+        "good day rates",
+        "thank you letter",
+    ],
+)
+def test_what_says_more_than_a_greeting_is_a_question(text):
+    assert not asks_nothing(text)
