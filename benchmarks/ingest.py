@@ -40,8 +40,7 @@ from models_registry.models import Endpoint
 from ragsite.embedded.processes import answers, environment
 from ragsite.embedded.service import Service
 from tests.fakes.openai_server import Behaviour, running_in_thread
-from workspaces.engines import NewChunk
-from workspaces.engines.pgvector import PgVector
+from workspaces.engines import NewChunk, PgVector
 from workspaces.models import Workspace
 from workspaces.provision import create_workspace
 

@@ -11,8 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Sum
 from django.utils import timezone
 
-from workspaces.engines import engine_for
-from workspaces.engines.pgvector import PgVector, drop_tables, tables
+from workspaces.engines import PgVector, drop_tables, engine_for, tables
 from workspaces.models import Workspace
 
 from . import intake
@@ -106,7 +105,8 @@ def _of_tables(workspaces: list[Workspace]) -> Iterator[Drift]:
     for workspace in workspaces:
         besides = workspace.reindexes.select_related("workspace", "embedder")
         for index in (workspace, *(each.beside() for each in besides)):
-            known.update(PgVector(index).names)
+            if isinstance(engine := engine_for(index), PgVector):
+                known.update(engine.names)
     there = tables()
     for name in sorted(there - known):
         yield Drift(f"The table chunks.{name} belongs to no workspace.", partial(drop_tables, [name]))

@@ -71,7 +71,7 @@ def test_the_description_and_its_page_are_for_those_who_are_in(client):
 def test_health_says_what_is_reached_and_nothing_else(client):
     response = client.get("/api/v1/health")
     assert response.status_code == 200
-    assert set(response.json()) == {"status", "database", "broker", "version"}
+    assert set(response.json()) == {"status", "database", "broker", "stuck", "version"}
     assert response.json()["status"] == "ok"
 
 

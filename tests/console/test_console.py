@@ -143,6 +143,24 @@ def test_documents_are_retried_and_deleted_from_the_list(operator, workspace):
     assert workspace.document_count == 1
 
 
+def test_dead_letters_are_replayed_and_discarded_and_what_is_ready_is_left_alone(operator, workspace):
+    replayed, discarded = (factories.document(workspace, status="failed", error="Broken.") for _ in range(2))
+    ready = factories.document(workspace)
+    changelist = reverse("admin:documents_document_changelist")
+    for action, chosen in (("replay_selected", [replayed, ready]), ("discard_selected", [discarded, ready])):
+        operator.post(changelist, {"action": action, "_selected_action": [each.pk for each in chosen]})
+    assert set(Document.objects.values_list("pk", "status")) == {
+        (replayed.pk, "pending"),
+        (ready.pk, "ready"),
+    }
+
+
+def test_the_list_of_documents_says_what_is_stuck(operator, workspace):
+    factories.document(workspace, status="pending", next_attempt_at=timezone.now() - timedelta(minutes=5))
+    page = operator.get(reverse("admin:documents_document_changelist")).content.decode()
+    assert "Stuck: 1 document waiting for a worker." in page
+
+
 def test_the_page_of_a_document_shows_its_ledger(operator, workspace):
     document = factories.document(workspace)
     document.ledger.create(attempt=3, stage="extract", outcome="failed", detail={"error": "unreadable"})
@@ -177,7 +195,7 @@ def test_a_list_takes_as_many_queries_for_ten_as_for_one(operator, name, django_
     for _ in range(10):
         answer()
         factories.document(factories.workspace())
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         operator.get(reverse(f"admin:{name}_changelist"))
 
 

@@ -16,8 +16,7 @@ from documents import reindex
 from documents.ingest import ingest
 from documents.models import Document
 from tests.documents.test_ingest import put
-from workspaces.engines import NewChunk, engine_for
-from workspaces.engines.pgvector import drop_tables, tables
+from workspaces.engines import NewChunk, PgVector, drop_tables, engine_for, tables
 from workspaces.models import Workspace
 
 
@@ -62,7 +61,7 @@ def orphan_file(workspace: Workspace) -> None:
 
 def chunks_gone(workspace: Workspace) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE chunks.{engine_for(workspace).names[0]}")
+        cursor.execute(f"TRUNCATE chunks.{PgVector(workspace).names[0]}")
 
 
 DRIFTS: dict[str, tuple[Callable[[Workspace], object], str]] = {

@@ -21,8 +21,7 @@ from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded
 from tests.documents.test_ingest import NUMBERED, put
 from tests.fakes.openai_server import OpenAIServer
-from workspaces.engines import engine_for
-from workspaces.engines.pgvector import tables
+from workspaces.engines import PgVector, engine_for, tables
 from workspaces.models import Reindex, Workspace
 from workspaces.provision import delete_workspace
 
@@ -54,7 +53,7 @@ def chunks(workspace: Workspace) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT d.title, c.ordinal, c.text, c.section, c.start, c.stop, c.embedding::text "
-            f"FROM chunks.{engine_for(workspace).names[0]} c JOIN documents_document d ON d.id = c.document_id "
+            f"FROM chunks.{PgVector(workspace).names[0]} c JOIN documents_document d ON d.id = c.document_id "
             "WHERE c.live ORDER BY 1, 2"
         )
         return cursor.fetchall()
@@ -126,7 +125,7 @@ def test_another_embedder_may_have_other_dimensions(filled: Workspace, embedding
     )
     texts = [row[2] for row in chunks(filled)]
     assert work(reindex.start(filled, None, embedder=wider))
-    assert sorted(embedded(embeddings)) == sorted(texts)
+    assert sorted(embedded(embeddings)[1:]) == sorted(texts), "the first asks if the model is well"
     filled.refresh_from_db()
     assert (filled.embedder, filled.dimensions) == (wider, DIMENSIONS * 2)
     assert len(engine_for(filled).search_dense([1.0] * DIMENSIONS * 2, 5)) == 5
@@ -217,7 +216,7 @@ def test_cancelled_it_leaves_nothing_and_changes_nothing(filled: Workspace) -> N
 
 
 def test_what_was_replaced_goes_a_while_later(filled: Workspace) -> None:
-    old = engine_for(filled).names[0]
+    old = PgVector(filled).names[0]
     assert work(reindex.start(filled, None, **SHORT))
     reindex.tidy()
     assert old in tables(), "a search that has begun still needs it"
@@ -254,14 +253,13 @@ def test_what_failed_can_be_tried_again(filled: Workspace, embeddings: OpenAISer
 
 
 def test_an_empty_workspace_switches_at_once(workspace: Workspace) -> None:
-    building = reindex.start(workspace, None, metric="l2")
-    assert reindex.advance(building)
+    reindex.start(workspace, None, metric="l2")
     workspace.refresh_from_db()
-    assert workspace.metric == "l2"
+    assert (workspace.metric, workspace.index_number) == ("l2", 1)
 
 
 def test_deleting_the_workspace_takes_every_index_along(filled: Workspace) -> None:
-    there = tables() - set(engine_for(filled).names)
+    there = tables() - set(PgVector(filled).names)
     assert work(reindex.start(filled, None, **SHORT))
     filled.refresh_from_db()
     reindex.start(filled, None, chunk_size=300)

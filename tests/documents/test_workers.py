@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.db import connection
+from django.utils import timezone
 
-from documents.models import Document
+from documents.models import Document, Work
+from documents.tasks import recover
 from tests.documents.test_ingest import put, rows
 from tests.documents.test_ingest_killed import (
     assert_embedded_once_but_for_a_batch,
@@ -77,6 +79,22 @@ def is_(document: Document, holds: Callable[[Document], bool]) -> Callable[[], b
     return look
 
 
+def test_a_reminder_that_went_with_its_worker_is_sent_again(workspace: Workspace) -> None:
+    current_app.control.purge()
+    document = put(workspace)
+    long_ago = timezone.now() - 2 * Work.LOST_AFTER
+    Document.objects.update(queued_at=long_ago)
+    recover()
+    document.refresh_from_db()
+    assert document.queued_at == long_ago, "its message is in the queue: it only waits"
+    assert current_app.control.purge() == 1
+    recover()
+    document.refresh_from_db()
+    assert document.queued_at is not None
+    assert document.queued_at > long_ago
+    assert current_app.control.purge() == 1
+
+
 def test_a_killed_workers_document_is_taken_over_in_time(
     workspace: Workspace, embeddings: OpenAIServer, start: Start
 ) -> None:
@@ -89,7 +107,6 @@ def test_a_killed_workers_document_is_taken_over_in_time(
     first.kill()
     start("--beat")
     took_s = wait_until(is_(document, lambda it: it.attempt == 2), TAKEN_OVER_S + 10)
-    print(f"taken over after {took_s:.1f} s")
     assert took_s < TAKEN_OVER_S
     wait_until(is_(document, lambda it: it.status == "ready"), 30)
     assert rows(workspace) == expected

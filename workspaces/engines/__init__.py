@@ -5,7 +5,7 @@ from collections.abc import Callable
 from workspaces.models import Workspace
 
 from .contract import Engine, EngineError, FoundChunk, FoundDocument, Incomplete, NewChunk, WrongDimensions
-from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector
+from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector, drop_tables, tables
 from .question import plain
 
 __all__ = [
@@ -17,9 +17,12 @@ __all__ = [
     "FoundDocument",
     "Incomplete",
     "NewChunk",
+    "PgVector",
     "WrongDimensions",
+    "drop_tables",
     "engine_for",
     "plain",
+    "tables",
 ]
 
 ENGINES: dict[str, tuple[str, Callable[[Workspace], Engine]]] = {
