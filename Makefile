@@ -8,7 +8,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-fast lint format bench bench-chat bench-ingest bench-reading chaos chaos-ingest lock clean
+.PHONY: run test test-fast lint format bench bench-chat bench-ingest bench-reading bench-retrieval chaos chaos-ingest lock clean
 
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded.up
@@ -47,6 +47,11 @@ bench-reading: .venv/installed-test
 TURNS ?= 1000
 chaos: .venv/installed-test
 	$(BIN)/python -m benchmarks.chaos --turns $(TURNS)
+
+# Hours the first time, which embeds all collections on this machine; minutes afterwards. DATA as above.
+CACHE ?= build/vectors
+bench-retrieval: .venv/installed-test
+	$(BIN)/python -m benchmarks.retrieval --data $(DATA) --cache $(CACHE)
 
 # Half an hour. MANY=1000 for less. DATA names a directory with files to ingest, besides this project's own.
 MANY ?= 10000

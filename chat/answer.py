@@ -8,7 +8,8 @@ trace       {"question", "sent", "legs", "timings_ms", "dropped", "passages", "p
             all that led to the answer, as far as it came: once before the model is asked
 
 A question to a workspace that holds nothing about it is not passed on to the model, which would only make
-something up: it ends with the grounding "nothing_relevant" or "empty", and without text.
+something up: it ends with the grounding "nothing_relevant" or "empty", and without text. Greetings and thanks
+are not looked up, and answered as without a workspace.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from documents.retrieval import Passage, Retrieval, RetrievalFailed, Scope, search
+from documents.retrieval import Passage, Retrieval, RetrievalFailed, Scope, asks_nothing, search
 from inference.connect import open_chat
 from inference.errors import BadReply
 from inference.types import ChatMessage, ChatRequest, Finished, Quotable, TextDelta, Usage
@@ -69,7 +70,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     ruler = Ruler(question.endpoint, question.parameters.max_tokens)
     passages: Sequence[Passage] = ()
     trace: dict[str, Any] = {}
-    if question.workspace is not None:
+    if question.workspace is not None and not asks_nothing(question.text):
         yield Event("retrieving", {"workspace": question.workspace.name})
         grounding, found, problem = await _search(Scope(question.workspace), question, ruler)
         passages, trace = (found.passages, found.trace.as_json()) if found else ((), {})

@@ -35,7 +35,7 @@ class LanguageForm(forms.Form):
         super().__init__(*args, **kwargs)
         language = self.fields["language"]
         assert isinstance(language, forms.ChoiceField)
-        choices = [(code, LANGUAGES[code][0]) for code in workspace.languages]
+        choices = [(code, LANGUAGES[code]) for code in workspace.languages]
         if len(choices) > 1:
             choices.insert(0, ("", "Find out from the text"))
         language.choices = choices

@@ -163,7 +163,7 @@ def delete(document: Document, user: User | None) -> None:
 def language_of(workspace: Workspace, language: str | None) -> str:
     """Return this language, or the workspace's first. Raises Refused if the workspace does not hold it."""
     if language and language not in workspace.languages:
-        names = ", ".join(f"{code} ({LANGUAGES[code][0]})" for code in workspace.languages)
+        names = ", ".join(f"{code} ({LANGUAGES[code]})" for code in workspace.languages)
         raise Refused(f"This workspace does not hold the language {language!r}. Choose one of: {names}.")
     return language or workspace.languages[0]
 

@@ -103,8 +103,8 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
     return workspace_page(
         request, workspace, "documents", "documents/document.html",
         document=found, is_markdown=found.media_type == MARKDOWN.name, reading=read(found, stretch, request.GET.get("page")),
-        runs=runs, language=LANGUAGES[found.language][0],
-        languages=[(code, LANGUAGES[code][0]) for code in workspace.languages],
+        runs=runs, language=LANGUAGES[found.language],
+        languages=[(code, LANGUAGES[code]) for code in workspace.languages],
     )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
 
     @admin.display(description="languages")
     def languages_named(self, workspace: Workspace) -> str:
-        return ", ".join(LANGUAGES[code][0] for code in workspace.languages)
+        return ", ".join(LANGUAGES[code] for code in workspace.languages)
 
     @admin.display(ordering="updated_at")
     def changed(self, workspace: Workspace) -> str:

@@ -20,7 +20,7 @@ from .languages import LANGUAGES
 from .models import INDEX_SETTINGS, ChunkingStrategy, Role, Workspace
 from .provision import create_workspace
 
-LANGUAGE_CHOICES = [(code, name) for code, (name, _) in LANGUAGES.items()]
+LANGUAGE_CHOICES = list(LANGUAGES.items())
 
 
 class LanguagesSelect(forms.SelectMultiple):

@@ -1,6 +1,17 @@
-"""Finds the best passages: `search` is the only door."""
+"""Finds the best passages: `search` is the only door. `asks_nothing` says when not to knock."""
 
 from .search import search
+from .small_talk import asks_nothing
 from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, Trace
 
-__all__ = ["Leg", "Outcome", "Passage", "Retrieval", "RetrievalFailed", "Scope", "Trace", "search"]
+__all__ = [
+    "Leg",
+    "Outcome",
+    "Passage",
+    "Retrieval",
+    "RetrievalFailed",
+    "Scope",
+    "Trace",
+    "asks_nothing",
+    "search",
+]

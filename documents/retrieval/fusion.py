@@ -1,11 +1,18 @@
-"""Puts the legs' findings into one order."""
+"""Puts the legs' findings into one order.
+
+Each leg's scores are laid between 0, its last candidate, and 1, its first; what only one leg found has 0 from the
+other. How much each leg counts is its own confidence in this question: how far its first candidate stands out from
+its tenth. A model that does not speak the language finds everything alike, and so counts little.
+docs/adr/0017-fusion.md has the measurements.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workspaces.engines import FoundChunk
 
-RRF_K = 60  # Cormack, Clarke and Buettcher, SIGIR 2009
+CROWD = 10  # the candidate from which the first should stand out
+DENSE_PULL = 1.2  # similarities lie closer together than BM25's scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +29,51 @@ class Candidate:
 
 
 def fuse(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> list[Candidate]:
-    """Return each chunk once, best first, by reciprocal rank: raw scores of two kinds are never compared."""
-    by_dense = {hit.chunk_id: (rank, hit) for rank, hit in enumerate(dense, 1)}
-    by_lexical = {hit.chunk_id: (rank, hit) for rank, hit in enumerate(lexical, 1)}
-    candidates = [_candidate(by_dense.get(id), by_lexical.get(id)) for id in {**by_dense, **by_lexical}]
+    """Return each chunk once, best first. Both are best first."""
+    by_dense, by_lexical = _by_chunk(dense), _by_chunk(lexical)
+    share = dense_share(dense, lexical)
+    heights = {id: share * height for id, height in _heights(dense).items()}
+    for id, height in _heights(lexical).items():
+        heights[id] = heights.get(id, 0.0) + (1 - share) * height
+    candidates = [_candidate(heights[id], by_dense.get(id), by_lexical.get(id)) for id in heights]
     return sorted(candidates, key=lambda each: (-each.score, each.chunk.chunk_id))
 
 
-def _candidate(dense: tuple[int, FoundChunk] | None, lexical: tuple[int, FoundChunk] | None) -> Candidate:
-    found = [each for each in (dense, lexical) if each]
+def dense_share(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> float:
+    """Return how much the dense leg counts, 0 to 1; the lexical leg has the rest."""
+    if not dense or not lexical:
+        return float(bool(dense))
+    by_meaning, by_words = DENSE_PULL * _standing_out(dense), _standing_out(lexical)
+    return by_meaning / (by_meaning + by_words) if by_meaning + by_words else 0.5
+
+
+def _standing_out(found: Sequence[FoundChunk]) -> float:
+    """Return by which part of its score the first is better than the tenth, 0 to 1; 1 if there are fewer."""
+    first = found[0].score
+    if len(found) < CROWD:
+        return 1.0
+    return min(1.0, (first - found[CROWD - 1].score) / abs(first)) if first else 0.0
+
+
+def _heights(found: Sequence[FoundChunk]) -> dict[int, float]:
+    if not found:
+        return {}
+    best, span = found[0].score, found[0].score - found[-1].score
+    return {hit.chunk_id: 1 - (best - hit.score) / span if span else 1.0 for hit in found}
+
+
+def _by_chunk(found: Sequence[FoundChunk]) -> dict[int, tuple[int, FoundChunk]]:
+    return {hit.chunk_id: (rank, hit) for rank, hit in enumerate(found, 1)}
+
+
+def _candidate(
+    score: float, dense: tuple[int, FoundChunk] | None, lexical: tuple[int, FoundChunk] | None
+) -> Candidate:
+    either = dense or lexical
+    assert either is not None
     return Candidate(
-        chunk=found[0][1],
-        score=sum(1 / (RRF_K + rank) for rank, _ in found),
+        chunk=either[1],
+        score=score,
         dense_rank=dense and dense[0],
         dense_score=dense and dense[1].score,
         lexical_rank=lexical and lexical[0],

@@ -73,7 +73,7 @@ def source_page(request: UserRequest, workspace: Workspace, document: Document) 
     return workspace_page(
         request, workspace, "documents", "documents/source.html",
         document=document, source=source, counts=source.counts(), chosen=chosen,
-        page=page.get_page(request.GET.get("page")), language=LANGUAGES[document.language][0],
+        page=page.get_page(request.GET.get("page")), language=LANGUAGES[document.language],
         troubles=source.troubles().count(),
     )  # fmt: skip
 

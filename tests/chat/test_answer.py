@@ -92,6 +92,14 @@ async def test_the_model_is_not_asked_to_answer_from_nothing(endpoint, workspace
     assert not model.chats
 
 
+async def test_thanks_are_answered_without_a_search(endpoint, workspace, model):
+    history = [Exchange("How much is the yearly fee?", "48 euros. [1]")]
+    events = await events_of(Question("Thank you very much!", endpoint, workspace=workspace, history=history))
+    assert events[0].kind == "trace"
+    assert len(model.chats) == 1
+    assert by_kind(events)["finished"] == {"reason": "stop"}
+
+
 async def test_a_search_that_fails_degrades_to_conversation_and_says_so(endpoint, workspace, monkeypatch):
     # Both legs need the chunk table.
     await in_thread(engine_for(workspace).drop)()

@@ -282,15 +282,19 @@ async def test_a_stream_that_is_dropped_before_it_is_read_is_left():
     """As Django drops it when the client goes while a middleware has the response."""
     left = asyncio.Event()
     loop = asyncio.get_running_loop()
-    response = sse.stream(aiter_of_nothing(), lambda: loop.call_soon_threadsafe(left.set))
+
+    def leave() -> None:
+        loop.call_soon_threadsafe(left.set)
+
+    response = sse.stream(aiter_of_nothing(), leave)
     del response
     async with asyncio.timeout(5):
         await left.wait()
 
 
 async def aiter_of_nothing():
-    return
-    yield ""
+    for nothing in ():
+        yield nothing
 
 
 async def test_whoever_means_to_come_back_finds_the_answer_written(client, small, model):

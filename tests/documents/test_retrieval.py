@@ -1,14 +1,14 @@
 """The one door to searching, against the real engine and a real wire to an embedding model."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
 import pytest
 
 from documents.models import Document
-from documents.retrieval import RetrievalFailed, Scope, search
-from documents.retrieval.fusion import fuse
+from documents.retrieval import RetrievalFailed, Scope, asks_nothing, search
+from documents.retrieval.fusion import dense_share, fuse
 from inference.connect import open_embedder
 from models_registry.models import Endpoint
 from tests import factories
@@ -106,6 +106,18 @@ def test_a_follow_up_is_searched_with_the_question_before_it(workspace):
     assert result.passages[0].text == TEXTS["leave.md"][0]
 
 
+def test_a_phrase_in_quotes_and_a_minus_hold_for_every_passage(workspace, server):
+    put(workspace, "more.md", ["Annual leave of five days", "Leave the pump alone"])
+    texts = {passage.text for passage in ask(workspace, '"annual leave" -march').passages}
+    assert texts == {"Annual leave of five days"}
+    assert server.requests[-1].body["input"] == ["annual leave"]
+
+
+def test_the_quotes_of_the_question_before_are_over(workspace):
+    result = ask(workspace, "And ERR_42?", previous=['"annual leave" -pump'])
+    assert "pump.md" in {passage.document_title for passage in result.passages}
+
+
 def test_nothing_relevant_is_not_an_empty_workspace(workspace):
     empty = factories.workspace(embedder=workspace.embedder)
     assert ask(empty, "annual leave").outcome == "empty"
@@ -185,20 +197,79 @@ def hit(id: int, score: float = 0.5) -> FoundChunk:
     return FoundChunk(id, uuid4(), 0, f"chunk {id}", 0, 0, 1, (), None, score)
 
 
+def fused(dense: dict[int, float], lexical: dict[int, float]) -> list[int]:
+    legs = ([hit(id, score) for id, score in leg.items()] for leg in (dense, lexical))
+    return [each.chunk.chunk_id for each in fuse(*legs)]
+
+
+def leg(first: float, rest: float, ids: Sequence[int]) -> dict[int, float]:
+    """One that stands out, and others that lie close together below."""
+    return {id: first if n == 0 else rest - n / 1000 for n, id in enumerate(ids)}
+
+
 @pytest.mark.parametrize(
     ("dense", "lexical", "order"),
     [
-        pytest.param([1, 2], [2, 3], [2, 1, 3], id="found-by-both-wins"),
-        pytest.param([1, 2], [], [1, 2], id="one-leg-keeps-its-order"),
-        pytest.param([], [], [], id="nothing"),
-        pytest.param([1], [2], [1, 2], id="a-tie-is-stable"),
+        pytest.param({1: 0.9, 2: 0.8, 4: 0.1}, {2: 9, 3: 8, 5: 1}, [2, 1, 3, 4, 5], id="found-by-both-wins"),
+        pytest.param({1: 0.9, 2: 0.1}, {}, [1, 2], id="only-meaning"),
+        pytest.param({}, {1: 9, 2: 1}, [1, 2], id="only-words"),
+        pytest.param({}, {}, [], id="nothing"),
+        pytest.param({2: 0.5}, {2: 7}, [2], id="a-double-is-merged"),
+        pytest.param({2: -0.5, 1: -0.5}, {}, [1, 2], id="a-tie-is-stable"),
+        pytest.param({1: 0.0, 2: 0.0}, {2: 3}, [2, 1], id="no-similarity-at-all"),
     ],
 )
-def test_fusing_goes_by_rank(dense, lexical, order):
-    fused = fuse([hit(id) for id in dense], [hit(id) for id in lexical])
-    assert [each.chunk.chunk_id for each in fused] == order
+def test_fusing_keeps_each_leg_and_rewards_overlap(dense, lexical, order):
+    assert fused(dense, lexical) == order
 
 
-def test_fusing_ignores_the_size_of_raw_scores():
-    fused = fuse([hit(1, 0.9), hit(2, 0.1)], [hit(2, 1000.0), hit(1, 0.0)])
-    assert fused[0].score == fused[1].score
+def test_the_scale_of_a_leg_does_not_matter():
+    dense, words = {1: 0.9, 2: 0.5, 3: 0.4}, {3: 9.0, 2: 5.0, 1: 1.0}
+    assert fused(dense, words) == fused(dense, {id: score * 1000 for id, score in words.items()})
+
+
+def test_a_model_that_finds_everything_alike_does_not_drag_the_words_down():
+    dense = leg(0.52, 0.51, range(100, 200))  # a language it does not speak
+    words = {n: 20.0 - 1.5 * n for n in range(12)}
+    assert dense_share([hit(*each) for each in dense.items()], [hit(*each) for each in words.items()]) < 0.1
+    assert fused(dense, words)[:2] == [0, 1]
+
+
+def test_a_meaning_that_stands_out_leads_words_that_do_not():
+    assert fused(leg(0.8, 0.3, range(100, 112)), leg(5.0, 4.9, range(12)))[0] == 100
+
+
+# --- small talk -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello!",
+        "hi there",
+        "Thanks a lot for your help",
+        "Good morning",
+        "Vielen Dank!",
+        "Merci beaucoup",
+        "你好",
+        "谢谢！",
+    ],
+)
+def test_a_greeting_asks_nothing(text):
+    assert asks_nothing(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello, what is the yearly fee?",
+        "Who wrote Hello World?",
+        "help",
+        "",
+        "?",
+        "good day rates",
+        "thank you letter",
+    ],
+)
+def test_what_says_more_than_a_greeting_is_a_question(text):
+    assert not asks_nothing(text)

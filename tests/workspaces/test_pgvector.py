@@ -1,5 +1,6 @@
 """What every engine promises (workspaces/engines/contract.py), here of pgvector."""
 
+import math
 import threading
 from copy import copy
 from uuid import uuid4
@@ -8,7 +9,8 @@ import pytest
 from django.db import connection, transaction
 
 from tests import factories
-from workspaces.engines import Incomplete, NewChunk, WrongDimensions, engine_for
+from workspaces.engines import Incomplete, NewChunk, WrongDimensions, engine_for, lexical
+from workspaces.engines.question import Question
 from workspaces.models import Metric, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -239,3 +241,149 @@ def test_a_searcher_never_sees_none_or_a_mix_while_versions_change():
     searcher.join()
     assert len(seen) > 5
     assert all(versions in ({"even"}, {"odd"}) for versions in seen), seen
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def texts(workspace: Workspace, question: str, limit: int = 5) -> list[str]:
+    return [hit.text for hit in engine_for(workspace).search_lexical(question, limit)]
+
+
+def put_texts(workspace: Workspace, *texts: str, document=None):
+    return put(workspace, {text: [1, 0, 0] for text in texts}, document)
+
+
+def amounts(workspace: Workspace) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT term, amount FROM chunks.t_{workspace.id.hex} WHERE amount <> 0")
+        return dict(cursor.fetchall())
+
+
+def test_a_rare_word_counts_more_than_a_common_one(workspace):
+    put_texts(workspace, *(f"a report of day {day}" for day in range(20)), "the flange")
+    assert texts(workspace, "report on the flange")[0] == "the flange"
+
+
+def test_scores_are_those_of_bm25_however_long_chunks_were_when_each_came_in(workspace):
+    for text in ("red pump", "blue pump pump valve", "green valve"):
+        put_texts(workspace, text)
+    scores = {hit.text: hit.score for hit in engine_for(workspace).search_lexical("pump", 5)}
+    worth, mean = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5)), (2 + 4 + 2) / 3
+    for text, times, length in (("red pump", 1, 2), ("blue pump pump valve", 2, 4)):
+        expected = worth * times * 2.2 / (times + 1.2 * (0.25 + 0.75 * length / mean))
+        assert scores[text] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        pytest.param("ERR_42", "Error ERR_42 means low pressure", id="code"),
+        pytest.param("what is new in v2.1.7?", "Release v2.1.7 mends it", id="version"),
+        pytest.param("django.db.models", "Import django.db.models first", id="dotted-name"),
+        pytest.param("/etc/nginx/nginx.conf", "Edit /etc/nginx/nginx.conf as root", id="path"),
+        pytest.param("diff executor", "The DiffExecutor struct wraps", id="camel-case-by-its-parts"),
+        pytest.param("DiffExecutor", "The DiffExecutor struct wraps", id="camel-case-as-it-stands"),
+        pytest.param("o'brien's women", "Every woman of O'Brien", id="apostrophes"),
+    ],
+)
+def test_names_are_found_as_they_stand_and_by_their_parts(workspace, question, found):
+    put_texts(workspace, *(f"Error ERR_{n} is another one of release v2.1.{n}" for n in range(43, 49)))
+    put_texts(
+        workspace,
+        "Error ERR_42 means low pressure",
+        "Release v2.1.7 mends it",
+        "Import django.db.models first",
+        "Edit /etc/nginx/nginx.conf as root",
+        "The DiffExecutor struct wraps",
+        "Every woman of O'Brien",
+    )
+    assert texts(workspace, question)[0] == found
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "found", "other"),
+    [
+        pytest.param("de", "Haus", "Die Häuser der Stadt", "Der Hund bellt", id="german"),
+        pytest.param("fr", "cheval", "Les chevaux courent", "Le chat dort", id="french"),
+        pytest.param("ru", "книга", "Он читает книги", "Она поёт", id="russian"),
+        pytest.param("zh", "防守丢了多少分", "黑豹队的防守只丢了308分", "野马队击败了钢人队", id="chinese"),
+        pytest.param("ja", "東京の人口", "東京都の人口は多い", "大阪は西にある", id="japanese"),
+        pytest.param("th", "ประเทศไทย", "กรุงเทพเป็นเมืองหลวงของประเทศไทย", "แมวนอน", id="thai"),
+    ],
+)
+def test_each_language_is_searched_in_its_own_way(language, question, found, other):
+    workspace = factories.workspace(dimensions=3, languages=[language])
+    put_texts(workspace, found, other)
+    assert texts(workspace, question)[0] == found
+
+
+def test_a_phrase_in_quotes_must_stand_there_for_both_legs(workspace):
+    put(workspace, {"outlet pressure is high": [0, 1, 0], "pressure at the outlet": [1, 0, 0]})
+    question = 'What is "outlet pressure"?'
+    assert texts(workspace, question) == ["outlet pressure is high"]
+    found = engine_for(workspace).search_dense([1, 0, 0], 5, question=question)
+    assert [hit.text for hit in found] == ["outlet pressure is high"]
+
+
+def test_what_a_minus_excludes_is_found_by_neither_leg(workspace):
+    put(workspace, {"python the snake": [1, 0, 0], "python the language": [0, 1, 0]})
+    assert texts(workspace, "python -snake") == ["python the language"]
+    found = engine_for(workspace).search_dense([1, 0, 0], 5, question="python -snake")
+    assert [hit.text for hit in found] == ["python the language"]
+
+
+@pytest.mark.parametrize("question", ["ls -la", "sort --reverse", "below -5 degrees", "well-known"])
+def test_a_minus_of_another_kind_excludes_nothing(workspace, question):
+    put_texts(workspace, "la reverse 5 known, ls sort below well degrees")
+    assert len(texts(workspace, question)) == 1
+
+
+def test_statistics_are_those_of_what_is_live(workspace):
+    engine = engine_for(workspace)
+    document = put_texts(workspace, "red pump", "blue pump")
+    other = put_texts(workspace, "old pump")
+    assert amounts(workspace) == {"": 3, " ": 6, "pump": 3, "red": 1, "blue": 1, "old": 1}
+    engine.stage(document, [chunk(0, "green valve")], [[1, 0, 0]])
+    assert amounts(workspace)["pump"] == 3
+    engine.publish(document, 1)
+    assert amounts(workspace) == {"": 2, " ": 4, "green": 1, "valv": 1, "old": 1, "pump": 1}
+    engine.forget(other)
+    engine.forget(document)
+    assert amounts(workspace) == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_publishing_side_by_side_loses_no_count_and_blocks_nobody_for_ever():
+    workspace = factories.workspace(dimensions=3)
+    words = [f"word{n}" for n in range(30)]
+
+    def publish(order: int) -> None:
+        for _ in range(5):
+            put_texts(workspace, " ".join(words[::order]))
+        connection.close()
+
+    threads = [threading.Thread(target=publish, args=(order,)) for order in (1, -1, 1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {amounts(workspace)[word] for word in words} == {20}
+
+
+def test_common_words_are_searched_by_a_few_candidates_and_the_best_is_among_them(workspace, monkeypatch):
+    monkeypatch.setattr(lexical, "CANDIDATES", 5)
+    put_texts(workspace, *(f"use the cell number{n}" for n in range(30)))
+    put_texts(workspace, "use use use", "use spare model", "cell model cell", "use cell model")
+    assert texts(workspace, "use cell model", 1) == ["use cell model"]
+    assert texts(workspace, "use", 1) == ["use use use"]
+    plan = lexical.plan(engine_for(workspace)._run, Question.of("use cell", ["en"]), is_filtered=False)
+    assert plan is not None
+    assert "'use'" not in plan.candidates.split(" | ")
+
+
+def test_a_filter_finds_the_best_of_what_it_leaves(workspace, monkeypatch):
+    monkeypatch.setattr(lexical, "CANDIDATES", 5)
+    put_texts(workspace, *(f"use cell number{n}" for n in range(30)))
+    few = put_texts(workspace, *(f"use it{n}" for n in range(4)))
+    assert len(engine_for(workspace).search_lexical("use cell", 10, [few])) == 4

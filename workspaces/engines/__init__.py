@@ -6,6 +6,7 @@ from workspaces.models import Workspace
 
 from .contract import Engine, EngineError, FoundChunk, FoundDocument, Incomplete, NewChunk, WrongDimensions
 from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector, drop_tables, tables
+from .question import plain
 
 __all__ = [
     "ENGINES",
@@ -20,6 +21,7 @@ __all__ = [
     "WrongDimensions",
     "drop_tables",
     "engine_for",
+    "plain",
     "tables",
 ]
 

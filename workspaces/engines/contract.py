@@ -84,14 +84,20 @@ class Engine(Protocol):
         """Remove every chunk of the document, staged and live."""
 
     def search_dense(
-        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None
+        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None, question: str = ""
     ) -> list[FoundChunk]:
-        """Return the live chunks nearest to the vector, best first; only of `documents`, if given."""
+        """Return the live chunks nearest to the vector, best first; only of `documents`, if given.
+
+        question: as it was asked; a chunk must hold its "phrases in quotes", and none of its -excluded words.
+        """
 
     def search_lexical(
         self, question: str, limit: int, documents: Sequence[UUID] | None = None
     ) -> list[FoundChunk]:
-        """Return the live chunks that share a word with the question, best first; stop words do not count."""
+        """Return the live chunks that share a word with the question, best first; stop words do not count.
+
+        The same holds for quotes and minuses. Names like ERR_42 or django.db are found whole and by their parts.
+        """
 
     def search_documents(self, vector: Vector, limit: int) -> list[FoundDocument]:
         """Return the documents that as a whole are nearest to the vector, best first."""

@@ -4,12 +4,13 @@ A batch is staged with `live = false`, where no search sees it, and published by
 searcher finds a document's old chunks or its new ones, never none and never a mix. The key on
 (document, live, ordinal) makes a double impossible. A second table has one vector per document.
 
-A batch comes in by COPY, into a temporary table, because its words are made by the server and because a
-repetition replaces what it staged before (benchmarks/results/ingest.md has what that saves).
+A batch comes in by COPY, into a temporary table, because a repetition replaces what it staged before
+(benchmarks/results/ingest.md has what COPY saves). What the words of a text become: lexical.py.
 """
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import astuple
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -17,10 +18,11 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from inference.types import Vector
-from workspaces.languages import search_configuration
 from workspaces.models import Metric, Workspace
 
+from . import lexical
 from .contract import FoundChunk, FoundDocument, Incomplete, NewChunk, WrongDimensions
+from .question import Question
 
 SCHEMA = "chunks"
 MAX_INDEXED_DIMENSIONS = 4000  # of a halfvec in an HNSW index (pgvector README, "HNSW")
@@ -35,7 +37,7 @@ _METRICS = {
 }
 _COLUMNS = (
     *("document_id", "ordinal", "text", "content_hash", "section", "start", "stop", "language", "title_path"),
-    *("page", "metadata", "embedding"),
+    *("page", "metadata", "embedding", "words", "weights", "length", "k"),
 )
 _COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
 _FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_path, page")
@@ -50,8 +52,9 @@ class PgVector:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         number = f"_{workspace.index_number}" if workspace.index_number else ""
-        self.names = (f"w_{workspace.id.hex}{number}", f"d_{workspace.id.hex}{number}")  # of its tables
-        self.table, self.documents = (sql.Identifier(SCHEMA, name) for name in self.names)
+        self.names = tuple(f"{kind}_{workspace.id.hex}{number}" for kind in "wdt")  # of its tables
+        self.table, self.documents, self.terms = (sql.Identifier(SCHEMA, name) for name in self.names)
+        self._tables = {"table": self.table, "documents": self.documents, "terms": self.terms}
         operator, self.operator_class, self.similarity = _METRICS[Metric(workspace.metric)]
         self.operator = sql.SQL(operator)
 
@@ -80,12 +83,13 @@ class PgVector:
                 page integer,
                 metadata jsonb NOT NULL,
                 embedding halfvec({dimensions}) NOT NULL,
-                words tsvector NOT NULL,
+                {lexical},
                 UNIQUE (document_id, live, ordinal)
             )""",
             dimensions=sql.Literal(w.dimensions),
+            lexical=sql.SQL(lexical.COLUMNS),
         )
-        self._run("CREATE INDEX ON {table} USING gin (words) WHERE live")
+        lexical.create(self._run)
         self._run(
             "CREATE TABLE {documents} (document_id uuid PRIMARY KEY, embedding halfvec({dimensions}) NOT NULL)",
             dimensions=sql.Literal(w.dimensions),
@@ -101,7 +105,7 @@ class PgVector:
         return self.workspace.is_indexed and self.workspace.dimensions <= MAX_INDEXED_DIMENSIONS
 
     def drop(self) -> None:
-        self._run("DROP TABLE IF EXISTS {table}, {documents}")
+        self._run("DROP TABLE IF EXISTS {table}, {documents}, {terms}")
 
     # --- in -----------------------------------------------------------------------------------
 
@@ -121,20 +125,23 @@ class PgVector:
         kept = self._embeddings(
             document_id, [chunk.content_hash for chunk, vector in pairs if vector is None]
         )
+        languages, mean_length = self.workspace.languages, lexical.mean_length(self._run)
+        words = lexical.indexed([chunk.text for chunk in chunks], languages, mean_length)
         rows = [
-            self._row(document_id, chunk, kept[chunk.content_hash] if vector is None else _literal(vector))
-            for chunk, vector in pairs
+            self._row(
+                document_id, chunk, kept[chunk.content_hash] if vector is None else _literal(vector), each
+            )
+            for (chunk, vector), each in zip(pairs, words, strict=True)
         ]
         with transaction.atomic():
             self._run("CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {table} LIMIT 0")
             self._copy(rows)
             self._run(
-                "INSERT INTO {table} ({columns}, words) SELECT {columns}, {words} FROM incoming "
+                "INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming "
                 "ON CONFLICT (document_id, live, ordinal) DO UPDATE SET {changes}",
-                words=self._words(sql.SQL("text")),
                 changes=sql.SQL(", ").join(
                     sql.SQL("{name} = excluded.{name}").format(name=sql.Identifier(name))
-                    for name in (*_COLUMNS[2:], "words")
+                    for name in _COLUMNS[2:]
                 ),
             )
             self._run("DROP TABLE incoming")  # there may be another batch in this transaction
@@ -165,15 +172,25 @@ class PgVector:
         return {bytes(content_hash): vector for content_hash, vector in rows}
 
     @staticmethod
-    def _row(document_id: UUID, chunk: NewChunk, vector: str) -> tuple[Any, ...]:
+    def _row(document_id: UUID, chunk: NewChunk, vector: str, words: lexical.Indexed) -> tuple[Any, ...]:
         """Return the values of _COLUMNS."""
         place = (chunk.section, chunk.start, chunk.end, chunk.language, list(chunk.title_path), chunk.page)
         metadata = json.dumps(chunk.metadata)
-        return (document_id, chunk.ordinal, chunk.text, chunk.content_hash, *place, metadata, vector)
+        return (
+            document_id,
+            chunk.ordinal,
+            chunk.text,
+            chunk.content_hash,
+            *place,
+            metadata,
+            vector,
+            *astuple(words),
+        )
 
     def publish(self, document_id: UUID, chunk_count: int, summary: Vector | None = None) -> None:
         self._check_dimensions(summary)
         with transaction.atomic():
+            lexical.recount(self._run, document_id, -1)
             self._run(
                 "DELETE FROM {table} WHERE document_id = %s AND (live OR ordinal >= %s)",
                 [document_id, chunk_count],
@@ -185,6 +202,7 @@ class PgVector:
             )[0][0]
             if staged != chunk_count:
                 raise Incomplete(f"{staged} of {chunk_count} chunks are staged: nothing was published.")
+            lexical.recount(self._run, document_id, +1)
             self._run(
                 "INSERT INTO {documents} SELECT document_id, coalesce(%s::halfvec, avg(embedding)) FROM {table} "
                 "WHERE document_id = %s GROUP BY document_id "
@@ -193,6 +211,7 @@ class PgVector:
             )
 
     def forget(self, document_id: UUID) -> None:
+        lexical.recount(self._run, document_id, -1)
         self._run("DELETE FROM {table} WHERE document_id = %s", [document_id])
         self._run("DELETE FROM {documents} WHERE document_id = %s", [document_id])
 
@@ -205,9 +224,10 @@ class PgVector:
             )
 
     def search_dense(
-        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None
+        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None, question: str = ""
     ) -> list[FoundChunk]:
         self._check_question(vector)
+        asked = Question.of(question, self.workspace.languages)
         with transaction.atomic():
             # Without iterative scan a filter leaves HNSW with a handful of its candidates, or none.
             self._run("SET LOCAL hnsw.iterative_scan = strict_order")
@@ -215,28 +235,40 @@ class PgVector:
             rows = self._run(
                 """SELECT {fields}, {similarity} FROM (
                     SELECT *, embedding {operator} %s::halfvec AS d FROM {table}
-                    WHERE live {chosen} ORDER BY d LIMIT %s) nearest
+                    WHERE live {chosen} {restriction} ORDER BY d LIMIT %s) nearest
                 ORDER BY d""",
                 [_literal(vector), *self._chosen(documents), limit],
                 fields=_FIELDS,
                 operator=self.operator,
                 similarity=sql.SQL(self.similarity),
                 chosen=self._chosen_sql(documents),
+                restriction=lexical.restriction(asked),
             )
         return [_found(row) for row in rows]
 
     def search_lexical(
         self, question: str, limit: int, documents: Sequence[UUID] | None = None
     ) -> list[FoundChunk]:
+        asked = Question.of(question, self.workspace.languages)
+        plan = lexical.plan(self._run, asked, is_filtered=documents is not None or bool(asked.required))
+        if plan is None:
+            return []
         rows = self._run(
-            """SELECT {fields}, ts_rank_cd(words, any_word, 32) AS rank, words @@ all_words
-            FROM {table}, (SELECT {any} AS any_word, {all} AS all_words) question
-            WHERE live AND words @@ any_word {chosen} ORDER BY rank DESC, id LIMIT %s""",
-            [*[question] * 2 * len(self._configurations()), *self._chosen(documents), limit],
+            """SELECT {fields}, score, {all_words} FROM (
+                SELECT id AS best, {score} AS score FROM (
+                    SELECT id, weights, {drift} AS drift FROM {table}
+                    WHERE live AND words @@ %s::tsquery {chosen} {restriction}
+                    ORDER BY {rough_score} DESC, id LIMIT %s) candidate
+                ORDER BY score DESC, id LIMIT %s) ranked
+            JOIN {table} ON id = best ORDER BY score DESC, id""",
+            [plan.candidates, *self._chosen(documents), limit * lexical.SCORED, limit],
             fields=_FIELDS,
-            any=self._query("replace(plainto_tsquery({name}::regconfig, %s)::text, '&', '|')::tsquery"),
-            all=self._query("plainto_tsquery({name}::regconfig, %s)"),
+            all_words=lexical.all_words(asked),
+            score=lexical.score(plan),
+            drift=lexical.drift(plan),
+            rough_score=lexical.rough_score(plan),
             chosen=self._chosen_sql(documents),
+            restriction=lexical.restriction(asked),
         )
         return [_found(row) for row in rows]
 
@@ -273,21 +305,6 @@ class PgVector:
 
     # --- SQL ----------------------------------------------------------------------------------
 
-    def _configurations(self) -> list[sql.Literal]:
-        names = dict.fromkeys(search_configuration(language) for language in self.workspace.languages)
-        return [sql.Literal(name) for name in names]
-
-    def _words(self, text: sql.Composable) -> sql.Composed:
-        """Return a tsvector of the text, stemmed in each of the workspace's languages."""
-        return sql.SQL(" || ").join(
-            sql.SQL("to_tsvector({name}::regconfig, {text})").format(name=name, text=text)
-            for name in self._configurations()
-        )
-
-    def _query(self, one: LiteralString) -> sql.Composed:
-        """Return `one` for each of the workspace's languages, any of which may match."""
-        return sql.SQL(" || ").join(sql.SQL(one).format(name=name) for name in self._configurations())
-
     @staticmethod
     def _chosen(documents: Sequence[UUID] | None) -> list[list[UUID]]:
         return [] if documents is None else [list(documents)]
@@ -300,9 +317,7 @@ class PgVector:
         self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable
     ) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
-            composed = sql.SQL(query).format(
-                table=self.table, documents=self.documents, columns=_COLUMN_LIST, **parts
-            )
+            composed = sql.SQL(query).format(**self._tables, columns=_COLUMN_LIST, **parts)
             cursor.execute(composed.as_string(cursor.connection), params or None)
             return cursor.fetchall() if cursor.description else []
 

@@ -1,0 +1,101 @@
+"""Test collections on disk: corpus.jsonl.gz, queries.jsonl.gz and qrels.tsv in one folder each.
+
+A folder with `site.tar.xz` is a web site: its pages are read and cut by the project's own parser and chunker,
+and a page is as good as its best chunk.
+"""
+
+import csv
+import gzip
+import json
+import tarfile
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from documents.chunking import recursive
+from documents.parsing import fast
+from workspaces.languages import LANGUAGES
+
+CHUNK_SIZE, CHUNK_OVERLAP = 1000, 150  # characters: a new workspace's
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    id: str
+    chunks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    id: str
+    text: str
+    previous: tuple[str, ...]  # what the same person asked before, oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    name: str
+    language: str
+    pages: tuple[Page, ...]
+    queries: tuple[Query, ...]  # those with a judgement
+    grades: dict[str, dict[str, int]]  # query -> page -> grade, 1 and more is relevant
+
+
+def found_in(data: Path) -> list[str]:
+    """Return the names of the collections below a directory that ask for pages or passages."""
+    return sorted(str(path.parent.relative_to(data)) for path in data.glob("**/qrels.tsv"))
+
+
+def read(data: Path, name: str) -> Corpus:
+    folder = data / name
+    grades = _grades(folder)
+    pages = _site(folder) if (folder / "site.tar.xz").exists() else _passages(folder)
+    queries = [_query(row) for row in _rows(folder / "queries.jsonl.gz") if row["_id"] in grades]
+    return Corpus(name, _language(name), tuple(pages), tuple(queries), grades)
+
+
+def _language(name: str) -> str:
+    """Return what the end of the name says: xquad/zh, handbook-de."""
+    last = name.replace("-", "/").rpartition("/")[2]
+    return last if last in LANGUAGES else "en"
+
+
+def _grades(folder: Path) -> dict[str, dict[str, int]]:
+    grades: dict[str, dict[str, int]] = defaultdict(dict)
+    with (folder / "qrels.tsv").open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines, delimiter="\t"):
+            grades[row["query-id"]][row["corpus-id"]] = int(row["score"])
+    return {query: judged for query, judged in grades.items() if any(judged.values())}
+
+
+def _passages(folder: Path) -> Iterator[Page]:
+    for row in _rows(folder / "corpus.jsonl.gz"):
+        title = row.get("title") or ""
+        text = row["text"] if row["text"].startswith(title) else f"{title}\n{row['text']}"
+        yield Page(row["_id"], (text,))
+
+
+def _site(folder: Path) -> Iterator[Page]:
+    wanted = {row["_id"] for row in _rows(folder / "corpus.jsonl.gz")}
+    with tempfile.TemporaryDirectory() as scratch, tarfile.open(folder / "site.tar.xz") as archive:
+        archive.extractall(scratch, filter="data")
+        for path in sorted(Path(scratch).rglob("*.html")):
+            if (name := str(path.relative_to(scratch))) in wanted:
+                sections, _ = fast.read(path, "text/html")
+                cut = recursive([section.text for section in sections], CHUNK_SIZE, CHUNK_OVERLAP)
+                yield Page(name, tuple(chunk.text for chunk in cut))
+
+
+def _query(row: dict[str, Any]) -> Query:
+    history = row.get("metadata", {}).get("history", [])
+    return Query(
+        row["_id"], row["text"], tuple(turn["content"] for turn in history if turn["role"] == "user")
+    )
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)

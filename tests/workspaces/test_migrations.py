@@ -1,0 +1,33 @@
+"""What a migration does to the tables that are no models."""
+
+from importlib import import_module
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from tests import factories
+from workspaces.engines import NewChunk, engine_for
+
+pytestmark = pytest.mark.django_db
+
+
+def test_chunks_from_before_bm25_are_found_by_it():
+    workspace = factories.workspace(dimensions=3)
+    engine, document, table = engine_for(workspace), uuid4(), f"chunks.w_{workspace.id.hex}"
+    texts = ["old pump", "new pump"]
+    chunks = [NewChunk(n, text, b"%d" % n, 0, 0, len(text), "en") for n, text in enumerate(texts)]
+    engine.stage(document, chunks, [[1, 0, 0]] * 2)
+    engine.publish(document, 2)
+    with connection.cursor() as cursor:  # as it was before
+        cursor.execute(f"DROP TABLE chunks.t_{workspace.id.hex}")
+        cursor.execute(f"ALTER TABLE {table} DROP weights, DROP length, DROP k")
+    import_module("workspaces.migrations.0006_bm25")._index_the_words_anew(
+        apps, SimpleNamespace(connection=connection)
+    )
+    assert [hit.text for hit in engine.search_lexical("the new pump", 5)] == ["new pump", "old pump"]
+    engine.stage(document, chunks[:1], [None])
+    engine.publish(document, 1)
+    assert [hit.text for hit in engine.search_lexical("the new pump", 5)] == ["old pump"]

@@ -1,0 +1,243 @@
+"""BM25 on plain PostgreSQL: exact scores of the few chunks that can be among the best.
+
+Each chunk keeps its terms (`words`, with positions, under a GIN index), what each is worth in it (`weights`, a
+sparse vector whose dimensions are hashes of terms) and its length. A table beside it counts, in the transaction
+that publishes or forgets, how many live chunks have each term. A weight is tf / (tf + k) with the `k` of the mean
+length when the chunk came in; it orders the candidates in one operation each, and as k is kept, the best of them
+are scored with the rarities and the mean length of now: so a score is never stale.
+
+The common terms of a question would make every third chunk a candidate. Candidates are therefore, as long as they
+are few: chunks with a rare term; chunks that repeat a common one (indexed as terms of their own, `use²`); chunks
+with two common ones. docs/adr/0016-bm25.md has the measurements.
+"""
+
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import sql
+
+from .question import Question, Word, quoted
+from .words import terms
+
+K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
+CANDIDATES = 1000  # for terms on their own, and as many again for pairs
+MOST_PAIRS = 8
+SCORED = 2  # times as many as are asked for are scored anew
+MOST_TERMS = 40  # of a question, the rarest
+_REPEATED = {2: "²", 3: "³", 4: "⁴"}  # times -> mark; no other term ends so, normalising makes digits of them
+_DIMENSIONS = 1_000_000_000  # the most that a sparsevec has
+CHUNKS, WORDS = "", " "  # rows of the term table: how many live chunks there are, and words in them
+
+COLUMNS: LiteralString = (
+    "words tsvector NOT NULL, weights sparsevec NOT NULL, length integer NOT NULL, k real NOT NULL"
+)
+
+Run = Callable[..., list[tuple[Any, ...]]]  # PgVector._run
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What is kept of a chunk's text, in PostgreSQL's text forms."""
+
+    words: str  # tsvector
+    weights: str  # sparsevec
+    length: int  # in words, without stop words
+    k: float  # of the weights
+
+
+def indexed(texts: Sequence[str], languages: Sequence[str], mean_length: float | None) -> list[Indexed]:
+    """Return the terms of texts in each of the languages: documents mix them, and are taken for one of another.
+
+    mean_length: of the chunks that are there already, if there are any.
+    """
+    found = [_places(text, languages) for text in texts]
+    lengths = [len(set().union(*places.values())) for places in found]
+    mean = mean_length or sum(lengths) / max(len(lengths), 1)
+    return [
+        _indexed(places, length, saturation(length, mean))
+        for places, length in zip(found, lengths, strict=True)
+    ]
+
+
+def saturation(length: float, mean_length: float) -> float:
+    """Return how often a term must occur to be worth half of its most."""
+    return K1 * (1 - B + B * length / max(mean_length, 1))
+
+
+def _places(text: str, languages: Sequence[str]) -> dict[str, set[int]]:
+    places: dict[str, set[int]] = defaultdict(set)
+    for language in languages:
+        for term in terms(text, language):
+            places[term.text].add(term.position)
+    return places
+
+
+def _indexed(places: Mapping[str, set[int]], length: int, k: float) -> Indexed:
+    marked = [f"{quoted(term)}:{','.join(map(str, sorted(each)[:255]))}" for term, each in places.items()]
+    for times, mark in _REPEATED.items():
+        marked += [quoted(term + mark) for term, each in places.items() if len(each) >= times]
+    weights = {term: len(each) / (len(each) + k) for term, each in places.items()}
+    return Indexed(" ".join(marked), _sparse(weights), length, k)
+
+
+def _sparse(values: Mapping[str, float]) -> str:
+    """Return a sparsevec. Two terms of a question and a chunk meet in one dimension once in a million times."""
+    dimensions = {zlib.crc32(term.encode()) % _DIMENSIONS + 1: value for term, value in values.items()}
+    return (
+        f"{{{','.join(f'{dimension}:{value:.7g}' for dimension, value in dimensions.items())}}}/{_DIMENSIONS}"
+    )
+
+
+# --- how many chunks have a term -------------------------------------------------------------------
+
+
+def create(run: Run) -> None:
+    run("CREATE INDEX ON {table} USING gin (words) WHERE live")
+    run("ALTER TABLE {table} ALTER weights SET STORAGE MAIN")  # out of line, each score would be a look-up
+    run(
+        'CREATE TABLE {terms} (term text COLLATE "C" PRIMARY KEY, amount bigint NOT NULL) WITH (fillfactor = 70)'
+    )
+
+
+def recount(run: Run, document_id: UUID, sign: int) -> None:
+    """Add (1) or take away (-1) the document's live chunks.
+
+    Everybody changes the row of CHUNKS, the first in order, before any other: so no two wait for each other.
+    """
+    run(
+        """WITH mine AS (SELECT words, length FROM {table} WHERE document_id = %s AND live)
+        INSERT INTO {terms} AS known
+        SELECT term, %s * amount FROM (
+            SELECT %s, count(*) FROM mine UNION ALL SELECT %s, sum(length) FROM mine
+            UNION ALL SELECT lexeme, count(*) FROM mine, unnest(words) GROUP BY lexeme
+        ) change (term, amount) WHERE amount > 0 ORDER BY term
+        ON CONFLICT (term) DO UPDATE SET amount = known.amount + excluded.amount""",
+        [document_id, sign, CHUNKS, WORDS],
+    )
+
+
+def mean_length(run: Run) -> float | None:
+    """Return how many words a live chunk has; None: there is none."""
+    amounts: dict[str, int] = dict(
+        run("SELECT term, amount FROM {terms} WHERE term = ANY(%s)", [[CHUNKS, WORDS]])
+    )
+    return amounts[WORDS] / amounts[CHUNKS] if amounts.get(CHUNKS) else None
+
+
+# --- searching -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    candidates: str  # tsquery
+    worths: Mapping[Word, float]  # word -> its inverse document frequency
+    mean_length: float
+
+
+def plan(run: Run, question: Question, *, is_filtered: bool) -> Plan | None:
+    """Return how to answer; None: no live chunk has any of the words."""
+    asked = set().union(*question.words)
+    marked = {term + mark for term in asked for mark in _REPEATED.values()}
+    rows = run("SELECT term, amount FROM {terms} WHERE term = ANY(%s)", [[*asked, *marked, CHUNKS, WORDS]])
+    amounts = {term: amount for term, amount in rows if amount > 0}
+    known = sorted(asked & amounts.keys(), key=lambda term: (amounts[term], term))[:MOST_TERMS]
+    if not known:
+        return None
+    chunks = amounts[CHUNKS]
+    # A filter leaves few chunks, and the best of those need not be among the best of all.
+    chosen = map(quoted, known) if is_filtered else _candidates(known, amounts)
+    # Of a word's forms in several languages the commonest says how rare it is.
+    having = {
+        word: max(amounts[term] for term in word & set(known)) for word in question.words if word & set(known)
+    }
+    worths = {word: math.log(1 + (chunks - amount + 0.5) / (amount + 0.5)) for word, amount in having.items()}
+    return Plan(" | ".join(chosen), worths, amounts.get(WORDS, 0) / chunks)
+
+
+def _candidates(known: Sequence[str], amounts: Mapping[str, int]) -> Iterable[str]:
+    """Return what is to be scored, as parts of a tsquery. known: rarest first."""
+    left = CANDIDATES
+    rare: list[str] = []
+    common: list[str] = []
+    for term in known:
+        (rare if amounts[term] <= left else common).append(term)
+        left -= amounts[term] if amounts[term] <= left else 0
+    repeated = []
+    for term in common:
+        for mark in _REPEATED.values():
+            if 0 < (amount := amounts.get(term + mark, 0)) <= left:
+                repeated.append(term + mark)
+                left -= amount
+                break
+    chosen = [*map(quoted, rare + repeated), *_pairs(common, amounts, left + CANDIDATES)]
+    return chosen or [quoted(known[0])]
+
+
+def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> Iterator[str]:
+    """Yield pairs of terms, the rarest together first, as if terms were independent of each other."""
+    together = {
+        pair: amounts[pair[0]] * amounts[pair[1]] / amounts[CHUNKS] for pair in combinations(common, 2)
+    }
+    for pair, amount in sorted(together.items(), key=lambda each: each[1])[:MOST_PAIRS]:
+        if amount > left:
+            return
+        left -= amount
+        yield f"{quoted(pair[0])} & {quoted(pair[1])}"
+
+
+def rough_score(found: Plan) -> sql.Composed:
+    """Return what a row is worth by its weights."""
+    worths = {term: worth for word, worth in found.worths.items() for term in word}
+    return sql.SQL("inner_product(weights, {}::sparsevec)").format(sql.Literal(_sparse(worths)))
+
+
+def drift(found: Plan) -> sql.Composed:
+    """Return by which factor a row's k would be another one, had it come in now."""
+    return sql.SQL("(({least} + {slope} * length) / k)").format(
+        least=sql.Literal(K1 * (1 - B)), slope=sql.Literal(K1 * B / max(found.mean_length, 1))
+    )
+
+
+def score(found: Plan) -> sql.Composed:
+    """Return BM25 of a row with `weights` and `drift`.
+
+    As w = tf / (tf + k), tf / (tf + drift k) = 1 / (1 + drift (1 / w - 1)): each weight is looked up once.
+    """
+    return sql.SQL(" + ").join(
+        sql.SQL("{worth} * coalesce(1 / (1 + drift * (1 / nullif({weight}, 0) - 1)), 0)").format(
+            worth=sql.Literal(worth * (K1 + 1)), weight=_weight(word)
+        )
+        for word, worth in found.worths.items()
+    )
+
+
+def all_words(question: Question) -> sql.Composed:
+    """Return whether a row has every word of the question."""
+    return sql.SQL(" AND ").join(sql.SQL("{} > 0").format(_weight(word)) for word in question.words)
+
+
+def restriction(question: Question) -> sql.Composed:
+    """Return a condition to add: the quoted phrases stand there, and nothing excluded."""
+    parts = (
+        [sql.SQL("AND words @@ {}::tsquery").format(sql.Literal(question.required))]
+        if question.required
+        else []
+    )
+    if question.excluded:
+        parts.append(sql.SQL("AND NOT words @@ {}::tsquery").format(sql.Literal(question.excluded)))
+    return sql.SQL(" ").join(parts)
+
+
+def _weight(word: Word) -> sql.Composed:
+    """Return a row's weight of the word, in the language in which it has it most."""
+    each = [
+        sql.SQL("inner_product(weights, {}::sparsevec)").format(sql.Literal(_sparse({term: 1})))
+        for term in sorted(word)
+    ]
+    return sql.SQL("greatest({})").format(sql.SQL(", ").join(each)) if len(each) > 1 else each[0]

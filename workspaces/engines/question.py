@@ -1,0 +1,68 @@
+"""What a question asks of the words: which it names, "which must stand side by side", and which it -excludes."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .words import Term, terms
+
+_PHRASE = re.compile(r'["“„«]([^"“”„«»]+)["”“»]')
+# `-la` of a command has too few letters, `--all` one minus too many, `-5` is a number.
+_EXCLUDED = re.compile(r'(?:^|(?<=\s))-(?:"([^"]+)"|([^\W\d]\w\w[\w./:#@+-]*))')
+
+
+Word = frozenset[str]  # a word's terms, one for each language of the workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    plain: str  # without what it excludes, and without its marks
+    words: tuple[Word, ...]
+    required: str  # tsquery of its phrases; "": none
+    excluded: str  # tsquery of what must not be there; "": nothing
+
+    @classmethod
+    def of(cls, text: str, languages: Sequence[str]) -> "Question":
+        left = _EXCLUDED.sub(" ", text)
+        unwanted = [phrase or word for phrase, word in _EXCLUDED.findall(text)]
+        if not left.strip():  # nothing else is asked
+            left, unwanted = text, []
+        return cls(
+            plain=_PHRASE.sub(r"\1", left).strip() if unwanted or _PHRASE.search(left) else text,
+            words=_words(left, languages),
+            required=" & ".join(filter(None, (_phrase(each, languages) for each in _PHRASE.findall(left)))),
+            excluded=" | ".join(filter(None, (_phrase(each, languages) for each in unwanted))),
+        )
+
+
+def plain(text: str) -> str:
+    return Question.of(text, ()).plain
+
+
+def quoted(term: str) -> str:
+    """Return a term as tsvector and tsquery read it."""
+    return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _words(text: str, languages: Sequence[str]) -> tuple[Word, ...]:
+    """Return each word once. What is a stop word in one of the languages asks for nothing."""
+    found = [{term.word: term.text for term in terms(text, language)} for language in languages]
+    said = [word for word in (found[0] if found else ()) if all(word in each for each in found)]
+    return tuple(dict.fromkeys(frozenset(each[word] for each in found) for word in said))
+
+
+def _phrase(text: str, languages: Sequence[str]) -> str:
+    """Return a tsquery that finds the words side by side, in any of the languages; "" if they say nothing."""
+    sides = {side for language in languages if (side := _side_by_side(list(terms(text, language))))}
+    return f"({' | '.join(sorted(sides))})" if sides else ""
+
+
+def _side_by_side(found: Sequence[Term]) -> str:
+    """Return the identifiers as they stand, and the words at their distances."""
+    if len({term.position for term in found}) == 1:  # one word: its whole name, if it has one
+        return quoted(found[0].text)
+    main = [term for term in found if not term.is_extra]
+    query = ""
+    for before, term in zip([None, *main], main, strict=False):
+        query += (f" <{term.position - before.position}> " if before else "") + quoted(term.text)
+    return query
