@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import hashlib
 import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -20,30 +19,25 @@ from datetime import date
 from pathlib import Path
 from uuid import UUID
 
-import django
+# installation sets Django up, for a directory of its own
+from django.core.management import call_command
+from django.db import connection, transaction
 
-_scratch = tempfile.TemporaryDirectory(prefix="ragsite-bench-")
-os.environ |= {"RAGSITE_DATA_DIR": _scratch.name, "DJANGO_SETTINGS_MODULE": "ragsite.settings"}
-django.setup()
-
-# What follows needs the settings, and they the directory.
-from django.core.management import call_command  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
-
-from benchmarks import corpora  # noqa: E402
-from benchmarks.corpora import Corpus, Query  # noqa: E402
-from benchmarks.metrics import ndcg, quantile, recall, reciprocal_rank  # noqa: E402
-from benchmarks.spine import free_port, started  # noqa: E402
-from documents.models import Document  # noqa: E402
-from documents.retrieval import RetrievalFailed, Scope, search  # noqa: E402
-from inference.connect import open_embedder  # noqa: E402
-from inference.types import Vector  # noqa: E402
-from models_registry.models import Endpoint  # noqa: E402
-from ragsite.embedded import postgres  # noqa: E402
-from ragsite.embedded.service import running  # noqa: E402
-from workspaces.engines import NewChunk, engine_for  # noqa: E402
-from workspaces.models import Workspace  # noqa: E402
-from workspaces.provision import create_workspace  # noqa: E402
+from benchmarks import corpora
+from benchmarks.corpora import Corpus, Query
+from benchmarks.installation import DATA, free_port
+from benchmarks.metrics import ndcg, quantile, recall, reciprocal_rank
+from benchmarks.stage import service
+from documents.models import Document
+from documents.retrieval import RetrievalFailed, Scope, search
+from inference.connect import open_embedder
+from inference.types import Vector
+from models_registry.models import Endpoint
+from ragsite.embedded import postgres
+from ragsite.embedded.service import running
+from workspaces.engines import NewChunk, engine_for
+from workspaces.models import Workspace
+from workspaces.provision import create_workspace
 
 RESULT = Path(__file__).parent / "results" / "retrieval.md"
 DIMENSIONS = 384
@@ -245,14 +239,14 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", help="names of collections, e.g. scifact xquad/de")
     chosen = parser.parse_args()
-    data_dir, port = Path(_scratch.name), free_port()
-    cache = ("-m", "benchmarks.vector_cache", str((chosen.cache / "vectors.sqlite").resolve()))
+    port = free_port()
+    remembered = str((chosen.cache / "vectors.sqlite").resolve())
+    ports = ("--port", str(port), "--serving-port", str(free_port()))
+    embedding = service("embedding", port, ("-m", "benchmarks.vector_cache", remembered, *ports))
     rows: list[Row] = []
     with ExitStack() as stack:
-        stack.enter_context(running(postgres.service(data_dir), data_dir / "postgres.log"))
-        stack.enter_context(
-            started(*cache, "--port", str(port), "--serving-port", str(free_port()), port=port)
-        )
+        for each in (postgres.service(DATA), embedding):
+            stack.enter_context(running(each, DATA / "logs" / f"{each.name}.log"))
         call_command("migrate", verbosity=0)
         embedder = Endpoint.objects.create(
             name="all-MiniLM-L6-v2",

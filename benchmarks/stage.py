@@ -68,9 +68,9 @@ def staged() -> Iterator[Stage]:
         place.offer("load", options={"base_url": upstream}, **deadlines)
         server = ("-m", "uvicorn", "benchmarks.relay:application", "--port", str(relay), *WEB_SOCKETS)
         for process in (
-            Process(lambda: _service("load", load, ("-m", "benchmarks.load_server", "--port", str(load)))),
+            Process(lambda: service("load", load, ("-m", "benchmarks.load_server", "--port", str(load)))),
             relay_process := Process(
-                lambda: _service("relay", relay, (*server, "--no-access-log"), RELAY_FROM=upstream)
+                lambda: service("relay", relay, (*server, "--no-access-log"), RELAY_FROM=upstream)
             ),
         ):
             process.start()
@@ -86,7 +86,8 @@ def staged() -> Iterator[Stage]:
         )
 
 
-def _service(name: str, port: int, argv: tuple[str, ...], **environment: str) -> Service:
+def service(name: str, port: int, argv: tuple[str, ...], **environment: str) -> Service:
+    """Return a Python process that is ready once it listens on the port."""
     return Service(
         name=name,
         argv=(sys.executable, *argv),
