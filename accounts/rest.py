@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from django.conf import settings
-from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelValidationError
+from django.http import Http404
 from django.template.defaultfilters import filesizeformat
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
@@ -91,6 +92,8 @@ class ApiView(GenericAPIView[Any]):
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ModelValidationError):
             exc = serializers.ValidationError(_by_spoken_name(exc))
+        if isinstance(exc, ObjectDoesNotExist):  # it was there when this request looked it up
+            exc = Http404("It was deleted in the meantime.")
         if isinstance(exc, RequestDataTooBig):
             limit = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
             exc = TooLarge(f"The body is larger than {limit}. Send less at once, or send it as a file.")
