@@ -7,9 +7,13 @@ a typing error never passes silently. Errors are `{"detail": "..."}` or one list
 from collections.abc import Mapping
 from typing import Any, cast
 
-from django.core.exceptions import NON_FIELD_ERRORS
+from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelValidationError
+from django.http import Http404
+from django.template.defaultfilters import filesizeformat
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
@@ -53,6 +57,11 @@ class Pages(LimitOffsetPagination):
     max_limit = 200  # a larger `limit` gets this many
 
 
+class TooLarge(APIException):
+    status_code = 413
+    default_code = "too_large"
+
+
 class ApiView(GenericAPIView[Any]):
     """What every view of the API builds on: typed access to the user, and errors in the API's form."""
 
@@ -83,6 +92,11 @@ class ApiView(GenericAPIView[Any]):
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ModelValidationError):
             exc = serializers.ValidationError(_by_spoken_name(exc))
+        if isinstance(exc, ObjectDoesNotExist):  # it was there when this request looked it up
+            exc = Http404("It was deleted in the meantime.")
+        if isinstance(exc, RequestDataTooBig):
+            limit = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+            exc = TooLarge(f"The body is larger than {limit}. Send less at once, or send it as a file.")
         return super().handle_exception(exc)
 
 

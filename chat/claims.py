@@ -1,8 +1,9 @@
 """Who writes which answer, and in which order answers get their turn.
 
 Claims of all processes come one after the other, under one lock of the database: only so do they count right
-what is being written already. In this order: each user's first answer, then each one's second, and so on, so
-that somebody who asks a hundred questions holds up nobody else. An endpoint has as many answers at once as
+what is being written already. In this order: each user's first answer, then each one's second, and so on; among
+equals, the user whose turn was longest ago, so that somebody who asks a hundred questions holds up nobody else,
+even where one answer is written at a time. An endpoint has as many answers at once as
 its operator allows, a user as many as RAGSITE_ANSWERS_PER_USER says, over all processes.
 
 What nobody waits for, batch answers and summaries, comes after all that somebody waits for; but however busy
@@ -44,11 +45,12 @@ _WAITING = """
         JOIN chat_session AS s ON s.id = m.session_id
         WHERE m.status = 'queued' OR (m.status = 'running' AND m.lease_until >= now())
     ), of_user AS (
-        SELECT *, row_number() OVER (
+        SELECT asked.*, last.at AS last_turn_at, row_number() OVER (
             PARTITION BY user_id ORDER BY is_written DESC, is_batch, created_at, id) AS nth_of_user
-        FROM asked
+        FROM asked LEFT JOIN chat_lastturn AS last USING (user_id)
     )
 """
+_FAIR = "nth_of_user, last_turn_at NULLS FIRST, created_at, id"
 # Most looks find nothing, and need not wait for one another.
 _LOCK_IF_ANY = """
     WITH work AS MATERIALIZED (
@@ -59,11 +61,12 @@ _LOCK_IF_ANY = """
     )
     SELECT pg_advisory_xact_lock(%s) FROM work
 """
+# turns_taken: written only where others wait; else nobody will ask whose turn was longest ago.
 # place: 0, the batch answer whose turn it is on its endpoint; 1, what somebody waits for; 2, the rest.
 _CLAIM = f"""
     {_WAITING}, allowed AS (
         SELECT *, row_number() OVER (
-            PARTITION BY endpoint_id, is_batch, is_written ORDER BY nth_of_user, created_at, id) AS nth_of_kind
+            PARTITION BY endpoint_id, is_batch, is_written ORDER BY {_FAIR}) AS nth_of_kind
         FROM of_user WHERE is_written OR nth_of_user <= %(of_user)s
     ), placed AS (
         SELECT *, CASE WHEN NOT is_batch THEN 1 WHEN nth_of_kind > 1 OR is_written OR EXISTS (
@@ -78,14 +81,15 @@ _CLAIM = f"""
         FROM allowed
     ), waiting AS (
         SELECT *, row_number() OVER (
-            PARTITION BY endpoint_id ORDER BY is_written DESC, place, nth_of_user, created_at, id
+            PARTITION BY endpoint_id ORDER BY is_written DESC, place, {_FAIR}
         ) AS nth_of_endpoint
         FROM placed
     ), chosen AS (
-        SELECT w.id, w.is_summary FROM waiting AS w
-        LEFT JOIN models_registry_endpoint AS e ON e.id = w.endpoint_id
+        SELECT w.id, w.is_summary, w.user_id FROM waiting AS w
+        LEFT JOIN (SELECT id AS endpoint_id, max_concurrent FROM models_registry_endpoint) AS e
+            USING (endpoint_id)
         WHERE NOT w.is_written AND (e.max_concurrent IS NULL OR w.nth_of_endpoint <= e.max_concurrent)
-        ORDER BY w.place, w.nth_of_user, w.created_at, w.id LIMIT %(room)s
+        ORDER BY place, {_FAIR} LIMIT %(room)s
     ), free AS (
         SELECT a.id FROM chat_answer AS a JOIN chosen ON chosen.id = a.id AND NOT chosen.is_summary
         WHERE a.status IN ('queued', 'running') FOR NO KEY UPDATE OF a SKIP LOCKED
@@ -94,6 +98,11 @@ _CLAIM = f"""
             lease_until = now() + make_interval(secs => %(lease_s)s), started_at = coalesce(a.started_at, now())
         FROM free WHERE a.id = free.id
         RETURNING a.id
+    ), turns_taken AS (
+        INSERT INTO chat_lastturn (user_id, at)
+        SELECT DISTINCT user_id, statement_timestamp() FROM answers JOIN chosen USING (id)
+        WHERE EXISTS (SELECT FROM waiting AS w WHERE NOT w.is_written AND w.user_id <> chosen.user_id)
+        ON CONFLICT (user_id) DO UPDATE SET at = excluded.at
     ), summaries AS (
         UPDATE chat_summary AS m SET status = 'running', fence = m.fence + 1,
             lease_until = now() + make_interval(secs => %(lease_s)s), started_at = now()
@@ -169,7 +178,7 @@ def released(fences: Mapping[UUID, int]) -> None:
 
 _MOVED_UP = f"""
     {_WAITING}, placed AS (
-        SELECT id, row_number() OVER (ORDER BY is_batch, nth_of_user, created_at, id) - 1 AS position
+        SELECT id, row_number() OVER (ORDER BY is_batch, {_FAIR}) - 1 AS position
         FROM of_user WHERE status = 'queued'
     ), held AS (
         SELECT a.id, placed.position FROM placed JOIN chat_answer AS a ON a.id = placed.id

@@ -271,3 +271,13 @@ class Summary(models.Model):
     @property
     def is_due(self) -> bool:
         return self.status != self.Status.IDLE
+
+
+class LastTurn(models.Model):
+    """When a user last got an answer begun while others waited: chat.claims serves whose was longest ago."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.at}"

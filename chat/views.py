@@ -107,14 +107,13 @@ def _newest_documents(workspace: Workspace | None) -> list[Document]:
 @require_safe
 def sessions(request: UserRequest) -> HttpResponse:
     """The list, or more of it. `?q=` searches titles and questions, `?from=` leaves out that many."""
-    first = request.GET.get("from", "0")
-    return render(
-        request, "chat/_sessions.html", _listed(request, first=int(first) if first.isdecimal() else 0)
-    )
+    said = request.GET.get("from", "0")
+    is_number = said.isascii() and said.isdecimal() and len(said) <= 9
+    return render(request, "chat/_sessions.html", _listed(request, first=int(said) if is_number else 0))
 
 
 def _listed(request: UserRequest, current: Session | None = None, first: int = 0) -> dict[str, Any]:
-    words = request.GET.get("q", "").strip()
+    words = request.GET.get("q", "").replace("\x00", "").strip()  # PostgreSQL refuses NUL in text
     rows = list(shown.found_sessions(request.user, words)[first : first + SESSIONS_PER_PAGE + 1])
     return {
         "groups": shown.grouped(rows[:SESSIONS_PER_PAGE]),

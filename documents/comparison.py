@@ -81,10 +81,14 @@ def sections_of(document: Document) -> tuple[list[ExtractedSection], bool]:
     kept: list[ExtractedSection] = []
     characters = 0
     for each in document.sections.all().iterator():
-        characters += len(each.text)
-        if kept and characters > MAX_CHARACTERS:
+        room = MAX_CHARACTERS - characters
+        if kept and len(each.text) > room:
             return kept, True
-        kept.append(ExtractedSection(each.text, tuple(each.title_path), each.page))
+        # Whole, unless it is all that there is to see: a long text without headings is one section.
+        kept.append(ExtractedSection(each.text[:room], tuple(each.title_path), each.page))
+        if len(each.text) > room:
+            return kept, True
+        characters += len(each.text)
     return kept, False
 
 
@@ -96,14 +100,16 @@ def attempts(
     overlap: int,
 ) -> list[Attempt]:
     """Return what each strategy makes of the sections. A model that fails is an attempt's error, not ours."""
-    return [_attempt(workspace, sections, strategy, size, overlap) for strategy in strategies]
+    return [_attempt(workspace, sections, strategy, size, overlap) for strategy in dict.fromkeys(strategies)]
 
 
 def stored(document: Document, sections: Sequence[ExtractedSection]) -> Attempt:
     """Return the document's own chunks, as far as these sections go."""
     found = engine_for(document.workspace).chunks(document.pk, MAX_CHARACTERS)
     chunks = [
-        Chunk(each.section, each.start, each.end, each.text) for each in found if each.section < len(sections)
+        Chunk(each.section, each.start, each.end, each.text)
+        for each in found
+        if each.section < len(sections) and each.start < len(sections[each.section].text)
     ]
     return Attempt(ChunkingStrategy(document.workspace.chunking), _pieces(chunks, sections), is_stored=True)
 

@@ -46,7 +46,9 @@ def visit_sources() -> None:
 @shared_task(name="documents.reindex")
 def ingest_item(item_id: int) -> None:
     """Bring one document into the next index, and go on with the next, or switch."""
-    item = ReindexItem.objects.filter(pk=item_id).first()
+    item = (
+        ReindexItem.objects.select_related("reindex").filter(pk=item_id).first()
+    )  # it may be cancelled soon
     ingest_again(item_id)
     _ask_for_items()
     if item and not reindex.has_work(item.reindex_id):

@@ -47,6 +47,8 @@ class ModelName(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> Any:
         name = super().to_internal_value(data)
+        # The validators come later; the database takes neither NUL nor half surrogates.
+        name = name.replace("\0", "").encode("utf-8", "replace").decode()
         found = Endpoint.objects.offered(self.kind).filter(_named(name)).first()
         if found is None:
             offered = ", ".join(Endpoint.objects.offered(self.kind).values_list("name", flat=True))

@@ -1,8 +1,10 @@
 """Keeps what belongs together: paragraphs, tables and code stay whole where they fit, under their headings."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from operator import itemgetter
 
 from documents.blocks import bounds
 from documents.parsing.types import ExtractedSection
@@ -15,6 +17,7 @@ _MOST_PATH_CHARACTERS = 200
 _CLOSING_FENCE = re.compile(r"\n {0,3}(```|~~~)[^\n]*")
 
 Span = tuple[int, int]
+Table = tuple[int, int, str]
 
 
 def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
@@ -24,10 +27,15 @@ def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: 
     first row. What is too short goes with a neighbour where both fit into one chunk.
     """
     return [
-        Chunk(position, start, end, section.text[start:end], _in_context(section, start, end))
-        for position, section in enumerate(sections)
-        for start, end in _spans(section.text, size, overlap)
+        each for position, section in enumerate(sections) for each in _of(position, section, size, overlap)
     ]
+
+
+def _of(position: int, section: ExtractedSection, size: int, overlap: int) -> Iterator[Chunk]:
+    tables = _tables(section.text)
+    for start, end in _spans(section.text, size, overlap):
+        text = section.text[start:end]
+        yield Chunk(position, start, end, text, _in_context(section.title_path, tables, start, text))
 
 
 def _spans(text: str, size: int, overlap: int) -> Iterator[Span]:
@@ -76,11 +84,9 @@ def _length(group: Sequence[Span]) -> int:
     return group[-1][1] - group[0][0]
 
 
-def _in_context(section: ExtractedSection, start: int, end: int) -> str:
+def _in_context(titles: Sequence[str], tables: Sequence[Table], start: int, text: str) -> str:
     """Return the text as it is embedded: below the headings and the table's first row that it does not hold itself."""
-    text = section.text[start:end]
-    above = [_path(section.title_path, text), _head_row(section.text, start)]
-    return "\n".join([*filter(None, above), text])
+    return "\n".join([*filter(None, [_path(titles, text), _head_row(tables, start)]), text])
 
 
 def _path(titles: Sequence[str], text: str) -> str:
@@ -92,10 +98,17 @@ def _path(titles: Sequence[str], text: str) -> str:
     return " > ".join(missing[len(missing) - kept :])
 
 
-def _head_row(text: str, start: int) -> str:
+def _tables(text: str) -> list[Table]:
+    """Return the start, end and first row of each table."""
+    return [
+        (low, high, text[low:high].partition("\n")[0])
+        for kind, low, high in bounds(text, 0)
+        if kind == "table"
+    ]
+
+
+def _head_row(tables: Sequence[Table], start: int) -> str:
     """Return the first row of the table that goes on at `start`, or nothing."""
-    for kind, low, high in bounds(text, 0):
-        head = text[low:high].partition("\n")[0]
-        if kind == "table" and low + len(head) < start < high:
-            return head[:_MOST_PATH_CHARACTERS]
-    return ""
+    before = bisect_right(tables, start, key=itemgetter(0))
+    low, high, head = tables[before - 1] if before else (0, 0, "")
+    return head[:_MOST_PATH_CHARACTERS] if low + len(head) < start < high else ""

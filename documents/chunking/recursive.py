@@ -61,5 +61,9 @@ def _next_start(text: str, end: int, overlap: int) -> int:
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    stretch = text[start:end]
-    return start + len(stretch) - len(stretch.lstrip()), end - len(stretch) + len(stretch.rstrip())
+    """Without strip(): it would copy what is left of the text for each chunk."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end

@@ -53,7 +53,10 @@ def _groups(
         first, last = waiting.pop()
         is_long = sentences[last][1] - sentences[first][0] > size
         cuts = [cut for cut in range(first, last) if _leaves_enough(sentences, first, cut, last, size)]
-        cut = max(cuts or range(first, last if is_long else first), key=lambda cut: gaps[cut], default=None)
+        cuts = cuts or list(range(first, last if is_long else first))
+        # Of equals the one in the middle: a text of equal lines would be looked through again for each chunk.
+        middle = (first + last) / 2
+        cut = max(cuts, key=lambda cut: (gaps[cut], -abs(cut - middle)), default=None)
         if cut is None or not (is_long or gaps[cut] > shift):
             yield first, last
         else:

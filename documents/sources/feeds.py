@@ -12,6 +12,7 @@ import feedparser
 from .fetch import NotFetched
 
 MAX_POSTS = 500  # of one feed at one time
+MAX_BYTES = 5 * 1024 * 1024  # feedparser takes seconds for each
 _ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
 
 
@@ -34,7 +35,12 @@ def read_feed(data: bytes, url: str, content_type: str = "") -> Feed:
     if _ENTITY.search(data):
         raise NotFetched("The feed defines entities of its own, which is how XML bombs begin.")
     headers = {"content-location": url, "content-type": content_type or "application/xml"}
-    found = feedparser.parse(io.BytesIO(data), response_headers=headers, sanitize_html=True)
+    try:
+        found = feedparser.parse(io.BytesIO(data), response_headers=headers, sanitize_html=True)
+    except Exception as error:  # it promises none, and raises what its parsers meet: half surrogates, for one
+        raise NotFetched(
+            "The feed is damaged, so that it cannot be read. Tell whoever publishes it."
+        ) from error
     if not found.version:
         raise NotFetched("This is neither an RSS nor an Atom feed. Give the address of the feed itself.")
     return Feed(_plain(found.feed.get("title", "")), tuple(_posts(found.entries[:MAX_POSTS])))
@@ -42,10 +48,17 @@ def read_feed(data: bytes, url: str, content_type: str = "") -> Feed:
 
 def _posts(entries: list[Any]) -> Iterator[Post]:
     for entry in entries:
-        link, title, text = entry.get("link", ""), _plain(entry.get("title", "")), _text(entry)
+        link, title, text = map(
+            _storable, (entry.get("link", ""), _plain(entry.get("title", "")), _text(entry))
+        )
         name = entry.get("id") or link or f"{title}\0{text}"
         if name.strip("\0"):
             yield Post(hashlib.sha256(name.encode("utf-8", "replace")).hexdigest(), link, title, text)
+
+
+def _storable(text: str) -> str:
+    """Return it without what PostgreSQL refuses: NUL, and half surrogates, which feeds write as references."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _text(entry: Any) -> str:

@@ -10,7 +10,7 @@ import socket
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin
@@ -18,6 +18,8 @@ from urllib.parse import urljoin
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
+from django.template.defaultfilters import filesizeformat
+from django.utils.datastructures import CaseInsensitiveMapping
 from yarl import URL
 
 from . import guard
@@ -179,12 +181,20 @@ class Web(AbstractAsyncContextManager["Web"]):
 async def _reply(
     url: str, response: aiohttp.ClientResponse, accepts: Callable[[str], bool], limit: int
 ) -> Reply:
-    reply = Reply(url, response.status, response.headers)
+    reply = Reply(url, response.status, _headers(response))
     if response.status != 200 or not accepts(reply.media_type):
         return reply
     if (response.content_length or 0) > limit:
         raise NotFetched(_too_big(limit))
-    return Reply(url, response.status, response.headers, await _body(response, limit))
+    return replace(reply, body=await _body(response, limit))
+
+
+def _headers(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """Return them without the half surrogates that stand for bytes of no encoding, and that nothing stores."""
+    first_wins = reversed(list(response.headers.items()))
+    return CaseInsensitiveMapping(
+        {name.lower(): value.encode("utf-8", "replace").decode() for name, value in first_wins}
+    )
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
@@ -238,7 +248,7 @@ def gunzip(data: bytes, limit: int) -> bytes:
 
 
 def _too_big(limit: int) -> str:
-    return f"It is larger than {limit / 1024**2:.0f} MB, which is the limit for one page."
+    return f"It is larger than {filesizeformat(limit)}, which is the most that is read of it."
 
 
 def _sentence(error: Exception) -> str:

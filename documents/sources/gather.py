@@ -31,6 +31,7 @@ from documents.parsing.encodings import decode
 
 from . import children, guard
 from .addresses import canonical, has_no_text
+from .feeds import MAX_BYTES as FEED_MAX_BYTES
 from .feeds import read_feed
 from .fetch import NotFetched, Reply, Web
 from .guard import Forbidden
@@ -239,6 +240,8 @@ class _Visit:
             guard.target(address.url)
             await self._may_go(address, address.url)
             limit = settings.CRAWL_PAGE_MAX_BYTES
+            if address.role == _Role.FEED:
+                limit = min(limit, FEED_MAX_BYTES)
             reply = await self._web.get(
                 address.url,
                 accepts=lambda media_type: address.role != _Role.PAGE or _is_readable(media_type, address),

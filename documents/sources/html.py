@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 _MAX_CHARACTERS = 5_000_000
+_MAX_TITLE_CHARACTERS = 1000  # of a title that never ends, more would be copied again and again
 _REFRESH = re.compile(r"\s*\d+\s*;\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
 
 
@@ -62,7 +63,7 @@ class _Reader(HTMLParser):
             self._is_in_title = False
 
     def handle_data(self, data: str) -> None:
-        if self._is_in_title:
+        if self._is_in_title and len(self.page.title) < _MAX_TITLE_CHARACTERS:
             self.page.title = " ".join((self.page.title + data).split())
 
     def _meta(self, values: dict[str, str]) -> None:

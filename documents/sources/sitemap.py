@@ -1,16 +1,19 @@
 """Sitemaps: lists of a site's pages, or of more sitemaps, as sitemaps.org has them. Pure."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import iterparse
 
 from .fetch import NotFetched, gunzip
 
 MAX_ENTRIES = 50_000  # in one file, by the protocol
 _MAX_BYTES = 50 * 1024 * 1024  # unpacked, by the protocol
+_MAX_ELEMENTS = 1_000_000  # more than fit into that, unless they are there to fill our memory
+_MAX_DEPTH = 20
 _GZIP = b"\x1f\x8b"
 
 
@@ -29,22 +32,40 @@ def read_sitemap(data: bytes) -> Sitemap:
     """Return what it lists. Raises NotFetched with a sentence when it cannot be read."""
     if data.startswith(_GZIP):
         data = gunzip(data, _MAX_BYTES)
+    found: dict[str, list[str]] = {"url": [], "sitemap": []}
     try:
-        root = fromstring(data, forbid_dtd=True)
+        for entry in _entries(data):
+            listed = found.get(_local(entry), [])
+            if len(listed) < MAX_ENTRIES and (location := _location(entry)):
+                listed.append(location)
     except DefusedXmlException as error:
         raise NotFetched("The sitemap defines entities of its own, which is how XML bombs begin.") from error
     except (ParseError, ValueError, LookupError) as error:
         raise NotFetched("The sitemap is not well-formed XML.") from error
-    return Sitemap(tuple(_locations(root, "url")), tuple(_locations(root, "sitemap")))
+    return Sitemap(tuple(found["url"]), tuple(found["sitemap"]))
 
 
-def _locations(root: Element, name: str) -> Iterator[str]:
-    """Yield the addresses of these entries. Namespaces are left aside: many sites get theirs wrong."""
-    entries = (each for each in root if _local(each) == name)
-    for _, entry in zip(range(MAX_ENTRIES), entries, strict=False):
-        location = next((child for child in entry if _local(child) == "loc"), None)
-        if location is not None and (location.text or "").strip():
-            yield (location.text or "").strip()
+def _entries(data: bytes) -> Iterator[Element]:
+    """Yield what is directly below the root, one after the other: all of it at once may be gigabytes."""
+    above: list[Element] = []
+    elements = 0
+    for event, element in iterparse(io.BytesIO(data), ("start", "end"), forbid_dtd=True):
+        if event == "start":
+            above.append(element)
+            elements += 1
+            if elements > _MAX_ELEMENTS or len(above) > _MAX_DEPTH:
+                raise NotFetched("The sitemap has more in it, or deeper, than any list of pages needs.")
+            continue
+        above.pop()
+        if len(above) == 1:
+            yield element
+            above[0].clear()
+
+
+def _location(entry: Element) -> str:
+    """Return the entry's address. Namespaces are left aside: many sites get theirs wrong."""
+    found = next((child for child in entry if _local(child) == "loc"), None)
+    return "" if found is None else (found.text or "").strip()
 
 
 def _local(element: Element) -> str:

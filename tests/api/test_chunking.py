@@ -1,5 +1,6 @@
 import pytest
 
+from documents.comparison import MAX_CHARACTERS
 from tests import factories
 from workspaces.models import ChunkingStrategy, Role
 
@@ -37,6 +38,20 @@ def test_a_documents_own_chunks_come_first(ask, workspace):
     assert [(each["strategy"], each["isStored"]) for each in reply["attempts"]] == [
         ("recursive", True), ("layout", False),
     ]  # fmt: skip
+
+
+def test_only_the_beginning_of_a_document_is_cut_though_it_be_one_long_section(ask, workspace, server):
+    document = factories.document(workspace)
+    factories.section(document, "You have leave. " * 20_000)
+    reply = ask(documentId=str(document.pk), strategies=["semantic"]).json()
+    assert (reply["characters"], reply["isCut"]) == (MAX_CHARACTERS, True)
+    texts = [text for each in server.requests for text in each.body.get("input", ())]
+    assert 0 < sum(map(len, texts)) <= MAX_CHARACTERS
+
+
+def test_a_strategy_named_twice_is_tried_once(ask, server):
+    reply = ask(text=TEXT * 5, strategies=["semantic"] * 50).json()
+    assert (len(reply["attempts"]), len(server.requests)) == (1, 2)  # two batches of its sentences
 
 
 @pytest.mark.parametrize(

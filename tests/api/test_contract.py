@@ -127,3 +127,29 @@ def test_an_unknown_field_is_refused_by_its_name_with_those_there_are(client):
     response = client.post("/api/v1/sessions", {"titel": "x"}, content_type="application/json")
     assert response.status_code == 400
     assert "title" in response.json()["titel"][0]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("body", ["[" * 200_000, '{"a":' * 200_000], ids=["lists", "objects"])
+def test_json_nested_without_end_is_refused(client, body):
+    client.force_login(factories.user())
+    response = client.post(reverse("api-sessions"), body, content_type="application/json")
+    assert (response.status_code, response.json()) == (400, {"detail": "The JSON is nested too deeply."})
+
+
+@pytest.mark.django_db
+def test_a_body_that_is_too_large_says_so_in_json(client):
+    client.force_login(factories.user())
+    body = json.dumps({"title": "x" * 6_000_000})
+    response = client.post(reverse("api-sessions"), body, content_type="application/json")
+    assert response.status_code == 413
+    assert "larger than 5.0" in response.json()["detail"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["\0", "\ud800"], ids=["NUL", "surrogate"])
+def test_a_models_name_that_no_database_takes_is_no_model(client, name):
+    client.force_login(factories.user())
+    body = json.dumps({"model": name, "texts": ["a"]})
+    response = client.post(reverse("api-embeddings"), body, content_type="application/json")
+    assert response.status_code == 400, response.content

@@ -1,9 +1,15 @@
 """Texts and questions with answers, by a program."""
 
+import threading
+import time
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, transaction
 
+from documents import uploads
 from documents.intake import add_qa, add_text
+from documents.models import Upload
 from tests import factories
 from workspaces.models import Role
 
@@ -102,3 +108,32 @@ def test_a_pair_wants_its_own_fields_and_a_file_has_none(editor, api, workspace)
     assert viewer("GET", path(workspace, f"{pair.pk}/content")).status_code == 200
     content = {"question": "Why?", "answer": "No."}
     assert viewer("PUT", path(workspace, f"{pair.pk}/content"), content).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_upload_given_up_while_it_is_completed_is_not_found(api):
+    workspace = factories.workspace()
+    editor = factories.member(workspace, Role.EDITOR)
+    upload = uploads.begin(workspace, editor, "a.txt", 9)
+    is_locked = threading.Event()
+
+    def somebody_waits():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone()[0]
+
+    def give_up():
+        with transaction.atomic():
+            Upload.objects.filter(pk=upload.pk).delete()
+            is_locked.set()
+            deadline = time.monotonic() + 10
+            while not somebody_waits() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        connection.close()
+
+    thread = threading.Thread(target=give_up)
+    thread.start()
+    is_locked.wait()
+    response = api(editor)("POST", f"workspaces/{workspace.pk}/uploads/{upload.pk}/complete")
+    thread.join()
+    assert (response.status_code, response.json()) == (404, {"detail": "It was deleted in the meantime."})

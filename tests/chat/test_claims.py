@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from chat import claims
 from chat.claims import BATCH_EVERY, claimed, moved_up
-from chat.models import Answer, AnswerEvent, Turn
+from chat.models import Answer, AnswerEvent, LastTurn, Turn
 from chat.runner import Runner
 from chat.threads import in_thread
 from chat.turns import stop
@@ -42,6 +42,51 @@ def test_users_take_turns_whoever_asked_first_and_most(ask_as):
     many, [one] = ask_as(busy, 5), ask_as(patient)
     assert set(taken(room=2)) == ids(many[0], one)
     assert set(taken(room=2)) == ids(many[1], many[2])
+
+
+@pytest.fixture
+def one_after_the_other(endpoint):
+    """Have answers written one at a time; returns whose each of the next so many was."""
+    Endpoint.objects.update(max_concurrent=1)
+
+    def one_after_the_other(count):
+        names = []
+        for _ in range(count):
+            Answer.objects.filter(status=Answer.Status.RUNNING).update(status=Answer.Status.FINISHED)
+            names += Answer.objects.filter(pk__in=taken()).values_list(
+                "turn__session__user__username", flat=True
+            )
+        return "".join(names)
+
+    return one_after_the_other
+
+
+def test_the_early_do_not_all_go_before_the_late(ask_as, one_after_the_other):
+    early, late, latest = (factories.user(username=name) for name in "abc")
+    ask_as(early, 8)
+    assert one_after_the_other(1) == "a"
+    ask_as(late, 3)
+    assert one_after_the_other(3) == "aba"
+    ask_as(latest)
+    assert one_after_the_other(6) == "cbabaa"
+
+
+def test_the_places_in_the_queue_are_those_of_the_claim(ask_as, one_after_the_other):
+    early, late = factories.user(username="a"), factories.user(username="b")
+    many = ask_as(early, 5)
+    one_after_the_other(1)
+    [one] = ask_as(late)
+    one_after_the_other(1)
+    a_second_passes()
+    moved_up()
+    assert places(one)[-1] == 0
+    assert [places(each)[-1] for each in many[2:]] == [1, 2, 3]
+
+
+def test_nobodys_turn_is_noted_while_nobody_else_waits(ask_as, one_after_the_other):
+    ask_as(factories.user(), 3)
+    one_after_the_other(3)
+    assert not LastTurn.objects.exists()
 
 
 def test_what_is_written_for_a_user_counts_before_their_next(ask_as):

@@ -554,6 +554,11 @@ def test_the_list_goes_on_where_it_ended(page: Callable[..., str], ada: User) ->
     assert "from=" not in rest
 
 
+@pytest.mark.parametrize("query", ["from=" + "9" * 20, "from=" + "9" * 5000, "from=-1", "q=%00a"])
+def test_the_list_takes_any_address(page, query):
+    assert "<" in page(f"{reverse('sessions')}?{query}")
+
+
 def test_the_session_on_the_page_is_marked_in_the_list(page: Callable[..., str], ada: User) -> None:
     session = factories.session(ada, title="Here")
     factories.session(ada, title="There")

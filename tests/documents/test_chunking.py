@@ -1,4 +1,5 @@
 import random
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -44,6 +45,17 @@ def markdown_sections(text: str) -> list[ExtractedSection]:
 
 def test_every_strategy_a_workspace_may_choose_exists() -> None:
     assert set(CHUNKERS) == set(ChunkingStrategy.values)
+
+
+@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize(
+    "text", ["| a | b |\n", "```\n", "same line.\n", "x", "word ", "# a\n\n"], ids=lambda text: text.strip()
+)
+def test_a_long_text_takes_as_long_as_its_parts(strategy: str, text: str) -> None:
+    """A text of so many characters took minutes where each chunk looked through all of it."""
+    began = time.monotonic()
+    cut(strategy, text * (500_000 // len(text)), 1000, 100)
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("strategy", CHUNKERS)

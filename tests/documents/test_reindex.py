@@ -16,6 +16,7 @@ from documents.claims import take
 from documents.ingest import ingest, ingest_again
 from documents.models import Document, ReindexItem, Section
 from documents.retrieval import Scope, search
+from documents.tasks import ingest_item
 from tests import factories
 from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded
@@ -213,6 +214,17 @@ def test_cancelled_it_leaves_nothing_and_changes_nothing(filled: Workspace) -> N
     assert not Section.every.exclude(index_number=0).exists()
     assert not Reindex.objects.exists()
     assert not reindex.cancel(filled, None)
+
+
+def test_cancelled_under_its_last_worker_it_ends_quietly(filled: Workspace, embeddings: OpenAIServer) -> None:
+    item = reindex.start(filled, None, **SHORT).items.first()
+    assert item is not None
+    embeddings.behaviour.first_token_s = 0.5
+    cancelling = threading.Timer(0.3, lambda: (reindex.cancel(filled, None), connection.close()))
+    cancelling.start()
+    ingest_item(item.pk)
+    cancelling.join()
+    assert not Reindex.objects.exists()
 
 
 def test_what_was_replaced_goes_a_while_later(filled: Workspace) -> None:

@@ -1,5 +1,6 @@
 """Websites are crawled from a real server: exactly the allowed pages, each once, whatever happens."""
 
+import gzip
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from documents.content import Refused
 from documents.ingest import ingest
 from documents.models import Document, Source
 from documents.sources import gather as gather_module
+from documents.sources import sitemap
 from documents.sources.adding import add_website
 from documents.sources.gather import gather
 from documents.sources.visits import start_due_visits, stop
@@ -167,6 +169,42 @@ def test_a_bad_sitemap_is_said_and_the_rest_is_read(site, add, crawl, body):
     found = crawl(found)
     assert (found.status, found.page_count) == ("ready", 1)
     assert [each.role for each in found.source.troubles()] == ["sitemap"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<urlset>" + b"<a/>" * 1_100 + b"</urlset>", b"<urlset>" + b"<a>" * 1_000 + b"</a>" * 1_000],
+    ids=["wide", "deep"],
+)
+def test_a_sitemap_made_to_fill_the_memory_is_refused(site, add, crawl, body, monkeypatch):
+    monkeypatch.setattr(sitemap, "_MAX_ELEMENTS", 1_000)  # a million take a while
+    site.pages["/sitemap.xml"] = Page(gzip.compress(body), media_type="application/gzip")
+    found = crawl(add("/sitemap.xml", follows_links=False))
+    assert (found.status, "deeper, than any list" in found.error) == ("failed", True), found.error
+
+
+def test_a_large_sitemap_is_read_entry_by_entry(site, add, crawl):
+    image = b"<image><loc>http://example.org/a.png</loc></image>"
+    entry = b"<url><loc>%s/a</loc>" % site.url.encode() + image * 10 + b"</url>"
+    body = b"<urlset>" + entry * 3_000 + b"</urlset>"
+    site.pages |= {"/sitemap.xml": Page(gzip.compress(body), media_type="application/gzip"), "/a": html("A")}
+    assert pages(crawl(add("/sitemap.xml", follows_links=False))) == {"/sitemap.xml": "done", "/a": "done"}
+
+
+def test_a_title_that_never_ends_does_not_hold_up_the_crawl(site, add, crawl):
+    site.pages["/"] = Page(b"<title>" + b"a<b>" * 300_000 + b"</title><p>Some text that is worth reading.")
+    began = time.monotonic()
+    found = crawl(add())
+    assert (found.status, found.page_count) == ("ready", 1)
+    assert time.monotonic() - began < 30  # copying the title for each piece of it took minutes
+
+
+def test_headers_in_no_encoding_do_not_stop_the_crawl(site, add, crawl):
+    odd = {"Last-Modified": "\xe9t\xe9", "X-Robots-Tag": "\xff"}
+    site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
+    site.pages["/a"].headers.update(odd)
+    found = crawl(add())
+    assert (found.status, found.page_count) == ("ready", 2), found.error
 
 
 def test_links_stay_on_the_host_and_within_the_patterns(site, add, crawl):

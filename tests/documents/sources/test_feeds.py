@@ -6,6 +6,7 @@ import pytest
 
 from documents import intake
 from documents.models import Document
+from documents.sources import feeds
 from documents.sources.adding import add_feed
 from tests.fakes.site import Page, html
 
@@ -60,6 +61,27 @@ def test_each_post_becomes_a_document_with_its_page(site, add, visit, form, make
         ("Post 1", "post", "ready"), ("Post 2", "post", "ready"),
     }  # fmt: skip
     assert "The page of post 1" in posts.get(title="Post 1").sections.get().text
+
+
+def test_a_post_with_characters_that_nothing_stores_keeps_no_other_out(site, add, crawl):
+    odd = "<item><title>Odd &#0;one</title><guid>1&#0;</guid><description>Some &#0;words</description></item>"
+    site.pages["/feed"] = feed_of(item(1), odd)
+    site.pages["/posts/1"] = html("The page of post 1")
+    found = crawl(add())
+    assert found.status == "ready", found.error
+    assert titles(found) == ["Odd one", "Post 1"]
+
+
+def test_a_feed_that_its_parser_chokes_on_says_so(site, add, crawl):
+    site.pages["/feed"] = feed_of("<item><title>Half &#xD800;</title></item>")
+    found = crawl(add())
+    assert (found.status, "The feed is damaged" in found.error) == ("failed", True), found.error
+
+
+def test_a_feed_too_large_to_be_read_in_time_says_so(site, add, crawl):
+    site.pages["/feed"] = feed_of("<!--" + "x" * feeds.MAX_BYTES + "-->")
+    found = crawl(add())
+    assert (found.status, "larger than 5.0\xa0MB" in found.error) == ("failed", True), found.error
 
 
 def test_each_post_is_taken_once(site, add, crawl):
