@@ -16,12 +16,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from .events import Logged
 from .history import History, histories_before
 from .log import HELD, last_seqs
 from .models import Answer, Summary
+from .prepared import prepared
 
 BATCH_EVERY = timedelta(seconds=30)
 _LOCK = 7_262_011  # of the queue, among PostgreSQL's advisory locks
@@ -114,7 +115,7 @@ class Claim:
 @transaction.atomic
 def claimed(room: int, own: Sequence[UUID]) -> list[Claim | Summary]:
     """Take at most `room` answers and summaries that nobody writes, besides the answers `own`."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_LOCK_IF_ANY, [list(own), _LOCK])
         if cursor.fetchone() is None:
             return []
@@ -156,14 +157,14 @@ _RENEW = f"""
 
 def renewed(fences: Mapping[UUID, int]) -> dict[UUID, bool]:
     """Renew leases. Returns those that we still hold, and whether they are to stop."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_RENEW, [list(fences), list(fences.values()), Answer.LEASE.total_seconds()])
         return dict(cursor.fetchall())
 
 
 def released(fences: Mapping[UUID, int]) -> None:
     """End leases now, so that another runner need not wait for them."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_RENEW, [list(fences), list(fences.values()), 0])
 
 
@@ -189,7 +190,7 @@ _MOVED_UP = f"""
 @transaction.atomic
 def moved_up() -> dict[UUID, list[Logged]]:
     """Log the new place of those who wait, where it has changed, for each at most once in a second."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:  # somebody claims: then a second later
             return {}

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from .events import TERMINAL, Event, Logged
 from .hub import EVENTS, LOOK_EVERY_S, Committed, cancelled, hub, say, say_from_thread
 from .models import Answer, AnswerEvent
+from .prepared import prepared
 from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
@@ -264,7 +265,7 @@ def _store(batch: _Batch) -> set[UUID]:
     """
     along = [(log.answer_id, each.along) for log, entries in batch for each in entries if each.along]
     rows = [(log.answer_id, each.seq, each.event) for log, entries in batch for each in entries]
-    with transaction.atomic() if along else nullcontext(), connection.cursor() as cursor:
+    with transaction.atomic() if along else nullcontext(), prepared() as cursor:
         cursor.execute(
             _STORE,
             [
@@ -308,7 +309,7 @@ _LAST_SEQS = "SELECT answer_id, max(seq) FROM chat_answerevent WHERE answer_id =
 
 def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return the place of the last event of each log that is not empty."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_LAST_SEQS, [list(answer_ids)])
         return dict(cursor.fetchall())
 
@@ -368,7 +369,7 @@ _READ = """
 
 def _read(answer_id: UUID, after_seq: int) -> tuple[list[Logged], bool]:
     """Return the next events in the log, of PAGE rows at most, and whether those are all there will be."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_READ, [after_seq, PAGE, answer_id])
         rows = cursor.fetchall()
     events = [each for _, seq, kind, data in rows if seq for each in _events_of(seq, kind, json.loads(data))]
