@@ -278,23 +278,27 @@ class Runner:
 
     async def _attend(self, run: _Run) -> None:
         """See one claim through: to the answer's end, or until another process has it."""
+        may_be_work = True
         try:
             await self._write(run)
-            await self._remember(run)
+            may_be_work = await self._remember(run) or self._writer.somebody_waits
         except Fenced:
             logger.warning("Answer %s was taken over by another process", run.answer.pk)
         except Exception:  # the lease runs out, and another claim tries again
             logger.exception("Answer %s could not be ended", run.answer.pk)
         finally:
             del self._runs[run.answer.pk]
-            self._work.set()
+            if may_be_work:
+                self._work.set()
 
-    async def _remember(self, run: _Run) -> None:
-        """Have the session's summary written, once the answer is out and enough has fallen out of its window."""
+    async def _remember(self, run: _Run) -> bool:
+        """Have the session's summary written, if enough has fallen out of its window. Returns whether it is."""
         endpoint, session = run.answer.endpoint, run.answer.turn.session
         is_due = summaries.is_due(run.history, run.draft.trace.get("left_out", 0))
         if is_due and endpoint and session.preface is None and summaries.can_write(endpoint):
             await _tried(summaries.ask, session.pk, endpoint)
+            return True
+        return False
 
     async def _write(self, run: _Run) -> None:
         if run.answer.fence > 1:
@@ -370,7 +374,7 @@ async def _ended(run: _Run, end: Event) -> None:
         "error": end.data.get("error", ""),
         "ended_at": timezone.now(),
     }
-    run.log.append(end, along=partial(_keep, run.answer, fields))
+    run.log.append(end, row=fields)
     await run.log.flush()
 
 
@@ -459,7 +463,3 @@ def _keep_passages(answer: Answer, passages: Sequence[Mapping[str, Any]]) -> Non
         )
         for each in passages
     )
-
-
-def _keep(answer: Answer, fields: Mapping[str, Any]) -> None:
-    Answer.objects.filter(pk=answer.pk, fence=answer.fence).update(**fields)
