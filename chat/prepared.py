@@ -5,11 +5,13 @@ while a process runs, so they name their columns: "SELECT *" would fail as soon 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from django.db import connection
+from django.db import connection, models
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
+
+M = TypeVar("M", bound=models.Model)
 
 
 class _PreparedCursor(ServerBindingCursor):
@@ -22,3 +24,17 @@ def prepared() -> CursorWrapper:
     connection.ensure_connection()
     cursor: CursorWrapper = connection._prepare_cursor(_PreparedCursor(connection.connection))
     return cursor
+
+
+def columns(model: type[models.Model], alias: str) -> str:
+    """Return the columns of a table for a SELECT, as `row_of` reads them."""
+    return ", ".join(f'{alias}."{field.column}"' for field in model._meta.concrete_fields)
+
+
+def row_of(model: type[M], values: Sequence[Any]) -> M:
+    fields = model._meta.concrete_fields
+    read = [
+        field.from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
+        for field, value in zip(fields, values, strict=True)
+    ]
+    return model.from_db(connection.alias, [field.attname for field in fields], read)

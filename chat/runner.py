@@ -35,7 +35,7 @@ from workspaces.access import workspace_for
 from . import claims, summaries
 from .answer import Parameters, Question, TooLong, answer, usage
 from .attempts import broken_off
-from .events import TERMINAL, Event, storable
+from .events import TERMINAL, Event, Logged, storable
 from .history import History
 from .hub import RUNNERS, cancelled, hub, listen, say, say_from_thread
 from .log import AnswerLog, Fenced, Unwritable, Writer, all_so_far, since_begun_anew
@@ -208,16 +208,19 @@ class Runner:
                     if isinstance(claim, Summary):
                         self._begin_summary(claim)
                         continue
-                    log = self._writer.open(claim.answer.pk, claim.answer.fence, claim.seq)
-                    self._begin(_Run(claim.answer, claim.history, log))
+                    self._begin(claim)
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._work.wait()
             except TimeoutError:
                 continue
 
-    def _begin(self, run: _Run) -> None:
-        self._runs[run.answer.pk] = run
+    def _begin(self, claim: claims.Claim) -> None:
+        answer = claim.answer
+        run = _Run(answer, claim.history, self._writer.open(answer.pk, answer.fence, claim.seq))
+        if answer.fence == 1:
+            self._writer.announce({answer.pk: [Logged(claim.seq, "started", claims.started(answer).data)]})
+        self._runs[answer.pk] = run
         task = asyncio.create_task(self._attend(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -343,7 +346,8 @@ def _fences(runs: Iterable[_Run]) -> dict[UUID, int]:
 
 
 async def _produce(run: _Run) -> None:
-    run.log.append(Event("started", {"model": run.answer.endpoint_name, "fence": run.answer.fence}))
+    if run.answer.fence > 1:  # a first claim has logged it
+        run.log.append(claims.started(run.answer))
     if any(event.kind == "delta" for event in since_begun_anew(run.before)):
         reason = "The process that wrote this answer is gone, so it is written anew."
         run.log.append(Event("restarted", {"reason": reason}))
