@@ -29,6 +29,7 @@ from chat.threads import in_thread
 
 RESULT = ROOT / "benchmarks" / "results" / "chat.md"
 PART_MOST_S = 300  # on a machine that is busy; else something hangs
+SESSIONS = 5  # of each length, asked in turn
 ROUNDS = 2  # of what is compared side by side, one after the other
 
 
@@ -83,7 +84,9 @@ class Run:
     async def sessions(self) -> None:
         lengths = list(self.results.sessions)
         made = {
-            length: [await in_thread(streams.session_of)(length, self.stage.place.user) for _ in range(20)]
+            length: [
+                await in_thread(streams.session_of)(length, self.stage.place.user) for _ in range(SESSIONS)
+            ]
             for length in lengths
         }
         for _ in range(ROUNDS):

@@ -13,16 +13,20 @@ people keep an endpoint, it begins one of these every BATCH_EVERY.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
-from .events import Logged
+from models_registry.models import Endpoint
+
+from .events import Event, Logged
 from .history import History, histories_before
-from .log import HELD, last_seqs
-from .models import Answer, Summary
+from .log import HELD
+from .models import Answer, Session, Summary, Turn
+from .prepared import columns, prepared, row_of
 
 BATCH_EVERY = timedelta(seconds=30)
 _LOCK = 7_262_011  # of the queue, among PostgreSQL's advisory locks
@@ -62,6 +66,9 @@ _LOCK_IF_ANY = """
     SELECT pg_advisory_xact_lock(%s) FROM work
 """
 # turns_taken: written only where others wait; else nobody will ask whose turn was longest ago.
+# started: of a first claim, so that it takes no commit of its own. Only a queue's place may be in its log so far,
+# and who writes that holds the lock as well. What other claims begin with, their writer has to see first.
+#
 # place: 0, the batch answer whose turn it is on its endpoint; 1, what somebody waits for; 2, the rest.
 _CLAIM = f"""
     {_WAITING}, allowed AS (
@@ -97,12 +104,17 @@ _CLAIM = f"""
         UPDATE chat_answer AS a SET status = 'running', fence = a.fence + 1,
             lease_until = now() + make_interval(secs => %(lease_s)s), started_at = coalesce(a.started_at, now())
         FROM free WHERE a.id = free.id
-        RETURNING a.id
+        RETURNING a.id, a.fence, a.endpoint_name
     ), turns_taken AS (
         INSERT INTO chat_lastturn (user_id, at)
         SELECT DISTINCT user_id, statement_timestamp() FROM answers JOIN chosen USING (id)
         WHERE EXISTS (SELECT FROM waiting AS w WHERE NOT w.is_written AND w.user_id <> chosen.user_id)
         ON CONFLICT (user_id) DO UPDATE SET at = excluded.at
+    ), started AS (
+        INSERT INTO chat_answerevent (answer_id, seq, kind, data)
+        SELECT id, 1 + (SELECT max(seq) FROM chat_answerevent WHERE answer_id = answers.id), 'started',
+            jsonb_build_object('model', endpoint_name, 'fence', fence)
+        FROM answers WHERE fence = 1
     ), summaries AS (
         UPDATE chat_summary AS m SET status = 'running', fence = m.fence + 1,
             lease_until = now() + make_interval(secs => %(lease_s)s), started_at = now()
@@ -123,7 +135,7 @@ class Claim:
 @transaction.atomic
 def claimed(room: int, own: Sequence[UUID]) -> list[Claim | Summary]:
     """Take at most `room` answers and summaries that nobody writes, besides the answers `own`."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_LOCK_IF_ANY, [list(own), _LOCK])
         if cursor.fetchone() is None:
             return []
@@ -144,15 +156,45 @@ def _claims_of(ids: Sequence[UUID]) -> list[Claim]:
     if not ids:
         return []
     # The rows are locked now, so that no earlier writer adds to their logs any more.
-    answers = Answer.objects.filter(pk__in=ids).select_related("endpoint", "turn__session")
-    seqs, histories = last_seqs(ids), histories_before([each.turn for each in answers])
-    return [Claim(each, seqs[each.pk], histories[each.turn_id]) for each in answers]
+    with prepared() as cursor:
+        cursor.execute(_CLAIMED, [ids])
+        answers = {answer.pk: (answer, seq) for answer, seq in map(_claimed_row, cursor.fetchall())}
+    histories = histories_before([answer.turn for answer, _ in answers.values()])
+    return [Claim(answer, seq, histories[answer.turn_id]) for answer, seq in (answers[id] for id in ids)]
+
+
+_MODELS = (Answer, Turn, Session, Endpoint)
+_CLAIMED = f"""
+    SELECT {", ".join(map(columns, _MODELS, ("a", "t", "s", "e")))},
+        (SELECT max(seq) FROM chat_answerevent WHERE answer_id = a.id)
+    FROM chat_answer AS a
+    JOIN chat_turn AS t ON t.id = a.turn_id
+    JOIN chat_session AS s ON s.id = t.session_id
+    LEFT JOIN models_registry_endpoint AS e ON e.id = a.endpoint_id
+    WHERE a.id = ANY(%s)
+"""
+
+
+def _claimed_row(values: Sequence[Any]) -> tuple[Answer, int]:
+    """Return a claimed answer with its turn, session and endpoint, and the last place of its log."""
+    left = iter(values)
+    answer, turn, session, endpoint = (
+        row_of(model, list(islice(left, len(model._meta.concrete_fields)))) for model in _MODELS
+    )
+    answer.turn, turn.session = turn, session
+    answer.endpoint = endpoint if answer.endpoint_id else None
+    return answer, next(left)
 
 
 def _summaries(session_ids: Sequence[UUID]) -> list[Summary]:
     if not session_ids:
         return []
     return list(Summary.objects.filter(pk__in=session_ids).select_related("endpoint"))
+
+
+def started(answer: Answer) -> Event:
+    """Return the event that a claim begins with: a first claim has logged it, at its `seq`."""
+    return Event("started", {"model": answer.endpoint_name, "fence": answer.fence})
 
 
 _RENEW = f"""
@@ -165,14 +207,14 @@ _RENEW = f"""
 
 def renewed(fences: Mapping[UUID, int]) -> dict[UUID, bool]:
     """Renew leases. Returns those that we still hold, and whether they are to stop."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_RENEW, [list(fences), list(fences.values()), Answer.LEASE.total_seconds()])
         return dict(cursor.fetchall())
 
 
 def released(fences: Mapping[UUID, int]) -> None:
     """End leases now, so that another runner need not wait for them."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_RENEW, [list(fences), list(fences.values()), 0])
 
 
@@ -198,7 +240,7 @@ _MOVED_UP = f"""
 @transaction.atomic
 def moved_up() -> dict[UUID, list[Logged]]:
     """Log the new place of those who wait, where it has changed, for each at most once in a second."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:  # somebody claims: then a second later
             return {}

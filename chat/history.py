@@ -5,12 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db import connection
-
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
 
 from .models import Answer, Turn
+from .prepared import prepared
 
 TURNS_MOST = 20  # looked at; the cost of a turn does not grow with its session
 TOKENS_MOST = 1_500  # in a prompt; a small model on two cores reads 60 to 100 a second
@@ -63,7 +62,7 @@ def histories_before(turns: Collection[Turn], most: int = TURNS_MOST) -> dict[UU
     The summary counts for turns after all that is in it; the exchanges, `most` of them, are those after it.
     """
     histories = {turn.pk: History() for turn in turns}
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_BEFORE, [most, list(histories)])
         for turn_id, summary, earlier_id, question, text, grounding in cursor.fetchall():
             history = histories[turn_id]

@@ -18,10 +18,11 @@ from weakref import WeakKeyDictionary
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from django.db import Error, connection
+from django.db import Error
 from redis.exceptions import RedisError
 
 from .events import Logged
+from .prepared import prepared
 from .threads import calling_loop, in_thread
 
 logger = logging.getLogger(__name__)
@@ -180,7 +181,7 @@ _LONGER = """
 
 def _longer_than(seen: Mapping[UUID, int]) -> list[UUID]:
     """Return the answers whose log holds more than was seen of it, or is not there any more."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_LONGER, [list(seen), list(seen.values())])
         return [id for (id,) in cursor.fetchall()]
 

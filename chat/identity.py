@@ -7,11 +7,12 @@ from typing import Any
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from accounts.models import User
+
+from .prepared import columns, prepared, row_of
 
 
 class SignedOut(Exception):
@@ -63,8 +64,8 @@ def is_signed_in(login: Login) -> bool:
     return True
 
 
-_UNCHANGED = """
-    SELECT mine.session_key, u.*
+_UNCHANGED = f"""
+    SELECT mine.session_key, {columns(User, "u")}
     FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::text[]) AS mine (session_key, data, user_id, password)
     JOIN django_session AS s ON s.session_key = mine.session_key AND s.session_data = mine.data
     JOIN accounts_user AS u ON u.id = mine.user_id AND u.password = mine.password
@@ -79,7 +80,6 @@ def unchanged(logins: Collection[Login]) -> dict[str, User]:
     """
     rows = [(each.session_key, each.session_data, each.user.pk, each.user.password) for each in logins]
     columns = [[row[place] for row in rows] for place in range(4)]
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_UNCHANGED, columns)
-        names = [column.name for column in cursor.description[1:]]
-        return {key: User.from_db(connection.alias, names, values) for key, *values in cursor.fetchall()}
+        return {key: row_of(User, values) for key, *values in cursor.fetchall()}

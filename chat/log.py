@@ -12,17 +12,18 @@ answer was taken over cannot write another word. `follow` is the other side: fro
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from .events import TERMINAL, Event, Logged
 from .hub import EVENTS, LOOK_EVERY_S, Committed, cancelled, hub, say, say_from_thread
 from .models import Answer, AnswerEvent
+from .prepared import prepared
 from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class _Entry:
     seq: int
     event: Event
     along: Callable[[], None] | None  # done in the transaction that commits the event
+    row: Mapping[str, Any] | None  # of the last event: what the answer's row says from then on
 
 
 class AnswerLog:
@@ -67,10 +69,16 @@ class AnswerLog:
         self._settled = asyncio.Event()
         self._has_words = False
 
-    def append(self, event: Event, along: Callable[[], None] | None = None) -> None:
+    def append(
+        self,
+        event: Event,
+        along: Callable[[], None] | None = None,
+        row: Mapping[str, Any] | None = None,
+    ) -> None:
         """Put an event at the end; it is committed soon. `flush` waits for that.
 
         along: what belongs into the same transaction; it may run again if the commit fails.
+        row: with the last event, the answer's ENDED_COLUMNS.
         Raises Fenced or Unwritable, if that is what became of earlier events.
         """
         self._raise_error()
@@ -79,7 +87,7 @@ class AnswerLog:
             self._entries[-1].event = Event("delta", {"text": last.data["text"] + event.data["text"]})
             return
         self._seq += 1
-        self._entries.append(_Entry(self._seq, event, along))
+        self._entries.append(_Entry(self._seq, event, along, row))
         are_first_words = event.kind == "delta" and not self._has_words
         self._has_words = self._has_words or are_first_words
         self._writer.has_news(self, is_urgent=are_first_words or event.kind in TERMINAL)
@@ -131,6 +139,7 @@ class Writer:
         self._urgent_news = asyncio.Event()
         self._unsent: dict[UUID, list[Logged]] = {}
         self._has_unsent = asyncio.Event()
+        self.somebody_waits = True  # for a claim, as far as the last commit of an answer's end could see
 
     async def __aenter__(self) -> "Writer":
         self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._send())]
@@ -182,10 +191,12 @@ class Writer:
 
     async def _commit(self, batch: _Batch) -> None:
         try:
-            held = await self._stored(batch)
+            held, somebody_waits = await self._stored(batch)
         except Exception as error:  # one answer's events must not keep the others' from being written
             await self._commit_apart(batch, error)
             return
+        if somebody_waits is not None:
+            self.somebody_waits = somebody_waits
         committed = {}
         for log, entries in batch:
             if log.answer_id in held:
@@ -197,7 +208,7 @@ class Writer:
                 log._refuse(Fenced(f"Answer {log.answer_id} has another writer."))
         self.announce(committed)
 
-    async def _stored(self, batch: _Batch) -> set[UUID]:
+    async def _stored(self, batch: _Batch) -> tuple[set[UUID], bool | None]:
         """Commit, however often it takes: while the database is away, everybody waits."""
         while True:
             try:
@@ -244,7 +255,7 @@ HELD = """
     JOIN unnest(%s::uuid[], %s::int[]) AS mine (id, fence) ON a.id = mine.id AND a.fence = mine.fence
     WHERE a.status = 'running' ORDER BY a.id FOR NO KEY UPDATE OF a
 """
-_STORE = f"""
+_STORED = f"""
     WITH held AS ({HELD}), stored AS (
         INSERT INTO chat_answerevent (answer_id, seq, kind, data)
         SELECT e.answer_id, e.seq, e.kind, e.data
@@ -252,21 +263,37 @@ _STORE = f"""
         JOIN held ON held.id = e.answer_id
         ON CONFLICT DO NOTHING
     )
-    SELECT id FROM held
+"""
+_STORE = f"{_STORED} SELECT id, NULL FROM held"
+ENDED_COLUMNS = (
+    *("status", "error", "text", "grounding", "trace", "input_tokens", "output_tokens", "cost", "broken_off"),
+    *("first_token_at", "ended_at"),
+)
+# Whoever waits may have waited for this end: who knows need not look for each.
+_STORE_ENDS = f"""
+    {_STORED}, ended AS (
+        UPDATE chat_answer AS a SET {", ".join(f"{each} = e.{each}" for each in ENDED_COLUMNS)}
+        FROM jsonb_populate_recordset(NULL::chat_answer, %s::jsonb) AS e JOIN held ON held.id = e.id
+        WHERE a.id = e.id
+    )
+    SELECT id, EXISTS (SELECT FROM chat_answer WHERE status = 'queued')
+        OR EXISTS (SELECT FROM chat_summary WHERE status = 'queued')
+    FROM held
 """
 
 
-def _store(batch: _Batch) -> set[UUID]:
+def _store(batch: _Batch) -> tuple[set[UUID], bool | None]:
     """Commit a batch in one statement. Returns the answers that this process still holds.
 
-    A conflict means that an earlier try was committed although its confirmation was lost: the fence makes
+    And, if an answer ends in it, whether somebody waits to be claimed. A conflict means that an earlier try was committed although its confirmation was lost: the fence makes
     sure that nobody else writes at this place.
     """
     along = [(log.answer_id, each.along) for log, entries in batch for each in entries if each.along]
     rows = [(log.answer_id, each.seq, each.event) for log, entries in batch for each in entries]
-    with transaction.atomic() if along else nullcontext(), connection.cursor() as cursor:
+    ends = [{"id": log.answer_id, **each.row} for log, entries in batch for each in entries if each.row]
+    with transaction.atomic() if along else nullcontext(), prepared() as cursor:
         cursor.execute(
-            _STORE,
+            _STORE_ENDS if ends else _STORE,
             [
                 [log.answer_id for log, _ in batch],
                 [log.fence for log, _ in batch],
@@ -274,13 +301,15 @@ def _store(batch: _Batch) -> set[UUID]:
                 [seq for _, seq, _ in rows],
                 [event.kind for _, _, event in rows],
                 [json.dumps(event.data) for _, _, event in rows],
+                *([json.dumps(ends, default=str)] if ends else []),
             ],
         )
-        held = {id for (id,) in cursor.fetchall()}
+        found = cursor.fetchall()
+        held = {id for id, _ in found}
         for answer_id, do in along:
             if answer_id in held:
                 do()
-    return held
+    return held, found[0][1] if found else None
 
 
 # The first event of the answers that a statement makes, as `answer (id, is_batch)`: how many wait before them.
@@ -308,7 +337,7 @@ _LAST_SEQS = "SELECT answer_id, max(seq) FROM chat_answerevent WHERE answer_id =
 
 def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return the place of the last event of each log that is not empty."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_LAST_SEQS, [list(answer_ids)])
         return dict(cursor.fetchall())
 
@@ -368,7 +397,7 @@ _READ = """
 
 def _read(answer_id: UUID, after_seq: int) -> tuple[list[Logged], bool]:
     """Return the next events in the log, of PAGE rows at most, and whether those are all there will be."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_READ, [after_seq, PAGE, answer_id])
         rows = cursor.fetchall()
     events = [each for _, seq, kind, data in rows if seq for each in _events_of(seq, kind, json.loads(data))]

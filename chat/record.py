@@ -12,6 +12,7 @@ from django.db import connection, models
 
 from .log import BEGUN
 from .models import Answer, Session, Turn
+from .prepared import prepared
 
 _RECORD = """
     WITH session AS (
@@ -42,7 +43,7 @@ def record(session: Session, turn: Turn, answers: Sequence[Answer]) -> bool:
         "answer": _insert(answers, "turn"),
     }
     statement = _RECORD.format(begun=BEGUN, **{name: sql for name, (sql, _) in parts.items()})
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(statement, [value for _, values in parts.values() for value in values])
         is_recorded = cursor.fetchone() is not None
     for row in (turn, *answers):
@@ -64,7 +65,7 @@ _RECORD_VERSION = """
 def record_version(answer: Answer) -> bool:
     """Record another answer to a turn. False: its message id has one already."""
     sql, values = _insert([answer], "(VALUES (1)) AS one")
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_RECORD_VERSION.format(answer=sql, begun=BEGUN), values)
         answer._state.adding = cursor.fetchone() is None
     return not answer._state.adding

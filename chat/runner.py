@@ -35,7 +35,7 @@ from workspaces.access import workspace_for
 from . import claims, summaries
 from .answer import Parameters, Question, TooLong, answer, usage
 from .attempts import broken_off
-from .events import TERMINAL, Event, storable
+from .events import TERMINAL, Event, Logged, storable
 from .history import History
 from .hub import RUNNERS, cancelled, hub, listen, say, say_from_thread
 from .log import AnswerLog, Fenced, Unwritable, Writer, all_so_far, since_begun_anew
@@ -208,16 +208,19 @@ class Runner:
                     if isinstance(claim, Summary):
                         self._begin_summary(claim)
                         continue
-                    log = self._writer.open(claim.answer.pk, claim.answer.fence, claim.seq)
-                    self._begin(_Run(claim.answer, claim.history, log))
+                    self._begin(claim)
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._work.wait()
             except TimeoutError:
                 continue
 
-    def _begin(self, run: _Run) -> None:
-        self._runs[run.answer.pk] = run
+    def _begin(self, claim: claims.Claim) -> None:
+        answer = claim.answer
+        run = _Run(answer, claim.history, self._writer.open(answer.pk, answer.fence, claim.seq))
+        if answer.fence == 1:
+            self._writer.announce({answer.pk: [Logged(claim.seq, "started", claims.started(answer).data)]})
+        self._runs[answer.pk] = run
         task = asyncio.create_task(self._attend(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -278,23 +281,27 @@ class Runner:
 
     async def _attend(self, run: _Run) -> None:
         """See one claim through: to the answer's end, or until another process has it."""
+        may_be_work = True
         try:
             await self._write(run)
-            await self._remember(run)
+            may_be_work = await self._remember(run) or self._writer.somebody_waits
         except Fenced:
             logger.warning("Answer %s was taken over by another process", run.answer.pk)
         except Exception:  # the lease runs out, and another claim tries again
             logger.exception("Answer %s could not be ended", run.answer.pk)
         finally:
             del self._runs[run.answer.pk]
-            self._work.set()
+            if may_be_work:
+                self._work.set()
 
-    async def _remember(self, run: _Run) -> None:
-        """Have the session's summary written, once the answer is out and enough has fallen out of its window."""
+    async def _remember(self, run: _Run) -> bool:
+        """Have the session's summary written, if enough has fallen out of its window. Returns whether it is."""
         endpoint, session = run.answer.endpoint, run.answer.turn.session
         is_due = summaries.is_due(run.history, run.draft.trace.get("left_out", 0))
         if is_due and endpoint and session.preface is None and summaries.can_write(endpoint):
             await _tried(summaries.ask, session.pk, endpoint)
+            return True
+        return False
 
     async def _write(self, run: _Run) -> None:
         if run.answer.fence > 1:
@@ -339,7 +346,8 @@ def _fences(runs: Iterable[_Run]) -> dict[UUID, int]:
 
 
 async def _produce(run: _Run) -> None:
-    run.log.append(Event("started", {"model": run.answer.endpoint_name, "fence": run.answer.fence}))
+    if run.answer.fence > 1:  # a first claim has logged it
+        run.log.append(claims.started(run.answer))
     if any(event.kind == "delta" for event in since_begun_anew(run.before)):
         reason = "The process that wrote this answer is gone, so it is written anew."
         run.log.append(Event("restarted", {"reason": reason}))
@@ -370,7 +378,7 @@ async def _ended(run: _Run, end: Event) -> None:
         "error": end.data.get("error", ""),
         "ended_at": timezone.now(),
     }
-    run.log.append(end, along=partial(_keep, run.answer, fields))
+    run.log.append(end, row=fields)
     await run.log.flush()
 
 
@@ -459,7 +467,3 @@ def _keep_passages(answer: Answer, passages: Sequence[Mapping[str, Any]]) -> Non
         )
         for each in passages
     )
-
-
-def _keep(answer: Answer, fields: Mapping[str, Any]) -> None:
-    Answer.objects.filter(pk=answer.pk, fence=answer.fence).update(**fields)

@@ -103,8 +103,15 @@ class _Material:
 
 @dataclass(slots=True)
 class _Written:
+    prompt: Sequence[ChatMessage] = ()
     text: str = ""
-    took: Usage | None = None
+    counted: Usage | None = None  # by the model's server
+
+    def took(self) -> Usage | None:
+        """Return what the call took. To estimate it takes milliseconds: once, and not in the event loop."""
+        if self.counted or not self.text:
+            return self.counted
+        return Usage(tokens_of(self.prompt), estimate_tokens(self.text), is_estimate=True)
 
 
 async def write(summary: Summary) -> None:
@@ -183,27 +190,23 @@ async def _retell(summary: Summary, material: _Material, written: _Written) -> N
     if endpoint is None:
         raise BadReply("The model that was to write it was removed.")
     said = [(each.question, each.answer or "(no answer)") for each in material.exchanges]
-    prompt = prompts.summarising(material.earlier, said)
-    request = ChatRequest(prompt, max_tokens=SUMMARY_TOKENS, temperature=0)
+    written.prompt = prompts.summarising(material.earlier, said)
+    request = ChatRequest(written.prompt, max_tokens=SUMMARY_TOKENS, temperature=0)
     async with open_chat(endpoint.spec()) as model, aclosing(model.stream(request)) as events:
         async for event in events:
             match event:
                 case TextDelta(text):
                     written.text += text
-                    written.took = _estimated(prompt, written.text)
                 case Usage():
-                    written.took = event
+                    written.counted = event
     if not written.text.strip():
         raise BadReply("The model wrote nothing.")
-
-
-def _estimated(prompt: Sequence[ChatMessage], text: str) -> Usage:
-    return Usage(tokens_of(prompt), estimate_tokens(text), is_estimate=True)
 
 
 # --- keeping -------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def _keep(summary: Summary, material: _Material | None, written: _Written, error: str) -> None:
     """End the claim: with a new text, or with the old one."""
     fields: dict[str, object] = {"status": Summary.Status.IDLE, "error": error}
@@ -219,6 +222,7 @@ def _keep(summary: Summary, material: _Material | None, written: _Written, error
     _bill(summary, written)
 
 
+@transaction.atomic
 def _put_back(summary: Summary, written: _Written) -> None:
     _mine(summary).update(status=Summary.Status.QUEUED)
     _bill(summary, written)
@@ -230,9 +234,10 @@ def _mine(summary: Summary) -> QuerySet[Summary]:
 
 def _bill(summary: Summary, written: _Written) -> None:
     """Add what the call took, whatever became of its text."""
-    if written.took is None or summary.endpoint is None:
+    counted = written.took()
+    if counted is None or summary.endpoint is None:
         return
-    took = usage(summary.endpoint, written.took).data
+    took = usage(summary.endpoint, counted).data
     Summary.objects.filter(pk=summary.pk).update(
         input_tokens=F("input_tokens") + took["input_tokens"],
         output_tokens=F("output_tokens") + took["output_tokens"],

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from .breaker import guarding
 from .errors import BadReply, RateLimited, TimedOut, Unavailable
@@ -33,9 +33,10 @@ class ResilientChat:
         what = "first word" if request.streaming else "answer"
         event, events = await _attempts(self._name, partial(self._begin, request), limit_s, what)
         async with aclosing(events):
-            while event is not None:
-                yield event
-                event = await _within(limits.between_tokens_s, "next word", anext(events, None))
+            with _Patience(limits.between_tokens_s, "next word") as patience:
+                while event is not None:
+                    yield event
+                    event = await patience.wait(anext(events, None))
 
     async def _begin(self, request: ChatRequest) -> tuple[ChatEvent | None, AsyncGenerator[ChatEvent]]:
         events = self._model.stream(request)
@@ -111,7 +112,52 @@ async def _within(limit_s: float, what: str, waiting: Awaitable[Got]) -> Got:
         async with asyncio.timeout(limit_s):
             return await waiting
     except TimeoutError as error:
-        raise TimedOut(f"The model sent no {what} within {limit_s:g} s.") from error
+        raise _timed_out(limit_s, what) from error
+
+
+class _Patience:
+    """What `_within` does, for many waits one after the other: with one timer, where each word would take its own."""
+
+    def __init__(self, limit_s: float, what: str) -> None:
+        self._limit_s = limit_s
+        self._what = what
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[Any] | None = None  # that waits
+        self._since = 0.0  # when it began to, by the loop's clock
+        self._is_over = False
+
+    def __enter__(self) -> Self:
+        self._timer = self._loop.call_later(self._limit_s, self._look)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        since = self._since if self._task else self._loop.time()
+        if self._task and self._loop.time() >= since + self._limit_s:
+            self._is_over = True
+            self._task.cancel()
+        else:
+            self._timer = self._loop.call_at(since + self._limit_s, self._look)
+
+    async def wait(self, waiting: Awaitable[Got]) -> Got:
+        task = self._task = asyncio.current_task()
+        self._since = self._loop.time()
+        assert task is not None
+        cancelled = task.cancelling()
+        try:
+            return await waiting
+        except asyncio.CancelledError as error:
+            if self._is_over and task.uncancel() <= cancelled:  # else somebody else cancelled it
+                raise _timed_out(self._limit_s, self._what) from error
+            raise
+        finally:
+            self._task = None
+
+
+def _timed_out(limit_s: float, what: str) -> TimedOut:
+    return TimedOut(f"The model sent no {what} within {limit_s:g} s.")
 
 
 def _batches(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -54,11 +54,16 @@ DATABASES = {
         "CONN_MAX_AGE": 0,  # the pool keeps connections; Django hands them back at once
     }
 }
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+_database_options = DATABASES["default"].setdefault("OPTIONS", {})
+_database_options["pool"] = {
     "min_size": 1,
     "max_size": env.number("RAGSITE_DATABASE_POOL", 12, least=2, most=200),
     "timeout": 10,
 }
+if env.flag("RAGSITE_DATABASE_PREPARES", True):  # chat.prepared; Django's own statements never are
+    _generic = "-c plan_cache_mode=force_generic_plan"
+    _database_options["prepare_threshold"] = 0
+    _database_options["options"] = f"{_database_options.get('options', '')} {_generic}".strip()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 _redis_url = REDIS_URL or valkey.url(DATA_DIR)

@@ -1,0 +1,40 @@
+"""Statements that every turn runs: planned once for each connection instead of each time.
+
+PostgreSQL needs several times as long to plan our longer ones as to run them. What they return must not change
+while a process runs, so they name their columns: "SELECT *" would fail as soon as a migration adds one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+from django.db import connection, models
+from django.db.backends.postgresql.base import ServerBindingCursor
+from django.db.backends.utils import CursorWrapper
+
+M = TypeVar("M", bound=models.Model)
+
+
+class _PreparedCursor(ServerBindingCursor):
+    def execute(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Self:  # type: ignore[override]
+        return super().execute(query, params, prepare=True)
+
+
+def prepared() -> CursorWrapper:
+    """Return a cursor like `connection.cursor()`, for a statement that is always the same text."""
+    connection.ensure_connection()
+    cursor: CursorWrapper = connection._prepare_cursor(_PreparedCursor(connection.connection))
+    return cursor
+
+
+def columns(model: type[models.Model], alias: str) -> str:
+    """Return the columns of a table for a SELECT, as `row_of` reads them."""
+    return ", ".join(f'{alias}."{field.column}"' for field in model._meta.concrete_fields)
+
+
+def row_of(model: type[M], values: Sequence[Any]) -> M:
+    fields = model._meta.concrete_fields
+    read = [
+        field.from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
+        for field, value in zip(fields, values, strict=True)
+    ]
+    return model.from_db(connection.alias, [field.attname for field in fields], read)
