@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from inference.connect import open_embedder
@@ -198,9 +198,8 @@ def _content_hash(workspace: Workspace, text: str) -> bytes:
 
 def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
     document_id, engine = claim.document.pk, engine_for(claim.workspace)
-    with claim.stage(Work.Stage.EMBED) as step:
-        with claim.guarded(progress_total=len(chunks)):
-            known = engine.embedded_hashes(document_id)
+    with claim.stage(Work.Stage.EMBED, progress_total=len(chunks)) as step:
+        known = set() if claim.is_first else engine.embedded_hashes(document_id)
         is_repetition = bool(known)
         for number, first in enumerate(range(0, len(chunks), BATCH)):
             batch = chunks[first : first + BATCH]
@@ -252,7 +251,14 @@ def _publish(
     claim: Claim, extraction: Extraction, chunk_count: int, summary: str, vector: Vector | None
 ) -> None:
     document = claim.document
-    with claim.stage(Work.Stage.PUBLISH) as step, claim.guarded():
+    with claim.stage(Work.Stage.PUBLISH) as step, transaction.atomic():
+        claim.finish(  # first: it holds the document's row, or finds that it is not ours
+            chunk_count=chunk_count,
+            page_count=extraction.page_count,
+            character_count=extraction.character_count,
+            summary=summary,
+            language=document.language,
+        )
         engine_for(claim.workspace).publish(document.pk, chunk_count, vector)
         _replace_sections(claim, extraction)
         if claim.work is document:
@@ -260,13 +266,6 @@ def _publish(
                 chunk_count=F("chunk_count") + chunk_count - document.chunk_count
             )
         step.close()  # in this transaction: a document that is ready has no open stage
-        claim.finish(
-            chunk_count=chunk_count,
-            page_count=extraction.page_count,
-            character_count=extraction.character_count,
-            summary=summary,
-            language=document.language,
-        )
 
 
 def _replace_sections(claim: Claim, extraction: Extraction) -> None:
