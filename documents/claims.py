@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _S = Work.Status
 _FIRST_PAUSE_S = 5  # then three times as long each time: 5, 15, 45, 135 s
 
-# Each document passes five of these, and a small one is little else: one statement costs a quarter of four.
+# Each document passes four of these, and a small one is little else: one statement costs a quarter of four.
 _NEXT_STAGE = """
 WITH mine AS (
     UPDATE {work} SET stage = %(stage)s, progress_total = coalesce(%(progress_total)s, progress_total),

@@ -11,13 +11,13 @@ import asyncio
 import hashlib
 import logging
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
+from django.core.files import File
 from django.db import DatabaseError, transaction
 from django.db.models import F
 
@@ -33,6 +33,7 @@ from .claims import Claim, Superseded, take
 from .extract import Extraction, ParserGone, Unreadable, Unwanted, extract
 from .media_types import HTML
 from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
+from .parsing.confinement import scratch
 from .summaries import summarise
 
 log = logging.getLogger(__name__)
@@ -137,17 +138,27 @@ def _parser(document: Document, workspace: Workspace) -> str:
 
 @contextmanager
 def _on_disk(document: Document) -> Iterator[Path]:
-    """Yield a local copy, wherever the original is stored."""
-    with tempfile.NamedTemporaryFile(prefix="ragsite-") as copy:
-        try:
-            with document.file.open("rb") as original:
+    """Yield where the original lies, or a copy where the storage is elsewhere."""
+    try:
+        path = Path(document.file.path)
+    except NotImplementedError:  # by the storage, which has no such places
+        with scratch() as folder:
+            path = folder / "original"
+            with _original(document) as original, path.open("wb") as copy:
                 shutil.copyfileobj(original, copy)
-        except FileNotFoundError as error:
-            raise Unreadable(
-                "Its file is gone from the storage. Delete the document, and add it again."
-            ) from error
-        copy.flush()
-        yield Path(copy.name)
+            yield path
+    else:
+        _original(document).close()
+        yield path
+
+
+def _original(document: Document) -> File[bytes]:
+    try:
+        return document.file.open("rb")
+    except FileNotFoundError as error:
+        raise Unreadable(
+            "Its file is gone from the storage. Delete the document, and add it again."
+        ) from error
 
 
 def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]:
@@ -199,7 +210,7 @@ def _content_hash(workspace: Workspace, text: str) -> bytes:
 def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
     document_id, engine = claim.document.pk, engine_for(claim.workspace)
     with claim.stage(Work.Stage.EMBED, progress_total=len(chunks)) as step:
-        known = set() if claim.is_first else engine.embedded_hashes(document_id)
+        known: set[bytes] = set() if claim.is_first else engine.embedded_hashes(document_id)
         is_repetition = bool(known)
         for number, first in enumerate(range(0, len(chunks), BATCH)):
             batch = chunks[first : first + BATCH]
