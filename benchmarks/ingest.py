@@ -14,7 +14,6 @@ import random
 import statistics
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
@@ -54,6 +53,7 @@ WORKERS = 2
 ROUNDS = 4
 LEAST_BYTES = 2000  # of a document beside the model: shorter ones are the other measurement
 SEED = 7
+Spent = dict[str, float]  # seconds, of the clock and of each part's processors
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -104,9 +104,9 @@ def _parsers(worker: Process) -> list[int]:
     return [parser for child in children(worker.pid) for parser in children(child)]
 
 
-def _spent(parts: dict[str, Process], workers: Sequence[Process]) -> Counter[str]:
+def _spent(parts: dict[str, Process], workers: Sequence[Process]) -> Spent:
     """Return the processor seconds of everything that takes part, until now."""
-    spent = Counter({name: cpu_s(process.pid) for name, process in parts.items()})
+    spent = {name: cpu_s(process.pid) for name, process in parts.items()}
     spent["reading files"] = sum(cpu_s(parser) for worker in workers for parser in _parsers(worker))
     spent["workers"] = sum(cpu_s(worker.pid) for worker in workers) - spent["reading files"]
     return spent
@@ -157,8 +157,8 @@ def _wait(workspace: Workspace) -> float:
 def beside_the_model(data: Path | None, documents: int, services: dict[str, Process]) -> list[str]:
     files = [path for path in chosen(data) if path.stat().st_size > LEAST_BYTES]
     random.Random(SEED).shuffle(files)
-    whole: Counter[str] = Counter()
-    bare: Counter[str] = Counter()
+    whole: Spent = {}
+    bare: Spent = {}
     shares, count = [], 0
     with serving() as (model, embedder), working(WORKERS) as workers:
         parts = {"the model": model} | services
@@ -168,11 +168,11 @@ def beside_the_model(data: Path | None, documents: int, services: dict[str, Proc
             took = _ingested(workspace, files[number::ROUNDS], documents // ROUNDS, parts, workers)
             texts = _texts(workspace)
             before = cpu_s(model.pid)
-            alone = Counter(clock=asyncio.run(_embed_all(embedder, texts)))
+            alone = {"clock": asyncio.run(_embed_all(embedder, texts))}
             alone["the model"] = cpu_s(model.pid) - before
             shares.append(alone["the model"] / _processor_s(took))
-            print(f"{len(texts)} chunks: {dict(took)}; alone {dict(alone)}", file=sys.stderr, flush=True)
-            whole, bare, count = whole + took, bare + alone, count + len(texts)
+            print(f"{len(texts)} chunks: {took}; alone {alone}", file=sys.stderr, flush=True)
+            whole, bare, count = _sum(whole, took), _sum(bare, alone), count + len(texts)
     return [
         "## Beside the bare model",
         "",
@@ -202,24 +202,29 @@ def _ingested(
     count: int,
     parts: dict[str, Process],
     workers: Sequence[Process],
-) -> Counter[str]:
+) -> Spent:
     """Return what it took to ingest so many of the files, once they were added."""
     put(workspace, files, count, ask_worker=False)
     return _until_ready(workspace, parts, workers)
 
 
-def _until_ready(workspace: Workspace, parts: dict[str, Process], workers: Sequence[Process]) -> Counter[str]:
+def _until_ready(workspace: Workspace, parts: dict[str, Process], workers: Sequence[Process]) -> Spent:
     before = _spent(parts, workers)
     began = time.monotonic()
     for document_id in workspace.documents.due().values_list("pk", flat=True):
         ask_soon(document_id)
     _wait(workspace)
-    took = Counter(clock=time.monotonic() - began)
-    return took + (_spent(parts, workers) - before)
+    clock = time.monotonic() - began
+    after = _spent(parts, workers)
+    return {"clock": clock, **{name: after[name] - before[name] for name in after}}
 
 
-def _processor_s(spent: Counter[str]) -> float:
-    return spent.total() - spent["clock"]
+def _sum(one: Spent, other: Spent) -> Spent:
+    return {name: one.get(name, 0) + spent for name, spent in other.items()}
+
+
+def _processor_s(spent: Spent) -> float:
+    return sum(spent.values()) - spent["clock"]
 
 
 def _texts(workspace: Workspace) -> list[str]:
@@ -283,7 +288,7 @@ def many_documents(count: int, services: dict[str, Process]) -> list[str]:
 
 def _many(
     workspace: Workspace, numbers: range, services: dict[str, Process], workers: Sequence[Process]
-) -> Counter[str]:
+) -> Spent:
     for number in numbers:
         text = f"Note {number}. The pump of building {number} shows error E{number}.".encode()
         add_file(workspace, None, ContentFile(text, name="note.md"), f"note {number}.md", ask_worker=False)
