@@ -53,10 +53,10 @@ CACHE ?= build/vectors
 bench-retrieval: .venv/installed-test
 	$(BIN)/python -m benchmarks.retrieval --data $(DATA) --cache $(CACHE)
 
-# Half an hour. MANY=1000 for less. DATA names a directory with files to ingest, besides this project's own.
-MANY ?= 10000
+# Half an hour; SIZE=short takes ten minutes. DATA names a directory with files to ingest, besides this project's own.
+SIZE ?= full
 bench-ingest: .venv/installed-test
-	$(BIN)/python -m benchmarks.ingest $(if $(DATA),--data $(DATA)) --many $(MANY)
+	$(BIN)/python -m benchmarks.ingest $(if $(DATA),--data $(DATA)) --size $(SIZE)
 
 # Some ten minutes. DATA names a directory with files to ingest, besides this project's own.
 DOCUMENTS ?= 200

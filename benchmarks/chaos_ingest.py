@@ -113,12 +113,14 @@ def chosen(data: Path | None) -> list[Path]:
     return theirs + ours
 
 
-def put(workspace: Workspace, files: Sequence[Path], limit: int) -> None:
+def put(workspace: Workspace, files: Sequence[Path], limit: int, *, ask_worker: bool = True) -> None:
     """Add so many of them; some are refused, with a reason, before anything begins."""
     added = 0
     for number, path in enumerate(files):
         with path.open("rb") as file, suppress(Refused):
-            add_file(workspace, None, File(file, name=path.name), f"{number:03} {path.name}")
+            add_file(
+                workspace, None, File(file, name=path.name), f"{number:03} {path.name}", ask_worker=ask_worker
+            )
             added += 1
         if added == limit:
             return

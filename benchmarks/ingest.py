@@ -1,6 +1,6 @@
 """How fast documents become searchable, beside what the embedding model alone does, and whether that stays so.
 
-    python -m benchmarks.ingest [--data DIR] [--documents 60] [--many 10000] [--chunks 100000]
+    python -m benchmarks.ingest [--data DIR] [--size full|short] [--documents N] [--many N] [--chunks N]
 
 Starts PostgreSQL, Valkey, our serving container with MiniLM, and Celery workers, all on this machine. DIR: a
 directory with files to use besides this project's own. Writes benchmarks/results/ingest.md. On a machine that
@@ -28,12 +28,12 @@ from benchmarks.installation import ROOT, Process, free_port, stored
 # What follows needs the settings, which the installation makes.
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
-from django.db.models import F, Sum
 from psycopg import sql
 
-from documents.ingest import BATCH
+from documents.alarm import alarms
+from documents.ingest import BATCH, ingest
 from documents.intake import add_file
-from documents.models import LedgerEntry
+from documents.tasks import ask_soon, recover
 from inference.connect import open_embedder
 from inference.types import Vector
 from models_registry.models import Endpoint
@@ -46,8 +46,14 @@ from workspaces.provision import create_workspace
 
 RESULT = ROOT / "benchmarks" / "results" / "ingest.md"
 DIMENSIONS = 384
+# Documents for the real model, small documents, chunks to grow to: about half an hour, and ten minutes
+SIZES = {"full": (120, 10_000, 100_000), "short": (60, 2_000, 20_000)}
+SAMPLES = 15
 WORKERS = 2
+ROUNDS = 4
+LEAST_BYTES = 2000  # of a document beside the model: shorter ones are the other measurement
 SEED = 7
+Spent = dict[str, float]  # seconds, of the clock and of each part's processors
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -76,12 +82,34 @@ def rss_mb(pid: int) -> float:
 
 @contextmanager
 def working(count: int) -> Iterator[list[Process]]:
+    """Keep so many workers. They have started, and each of them has read a file and embedded it."""
     with ExitStack() as stack:
         workers = [Process(partial(celery, f"worker{n}", "worker", "-c", "1")) for n in range(count)]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)
         yield workers
+
+
+def _warm_up(workspace: Workspace, workers: Sequence[Process]) -> None:
+    number = 0
+    while not all(_parsers(worker) for worker in workers):
+        text = f"The {number}. document is only there to have everything started."
+        add_file(workspace, None, ContentFile(text.encode(), name="warm.md"), f"warm {number}.md")
+        number += 1
+        _wait(workspace)
+
+
+def _parsers(worker: Process) -> list[int]:
+    return [parser for child in children(worker.pid) for parser in children(child)]
+
+
+def _spent(parts: dict[str, Process], workers: Sequence[Process]) -> Spent:
+    """Return the processor seconds of everything that takes part, until now."""
+    spent = {name: cpu_s(process.pid) for name, process in parts.items()}
+    spent["reading files"] = sum(cpu_s(parser) for worker in workers for parser in _parsers(worker))
+    spent["workers"] = sum(cpu_s(worker.pid) for worker in workers) - spent["reading files"]
+    return spent
 
 
 @contextmanager
@@ -126,43 +154,77 @@ def _wait(workspace: Workspace) -> float:
 # --- beside the bare model ----------------------------------------------------------------------
 
 
-def beside_the_model(data: Path | None, documents: int, postgres: Process) -> list[str]:
+def beside_the_model(data: Path | None, documents: int, services: dict[str, Process]) -> list[str]:
+    files = [path for path in chosen(data) if path.stat().st_size > LEAST_BYTES]
+    random.Random(SEED).shuffle(files)
+    whole: Spent = {}
+    bare: Spent = {}
+    shares, count = [], 0
     with serving() as (model, embedder), working(WORKERS) as workers:
-        workspace = _workspace("real", embedder)
-        others = [postgres.pid, *(worker.pid for worker in workers)]
-        before = [cpu_s(pid) for pid in (model.pid, *others)]
-        put(workspace, chosen(data), documents)
-        took_s = _wait(workspace)
-        model_s, postgres_s, *workers_s = (
-            cpu_s(pid) - then for pid, then in zip((model.pid, *others), before, strict=True)
-        )
-        texts = _texts(workspace)
-        bare_before = cpu_s(model.pid)
-        bare_took_s = asyncio.run(_embed_all(embedder, texts))
-        bare_s = cpu_s(model.pid) - bare_before
-    whole_s = model_s + postgres_s + sum(workers_s)
-    entries = LedgerEntry.objects.filter(document__workspace=workspace, finished_at__isnull=False)
-    by_stage = {
-        row["stage"]: row["took"].total_seconds()
-        for row in entries.values("stage").annotate(took=Sum(F("finished_at") - F("started_at")))
-    }
-    reading = by_stage.get("extract", 0) / sum(by_stage.values())
+        parts = {"the model": model} | services
+        _warm_up(_workspace("warm", embedder), workers)
+        for number in range(ROUNDS):
+            workspace = _workspace(f"round {number}", embedder)
+            took = _ingested(workspace, files[number::ROUNDS], documents // ROUNDS, parts, workers)
+            texts = _texts(workspace)
+            before = cpu_s(model.pid)
+            alone = {"clock": asyncio.run(_embed_all(embedder, texts))}
+            alone["the model"] = cpu_s(model.pid) - before
+            shares.append(alone["the model"] / _processor_s(took))
+            print(f"{len(texts)} chunks: {took}; alone {alone}", file=sys.stderr, flush=True)
+            whole, bare, count = _sum(whole, took), _sum(bare, alone), count + len(texts)
     return [
         "## Beside the bare model",
         "",
-        f"{documents} documents, {len(texts):,} chunks; {WORKERS} workers with one child each.",
+        f"{documents // ROUNDS * ROUNDS} documents of more than {LEAST_BYTES:,} bytes, {count:,} chunks; {WORKERS} workers with one "
+        f"child each. In {ROUNDS} rounds: a part of the documents, then their texts by the model alone.",
         "",
         "| | the model alone | all of it | share |",
         "|---|---|---|---|",
-        f"| chunks per second of the clock | {len(texts) / bare_took_s:.1f} | {len(texts) / took_s:.1f} "
-        f"| {bare_took_s / took_s:.0%} |",
-        f"| chunks per second of processor time | {len(texts) / bare_s:.1f} | {len(texts) / whole_s:.1f} "
-        f"| {bare_s / whole_s:.0%} |",
+        f"| chunks per second of the clock | {count / bare['clock']:.1f} | {count / whole['clock']:.1f} "
+        f"| {bare['clock'] / whole['clock']:.0%} |",
+        f"| chunks per second of processor time | {count / bare['the model']:.1f} | {count / _processor_s(whole):.1f} "
+        f"| **{bare['the model'] / _processor_s(whole):.0%}** ({min(shares):.0%} to {max(shares):.0%}) |",
         "",
-        f"Processor seconds: model {model_s:.1f}, workers with their parsers {sum(workers_s):.1f}, PostgreSQL "
-        f"{postgres_s:.1f}. Of the workers' own time on the clock {reading:.0%} is reading files.",
+        "Where the processor time goes, in ms per chunk:",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| the model, alone | {bare['the model'] / count * 1000:.1f} |",
+        *[f"| {name} | {spent / count * 1000:.1f} |" for name, spent in whole.items() if name != "clock"],
         "",
     ]
+
+
+def _ingested(
+    workspace: Workspace,
+    files: Sequence[Path],
+    count: int,
+    parts: dict[str, Process],
+    workers: Sequence[Process],
+) -> Spent:
+    """Return what it took to ingest so many of the files, once they were added."""
+    put(workspace, files, count, ask_worker=False)
+    return _until_ready(workspace, parts, workers)
+
+
+def _until_ready(workspace: Workspace, parts: dict[str, Process], workers: Sequence[Process]) -> Spent:
+    before = _spent(parts, workers)
+    began = time.monotonic()
+    for document_id in workspace.documents.due().values_list("pk", flat=True):
+        ask_soon(document_id)
+    _wait(workspace)
+    clock = time.monotonic() - began
+    after = _spent(parts, workers)
+    return {"clock": clock, **{name: after[name] - before[name] for name in after}}
+
+
+def _sum(one: Spent, other: Spent) -> Spent:
+    return {name: one.get(name, 0) + spent for name, spent in other.items()}
+
+
+def _processor_s(spent: Spent) -> float:
+    return sum(spent.values()) - spent["clock"]
 
 
 def _texts(workspace: Workspace) -> list[str]:
@@ -190,34 +252,54 @@ async def _embed_all(endpoint: Endpoint, texts: Sequence[str]) -> float:
 # --- many documents -----------------------------------------------------------------------------
 
 
-def many_documents(count: int) -> list[str]:
-    """Ingest small documents, and look at the memory of the worker on the way."""
+def many_documents(count: int, services: dict[str, Process]) -> list[str]:
+    """Ingest small documents, and look at what they take, and at the memory of the worker, on the way."""
     marks = sorted({min(100, count), count // 10, count // 2, count})
     rows: list[str] = []
-    with running_in_thread(behaviour=Behaviour(dimensions=DIMENSIONS)) as model, working(1) as [worker]:
-        workspace = _workspace("many", _embedder("fast", "openai_compat", {"base_url": model.base_url}))
-        done, began = 0, time.monotonic()
+    with running_in_thread(behaviour=Behaviour(dimensions=DIMENSIONS)) as model, working(1) as workers:
+        embedder = _embedder("fast", "openai_compat", {"base_url": model.base_url})
+        _warm_up(_workspace("warm for many", embedder), workers)
+        workspace, done = _workspace("many", embedder), 0
         for mark in marks:
-            started = time.monotonic()
-            for number in range(done, mark):
-                text = f"Note {number}. The pump of building {number} shows error E{number}.".encode()
-                add_file(workspace, None, ContentFile(text, name="note.md"), f"note {number}.md")
-            _wait(workspace)
-            each_ms = (time.monotonic() - started) / (mark - done) * 1000
+            took = _many(workspace, range(done, mark), services, workers)
+            each_ms = {name: spent / (mark - done) * 1000 for name, spent in took.items()}
             done = mark
-            [child] = children(worker.pid)
-            rows.append(f"| {mark:,} | {rss_mb(worker.pid):.0f} | {rss_mb(child):.0f} | {each_ms:.0f} |")
-            print(rows[-1], f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            [worker], [child] = workers, children(workers[0].pid)
+            recovery_ms = _recovery_s(workspace) * 1000
+            rows.append(
+                f"| {mark:,} | {rss_mb(worker.pid):.0f} | {rss_mb(child):.0f} | {each_ms['clock']:.0f} "
+                f"| {each_ms['workers'] + each_ms['reading files']:.0f} | {each_ms['PostgreSQL']:.0f} "
+                f"| {each_ms['Valkey']:.1f} | {recovery_ms:.0f} |"
+            )
+            print(rows[-1], file=sys.stderr, flush=True)
     return [
-        "## Memory of a worker",
+        "## Many small documents",
         "",
-        "Small documents, one after the other, with one worker and a model that answers at once.",
+        f"{count:,} documents of one chunk, one worker with one child, a model that answers at once. Of each stretch: "
+        "the time of one document, and what `documents.recover` and the alarm take at its end.",
         "",
-        "| documents so far | worker, MB | its child that does the work, MB | ms per document, added and ingested |",
-        "|---|---|---|---|",
+        "| documents so far | worker, MB | its child that does the work, MB | ms on the clock "
+        "| processor ms: worker and parser | PostgreSQL | Valkey | recovery, ms |",
+        "|---|---|---|---|---|---|---|---|",
         *rows,
         "",
     ]
+
+
+def _many(
+    workspace: Workspace, numbers: range, services: dict[str, Process], workers: Sequence[Process]
+) -> Spent:
+    for number in numbers:
+        text = f"Note {number}. The pump of building {number} shows error E{number}.".encode()
+        add_file(workspace, None, ContentFile(text, name="note.md"), f"note {number}.md", ask_worker=False)
+    return _until_ready(workspace, services, workers)
+
+
+def _recovery_s(workspace: Workspace) -> float:
+    began = time.monotonic()
+    recover()
+    alarms(workspace)
+    return time.monotonic() - began
 
 
 # --- the table ----------------------------------------------------------------------------------
@@ -255,12 +337,13 @@ class Texts:
         return chunks, [_vector(centre, self.rng) for _ in chunks]
 
 
-def staging(embedder: Endpoint) -> list[str]:
+def staging() -> list[str]:
     """Compare a batch's ways into the table."""
+    embedder = _embedder("none", "openai_compat", {"base_url": "http://127.0.0.1:9/v1"})
     engine, texts = PgVector(_workspace("staging", embedder)), Texts()
     ways: dict[str, Callable[[UUID, Sequence[NewChunk], Sequence[Vector]], None]] = {
         "row inserts (executemany)": partial(_inserted, engine),
-        "COPY into a temporary table, then INSERT ... SELECT (what we do)": engine.stage,
+        "COPY into the session's temporary table, then INSERT ... SELECT (what we do)": engine.stage,
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
     spent: dict[str, float] = dict.fromkeys(ways, 0)
@@ -307,58 +390,87 @@ def _inserted(
         cursor.executemany(query.as_string(cursor.connection), rows)
 
 
-def growing(embedder: Endpoint, count: int) -> list[str]:
-    """Fill a workspace, and time one document of a batch on the way."""
-    engine, texts = PgVector(_workspace("growing", embedder)), Texts()
+def growing(count: int) -> list[str]:
+    """Fill a workspace, and time on the way what a document takes."""
     rows, held, marks = [], 0, [count // 100, count // 10, count // 2, count]
-    for mark in marks:
-        took: list[float] = []
-        while held < mark:
-            document, (chunks, vectors) = uuid4(), texts.batch()
-            began = time.perf_counter()
-            with transaction.atomic():
-                engine.stage(document, chunks, vectors)
-            with transaction.atomic():
-                engine.publish(document, BATCH)
-            took.append((time.perf_counter() - began) * 1000)
-            held += BATCH
-        last = took[-100:]
-        rows.append(f"| {held:,} | {statistics.median(last):.0f} | {min(last):.0f} |")
-        print(rows[-1], file=sys.stderr, flush=True)
+    with running_in_thread(behaviour=Behaviour(dimensions=DIMENSIONS)) as model:
+        workspace = _workspace(
+            "growing", _embedder("loopback", "openai_compat", {"base_url": model.base_url})
+        )
+        engine, texts = PgVector(workspace), Texts()
+        while marks:
+            while held < marks[0]:
+                document, (chunks, vectors) = uuid4(), texts.batch()
+                with transaction.atomic():
+                    engine.stage(document, chunks, vectors)
+                with transaction.atomic():
+                    engine.publish(document, BATCH)
+                held += BATCH
+            marks.pop(0)
+            took = [_whole_document(workspace, f"{held} {n}", texts) for n in range(SAMPLES)]
+            held += SAMPLES * BATCH
+            rows.append(
+                f"| {held:,} | "
+                + " | ".join(f"{statistics.median(each):.0f}" for each in zip(*took, strict=True))
+                + " |"
+            )
+            print(rows[-1], file=sys.stderr, flush=True)
     return [
         "## As a workspace grows",
         "",
-        f"Staging and publishing a document of {BATCH} chunks, with HNSW and full text; the last 100 documents.",
+        f"A document of {BATCH} chunks from end to end, in one process, with a model that answers at once; medians of {SAMPLES}.",
         "",
-        "| chunks in the workspace | median ms | least ms |",
-        "|---|---|---|",
+        "| chunks in the workspace | ms on the clock | processor ms: ours | PostgreSQL |",
+        "|---|---|---|---|",
         *rows,
         "",
     ]
 
 
+def _whole_document(workspace: Workspace, title: str, texts: Texts) -> tuple[float, float, float]:
+    """Return the milliseconds of the clock, and of our and the server's processors."""
+    chunks, _ = texts.batch()
+    text = "\n\n".join(f"# {each.ordinal}\n\n{each.text}" for each in chunks)
+    document = add_file(
+        workspace, None, ContentFile(text.encode(), name="a.md"), f"{title}.md", ask_worker=False
+    )
+    connection.ensure_connection()
+    server = connection.connection.info.backend_pid
+    began = time.perf_counter(), time.thread_time(), cpu_s(server)
+    ingest(document.pk)
+    ended = time.perf_counter(), time.thread_time(), cpu_s(server)
+    clock, ours, servers = ((after - before) * 1000 for after, before in zip(ended, began, strict=True))
+    return clock, ours, servers
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the ingestion.")
     parser.add_argument("--data", type=Path, help="a directory with files to use")
-    parser.add_argument("--documents", type=int, default=60, help="for the real model")
-    parser.add_argument("--many", type=int, default=10_000, help="small documents, for the memory")
-    parser.add_argument("--chunks", type=int, default=100_000, help="to grow to")
+    parser.add_argument("--size", choices=SIZES, default="full", help="what is not given below goes by it")
+    parser.add_argument("--documents", type=int, help="for the real model")
+    parser.add_argument("--many", type=int, help="small documents, for the memory")
+    parser.add_argument("--chunks", type=int, help="to grow to")
     options = parser.parse_args()
+    asked = (options.documents, options.many, options.chunks)
+    documents, many, chunks = (one or usual for one, usual in zip(asked, SIZES[options.size], strict=True))
     lines = [
         "# How fast documents become searchable",
         "",
-        f"Made by `python -m benchmarks.ingest --documents {options.documents} --many {options.many} "
-        f"--chunks {options.chunks}` on {date.today()}; {os.cpu_count()} cores, load average at the start "
-        f"{os.getloadavg()[0]:.1f}.",
+        f"Made by `python -m benchmarks.ingest --documents {documents} --many {many} --chunks {chunks}"
+        f"{' --data DIR' if options.data else ''}` on {date.today()}; {os.cpu_count()} cores, load average at the "
+        f"start {os.getloadavg()[0]:.1f}. Processor time is all that the processes used, on all cores.",
         "",
     ]
-    with stored() as (postgres, _):
-        lines += beside_the_model(options.data, options.documents, postgres)
-        print("\n".join(lines), file=sys.stderr, flush=True)
-        table = _embedder("none", "openai_compat", {"base_url": "http://127.0.0.1:9/v1"})
-        lines += staging(table)
-        lines += growing(table, options.chunks)
-        lines += many_documents(options.many)
+    with stored() as (postgres, valkey):
+        services = {"PostgreSQL": postgres, "Valkey": valkey}
+        for part in (
+            partial(beside_the_model, options.data, documents, services),
+            staging,
+            partial(growing, chunks),
+            partial(many_documents, many, services),
+        ):
+            lines += part()
+            print("\n".join(lines), file=sys.stderr, flush=True)
     text = "\n".join(lines)
     print(text)
     RESULT.parent.mkdir(exist_ok=True)

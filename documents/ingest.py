@@ -11,14 +11,14 @@ import asyncio
 import hashlib
 import logging
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.core.files import File
+from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from inference.connect import open_embedder
@@ -33,6 +33,7 @@ from .claims import Claim, Superseded, take
 from .extract import Extraction, ParserGone, Unreadable, Unwanted, extract
 from .media_types import HTML
 from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
+from .parsing.confinement import scratch
 from .summaries import summarise
 
 log = logging.getLogger(__name__)
@@ -137,17 +138,27 @@ def _parser(document: Document, workspace: Workspace) -> str:
 
 @contextmanager
 def _on_disk(document: Document) -> Iterator[Path]:
-    """Yield a local copy, wherever the original is stored."""
-    with tempfile.NamedTemporaryFile(prefix="ragsite-") as copy:
-        try:
-            with document.file.open("rb") as original:
+    """Yield where the original lies, or a copy where the storage is elsewhere."""
+    try:
+        path = Path(document.file.path)
+    except NotImplementedError:  # by the storage, which has no such places
+        with scratch() as folder:
+            path = folder / "original"
+            with _original(document) as original, path.open("wb") as copy:
                 shutil.copyfileobj(original, copy)
-        except FileNotFoundError as error:
-            raise Unreadable(
-                "Its file is gone from the storage. Delete the document, and add it again."
-            ) from error
-        copy.flush()
-        yield Path(copy.name)
+            yield path
+    else:
+        _original(document).close()
+        yield path
+
+
+def _original(document: Document) -> File[bytes]:
+    try:
+        return document.file.open("rb")
+    except FileNotFoundError as error:
+        raise Unreadable(
+            "Its file is gone from the storage. Delete the document, and add it again."
+        ) from error
 
 
 def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]:
@@ -198,9 +209,8 @@ def _content_hash(workspace: Workspace, text: str) -> bytes:
 
 def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
     document_id, engine = claim.document.pk, engine_for(claim.workspace)
-    with claim.stage(Work.Stage.EMBED) as step:
-        with claim.guarded(progress_total=len(chunks)):
-            known = engine.embedded_hashes(document_id)
+    with claim.stage(Work.Stage.EMBED, progress_total=len(chunks)) as step:
+        known: set[bytes] = set() if claim.is_first else engine.embedded_hashes(document_id)
         is_repetition = bool(known)
         for number, first in enumerate(range(0, len(chunks), BATCH)):
             batch = chunks[first : first + BATCH]
@@ -252,7 +262,14 @@ def _publish(
     claim: Claim, extraction: Extraction, chunk_count: int, summary: str, vector: Vector | None
 ) -> None:
     document = claim.document
-    with claim.stage(Work.Stage.PUBLISH) as step, claim.guarded():
+    with claim.stage(Work.Stage.PUBLISH) as step, transaction.atomic():
+        claim.finish(  # first: it holds the document's row, or finds that it is not ours
+            chunk_count=chunk_count,
+            page_count=extraction.page_count,
+            character_count=extraction.character_count,
+            summary=summary,
+            language=document.language,
+        )
         engine_for(claim.workspace).publish(document.pk, chunk_count, vector)
         _replace_sections(claim, extraction)
         if claim.work is document:
@@ -260,13 +277,6 @@ def _publish(
                 chunk_count=F("chunk_count") + chunk_count - document.chunk_count
             )
         step.close()  # in this transaction: a document that is ready has no open stage
-        claim.finish(
-            chunk_count=chunk_count,
-            page_count=extraction.page_count,
-            character_count=extraction.character_count,
-            summary=summary,
-            language=document.language,
-        )
 
 
 def _replace_sections(claim: Claim, extraction: Extraction) -> None:

@@ -39,6 +39,12 @@ _COLUMNS = (
     *("document_id", "ordinal", "text", "content_hash", "section", "start", "stop", "language", "title_path"),
     *("page", "metadata", "embedding", "words", "weights", "length", "k"),
 )
+# Kept by each session, for every workspace: making one for each batch costs more than filling it, and leaves
+# dead rows in the catalogue.
+_INCOMING: LiteralString = """CREATE TEMP TABLE IF NOT EXISTS incoming_chunks (
+    document_id uuid, ordinal integer, text text, content_hash bytea, section integer, start integer, stop integer,
+    language text, title_path text[], page integer, metadata jsonb, embedding halfvec
+) ON COMMIT DELETE ROWS"""
 _COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
 _FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_path, page")
 
@@ -134,21 +140,21 @@ class PgVector:
             for (chunk, vector), each in zip(pairs, words, strict=True)
         ]
         with transaction.atomic():
-            self._run("CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {table} LIMIT 0")
+            self._run(_INCOMING)
             self._copy(rows)
             self._run(
-                "INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming "
+                "INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming_chunks "
                 "ON CONFLICT (document_id, live, ordinal) DO UPDATE SET {changes}",
                 changes=sql.SQL(", ").join(
                     sql.SQL("{name} = excluded.{name}").format(name=sql.Identifier(name))
                     for name in _COLUMNS[2:]
                 ),
             )
-            self._run("DROP TABLE incoming")  # there may be another batch in this transaction
+            self._run("DELETE FROM incoming_chunks")  # there may be another batch in this transaction
 
     def _copy(self, rows: Iterable[tuple[Any, ...]]) -> None:
         with connection.cursor() as cursor:
-            query = sql.SQL("COPY incoming ({columns}) FROM STDIN").format(columns=_COLUMN_LIST)
+            query = sql.SQL("COPY incoming_chunks ({columns}) FROM STDIN").format(columns=_COLUMN_LIST)
             with cursor.copy(query.as_string(cursor.connection)) as copy:
                 for row in rows:
                     copy.write_row(row)
