@@ -10,7 +10,7 @@ What nobody waits for, batch answers and summaries, comes after all that somebod
 people keep an endpoint, it begins one of these every BATCH_EVERY.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -26,7 +26,7 @@ from .events import Event, Logged
 from .history import History, histories_before
 from .log import HELD
 from .models import Answer, Session, Summary, Turn
-from .prepared import columns, prepared, row_of
+from .prepared import M, columns, prepared, row_of
 
 BATCH_EVERY = timedelta(seconds=30)
 _LOCK = 7_262_011  # of the queue, among PostgreSQL's advisory locks
@@ -157,7 +157,7 @@ def _claims_of(ids: Sequence[UUID]) -> list[Claim]:
         return []
     # The rows are locked now, so that no earlier writer adds to their logs any more.
     with prepared() as cursor:
-        cursor.execute(_CLAIMED, [ids])
+        cursor.execute(_CLAIMED, [list(ids)])
         answers = {answer.pk: (answer, seq) for answer, seq in map(_claimed_row, cursor.fetchall())}
     histories = histories_before([answer.turn for answer, _ in answers.values()])
     return [Claim(answer, seq, histories[answer.turn_id]) for answer, seq in (answers[id] for id in ids)]
@@ -178,12 +178,15 @@ _CLAIMED = f"""
 def _claimed_row(values: Sequence[Any]) -> tuple[Answer, int]:
     """Return a claimed answer with its turn, session and endpoint, and the last place of its log."""
     left = iter(values)
-    answer, turn, session, endpoint = (
-        row_of(model, list(islice(left, len(model._meta.concrete_fields)))) for model in _MODELS
-    )
+    answer, turn, session = _next(Answer, left), _next(Turn, left), _next(Session, left)
+    endpoint = _next(Endpoint, left)
     answer.turn, turn.session = turn, session
     answer.endpoint = endpoint if answer.endpoint_id else None
     return answer, next(left)
+
+
+def _next(model: type[M], values: Iterator[Any]) -> M:
+    return row_of(model, list(islice(values, len(model._meta.concrete_fields))))
 
 
 def _summaries(session_ids: Sequence[UUID]) -> list[Summary]:

@@ -5,7 +5,7 @@ while a process runs, so they name their columns: "SELECT *" would fail as soon 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection, models
 from django.db.backends.postgresql.base import ServerBindingCursor
@@ -15,15 +15,16 @@ M = TypeVar("M", bound=models.Model)
 
 
 class _PreparedCursor(ServerBindingCursor):
-    def execute(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Self:  # type: ignore[override]
-        return super().execute(query, params, prepare=True)
+    def execute(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
+        return super().execute(query, params, prepare=True)  # type: ignore[misc]
 
 
 def prepared() -> CursorWrapper:
     """Return a cursor like `connection.cursor()`, for a statement that is always the same text."""
     connection.ensure_connection()
-    cursor: CursorWrapper = connection._prepare_cursor(_PreparedCursor(connection.connection))
-    return cursor
+    cursor = _PreparedCursor(connection.connection)  # type: ignore[call-arg]
+    wrapped: CursorWrapper = connection._prepare_cursor(cursor)  # type: ignore[attr-defined]
+    return wrapped
 
 
 def columns(model: type[models.Model], alias: str) -> str:
