@@ -31,7 +31,7 @@ class IndexForm(forms.ModelForm[Workspace]):
             "metric",
             "is_indexed",
         )
-        labels = NewWorkspaceForm.Meta.labels | {"chunking": "How texts are cut"}
+        labels = NewWorkspaceForm.Meta.labels
         help_texts = {
             name: text for name, text in NewWorkspaceForm.Meta.help_texts.items() if name != "embedder"
         }

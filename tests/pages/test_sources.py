@@ -166,3 +166,21 @@ def test_a_site_of_many_pages_takes_as_many_queries_as_a_small_one(
         Address.objects.create(source=site.source, url=post.url, state="done", document=post)
     with django_assert_max_num_queries(14):
         view.get(f"/workspaces/{workspace.id}/documents/{site.id}/")
+
+
+def test_many_addresses_come_in_pages_that_keep_the_filter(view, workspace):
+    site = website(workspace)
+    Address.objects.bulk_create(
+        Address(
+            source=site.source,
+            url=f"https://docs.example.org/old/{number}",
+            state="failed",
+            reason="There is no such page (status 404).",
+        )
+        for number in range(55)
+    )
+    where = f"/workspaces/{workspace.id}/documents/{site.id}/?status=failed"
+    assert "?status=failed&page=2" in text_of(view.get(where))
+    second = text_of(view.get(where + "&page=2"))
+    assert "51–56 of 56" in second
+    assert "?status=failed&page=1" in second
