@@ -43,7 +43,8 @@ _COLUMNS = (
 # dead rows in the catalogue.
 _INCOMING: LiteralString = """CREATE TEMP TABLE IF NOT EXISTS incoming_chunks (
     document_id uuid, ordinal integer, text text, content_hash bytea, section integer, start integer, stop integer,
-    language text, title_path text[], page integer, metadata jsonb, embedding halfvec
+    language text, title_path text[], page integer, metadata jsonb, embedding halfvec, words tsvector,
+    weights sparsevec, length integer, k real
 ) ON COMMIT DELETE ROWS"""
 _COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
 _FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_path, page")
