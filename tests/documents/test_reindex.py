@@ -220,7 +220,12 @@ def test_cancelled_under_its_last_worker_it_ends_quietly(filled: Workspace, embe
     item = reindex.start(filled, None, **SHORT).items.first()
     assert item is not None
     embeddings.behaviour.first_token_s = 0.5
-    cancelling = threading.Timer(0.3, lambda: (reindex.cancel(filled, None), connection.close()))
+
+    def cancel() -> None:
+        reindex.cancel(filled, None)
+        connection.close()
+
+    cancelling = threading.Timer(0.3, cancel)
     cancelling.start()
     ingest_item(item.pk)
     cancelling.join()
