@@ -48,9 +48,9 @@ _INDEX_KINDS = {
     IndexKind.EXACT: "Exact. Compares a question with every passage. Misses nothing, and adding documents costs the "
     "same at any size; searches take longer the more there is.",
     IndexKind.HNSW: "HNSW. Searches stay quick with millions of passages, and find nearly all that exact ones do. "
-    "Adding documents costs more.",
-    IndexKind.IVFFLAT: "IVFFlat. Built several times as fast as HNSW and cheap to add to; finds a little less for the "
-    "same time. Suits large collections that change little.",
+    "Adding documents costs several times as much.",
+    IndexKind.IVFFLAT: "IVFFlat. Built several times as fast as HNSW, and adding documents costs next to nothing more; "
+    "searches take longer. Suits large collections that change all the time.",
 }
 
 
