@@ -185,7 +185,7 @@ FACTS = {
     "manual": Facts({"type": "manual", "year": 2024.0}, access_level=0),
     "report": Facts({"type": "report", "year": 2026.0}, access_level=2),
 }
-FILTERS = {
+FILTERS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "is": ({"conditions": (Condition("type", "is", ("manual",)),)}, ["manual"]),
     "is-any": ({"conditions": (Condition("type", "is", ("manual", "report")),)}, ["manual", "report"]),
     "is-not": ({"conditions": (Condition("type", "is_not", ("manual",)),)}, ["report"]),
