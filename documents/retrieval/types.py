@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
+from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
 Outcome = Literal["found", "nothing_relevant", "empty"]
@@ -14,7 +15,7 @@ class Scope:
     """Where to search, after permission was checked: build it from what `workspace_for` returned."""
 
     workspace: Workspace
-    documents: tuple[UUID, ...] | None = None  # None: all of the workspace
+    where: Where = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True)
