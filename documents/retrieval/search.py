@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TypeVar
@@ -20,12 +21,13 @@ from workspaces.engines import Engine, EngineError, FoundChunk, engine_for, plai
 from workspaces.models import Metric
 
 from .fusion import Candidate, fuse
-from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, Trace
+from .types import IN_PROMPT, Found, Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, Trace
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 CANDIDATES = 100  # each leg's, at least
+TRACED = 50  # candidates that a trace tells of
 RERANKED = 20  # a cross-encoder reads each of them with the question
 # Below this cosine similarity no chunk is about the question, unless one holds all its words. Measured with
 # all-MiniLM-L6-v2: questions reach it in their own corpus (99 of 100), and one in two in a foreign one does not.
@@ -41,10 +43,19 @@ class _Run:
     candidates: int  # of each leg
     legs: list[Leg] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
+    fused: list[Candidate] = field(default_factory=list)
+    ordered: list[Candidate] = field(default_factory=list)  # `fused`, in the order of the last stage so far
+    fates: dict[int, str] = field(default_factory=dict)  # chunk id -> what became of it
+    numbers: dict[int, int] = field(default_factory=dict)  # chunk id -> the passage that quotes it
+
+    def note(self, fate: str, candidates: Sequence[Candidate]) -> None:
+        """Say what became of these; a later stage may say otherwise."""
+        self.fates.update(dict.fromkeys((each.chunk.chunk_id for each in candidates), fate))
 
     def trace(self) -> Trace:
-        return Trace(self.question, self.sent, tuple(self.legs), self.timings_ms, self.dropped)
+        dropped = Counter(fate for fate in self.fates.values() if fate != IN_PROMPT)
+        legs, found = tuple(self.legs), tuple(_traced(self))
+        return Trace(self.question, self.sent, legs, self.timings_ms, dict(dropped), found)
 
     def result(self, outcome: Outcome, passages: Sequence[Passage] = ()) -> Retrieval:
         return Retrieval(outcome, tuple(passages), self.trace())
@@ -62,15 +73,15 @@ async def search(
     started = perf_counter()
     run = _Run(question, sent=_with_previous(question, previous), candidates=max(CANDIDATES, limit))
     dense, lexical = await _search_legs(scope, run)
-    fused = fuse(dense, lexical)
-    if not fused:
+    run.fused = run.ordered = fuse(dense, lexical)
+    if not run.fused:
         count = await _in_thread(engine_for(scope.workspace).count)
         return run.result("nothing_relevant" if count else "empty")
     if not _is_relevant(scope, dense, lexical):
-        run.dropped["below the relevance floor"] = len(fused)
+        run.note("below the relevance floor", run.fused)
         return run.result("nothing_relevant")
-    fused = await _reranked(scope, run, fused)
-    passages = await _in_thread(lambda: _passages(_fit(fused, limit, token_budget, run)))
+    run.ordered = await _reranked(scope, run, run.fused)
+    passages = await _in_thread(lambda: _passages(run, _fit(run, limit, token_budget)))
     run.timings_ms["total"] = _ms_since(started)
     return run.result("found", passages)
 
@@ -146,22 +157,26 @@ async def _reranked(scope: Scope, run: _Run, fused: list[Candidate]) -> list[Can
 # --- passages -------------------------------------------------------------------------------------
 
 
-def _fit(fused: Sequence[Candidate], limit: int, token_budget: int, run: _Run) -> list[Candidate]:
+def _fit(run: _Run, limit: int, token_budget: int) -> list[Candidate]:
     """Return the best that fit, at least one."""
-    chosen: list[Candidate] = []
-    for candidate in fused[:limit]:
+    best, chosen = run.ordered[:limit], list[Candidate]()
+    for candidate in best:
         token_budget -= estimate_tokens(candidate.chunk.text)
         if token_budget < 0 and chosen:
-            run.dropped["over the token budget"] = len(fused[:limit]) - len(chosen)
             break
         chosen.append(candidate)
+    run.note("over the token budget", best[len(chosen) :])
+    run.note(f"not among the best {limit}", run.ordered[limit:])
     return chosen
 
 
-def _passages(candidates: Sequence[Candidate]) -> list[Passage]:
+def _passages(run: _Run, candidates: Sequence[Candidate]) -> list[Passage]:
     ids = {candidate.chunk.document_id for candidate in candidates}
     titles: dict[UUID, str] = dict(Document.objects.filter(pk__in=ids).values_list("id", "title"))
     known = [candidate for candidate in candidates if candidate.chunk.document_id in titles]
+    run.note("its document was just removed", candidates)
+    run.note(IN_PROMPT, known)
+    run.numbers = {candidate.chunk.chunk_id: number for number, candidate in enumerate(known, 1)}
     return [
         _passage(number, candidate, titles[candidate.chunk.document_id])
         for number, candidate in enumerate(known, 1)
@@ -187,6 +202,29 @@ def _passage(number: int, found: Candidate, title: str) -> Passage:
         lexical_score=found.lexical_score,
         rerank_score=found.rerank_score,
     )
+
+
+def _traced(run: _Run) -> Iterator[Found]:
+    ranks = {each.chunk.chunk_id: rank for rank, each in enumerate(run.fused, 1)}
+    for position, each in enumerate(run.ordered[:TRACED], 1):
+        chunk = each.chunk
+        yield Found(
+            chunk_id=chunk.chunk_id,
+            document_id=chunk.document_id,
+            section=chunk.section,
+            start=chunk.start,
+            end=chunk.end,
+            rank=ranks[chunk.chunk_id],
+            score=each.score,
+            dense_rank=each.dense_rank,
+            dense_score=each.dense_score,
+            lexical_rank=each.lexical_rank,
+            lexical_score=each.lexical_score,
+            rerank_rank=None if each.rerank_score is None else position,
+            rerank_score=each.rerank_score,
+            fate=run.fates[chunk.chunk_id],
+            passage=run.numbers.get(chunk.chunk_id),
+        )
 
 
 async def _in_thread(function: Callable[[], _T]) -> _T:
