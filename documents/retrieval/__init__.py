@@ -2,7 +2,7 @@
 
 from .search import search
 from .small_talk import asks_nothing
-from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, Trace
+from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, SearchConfig, Trace
 
 __all__ = [
     "Leg",
@@ -11,6 +11,7 @@ __all__ = [
     "Retrieval",
     "RetrievalFailed",
     "Scope",
+    "SearchConfig",
     "Trace",
     "asks_nothing",
     "search",

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -14,13 +15,13 @@ from django.db import DatabaseError
 from documents.models import Document
 from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
-from inference.tokens import estimate_tokens
 from models_registry.secrets import SecretMissing
 from workspaces.engines import Engine, EngineError, FoundChunk, engine_for, plain
 from workspaces.models import Metric
 
 from .fusion import Candidate, fuse
-from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, Trace
+from .passages import CROWDED_OUT, OVER_BUDGET, choose
+from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, SearchConfig, Trace
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -37,6 +38,7 @@ class _Run:
     """What one search gathers on its way."""
 
     question: str
+    config: SearchConfig
     sent: str
     candidates: int  # of each leg
     legs: list[Leg] = field(default_factory=list)
@@ -51,16 +53,24 @@ class _Run:
 
 
 async def search(
-    scope: Scope, question: str, *, previous: Sequence[str] = (), limit: int = 6, token_budget: int = 1800
+    scope: Scope,
+    question: str,
+    config: SearchConfig | None = None,
+    *,
+    previous: Sequence[str] = (),
+    limit: int = 6,
+    token_budget: int = 1800,
 ) -> Retrieval:
     """Return the best passages for a question, ready to quote, with the trace of how they were found.
 
+    config: how to search; None: as the workspace does.
     previous: the user's earlier questions in this session, oldest first; the last one is searched along.
     limit: how many passages at most. token_budget: how long they may be together, in tokens (estimated).
     Raises RetrievalFailed when no leg could answer.
     """
     started = perf_counter()
-    run = _Run(question, sent=_with_previous(question, previous), candidates=max(CANDIDATES, limit))
+    config = config or SearchConfig.of(scope.workspace)
+    run = _Run(question, config, sent=_with_previous(question, previous), candidates=max(CANDIDATES, limit))
     dense, lexical = await _search_legs(scope, run)
     fused = fuse(dense, lexical)
     if not fused:
@@ -69,8 +79,9 @@ async def search(
     if not _is_relevant(scope, dense, lexical):
         run.dropped["below the relevance floor"] = len(fused)
         return run.result("nothing_relevant")
-    fused = await _reranked(scope, run, fused)
-    passages = await _in_thread(lambda: _passages(_fit(fused, limit, token_budget, run)))
+    choice = choose(await _reranked(run, fused), config, limit, token_budget)
+    run.dropped |= Counter(fate for fate in choice.fates.values() if fate in (CROWDED_OUT, OVER_BUDGET))
+    passages = await _in_thread(lambda: _passages(choice.passages))
     run.timings_ms["total"] = _ms_since(started)
     return run.result("found", passages)
 
@@ -86,7 +97,7 @@ def _with_previous(question: str, previous: Sequence[str]) -> str:
 async def _search_legs(scope: Scope, run: _Run) -> tuple[list[FoundChunk], list[FoundChunk]]:
     engine = engine_for(scope.workspace)
     legs = [_leg("dense", lambda: _dense(scope, engine, run), run)]
-    if scope.workspace.is_hybrid:
+    if run.config.is_hybrid:
         legs.append(_leg("lexical", lambda: _lexical(scope, engine, run), run))
     dense, *rest = await asyncio.gather(*legs)
     if all(leg.error for leg in run.legs):
@@ -127,13 +138,13 @@ def _is_relevant(scope: Scope, dense: Sequence[FoundChunk], lexical: Sequence[Fo
     return dense[0].score >= RELEVANCE_FLOOR or any(hit.has_all_words for hit in lexical)
 
 
-async def _reranked(scope: Scope, run: _Run, fused: list[Candidate]) -> list[Candidate]:
+async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
     """Return the best in the order of the workspace's cross-encoder; unchanged without one, or if it fails."""
-    if scope.workspace.reranker is None:
+    if run.config.reranker is None:
         return fused
     started, error, best = perf_counter(), "", fused[:RERANKED]
     try:
-        async with open_reranker(scope.workspace.reranker.spec()) as reranker:
+        async with open_reranker(run.config.reranker.spec()) as reranker:
             scores = await reranker.score(run.sent, [candidate.chunk.text for candidate in best])
         scored = [replace(each, rerank_score=score) for each, score in zip(best, scores, strict=True)]
         best = sorted(scored, key=lambda each: -(each.rerank_score or 0))
@@ -144,18 +155,6 @@ async def _reranked(scope: Scope, run: _Run, fused: list[Candidate]) -> list[Can
 
 
 # --- passages -------------------------------------------------------------------------------------
-
-
-def _fit(fused: Sequence[Candidate], limit: int, token_budget: int, run: _Run) -> list[Candidate]:
-    """Return the best that fit, at least one."""
-    chosen: list[Candidate] = []
-    for candidate in fused[:limit]:
-        token_budget -= estimate_tokens(candidate.chunk.text)
-        if token_budget < 0 and chosen:
-            run.dropped["over the token budget"] = len(fused[:limit]) - len(chosen)
-            break
-        chosen.append(candidate)
-    return chosen
 
 
 def _passages(candidates: Sequence[Candidate]) -> list[Passage]:
