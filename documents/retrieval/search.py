@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TypeVar
@@ -20,13 +20,25 @@ from workspaces.engines import Engine, EngineError, FoundChunk, engine_for, plai
 from workspaces.models import Metric
 
 from .fusion import Candidate, fuse
-from .passages import CROWDED_OUT, OVER_BUDGET, choose
-from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, SearchConfig, Trace
+from .passages import Chosen, choose
+from .types import (
+    IN_PROMPT,
+    Found,
+    Leg,
+    Outcome,
+    Passage,
+    Retrieval,
+    RetrievalFailed,
+    Scope,
+    SearchConfig,
+    Trace,
+)
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 CANDIDATES = 100  # each leg's, at least
+TRACED = 50  # candidates that a trace tells of
 RERANKED = 20  # a cross-encoder reads each of them with the question
 # Below this cosine similarity no chunk is about the question, unless one holds all its words. Measured with
 # all-MiniLM-L6-v2: questions reach it in their own corpus (99 of 100), and one in two in a foreign one does not.
@@ -43,10 +55,19 @@ class _Run:
     candidates: int  # of each leg
     legs: list[Leg] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
+    fused: list[Candidate] = field(default_factory=list)
+    ordered: list[Candidate] = field(default_factory=list)  # `fused`, in the order of the last stage so far
+    fates: dict[int, str] = field(default_factory=dict)  # chunk id -> what became of it
+    numbers: dict[int, int] = field(default_factory=dict)  # chunk id -> the passage that quotes it
+
+    def note(self, fate: str, candidates: Sequence[Candidate]) -> None:
+        """Say what became of these; a later stage may say otherwise."""
+        self.fates.update(dict.fromkeys((each.chunk.chunk_id for each in candidates), fate))
 
     def trace(self) -> Trace:
-        return Trace(self.question, self.sent, tuple(self.legs), self.timings_ms, self.dropped)
+        dropped = Counter(fate for id, fate in self.fates.items() if id not in self.numbers)
+        legs, found = tuple(self.legs), tuple(_traced(self))
+        return Trace(self.question, self.sent, legs, self.timings_ms, dict(dropped), found)
 
     def result(self, outcome: Outcome, passages: Sequence[Passage] = ()) -> Retrieval:
         return Retrieval(outcome, tuple(passages), self.trace())
@@ -72,16 +93,17 @@ async def search(
     config = config or SearchConfig.of(scope.workspace)
     run = _Run(question, config, sent=_with_previous(question, previous), candidates=max(CANDIDATES, limit))
     dense, lexical = await _search_legs(scope, run)
-    fused = fuse(dense, lexical)
-    if not fused:
+    run.fused = run.ordered = fuse(dense, lexical)
+    if not run.fused:
         count = await _in_thread(engine_for(scope.workspace).count)
         return run.result("nothing_relevant" if count else "empty")
     if not _is_relevant(scope, dense, lexical):
-        run.dropped["below the relevance floor"] = len(fused)
+        run.note("below the relevance floor", run.fused)
         return run.result("nothing_relevant")
-    choice = choose(await _reranked(run, fused), config, limit, token_budget)
-    run.dropped |= Counter(fate for fate in choice.fates.values() if fate in (CROWDED_OUT, OVER_BUDGET))
-    passages = await _in_thread(lambda: _passages(choice.passages))
+    run.ordered = await _reranked(run, run.fused)
+    choice = choose(run.ordered, config, limit, token_budget)
+    run.fates |= choice.fates
+    passages = await _in_thread(lambda: _passages(run, choice.chosen))
     run.timings_ms["total"] = _ms_since(started)
     return run.result("found", passages)
 
@@ -157,13 +179,22 @@ async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
 # --- passages -------------------------------------------------------------------------------------
 
 
-def _passages(candidates: Sequence[Candidate]) -> list[Passage]:
-    ids = {candidate.chunk.document_id for candidate in candidates}
+def _passages(run: _Run, chosen: Sequence[Chosen]) -> list[Passage]:
+    ids = {each.best.chunk.document_id for each in chosen}
     titles: dict[UUID, str] = dict(Document.objects.filter(pk__in=ids).values_list("id", "title"))
-    known = [candidate for candidate in candidates if candidate.chunk.document_id in titles]
+    known = []
+    for each in chosen:
+        chunk_ids = [chunk.chunk_id for chunk in each.chunks]
+        if each.best.chunk.document_id not in titles:
+            run.fates |= dict.fromkeys(chunk_ids, "its document was just removed")
+            continue
+        known.append(each)
+        run.numbers |= dict.fromkeys(chunk_ids, len(known))
+        run.fates |= dict.fromkeys(chunk_ids, f"merged with {len(known)}")
+        run.fates[each.best.chunk.chunk_id] = IN_PROMPT
     return [
-        _passage(number, candidate, titles[candidate.chunk.document_id])
-        for number, candidate in enumerate(known, 1)
+        _passage(number, each.as_candidate(), titles[each.best.chunk.document_id])
+        for number, each in enumerate(known, 1)
     ]
 
 
@@ -186,6 +217,29 @@ def _passage(number: int, found: Candidate, title: str) -> Passage:
         lexical_score=found.lexical_score,
         rerank_score=found.rerank_score,
     )
+
+
+def _traced(run: _Run) -> Iterator[Found]:
+    ranks = {each.chunk.chunk_id: rank for rank, each in enumerate(run.fused, 1)}
+    for position, each in enumerate(run.ordered[:TRACED], 1):
+        chunk = each.chunk
+        yield Found(
+            chunk_id=chunk.chunk_id,
+            document_id=chunk.document_id,
+            section=chunk.section,
+            start=chunk.start,
+            end=chunk.end,
+            rank=ranks[chunk.chunk_id],
+            score=each.score,
+            dense_rank=each.dense_rank,
+            dense_score=each.dense_score,
+            lexical_rank=each.lexical_rank,
+            lexical_score=each.lexical_score,
+            rerank_rank=None if each.rerank_score is None else position,
+            rerank_score=each.rerank_score,
+            fate=run.fates[chunk.chunk_id],
+            passage=run.numbers.get(chunk.chunk_id),
+        )
 
 
 async def _in_thread(function: Callable[[], _T]) -> _T:

@@ -1,6 +1,6 @@
 """What goes into a search and what comes out of it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -69,6 +69,40 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """One candidate: what each leg said of it, and what became of it. Ranks are from 1; None: that leg did not find it.
+
+    It names its text instead of holding it: who may read a trace later may not read every document in it.
+    """
+
+    chunk_id: int  # of the document as it was then; another version has other ids
+    document_id: UUID
+    section: int  # Section.position
+    start: int  # characters into the section's text
+    end: int
+    rank: int  # fused, before a cross-encoder
+    score: float  # fused; for ordering only
+    dense_rank: int | None
+    dense_score: float | None
+    lexical_rank: int | None
+    lexical_score: float | None
+    rerank_rank: int | None  # None: no cross-encoder read it
+    rerank_score: float | None
+    fate: str  # IN_PROMPT, or why it was left out, in words
+    passage: int | None = None  # the number of the passage that quotes it
+
+    def as_json(self) -> dict[str, Any]:
+        # Not `asdict`: an answer's turn waits for fifty of these, and that copies each field.
+        return {name: getattr(self, name) for name in _FOUND} | {"document_id": str(self.document_id)}
+
+
+_FOUND = tuple(each.name for each in fields(Found))
+
+
+IN_PROMPT = "prompt"
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """Everything that led to the passages, as plain data."""
 
@@ -77,9 +111,11 @@ class Trace:
     legs: tuple[Leg, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)  # stage -> milliseconds
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> how many candidates
+    candidates: tuple[Found, ...] = ()  # the best 50, in the order of the last stage
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        found = [each.as_json() for each in self.candidates]
+        return asdict(replace(self, candidates=())) | {"candidates": found}
 
 
 @dataclass(frozen=True, slots=True)

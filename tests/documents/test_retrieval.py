@@ -1,6 +1,7 @@
 """The one door to searching, against the real engine and a real wire to an embedding model."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
@@ -80,6 +81,28 @@ def test_the_trace_names_the_question_the_legs_and_the_times(workspace):
     assert trace["question"] == trace["sent"] == "annual leave"
     assert {leg["name"] for leg in trace["legs"]} == {"dense", "lexical"}
     assert {"embed question", "total"} <= set(trace["timings_ms"])
+
+
+def test_the_trace_says_what_became_of_each_candidate(workspace):
+    result = ask(workspace, "How many days of annual leave may I carry over?", limit=1)
+    first, *others = result.trace.candidates
+    assert (first.fate, first.passage, first.rank, first.dense_rank, first.lexical_rank) == (
+        "prompt",
+        1,
+        1,
+        1,
+        1,
+    )
+    assert first.document_id == result.passages[0].document_id
+    assert [each.fate for each in others] == ["not among the best 1"] * 2
+    assert result.trace.dropped == {"not among the best 1": 2}
+    assert {each.passage for each in others} == {None}
+    assert json.loads(json.dumps(result.trace.as_json()))["candidates"][0]["passage"] == 1
+
+
+def test_what_is_below_the_relevance_floor_is_in_the_trace(workspace):
+    found = ask(workspace, "xylophone zebra quartz").trace.candidates
+    assert [each.fate for each in found] == ["below the relevance floor"] * 3
 
 
 def test_a_keyword_hit_is_used_even_when_its_vector_is_far(workspace):
