@@ -28,6 +28,7 @@ from benchmarks.corpora import Corpus, Query
 from benchmarks.installation import DATA, free_port
 from benchmarks.metrics import ndcg, quantile, recall, reciprocal_rank
 from benchmarks.stage import service
+from documents.chunking import Chunk
 from documents.models import Document
 from documents.retrieval import RetrievalFailed, Scope, search
 from inference.connect import open_embedder
@@ -98,7 +99,7 @@ class Row:
 def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]]:
     """Return a workspace with the collection in it, and which page each document is."""
     workspace = create_workspace(None, name=corpus.name, languages=[corpus.language], embedder=embedder)
-    vectors = asyncio.run(embed(workspace, [chunk for page in corpus.pages for chunk in page.chunks]))
+    vectors = asyncio.run(embed(workspace, [chunk.text for page in corpus.pages for chunk in page.chunks]))
     pages: dict[UUID, str] = {}
     engine = engine_for(workspace)
     with transaction.atomic():
@@ -119,10 +120,10 @@ def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]
     return workspace, pages
 
 
-def new_chunks(texts: Sequence[str], language: str) -> Iterator[NewChunk]:
-    for ordinal, text in enumerate(texts):
-        key = hashlib.sha256(text.encode()).digest()
-        yield NewChunk(ordinal, text, key, section=ordinal, start=0, end=len(text), language=language)
+def new_chunks(cut: Sequence[Chunk], language: str) -> Iterator[NewChunk]:
+    for ordinal, chunk in enumerate(cut):
+        key = hashlib.sha256(chunk.text.encode()).digest()
+        yield NewChunk(ordinal, chunk.text, key, chunk.section, chunk.start, chunk.end, language)
 
 
 async def embed(workspace: Workspace, texts: Sequence[str]) -> dict[str, Vector]:

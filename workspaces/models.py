@@ -4,6 +4,7 @@ import uuid
 from copy import copy
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -128,6 +129,10 @@ class Workspace(IndexSettings):
         limit_choices_to={"kind": Endpoint.Kind.CHAT},
     )
     is_hybrid = models.BooleanField("hybrid search", default=True)
+    merges_neighbours = models.BooleanField(default=True, db_default=True)
+    most_per_document = models.PositiveSmallIntegerField(
+        "most passages of one document", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     created_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )

@@ -15,13 +15,24 @@ from django.db import DatabaseError
 from documents.models import Document
 from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
-from inference.tokens import estimate_tokens
 from models_registry.secrets import SecretMissing
 from workspaces.engines import Engine, EngineError, FoundChunk, engine_for, plain
 from workspaces.models import Metric
 
 from .fusion import Candidate, fuse
-from .types import IN_PROMPT, Found, Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, Trace
+from .passages import Chosen, choose
+from .types import (
+    IN_PROMPT,
+    Found,
+    Leg,
+    Outcome,
+    Passage,
+    Retrieval,
+    RetrievalFailed,
+    Scope,
+    SearchConfig,
+    Trace,
+)
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -39,6 +50,7 @@ class _Run:
     """What one search gathers on its way."""
 
     question: str
+    config: SearchConfig
     sent: str
     candidates: int  # of each leg
     legs: list[Leg] = field(default_factory=list)
@@ -53,7 +65,7 @@ class _Run:
         self.fates.update(dict.fromkeys((each.chunk.chunk_id for each in candidates), fate))
 
     def trace(self) -> Trace:
-        dropped = Counter(fate for fate in self.fates.values() if fate != IN_PROMPT)
+        dropped = Counter(fate for id, fate in self.fates.items() if id not in self.numbers)
         legs, found = tuple(self.legs), tuple(_traced(self))
         return Trace(self.question, self.sent, legs, self.timings_ms, dict(dropped), found)
 
@@ -62,16 +74,24 @@ class _Run:
 
 
 async def search(
-    scope: Scope, question: str, *, previous: Sequence[str] = (), limit: int = 6, token_budget: int = 1800
+    scope: Scope,
+    question: str,
+    config: SearchConfig | None = None,
+    *,
+    previous: Sequence[str] = (),
+    limit: int = 6,
+    token_budget: int = 1800,
 ) -> Retrieval:
     """Return the best passages for a question, ready to quote, with the trace of how they were found.
 
+    config: how to search; None: as the workspace does.
     previous: the user's earlier questions in this session, oldest first; the last one is searched along.
     limit: how many passages at most. token_budget: how long they may be together, in tokens (estimated).
     Raises RetrievalFailed when no leg could answer.
     """
     started = perf_counter()
-    run = _Run(question, sent=_with_previous(question, previous), candidates=max(CANDIDATES, limit))
+    config = config or SearchConfig.of(scope.workspace)
+    run = _Run(question, config, sent=_with_previous(question, previous), candidates=max(CANDIDATES, limit))
     dense, lexical = await _search_legs(scope, run)
     run.fused = run.ordered = fuse(dense, lexical)
     if not run.fused:
@@ -80,8 +100,10 @@ async def search(
     if not _is_relevant(scope, dense, lexical):
         run.note("below the relevance floor", run.fused)
         return run.result("nothing_relevant")
-    run.ordered = await _reranked(scope, run, run.fused)
-    passages = await _in_thread(lambda: _passages(run, _fit(run, limit, token_budget)))
+    run.ordered = await _reranked(run, run.fused)
+    choice = choose(run.ordered, config, limit, token_budget)
+    run.fates |= choice.fates
+    passages = await _in_thread(lambda: _passages(run, choice.chosen))
     run.timings_ms["total"] = _ms_since(started)
     return run.result("found", passages)
 
@@ -97,7 +119,7 @@ def _with_previous(question: str, previous: Sequence[str]) -> str:
 async def _search_legs(scope: Scope, run: _Run) -> tuple[list[FoundChunk], list[FoundChunk]]:
     engine = engine_for(scope.workspace)
     legs = [_leg("dense", lambda: _dense(scope, engine, run), run)]
-    if scope.workspace.is_hybrid:
+    if run.config.is_hybrid:
         legs.append(_leg("lexical", lambda: _lexical(scope, engine, run), run))
     dense, *rest = await asyncio.gather(*legs)
     if all(leg.error for leg in run.legs):
@@ -138,13 +160,13 @@ def _is_relevant(scope: Scope, dense: Sequence[FoundChunk], lexical: Sequence[Fo
     return dense[0].score >= RELEVANCE_FLOOR or any(hit.has_all_words for hit in lexical)
 
 
-async def _reranked(scope: Scope, run: _Run, fused: list[Candidate]) -> list[Candidate]:
+async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
     """Return the best in the order of the workspace's cross-encoder; unchanged without one, or if it fails."""
-    if scope.workspace.reranker is None:
+    if run.config.reranker is None:
         return fused
     started, error, best = perf_counter(), "", fused[:RERANKED]
     try:
-        async with open_reranker(scope.workspace.reranker.spec()) as reranker:
+        async with open_reranker(run.config.reranker.spec()) as reranker:
             scores = await reranker.score(run.sent, [candidate.chunk.text for candidate in best])
         scored = [replace(each, rerank_score=score) for each, score in zip(best, scores, strict=True)]
         best = sorted(scored, key=lambda each: -(each.rerank_score or 0))
@@ -157,29 +179,22 @@ async def _reranked(scope: Scope, run: _Run, fused: list[Candidate]) -> list[Can
 # --- passages -------------------------------------------------------------------------------------
 
 
-def _fit(run: _Run, limit: int, token_budget: int) -> list[Candidate]:
-    """Return the best that fit, at least one."""
-    best, chosen = run.ordered[:limit], list[Candidate]()
-    for candidate in best:
-        token_budget -= estimate_tokens(candidate.chunk.text)
-        if token_budget < 0 and chosen:
-            break
-        chosen.append(candidate)
-    run.note("over the token budget", best[len(chosen) :])
-    run.note(f"not among the best {limit}", run.ordered[limit:])
-    return chosen
-
-
-def _passages(run: _Run, candidates: Sequence[Candidate]) -> list[Passage]:
-    ids = {candidate.chunk.document_id for candidate in candidates}
+def _passages(run: _Run, chosen: Sequence[Chosen]) -> list[Passage]:
+    ids = {each.best.chunk.document_id for each in chosen}
     titles: dict[UUID, str] = dict(Document.objects.filter(pk__in=ids).values_list("id", "title"))
-    known = [candidate for candidate in candidates if candidate.chunk.document_id in titles]
-    run.note("its document was just removed", candidates)
-    run.note(IN_PROMPT, known)
-    run.numbers = {candidate.chunk.chunk_id: number for number, candidate in enumerate(known, 1)}
+    known = []
+    for each in chosen:
+        chunk_ids = [chunk.chunk_id for chunk in each.chunks]
+        if each.best.chunk.document_id not in titles:
+            run.fates |= dict.fromkeys(chunk_ids, "its document was just removed")
+            continue
+        known.append(each)
+        run.numbers |= dict.fromkeys(chunk_ids, len(known))
+        run.fates |= dict.fromkeys(chunk_ids, f"merged with {len(known)}")
+        run.fates[each.best.chunk.chunk_id] = IN_PROMPT
     return [
-        _passage(number, candidate, titles[candidate.chunk.document_id])
-        for number, candidate in enumerate(known, 1)
+        _passage(number, each.as_candidate(), titles[each.best.chunk.document_id])
+        for number, each in enumerate(known, 1)
     ]
 
 

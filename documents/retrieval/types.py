@@ -1,9 +1,10 @@
 """What goes into a search and what comes out of it."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
+from models_registry.models import Endpoint
 from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
@@ -19,8 +20,27 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchConfig:
+    """How to search: each stage that can be switched. `of` says how a workspace does."""
+
+    is_hybrid: bool = True  # by words as well as by meaning
+    reranker: Endpoint | None = None  # a cross-encoder that orders the best anew
+    merges_neighbours: bool = True  # chunks that overlap or touch become one passage
+    most_per_document: int | None = None  # passages; None: as many as are best
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Self:
+        return cls(
+            is_hybrid=workspace.is_hybrid,
+            reranker=workspace.reranker,
+            merges_neighbours=workspace.merges_neighbours,
+            most_per_document=workspace.most_per_document,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk chosen to be quoted in a prompt."""
+    """One chunk, or neighbours joined, chosen to be quoted in a prompt."""
 
     number: int  # from 1, best first; [number] in the answer cites it
     document_id: UUID

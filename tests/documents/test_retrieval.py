@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from documents.models import Document
-from documents.retrieval import RetrievalFailed, Scope, asks_nothing, search
+from documents.retrieval import RetrievalFailed, Scope, SearchConfig, asks_nothing, search
 from documents.retrieval.fusion import dense_share, fuse
 from inference.connect import open_embedder
 from models_registry.models import Endpoint
@@ -61,8 +61,8 @@ def put(workspace: Workspace, title: str, texts: list[str]) -> Document:
     return document
 
 
-def ask(workspace: Workspace, question: str, **how):
-    return asyncio.run(search(Scope(workspace), question, **how))
+def ask(workspace: Workspace, question: str, config: SearchConfig | None = None, **how):
+    return asyncio.run(search(Scope(workspace), question, config, **how))
 
 
 def test_the_best_passage_comes_first_with_its_place_and_what_each_leg_said(workspace):
@@ -116,6 +116,11 @@ def test_without_hybrid_only_meaning_counts(workspace):
     result = ask(workspace, "annual leave carry over days")
     assert [leg.name for leg in result.trace.legs] == ["dense"]
     assert all(passage.lexical_rank is None for passage in result.passages)
+
+
+def test_a_search_can_be_done_in_another_way_than_the_workspace_does(workspace):
+    result = ask(workspace, "annual leave", SearchConfig(is_hybrid=False))
+    assert [leg.name for leg in result.trace.legs] == ["dense"]
 
 
 def test_a_chunk_found_by_both_legs_is_quoted_once(workspace):
