@@ -29,7 +29,7 @@ from documents.models import Document
 from documents.parsing.encodings import decode
 
 from . import children, guard
-from .addresses import canonical
+from .addresses import canonical, shown
 from .feeds import MAX_BYTES as FEED_MAX_BYTES
 from .feeds import read_feed
 from .fetch import NotFetched, Reply, Web
@@ -302,6 +302,7 @@ class _Visit:
 
     def _read_feed(self, address: Address, reply: Reply) -> None:
         feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
+        self._name(feed.title)
         known = set(self._source.addresses.values_list("guid_sha256", flat=True))
         for post in reversed(feed.posts):  # the oldest first
             if post.guid_sha256 not in known:
@@ -341,6 +342,8 @@ class _Visit:
         landed.content_sha256 = hashlib.sha256(reply.body).hexdigest()
         self._check_double(landed)
         self._store(landed, landed.own_title or page.title, data, media_type)
+        if landed.depth == 0 and not self._source.is_feed:
+            self._name(page.title)
         self._close(landed, reply)
         if landed is not address:
             landed.save()
@@ -375,6 +378,12 @@ class _Visit:
         same = self._source.pages().filter(content_sha256=address.content_sha256, state=_State.DONE)
         if double := same.exclude(pk=address.pk).first():
             raise _LeftOut(f"It is the same page as {double.url}.")
+
+    def _name(self, title: str) -> None:
+        """Call a source that nobody gave a name as it calls itself."""
+        if title and self._document.title == shown(self._document.url)[: children.MAX_TITLE]:
+            self._document.title = children.title_of(title, self._document.url)
+            self._document.save(update_fields=["title"])
 
     # --- how an address ends ------------------------------------------------------------------
 
