@@ -146,11 +146,11 @@ async def _dense(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
     async with open_embedder(scope.workspace.embedder.spec()) as embedder:
         [vector] = await embedder.embed([plain(run.sent)], "query")
     run.timings_ms["embed question"] = _ms_since(started)
-    return await _in_thread(lambda: engine.search_dense(vector, run.candidates, scope.documents, run.sent))
+    return await _in_thread(lambda: engine.search_dense(vector, run.candidates, scope.where, run.sent))
 
 
 async def _lexical(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
-    return await _in_thread(lambda: engine.search_lexical(run.sent, run.candidates, scope.documents))
+    return await _in_thread(lambda: engine.search_lexical(run.sent, run.candidates, scope.where))
 
 
 def _is_relevant(scope: Scope, dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 from uuid import UUID
 
 from models_registry.models import Endpoint
+from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
 Outcome = Literal["found", "nothing_relevant", "empty"]
@@ -15,7 +16,7 @@ class Scope:
     """Where to search, after permission was checked: build it from what `workspace_for` returned."""
 
     workspace: Workspace
-    documents: tuple[UUID, ...] | None = None  # None: all of the workspace
+    where: Where = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True)

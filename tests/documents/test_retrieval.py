@@ -15,7 +15,7 @@ from models_registry.models import Endpoint
 from tests import factories
 from tests.fakes.model_container import running_in_thread as model_container
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
-from workspaces.engines import FoundChunk, NewChunk, engine_for
+from workspaces.engines import FoundChunk, NewChunk, Where, engine_for
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -182,7 +182,7 @@ def test_when_no_leg_answers_the_search_says_so(workspace, server):
 
 def test_documents_outside_the_scope_are_not_found(workspace):
     pump = Document.objects.get(title="pump.md")
-    result = asyncio.run(search(Scope(workspace, documents=(pump.id,)), "annual leave pump pressure"))
+    result = asyncio.run(search(Scope(workspace, Where(documents=(pump.id,))), "annual leave pump pressure"))
     assert {passage.document_id for passage in result.passages} == {pump.id}
 
 

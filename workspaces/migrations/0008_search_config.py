@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workspaces', '0006_bm25'),
+        ('workspaces', '0007_facts'),
     ]
 
     operations = [
