@@ -26,7 +26,8 @@ class SearchConfig:
     is_hybrid: bool = True  # by words as well as by meaning
     reranker: Endpoint | None = None  # a cross-encoder that orders the best anew
     merges_neighbours: bool = True  # chunks that overlap or touch become one passage
-    most_per_document: int | None = None  # passages; None: as many as are best
+    most_per_document: int | None = None  # chunks, while others are not much worse; None: as many as are best
+    relevance_floor: float | None = None  # similarity below which nothing is relevant; None: not known
 
     @classmethod
     def of(cls, workspace: Workspace) -> Self:
@@ -35,6 +36,7 @@ class SearchConfig:
             reranker=workspace.reranker,
             merges_neighbours=workspace.merges_neighbours,
             most_per_document=workspace.most_per_document,
+            relevance_floor=workspace.relevance_floor,
         )
 
 

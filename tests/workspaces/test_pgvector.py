@@ -61,13 +61,13 @@ def test_lexical_search_needs_one_word_not_all_and_ignores_inflection(workspace)
     put(workspace, {"The pumps were inspected": [1, 0, 0], "Nothing alike": [0, 1, 0]})
     [hit] = engine_for(workspace).search_lexical("Who inspects a pump on Sundays?", 5)
     assert hit.text == "The pumps were inspected"
-    assert not hit.has_all_words
+    assert 0 < hit.coverage < 1
 
 
-def test_a_chunk_with_every_word_says_so(workspace):
+def test_a_chunk_with_every_word_covers_the_question(workspace):
     put(workspace, {"error ERR_42 means low pressure": [1, 0, 0]})
     [hit] = engine_for(workspace).search_lexical("pressure ERR_42", 5)
-    assert hit.has_all_words
+    assert hit.coverage == pytest.approx(1)
 
 
 def test_words_are_stemmed_in_each_language_of_the_workspace():

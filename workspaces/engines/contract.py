@@ -43,7 +43,7 @@ class FoundChunk:
     title_path: tuple[str, ...]
     page: int | None
     score: float
-    has_all_words: bool = False  # lexical: every word of the question is in this chunk
+    coverage: float = 0  # lexical: the share of the question's words that it has, by their rarity; 0 to 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,7 +287,7 @@ class PgVector:
             return []
         chosen, params = restriction(where, self.documents)
         rows = self._run(
-            """SELECT {fields}, score, {all_words} FROM (
+            """SELECT {fields}, score, {coverage} FROM (
                 SELECT id AS best, {score} AS score FROM (
                     SELECT id, weights, {drift} AS drift FROM {table}
                     WHERE live AND words @@ %s::tsquery {chosen} {restriction}
@@ -296,7 +296,7 @@ class PgVector:
             JOIN {table} ON id = best ORDER BY score DESC, id""",
             [plan.candidates, *params, limit * lexical.SCORED, limit],
             fields=_FIELDS,
-            all_words=lexical.all_words(asked),
+            coverage=lexical.coverage(plan),
             score=lexical.score(plan),
             drift=lexical.drift(plan),
             rough_score=lexical.rough_score(plan),
@@ -365,6 +365,6 @@ def drop_tables(names: Iterable[str]) -> None:
 
 
 def _found(row: tuple[Any, ...]) -> FoundChunk:
-    id, document_id, ordinal, text, section, start, stop, title_path, page, score, *all_words = row
+    id, document_id, ordinal, text, section, start, stop, title_path, page, score, *coverage = row
     place = (section, start, stop, tuple(title_path), page)
-    return FoundChunk(id, document_id, ordinal, text, *place, float(score), any(all_words))
+    return FoundChunk(id, document_id, ordinal, text, *place, float(score), sum(coverage))
