@@ -151,6 +151,7 @@ ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000) 
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
 )  # at once, over all processes
+SEARCH_CACHE_SECONDS = env.number("RAGSITE_SEARCH_CACHE_SECONDS", 300, least=0, most=86_400)
 # Private hosts that the crawler may visit all the same: an intranet's. Public ones need no permission.
 ALLOWED_PRIVATE_HOSTS = [host.lower() for host in env.words("RAGSITE_ALLOWED_PRIVATE_HOSTS")]
 CRAWL_MAX_PAGES = env.number("RAGSITE_CRAWL_MAX_PAGES", 5000, least=1, most=100_000)  # of one website

@@ -115,6 +115,7 @@ class Trace:
     timings_ms: dict[str, float] = field(default_factory=dict)  # stage -> milliseconds
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> how many candidates
     candidates: tuple[Found, ...] = ()  # the best 50, in the order of the last stage
+    caches: dict[str, str] = field(default_factory=dict)  # "retrieval", "query embedding" -> hit, miss or off
 
     def as_json(self) -> dict[str, Any]:
         found = [each.as_json() for each in self.candidates]
