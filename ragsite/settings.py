@@ -101,6 +101,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         # It goes before what waits, and none is worth doing late: the next one comes.
         "options": {"priority": 0, "expires": 15},
     },
+    "vector-indexes": {
+        "task": "workspaces.look_after_vector_indexes",
+        "schedule": 10.0,
+        "options": {"expires": 30},
+    },
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
@@ -146,6 +151,9 @@ STORAGES = {
 # --- limits -------------------------------------------------------------------------------------
 
 UPLOAD_MAX_BYTES = env.number("RAGSITE_UPLOAD_MAX_MB", 50, least=1, most=2048) * 1024 * 1024
+INDEX_MEMORY_MB = env.number(
+    "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
+)  # of PostgreSQL, for one
 QUESTION_MAX_CHARACTERS = 20_000
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(
@@ -290,6 +298,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "LanguageEnum": "workspaces.serializers.LANGUAGE_CODES",
+        "IndexKindEnum": "workspaces.models.IndexKind",
         "ChunkingStrategyEnum": "workspaces.models.ChunkingStrategy",
         "DocumentStatusEnum": "documents.models.Work.Status",
         "AnswerStatusEnum": "chat.models.Answer.Status",
