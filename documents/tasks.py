@@ -14,6 +14,7 @@ from workspaces.models import Reindex
 from . import alarm, reindex
 from .ingest import ingest, ingest_again
 from .models import Document, ReindexItem, Work, WorkQuerySet
+from .retrieval.calibration import calibrate_due
 from .retrieval.record import forget_old_searches
 from .sources.gather import gather, is_source
 from .sources.visits import start_due_visits
@@ -76,6 +77,12 @@ def recover() -> None:
     _ask_for_items()
     reindex.tidy()
     alarm.report()
+
+
+@shared_task(name="documents.calibrate")
+def calibrate() -> None:
+    """Find out anew what is relevant in the workspaces that have grown. Runs every minute."""
+    calibrate_due()
 
 
 def ask_soon(document_id: UUID) -> None:

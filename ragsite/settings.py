@@ -102,6 +102,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"priority": 0, "expires": 15},
     },
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
+    "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
     "forget-searches": {"task": "documents.forget_searches", "schedule": 3600.0},
     "clear-uploads": {"task": "documents.clear_uploads", "schedule": 3600.0},

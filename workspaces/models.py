@@ -128,6 +128,14 @@ class Workspace(IndexSettings):
         related_name="summarized_workspaces",
         limit_choices_to={"kind": Endpoint.Kind.CHAT},
     )
+    condenser = models.ForeignKey(
+        Endpoint,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="condensed_workspaces",
+        limit_choices_to={"kind": Endpoint.Kind.CHAT},
+    )
     is_hybrid = models.BooleanField("hybrid search", default=True)
     merges_neighbours = models.BooleanField(default=True, db_default=True)
     most_per_document = models.PositiveSmallIntegerField(
@@ -138,6 +146,12 @@ class Workspace(IndexSettings):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    # Below this similarity nothing is relevant; kept by documents.retrieval.calibration. None: not known yet
+    relevance_floor = models.FloatField(null=True, editable=False)
+    calibrated_chunks = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    calibrated_at = models.DateTimeField(null=True, editable=False)
+    # Grows with every change of what a search may find, in the transaction that makes it
+    corpus_version = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     # Counters, kept by documents.ingest in the transaction that changes what they count
     document_count = models.PositiveIntegerField(default=0, editable=False)
     chunk_count = models.PositiveIntegerField(default=0, editable=False)

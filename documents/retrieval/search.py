@@ -17,7 +17,6 @@ from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
 from models_registry.secrets import SecretMissing
 from workspaces.engines import Engine, EngineError, FoundChunk, engine_for, plain
-from workspaces.models import Metric
 
 from .fusion import Candidate, fuse
 from .passages import Chosen, choose
@@ -40,9 +39,9 @@ _T = TypeVar("_T")
 CANDIDATES = 100  # each leg's, at least
 TRACED = 50  # candidates that a trace tells of
 RERANKED = 20  # a cross-encoder reads each of them with the question
-# Below this cosine similarity no chunk is about the question, unless one holds all its words. Measured with
-# all-MiniLM-L6-v2: questions reach it in their own corpus (99 of 100), and one in two in a foreign one does not.
-RELEVANCE_FLOOR = 0.22
+# A chunk with this share of a question's words, by their rarity, is about it, however far its vector is
+# (docs/adr/0022-relevance.md).
+COVERED = 0.2
 
 
 @dataclass(slots=True)
@@ -97,7 +96,7 @@ async def search(
     if not run.fused:
         count = await _in_thread(engine_for(scope.workspace).count)
         return run.result("nothing_relevant" if count else "empty")
-    if not _is_relevant(scope, dense, lexical):
+    if not _is_relevant(config, dense, lexical):
         run.note("below the relevance floor", run.fused)
         return run.result("nothing_relevant")
     run.ordered = await _reranked(run, run.fused)
@@ -146,18 +145,18 @@ async def _dense(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
     async with open_embedder(scope.workspace.embedder.spec()) as embedder:
         [vector] = await embedder.embed([plain(run.sent)], "query")
     run.timings_ms["embed question"] = _ms_since(started)
-    return await _in_thread(lambda: engine.search_dense(vector, run.candidates, scope.documents, run.sent))
+    return await _in_thread(lambda: engine.search_dense(vector, run.candidates, scope.where, run.sent))
 
 
 async def _lexical(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
-    return await _in_thread(lambda: engine.search_lexical(run.sent, run.candidates, scope.documents))
+    return await _in_thread(lambda: engine.search_lexical(run.sent, run.candidates, scope.where))
 
 
-def _is_relevant(scope: Scope, dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> bool:
-    """Say whether anything found is about the question. Only cosine similarity has a known scale."""
-    if not dense or scope.workspace.metric != Metric.COSINE:
+def _is_relevant(config: SearchConfig, dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> bool:
+    """Say whether anything found is about the question."""
+    if not dense or config.relevance_floor is None:
         return True
-    return dense[0].score >= RELEVANCE_FLOOR or any(hit.has_all_words for hit in lexical)
+    return dense[0].score >= config.relevance_floor or any(hit.coverage >= COVERED for hit in lexical)
 
 
 async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:

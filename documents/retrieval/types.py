@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 from uuid import UUID
 
 from models_registry.models import Endpoint
+from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
 Outcome = Literal["found", "nothing_relevant", "empty"]
@@ -15,7 +16,7 @@ class Scope:
     """Where to search, after permission was checked: build it from what `workspace_for` returned."""
 
     workspace: Workspace
-    documents: tuple[UUID, ...] | None = None  # None: all of the workspace
+    where: Where = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class SearchConfig:
     is_hybrid: bool = True  # by words as well as by meaning
     reranker: Endpoint | None = None  # a cross-encoder that orders the best anew
     merges_neighbours: bool = True  # chunks that overlap or touch become one passage
-    most_per_document: int | None = None  # passages; None: as many as are best
+    most_per_document: int | None = None  # chunks, while others are not much worse; None: as many as are best
+    relevance_floor: float | None = None  # similarity below which nothing is relevant; None: not known
 
     @classmethod
     def of(cls, workspace: Workspace) -> Self:
@@ -34,6 +36,7 @@ class SearchConfig:
             reranker=workspace.reranker,
             merges_neighbours=workspace.merges_neighbours,
             most_per_document=workspace.most_per_document,
+            relevance_floor=workspace.relevance_floor,
         )
 
 

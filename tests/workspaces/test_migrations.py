@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import connection
 
 from tests import factories
-from workspaces.engines import NewChunk, engine_for
+from workspaces.engines import Facts, NewChunk, Where, engine_for
 
 pytestmark = pytest.mark.django_db
 
@@ -31,3 +31,16 @@ def test_chunks_from_before_bm25_are_found_by_it():
     engine.stage(document, chunks[:1], [None])
     engine.publish(document, 1)
     assert [hit.text for hit in engine.search_lexical("the new pump", 5)] == ["old pump"]
+
+
+def test_documents_from_before_facts_are_for_everyone_and_can_be_described():
+    workspace = factories.workspace(dimensions=3)
+    engine, document = engine_for(workspace), uuid4()
+    engine.stage(document, [NewChunk(0, "pump", b"0", 0, 0, 4, "en")], [[1, 0, 0]])
+    engine.publish(document, 1)
+    with connection.cursor() as cursor:  # as it was before
+        cursor.execute(f"ALTER TABLE chunks.d_{workspace.id.hex} DROP metadata, DROP access_level")
+    import_module("workspaces.migrations.0007_facts")._add_facts(apps, SimpleNamespace(connection=connection))
+    assert len(engine.search_dense([1, 0, 0], 5, Where(access_level=0))) == 1
+    engine.describe(document, Facts({}, 1))
+    assert engine.search_dense([1, 0, 0], 5, Where(access_level=0)) == []

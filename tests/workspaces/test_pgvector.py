@@ -9,7 +9,18 @@ import pytest
 from django.db import connection, transaction
 
 from tests import factories
-from workspaces.engines import Incomplete, NewChunk, WrongDimensions, engine_for, lexical
+from workspaces.engines import (
+    NO_FACTS,
+    Condition,
+    Facts,
+    Incomplete,
+    NewChunk,
+    Value,
+    Where,
+    WrongDimensions,
+    engine_for,
+    lexical,
+)
 from workspaces.engines.question import Question
 from workspaces.models import Metric, Workspace
 
@@ -20,10 +31,10 @@ def chunk(ordinal: int, text: str) -> NewChunk:
     return NewChunk(ordinal, text, text.encode(), section=0, start=0, end=len(text), language="en")
 
 
-def put(workspace: Workspace, texts: dict[str, list[float]], document=None):
+def put(workspace: Workspace, texts: dict[str, list[float]], document=None, facts: Facts = NO_FACTS):
     engine, document = engine_for(workspace), document or uuid4()
     engine.stage(document, [chunk(i, text) for i, text in enumerate(texts)], list(texts.values()))
-    engine.publish(document, len(texts))
+    engine.publish(document, len(texts), facts=facts)
     return document
 
 
@@ -50,13 +61,13 @@ def test_lexical_search_needs_one_word_not_all_and_ignores_inflection(workspace)
     put(workspace, {"The pumps were inspected": [1, 0, 0], "Nothing alike": [0, 1, 0]})
     [hit] = engine_for(workspace).search_lexical("Who inspects a pump on Sundays?", 5)
     assert hit.text == "The pumps were inspected"
-    assert not hit.has_all_words
+    assert 0 < hit.coverage < 1
 
 
-def test_a_chunk_with_every_word_says_so(workspace):
+def test_a_chunk_with_every_word_covers_the_question(workspace):
     put(workspace, {"error ERR_42 means low pressure": [1, 0, 0]})
     [hit] = engine_for(workspace).search_lexical("pressure ERR_42", 5)
-    assert hit.has_all_words
+    assert hit.coverage == pytest.approx(1)
 
 
 def test_words_are_stemmed_in_each_language_of_the_workspace():
@@ -159,17 +170,107 @@ def test_two_indexes_of_a_workspace_do_not_see_each_other(workspace):
 def test_search_may_be_limited_to_some_documents(workspace):
     wanted = put(workspace, {"wanted pump": [0, 1, 0]})
     put(workspace, {"other pump": [1, 0, 0]})
+    assert everywhere(workspace, Where(documents=(wanted,))) == {"wanted pump"}
+    assert everywhere(workspace, Where(documents=())) == set()
+
+
+def everywhere(workspace: Workspace, where: Where) -> set[str]:
+    """Return what is found; each leg and the search for documents find the same."""
     engine = engine_for(workspace)
-    assert [hit.text for hit in engine.search_dense([1, 0, 0], 5, [wanted])] == ["wanted pump"]
-    assert [hit.text for hit in engine.search_lexical("pump", 5, [wanted])] == ["wanted pump"]
-    assert engine.search_dense([1, 0, 0], 5, []) == []
+    found = {hit.text for hit in engine.search_dense([1, 0, 0], 50, where)}
+    assert {hit.text for hit in engine.search_lexical("pump", 50, where)} == found
+    documents = [hit.document_id for hit in engine.search_documents([1, 0, 0], 50, where)]
+    assert {engine.chunks(each, 1)[0].text for each in documents} == found
+    return found
+
+
+@pytest.fixture
+def described(workspace) -> Workspace:
+    """Two laws, a newer policy, and something that nothing is known of."""
+    law: dict[str, Value] = {"kind": "law", "year": 2020.0, "since": "2020-05-01"}
+    policy: dict[str, Value] = {"kind": "policy", "year": 2024.0, "since": "2024-01-31"}
+    put(workspace, {"old pump law": [1, 0, 0]}, facts=Facts(law))
+    put(workspace, {"new pump law": [1, 1, 0]}, facts=Facts(law | {"year": 2023.5, "is_draft": True}, 2))
+    put(workspace, {"pump policy": [0, 1, 0]}, facts=Facts(policy, 1))
+    put(workspace, {"pump": [0, 1, 1]})
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        (Condition("kind", "is", ("law",)), {"old pump law", "new pump law"}),
+        (Condition("kind", "is", ("policy", "law", "none")), {"old pump law", "new pump law", "pump policy"}),
+        (Condition("kind", "is", ()), set()),
+        (Condition("kind", "is_not", ("law",)), {"pump policy", "pump"}),
+        (Condition("is_draft", "is", (True,)), {"new pump law"}),
+        (Condition("is_draft", "is_not", (True,)), {"old pump law", "pump policy", "pump"}),
+        (Condition("year", "is", (2020,)), {"old pump law"}),
+        (Condition("year", "at_least", (2023.5,)), {"new pump law", "pump policy"}),
+        (Condition("year", "at_most", (2023,)), {"old pump law"}),
+        (Condition("since", "at_most", ("2023-12-31",)), {"old pump law", "new pump law"}),
+        (Condition("kind", "at_least", (1,)), set()),
+        (Condition("year", "at_least", ("2",)), set()),
+        (Condition("unheard", "is", ("of",)), set()),
+        (Condition("') OR true --", "is", ("') OR true --", '"}]', "%s {documents}")), set()),
+        (Condition("kind", "at_least", ("' OR true --",)), {"old pump law", "new pump law", "pump policy"}),
+    ],
+    ids=lambda value: f"{value.field[:9]} {value.test}" if isinstance(value, Condition) else None,
+)
+def test_a_condition_leaves_the_documents_that_it_holds_for(described, condition, found):
+    assert everywhere(described, Where(conditions=(condition,))) == found
+
+
+def test_all_conditions_hold_together_with_the_documents_and_the_level(described):
+    law, early = Condition("kind", "is", ("law",)), Condition("year", "at_most", (2021,))
+    assert everywhere(described, Where(conditions=(law, early))) == {"old pump law"}
+    assert everywhere(described, Where(documents=(uuid4(),), conditions=(law,))) == set()
+    assert everywhere(described, Where(conditions=(law,), access_level=1)) == {"old pump law"}
+
+
+@pytest.mark.parametrize(
+    ("level", "hidden"),
+    [
+        (None, set()),
+        (2, set()),
+        (1, {"new pump law"}),
+        (0, {"new pump law", "pump policy"}),
+        (-1, {"old pump law", "new pump law", "pump policy", "pump"}),
+    ],
+)
+def test_nothing_above_the_askers_level_is_found(described, level, hidden):
+    everything = everywhere(described, Where())
+    assert everywhere(described, Where(access_level=level)) == everything - hidden
+
+
+def test_describing_changes_what_is_known_and_no_chunk(workspace):
+    engine, document = engine_for(workspace), put(workspace, {"pump": [1, 0, 0]}, facts=Facts({"a": "b"}, 3))
+    [before] = engine.search_dense([1, 0, 0], 1)
+    engine.describe(document, Facts({"a": "c"}, 1))
+    c = Where(conditions=(Condition("a", "is", ("c",)),), access_level=1)
+    assert engine.search_dense([1, 0, 0], 1, c) == [before]
+    assert everywhere(workspace, Where(access_level=0)) == set()
+    engine.describe(uuid4(), Facts())  # of a document without live chunks: nothing
+
+
+def test_a_new_version_brings_its_facts_along(workspace):
+    document = put(workspace, {"pump": [1, 0, 0]}, facts=Facts({}, 3))
+    put(workspace, {"new pump": [1, 0, 0]}, document, Facts({}, 1))
+    assert everywhere(workspace, Where(access_level=1)) == {"new pump"}
+
+
+def test_a_narrow_condition_still_gives_as_many_as_asked(workspace):
+    put(workspace, {f"crowd {i}": [1, i / 1000, 0] for i in range(600)})
+    put(workspace, {f"few {i}": [-1, 1, i / 10] for i in range(10)}, facts=Facts({"kind": "few"}))
+    few = Where(conditions=(Condition("kind", "is", ("few",)),))
+    assert len(engine_for(workspace).search_dense([1, 0, 0], 10, few)) == 10
 
 
 def test_a_narrow_filter_still_gives_as_many_as_asked(workspace):
     crowd = {f"crowd {i}": [1, i / 1000, 0] for i in range(600)}
     put(workspace, crowd)
     few = put(workspace, {f"few {i}": [-1, 1, i / 10] for i in range(10)})
-    assert len(engine_for(workspace).search_dense([1, 0, 0], 10, [few])) == 10
+    assert len(engine_for(workspace).search_dense([1, 0, 0], 10, Where(documents=(few,)))) == 10
 
 
 def test_forgetting_removes_staged_and_live_chunks(workspace):
@@ -386,4 +487,4 @@ def test_a_filter_finds_the_best_of_what_it_leaves(workspace, monkeypatch):
     monkeypatch.setattr(lexical, "CANDIDATES", 5)
     put_texts(workspace, *(f"use cell number{n}" for n in range(30)))
     few = put_texts(workspace, *(f"use it{n}" for n in range(4)))
-    assert len(engine_for(workspace).search_lexical("use cell", 10, [few])) == 4
+    assert len(engine_for(workspace).search_lexical("use cell", 10, Where(documents=(few,)))) == 4

@@ -4,20 +4,40 @@ from collections.abc import Callable
 
 from workspaces.models import Workspace
 
-from .contract import Engine, EngineError, FoundChunk, FoundDocument, Incomplete, NewChunk, WrongDimensions
+from .contract import (
+    ANYWHERE,
+    NO_FACTS,
+    Condition,
+    Engine,
+    EngineError,
+    Facts,
+    FoundChunk,
+    FoundDocument,
+    Incomplete,
+    NewChunk,
+    Value,
+    Where,
+    WrongDimensions,
+)
 from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector, drop_tables, tables
 from .question import plain
 
 __all__ = [
+    "ANYWHERE",
     "ENGINES",
     "MAX_INDEXED_DIMENSIONS",
+    "NO_FACTS",
+    "Condition",
     "Engine",
     "EngineError",
+    "Facts",
     "FoundChunk",
     "FoundDocument",
     "Incomplete",
     "NewChunk",
     "PgVector",
+    "Value",
+    "Where",
     "WrongDimensions",
     "drop_tables",
     "engine_for",

@@ -1,8 +1,8 @@
 """What an engine promises: where a workspace's chunks live, and how they are found."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from inference.types import Vector
@@ -43,13 +43,49 @@ class FoundChunk:
     title_path: tuple[str, ...]
     page: int | None
     score: float
-    has_all_words: bool = False  # lexical: every word of the question is in this chunk
+    coverage: float = 0  # lexical: the share of the question's words that it has, by their rarity; 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
 class FoundDocument:
     document_id: UUID
     score: float  # similarity of the vector that stands for all of it, as `FoundChunk.score` of a dense leg
+
+
+Value = str | float | bool
+"""Of a document's metadata, in the form that orders it: a date is 2024-01-31, a version has its parts padded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a document beside its text."""
+
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+    access_level: int = 0  # who may see it: everyone whose own level is at least this
+
+
+NO_FACTS = Facts()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One demand on a document's metadata. Where nothing is known of a document, only `is_not` holds."""
+
+    field: str  # the name of a declared field
+    test: Literal["is", "is_not", "at_least", "at_most"]
+    values: tuple[Value, ...]  # "is": any of these; "is_not": none of them; the others have one
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which documents may be found: all that hold together."""
+
+    documents: tuple[UUID, ...] | None = None  # None: all
+    conditions: tuple[Condition, ...] = ()
+    access_level: int | None = None  # the highest the asker may see; None: no bound
+
+
+ANYWHERE = Where()
 
 
 class Engine(Protocol):
@@ -73,33 +109,36 @@ class Engine(Protocol):
         Staging an ordinal again replaces it. Raises WrongDimensions.
         """
 
-    def publish(self, document_id: UUID, chunk_count: int, summary: Vector | None = None) -> None:
+    def publish(
+        self, document_id: UUID, chunk_count: int, summary: Vector | None = None, facts: Facts = NO_FACTS
+    ) -> None:
         """Make the staged chunks, all `chunk_count` of them, the document's only ones, in one step.
 
         summary: the vector that stands for the whole document; None: the mean of its chunks' vectors.
         Raises Incomplete if another number is staged: nothing changes then.
         """
 
+    def describe(self, document_id: UUID, facts: Facts) -> None:
+        """Change what is known of a document, and nothing of its chunks; of one without live chunks, nothing."""
+
     def forget(self, document_id: UUID) -> None:
         """Remove every chunk of the document, staged and live."""
 
     def search_dense(
-        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None, question: str = ""
+        self, vector: Vector, limit: int, where: Where = ANYWHERE, question: str = ""
     ) -> list[FoundChunk]:
-        """Return the live chunks nearest to the vector, best first; only of `documents`, if given.
+        """Return the live chunks nearest to the vector, best first.
 
         question: as it was asked; a chunk must hold its "phrases in quotes", and none of its -excluded words.
         """
 
-    def search_lexical(
-        self, question: str, limit: int, documents: Sequence[UUID] | None = None
-    ) -> list[FoundChunk]:
+    def search_lexical(self, question: str, limit: int, where: Where = ANYWHERE) -> list[FoundChunk]:
         """Return the live chunks that share a word with the question, best first; stop words do not count.
 
         The same holds for quotes and minuses. Names like ERR_42 or django.db are found whole and by their parts.
         """
 
-    def search_documents(self, vector: Vector, limit: int) -> list[FoundDocument]:
+    def search_documents(self, vector: Vector, limit: int, where: Where = ANYWHERE) -> list[FoundDocument]:
         """Return the documents that as a whole are nearest to the vector, best first."""
 
     def chunks(self, document_id: UUID, limit: int) -> list[FoundChunk]:

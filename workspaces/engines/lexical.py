@@ -137,6 +137,7 @@ def mean_length(run: Run) -> float | None:
 class Plan:
     candidates: str  # tsquery
     worths: Mapping[Word, float]  # word -> its inverse document frequency
+    total: float  # of the question's words, also of those that no chunk has
     mean_length: float
 
 
@@ -157,7 +158,9 @@ def plan(run: Run, question: Question, *, is_filtered: bool) -> Plan | None:
         word: max(amounts[term] for term in word & set(known)) for word in question.words if word & set(known)
     }
     worths = {word: math.log(1 + (chunks - amount + 0.5) / (amount + 0.5)) for word, amount in having.items()}
-    return Plan(" | ".join(chosen), worths, amounts.get(WORDS, 0) / chunks)
+    unknown = sum(1 for word in question.words if not word & amounts.keys())
+    total = sum(worths.values()) + unknown * math.log(1 + (chunks + 0.5) / 0.5)
+    return Plan(" | ".join(chosen), worths, total, amounts.get(WORDS, 0) / chunks)
 
 
 def _candidates(known: Sequence[str], amounts: Mapping[str, int]) -> Iterable[str]:
@@ -217,9 +220,13 @@ def score(found: Plan) -> sql.Composed:
     )
 
 
-def all_words(question: Question) -> sql.Composed:
-    """Return whether a row has every word of the question."""
-    return sql.SQL(" AND ").join(sql.SQL("{} > 0").format(_weight(word)) for word in question.words)
+def coverage(found: Plan) -> sql.Composed:
+    """Return how much of what the question asks for a row has, 0 to 1."""
+    parts = (
+        sql.SQL("CASE WHEN {} > 0 THEN {} ELSE 0 END").format(_weight(word), sql.Literal(worth / found.total))
+        for word, worth in found.worths.items()
+    )
+    return sql.SQL(" + ").join(parts)
 
 
 def restriction(question: Question) -> sql.Composed:

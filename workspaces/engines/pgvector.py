@@ -2,7 +2,8 @@
 
 A batch is staged with `live = false`, where no search sees it, and published by one update, so that a
 searcher finds a document's old chunks or its new ones, never none and never a mix. The key on
-(document, live, ordinal) makes a double impossible. A second table has one vector per document.
+(document, live, ordinal) makes a double impossible. A second table has one row per document: its vector, and
+what is known of it beside its text, so that changing that touches no chunk and no vector's place in an index.
 
 A batch comes in by COPY, into a temporary table, because a repetition replaces what it staged before
 (benchmarks/results/ingest.md has what COPY saves). What the words of a text become: lexical.py.
@@ -21,8 +22,19 @@ from inference.types import Vector
 from workspaces.models import Metric, Workspace
 
 from . import lexical
-from .contract import FoundChunk, FoundDocument, Incomplete, NewChunk, WrongDimensions
+from .contract import (
+    ANYWHERE,
+    NO_FACTS,
+    Facts,
+    FoundChunk,
+    FoundDocument,
+    Incomplete,
+    NewChunk,
+    Where,
+    WrongDimensions,
+)
 from .question import Question
+from .where import restriction
 
 SCHEMA = "chunks"
 MAX_INDEXED_DIMENSIONS = 4000  # of a halfvec in an HNSW index (pgvector README, "HNSW")
@@ -53,6 +65,10 @@ _FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_p
 def _literal(vector: Vector) -> str:
     """Return pgvector's text form. Five digits hold all of a half float's eleven bits."""
     return f"[{','.join(f'{value:.5g}' for value in vector)}]"
+
+
+def _told(facts: Facts) -> tuple[str, int]:
+    return json.dumps(dict(facts.metadata), allow_nan=False), facts.access_level
 
 
 class PgVector:
@@ -98,7 +114,8 @@ class PgVector:
         )
         lexical.create(self._run)
         self._run(
-            "CREATE TABLE {documents} (document_id uuid PRIMARY KEY, embedding halfvec({dimensions}) NOT NULL)",
+            "CREATE TABLE {documents} (document_id uuid PRIMARY KEY, embedding halfvec({dimensions}) NOT NULL, "
+            "metadata jsonb NOT NULL, access_level integer NOT NULL)",
             dimensions=sql.Literal(w.dimensions),
         )
         if self.has_vector_index:
@@ -194,7 +211,9 @@ class PgVector:
             *astuple(words),
         )
 
-    def publish(self, document_id: UUID, chunk_count: int, summary: Vector | None = None) -> None:
+    def publish(
+        self, document_id: UUID, chunk_count: int, summary: Vector | None = None, facts: Facts = NO_FACTS
+    ) -> None:
         self._check_dimensions(summary)
         with transaction.atomic():
             lexical.recount(self._run, document_id, -1)
@@ -211,11 +230,18 @@ class PgVector:
                 raise Incomplete(f"{staged} of {chunk_count} chunks are staged: nothing was published.")
             lexical.recount(self._run, document_id, +1)
             self._run(
-                "INSERT INTO {documents} SELECT document_id, coalesce(%s::halfvec, avg(embedding)) FROM {table} "
-                "WHERE document_id = %s GROUP BY document_id "
-                "ON CONFLICT (document_id) DO UPDATE SET embedding = excluded.embedding",
-                [None if summary is None else _literal(summary), document_id],
+                "INSERT INTO {documents} (document_id, embedding, metadata, access_level) "
+                "SELECT document_id, coalesce(%s::halfvec, avg(embedding)), %s::jsonb, %s FROM {table} "
+                "WHERE document_id = %s GROUP BY document_id ON CONFLICT (document_id) DO UPDATE SET "
+                "embedding = excluded.embedding, metadata = excluded.metadata, access_level = excluded.access_level",
+                [None if summary is None else _literal(summary), *_told(facts), document_id],
             )
+
+    def describe(self, document_id: UUID, facts: Facts) -> None:
+        self._run(
+            "UPDATE {documents} SET metadata = %s::jsonb, access_level = %s WHERE document_id = %s",
+            [*_told(facts), document_id],
+        )
 
     def forget(self, document_id: UUID) -> None:
         lexical.recount(self._run, document_id, -1)
@@ -231,9 +257,10 @@ class PgVector:
             )
 
     def search_dense(
-        self, vector: Vector, limit: int, documents: Sequence[UUID] | None = None, question: str = ""
+        self, vector: Vector, limit: int, where: Where = ANYWHERE, question: str = ""
     ) -> list[FoundChunk]:
         self._check_question(vector)
+        chosen, params = restriction(where, self.documents)
         asked = Question.of(question, self.workspace.languages)
         with transaction.atomic():
             # Without iterative scan a filter leaves HNSW with a handful of its candidates, or none.
@@ -244,53 +271,55 @@ class PgVector:
                     SELECT *, embedding {operator} %s::halfvec AS d FROM {table}
                     WHERE live {chosen} {restriction} ORDER BY d LIMIT %s) nearest
                 ORDER BY d""",
-                [_literal(vector), *self._chosen(documents), limit],
+                [_literal(vector), *params, limit],
                 fields=_FIELDS,
                 operator=self.operator,
                 similarity=sql.SQL(self.similarity),
-                chosen=self._chosen_sql(documents),
+                chosen=chosen,
                 restriction=lexical.restriction(asked),
             )
         return [_found(row) for row in rows]
 
-    def search_lexical(
-        self, question: str, limit: int, documents: Sequence[UUID] | None = None
-    ) -> list[FoundChunk]:
+    def search_lexical(self, question: str, limit: int, where: Where = ANYWHERE) -> list[FoundChunk]:
         asked = Question.of(question, self.workspace.languages)
-        plan = lexical.plan(self._run, asked, is_filtered=documents is not None or bool(asked.required))
+        plan = lexical.plan(self._run, asked, is_filtered=where != ANYWHERE or bool(asked.required))
         if plan is None:
             return []
+        chosen, params = restriction(where, self.documents)
         rows = self._run(
-            """SELECT {fields}, score, {all_words} FROM (
+            """SELECT {fields}, score, {coverage} FROM (
                 SELECT id AS best, {score} AS score FROM (
                     SELECT id, weights, {drift} AS drift FROM {table}
                     WHERE live AND words @@ %s::tsquery {chosen} {restriction}
                     ORDER BY {rough_score} DESC, id LIMIT %s) candidate
                 ORDER BY score DESC, id LIMIT %s) ranked
             JOIN {table} ON id = best ORDER BY score DESC, id""",
-            [plan.candidates, *self._chosen(documents), limit * lexical.SCORED, limit],
+            [plan.candidates, *params, limit * lexical.SCORED, limit],
             fields=_FIELDS,
-            all_words=lexical.all_words(asked),
+            coverage=lexical.coverage(plan),
             score=lexical.score(plan),
             drift=lexical.drift(plan),
             rough_score=lexical.rough_score(plan),
-            chosen=self._chosen_sql(documents),
+            chosen=chosen,
             restriction=lexical.restriction(asked),
         )
         return [_found(row) for row in rows]
 
-    def search_documents(self, vector: Vector, limit: int) -> list[FoundDocument]:
+    def search_documents(self, vector: Vector, limit: int, where: Where = ANYWHERE) -> list[FoundDocument]:
         self._check_question(vector)
+        chosen, params = restriction(where, self.documents)
         with transaction.atomic():
+            self._run("SET LOCAL hnsw.iterative_scan = strict_order")
             self._run("SET LOCAL hnsw.ef_search = {ef}", ef=sql.Literal(max(EF_SEARCH, min(limit, 1000))))
             rows = self._run(
                 """SELECT document_id, {similarity} FROM (
                     SELECT document_id, embedding {operator} %s::halfvec AS d FROM {documents}
-                    ORDER BY d LIMIT %s) nearest
+                    WHERE true {chosen} ORDER BY d LIMIT %s) nearest
                 ORDER BY d""",
-                [_literal(vector), limit],
+                [_literal(vector), *params, limit],
                 operator=self.operator,
                 similarity=sql.SQL(self.similarity),
+                chosen=chosen,
             )
         return [FoundDocument(document_id, float(score)) for document_id, score in rows]
 
@@ -311,14 +340,6 @@ class PgVector:
         )
 
     # --- SQL ----------------------------------------------------------------------------------
-
-    @staticmethod
-    def _chosen(documents: Sequence[UUID] | None) -> list[list[UUID]]:
-        return [] if documents is None else [list(documents)]
-
-    @staticmethod
-    def _chosen_sql(documents: Sequence[UUID] | None) -> sql.SQL:
-        return sql.SQL("" if documents is None else "AND document_id = ANY(%s)")
 
     def _run(
         self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable
@@ -344,6 +365,6 @@ def drop_tables(names: Iterable[str]) -> None:
 
 
 def _found(row: tuple[Any, ...]) -> FoundChunk:
-    id, document_id, ordinal, text, section, start, stop, title_path, page, score, *all_words = row
+    id, document_id, ordinal, text, section, start, stop, title_path, page, score, *coverage = row
     place = (section, start, stop, tuple(title_path), page)
-    return FoundChunk(id, document_id, ordinal, text, *place, float(score), any(all_words))
+    return FoundChunk(id, document_id, ordinal, text, *place, float(score), sum(coverage))
