@@ -15,6 +15,7 @@ from . import alarm, reindex
 from .ingest import ingest, ingest_again
 from .models import Document, ReindexItem, Work, WorkQuerySet
 from .retrieval.calibration import calibrate_due
+from .retrieval.record import forget_old_searches
 from .sources.gather import gather, is_source
 from .sources.visits import start_due_visits
 
@@ -42,6 +43,12 @@ def visit_sources() -> None:
     """Start the visits of websites and feeds whose time has come. Runs every minute."""
     for document_id in start_due_visits():
         ask_soon(document_id)
+
+
+@shared_task(name="documents.forget_searches")
+def forget_searches() -> None:
+    """Forget the searches that were kept long enough. Runs every hour."""
+    forget_old_searches()
 
 
 @shared_task(name="documents.reindex")
