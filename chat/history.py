@@ -1,7 +1,7 @@
 """What a session was about so far, as much of it as a prompt may hold."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -22,6 +22,7 @@ class Exchange:
     question: str
     answer: str
     turn_id: UUID | None = field(default=None, compare=False)  # None: of a preface
+    answer_id: UUID | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class History:
 
 # Of each turn's answers the one chosen last, else the newest in the first lane with words (Turn.goes_on_with).
 _BEFORE = """
-    SELECT now.id, summary.text, earlier.id, earlier.text, answer.text, answer.grounding
+    SELECT now.id, summary.text, earlier.id, earlier.text, answer.id, answer.text, answer.grounding
     FROM chat_turn AS now
     LEFT JOIN (chat_summary AS summary JOIN chat_turn AS last ON last.id = summary.last_turn_id)
         ON summary.session_id = now.session_id AND last.created_at < now.created_at
@@ -45,7 +46,7 @@ _BEFORE = """
         ORDER BY created_at DESC LIMIT %s
     ) AS earlier ON true
     LEFT JOIN LATERAL (
-        SELECT text, grounding FROM chat_answer
+        SELECT id, text, grounding FROM chat_answer
         WHERE turn_id = earlier.id AND status IN ('finished', 'stopped') AND text <> ''
         ORDER BY chosen_at DESC NULLS LAST, lane, created_at DESC LIMIT 1
     ) AS answer ON true
@@ -64,13 +65,31 @@ def histories_before(turns: Collection[Turn], most: int = TURNS_MOST) -> dict[UU
     histories = {turn.pk: History() for turn in turns}
     with prepared() as cursor:
         cursor.execute(_BEFORE, [most, list(histories)])
-        for turn_id, summary, earlier_id, question, text, grounding in cursor.fetchall():
+        for turn_id, summary, earlier_id, question, answer_id, text, grounding in cursor.fetchall():
             history = histories[turn_id]
             history.summary = summary or ""
             if earlier_id:
-                words = _CITED.sub("", text or "") if grounding == Answer.Grounding.FOUND else text or ""
-                history.exchanges.append(Exchange(question, words, earlier_id))
+                words = _words(text or "", grounding)
+                history.exchanges.append(Exchange(question, words, earlier_id, answer_id))
     return histories
+
+
+def _words(text: str, grounding: str) -> str:
+    return _CITED.sub("", text) if grounding == Answer.Grounding.FOUND else text
+
+
+def exchanges_again(kept: Iterable[tuple[str, str | None]]) -> list[Exchange]:
+    """Return the exchanges of these turns with these answers, in this order, as prompts had them."""
+    pairs = list(kept)
+    turns = Turn.objects.in_bulk([turn for turn, _ in pairs])
+    answers = Answer.objects.in_bulk([answer for _, answer in pairs if answer])
+    exchanges = []
+    for turn_id, answer_id in pairs:
+        answer = answers.get(UUID(answer_id)) if answer_id else None
+        words = _words(answer.text, answer.grounding) if answer else ""
+        turn = turns[UUID(turn_id)]
+        exchanges.append(Exchange(turn.text, words, turn.pk, answer.pk if answer else None))
+    return exchanges
 
 
 def history_before(turn: Turn, most: int = TURNS_MOST) -> History:

@@ -352,9 +352,9 @@ async def _produce(run: _Run) -> None:
         reason = "The process that wrote this answer is gone, so it is written anew."
         run.log.append(Event("restarted", {"reason": reason}))
     if run.answer.turn.workspace_id:
-        question = await in_thread(_question)(run.answer, run.history)
+        question = await in_thread(question_of)(run.answer, run.history)
     else:
-        question = _question(run.answer, run.history)
+        question = question_of(run.answer, run.history)
     async with aclosing(answer(question)) as events:
         async for event in events:
             if event.kind == "trace":
@@ -416,7 +416,7 @@ async def _tried(function: Callable[P, T], *arguments: P.args, **named: P.kwargs
     return None
 
 
-def _question(answer: Answer, history: History) -> Question:
+def question_of(answer: Answer, history: History) -> Question:
     """Return what is to be answered. Asks the database if it is about a workspace."""
     turn = answer.turn
     if answer.endpoint is None:

@@ -26,6 +26,7 @@ from django.utils import timezone
 from accounts.models import User, record
 from models_registry.models import Endpoint
 from models_registry.ping import check
+from workspaces import vector_indexes
 from workspaces.engines import engine_for
 from workspaces.models import INDEX_SETTINGS, Reindex, Workspace
 
@@ -188,7 +189,8 @@ def advance(reindex: Reindex) -> bool:
         if current is None:
             return False
         _enlist(current)
-    return not _uncovered(current).exists() and _switch(current.pk)
+    is_covered = not _uncovered(current).exists()
+    return is_covered and vector_indexes.is_settled(current.target()) and _switch(current.pk)
 
 
 def tidy() -> None:
@@ -258,7 +260,9 @@ def _switch(reindex_id: int) -> bool:
         setattr(workspace, name, getattr(reindex, name))
     workspace.index_number = reindex.number
     workspace.chunk_count = _findable(workspace).aggregate(all=Sum("chunk_count", default=0))["all"]
-    workspace.save(update_fields=[*INDEX_SETTINGS, "index_number", "chunk_count", "updated_at"])
+    workspace.relevance_floor, workspace.calibrated_chunks, workspace.calibrated_at = None, 0, None
+    calibration = ("relevance_floor", "calibrated_chunks", "calibrated_at")
+    workspace.save(update_fields=[*INDEX_SETTINGS, "index_number", "chunk_count", *calibration, "updated_at"])
     reindex.items.all().delete()
     reindex.status, reindex.ended_at = Reindex.Status.DONE, timezone.now()
     reindex.save(update_fields=["status", "ended_at"])

@@ -17,6 +17,7 @@ urlpatterns = [
     path(_WORKSPACE + "add/website/", sources.website, name="workspace-add-website"),
     path(_WORKSPACE + "add/feed/", sources.feed, name="workspace-add-feed"),
     path(_WORKSPACE + "search/", views.search, name="workspace-search"),
+    path("searches/<uuid:search_id>/", views.search_why, name="search-why"),
     path(_WORKSPACE + "index/", ledger_views.index, name="workspace-index"),
     path(_WORKSPACE + "strip/", ledger_views.strip, name="workspace-strip"),
     path(_WORKSPACE + "documents/replay/", ledger_views.replay_failed, name="documents-replay"),

@@ -34,6 +34,7 @@ urlpatterns = [
     path(f"{_V1}rag/engines", workspaces.Engines.as_view(), name="api-engines"),
     path(f"{_V1}workspaces", workspaces.Workspaces.as_view(), name="api-workspaces"),
     path(_WORKSPACE, workspaces.OneWorkspace.as_view(), name="api-workspace"),
+    path(f"{_WORKSPACE}/vector-index", workspaces.WorkspaceVectorIndex.as_view(), name="api-vector-index"),
     path(f"{_WORKSPACE}/reindex", ledger.WorkspaceReindex.as_view(), name="api-reindex"),
     path(f"{_WORKSPACE}/dead-letters", ledger.DeadLetters.as_view(), name="api-dead-letters"),
     path(f"{_WORKSPACE}/dead-letters/replay", ledger.ReplayDeadLetters.as_view(), name="api-replay"),
@@ -66,6 +67,7 @@ urlpatterns = [
         f"{_WORKSPACE}/sources/<uuid:document_id>/stop", sources.StopSource.as_view(), name="api-source-stop"
     ),
     path(f"{_V1}semantic-search", documents.SemanticSearch.as_view(), name="api-semantic-search"),
+    path(f"{_V1}searches/<uuid:search_id>", documents.OneSearch.as_view(), name="api-search"),
     path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
     path(
@@ -74,6 +76,7 @@ urlpatterns = [
     path(f"{_V1}sessions/<uuid:session_id>/turns", chat.Turns.as_view(), name="api-turns"),
     path(_ANSWER, chat.OneAnswer.as_view(), name="api-answer"),
     path(f"{_ANSWER}/events", chat.AnswerEvents.as_view(), name="api-answer-events"),
+    path(f"{_ANSWER}/trace", chat.AnswerTrace.as_view(), name="api-answer-trace"),
     path(f"{_ANSWER}/stop", chat.StopAnswer.as_view(), name="api-answer-stop"),
     path(f"{_ANSWER}/regenerate", chat.RegenerateAnswer.as_view(), name="api-answer-regenerate"),
     path(f"{_ANSWER}/continue", chat.ContinueWithAnswer.as_view(), name="api-answer-continue"),

@@ -7,18 +7,16 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TypeVar
-from uuid import UUID
 
 from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
-from documents.models import Document
 from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
 from models_registry.secrets import SecretMissing
 from workspaces.engines import Engine, EngineError, FoundChunk, engine_for, plain
-from workspaces.models import Metric
 
+from .cache import Memory, titles_of
 from .fusion import Candidate, fuse
 from .passages import Chosen, choose
 from .types import (
@@ -40,9 +38,9 @@ _T = TypeVar("_T")
 CANDIDATES = 100  # each leg's, at least
 TRACED = 50  # candidates that a trace tells of
 RERANKED = 20  # a cross-encoder reads each of them with the question
-# Below this cosine similarity no chunk is about the question, unless one holds all its words. Measured with
-# all-MiniLM-L6-v2: questions reach it in their own corpus (99 of 100), and one in two in a foreign one does not.
-RELEVANCE_FLOOR = 0.22
+# A chunk with this share of a question's words, by their rarity, is about it, however far its vector is
+# (docs/adr/0022-relevance.md).
+COVERED = 0.2
 
 
 @dataclass(slots=True)
@@ -55,6 +53,8 @@ class _Run:
     candidates: int  # of each leg
     legs: list[Leg] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
+    caches: dict[str, str] = field(default_factory=dict)
+    started: float = field(default_factory=perf_counter)
     fused: list[Candidate] = field(default_factory=list)
     ordered: list[Candidate] = field(default_factory=list)  # `fused`, in the order of the last stage so far
     fates: dict[int, str] = field(default_factory=dict)  # chunk id -> what became of it
@@ -64,10 +64,14 @@ class _Run:
         """Say what became of these; a later stage may say otherwise."""
         self.fates.update(dict.fromkeys((each.chunk.chunk_id for each in candidates), fate))
 
+    def elapsed_ms(self) -> float:
+        return _ms_since(self.started)
+
     def trace(self) -> Trace:
+        self.timings_ms["total"] = self.elapsed_ms()
         dropped = Counter(fate for id, fate in self.fates.items() if id not in self.numbers)
         legs, found = tuple(self.legs), tuple(_traced(self))
-        return Trace(self.question, self.sent, legs, self.timings_ms, dict(dropped), found)
+        return Trace(self.question, self.sent, legs, self.timings_ms, dict(dropped), found, self.caches)
 
     def result(self, outcome: Outcome, passages: Sequence[Passage] = ()) -> Retrieval:
         return Retrieval(outcome, tuple(passages), self.trace())
@@ -89,22 +93,41 @@ async def search(
     limit: how many passages at most. token_budget: how long they may be together, in tokens (estimated).
     Raises RetrievalFailed when no leg could answer.
     """
-    started = perf_counter()
     config = config or SearchConfig.of(scope.workspace)
-    run = _Run(question, config, sent=_with_previous(question, previous), candidates=max(CANDIDATES, limit))
-    dense, lexical = await _search_legs(scope, run)
+    sent = _with_previous(question, previous)
+    run = _Run(question, config, sent, candidates=max(CANDIDATES, limit))
+    memory = Memory(scope, config, sent, plain(sent), limit, token_budget)
+    if remembered := await _in_thread(memory.recall):
+        run.timings_ms["total"] = run.elapsed_ms()
+        trace = replace(remembered.trace, question=question, timings_ms=run.timings_ms, caches=memory.seen)
+        return replace(remembered, trace=trace)
+    run.caches = memory.seen
+    dense, lexical = await _search_legs(scope, run, memory)
+    found = await _chosen(scope, run, dense, lexical, limit, token_budget)
+    await _in_thread(lambda: memory.keep(found))
+    return found
+
+
+async def _chosen(
+    scope: Scope,
+    run: _Run,
+    dense: list[FoundChunk],
+    lexical: list[FoundChunk],
+    limit: int,
+    token_budget: int,
+) -> Retrieval:
+    """Return what is to be quoted of what the legs found."""
     run.fused = run.ordered = fuse(dense, lexical)
     if not run.fused:
         count = await _in_thread(engine_for(scope.workspace).count)
         return run.result("nothing_relevant" if count else "empty")
-    if not _is_relevant(scope, dense, lexical):
+    if not _is_relevant(run.config, dense, lexical):
         run.note("below the relevance floor", run.fused)
         return run.result("nothing_relevant")
     run.ordered = await _reranked(run, run.fused)
-    choice = choose(run.ordered, config, limit, token_budget)
+    choice = choose(run.ordered, run.config, limit, token_budget)
     run.fates |= choice.fates
     passages = await _in_thread(lambda: _passages(run, choice.chosen))
-    run.timings_ms["total"] = _ms_since(started)
     return run.result("found", passages)
 
 
@@ -116,9 +139,9 @@ def _with_previous(question: str, previous: Sequence[str]) -> str:
 # --- legs -----------------------------------------------------------------------------------------
 
 
-async def _search_legs(scope: Scope, run: _Run) -> tuple[list[FoundChunk], list[FoundChunk]]:
+async def _search_legs(scope: Scope, run: _Run, memory: Memory) -> tuple[list[FoundChunk], list[FoundChunk]]:
     engine = engine_for(scope.workspace)
-    legs = [_leg("dense", lambda: _dense(scope, engine, run), run)]
+    legs = [_leg("dense", lambda: _dense(scope, engine, run, memory), run)]
     if run.config.is_hybrid:
         legs.append(_leg("lexical", lambda: _lexical(scope, engine, run), run))
     dense, *rest = await asyncio.gather(*legs)
@@ -141,11 +164,14 @@ async def _leg(name: str, find: Callable[[], Awaitable[list[FoundChunk]]], run: 
     return found
 
 
-async def _dense(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
-    started = perf_counter()
-    async with open_embedder(scope.workspace.embedder.spec()) as embedder:
-        [vector] = await embedder.embed([plain(run.sent)], "query")
-    run.timings_ms["embed question"] = _ms_since(started)
+async def _dense(scope: Scope, engine: Engine, run: _Run, memory: Memory) -> list[FoundChunk]:
+    vector = memory.vector
+    if vector is None:
+        started = perf_counter()
+        async with open_embedder(scope.workspace.embedder.spec()) as embedder:
+            [vector] = await embedder.embed([memory.embedded], "query")
+        run.timings_ms["embed question"] = _ms_since(started)
+        memory.embedding = vector
     return await _in_thread(lambda: engine.search_dense(vector, run.candidates, scope.where, run.sent))
 
 
@@ -153,11 +179,11 @@ async def _lexical(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
     return await _in_thread(lambda: engine.search_lexical(run.sent, run.candidates, scope.where))
 
 
-def _is_relevant(scope: Scope, dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> bool:
-    """Say whether anything found is about the question. Only cosine similarity has a known scale."""
-    if not dense or scope.workspace.metric != Metric.COSINE:
+def _is_relevant(config: SearchConfig, dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> bool:
+    """Say whether anything found is about the question."""
+    if not dense or config.relevance_floor is None:
         return True
-    return dense[0].score >= RELEVANCE_FLOOR or any(hit.has_all_words for hit in lexical)
+    return dense[0].score >= config.relevance_floor or any(hit.coverage >= COVERED for hit in lexical)
 
 
 async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
@@ -181,7 +207,7 @@ async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
 
 def _passages(run: _Run, chosen: Sequence[Chosen]) -> list[Passage]:
     ids = {each.best.chunk.document_id for each in chosen}
-    titles: dict[UUID, str] = dict(Document.objects.filter(pk__in=ids).values_list("id", "title"))
+    titles = titles_of(ids)
     known = []
     for each in chosen:
         chunk_ids = [chunk.chunk_id for chunk in each.chunks]

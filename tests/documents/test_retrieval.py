@@ -9,6 +9,7 @@ import pytest
 
 from documents.models import Document
 from documents.retrieval import RetrievalFailed, Scope, SearchConfig, asks_nothing, search
+from documents.retrieval.calibration import calibrate_due
 from documents.retrieval.fusion import dense_share, fuse
 from inference.connect import open_embedder
 from models_registry.models import Endpoint
@@ -61,6 +62,16 @@ def put(workspace: Workspace, title: str, texts: list[str]) -> Document:
     return document
 
 
+def calibrated(workspace: Workspace) -> None:
+    Workspace.objects.filter(pk=workspace.pk).update(chunk_count=3)
+    calibrate_due()
+    refresh(workspace)
+
+
+def refresh(workspace: Workspace) -> None:
+    workspace.relevance_floor = Workspace.objects.get(pk=workspace.pk).relevance_floor
+
+
 def ask(workspace: Workspace, question: str, config: SearchConfig | None = None, **how):
     return asyncio.run(search(Scope(workspace), question, config, **how))
 
@@ -101,6 +112,7 @@ def test_the_trace_says_what_became_of_each_candidate(workspace):
 
 
 def test_what_is_below_the_relevance_floor_is_in_the_trace(workspace):
+    calibrated(workspace)
     found = ask(workspace, "xylophone zebra quartz").trace.candidates
     assert [each.fate for each in found] == ["below the relevance floor"] * 3
 
@@ -149,8 +161,38 @@ def test_the_quotes_of_the_question_before_are_over(workspace):
 def test_nothing_relevant_is_not_an_empty_workspace(workspace):
     empty = factories.workspace(embedder=workspace.embedder)
     assert ask(empty, "annual leave").outcome == "empty"
+    calibrated(workspace)
     result = ask(workspace, "xylophone zebra quartz")
     assert (result.outcome, result.passages) == ("nothing_relevant", ())
+
+
+def test_the_floor_is_found_again_when_a_workspace_has_twice_as_many_chunks(workspace, server):
+    calibrated(workspace)
+    assert workspace.relevance_floor is not None
+    server.requests.clear()
+    Workspace.objects.update(calibrated_at=None)
+    calibrate_due()
+    assert not server.requests
+    Workspace.objects.update(chunk_count=6)
+    calibrate_due()
+    assert server.requests
+
+
+def test_a_workspace_whose_model_is_away_is_calibrated_later(workspace, server):
+    server.behaviour = Behaviour(status=401)
+    calibrated(workspace)
+    assert workspace.relevance_floor is None
+    assert ask(workspace, "annual leave").outcome == "found"
+    server.behaviour = Behaviour()
+    Workspace.objects.update(calibrated_at=None)
+    calibrate_due()
+    refresh(workspace)
+    assert workspace.relevance_floor is not None
+
+
+def test_words_in_common_are_relevant_however_far_the_vector_is(workspace):
+    assert ask(workspace, "ERR_42 pump", SearchConfig(relevance_floor=2)).outcome == "found"
+    assert ask(workspace, "xylophone quartz", SearchConfig(relevance_floor=2)).outcome == "nothing_relevant"
 
 
 def test_the_token_budget_limits_the_passages_but_keeps_the_best(workspace):

@@ -43,7 +43,7 @@ class FoundChunk:
     title_path: tuple[str, ...]
     page: int | None
     score: float
-    has_all_words: bool = False  # lexical: every word of the question is in this chunk
+    coverage: float = 0  # lexical: the share of the question's words that it has, by their rarity; 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,11 @@ class Engine(Protocol):
 
     def forget(self, document_id: UUID) -> None:
         """Remove every chunk of the document, staged and live."""
+
+    def search(
+        self, vector: Vector, question: str, limit: int, where: Where = ANYWHERE
+    ) -> tuple[list[FoundChunk], list[FoundChunk]]:
+        """Return what search_dense and search_lexical return, in one go."""
 
     def search_dense(
         self, vector: Vector, limit: int, where: Where = ANYWHERE, question: str = ""
