@@ -25,7 +25,7 @@ from .hub import cancelled
 from .identity import Login, SignedOut, login_of, renewed
 from .models import Answer, Turn
 from .presence import presence
-from .threads import patiently
+from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -125,7 +125,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._login = renewed(self._login) if self._login else login_of(self._session_key)
             return do(self._login.user, *arguments)
 
-        return await patiently(act)()
+        return await patiently(in_thread(act))()
 
     # --- following -------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 
-from .prepared import columns, prepared, row_of
+from .prepared import Plan, columns, planned, row_of
 
 
 class SignedOut(Exception):
@@ -73,13 +73,12 @@ _UNCHANGED = f"""
 """
 
 
-def unchanged(logins: Collection[Login]) -> dict[str, User]:
+@planned
+def unchanged(logins: Collection[Login]) -> Plan[dict[str, User]]:
     """Return, by session key, the users whose login is what it was: one statement for all of them.
 
     A login that is missing here may still be good, with other data in its session: `login_of` knows.
     """
     rows = [(each.session_key, each.session_data, each.user.pk, each.user.password) for each in logins]
-    columns = [[row[place] for row in rows] for place in range(4)]
-    with prepared() as cursor:
-        cursor.execute(_UNCHANGED, columns)
-        return {key: row_of(User, values) for key, *values in cursor.fetchall()}
+    [found] = yield [(_UNCHANGED, [[row[place] for row in rows] for place in range(4)])]
+    return {key: row_of(User, values) for key, *values in found}

@@ -10,7 +10,7 @@ the next look, once a second.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -204,7 +204,7 @@ class Runner:
         while not self._is_leaving:
             self._work.clear()
             if self.has_room:
-                for claim in await _tried(claims.claimed, self._room, list(self._runs)) or ():
+                for claim in await _tried(claims.claimed.here, self._room, list(self._runs)) or ():
                     if isinstance(claim, Summary):
                         self._begin_summary(claim)
                         continue
@@ -240,10 +240,10 @@ class Runner:
         """Renew the leases of all that is written here, hear what is to stop, say how far the queue is."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            self._writer.announce(await _tried(claims.moved_up) or {})
+            self._writer.announce(await _tried(claims.moved_up.here) or {})
             await self._renew_summaries()
             runs = list(self._runs.values())
-            held = await _tried(claims.renewed, _fences(runs)) if runs else None
+            held = await _tried(claims.renewed.here, _fences(runs)) if runs else None
             if held is None:
                 continue
             for run in runs:
@@ -255,7 +255,7 @@ class Runner:
     async def _renew_summaries(self) -> None:
         running = dict(self._summaries)
         fences = {each.pk: each.fence for each in running.values()}
-        held = await _tried(summaries.renewed, fences) if fences else None
+        held = await _tried(summaries.renewed.here, fences) if fences else None
         for task, summary in running.items():
             if held is not None and summary.pk not in held:
                 task.cancel()
@@ -274,7 +274,7 @@ class Runner:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LEAVE_S)
         if left:
-            await _tried(claims.released, left)
+            await _tried(claims.renewed.here, left, 0)
             await say(RUNNERS, {"type": "work"})
 
     # --- writing one answer ----------------------------------------------------------------------
@@ -299,7 +299,7 @@ class Runner:
         endpoint, session = run.answer.endpoint, run.answer.turn.session
         is_due = summaries.is_due(run.history, run.draft.trace.get("left_out", 0))
         if is_due and endpoint and session.preface is None and summaries.can_write(endpoint):
-            await _tried(summaries.ask, session.pk, endpoint)
+            await _tried(in_thread(summaries.ask), session.pk, endpoint)
             return True
         return False
 
@@ -405,14 +405,16 @@ def _failure(words: str, *, is_retryable: bool) -> Event:
 # --- the database --------------------------------------------------------------------------------
 
 
-async def _tried(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+async def _tried(
+    function: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **named: P.kwargs
+) -> T | None:
     """Call what is tried again a second later anyway: if it fails, note it and return None."""
     try:
-        return await in_thread(function)(*arguments, **named)
+        return await function(*arguments, **named)
     except (OperationalError, InterfaceError) as error:
         logger.warning("The runner waits for the database: %s", error)
     except Exception:
-        logger.exception("The runner goes on without %s", function.__name__)
+        logger.exception("The runner goes on, and tries again soon")
     return None
 
 
