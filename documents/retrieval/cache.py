@@ -49,7 +49,6 @@ class Memory:
     token_budget: int
     _key: str = ""  # of the retrieval, once the corpus version is known
     vector: Vector | None = None  # of the question, as remembered
-    embedding: Vector | None = None  # of the question, as a model made it now
     seen: dict[str, str] = field(default_factory=lambda: {"retrieval": "off", "query embedding": "off"})
 
     def recall(self) -> Retrieval | None:
@@ -68,13 +67,13 @@ class Memory:
         self.seen["query embedding"] = "hit" if self.vector else "miss"
         return found
 
-    def keep(self, found: Retrieval) -> None:
-        """Remember what was found, unless a leg failed, and the question's vector."""
+    def keep(self, found: Retrieval, vector: Vector | None) -> None:
+        """Remember the question's vector, and what was found, unless a leg failed or a model had a say."""
         if not self._key:
             return
-        if self.embedding:
-            _set(self._vector_key(), array("f", self.embedding).tobytes(), VECTOR_SECONDS)
-        if not any(leg.error for leg in found.trace.legs):
+        if vector and not self.vector:
+            _set(self._vector_key(), array("f", vector).tobytes(), VECTOR_SECONDS)
+        if not found.trace.condensed and not any(leg.error for leg in found.trace.legs):
             _set(self._key, found, settings.SEARCH_CACHE_SECONDS)
 
     def _retrieval_key(self, version: int | None) -> str:

@@ -26,7 +26,9 @@ class Condensing:
     """One call of a model: what it said, and what it took, also where it was cut short."""
 
     def __init__(self, endpoint: Endpoint, question: str, previous: Sequence[str]) -> None:
-        asked = [f"<question>\n{_FENCE.sub('‹', each)}\n</question>" for each in (*previous[-EARLIER:], question)]
+        asked = [
+            f"<question>\n{_FENCE.sub('‹', each)}\n</question>" for each in (*previous[-EARLIER:], question)
+        ]
         self.endpoint = endpoint
         self._prompt = (ChatMessage("system", _INSTRUCTION), ChatMessage("user", "\n".join(asked)))
         self._said = ""

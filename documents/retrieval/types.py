@@ -27,7 +27,9 @@ class SearchConfig:
     reranker: Endpoint | None = None  # a cross-encoder that orders the best anew
     merges_neighbours: bool = True  # chunks that overlap or touch become one passage
     most_per_document: int | None = None  # chunks, while others are not much worse; None: as many as are best
-    condenser: Endpoint | None = None  # a chat model that makes one question of a follow-up, beside the search
+    condenser: Endpoint | None = (
+        None  # a chat model that makes one question of a follow-up, beside the search
+    )
     relevance_floor: float | None = None  # similarity below which nothing is relevant; None: not known
 
     @classmethod
