@@ -108,7 +108,8 @@ class _Draft:
         return Usage(self.trace["prompt_tokens"], written, is_estimate=True)
 
     def as_fields(self) -> dict[str, Any]:
-        attempts = [*self.broken_off, *([self.usage] if self.usage else [])]
+        beside = self.trace.get("condensed")  # a call of another model
+        attempts = [*self.broken_off, *([self.usage] if self.usage else []), *([beside] if beside else [])]
         return {
             "text": "".join(self.text),
             "grounding": self.grounding,

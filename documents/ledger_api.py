@@ -43,9 +43,6 @@ class IndexSettings(CamelCase):
     chunk_size = serializers.IntegerField(help_text="Characters, 101 to 9,999.")
     chunk_overlap = serializers.IntegerField(min_value=0, help_text="Characters, below the size.")
     metric = serializers.ChoiceField(Metric.choices)
-    is_indexed = serializers.BooleanField(
-        default=None, allow_null=True, help_text="Off: search is exact, and slower."
-    )
 
 
 class ReindexChanges(CamelCase):
@@ -84,7 +81,6 @@ class ReindexSerializer(CamelCase):
     chunk_size = serializers.IntegerField()
     chunk_overlap = serializers.IntegerField()
     metric = serializers.CharField()
-    is_indexed = serializers.BooleanField()
     started_at = serializers.DateTimeField()
     progress = serializers.SerializerMethodField()
 

@@ -8,16 +8,11 @@ from models_registry.models import Endpoint
 from workspaces.forms import LANGUAGE_CHOICES, LanguagesSelect, NewWorkspaceForm
 from workspaces.models import INDEX_SETTINGS, Workspace
 
-_SHAPES = [("True", "HNSW: quick searches"), ("False", "None: exact searches, slower the more there is")]
-
 
 class IndexForm(forms.ModelForm[Workspace]):
     """What the next index is made with. Sent with GET, so that the estimate has an address of its own."""
 
     languages = forms.MultipleChoiceField(choices=LANGUAGE_CHOICES, required=False, widget=LanguagesSelect)
-    is_indexed = forms.TypedChoiceField(
-        choices=_SHAPES, coerce=lambda value: value == "True", label="Vector index", widget=forms.Select
-    )
 
     class Meta:
         model = Workspace
@@ -29,7 +24,6 @@ class IndexForm(forms.ModelForm[Workspace]):
             "chunk_size",
             "chunk_overlap",
             "metric",
-            "is_indexed",
         )
         labels = NewWorkspaceForm.Meta.labels
         help_texts = {

@@ -12,8 +12,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.http import UserRequest
 from workspaces.access import role_in, workspace_for
+from workspaces.forms import IndexKindForm
 from workspaces.models import Reindex, Role, Workspace
 from workspaces.pages import workspace_page
+from workspaces.vector_indexes import state_of
 
 from . import reindex
 from .dead_letters import replay
@@ -30,7 +32,7 @@ def index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         context: dict[str, Any] = {"building": building, "failures": reindex.failures(building)[:100]}
     else:
         context = _considered(workspace, IndexForm(workspace, request.GET), is_asked=bool(request.GET))
-    return workspace_page(request, workspace, "settings", "documents/index.html", **context)
+    return _page(request, workspace, **context)
 
 
 @require_GET
@@ -113,7 +115,12 @@ def _start(request: UserRequest, workspace: Workspace) -> HttpResponse:
             return redirect("workspace-index", workspace.id)
         except ValidationError as error:
             form.add_error(None, error.messages)
-    return workspace_page(request, workspace, "settings", "documents/index.html", form=form)
+    return _page(request, workspace, form=form)
+
+
+def _page(request: UserRequest, workspace: Workspace, **context: Any) -> HttpResponse:
+    context |= {"state": state_of(workspace), "kind_form": IndexKindForm(instance=workspace)}
+    return workspace_page(request, workspace, "settings", "documents/index.html", **context)
 
 
 def _takes(seconds: float) -> str:

@@ -26,6 +26,7 @@ from django.utils import timezone
 from accounts.models import User, record
 from models_registry.models import Endpoint
 from models_registry.ping import check
+from workspaces import vector_indexes
 from workspaces.engines import engine_for
 from workspaces.models import INDEX_SETTINGS, Reindex, Workspace
 
@@ -188,7 +189,8 @@ def advance(reindex: Reindex) -> bool:
         if current is None:
             return False
         _enlist(current)
-    return not _uncovered(current).exists() and _switch(current.pk)
+    is_covered = not _uncovered(current).exists()
+    return is_covered and vector_indexes.is_settled(current.target()) and _switch(current.pk)
 
 
 def tidy() -> None:

@@ -35,6 +35,7 @@ urlpatterns = [
     path(f"{_V1}rag/engines", workspaces.Engines.as_view(), name="api-engines"),
     path(f"{_V1}workspaces", workspaces.Workspaces.as_view(), name="api-workspaces"),
     path(_WORKSPACE, workspaces.OneWorkspace.as_view(), name="api-workspace"),
+    path(f"{_WORKSPACE}/vector-index", workspaces.WorkspaceVectorIndex.as_view(), name="api-vector-index"),
     path(f"{_WORKSPACE}/reindex", ledger.WorkspaceReindex.as_view(), name="api-reindex"),
     path(f"{_WORKSPACE}/dead-letters", ledger.DeadLetters.as_view(), name="api-dead-letters"),
     path(f"{_WORKSPACE}/dead-letters/replay", ledger.ReplayDeadLetters.as_view(), name="api-replay"),

@@ -101,6 +101,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         # It goes before what waits, and none is worth doing late: the next one comes.
         "options": {"priority": 0, "expires": 15},
     },
+    "vector-indexes": {
+        "task": "workspaces.look_after_vector_indexes",
+        "schedule": 10.0,
+        "options": {"expires": 30},
+    },
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
@@ -147,12 +152,16 @@ STORAGES = {
 # --- limits -------------------------------------------------------------------------------------
 
 UPLOAD_MAX_BYTES = env.number("RAGSITE_UPLOAD_MAX_MB", 50, least=1, most=2048) * 1024 * 1024
+INDEX_MEMORY_MB = env.number(
+    "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
+)  # of PostgreSQL, for one
 QUESTION_MAX_CHARACTERS = 20_000
 SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
 )  # at once, over all processes
+SEARCH_CACHE_SECONDS = env.number("RAGSITE_SEARCH_CACHE_SECONDS", 300, least=0, most=86_400)
 # Private hosts that the crawler may visit all the same: an intranet's. Public ones need no permission.
 ALLOWED_PRIVATE_HOSTS = [host.lower() for host in env.words("RAGSITE_ALLOWED_PRIVATE_HOSTS")]
 CRAWL_MAX_PAGES = env.number("RAGSITE_CRAWL_MAX_PAGES", 5000, least=1, most=100_000)  # of one website
@@ -291,6 +300,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "LanguageEnum": "workspaces.serializers.LANGUAGE_CODES",
+        "IndexKindEnum": "workspaces.models.IndexKind",
         "ChunkingStrategyEnum": "workspaces.models.ChunkingStrategy",
         "DocumentStatusEnum": "documents.models.Work.Status",
         "AnswerStatusEnum": "chat.models.Answer.Status",

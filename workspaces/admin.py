@@ -50,7 +50,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
     inlines = (MemberInline,)
     readonly_fields = (
         "page", "health", "document_count", "chunk_count", "size", "engine", "languages_named", "embedder", "dimensions",
-        "reranker", "summarizer", "metric", "is_indexed", "is_hybrid", "parser", "chunking", "chunk_size", "chunk_overlap",
+        "reranker", "summarizer", "metric", "index_kind", "is_hybrid", "parser", "chunking", "chunk_size", "chunk_overlap",
         "created_by", "created_at", "updated_at",
     )  # fmt: skip
     fieldsets = (
@@ -59,7 +59,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
         (
             "What its chunks were made with",
             {
-                "fields": ("engine", ("embedder", "dimensions"), "metric", "is_indexed"),
+                "fields": ("engine", ("embedder", "dimensions"), "metric", "index_kind"),
                 "description": "Its chunk table and its vectors depend on it: changed by building a new index, "
                 "on the workspace's own settings page.",
             },

@@ -16,7 +16,14 @@ from .access import workspace_for, workspaces_for
 from .engines import ENGINES, EngineError
 from .models import Membership, Role, Workspace
 from .provision import change_workspace, create_workspace, delete_workspace
-from .serializers import EngineSerializer, NewWorkspace, WorkspaceChanges, WorkspaceSerializer
+from .serializers import (
+    EngineSerializer,
+    NewWorkspace,
+    VectorIndexSerializer,
+    WorkspaceChanges,
+    WorkspaceSerializer,
+)
+from .vector_indexes import state_of, try_again
 
 
 class Engines(ApiView):
@@ -87,6 +94,28 @@ class OneWorkspace(ApiView):
     def delete(self, request: Request, workspace_id: UUID) -> Response:
         delete_workspace(self.user, workspace_for(self.user, workspace_id, Role.MANAGER))
         return Response(status=204)
+
+
+class WorkspaceVectorIndex(ApiView):
+    serializer_class = VectorIndexSerializer
+
+    @extend_schema(
+        summary="See how the vector index stands",
+        description="Choose another kind with `indexKind` of the workspace.",
+        tags=["workspaces"],
+    )
+    def get(self, request: Request, workspace_id: UUID) -> Response:
+        workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
+        return Response(VectorIndexSerializer(state_of(workspace)).data)
+
+    @extend_schema(
+        summary="Try again to build the vector index", tags=["workspaces"], request=None,
+        responses={202: VectorIndexSerializer},
+    )  # fmt: skip
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
+        try_again(workspace)
+        return Response(VectorIndexSerializer(state_of(workspace)).data, status=202)
 
 
 def _described(view: ApiView, workspace: Workspace) -> Any:

@@ -17,7 +17,7 @@ from models_registry.ping import check
 
 from .engines import MAX_INDEXED_DIMENSIONS, EngineError
 from .languages import LANGUAGES
-from .models import INDEX_SETTINGS, ChunkingStrategy, Role, Workspace
+from .models import INDEX_SETTINGS, ChunkingStrategy, IndexKind, Role, Workspace
 from .provision import create_workspace
 
 LANGUAGE_CHOICES = list(LANGUAGES.items())
@@ -185,19 +185,19 @@ class NewWorkspaceForm(WorkspaceForm):
     )
 
     class Meta(WorkspaceForm.Meta):
-        fields = (*WorkspaceForm.Meta.fields, "embedder", "metric", "is_indexed")  # type: ignore[assignment]
+        fields = (*WorkspaceForm.Meta.fields, "embedder", "metric", "index_kind")  # type: ignore[assignment]
         labels = WorkspaceForm.Meta.labels | {
             "embedder": "How meaning is understood",
             "metric": "How nearness is measured",
-            "is_indexed": "Keep an index for quick search",
         }
         help_texts = WorkspaceForm.Meta.help_texts | {
             "embedder": "Another one later means that all documents are embedded again.",
             "metric": "Keep cosine unless the model's maker says otherwise.",
-            "is_indexed": "Searches stay quick beyond some 100,000 passages. "
-            "Without it they are exact, and slower the more there is.",
         }
-        widgets = WorkspaceForm.Meta.widgets | {"embedder": forms.RadioSelect}
+        widgets = WorkspaceForm.Meta.widgets | {
+            "embedder": forms.RadioSelect,
+            "index_kind": forms.RadioSelect,
+        }
         error_messages = WorkspaceForm.Meta.error_messages | {
             "embedder": {"required": "Choose a model.", "invalid_choice": "This model is no longer offered."}
         }
@@ -209,15 +209,14 @@ class NewWorkspaceForm(WorkspaceForm):
         embedder.empty_label = None
         embedder.initial = embedder.queryset.first()
         self.fields["languages"].initial = ["en"]
+        _offer_index_kinds(self)
 
     def create(self, user: User) -> Workspace | None:
         """Make the workspace; None, with the reason among the errors, if the embedder does not fit."""
         if not all(self._answers(name) for name in ("embedder", "reranker", "summarizer")):
             return None
-        fields = dict(self.cleaned_data)
-        fields["is_indexed"] = fields["is_indexed"] and not is_beyond_index(fields["embedder"])
         try:
-            return create_workspace(user, **fields)
+            return create_workspace(user, **self.cleaned_data)
         except ValidationError as error:
             self.add_error(None, error)
         except EngineError as error:
@@ -228,6 +227,22 @@ class NewWorkspaceForm(WorkspaceForm):
 def is_beyond_index(embedder: Endpoint) -> bool:
     """Say whether this model's vectors are too long for an index, so that searches are exact."""
     return (embedder.dimensions or 0) > MAX_INDEXED_DIMENSIONS
+
+
+class IndexKindForm(forms.ModelForm[Workspace]):
+    class Meta:
+        model = Workspace
+        fields = ("index_kind",)
+        widgets = {"index_kind": forms.RadioSelect}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _offer_index_kinds(self)
+
+
+def _offer_index_kinds(form: forms.ModelForm[Workspace]) -> None:
+    """Offer each with a label that is the kind itself, so that the page can show its sentence."""
+    cast(forms.ChoiceField, form.fields["index_kind"]).choices = [(each.value, each) for each in IndexKind]
 
 
 class NewMemberForm(forms.Form):

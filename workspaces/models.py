@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from accounts.models import User
 from models_registry.models import Endpoint
@@ -28,6 +29,30 @@ class Metric(models.TextChoices):
     COSINE = "cosine", "Cosine"
     L2 = "l2", "Euclidean (L2)"
     INNER_PRODUCT = "inner_product", "Inner product"
+
+
+class IndexKind(models.TextChoices):
+    AUTO = "auto", "As suits the size"
+    EXACT = "exact", "None: exact searches"
+    HNSW = "hnsw", "HNSW"
+    IVFFLAT = "ivfflat", "IVFFlat"
+
+    @property
+    def sentence(self) -> str:
+        """What it does and whom it suits, for people who choose."""
+        return _INDEX_KINDS[self]
+
+
+_INDEX_KINDS = {
+    IndexKind.AUTO: "Automatic. Compares a question with every passage while they are few, and builds HNSW when they "
+    "are many and nothing was added for a while. Suits nearly everybody.",
+    IndexKind.EXACT: "Exact. Compares a question with every passage. Misses nothing, and adding documents costs the "
+    "same at any size; searches take longer the more there is.",
+    IndexKind.HNSW: "HNSW. Searches stay quick with millions of passages, and find nearly all that exact ones do. "
+    "Adding documents costs more.",
+    IndexKind.IVFFLAT: "IVFFlat. Built several times as fast as HNSW and cheap to add to; finds a little less for the "
+    "same time. Suits large collections that change little.",
+}
 
 
 class ChunkingStrategy(models.TextChoices):
@@ -71,7 +96,6 @@ class IndexSettings(models.Model):
     )
     dimensions = models.PositiveIntegerField(editable=False)  # of the embedder when the table was made
     metric = models.CharField(max_length=15, choices=Metric, default=Metric.COSINE)
-    is_indexed = models.BooleanField("vector index", default=True)
     parser = models.CharField(max_length=10, choices=Parser, default=Parser.FAST)
     chunking = models.CharField(max_length=12, choices=ChunkingStrategy, default=ChunkingStrategy.RECURSIVE)
     chunk_size = models.PositiveIntegerField(default=1000)  # characters
@@ -109,6 +133,9 @@ class Workspace(IndexSettings):
     description = models.CharField(max_length=300, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.READY, editable=False)
     engine = models.CharField(max_length=20, default="pgvector")  # a key of engines.ENGINES
+    index_kind = models.CharField(
+        "vector index", max_length=10, choices=IndexKind, default=IndexKind.AUTO
+    )  # changed at any time: workspaces.vector_indexes
     index_number = models.PositiveIntegerField(
         default=0, editable=False
     )  # names its tables; grows with each Reindex
@@ -216,6 +243,45 @@ class Reindex(IndexSettings):
         was = copy(self.workspace)
         was.index_number = self.replaces
         return was
+
+
+class VectorIndex(models.Model):
+    """What is made of the vectors of one of a workspace's indexes: when it is due, how it went, what it finds.
+
+    What stands is in PostgreSQL's catalogue. workspaces/vector_indexes.py works by these rows.
+    """
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"  # nothing to do, or for its next attempt
+        WORKING = "working", "Working"
+        FAILED = "failed", "Failed"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="vector_indexes")
+    index_number = models.PositiveIntegerField()  # as Workspace.index_number: which chunks
+    status = models.CharField(max_length=10, choices=Status, default=Status.WAITING)
+    attempt = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)  # in words, for people
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    queued_at = models.DateTimeField(null=True)  # when a worker was last asked; null once one has taken it
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveBigIntegerField(default=0)  # grows with each claim; a stale worker's write fails
+    chunks = models.PositiveIntegerField(default=0)  # when somebody looked last
+    still_since = models.DateTimeField(default=timezone.now)  # there were as many since then
+    # Of what stands. Breadth: candidates that a search keeps (HNSW), or lists that it reads (IVFFlat)
+    kind = models.CharField(max_length=10, choices=IndexKind, default=IndexKind.EXACT)  # never AUTO
+    breadth = models.PositiveIntegerField(null=True)
+    recall = models.FloatField(null=True)  # of the exact first ten, 0 to 1
+    measured_chunks = models.PositiveIntegerField(default=0)  # how many there were
+    measured_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "vector indexes"
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "index_number"], name="one_vector_index_per_index")
+        ]
+
+    def __str__(self) -> str:
+        return f"vector index of {self.workspace}"
 
 
 class Membership(models.Model):

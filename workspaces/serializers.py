@@ -10,7 +10,7 @@ from models_registry.serializers import ModelName
 from .access import role_in
 from .engines import ENGINES
 from .languages import LANGUAGES
-from .models import ChunkingStrategy, Metric, Parser, Role, Workspace
+from .models import ChunkingStrategy, IndexKind, Metric, Parser, Role, Workspace
 
 LANGUAGE_CODES = sorted(LANGUAGES)
 
@@ -51,6 +51,11 @@ class WorkspaceChanges(CamelCase):
     chunk_overlap = serializers.IntegerField(
         required=False, min_value=0, help_text="Characters, below the size."
     )
+    index_kind = serializers.ChoiceField(
+        IndexKind.choices,
+        required=False,
+        help_text="How the nearest passages are found. Changing it embeds nothing; the index is built in the background.",
+    )
 
 
 class NewWorkspace(WorkspaceChanges):
@@ -59,7 +64,6 @@ class NewWorkspace(WorkspaceChanges):
     )
     engine = serializers.ChoiceField(sorted(ENGINES), required=False)
     metric = serializers.ChoiceField(Metric.choices, required=False)
-    is_indexed = serializers.BooleanField(required=False, help_text="Off: search is exact, and slower.")
 
 
 class WorkspaceSerializer(CamelCase):
@@ -74,7 +78,7 @@ class WorkspaceSerializer(CamelCase):
     reranker = ModelReference(allow_null=True)
     summarizer = ModelReference(allow_null=True)
     metric = serializers.ChoiceField(Metric.choices)
-    is_indexed = serializers.BooleanField()
+    index_kind = serializers.ChoiceField(IndexKind.choices)
     is_hybrid = serializers.BooleanField()
     parser = serializers.ChoiceField(Parser.choices)
     chunking = serializers.ChoiceField(ChunkingStrategy.choices)
@@ -90,3 +94,29 @@ class WorkspaceSerializer(CamelCase):
         user = cast(User, self.context["request"].user)
         known: dict[Any, str] = self.context.get("roles", {})
         return Role(known[workspace.pk]) if workspace.pk in known else role_in(user, workspace) or Role.VIEWER
+
+
+class StandingSerializer(CamelCase):
+    kind = serializers.ChoiceField(IndexKind.choices)
+    size_bytes = serializers.IntegerField()
+
+
+class BuildSerializer(CamelCase):
+    phase = serializers.CharField()
+    percent = serializers.IntegerField(help_text="Of this phase.")
+
+
+class VectorIndexSerializer(CamelCase):
+    """`state_of`, flat."""
+
+    chosen = serializers.ChoiceField(IndexKind.choices)
+    standing = StandingSerializer(allow_null=True, help_text="What searches use; null: they are exact.")
+    progress = BuildSerializer(allow_null=True, help_text="Of an index that is being built; null: none.")
+    recall = serializers.FloatField(
+        source="row.recall", default=None, help_text="How much of the exact first ten is found, as measured."
+    )
+    breadth = serializers.IntegerField(
+        source="row.breadth", default=None, help_text="hnsw.ef_search or ivfflat.probes that this takes."
+    )
+    status = serializers.CharField(source="row.status", default="waiting")
+    error = serializers.CharField(source="row.error", default="", help_text="Why the last attempt failed.")

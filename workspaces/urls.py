@@ -15,6 +15,7 @@ urlpatterns = [
         views.member_remove,
         name="workspace-member-remove",
     ),
+    path("workspaces/<uuid:workspace_id>/vector-index/", views.vector_index, name="workspace-vector-index"),
     path("workspaces/<uuid:workspace_id>/settings/", views.settings, name="workspace-settings"),
     path("workspaces/<uuid:workspace_id>/delete/", views.delete, name="workspace-delete"),
 ]

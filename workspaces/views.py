@@ -15,11 +15,19 @@ from models_registry.models import Endpoint
 
 from .access import workspace_for
 from .engines import ENGINES, MAX_INDEXED_DIMENSIONS
-from .forms import NewMemberForm, NewWorkspaceForm, RoleForm, WorkspaceForm, is_beyond_index
+from .forms import (
+    IndexKindForm,
+    NewMemberForm,
+    NewWorkspaceForm,
+    RoleForm,
+    WorkspaceForm,
+    is_beyond_index,
+)
 from .members import Refused, add_member, change_role, remove_member
 from .models import Membership, Role
 from .pages import workspace_page
-from .provision import delete_workspace
+from .provision import change_workspace, delete_workspace
+from .vector_indexes import state_of, try_again
 
 
 def create(request: UserRequest) -> HttpResponse:
@@ -109,6 +117,24 @@ def settings(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         request, workspace, "settings", "workspaces/settings.html",
         form=form, engine=ENGINES[workspace.engine][0], is_exact=is_beyond_index(workspace.embedder),
     )  # fmt: skip
+
+
+def vector_index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    """Show how it stands; choose another kind, or have what failed tried again."""
+    workspace = workspace_for(request.user, workspace_id, Role.MANAGER)
+    if request.method != "POST":
+        context = {"workspace": workspace, "state": state_of(workspace)}
+        return render(request, "workspaces/_vector_index.html", context)
+    form = IndexKindForm(request.POST, instance=workspace)
+    if "again" in request.POST:
+        if try_again(workspace):
+            messages.success(request, "It is tried again within seconds.")
+    elif form.is_valid():
+        change_workspace(request.user, workspace, index_kind=form.cleaned_data["index_kind"])
+        messages.success(request, "Saved. What has to be built for it begins within seconds.")
+    else:
+        messages.error(request, "Nothing was saved: choose one of the kinds.")
+    return redirect("workspace-index", workspace.id)
 
 
 @require_POST

@@ -1,27 +1,25 @@
 """legs in parallel -> fuse -> relevance -> rerank -> fit the budget -> passages. Each stage leaves its trace."""
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TypeVar
-from uuid import UUID
 
-from channels.db import database_sync_to_async
-from django.db import DatabaseError
-
-from documents.models import Document
-from inference.connect import open_embedder, open_reranker
+from inference.connect import open_reranker
 from inference.errors import InferenceError
 from models_registry.secrets import SecretMissing
-from workspaces.engines import Engine, EngineError, FoundChunk, engine_for, plain
+from workspaces.engines import engine_for, plain
 
-from .fusion import Candidate, fuse
+from .cache import Memory, titles_of
+from .condense import LIMIT_S, Condensing
+from .fusion import Candidate, together
+from .legs import Legs, in_thread, ms_since
 from .passages import Chosen, choose
 from .types import (
     IN_PROMPT,
+    Condensed,
     Found,
     Leg,
     Outcome,
@@ -33,15 +31,9 @@ from .types import (
     Trace,
 )
 
-logger = logging.getLogger(__name__)
-_T = TypeVar("_T")
-
 CANDIDATES = 100  # each leg's, at least
 TRACED = 50  # candidates that a trace tells of
 RERANKED = 20  # a cross-encoder reads each of them with the question
-# A chunk with this share of a question's words, by their rarity, is about it, however far its vector is
-# (docs/adr/0022-relevance.md).
-COVERED = 0.2
 
 
 @dataclass(slots=True)
@@ -51,9 +43,11 @@ class _Run:
     question: str
     config: SearchConfig
     sent: str
-    candidates: int  # of each leg
+    started: float = field(default_factory=perf_counter)
     legs: list[Leg] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
+    caches: dict[str, str] = field(default_factory=dict)
+    condensed: Condensed | None = None
     fused: list[Candidate] = field(default_factory=list)
     ordered: list[Candidate] = field(default_factory=list)  # `fused`, in the order of the last stage so far
     fates: dict[int, str] = field(default_factory=dict)  # chunk id -> what became of it
@@ -65,8 +59,16 @@ class _Run:
 
     def trace(self) -> Trace:
         dropped = Counter(fate for id, fate in self.fates.items() if id not in self.numbers)
-        legs, found = tuple(self.legs), tuple(_traced(self))
-        return Trace(self.question, self.sent, legs, self.timings_ms, dict(dropped), found)
+        return Trace(
+            question=self.question,
+            sent=self.sent,
+            legs=tuple(self.legs),
+            timings_ms=self.timings_ms | {"total": ms_since(self.started)},
+            dropped=dict(dropped),
+            candidates=tuple(_traced(self)),
+            condensed=self.condensed,
+            caches=self.caches,
+        )
 
     def result(self, outcome: Outcome, passages: Sequence[Passage] = ()) -> Retrieval:
         return Retrieval(outcome, tuple(passages), self.trace())
@@ -88,23 +90,27 @@ async def search(
     limit: how many passages at most. token_budget: how long they may be together, in tokens (estimated).
     Raises RetrievalFailed when no leg could answer.
     """
-    started = perf_counter()
     config = config or SearchConfig.of(scope.workspace)
-    run = _Run(question, config, sent=_with_previous(question, previous), candidates=max(CANDIDATES, limit))
-    dense, lexical = await _search_legs(scope, run)
-    run.fused = run.ordered = fuse(dense, lexical)
-    if not run.fused:
-        count = await _in_thread(engine_for(scope.workspace).count)
-        return run.result("nothing_relevant" if count else "empty")
-    if not _is_relevant(config, dense, lexical):
-        run.note("below the relevance floor", run.fused)
-        return run.result("nothing_relevant")
-    run.ordered = await _reranked(run, run.fused)
-    choice = choose(run.ordered, config, limit, token_budget)
-    run.fates |= choice.fates
-    passages = await _in_thread(lambda: _passages(run, choice.chosen))
-    run.timings_ms["total"] = _ms_since(started)
-    return run.result("found", passages)
+    run = _Run(question, config, _with_previous(question, previous))
+    memory = Memory(scope, config, run.sent, plain(run.sent), limit, token_budget)
+    remembered = await in_thread(memory.recall)
+    run.caches = memory.seen
+    if remembered:
+        timings_ms = {"total": ms_since(run.started)}
+        trace = replace(remembered.trace, question=question, timings_ms=timings_ms, caches=run.caches)
+        return replace(remembered, trace=trace)
+    legs = Legs(scope, config, run.sent, max(CANDIDATES, limit), memory.vector)
+    async with _condensing(run, legs, previous) as condensing:
+        await legs.search()
+        others = await condensing if condensing else None
+    run.legs = legs.took
+    if legs.embedding_ms is not None:
+        run.timings_ms["embed question"] = legs.embedding_ms
+    run.fused = run.ordered = together(legs.fused, others.fused) if others else legs.fused
+    is_relevant = legs.is_relevant or (others is not None and others.is_relevant)
+    found = await _quotable(scope, run, is_relevant, limit, token_budget)
+    await in_thread(lambda: memory.keep(found, legs.vector))
+    return found
 
 
 def _with_previous(question: str, previous: Sequence[str]) -> str:
@@ -112,55 +118,23 @@ def _with_previous(question: str, previous: Sequence[str]) -> str:
     return f"{plain(previous[-1])}\n{question}" if previous else question  # its quotes and minuses are over
 
 
-# --- legs -----------------------------------------------------------------------------------------
-
-
-async def _search_legs(scope: Scope, run: _Run) -> tuple[list[FoundChunk], list[FoundChunk]]:
-    engine = engine_for(scope.workspace)
-    legs = [_leg("dense", lambda: _dense(scope, engine, run), run)]
-    if run.config.is_hybrid:
-        legs.append(_leg("lexical", lambda: _lexical(scope, engine, run), run))
-    dense, *rest = await asyncio.gather(*legs)
-    if all(leg.error for leg in run.legs):
-        raise RetrievalFailed(" ".join(leg.error for leg in run.legs))
-    return dense, rest[0] if rest else []
-
-
-async def _leg(name: str, find: Callable[[], Awaitable[list[FoundChunk]]], run: _Run) -> list[FoundChunk]:
-    """Run one leg. Its failure is noted, not raised: the other may answer."""
-    started, found, error = perf_counter(), list[FoundChunk](), ""
-    try:
-        found = await find()
-    except (InferenceError, SecretMissing, EngineError) as problem:
-        error = str(problem)
-    except DatabaseError:
-        logger.exception("The %s leg failed", name)
-        error = "The search engine did not answer."
-    run.legs.append(Leg("dense" if name == "dense" else "lexical", len(found), _ms_since(started), error))
-    return found
-
-
-async def _dense(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
-    started = perf_counter()
-    async with open_embedder(scope.workspace.embedder.spec()) as embedder:
-        [vector] = await embedder.embed([plain(run.sent)], "query")
-    run.timings_ms["embed question"] = _ms_since(started)
-    return await _in_thread(lambda: engine.search_dense(vector, run.candidates, scope.where, run.sent))
-
-
-async def _lexical(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
-    return await _in_thread(lambda: engine.search_lexical(run.sent, run.candidates, scope.where))
-
-
-def _is_relevant(config: SearchConfig, dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> bool:
-    """Say whether anything found is about the question."""
-    if not dense or config.relevance_floor is None:
-        return True
-    return dense[0].score >= config.relevance_floor or any(hit.coverage >= COVERED for hit in lexical)
+async def _quotable(scope: Scope, run: _Run, is_relevant: bool, limit: int, token_budget: int) -> Retrieval:
+    """Return the passages that are made of what was found."""
+    if not run.fused:
+        count = await in_thread(engine_for(scope.workspace).count)
+        return run.result("nothing_relevant" if count else "empty")
+    if not is_relevant:
+        run.note("below the relevance floor", run.fused)
+        return run.result("nothing_relevant")
+    run.ordered = await _reranked(run, run.fused)
+    choice = choose(run.ordered, run.config, limit, token_budget)
+    run.fates |= choice.fates
+    passages = await in_thread(lambda: _passages(run, choice.chosen))
+    return run.result("found", passages)
 
 
 async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
-    """Return the best in the order of the workspace's cross-encoder; unchanged without one, or if it fails."""
+    """Return the best in the order of the cross-encoder; unchanged without one, or if it fails."""
     if run.config.reranker is None:
         return fused
     started, error, best = perf_counter(), "", fused[:RERANKED]
@@ -171,8 +145,48 @@ async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
         best = sorted(scored, key=lambda each: -(each.rerank_score or 0))
     except (InferenceError, SecretMissing) as problem:
         error = str(problem)
-    run.legs.append(Leg("rerank", len(best), _ms_since(started), error))
+    run.legs.append(Leg("rerank", len(best), ms_since(started), error))
     return best + fused[RERANKED:]
+
+
+# --- a follow-up, put into one question ------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _condensing(
+    run: _Run, legs: Legs, previous: Sequence[str]
+) -> AsyncIterator[asyncio.Task[Legs | None] | None]:
+    """Yield what is searched beside the question as it was asked; None: nothing is."""
+    if run.config.condenser is None or not previous:
+        yield None
+        return
+    condensing = Condensing(run.config.condenser, run.question, previous)
+    task = asyncio.create_task(_by_condensed(run, legs, condensing))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _by_condensed(run: _Run, plainly: Legs, condensing: Condensing) -> Legs | None:
+    """Return what the question finds as a model puts it, unless that takes too long or fails."""
+    said, error, legs = "", "", None
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            if said := await condensing.question():
+                legs = replace(plainly, sent=said, vector=None, took=[])
+                await legs.search()
+    except TimeoutError:
+        legs, error = None, f"It took longer than {LIMIT_S:g} s."
+    except (InferenceError, SecretMissing, RetrievalFailed) as problem:
+        legs, error = None, str(problem)
+    finally:
+        took, endpoint = condensing.took(), condensing.endpoint
+        cost = str(endpoint.cost(took.input_tokens, took.output_tokens))
+        counted = (took.input_tokens, took.output_tokens, took.is_estimate)
+        run.condensed = Condensed(endpoint.name, said if legs else "", error, *counted, cost)
+    return legs
 
 
 # --- passages -------------------------------------------------------------------------------------
@@ -180,7 +194,7 @@ async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
 
 def _passages(run: _Run, chosen: Sequence[Chosen]) -> list[Passage]:
     ids = {each.best.chunk.document_id for each in chosen}
-    titles: dict[UUID, str] = dict(Document.objects.filter(pk__in=ids).values_list("id", "title"))
+    titles = titles_of(ids)
     known = []
     for each in chosen:
         chunk_ids = [chunk.chunk_id for chunk in each.chunks]
@@ -239,12 +253,3 @@ def _traced(run: _Run) -> Iterator[Found]:
             fate=run.fates[chunk.chunk_id],
             passage=run.numbers.get(chunk.chunk_id),
         )
-
-
-async def _in_thread(function: Callable[[], _T]) -> _T:
-    result: _T = await database_sync_to_async(function, thread_sensitive=False)()
-    return result
-
-
-def _ms_since(started: float) -> float:
-    return round((perf_counter() - started) * 1000, 1)

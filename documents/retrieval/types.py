@@ -27,6 +27,9 @@ class SearchConfig:
     reranker: Endpoint | None = None  # a cross-encoder that orders the best anew
     merges_neighbours: bool = True  # chunks that overlap or touch become one passage
     most_per_document: int | None = None  # chunks, while others are not much worse; None: as many as are best
+    condenser: Endpoint | None = (
+        None  # a chat model that makes one question of a follow-up, beside the search
+    )
     relevance_floor: float | None = None  # similarity below which nothing is relevant; None: not known
 
     @classmethod
@@ -36,6 +39,7 @@ class SearchConfig:
             reranker=workspace.reranker,
             merges_neighbours=workspace.merges_neighbours,
             most_per_document=workspace.most_per_document,
+            condenser=workspace.condenser,
             relevance_floor=workspace.relevance_floor,
         )
 
@@ -106,6 +110,19 @@ IN_PROMPT = "prompt"
 
 
 @dataclass(frozen=True, slots=True)
+class Condensed:
+    """A follow-up as a language model put it, and what that took."""
+
+    endpoint: str  # its name
+    question: str  # "": it did not come in time, or failed
+    error: str  # in words; "": none
+    input_tokens: int
+    output_tokens: int
+    is_estimate: bool
+    cost: str  # US dollars
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """Everything that led to the passages, as plain data."""
 
@@ -115,6 +132,8 @@ class Trace:
     timings_ms: dict[str, float] = field(default_factory=dict)  # stage -> milliseconds
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> how many candidates
     candidates: tuple[Found, ...] = ()  # the best 50, in the order of the last stage
+    condensed: Condensed | None = None  # None: no model was asked
+    caches: dict[str, str] = field(default_factory=dict)  # "retrieval", "query embedding" -> hit, miss or off
 
     def as_json(self) -> dict[str, Any]:
         found = [each.as_json() for each in self.candidates]

@@ -132,7 +132,7 @@ def test_a_manager_changes_what_may_change(api):
     assert (workspace.name, workspace.is_hybrid, workspace.chunk_size) == ("New", False, 800)
 
 
-@pytest.mark.parametrize("fixed", ["embedder", "engine", "metric", "dimensions", "isIndexed"])
+@pytest.mark.parametrize("fixed", ["embedder", "engine", "metric", "dimensions"])
 def test_what_the_chunks_were_made_with_cannot_change(api, fixed):
     workspace = factories.workspace()
     program = api(factories.member(workspace, Role.MANAGER))

@@ -34,7 +34,7 @@ def form(model: Endpoint, **changes) -> dict:
     fields = {
         "name": "Handbook", "languages": ["en", "", ""], "embedder": str(model.pk), "members": "",
         "description": "", "is_hybrid": "on", "reranker": "", "parser": "fast", "chunking": "recursive", "chunk_size": "1000",
-        "chunk_overlap": "150", "metric": "cosine", "is_indexed": "on",
+        "chunk_overlap": "150", "metric": "cosine", "index_kind": "auto",
     }  # fmt: skip
     return {name: value for name, value in (fields | changes).items() if value is not None}
 
@@ -146,7 +146,7 @@ def test_dimensions_beyond_the_index_are_said_and_searched_exactly(as_user, make
     server.behaviour = Behaviour(dimensions=4096)
     page = text_of(as_user(maker).post("/workspaces/new/", form(embedder), follow=True))
     assert "has 4,096 dimensions, more than an index can hold. Searches are exact" in page
-    assert not Workspace.objects.get().is_indexed
+    assert Workspace.objects.get().dimensions == 4096
 
 
 def test_dimensions_that_the_engine_cannot_keep_are_refused(as_user, maker, embedder, server):

@@ -22,6 +22,7 @@ from workspaces.engines import (
     lexical,
 )
 from workspaces.engines.question import Question
+from workspaces.engines.tables import Tables, run_together
 from workspaces.models import Metric, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -306,7 +307,6 @@ def test_two_workspaces_do_not_see_each_other():
 
 def test_more_dimensions_than_the_index_takes_are_searched_exactly():
     workspace = factories.workspace(dimensions=4001)
-    assert not engine_for(workspace).has_vector_index
     put(workspace, {"wide": [1.0] * 4001})
     assert engine_for(workspace).search_dense([1.0] * 4001, 1)[0].text == "wide"
 
@@ -478,7 +478,8 @@ def test_common_words_are_searched_by_a_few_candidates_and_the_best_is_among_the
     put_texts(workspace, "use use use", "use spare model", "cell model cell", "use cell model")
     assert texts(workspace, "use cell model", 1) == ["use cell model"]
     assert texts(workspace, "use", 1) == ["use use use"]
-    plan = lexical.plan(engine_for(workspace)._run, Question.of("use cell", ["en"]), is_filtered=False)
+    asked = Question.of("use cell", ["en"])
+    plan = lexical.plan(run_together([lexical.amounts(Tables(workspace), asked)])[0], asked, share=1)
     assert plan is not None
     assert "'use'" not in plan.candidates.split(" | ")
 

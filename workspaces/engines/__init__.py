@@ -19,8 +19,10 @@ from .contract import (
     Where,
     WrongDimensions,
 )
-from .pgvector import MAX_INDEXED_DIMENSIONS, PgVector, drop_tables, tables
+from .pgvector import PgVector
 from .question import plain
+from .tables import drop_tables, tables
+from .vector_index import MAX_INDEXED_DIMENSIONS
 
 __all__ = [
     "ANYWHERE",

@@ -124,6 +124,11 @@ class Engine(Protocol):
     def forget(self, document_id: UUID) -> None:
         """Remove every chunk of the document, staged and live."""
 
+    def search(
+        self, vector: Vector, question: str, limit: int, where: Where = ANYWHERE
+    ) -> tuple[list[FoundChunk], list[FoundChunk]]:
+        """Return what search_dense and search_lexical return, in one go."""
+
     def search_dense(
         self, vector: Vector, limit: int, where: Where = ANYWHERE, question: str = ""
     ) -> list[FoundChunk]:

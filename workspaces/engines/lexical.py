@@ -17,12 +17,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg import sql
 
 from .question import Question, Word, quoted
+from .tables import Rows, Statement, Tables
+from .where import Within
 from .words import terms
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
@@ -38,7 +40,7 @@ COLUMNS: LiteralString = (
     "words tsvector NOT NULL, weights sparsevec NOT NULL, length integer NOT NULL, k real NOT NULL"
 )
 
-Run = Callable[..., list[tuple[Any, ...]]]  # PgVector._run
+Run = Callable[..., Rows]  # Tables.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,31 +143,42 @@ class Plan:
     mean_length: float
 
 
-def plan(run: Run, question: Question, *, is_filtered: bool) -> Plan | None:
-    """Return how to answer; None: no live chunk has any of the words."""
+def amounts(tables: Tables, question: Question) -> Statement:
+    """Ask how many chunks there are, and how many of them have each term of the question."""
     asked = set().union(*question.words)
     marked = {term + mark for term in asked for mark in _REPEATED.values()}
-    rows = run("SELECT term, amount FROM {terms} WHERE term = ANY(%s)", [[*asked, *marked, CHUNKS, WORDS]])
+    return tables.statement(
+        "SELECT term, amount FROM {terms} WHERE term = ANY(%s)", [[*asked, *marked, CHUNKS, WORDS]]
+    )
+
+
+def plan(rows: Rows, question: Question, *, share: float) -> Plan | None:
+    """Return how to answer; None: no live chunk has any of the words.
+
+    rows: of `amounts`. share: how much of the chunks a filter leaves; so many times more candidates are needed,
+    because the best of what it leaves need not be among the best of all. A phrase leaves who knows how much.
+    """
     amounts = {term: amount for term, amount in rows if amount > 0}
-    known = sorted(asked & amounts.keys(), key=lambda term: (amounts[term], term))[:MOST_TERMS]
+    known = sorted(set().union(*question.words) & amounts.keys(), key=lambda term: (amounts[term], term))
     if not known:
         return None
+    del known[MOST_TERMS:]
     chunks = amounts[CHUNKS]
-    # A filter leaves few chunks, and the best of those need not be among the best of all.
-    chosen = map(quoted, known) if is_filtered else _candidates(known, amounts)
     # Of a word's forms in several languages the commonest says how rare it is.
     having = {
         word: max(amounts[term] for term in word & set(known)) for word in question.words if word & set(known)
     }
     worths = {word: math.log(1 + (chunks - amount + 0.5) / (amount + 0.5)) for word, amount in having.items()}
+    is_open = share and not question.required
+    chosen = _candidates(known, amounts, CANDIDATES / share) if is_open else map(quoted, known)
     unknown = sum(1 for word in question.words if not word & amounts.keys())
     total = sum(worths.values()) + unknown * math.log(1 + (chunks + 0.5) / 0.5)
     return Plan(" | ".join(chosen), worths, total, amounts.get(WORDS, 0) / chunks)
 
 
-def _candidates(known: Sequence[str], amounts: Mapping[str, int]) -> Iterable[str]:
-    """Return what is to be scored, as parts of a tsquery. known: rarest first."""
-    left = CANDIDATES
+def _candidates(known: Sequence[str], amounts: Mapping[str, int], most: float) -> Iterable[str]:
+    """Return what is to be scored, as parts of a tsquery. known: rarest first. most: for terms on their own."""
+    left = most
     rare: list[str] = []
     common: list[str] = []
     for term in known:
@@ -178,7 +191,7 @@ def _candidates(known: Sequence[str], amounts: Mapping[str, int]) -> Iterable[st
                 repeated.append(term + mark)
                 left -= amount
                 break
-    chosen = [*map(quoted, rare + repeated), *_pairs(common, amounts, left + CANDIDATES)]
+    chosen = [*map(quoted, rare + repeated), *_pairs(common, amounts, left + most)]
     return chosen or [quoted(known[0])]
 
 
@@ -194,20 +207,46 @@ def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> It
         yield f"{quoted(pair[0])} & {quoted(pair[1])}"
 
 
-def rough_score(found: Plan) -> sql.Composed:
+def search(
+    tables: Tables, question: Question, found: Plan, limit: int, within: Within, fields: sql.SQL
+) -> Statement:
+    """Return the best by BM25: candidates are ordered by their weights, and the best of them scored exactly."""
+    of_these = sql.SQL("words @@ {}::tsquery").format(sql.Literal(found.candidates))
+    rough = _rough_score(found)
+    return tables.statement(
+        """SELECT {fields}, score, {coverage} FROM (
+            SELECT id AS best, {score} AS score FROM (
+                SELECT id, weights, {drift} AS drift FROM {within}
+                AND {candidates} {restriction} ORDER BY {rough_score} DESC, id LIMIT %s) candidate
+            ORDER BY score DESC, id LIMIT %s) ranked
+        JOIN {table} ON id = best ORDER BY score DESC, id""",
+        [*within.params, limit * SCORED, limit],
+        fields=fields,
+        coverage=_coverage(found),
+        score=_score(found),
+        drift=_drift(found),
+        within=within.source,
+        # What is chosen already is scored quicker than found again.
+        candidates=sql.SQL("{} > 0").format(rough) if within.is_narrow else of_these,
+        rough_score=rough,
+        restriction=restriction(question),
+    )
+
+
+def _rough_score(found: Plan) -> sql.Composed:
     """Return what a row is worth by its weights."""
     worths = {term: worth for word, worth in found.worths.items() for term in word}
     return sql.SQL("inner_product(weights, {}::sparsevec)").format(sql.Literal(_sparse(worths)))
 
 
-def drift(found: Plan) -> sql.Composed:
+def _drift(found: Plan) -> sql.Composed:
     """Return by which factor a row's k would be another one, had it come in now."""
     return sql.SQL("(({least} + {slope} * length) / k)").format(
         least=sql.Literal(K1 * (1 - B)), slope=sql.Literal(K1 * B / max(found.mean_length, 1))
     )
 
 
-def score(found: Plan) -> sql.Composed:
+def _score(found: Plan) -> sql.Composed:
     """Return BM25 of a row with `weights` and `drift`.
 
     As w = tf / (tf + k), tf / (tf + drift k) = 1 / (1 + drift (1 / w - 1)): each weight is looked up once.
@@ -220,7 +259,7 @@ def score(found: Plan) -> sql.Composed:
     )
 
 
-def coverage(found: Plan) -> sql.Composed:
+def _coverage(found: Plan) -> sql.Composed:
     """Return how much of what the question asks for a row has, 0 to 1."""
     parts = (
         sql.SQL("CASE WHEN {} > 0 THEN {} ELSE 0 END").format(_weight(word), sql.Literal(worth / found.total))

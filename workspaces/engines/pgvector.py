@@ -19,9 +19,9 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from inference.types import Vector
-from workspaces.models import Metric, Workspace
+from workspaces.models import Workspace
 
-from . import lexical
+from . import dense, lexical
 from .contract import (
     ANYWHERE,
     NO_FACTS,
@@ -34,19 +34,12 @@ from .contract import (
     WrongDimensions,
 )
 from .question import Question
-from .where import restriction
+from .tables import SCHEMA, Rows, Statement, Tables, literal, run_together
+from .vector_index import VectorIndex
+from .where import Within, exactly, look, of_documents, within
 
-SCHEMA = "chunks"
-MAX_INDEXED_DIMENSIONS = 4000  # of a halfvec in an HNSW index (pgvector README, "HNSW")
 MAX_DIMENSIONS = 16_000  # of a halfvec column
-EF_SEARCH = 100  # candidates HNSW keeps; recall .99 on 100,000 chunks (docs/adr/0004-halfvec-hnsw.md)
 
-# metric -> (operator, operator class, similarity from the operator's distance `d`)
-_METRICS = {
-    Metric.COSINE: ("<=>", "halfvec_cosine_ops", "1 - d"),
-    Metric.L2: ("<->", "halfvec_l2_ops", "-d"),
-    Metric.INNER_PRODUCT: ("<#>", "halfvec_ip_ops", "-d"),  # pgvector gives the negative product
-}
 _COLUMNS = (
     *("document_id", "ordinal", "text", "content_hash", "section", "start", "stop", "language", "title_path"),
     *("page", "metadata", "embedding", "words", "weights", "length", "k"),
@@ -62,11 +55,6 @@ _COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
 _FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_path, page")
 
 
-def _literal(vector: Vector) -> str:
-    """Return pgvector's text form. Five digits hold all of a half float's eleven bits."""
-    return f"[{','.join(f'{value:.5g}' for value in vector)}]"
-
-
 def _told(facts: Facts) -> tuple[str, int]:
     return json.dumps(dict(facts.metadata), allow_nan=False), facts.access_level
 
@@ -74,12 +62,9 @@ def _told(facts: Facts) -> tuple[str, int]:
 class PgVector:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        number = f"_{workspace.index_number}" if workspace.index_number else ""
-        self.names = tuple(f"{kind}_{workspace.id.hex}{number}" for kind in "wdt")  # of its tables
-        self.table, self.documents, self.terms = (sql.Identifier(SCHEMA, name) for name in self.names)
-        self._tables = {"table": self.table, "documents": self.documents, "terms": self.terms}
-        operator, self.operator_class, self.similarity = _METRICS[Metric(workspace.metric)]
-        self.operator = sql.SQL(operator)
+        self.tables = Tables(workspace)
+        self.names = self.tables.names
+        self._run = self.tables.run
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -105,7 +90,7 @@ class PgVector:
                 title_path text[] NOT NULL,
                 page integer,
                 metadata jsonb NOT NULL,
-                embedding halfvec({dimensions}) NOT NULL,
+                embedding halfvec({dimensions}) STORAGE MAIN NOT NULL,
                 {lexical},
                 UNIQUE (document_id, live, ordinal)
             )""",
@@ -115,20 +100,12 @@ class PgVector:
         lexical.create(self._run)
         self._run(
             "CREATE TABLE {documents} (document_id uuid PRIMARY KEY, embedding halfvec({dimensions}) NOT NULL, "
-            "metadata jsonb NOT NULL, access_level integer NOT NULL)",
+            "chunks integer NOT NULL, metadata jsonb NOT NULL, access_level integer NOT NULL)",
             dimensions=sql.Literal(w.dimensions),
         )
-        if self.has_vector_index:
-            ops = sql.SQL(self.operator_class)
-            self._run("CREATE INDEX ON {table} USING hnsw (embedding {ops}) WHERE live", ops=ops)
-            self._run("CREATE INDEX ON {documents} USING hnsw (embedding {ops})", ops=ops)
-
-    @property
-    def has_vector_index(self) -> bool:
-        """Without one, search is exact: right at any size, slow beyond some 100,000 chunks."""
-        return self.workspace.is_indexed and self.workspace.dimensions <= MAX_INDEXED_DIMENSIONS
 
     def drop(self) -> None:
+        VectorIndex(self.tables).give_up()
         self._run("DROP TABLE IF EXISTS {table}, {documents}, {terms}")
 
     # --- in -----------------------------------------------------------------------------------
@@ -153,7 +130,7 @@ class PgVector:
         words = lexical.indexed([chunk.text for chunk in chunks], languages, mean_length)
         rows = [
             self._row(
-                document_id, chunk, kept[chunk.content_hash] if vector is None else _literal(vector), each
+                document_id, chunk, kept[chunk.content_hash] if vector is None else literal(vector), each
             )
             for (chunk, vector), each in zip(pairs, words, strict=True)
         ]
@@ -163,6 +140,7 @@ class PgVector:
             self._run(
                 "INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming_chunks "
                 "ON CONFLICT (document_id, live, ordinal) DO UPDATE SET {changes}",
+                columns=_COLUMN_LIST,
                 changes=sql.SQL(", ").join(
                     sql.SQL("{name} = excluded.{name}").format(name=sql.Identifier(name))
                     for name in _COLUMNS[2:]
@@ -230,11 +208,12 @@ class PgVector:
                 raise Incomplete(f"{staged} of {chunk_count} chunks are staged: nothing was published.")
             lexical.recount(self._run, document_id, +1)
             self._run(
-                "INSERT INTO {documents} (document_id, embedding, metadata, access_level) "
-                "SELECT document_id, coalesce(%s::halfvec, avg(embedding)), %s::jsonb, %s FROM {table} "
+                "INSERT INTO {documents} (document_id, embedding, chunks, metadata, access_level) "
+                "SELECT document_id, coalesce(%s::halfvec, avg(embedding)), count(*), %s::jsonb, %s FROM {table} "
                 "WHERE document_id = %s GROUP BY document_id ON CONFLICT (document_id) DO UPDATE SET "
-                "embedding = excluded.embedding, metadata = excluded.metadata, access_level = excluded.access_level",
-                [None if summary is None else _literal(summary), *_told(facts), document_id],
+                "embedding = excluded.embedding, chunks = excluded.chunks, metadata = excluded.metadata, "
+                "access_level = excluded.access_level",
+                [None if summary is None else literal(summary), *_told(facts), document_id],
             )
 
     def describe(self, document_id: UUID, facts: Facts) -> None:
@@ -256,71 +235,58 @@ class PgVector:
                 f"The question's embedding has {len(vector)} dimensions, the workspace {self.workspace.dimensions}."
             )
 
+    def search(
+        self, vector: Vector, question: str, limit: int, where: Where = ANYWHERE
+    ) -> tuple[list[FoundChunk], list[FoundChunk]]:
+        return self._search(question, limit, where, vector, has_words=True)
+
     def search_dense(
         self, vector: Vector, limit: int, where: Where = ANYWHERE, question: str = ""
     ) -> list[FoundChunk]:
-        self._check_question(vector)
-        chosen, params = restriction(where, self.documents)
-        asked = Question.of(question, self.workspace.languages)
-        with transaction.atomic():
-            # Without iterative scan a filter leaves HNSW with a handful of its candidates, or none.
-            self._run("SET LOCAL hnsw.iterative_scan = strict_order")
-            self._run("SET LOCAL hnsw.ef_search = {ef}", ef=sql.Literal(max(EF_SEARCH, min(limit, 1000))))
-            rows = self._run(
-                """SELECT {fields}, {similarity} FROM (
-                    SELECT *, embedding {operator} %s::halfvec AS d FROM {table}
-                    WHERE live {chosen} {restriction} ORDER BY d LIMIT %s) nearest
-                ORDER BY d""",
-                [_literal(vector), *params, limit],
-                fields=_FIELDS,
-                operator=self.operator,
-                similarity=sql.SQL(self.similarity),
-                chosen=chosen,
-                restriction=lexical.restriction(asked),
-            )
-        return [_found(row) for row in rows]
+        return self._search(question, limit, where, vector)[0]
 
     def search_lexical(self, question: str, limit: int, where: Where = ANYWHERE) -> list[FoundChunk]:
+        return self._search(question, limit, where, has_words=True)[1]
+
+    def _search(
+        self,
+        question: str,
+        limit: int,
+        where: Where,
+        vector: Vector | None = None,
+        *,
+        has_words: bool = False,
+    ) -> tuple[list[FoundChunk], list[FoundChunk]]:
+        """Return what each leg found that is asked for, in two round trips: what there is, and the legs."""
+        if vector is not None:
+            self._check_question(vector)
         asked = Question.of(question, self.workspace.languages)
-        plan = lexical.plan(self._run, asked, is_filtered=where != ANYWHERE or bool(asked.required))
-        if plan is None:
-            return []
-        chosen, params = restriction(where, self.documents)
-        rows = self._run(
-            """SELECT {fields}, score, {coverage} FROM (
-                SELECT id AS best, {score} AS score FROM (
-                    SELECT id, weights, {drift} AS drift FROM {table}
-                    WHERE live AND words @@ %s::tsquery {chosen} {restriction}
-                    ORDER BY {rough_score} DESC, id LIMIT %s) candidate
-                ORDER BY score DESC, id LIMIT %s) ranked
-            JOIN {table} ON id = best ORDER BY score DESC, id""",
-            [plan.candidates, *params, limit * lexical.SCORED, limit],
-            fields=_FIELDS,
-            coverage=lexical.coverage(plan),
-            score=lexical.score(plan),
-            drift=lexical.drift(plan),
-            rough_score=lexical.rough_score(plan),
-            chosen=chosen,
-            restriction=lexical.restriction(asked),
-        )
-        return [_found(row) for row in rows]
+        looks = [look(self.tables, where)] if where != ANYWHERE else []
+        seen = run_together([*looks, *([lexical.amounts(self.tables, asked)] if has_words else [])])
+        among = within(self.tables, where, seen[0] if looks else None)
+        plan = lexical.plan(seen[-1], asked, share=among.share) if has_words else None
+        nearest = self._dense(vector, asked, limit, among) if vector is not None else []
+        matching = [lexical.search(self.tables, asked, plan, limit, among, _FIELDS)] if plan else []
+        rows = run_together([*nearest, *matching])
+        found = rows[len(nearest) - 1] if nearest else []
+        if vector is not None and among.is_cut_short(len(found), limit):
+            found = run_together(self._dense(vector, asked, limit, exactly(self.tables, where, among)))[-1]
+        return _found(found), _found(rows[-1] if matching else [])
+
+    def _dense(self, vector: Vector, asked: Question, limit: int, among: Within) -> list[Statement]:
+        return dense.search(self.workspace, self.tables, vector, asked, limit, among, _FIELDS)
 
     def search_documents(self, vector: Vector, limit: int, where: Where = ANYWHERE) -> list[FoundDocument]:
         self._check_question(vector)
-        chosen, params = restriction(where, self.documents)
-        with transaction.atomic():
-            self._run("SET LOCAL hnsw.iterative_scan = strict_order")
-            self._run("SET LOCAL hnsw.ef_search = {ef}", ef=sql.Literal(max(EF_SEARCH, min(limit, 1000))))
-            rows = self._run(
-                """SELECT document_id, {similarity} FROM (
-                    SELECT document_id, embedding {operator} %s::halfvec AS d FROM {documents}
-                    WHERE true {chosen} ORDER BY d LIMIT %s) nearest
-                ORDER BY d""",
-                [_literal(vector), *params, limit],
-                operator=self.operator,
-                similarity=sql.SQL(self.similarity),
-                chosen=chosen,
-            )
+        told, params = of_documents(where)
+        rows = self._run(
+            """SELECT document_id, {similarity} FROM (
+                SELECT document_id, embedding {operator} %s::halfvec AS d FROM {documents}
+                WHERE {told} ORDER BY d LIMIT %s) nearest
+            ORDER BY d""",
+            [literal(vector), *params, limit],
+            told=told,
+        )
         return [FoundDocument(document_id, float(score)) for document_id, score in rows]
 
     def chunks(self, document_id: UUID, limit: int) -> list[FoundChunk]:
@@ -329,42 +295,23 @@ class PgVector:
             [document_id, limit],
             fields=_FIELDS,
         )
-        return [_found(row) for row in rows]
+        return _found(rows)
 
     def count(self) -> int:
-        return int(self._run("SELECT count(*) FROM {table} WHERE live")[0][0])
+        rows = self._run(
+            "SELECT amount FROM {terms} WHERE term = %s", [lexical.CHUNKS]
+        )  # counting takes long
+        return int(rows[0][0]) if rows else 0
 
     def counts(self) -> dict[UUID, int]:
         return dict(
             self._run("SELECT document_id, count(*) FILTER (WHERE live) FROM {table} GROUP BY document_id")
         )
 
-    # --- SQL ----------------------------------------------------------------------------------
 
-    def _run(
-        self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable
-    ) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            composed = sql.SQL(query).format(**self._tables, columns=_COLUMN_LIST, **parts)
-            cursor.execute(composed.as_string(cursor.connection), params or None)
-            return cursor.fetchall() if cursor.description else []
-
-
-def tables() -> set[str]:
-    """Return the name of every table there is in the schema."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [SCHEMA])
-        return {name for (name,) in cursor.fetchall()}
-
-
-def drop_tables(names: Iterable[str]) -> None:
-    with connection.cursor() as cursor:
-        for name in names:
-            statement = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(SCHEMA, name))
-            cursor.execute(statement.as_string(cursor.connection))
-
-
-def _found(row: tuple[Any, ...]) -> FoundChunk:
-    id, document_id, ordinal, text, section, start, stop, title_path, page, score, *coverage = row
-    place = (section, start, stop, tuple(title_path), page)
-    return FoundChunk(id, document_id, ordinal, text, *place, float(score), sum(coverage))
+def _found(rows: Rows) -> list[FoundChunk]:
+    found = []
+    for id, document_id, ordinal, text, section, start, stop, title_path, page, score, *coverage in rows:
+        place = (section, start, stop, tuple(title_path), page)
+        found.append(FoundChunk(id, document_id, ordinal, text, *place, float(score), sum(coverage)))
+    return found

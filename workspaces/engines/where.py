@@ -1,13 +1,26 @@
-"""Turns a `Where` into SQL: what it says of documents is asked of the table that has one row for each."""
+"""Turns a `Where` into SQL: what it says of documents is asked of the table that has one row for each.
+
+What a filter leaves decides the way. Where it is little, the way goes from the documents to their chunks, and
+compares each with the question; where it is much, from the index's candidates to their documents. `look` asks
+PostgreSQL how much it is, with the other things that a search must know first.
+"""
 
 import json
+import math
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 from psycopg import sql
 
 from .contract import Condition, Value, Where
+from .tables import Rows, Statement, Tables
 
 Params = list[Any]
+
+# Up to how many chunks are always compared with each other: 2 us of processor time for each, by way of documents.
+ALWAYS_EXACT = 2_000
+# A filter that leaves m of n chunks costs 2 us times m exactly, and by way of an index 20 us times 100 n / m
+_TRADE = 1_000
 
 _EQUAL: LiteralString = "metadata -> %s::text = ANY(%s::jsonb[])"
 _SQL: dict[str, LiteralString] = {
@@ -18,25 +31,67 @@ _SQL: dict[str, LiteralString] = {
 }
 
 
-def restriction(where: Where, documents: sql.Identifier) -> tuple[sql.Composed, Params]:
-    """Return what to add to the conditions on a row with a document_id, and its parameters."""
-    parts: list[sql.Composable] = []
-    params: Params = []
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The chunks that may be found, as SQL."""
+
+    source: sql.Composable  # a table and its conditions: more can be added with AND
+    params: Params
+    is_narrow: bool  # so few that each is compared
+    share: float  # of all chunks, about
+    left: int | None = None  # how many a filter leaves, or more; None: there is none
+
+    def is_cut_short(self, found: int, limit: int) -> bool:
+        """Say whether an index gave up before it had as many as a filter leaves."""
+        return not self.is_narrow and self.left is not None and found < min(limit, self.left)
+
+
+def look(tables: Tables, where: Where) -> Statement:
+    """Ask how many chunks there are, and how many of them the filter leaves, as far as that matters."""
+    told, params = of_documents(where)
+    return tables.statement(
+        """SELECT n, (SELECT coalesce(sum(chunks), 0) FROM (
+            SELECT chunks FROM {documents} WHERE {told} LIMIT greatest(%s, sqrt(%s * n))::bigint) chosen)
+        FROM (SELECT coalesce(sum(amount), 0)::bigint AS n FROM {terms} WHERE term = '') counted""",
+        [*params, ALWAYS_EXACT, _TRADE],
+        told=told,
+    )
+
+
+def within(tables: Tables, where: Where, seen: Rows | None) -> Within:
+    """Return which chunks may be found. seen: what `look` saw; None: everything may be found."""
+    if seen is None:
+        return Within(tables.statement("{table} WHERE live").query, [], is_narrow=False, share=1)
+    n, left = map(int, seen[0])
+    told, params = of_documents(where)
+    is_narrow = left <= max(ALWAYS_EXACT, math.sqrt(_TRADE * n))
+    share = left / n if n else 1
+    source = tables.statement(_FROM_DOCUMENTS if is_narrow else _FROM_CHUNKS, told=told).query
+    return Within(source, params, is_narrow, share, left)
+
+
+_FROM_DOCUMENTS: LiteralString = (
+    "{table} WHERE live AND document_id IN (SELECT document_id FROM {documents} WHERE {told})"
+)
+# Not IN, nor EXISTS, of which the planner could make a join, and order everything instead of walking an index
+_FROM_CHUNKS: LiteralString = """{table} chunk WHERE live
+    AND (SELECT {told} FROM {documents} WHERE document_id = chunk.document_id)"""
+
+
+def exactly(tables: Tables, where: Where, among: Within) -> Within:
+    """Return the same chunks, each to be compared."""
+    told, params = of_documents(where)
+    source = tables.statement(_FROM_DOCUMENTS, told=told).query
+    return replace(among, source=source, params=params, is_narrow=True)
+
+
+def of_documents(where: Where) -> tuple[sql.Composable, Params]:
+    """Return what must hold of a row of that table, and its parameters."""
+    told: list[sql.SQL] = []
+    params = Params()
     if where.documents is not None:
-        parts.append(sql.SQL("AND document_id = ANY(%s)"))
+        told.append(sql.SQL("document_id = ANY(%s)"))
         params.append(list(where.documents))
-    told, asked = _of_facts(where)
-    if told:
-        parts.append(
-            sql.SQL("AND document_id IN (SELECT document_id FROM {} WHERE {})").format(
-                documents, sql.SQL(" AND ").join(told)
-            )
-        )
-    return sql.SQL(" ").join(parts), params + asked
-
-
-def _of_facts(where: Where) -> tuple[list[sql.SQL], Params]:
-    told, params = [], Params()
     if where.access_level is not None:
         told.append(sql.SQL("access_level <= %s"))
         params.append(where.access_level)
@@ -44,7 +99,7 @@ def _of_facts(where: Where) -> tuple[list[sql.SQL], Params]:
         query, values = _of(condition)
         told.append(sql.SQL(query))
         params += values
-    return told, params
+    return sql.SQL(" AND ").join(told or [sql.SQL("true")]), params
 
 
 def _of(condition: Condition) -> tuple[LiteralString, Params]:

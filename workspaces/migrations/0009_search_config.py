@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('models_registry', '0002_limits_of_the_server'),
-        ('workspaces', '0007_facts'),
+        ('workspaces', '0008_index_kind'),
     ]
 
     operations = [

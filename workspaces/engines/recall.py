@@ -1,0 +1,76 @@
+"""How wide a search through a vector index must be, measured: what it finds beside an exact one."""
+
+from dataclasses import dataclass
+
+from workspaces.models import IndexKind
+
+from .tables import Statement, Tables, run_together
+
+NEIGHBOURS = 10  # that are looked for, besides the question itself
+ENOUGH = (
+    0.99  # of them; more than we promise, because questions lie further out than the passages asked with here
+)
+BREADTHS = {  # the least first
+    IndexKind.HNSW: (40, 60, 80, 100, 150, 200, 300, 400, 600, 800, 1000),
+    IndexKind.IVFFLAT: (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024),
+}
+_SETTING = {IndexKind.HNSW: "hnsw.ef_search", IndexKind.IVFFLAT: "ivfflat.probes"}
+_COMPARISONS = 10_000_000  # with all questions together: some ten seconds
+_FEWEST, _MOST = 40, 100  # questions
+_CLOSE = 1e-6  # two distances are the same
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    breadth: int  # hnsw.ef_search or ivfflat.probes
+    recall: float  # of the exact first ten, 0 to 1
+
+
+def measure(tables: Tables, kind: IndexKind, chunks: int) -> Measured:
+    """Return the least breadth that finds enough, or the greatest there is.
+
+    Asks with the vectors of some chunks: each finds itself, which does not count.
+    """
+    questions = _questions(tables, max(_FEWEST, min(_MOST, _COMPARISONS // max(chunks, 1))), chunks)
+    limits = [run_together([_exactly(tables, each)])[0][-1][0] for each in questions]
+    for breadth in BREADTHS[kind]:
+        found = [_found(tables, kind, breadth, *each) for each in zip(questions, limits, strict=True)]
+        recall = sum(found) / len(found) if found else 1.0
+        if recall >= ENOUGH:
+            break
+    return Measured(breadth, recall)
+
+
+def _questions(tables: Tables, count: int, chunks: int) -> list[str]:
+    percent = min(100, 100 * 20 * count / max(chunks, 1))  # of the pages, so that not all must be read
+    rows = tables.run(
+        "SELECT embedding::text FROM {table} TABLESAMPLE SYSTEM (%s) WHERE live ORDER BY random() LIMIT %s",
+        [percent, count],
+    )
+    return [vector for (vector,) in rows]
+
+
+def _exactly(tables: Tables, vector: str) -> Statement:
+    # OFFSET 0 hides the index.
+    return tables.statement(
+        "SELECT embedding {operator} %s::halfvec AS d FROM (SELECT embedding FROM {table} WHERE live OFFSET 0) each "
+        "ORDER BY d LIMIT %s",
+        [vector, NEIGHBOURS + 1],
+    )
+
+
+def _found(tables: Tables, kind: IndexKind, breadth: int, vector: str, furthest: float) -> float:
+    """Return how many of the nearest are found, 0 to 1. furthest: the distance of the last of them."""
+    rows = run_together(
+        [
+            tables.statement("SELECT set_config(%s, %s, true)", [_SETTING[kind], str(breadth)]),
+            # However the planner guesses: of a small table it would rather read all.
+            tables.statement("SELECT set_config('enable_seqscan', 'off', true)"),
+            tables.statement(
+                "SELECT embedding {operator} %s::halfvec AS d FROM {table} WHERE live ORDER BY d LIMIT %s",
+                [vector, NEIGHBOURS + 1],
+            ),
+        ]
+    )[-1]
+    near = sum(bool(distance <= furthest + _CLOSE) for (distance,) in rows)
+    return max(0, near - 1) / NEIGHBOURS

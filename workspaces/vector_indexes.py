@@ -1,0 +1,261 @@
+"""Keeps the vector index of each workspace what suits it, in the background, while people search and add.
+
+`due` looks every few seconds at how many chunks there are, at what was chosen and at what stands, and returns where
+there is something to do; `tend` does it under a lease: builds, removes what it replaces, and measures how wide
+searches must be. Whoever dies on the way is taken over from what PostgreSQL's catalogue says: a build that goes on
+without its worker is waited for, one that was broken off is removed and begun anew. Nothing is ever embedded for it.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import DatabaseError, connection
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from .engines import PgVector, engine_for
+from .engines.recall import measure
+from .engines.vector_index import GROWN, Progress, Standing, wanted
+from .engines.vector_index import VectorIndex as Built
+from .models import IndexKind, Reindex, VectorIndex, Workspace
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)
+QUIET = timedelta(minutes=2)  # nothing came or went: whoever was adding documents is done
+QUEUE_PATIENCE = timedelta(minutes=10)  # then the reminder is lost
+MAX_ATTEMPTS = 5
+_FIRST_PAUSE = timedelta(seconds=15)  # then three times as long each time
+_S = VectorIndex.Status
+
+
+class Superseded(Exception):
+    """Another worker has it now, or the workspace is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How the vector index of a workspace stands, for people."""
+
+    chosen: IndexKind
+    standing: Standing | None  # None: searches are exact
+    progress: Progress | None  # of one that is being built
+    row: VectorIndex | None  # None: nobody has looked yet
+
+    @property
+    def kind(self) -> IndexKind:
+        return self.standing.kind if self.standing else IndexKind.EXACT
+
+    @property
+    def is_working(self) -> bool:
+        return self.progress is not None or (self.row is not None and self.row.status == _S.WORKING)
+
+    @property
+    def recall_percent(self) -> float | None:
+        return round(self.row.recall * 100, 1) if self.row and self.row.recall is not None else None
+
+
+def state_of(workspace: Workspace) -> State:
+    built = Built(PgVector(workspace).tables)
+    row = VectorIndex.objects.filter(workspace=workspace.pk, index_number=workspace.index_number).first()
+    return State(IndexKind(workspace.index_kind), built.standing(), built.progress(), row)
+
+
+# --- what there is to do --------------------------------------------------------------------------
+
+
+def due() -> list[int]:
+    """Note how many chunks there are everywhere, and return the rows that a worker should tend, few at a time."""
+    found = []
+    for index in _indexes():
+        row = _looked_at(index)
+        if _is_free(row) and not _is_settled(index, row):
+            found.append(row.pk)
+    return found
+
+
+def is_settled(index: Workspace) -> bool:
+    """Say whether the vector index is what it will be, when nothing is added to this index any more."""
+    row = _looked_at(index)
+    VectorIndex.objects.filter(pk=row.pk).update(still_since=row.still_since - QUIET)
+    row.still_since -= QUIET
+    return row.status == _S.FAILED or _is_settled(index, row)
+
+
+def _indexes() -> Iterator[Workspace]:
+    """Yield those that answer, and those that are being built beside them; forget those that are gone."""
+    ready = Workspace.objects.filter(engine="pgvector", status=Workspace.Status.READY)
+    running = Reindex.objects.filter(status=Reindex.Status.RUNNING, workspace__in=ready)
+    following = [each.target() for each in running.select_related("workspace", "embedder")]
+    numbers = Q(index_number=F("workspace__index_number"))
+    for index in following:
+        numbers |= Q(workspace=index.pk, index_number=index.index_number)
+    VectorIndex.objects.exclude(numbers).delete()
+    yield from ready
+    yield from following
+
+
+def _looked_at(index: Workspace) -> VectorIndex:
+    row, _ = VectorIndex.objects.get_or_create(workspace_id=index.pk, index_number=index.index_number)
+    if row.chunks != (chunks := engine_for(index).count()):
+        row.chunks, row.still_since = chunks, timezone.now()
+        row.save(update_fields=["chunks", "still_since"])
+    return row
+
+
+def _is_free(row: VectorIndex) -> bool:
+    now = timezone.now()
+    match row.status:
+        case _S.WAITING:
+            is_asked = row.queued_at is not None and row.queued_at > now - QUEUE_PATIENCE
+            return row.next_attempt_at <= now and not is_asked
+        case _S.WORKING:
+            return row.lease_until is None or row.lease_until < now
+    return False
+
+
+def _is_settled(index: Workspace, row: VectorIndex) -> bool:
+    built = Built(PgVector(index).tables)
+    standing = built.standing()
+    kind = standing.kind if standing else IndexKind.EXACT
+    if kind != _wanted(index, row, kind) or row.kind != kind or row.status == _S.WORKING:
+        return False
+    return kind == IndexKind.EXACT or not _has_grown(row)
+
+
+def _has_grown(row: VectorIndex) -> bool:
+    return row.measured_at is None or row.chunks > GROWN * row.measured_chunks
+
+
+def _wanted(index: Workspace, row: VectorIndex, standing: IndexKind) -> IndexKind:
+    is_quiet = row.still_since <= timezone.now() - QUIET
+    chosen = IndexKind(index.index_kind)
+    return wanted(chosen, row.chunks, index.dimensions, is_quiet=is_quiet, standing=standing)
+
+
+# --- doing it ---------------------------------------------------------------------------------------
+
+
+def try_again(workspace: Workspace) -> bool:
+    """Begin anew where it was given up. False: it was not."""
+    rows = VectorIndex.objects.filter(workspace=workspace, status=_S.FAILED)
+    return bool(rows.update(status=_S.WAITING, attempt=0, error="", next_attempt_at=timezone.now()))
+
+
+def tend(row_id: int) -> None:
+    """Bring the vector index up to date, if nobody else does. Outside a transaction."""
+    row = _claimed(row_id)
+    if row is None:
+        return
+    try:
+        with _kept(row):
+            _bring_up_to_date(row)
+    except Superseded:
+        log.info("%s: another worker has it, or its workspace is gone.", row)
+    except DatabaseError as error:
+        log.warning("%s could not be built.", row, exc_info=True)
+        _postpone(row, f"PostgreSQL says: {str(error).strip().splitlines()[0]}")
+
+
+def _claimed(row_id: int) -> VectorIndex | None:
+    now = timezone.now()
+    free = Q(status=_S.WAITING, next_attempt_at__lte=now) | Q(status=_S.WORKING, lease_until__lt=now)
+    taken = VectorIndex.objects.filter(free, pk=row_id).update(
+        status=_S.WORKING,
+        attempt=F("attempt") + 1,
+        fence=F("fence") + 1,
+        lease_until=now + LEASE,
+        queued_at=None,
+    )
+    return VectorIndex.objects.select_related("workspace").get(pk=row_id) if taken else None
+
+
+@contextmanager
+def _kept(row: VectorIndex) -> Iterator[None]:
+    """Renew the lease from a thread: a build takes minutes."""
+    done = threading.Event()
+    thread = threading.Thread(target=_beat, args=(row, done), name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _beat(row: VectorIndex, done: threading.Event) -> None:
+    while not done.wait(LEASE.total_seconds() / 3):
+        try:
+            _change(row, lease_until=timezone.now() + LEASE)
+        except Superseded:
+            return  # whatever is written afterwards is refused, too
+        except DatabaseError:
+            log.warning("%s: the lease could not be renewed.", row, exc_info=True)
+        finally:
+            connection.close()
+
+
+def _bring_up_to_date(row: VectorIndex) -> None:
+    index = _index_of(row)
+    tables = PgVector(index).tables
+    built = Built(tables)
+    if built.progress():  # for a worker that is gone
+        _release(row, timezone.now() + _FIRST_PAUSE)
+        return
+    standing = built.standing()
+    kind = _wanted(index, row, standing.kind if standing else IndexKind.EXACT)
+    is_outgrown = kind == IndexKind.IVFFLAT == row.kind and row.chunks > GROWN * row.measured_chunks
+    built.tidy(standing.kind if standing else IndexKind.EXACT)
+    if kind != IndexKind.EXACT and (standing is None or kind != standing.kind or is_outgrown):
+        built.build(kind, row.chunks, in_parallel=row.attempt == 1)
+    built.tidy(kind)
+    if kind == IndexKind.EXACT:
+        _finish(row, kind, breadth=None, recall=None)
+    else:
+        measured = measure(tables, kind, row.chunks)
+        _finish(row, kind, breadth=measured.breadth, recall=measured.recall)
+
+
+def _index_of(row: VectorIndex) -> Workspace:
+    if row.index_number == row.workspace.index_number:
+        return row.workspace
+    building = row.workspace.reindexes.filter(number=row.index_number, status=Reindex.Status.RUNNING).first()
+    if building is None:
+        raise Superseded
+    return building.target()
+
+
+def _finish(row: VectorIndex, kind: IndexKind, *, breadth: int | None, recall: float | None) -> None:
+    now = timezone.now()
+    _change(
+        row, status=_S.WAITING, attempt=0, error="", lease_until=None, next_attempt_at=now,
+        kind=kind, breadth=breadth, recall=recall, measured_chunks=row.chunks, measured_at=now,
+    )  # fmt: skip
+
+
+def _release(row: VectorIndex, then: object) -> None:
+    """Give it back: this was no attempt."""
+    _change(row, status=_S.WAITING, attempt=row.attempt - 1, lease_until=None, next_attempt_at=then)
+
+
+def _postpone(row: VectorIndex, reason: str) -> None:
+    """Have it tried again after a pause, or give up; searches go on with what stands, or exactly."""
+    has_failed = row.attempt >= MAX_ATTEMPTS
+    then = timezone.now() + _FIRST_PAUSE * 3 ** (row.attempt - 1)
+    try:
+        _change(
+            row, status=_S.FAILED if has_failed else _S.WAITING, error=reason, lease_until=None,
+            next_attempt_at=then,
+        )  # fmt: skip
+    except Superseded:
+        log.info("%s: another worker has it, or its workspace is gone.", row)
+
+
+def _change(row: VectorIndex, **fields: object) -> None:
+    mine: QuerySet[VectorIndex] = VectorIndex.objects.filter(pk=row.pk, fence=row.fence, status=_S.WORKING)
+    if not mine.update(**fields):
+        raise Superseded
