@@ -1,7 +1,7 @@
 """Whose login a socket or a stream belongs to, asked again with each message and every few seconds in between."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.auth import get_user
@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from accounts.models import User
 
 from .prepared import Plan, columns, planned, row_of
+from .threads import in_thread
 
 
 class SignedOut(Exception):
@@ -50,18 +51,32 @@ def login_of(session_key: str) -> Login:
     return Login(session_key, stored.session_data, user)
 
 
-def renewed(login: Login) -> Login:
-    """Return the login as it stands now, with its user's rights as they stand now. Raises SignedOut."""
-    user = unchanged([login]).get(login.session_key)
-    return Login(login.session_key, login.session_data, user) if user else login_of(login.session_key)
-
-
 def is_signed_in(login: Login) -> bool:
     try:
-        renewed(login)
+        return bool(unchanged([login]) or login_of(login.session_key))
     except SignedOut:
         return False
-    return True
+
+
+_found: dict[str, Login] = {}  # by session key, the oldest first
+_FOUND_MOST = 10_000
+
+
+async def login_now(session_key: str) -> Login:
+    """Return whose login session this is, with its user's rights as they stand now. Raises SignedOut.
+
+    What was found before is only compared with what is stored, which costs one statement.
+    """
+    before = _found.pop(session_key, None)
+    user = (await unchanged.here([before])).get(session_key) if before else None
+    if before and user:
+        login = replace(before, user=user)
+    else:
+        login = await in_thread(login_of)(session_key)
+    _found[session_key] = login
+    if len(_found) > _FOUND_MOST:
+        del _found[next(iter(_found))]
+    return login
 
 
 _UNCHANGED = f"""

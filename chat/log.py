@@ -373,18 +373,26 @@ async def follow(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Logged]:
                 yield event
 
 
-async def follow_in_batches(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Sequence[Logged]]:
-    """Like `follow`, but yield together what is there together."""
+async def follow_in_batches(
+    answer_id: UUID, after_seq: int = 0, begun: Sequence[Logged] = ()
+) -> AsyncGenerator[Sequence[Logged]]:
+    """Like `follow`, but yield together what is there together.
+
+    begun: all that a new log holds, for whoever has just made it. If more has come, the hub tells soon.
+    """
     # The hub first, then the log: what is committed in between comes twice, and is taken once.
     async with hub().following(answer_id, after_seq) as follower:
+        events, is_over = begun, False
         while True:
-            events, is_over = await patiently(_read.here)(answer_id, follower.seq)
+            if not events:
+                events, is_over = await patiently(_read.here)(answer_id, follower.seq)
             if events:
                 follower.seq = events[-1].seq
                 yield events
             if is_over or (events and events[-1].is_last):
                 return
-            if len(events) >= PAGE:
+            count, events = len(events), ()
+            if count >= PAGE:
                 continue
             while live := await follower.take():
                 yield live
