@@ -139,7 +139,12 @@ def test_what_was_published_since_is_found(monkeypatch):
 def test_adding_goes_on_while_an_index_is_built():
     workspace = filled(HNSW, 3000)
     [row_id] = due()
-    building = threading.Thread(target=lambda: (tend(row_id), connection.close()))
+
+    def build():
+        tend(row_id)
+        connection.close()
+
+    building = threading.Thread(target=build)
     building.start()
     for _ in range(5):
         put(workspace, 20)
