@@ -308,7 +308,7 @@ def workspace_named(name: str) -> Workspace:
     return Workspace.objects.select_related(*models).get(name=name)
 
 
-def remembered(corpus: Corpus, place: Place) -> str:
+def from_memory(corpus: Corpus, place: Place) -> str:
     """Return how long a search takes whose result is remembered, in ms."""
     settings.SEARCH_CACHE_SECONDS = 300
     times = asyncio.run(_remembered(place[0], sample(corpus)))
@@ -449,7 +449,7 @@ def main() -> None:
             results.rows += measure(corpus, place)
             results.quoted += quote(corpus, place)
             results.relevance.append(relevance(corpus, place, list(collections.values())))
-            results.remembered.append(remembered(corpus, place))
+            results.remembered.append(from_memory(corpus, place))
             print(
                 *(row.as_markdown() for row in results.rows if row.corpus == corpus.name),
                 sep="\n",

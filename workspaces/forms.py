@@ -126,9 +126,9 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         reranker.empty_label = "No"
         writers = [name for name, provider in PROVIDERS.items() if provider.needs_model]
         for name in ("condenser", "summarizer"):
-            field = cast("forms.ModelChoiceField[Endpoint]", self.fields[name])
-            field.queryset = Endpoint.objects.offered(Endpoint.Kind.CHAT).filter(provider__in=writers)
-            field.empty_label = "No"
+            writer = cast("forms.ModelChoiceField[Endpoint]", self.fields[name])
+            writer.queryset = Endpoint.objects.offered(Endpoint.Kind.CHAT).filter(provider__in=writers)
+            writer.empty_label = "No"
         # A label that is the strategy itself, so that the page can show its sentence.
         cast(forms.ChoiceField, self.fields["chunking"]).choices = [
             (each.value, each) for each in ChunkingStrategy
