@@ -34,6 +34,7 @@ class Query:
     id: str
     text: str
     previous: tuple[str, ...]  # what the same person asked before, oldest first
+    answers: tuple[str, ...] = ()  # short ones, word for word
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,9 @@ def _no_embedder(texts: list[str]) -> list[Vector]:
 
 
 def _query(row: dict[str, Any]) -> Query:
-    history = row.get("metadata", {}).get("history", [])
-    return Query(
-        row["_id"], row["text"], tuple(turn["content"] for turn in history if turn["role"] == "user")
-    )
+    metadata = row.get("metadata", {})
+    asked = [turn["content"] for turn in metadata.get("history", []) if turn["role"] == "user"]
+    return Query(row["_id"], row["text"], tuple(asked), tuple(metadata.get("answers", ())))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
