@@ -275,7 +275,6 @@ def _publish(
         if claim.work is document:
             Workspace.objects.filter(pk=document.workspace_id).update(
                 chunk_count=F("chunk_count") + chunk_count - document.chunk_count,
-                corpus_version=F("corpus_version") + 1,
             )
         step.close()  # in this transaction: a document that is ready has no open stage
 

@@ -22,6 +22,5 @@ def remove(document: Document) -> None:
         document_count=F("document_count") - len(family),
         size_bytes=F("size_bytes") - sum(each.size_bytes for each in family),
         chunk_count=F("chunk_count") - sum(each.chunk_count for each in family),
-        corpus_version=F("corpus_version") + 1,
     )
     document.delete()

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -15,8 +17,8 @@ from inference.connect import open_embedder
 from models_registry.models import Endpoint
 from tests import factories
 from tests.fakes.model_container import running_in_thread as model_container
-from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
-from workspaces.engines import FoundChunk, NewChunk, Where, engine_for
+from tests.fakes.openai_server import Behaviour, OpenAIServer, embed, running_in_thread
+from workspaces.engines import Condition, FoundChunk, NewChunk, Where, engine_for
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +41,7 @@ def server() -> Iterator[OpenAIServer]:
 @pytest.fixture
 def workspace(server: OpenAIServer) -> Workspace:
     embedder = factories.embedder(base_url=server.base_url, dimensions=384)
-    workspace = factories.workspace(embedder=embedder)
+    workspace = factories.workspace(embedder=embedder, relevance_floor=None)
     for title, texts in TEXTS.items():
         put(workspace, title, texts)
     server.requests.clear()
@@ -343,3 +345,84 @@ def test_a_greeting_asks_nothing(text):
 )
 def test_what_says_more_than_a_greeting_is_a_question(text):
     assert not asks_nothing(text)
+
+
+# --- what others got wrong ------------------------------------------------------------------------
+
+
+def test_a_hit_that_only_the_words_find_reaches_the_passages(workspace):
+    """A leg that is asked and then forgotten: its best must be there, however many the other found."""
+    put(workspace, "many.md", [f"Item {n}: yearly leave and vacation days" for n in range(150)])
+    put(workspace, "rare.md", ["Zq_77 Zq_77"])
+    found = ask(workspace, "vacation days of yearly leave Zq_77")
+    [rare] = [each for each in found.passages if each.document_title == "rare.md"]
+    assert rare.lexical_rank == 1
+
+
+@pytest.mark.parametrize("scores", [[-11.0] * 20, [-1e9 + n for n in range(20)], [0.0] * 20])
+def test_a_cross_encoder_that_rejects_all_does_not_bring_the_farthest_up(workspace, scores):
+    put(workspace, "leaves.md", [f"Annual leave, paragraph {n}." for n in range(40)])
+    put(workspace, "far.md", ["xylophone quartz"])
+    nearest = [each.chunk_id for each in ask(workspace, "annual leave", limit=50).trace.candidates]
+    with model_container(scores=scores) as url:
+        endpoint = Endpoint.objects.create(
+            name="rejecting", kind="reranker", provider="sagemaker_contract", options={"url": url}
+        )
+        found = ask(workspace, "annual leave", SearchConfig(reranker=endpoint))
+    assert "far.md" not in {passage.document_title for passage in found.passages}
+    quoted = [each.chunk_id for each in found.trace.candidates if each.passage]
+    assert set(quoted) <= set(nearest[:20])
+    if len(set(scores)) == 1:
+        assert quoted == nearest[:6]
+
+
+def test_no_words_stand_twice_in_the_passages(workspace):
+    text = " ".join(f"Sentence {n} on annual leave." for n in range(60))
+    document = Document.objects.create(
+        workspace=workspace, title="long.md", size_bytes=1, content_sha256=uuid4().hex, language="en"
+    )
+    cut = list(enumerate(range(0, len(text) - 300, 150)))
+    chunks = [NewChunk(n, text[at : at + 300], str(at).encode(), 0, at, at + 300, "en") for n, at in cut]
+    engine = engine_for(workspace)
+    engine.stage(document.id, chunks, [embed(chunk.text, 384) for chunk in chunks])
+    engine.publish(document.id, len(chunks))
+    found = ask(workspace, "annual leave sentence 7 8 9", token_budget=10**6)
+    mine = sorted((each.start, each.end) for each in found.passages if each.document_id == document.id)
+    assert all(end < start for (_, end), (start, _) in pairwise(mine))
+    for each in found.passages:
+        if each.document_id == document.id:
+            assert each.text == text[each.start : each.end]
+    numbers = re.findall(r"Sentence \d+ ", "".join(each.text for each in found.passages))
+    assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "'; DROP TABLE documents_document; --",
+        "annual leave' OR 1=1 --",
+        '"annual leave" & (pump | !leave) <-> :*',
+        "\\' \\\\ %s %(x)s {table} ${x}",
+        '-"\') OR true --"',
+        "☃" * 2000,
+    ],
+)
+def test_a_question_is_only_words(workspace, attempt):
+    before = [chunk.text for chunk in engine_for(workspace).search_lexical("leave pump", 10)]
+    ask(workspace, attempt)
+    ask(workspace, "and?", previous=[attempt])
+    assert [chunk.text for chunk in engine_for(workspace).search_lexical("leave pump", 10)] == before
+
+
+@pytest.mark.parametrize(
+    "attempt", ["x') OR true --", "x'::jsonb; DROP TABLE documents_document; --", "$.*", "%s"]
+)
+def test_a_filter_is_only_a_value(workspace, attempt):
+    for condition in (
+        Condition(attempt, "is", ("x",)),
+        Condition("kind", "is", (attempt,)),
+        Condition(attempt, "at_least", (attempt,)),
+    ):
+        found = asyncio.run(search(Scope(workspace, Where(conditions=(condition,))), "annual leave"))
+        assert found.passages == ()
+    assert Document.objects.count() == 2

@@ -89,7 +89,10 @@ ANYWHERE = Where()
 
 
 class Engine(Protocol):
-    """The chunks of one index of one workspace. Every method runs in the caller's transaction, if there is one."""
+    """The chunks of one index of one workspace. Every method runs in the caller's transaction, if there is one.
+
+    `publish`, `describe` and `forget` raise `Workspace.corpus_version` of the index that answers, with what they do.
+    """
 
     def create(self) -> None:
         """Make the place for the chunks. Called in the transaction that makes the workspace."""
