@@ -44,7 +44,7 @@ def beside(user: User, scope: Scope, question: str, configs: Sequence[SearchConf
 
 
 def _way(user: User, scope: Scope, question: str, config: SearchConfig) -> Way:
-    how = {"config": config, "limit": PASSAGES_MOST, "token_budget": _TOKEN_BUDGET}
+    how = {"config": config, "limit": PASSAGES_MOST, "token_budget": _TOKEN_BUDGET, "fresh": True}
     try:
         kept, found = recorded_search(user, scope, question, **how)
     except RetrievalFailed as failure:

@@ -10,7 +10,7 @@ from workspaces.models import Workspace
 
 from .types import SearchConfig
 
-_CORPUS = {"documents": "documents", "chunks": "passages to find", "size_bytes": "bytes of text and files"}
+_CORPUS = {"documents": "documents", "chunks": "passages to find"}
 _INDEX = {"index": "index", "embedder": "embedding model", "metric": "way of measuring nearness"}
 
 
@@ -19,9 +19,9 @@ def circumstances(workspace: Workspace, config: SearchConfig | None = None) -> d
     config = config or SearchConfig.of(workspace)
     switches = {name: getattr(config, name) for name in SearchConfig.__slots__}
     return {
+        "corpus_version": workspace.corpus_version,
         "documents": workspace.document_count,
         "chunks": workspace.chunk_count,
-        "size_bytes": workspace.size_bytes,
         "index": workspace.index_number,
         "embedder": workspace.embedder.name,
         "metric": workspace.metric,
@@ -54,6 +54,8 @@ def changes(then: Mapping[str, Any], workspace: Workspace, at: datetime) -> list
         for key, words in _CORPUS.items()
         if then[key] != now[key]
     ]
+    if then.get("corpus_version") != now["corpus_version"]:
+        said.append("Its documents changed: something was added, read again, described anew or removed.")
     return said + _read_since(workspace, at)
 
 
