@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from documents.chunking import recursive
+from documents.chunking import Chunk, recursive
 from documents.parsing import fast
+from inference.types import Vector
 from workspaces.languages import LANGUAGES
 
 CHUNK_SIZE, CHUNK_OVERLAP = 1000, 150  # characters: a new workspace's
@@ -25,7 +26,7 @@ CHUNK_SIZE, CHUNK_OVERLAP = 1000, 150  # characters: a new workspace's
 @dataclass(frozen=True, slots=True)
 class Page:
     id: str
-    chunks: tuple[str, ...]
+    chunks: tuple[Chunk, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Query:
     id: str
     text: str
     previous: tuple[str, ...]  # what the same person asked before, oldest first
+    answers: tuple[str, ...] = ()  # short ones, word for word
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _passages(folder: Path) -> Iterator[Page]:
     for row in _rows(folder / "corpus.jsonl.gz"):
         title = row.get("title") or ""
         text = row["text"] if row["text"].startswith(title) else f"{title}\n{row['text']}"
-        yield Page(row["_id"], (text,))
+        yield Page(row["_id"], (Chunk(0, 0, len(text), text),))
 
 
 def _site(folder: Path) -> Iterator[Page]:
@@ -85,15 +87,17 @@ def _site(folder: Path) -> Iterator[Page]:
         for path in sorted(Path(scratch).rglob("*.html")):
             if (name := str(path.relative_to(scratch))) in wanted:
                 sections, _ = fast.read(path, "text/html")
-                cut = recursive([section.text for section in sections], CHUNK_SIZE, CHUNK_OVERLAP)
-                yield Page(name, tuple(chunk.text for chunk in cut))
+                yield Page(name, tuple(recursive.chunk(sections, CHUNK_SIZE, CHUNK_OVERLAP, _no_embedder)))
+
+
+def _no_embedder(texts: list[str]) -> list[Vector]:
+    raise AssertionError("Cutting at paragraphs asks no model.")
 
 
 def _query(row: dict[str, Any]) -> Query:
-    history = row.get("metadata", {}).get("history", [])
-    return Query(
-        row["_id"], row["text"], tuple(turn["content"] for turn in history if turn["role"] == "user")
-    )
+    metadata = row.get("metadata", {})
+    asked = [turn["content"] for turn in metadata.get("history", []) if turn["role"] == "user"]
+    return Query(row["_id"], row["text"], tuple(asked), tuple(metadata.get("answers", ())))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -11,15 +11,18 @@ import argparse
 import asyncio
 import hashlib
 import os
+import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import combinations
 from pathlib import Path
 from uuid import UUID
 
 # installation sets Django up, for a directory of its own
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 
@@ -28,12 +31,15 @@ from benchmarks.corpora import Corpus, Query
 from benchmarks.installation import DATA, free_port
 from benchmarks.metrics import ndcg, quantile, recall, reciprocal_rank
 from benchmarks.stage import service
+from documents.chunking import Chunk
 from documents.models import Document
-from documents.retrieval import RetrievalFailed, Scope, search
+from documents.retrieval import Passage, Retrieval, RetrievalFailed, Scope, SearchConfig, search
+from documents.retrieval.calibration import calibrate
 from inference.connect import open_embedder
+from inference.tokens import estimate_tokens
 from inference.types import Vector
 from models_registry.models import Endpoint
-from ragsite.embedded import postgres
+from ragsite.embedded import postgres, valkey
 from ragsite.embedded.service import running
 from workspaces.engines import NewChunk, engine_for
 from workspaces.models import Workspace
@@ -42,6 +48,8 @@ from workspaces.provision import create_workspace
 RESULT = Path(__file__).parent / "results" / "retrieval.md"
 DIMENSIONS = 384
 DEPTH = 100  # passages asked for
+PASSAGES, PASSAGE_TOKENS = 6, 1800  # of an answer
+SAMPLED, SEED = 200, 7  # questions
 NO_BUDGET = 10**9  # tokens
 BATCH = 64
 
@@ -68,7 +76,6 @@ class Row:
     corpus: str
     way: str
     sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    times_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     count: int = 0
 
     def add(self, ranked: Sequence[str], grades: dict[str, int]) -> None:
@@ -83,13 +90,7 @@ class Row:
 
     def as_markdown(self) -> str:
         measures = [f"{self.mean(name):.4f}" for name in ("nDCG@10", "R@5", "R@10", "R@100", "MRR")]
-        times = [
-            f"{quantile(times, 0.5):.1f} / {quantile(times, 0.95):.1f}"
-            if (times := self.times_ms[stage])
-            else ""
-            for stage in ("dense", "lexical", "all")
-        ]
-        return f"| {self.corpus} | {self.way} | {' | '.join(measures + times)} |"
+        return f"| {self.corpus} | {self.way} | {' | '.join(measures)} |"
 
 
 # --- loading -------------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ class Row:
 def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]]:
     """Return a workspace with the collection in it, and which page each document is."""
     workspace = create_workspace(None, name=corpus.name, languages=[corpus.language], embedder=embedder)
-    vectors = asyncio.run(embed(workspace, [chunk for page in corpus.pages for chunk in page.chunks]))
+    vectors = asyncio.run(embed(workspace, [chunk.text for page in corpus.pages for chunk in page.chunks]))
     pages: dict[UUID, str] = {}
     engine = engine_for(workspace)
     with transaction.atomic():
@@ -119,10 +120,10 @@ def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]
     return workspace, pages
 
 
-def new_chunks(texts: Sequence[str], language: str) -> Iterator[NewChunk]:
-    for ordinal, text in enumerate(texts):
-        key = hashlib.sha256(text.encode()).digest()
-        yield NewChunk(ordinal, text, key, section=ordinal, start=0, end=len(text), language=language)
+def new_chunks(cut: Sequence[Chunk], language: str) -> Iterator[NewChunk]:
+    for ordinal, chunk in enumerate(cut):
+        key = hashlib.sha256(chunk.text.encode()).digest()
+        yield NewChunk(ordinal, chunk.text, key, chunk.section, chunk.start, chunk.end, language)
 
 
 async def embed(workspace: Workspace, texts: Sequence[str]) -> dict[str, Vector]:
@@ -137,26 +138,36 @@ async def embed(workspace: Workspace, texts: Sequence[str]) -> dict[str, Vector]
 
 # --- searching -----------------------------------------------------------------------------------
 
+Place = tuple[Workspace, dict[UUID, str]]  # and which page each of its documents is
 
-async def by_search(row: Row, corpus: Corpus, workspace: Workspace, pages: dict[UUID, str]) -> Row:
+
+async def by_search(row: Row, corpus: Corpus, place: Place, config: SearchConfig) -> Row:
+    workspace, pages = place
     for query in corpus.queries:
-        try:
-            found = await search(
-                Scope(workspace), query.text, previous=query.previous, limit=DEPTH, token_budget=NO_BUDGET
-            )
-        except RetrievalFailed as error:
-            raise SystemExit(f"{corpus.name}, {query.id}: {error}") from error
+        found = await searched(workspace, query, config, DEPTH, NO_BUDGET)
         row.add(pages_of([passage.document_id for passage in found.passages], pages), corpus.grades[query.id])
-        embedding_ms = found.trace.timings_ms.get("embed question", 0.0)
-        for leg in found.trace.legs:
-            row.times_ms[leg.name].append(leg.took_ms - (embedding_ms if leg.name == "dense" else 0))
-        if "total" in found.trace.timings_ms:
-            row.times_ms["all"].append(found.trace.timings_ms["total"] - embedding_ms)
     return row
 
 
-def by_words(row: Row, corpus: Corpus, workspace: Workspace, pages: dict[UUID, str]) -> Row:
+async def searched(
+    workspace: Workspace, query: Query, config: SearchConfig, limit: int, token_budget: int
+) -> Retrieval:
+    try:
+        return await search(
+            Scope(workspace),
+            query.text,
+            config,
+            previous=query.previous,
+            limit=limit,
+            token_budget=token_budget,
+        )
+    except RetrievalFailed as error:
+        raise SystemExit(f"{workspace}, {query.id}: {error}") from error
+
+
+def by_words(row: Row, corpus: Corpus, place: Place) -> Row:
     """Ask the lexical leg alone, which `search` does only where the embedder fails."""
+    workspace, pages = place
     for query in corpus.queries:
         sent = f"{query.previous[-1]}\n{query.text}" if query.previous else query.text
         found = engine_for(workspace).search_lexical(sent, DEPTH)
@@ -169,42 +180,178 @@ def pages_of(documents: Sequence[UUID], pages: dict[UUID, str]) -> list[str]:
     return list(dict.fromkeys(pages[document] for document in documents))
 
 
-def measure(corpus: Corpus, embedder: Endpoint) -> list[Row]:
-    workspace, pages = load(corpus, embedder)
-    place = (workspace, pages)
+def measure(corpus: Corpus, place: Place) -> list[Row]:
+    workspace = place[0]
+    usual = replace(
+        SearchConfig.of(workspace), relevance_floor=None
+    )  # how it is ordered, whatever is relevant
     rows = [
-        asyncio.run(by_search(Row(corpus.name, "default"), corpus, *place)),
-        by_words(Row(corpus.name, "words only"), corpus, *place),
+        asyncio.run(by_search(Row(corpus.name, "default"), corpus, place, usual)),
+        by_words(Row(corpus.name, "words only"), corpus, place),
+        asyncio.run(
+            by_search(Row(corpus.name, "meaning only"), corpus, place, replace(usual, is_hybrid=False))
+        ),
     ]
-    workspace.is_hybrid = False
-    rows.append(asyncio.run(by_search(Row(corpus.name, "meaning only"), corpus, *place)))
-    workspace.is_hybrid = True
     if any(query.previous for query in corpus.queries):
-        alone = replace(corpus, queries=tuple(_alone(query) for query in corpus.queries))
-        rows.append(asyncio.run(by_search(Row(corpus.name, "without the question before"), alone, *place)))
+        alone = replace(corpus, queries=tuple(replace(query, previous=()) for query in corpus.queries))
+        rows.append(
+            asyncio.run(by_search(Row(corpus.name, "without the question before"), alone, place, usual))
+        )
     return rows
 
 
-def _alone(query: Query) -> Query:
-    return replace(query, previous=())
+# --- what an answer gets --------------------------------------------------------------------------
+
+
+@dataclass
+class Quoted:
+    """What stands in the prompts of one collection's questions, searched in one way."""
+
+    corpus: str
+    way: str
+    sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    times_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    count: int = 0
+
+    def add(self, query: Query, found: Retrieval, grades: dict[str, int], pages: dict[UUID, str]) -> None:
+        self.count += 1
+        ranked = pages_of([passage.document_id for passage in found.passages], pages)
+        texts = [passage.text for passage in found.passages]
+        self.sums["found"] += recall(ranked, grades, len(ranked))
+        self.sums["pages"] += len(ranked)
+        self.sums["passages"] += len(texts)
+        self.sums["tokens"] += sum(map(estimate_tokens, texts))
+        self.sums["twice"] += quoted_twice(found.passages)
+        self.sums["answered"] += any(answer in text for answer in query.answers for text in texts)
+        legs = {leg.name: leg.took_ms for leg in found.trace.legs}
+        for name, took_ms in (legs | found.trace.timings_ms).items():
+            self.times_ms[name].append(took_ms)
+        self.times_ms["ratio"].append(found.trace.timings_ms["total"] / max(legs.values()))
+
+    def as_markdown(self) -> str:
+        mean = {name: value / self.count for name, value in self.sums.items()}
+        cells = [
+            f"{mean['found']:.4f}",
+            f"{mean['answered']:.4f}" if mean["answered"] else "",
+            f"{mean['pages']:.2f} / {mean['passages']:.2f}",
+            f"{mean['tokens']:.0f}",
+            f"{mean['twice']:.0f}",
+        ]
+        return f"| {self.corpus} | {self.way} | {' | '.join(cells)} |"
+
+    def times_as_markdown(self) -> str:
+        stages = ("embed question", "dense", "lexical", "total", "ratio")
+        return f"| {self.corpus} | {' | '.join(shown(self.times_ms[stage]) for stage in stages)} |"
+
+
+def shown(times_ms: Sequence[float]) -> str:
+    return f"{quantile(times_ms, 0.5):.1f} / {quantile(times_ms, 0.95):.1f}" if times_ms else ""
+
+
+def quoted_twice(passages: Sequence[Passage]) -> int:
+    """Return how many characters stand in more than one of the passages."""
+    twice = 0
+    for one, other in combinations(passages, 2):
+        if (one.document_id, one.section) == (other.document_id, other.section):
+            twice += max(0, min(one.end, other.end) - max(one.start, other.start))
+    return twice
+
+
+def quote(corpus: Corpus, place: Place) -> list[Quoted]:
+    usual = replace(SearchConfig.of(place[0]), relevance_floor=None)
+    ways = {
+        "default": usual,
+        "neighbours apart": replace(usual, merges_neighbours=False),
+        "at most two of a document": replace(usual, most_per_document=2),
+        "at most one of a document": replace(usual, most_per_document=1),
+    }
+    return [asyncio.run(_quoted(Quoted(corpus.name, way), corpus, place, ways[way])) for way in ways]
+
+
+async def _quoted(row: Quoted, corpus: Corpus, place: Place, config: SearchConfig) -> Quoted:
+    for query in sample(corpus):
+        found = await searched(place[0], query, config, PASSAGES, PASSAGE_TOKENS)
+        row.add(query, found, corpus.grades[query.id], place[1])
+    return row
+
+
+def sample(corpus: Corpus) -> list[Query]:
+    return random.Random(SEED).sample(corpus.queries, min(SAMPLED, len(corpus.queries)))
+
+
+# --- what is relevant, what is remembered -----------------------------------------------------------
+
+
+def relevance(corpus: Corpus, place: Place, others: Sequence[Corpus]) -> str:
+    """Return how often a question is told that there is nothing: a collection's own, and others'."""
+    calibrate(place[0])
+    workspace = workspace_named(corpus.name)
+    config = SearchConfig.of(workspace)
+    assert config.relevance_floor is not None
+    own = asyncio.run(_nothings(workspace, config, sample(corpus)))
+    kin = corpus.name.split("/")[0]
+    foreign = [query for other in others if other.name.split("/")[0] != kin for query in sample(other)[:50]]
+    caught = asyncio.run(_nothings(workspace, config, foreign))
+    by_meaning = replace(config, is_hybrid=False)
+    own_alone = asyncio.run(_nothings(workspace, by_meaning, sample(corpus)))
+    cells = (f"{config.relevance_floor:.3f}", f"{own:.3f}", f"{caught:.3f}", f"{own_alone:.3f}")
+    return f"| {corpus.name} | {' | '.join(cells)} |"
+
+
+async def _nothings(workspace: Workspace, config: SearchConfig, queries: Sequence[Query]) -> float:
+    found = [await searched(workspace, query, config, PASSAGES, PASSAGE_TOKENS) for query in queries]
+    return sum(each.outcome == "nothing_relevant" for each in found) / max(len(found), 1)
+
+
+def workspace_named(name: str) -> Workspace:
+    models = ("embedder", "reranker", "condenser")
+    return Workspace.objects.select_related(*models).get(name=name)
+
+
+def from_memory(corpus: Corpus, place: Place) -> str:
+    """Return how long a search takes whose result is remembered, in ms."""
+    settings.SEARCH_CACHE_SECONDS = 300
+    times = asyncio.run(_remembered(place[0], sample(corpus)))
+    settings.SEARCH_CACHE_SECONDS = 0
+    return f"| {corpus.name} | {shown(times)} |"
+
+
+async def _remembered(workspace: Workspace, queries: Sequence[Query]) -> list[float]:
+    config, times = SearchConfig.of(workspace), []
+    for query in queries:
+        await searched(workspace, query, config, PASSAGES, PASSAGE_TOKENS)
+    for query in queries:
+        found = await searched(workspace, query, config, PASSAGES, PASSAGE_TOKENS)
+        assert found.trace.caches["retrieval"] == "hit"
+        times.append(found.trace.timings_ms["total"])
+    return times
 
 
 # --- the report ----------------------------------------------------------------------------------
 
 
-def report(rows: Sequence[Row]) -> str:
-    return "\n".join(
-        [
+@dataclass
+class Results:
+    rows: list[Row] = field(default_factory=list)
+    quoted: list[Quoted] = field(default_factory=list)
+    relevance: list[str] = field(default_factory=list)
+    remembered: list[str] = field(default_factory=list)
+
+    def as_markdown(self) -> str:
+        return "\n".join([*self._order(), *self._answers(), *self._times(), ""])
+
+    def _order(self) -> list[str]:
+        return [
             "# Retrieval",
             "",
             f"Made by `python -m benchmarks.retrieval` on {date.today()}, {os.cpu_count()} cores, load average "
-            f"{os.getloadavg()[0]:.1f}: times are those of a busy machine. Through `documents.retrieval.search`, "
-            f"{DEPTH} passages a question, all-MiniLM-L6-v2, HNSW. Times in ms, p50 / p95, without embedding the "
-            "question, whose vector is remembered from earlier runs.",
+            f"{os.getloadavg()[0]:.1f}. Through `documents.retrieval.search` with all-MiniLM-L6-v2.",
             "",
-            "| collection | | nDCG@10 | R@5 | R@10 | R@100 | MRR | dense | lexical | all |",
-            "|---|---|---|---|---|---|---|---|---|---|",
-            *(row.as_markdown() for row in rows),
+            f"## The order of {DEPTH} passages",
+            "",
+            "| collection | | nDCG@10 | R@5 | R@10 | R@100 | MRR |",
+            "|---|---|---|---|---|---|---|",
+            *(row.as_markdown() for row in self.rows),
             "",
             "## Beside other tools, nDCG@10",
             "",
@@ -213,10 +360,49 @@ def report(rows: Sequence[Row]) -> str:
             "",
             "| collection | bm25s | ours | exact search | ours | RRF | halves | default | to the better leg |",
             "|---|---|---|---|---|---|---|---|---|",
-            *beside(rows),
+            *beside(self.rows),
             "",
         ]
-    )
+
+    def _answers(self) -> list[str]:
+        return [
+            f"## What an answer gets: {PASSAGES} passages in {PASSAGE_TOKENS} tokens",
+            "",
+            f"Of {SAMPLED} questions at most. Found: the share of the right pages among those quoted. Answered: a "
+            "passage holds the expected words, where a collection gives them. Twice: characters quoted twice.",
+            "",
+            "| collection | | found | answered | pages / passages | tokens | twice |",
+            "|---|---|---|---|---|---|---|",
+            *(each.as_markdown() for each in self.quoted),
+            "",
+            "## Nothing relevant",
+            "",
+            "The floor as calibrated; the share of a collection's own questions, and of 50 from each other kind of "
+            "collection, that are told so; and of its own by meaning alone.",
+            "",
+            "| collection | floor | own | foreign | own, by meaning alone |",
+            "|---|---|---|---|---|",
+            *self.relevance,
+            "",
+        ]
+
+    def _times(self) -> list[str]:
+        return [
+            "## Times, ms, p50 / p95",
+            "",
+            "Of the searches for an answer. The question's vector is remembered from earlier runs and comes from "
+            "another process; dense includes it. Ratio: all of the search to its slower leg.",
+            "",
+            "| collection | embed question | dense | lexical | all | ratio |",
+            "|---|---|---|---|---|---|",
+            *(each.times_as_markdown() for each in self.quoted if each.way == "default"),
+            "",
+            "Found before, and nothing changed since:",
+            "",
+            "| collection | all |",
+            "|---|---|",
+            *self.remembered,
+        ]
 
 
 def beside(rows: Sequence[Row]) -> Iterator[str]:
@@ -243,9 +429,11 @@ def main() -> None:
     remembered = str((chosen.cache / "vectors.sqlite").resolve())
     ports = ("--port", str(port), "--serving-port", str(free_port()))
     embedding = service("embedding", port, ("-m", "benchmarks.vector_cache", remembered, *ports))
-    rows: list[Row] = []
+    names = chosen.only or corpora.found_in(chosen.data)
+    settings.SEARCH_CACHE_SECONDS = 0  # each search is to be one
+    results = Results()
     with ExitStack() as stack:
-        for each in (postgres.service(DATA), embedding):
+        for each in (postgres.service(DATA), valkey.service(DATA), embedding):
             stack.enter_context(running(each, DATA / "logs" / f"{each.name}.log"))
         call_command("migrate", verbosity=0)
         embedder = Endpoint.objects.create(
@@ -255,10 +443,19 @@ def main() -> None:
             options={"url": f"http://127.0.0.1:{port}", "batch_size": BATCH},
             dimensions=DIMENSIONS,
         )
-        for name in chosen.only or corpora.found_in(chosen.data):
-            rows += measure(corpora.read(chosen.data, name), embedder)
-            print("\n".join(row.as_markdown() for row in rows if row.corpus == name), flush=True)
-            RESULT.write_text(report(rows))  # after each: whoever interrupts it has the others
+        collections = {name: corpora.read(chosen.data, name) for name in names}
+        for corpus in collections.values():
+            place = load(corpus, embedder)
+            results.rows += measure(corpus, place)
+            results.quoted += quote(corpus, place)
+            results.relevance.append(relevance(corpus, place, list(collections.values())))
+            results.remembered.append(from_memory(corpus, place))
+            print(
+                *(row.as_markdown() for row in results.rows if row.corpus == corpus.name),
+                sep="\n",
+                flush=True,
+            )
+            RESULT.write_text(results.as_markdown())  # after each: whoever interrupts it has the others
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 `answer` knows no socket and writes nothing. The runner logs what it yields; a command or a measurement may
 use it as well. One kind of event is for whoever calls, and never logged:
 
-trace       {"question", "sent", "legs", "timings_ms", "dropped", "passages", "prompt", "prompt_tokens",
-             "left_out": exchanges of the history that did not fit}
+trace       {"question", "sent", "legs", "timings_ms", "dropped", "candidates": as in retrieval.Trace,
+             "passages", "prompt", "prompt_tokens", "left_out": exchanges of the history that did not fit,
+             "history": [turn, answer] ids, "summary", "circumstances": what chat.replay begins with}
             all that led to the answer, as far as it came: once before the model is asked
 
 A question to a workspace that holds nothing about it is not passed on to the model, which would only make
@@ -17,8 +18,10 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from documents.retrieval import Passage, Retrieval, RetrievalFailed, Scope, asks_nothing, search
+from documents.retrieval.circumstances import circumstances
 from inference.connect import open_chat
 from inference.errors import BadReply
 from inference.types import ChatMessage, ChatRequest, Finished, Quotable, TextDelta, Usage
@@ -55,6 +58,7 @@ class Question:
     history: Sequence[Exchange] = ()  # oldest first
     summary: str = ""  # of what was said before the history
     instructions: str = ""  # how to answer, beside our own
+    fresh: bool = False  # search, whatever is remembered
 
 
 class TooLong(Exception):
@@ -69,12 +73,13 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     """
     ruler = Ruler(question.endpoint, question.parameters.max_tokens)
     passages: Sequence[Passage] = ()
-    trace: dict[str, Any] = {}
+    trace = _kept(question)
     if question.workspace is not None and not asks_nothing(question.text):
         yield Event("retrieving", {"workspace": question.workspace.name})
         grounding, found, problem = await _search(Scope(question.workspace), question, ruler)
-        passages, trace = (found.passages, found.trace.as_json()) if found else ((), {})
-        passages = await _fitting(question, passages, ruler)
+        if found:
+            passages = await _fitting(question, found.passages, ruler)
+            trace |= _search_trace(found, len(passages))
         yield _sources(grounding, passages, problem)
         if not passages and found:
             yield Event("trace", trace)
@@ -139,7 +144,9 @@ async def _search(scope: Scope, question: Question, ruler: Ruler) -> tuple[str, 
     previous = [exchange.question for exchange in question.history]
     try:
         async with asyncio.timeout(SEARCH_LIMIT_S):
-            found = await search(scope, question.text, previous=previous, token_budget=budget)
+            found = await search(
+                scope, question.text, previous=previous, token_budget=budget, fresh=question.fresh
+            )
     except RetrievalFailed as error:
         return "degraded", None, str(error)
     except TimeoutError:
@@ -261,6 +268,26 @@ def _too_long(question: Question, by_tokens: int) -> TooLong:
         f"This question does not fit {question.endpoint.name}, which takes {limit:,} tokens together with the "
         f"passages and an answer of up to {longest:,}. It is about {by_tokens:,} tokens too long: {remedies}"
     )
+
+
+def _kept(question: Question) -> dict[str, Any]:
+    """Return what an answer is replayed with, beside its question."""
+    said = [(str(each.turn_id), _id(each.answer_id)) for each in question.history if each.turn_id]
+    kept: dict[str, Any] = {"history": said, "summary": question.summary}
+    return kept | ({"circumstances": circumstances(question.workspace)} if question.workspace else {})
+
+
+def _id(answer_id: UUID | None) -> str | None:
+    return str(answer_id) if answer_id else None
+
+
+def _search_trace(found: Retrieval, fitting: int) -> dict[str, Any]:
+    """fitting: how many of its passages are in the prompt."""
+    trace = found.trace.as_json()
+    for each in trace["candidates"]:
+        if (each["passage"] or 0) > fitting:
+            each["fate"], each["passage"] = "no room in the model's context", None
+    return trace
 
 
 def _prompt_trace(prompt: _Prompt, passages: Sequence[Passage]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from .identity import SignedOut, is_signed_in, login_of
 from .models import Answer, Session, Turn
 from .serializers import (
     AnswerSerializer,
+    AnswerTraceSerializer,
     NewTurn,
     NewVersion,
     RatingSerializer,
@@ -151,6 +152,17 @@ class OneAnswer(ApiView):
     )
     def get(self, request: Request, answer_id: UUID) -> Response:
         return Response(_as_it_stands(turns.answer_for(self.user, answer_id)))
+
+
+class AnswerTrace(ApiView):
+    @extend_schema(
+        summary="Read how an answer came about",
+        description="Its search, and the prompt exactly as it was sent. Complete once the answer has ended.",
+        tags=["sessions"],
+        responses={200: AnswerTraceSerializer},
+    )
+    def get(self, request: Request, answer_id: UUID) -> Response:
+        return Response(AnswerTraceSerializer(turns.answer_for(self.user, answer_id).trace).data)
 
 
 class StopAnswer(ApiView):

@@ -1,15 +1,16 @@
 """What a session was about so far, as much of it as a prompt may hold."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
 
+from .connections import Query, Rows
 from .models import Answer, Turn
-from .prepared import prepared
+from .prepared import Plan, planned
 
 TURNS_MOST = 20  # looked at; the cost of a turn does not grow with its session
 TOKENS_MOST = 1_500  # in a prompt; a small model on two cores reads 60 to 100 a second
@@ -22,6 +23,7 @@ class Exchange:
     question: str
     answer: str
     turn_id: UUID | None = field(default=None, compare=False)  # None: of a preface
+    answer_id: UUID | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class History:
 
 # Of each turn's answers the one chosen last, else the newest in the first lane with words (Turn.goes_on_with).
 _BEFORE = """
-    SELECT now.id, summary.text, earlier.id, earlier.text, answer.text, answer.grounding
+    SELECT now.id, summary.text, earlier.id, earlier.text, answer.id, answer.text, answer.grounding
     FROM chat_turn AS now
     LEFT JOIN (chat_summary AS summary JOIN chat_turn AS last ON last.id = summary.last_turn_id)
         ON summary.session_id = now.session_id AND last.created_at < now.created_at
@@ -45,7 +47,7 @@ _BEFORE = """
         ORDER BY created_at DESC LIMIT %s
     ) AS earlier ON true
     LEFT JOIN LATERAL (
-        SELECT text, grounding FROM chat_answer
+        SELECT id, text, grounding FROM chat_answer
         WHERE turn_id = earlier.id AND status IN ('finished', 'stopped') AND text <> ''
         ORDER BY chosen_at DESC NULLS LAST, lane, created_at DESC LIMIT 1
     ) AS answer ON true
@@ -56,21 +58,48 @@ _BEFORE = """
 _CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
 
 
-def histories_before(turns: Collection[Turn], most: int = TURNS_MOST) -> dict[UUID, History]:
+@planned
+def histories_before(turns: Collection[Turn], most: int = TURNS_MOST) -> Plan[dict[UUID, History]]:
     """Return, for each turn, what its session was about before it: in one query.
 
     The summary counts for turns after all that is in it; the exchanges, `most` of them, are those after it.
     """
+    [rows] = yield [before(turns, most)]
+    return histories_in(rows, turns)
+
+
+def before(turns: Collection[Turn], most: int = TURNS_MOST) -> Query:
+    """Return what `histories_before` asks, and `histories_in` reads."""
+    return _BEFORE, [most, [turn.pk for turn in turns]]
+
+
+def histories_in(rows: Rows, turns: Collection[Turn]) -> dict[UUID, History]:
     histories = {turn.pk: History() for turn in turns}
-    with prepared() as cursor:
-        cursor.execute(_BEFORE, [most, list(histories)])
-        for turn_id, summary, earlier_id, question, text, grounding in cursor.fetchall():
-            history = histories[turn_id]
-            history.summary = summary or ""
-            if earlier_id:
-                words = _CITED.sub("", text or "") if grounding == Answer.Grounding.FOUND else text or ""
-                history.exchanges.append(Exchange(question, words, earlier_id))
+    for turn_id, summary, earlier_id, question, answer_id, text, grounding in rows:
+        history = histories[turn_id]
+        history.summary = summary or ""
+        if earlier_id:
+            words = _words(text or "", grounding)
+            history.exchanges.append(Exchange(question, words, earlier_id, answer_id))
     return histories
+
+
+def _words(text: str, grounding: str) -> str:
+    return _CITED.sub("", text) if grounding == Answer.Grounding.FOUND else text
+
+
+def exchanges_again(kept: Iterable[tuple[str, str | None]]) -> list[Exchange]:
+    """Return the exchanges of these turns with these answers, in this order, as prompts had them."""
+    pairs = list(kept)
+    turns = Turn.objects.in_bulk([turn for turn, _ in pairs])
+    answers = Answer.objects.in_bulk([answer for _, answer in pairs if answer])
+    exchanges = []
+    for turn_id, answer_id in pairs:
+        answer = answers.get(UUID(answer_id)) if answer_id else None
+        words = _words(answer.text, answer.grounding) if answer else ""
+        turn = turns[UUID(turn_id)]
+        exchanges.append(Exchange(turn.text, words, turn.pk, answer.pk if answer else None))
+    return exchanges
 
 
 def history_before(turn: Turn, most: int = TURNS_MOST) -> History:

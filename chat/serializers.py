@@ -1,6 +1,7 @@
 from rest_framework import serializers
 
 from accounts.rest import CamelCase
+from documents.serializers import TraceSerializer
 
 from .models import Answer
 from .ratings import COMMENT_MOST_CHARACTERS
@@ -64,6 +65,20 @@ class AnswerSerializer(CamelCase):
         allow_null=True,
         help_text="The conversation goes on with the answer chosen last; if none was, with the newest in the "
         "first lane that has words.",
+    )
+
+
+class PromptMessage(CamelCase):
+    role = serializers.ChoiceField(["system", "user", "assistant"])
+    text = serializers.CharField()
+
+
+class AnswerTraceSerializer(TraceSerializer):
+    """All that led to one answer; empty for one that was not searched for."""
+
+    prompt = PromptMessage(many=True, default=list, help_text="Exactly as the model was sent it.")
+    prompt_tokens = serializers.IntegerField(
+        default=0, help_text="Of the prompt, as counted before it was sent."
     )
 
 

@@ -14,6 +14,7 @@ urlpatterns = [
     path("answers/<uuid:answer_id>/continue/", views.go_on, name="answer-continue"),
     path("answers/<uuid:answer_id>/rating/", views.rate, name="answer-rating"),
     path("answers/<uuid:answer_id>/why/", views.why, name="answer-why"),
+    path("answers/<uuid:answer_id>/replay/", views.replay, name="answer-replay"),
     path("answers/<uuid:answer_id>/passages/<int:number>/", views.passage, name="answer-passage"),
     path("v1/models", completions.models, name="openai-models"),
     path("v1/models/<path:name>", completions.one_model, name="openai-model"),

@@ -23,7 +23,9 @@ from workspaces.access import workspaces_for
 from workspaces.models import Workspace
 
 from . import ratings, shown, summaries, turns
-from .models import Session, Turn
+from . import replay as replaying
+from .models import Answer, Session, Turn
+from .why import answer_why
 
 SESSIONS_PER_PAGE = 60
 SUGGESTED_DOCUMENTS = 3
@@ -215,11 +217,30 @@ def rate(request: UserRequest, answer_id: UUID) -> HttpResponse:
 @never_cache
 @require_safe
 def why(request: UserRequest, answer_id: UUID) -> HttpResponse:
-    """How an answer's passages were found."""
+    """How an answer's passages were found: a part beneath the answer, or a page of its own."""
     found = turns.answer_for(request.user, answer_id)
-    ranks = {each["number"]: each for each in found.trace.get("passages", ())}
-    passages = [(each, ranks.get(each.number, {})) for each in found.passages.all()]
-    return render(request, "chat/_why.html", {"trace": found.trace, "passages": passages})
+    return _why(request, found, "chat/_why.html" if request.htmx else "chat/why.html")
+
+
+@require_POST
+def replay(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Search for an answer's passages again, and say whether the same prompt comes out."""
+    found = turns.answer_for(request.user, answer_id)
+    context: dict[str, Any] = {}
+    try:
+        context["replay"] = replaying.replay(found)
+    except replaying.CannotReplay as problem:
+        context["problem"] = str(problem)
+    if request.htmx:
+        return render(request, "chat/_replay.html", context)
+    return _why(request, found, "chat/why.html", **context)
+
+
+def _why(request: UserRequest, answer: Answer, template: str, **context: Any) -> HttpResponse:
+    told = answer_why(request.user, answer)
+    return render(
+        request, template, {"answer": answer, "why": told, "is_part": bool(request.htmx), **context}
+    )
 
 
 @never_cache

@@ -3,7 +3,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
@@ -23,7 +23,8 @@ from .content import of_qa, of_text, pair_of, text_of
 from .media_types import MARKDOWN
 from .models import Document, Upload
 from .pairs import Pair, add_pairs, read_pairs
-from .retrieval import RetrievalFailed, Scope, search
+from .retrieval import RetrievalFailed, Scope
+from .retrieval.record import recorded_search, search_for
 from .serializers import (
     MAX_PASSAGES,
     DocumentChanges,
@@ -37,6 +38,7 @@ from .serializers import (
     QuestionAndAnswer,
     SearchReply,
     SearchRequest,
+    StoredSearch,
     UploadedFile,
     UploadSerializer,
     WrittenText,
@@ -357,16 +359,37 @@ def _document(view: ApiView, role: Role) -> Document:
 
 class SemanticSearch(ApiView):
     @extend_schema(
-        summary="Find passages", tags=["search"], request=SearchRequest, responses={200: SearchReply}
+        summary="Find passages",
+        description="What led to them is kept for a while under `id`.",
+        tags=["search"],
+        request=SearchRequest,
+        responses={200: SearchReply},
     )
     def post(self, request: Request) -> Response:
         asked = self.read(request, SearchRequest)
         workspace = workspace_for(self.user, asked["workspace_id"])
         budget = MAX_PASSAGES * _TOKENS_PER_PASSAGE
         try:
-            found = async_to_sync(search)(
-                Scope(workspace), asked["query"], limit=asked["limit"], token_budget=budget
+            kept, found = recorded_search(
+                self.user, Scope(workspace), asked["query"], limit=asked["limit"], token_budget=budget
             )
         except RetrievalFailed as failure:
             raise SearchFailed(str(failure)) from failure
-        return Response(SearchReply(found).data)
+        reply = {
+            "id": kept.pk,
+            "outcome": found.outcome,
+            "passages": found.passages,
+            "trace": found.trace,
+        }
+        return Response(SearchReply(reply).data)
+
+
+class OneSearch(ApiView):
+    @extend_schema(
+        summary="Read how a search was done",
+        description=f"Yours, or one in a workspace you manage; kept for {settings.SEARCHES_KEPT_DAYS} days.",
+        tags=["search"],
+        responses={200: StoredSearch},
+    )
+    def get(self, request: Request, search_id: UUID) -> Response:
+        return Response(StoredSearch(search_for(self.user, search_id)).data)

@@ -274,7 +274,7 @@ def _publish(
         _replace_sections(claim, extraction)
         if claim.work is document:
             Workspace.objects.filter(pk=document.workspace_id).update(
-                chunk_count=F("chunk_count") + chunk_count - document.chunk_count
+                chunk_count=F("chunk_count") + chunk_count - document.chunk_count,
             )
         step.close()  # in this transaction: a document that is ready has no open stage
 

@@ -260,7 +260,9 @@ def _switch(reindex_id: int) -> bool:
         setattr(workspace, name, getattr(reindex, name))
     workspace.index_number = reindex.number
     workspace.chunk_count = _findable(workspace).aggregate(all=Sum("chunk_count", default=0))["all"]
-    workspace.save(update_fields=[*INDEX_SETTINGS, "index_number", "chunk_count", "updated_at"])
+    workspace.relevance_floor, workspace.calibrated_chunks, workspace.calibrated_at = None, 0, None
+    calibration = ("relevance_floor", "calibrated_chunks", "calibrated_at")
+    workspace.save(update_fields=[*INDEX_SETTINGS, "index_number", "chunk_count", *calibration, "updated_at"])
     reindex.items.all().delete()
     reindex.status, reindex.ended_at = Reindex.Status.DONE, timezone.now()
     reindex.save(update_fields=["status", "ended_at"])

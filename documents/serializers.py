@@ -5,7 +5,7 @@ from accounts.rest import CamelCase
 from workspaces.serializers import LANGUAGE_CODES
 
 from .content import MAX_TITLE_CHARACTERS
-from .models import Document
+from .models import Document, Search
 from .pairs import MAX_PAIRS
 
 MAX_PASSAGES = 50
@@ -138,7 +138,53 @@ class LegSerializer(CamelCase):
     error = serializers.CharField()
 
 
+class FoundSerializer(CamelCase):
+    """One candidate of a search: its text is that stretch of its document's section."""
+
+    document_id = serializers.UUIDField()
+    section = serializers.IntegerField()
+    start = serializers.IntegerField(help_text="Characters into the section's text.")
+    end = serializers.IntegerField()
+    rank = serializers.IntegerField(help_text="Of all ways of finding joined, from 1.")
+    score = serializers.FloatField(help_text="For ordering only.")
+    dense_rank = serializers.IntegerField(allow_null=True, help_text="By meaning, from 1.")
+    dense_score = serializers.FloatField(allow_null=True)
+    lexical_rank = serializers.IntegerField(allow_null=True, help_text="By words, from 1.")
+    lexical_score = serializers.FloatField(allow_null=True)
+    rerank_rank = serializers.IntegerField(allow_null=True, help_text="By the cross-encoder.")
+    rerank_score = serializers.FloatField(allow_null=True)
+    fate = serializers.CharField(help_text='"prompt", or in words why it was left out.')
+    passage = serializers.IntegerField(allow_null=True, help_text="The number of the passage that quotes it.")
+
+
+class TraceSerializer(CamelCase):
+    """Everything that led to the passages of one search."""
+
+    question = serializers.CharField(default="")
+    sent = serializers.CharField(default="", help_text="The question as it was searched.")
+    legs = LegSerializer(many=True, default=list, help_text="How each way of finding went.")
+    timings_ms = serializers.DictField(child=serializers.FloatField(), default=dict)
+    dropped = serializers.DictField(
+        child=serializers.IntegerField(), default=dict, help_text="Why candidates were left out: how many."
+    )
+    candidates = FoundSerializer(many=True, default=list, help_text="The best 50, in the last order.")
+    circumstances = serializers.DictField(
+        default=dict, help_text="How the workspace was searched, and how much it held."
+    )
+
+
+class StoredSearch(CamelCase):
+    id = serializers.UUIDField()
+    workspace_id = serializers.UUIDField()
+    question = serializers.CharField()
+    outcome = serializers.ChoiceField(Search.Outcome.choices)
+    error = serializers.CharField(help_text="Why it failed, in words.")
+    created_at = serializers.DateTimeField()
+    trace = TraceSerializer()
+
+
 class SearchReply(CamelCase):
+    id = serializers.UUIDField(help_text="Of what is kept of it for a while: GET /api/v1/searches/{id}.")
     outcome = serializers.ChoiceField(
         ["found", "nothing_relevant", "empty"],
         help_text="nothing_relevant: nothing in here is about it. empty: there is nothing in here yet.",
@@ -147,3 +193,6 @@ class SearchReply(CamelCase):
     legs = LegSerializer(many=True, source="trace.legs", help_text="How each way of finding went.")
     timings_ms = serializers.DictField(child=serializers.FloatField(), source="trace.timings_ms")
     dropped = serializers.DictField(child=serializers.IntegerField(), source="trace.dropped")
+    candidates = FoundSerializer(
+        many=True, source="trace.candidates", help_text="The best 50 with what became of each."
+    )

@@ -14,6 +14,8 @@ from workspaces.models import Reindex
 from . import alarm, reindex
 from .ingest import ingest, ingest_again
 from .models import Document, ReindexItem, Work, WorkQuerySet
+from .retrieval.calibration import calibrate_due
+from .retrieval.record import forget_old_searches
 from .sources.gather import gather, is_source
 from .sources.visits import start_due_visits
 
@@ -43,6 +45,12 @@ def visit_sources() -> None:
         ask_soon(document_id)
 
 
+@shared_task(name="documents.forget_searches")
+def forget_searches() -> None:
+    """Forget the searches that were kept long enough. Runs every hour."""
+    forget_old_searches()
+
+
 @shared_task(name="documents.reindex")
 def ingest_item(item_id: int) -> None:
     """Bring one document into the next index, and go on with the next, or switch."""
@@ -69,6 +77,12 @@ def recover() -> None:
     _ask_for_items()
     reindex.tidy()
     alarm.report()
+
+
+@shared_task(name="documents.calibrate")
+def calibrate() -> None:
+    """Find out anew what is relevant in the workspaces that have grown. Runs every minute."""
+    calibrate_due()
 
 
 def ask_soon(document_id: UUID) -> None:

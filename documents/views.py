@@ -3,14 +3,14 @@
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import UserRequest
 from workspaces.access import workspace_for, workspaces_for
@@ -26,8 +26,9 @@ from .media_types import MARKDOWN
 from .models import Document
 from .reading import Stretch, read
 from .retrieval import RetrievalFailed, Scope
-from .retrieval import search as find
+from .retrieval.record import recorded_search, search_for
 from .sources.views import source_page
+from .why import why
 
 _WORKING = (Document.Status.PENDING, Document.Status.PROCESSING)
 
@@ -84,11 +85,25 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {"question": question}
     if question:
         try:
-            context["result"] = async_to_sync(find)(Scope(workspace), question, limit=10, token_budget=6000)
+            kept, found = recorded_search(
+                request.user, Scope(workspace), question, limit=10, token_budget=6000
+            )
+            most = max((each.lexical_score or 0 for each in found.passages), default=0)
+            context |= {"kept": kept, "result": found, "most_by_words": most}
         except RetrievalFailed as failure:
             context["failure"] = str(failure)
     template = "documents/_results.html" if request.htmx else "documents/search.html"
     return workspace_page(request, workspace, "search", template, **context)
+
+
+@never_cache
+@require_safe
+def search_why(request: UserRequest, search_id: UUID) -> HttpResponse:
+    """How a search that somebody made by itself was done."""
+    found = search_for(request.user, search_id)
+    told = why(request.user, found.trace, found.created_at)
+    context = {"search": found, "why": told, "kept_days": settings.SEARCHES_KEPT_DAYS}
+    return render(request, "documents/why.html", context)
 
 
 def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:

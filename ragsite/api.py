@@ -9,6 +9,7 @@ from chat import api as chat
 from documents import api as documents
 from documents import comparison_views as comparison
 from documents import ledger_api as ledger
+from documents.laboratory import api as laboratory
 from documents.sources import api as sources
 from models_registry import api as models
 from workspaces import api as workspaces
@@ -67,6 +68,16 @@ urlpatterns = [
         f"{_WORKSPACE}/sources/<uuid:document_id>/stop", sources.StopSource.as_view(), name="api-source-stop"
     ),
     path(f"{_V1}semantic-search", documents.SemanticSearch.as_view(), name="api-semantic-search"),
+    path(f"{_V1}searches/<uuid:search_id>", documents.OneSearch.as_view(), name="api-search"),
+    path(f"{_V1}laboratory/search", laboratory.CompareSearches.as_view(), name="api-laboratory-search"),
+    path(
+        f"{_V1}laboratory/embeddings",
+        laboratory.CompareEmbeddings.as_view(),
+        name="api-laboratory-embeddings",
+    ),
+    path(
+        f"{_V1}laboratory/ranking", laboratory.CompareCrossEncoders.as_view(), name="api-laboratory-ranking"
+    ),
     path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
     path(
@@ -75,6 +86,7 @@ urlpatterns = [
     path(f"{_V1}sessions/<uuid:session_id>/turns", chat.Turns.as_view(), name="api-turns"),
     path(_ANSWER, chat.OneAnswer.as_view(), name="api-answer"),
     path(f"{_ANSWER}/events", chat.AnswerEvents.as_view(), name="api-answer-events"),
+    path(f"{_ANSWER}/trace", chat.AnswerTrace.as_view(), name="api-answer-trace"),
     path(f"{_ANSWER}/stop", chat.StopAnswer.as_view(), name="api-answer-stop"),
     path(f"{_ANSWER}/regenerate", chat.RegenerateAnswer.as_view(), name="api-answer-regenerate"),
     path(f"{_ANSWER}/continue", chat.ContinueWithAnswer.as_view(), name="api-answer-continue"),

@@ -107,7 +107,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 30},
     },
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
+    "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
+    "forget-searches": {"task": "documents.forget_searches", "schedule": 3600.0},
     "clear-uploads": {"task": "documents.clear_uploads", "schedule": 3600.0},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
 }
@@ -154,10 +156,12 @@ INDEX_MEMORY_MB = env.number(
     "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
 )  # of PostgreSQL, for one
 QUESTION_MAX_CHARACTERS = 20_000
+SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
 )  # at once, over all processes
+SEARCH_CACHE_SECONDS = env.number("RAGSITE_SEARCH_CACHE_SECONDS", 300, least=0, most=86_400)
 # Private hosts that the crawler may visit all the same: an intranet's. Public ones need no permission.
 ALLOWED_PRIVATE_HOSTS = [host.lower() for host in env.words("RAGSITE_ALLOWED_PRIVATE_HOSTS")]
 CRAWL_MAX_PAGES = env.number("RAGSITE_CRAWL_MAX_PAGES", 5000, least=1, most=100_000)  # of one website

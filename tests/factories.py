@@ -62,6 +62,7 @@ def chat_endpoint(**fields: Any) -> Endpoint:
 def workspace(*, dimensions: int = 3, **fields: Any) -> Workspace:
     fields.setdefault("name", f"workspace {next(_numbers)}")
     fields.setdefault("languages", ["en"])
+    fields.setdefault("relevance_floor", 0.22)  # as if calibrated
     made_by = fields.pop("created_by", None)
     fields.setdefault("embedder", None)
     fields["embedder"] = fields["embedder"] or embedder(dimensions=dimensions)

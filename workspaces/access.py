@@ -26,7 +26,11 @@ def workspaces_for(user: User | AnonymousUser, role: Role = Role.VIEWER) -> Quer
 def workspace_for(user: User | AnonymousUser, id: UUID | str, role: Role = Role.VIEWER) -> Workspace:
     """Return the workspace. Raises Http404 if there is none, or if it is not this user's in this role."""
     try:
-        return workspaces_for(user, role).select_related("embedder", "reranker", "summarizer").get(pk=id)
+        return (
+            workspaces_for(user, role)
+            .select_related("embedder", "reranker", "summarizer", "condenser")
+            .get(pk=id)
+        )
     except (Workspace.DoesNotExist, ValidationError) as error:
         raise Http404("There is no such workspace, or it is not shared with you.") from error
 

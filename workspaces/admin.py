@@ -50,7 +50,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
     inlines = (MemberInline,)
     readonly_fields = (
         "page", "health", "document_count", "chunk_count", "size", "engine", "languages_named", "embedder", "dimensions",
-        "reranker", "summarizer", "metric", "index_kind", "is_hybrid", "parser", "chunking", "chunk_size", "chunk_overlap",
+        "reranker", "condenser", "merges_neighbours", "most_per_document", "relevance_floor", "summarizer", "metric", "index_kind", "is_hybrid", "parser", "chunking", "chunk_size", "chunk_overlap",
         "created_by", "created_at", "updated_at",
     )  # fmt: skip
     fieldsets = (
@@ -69,7 +69,8 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
             {
                 "fields": (
                     "languages_named",
-                    ("is_hybrid", "reranker", "summarizer"),
+                    ("is_hybrid", "reranker", "condenser", "summarizer"),
+                    ("merges_neighbours", "most_per_document", "relevance_floor"),
                     "parser",
                     "chunking",
                     ("chunk_size", "chunk_overlap"),

@@ -39,7 +39,7 @@ class Workspaces(ListModelMixin, ApiView):
     serializer_class = WorkspaceSerializer
 
     def get_queryset(self) -> QuerySet[Workspace]:
-        return workspaces_for(self.user).select_related("embedder", "reranker", "summarizer")
+        return workspaces_for(self.user).select_related("embedder", "reranker", "summarizer", "condenser")
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "roles": self._roles()}
@@ -65,7 +65,7 @@ class Workspaces(ListModelMixin, ApiView):
             raise PermissionDenied("You may not create workspaces. Ask an operator to allow it.")
         fields = self.read(request, NewWorkspace)
         fields.setdefault("embedder", Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).first())
-        _check_answers(fields, "embedder", "reranker", "summarizer")
+        _check_answers(fields, "embedder", "reranker", "summarizer", "condenser")
         try:
             workspace = create_workspace(self.user, **fields)
         except EngineError as error:
@@ -84,7 +84,7 @@ class OneWorkspace(ApiView):
     def patch(self, request: Request, workspace_id: UUID) -> Response:
         workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
         fields = self.read(request, WorkspaceChanges, partial=True)
-        _check_answers(fields, "reranker", "summarizer")
+        _check_answers(fields, "reranker", "summarizer", "condenser")
         change_workspace(self.user, workspace, **fields)
         return Response(_described(self, workspace))
 

@@ -83,12 +83,16 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
     class Meta:
         model = Workspace
         fields = (
-            "name", "description", "languages", "is_hybrid", "reranker", "summarizer", "parser", "chunking",
+            "name", "description", "languages", "is_hybrid", "reranker", "condenser", "merges_neighbours",
+            "most_per_document", "summarizer", "parser", "chunking",
             "chunk_size", "chunk_overlap",
         )  # fmt: skip
         labels = {
             "is_hybrid": "Find by meaning and by words",
             "reranker": "Read the best candidates twice",
+            "condenser": "Rewrite follow-up questions",
+            "merges_neighbours": "Join passages that lie side by side",
+            "most_per_document": "Passages of one document before others come",
             "summarizer": "Summarise each document",
             "parser": "How files are read",
             "chunking": "Where documents are cut into passages",
@@ -100,6 +104,10 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "description": "One sentence on what is in here, for those who choose.",
             "is_hybrid": "Names, codes and rare words are found too. Leave it on unless words mislead you.",
             "reranker": "A second model reorders what was found. Better order, slower answers.",
+            "condenser": "A language model puts a follow-up and what was asked before it into one question. It works beside "
+            "the search, and what it says within a second is searched as well. Its tokens count with the answer.",
+            "merges_neighbours": "Nothing is quoted twice, and there is room for more.",
+            "most_per_document": "Empty: as many as are best. With a number, others that are half as good come first.",
             "summarizer": "A language model reads each document that is added, and says in a few sentences what it is.",
             "parser": "Fast suits nearly all files. Layout-aware takes longer, and reads tables and columns better.",
             "chunk_size": "Characters. Shorter finds single facts; longer keeps an argument whole. 101 to 9,999.",
@@ -116,10 +124,11 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         reranker = cast("forms.ModelChoiceField[Endpoint]", self.fields["reranker"])
         reranker.queryset = Endpoint.objects.offered(Endpoint.Kind.RERANKER)
         reranker.empty_label = "No"
-        summarizer = cast("forms.ModelChoiceField[Endpoint]", self.fields["summarizer"])
         writers = [name for name, provider in PROVIDERS.items() if provider.needs_model]
-        summarizer.queryset = Endpoint.objects.offered(Endpoint.Kind.CHAT).filter(provider__in=writers)
-        summarizer.empty_label = "No"
+        for name in ("condenser", "summarizer"):
+            writer = cast("forms.ModelChoiceField[Endpoint]", self.fields[name])
+            writer.queryset = Endpoint.objects.offered(Endpoint.Kind.CHAT).filter(provider__in=writers)
+            writer.empty_label = "No"
         # A label that is the strategy itself, so that the page can show its sentence.
         cast(forms.ChoiceField, self.fields["chunking"]).choices = [
             (each.value, each) for each in ChunkingStrategy
@@ -136,13 +145,14 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
                     field.widget.attrs["class"] = "input"
         for name in ("chunk_size", "chunk_overlap"):
             self.fields[name].widget.attrs.update(inputmode="numeric", min=0, max=9999)
+        self.fields["most_per_document"].widget.attrs.update(inputmode="numeric", max=50)
 
     def change(self, user: User) -> Workspace | None:
         """Save, and return the workspace; None if a chosen model does not answer.
 
         What its index is made with stays as it is while there are documents: see `needs_reindex`.
         """
-        chosen = [name for name in ("reranker", "summarizer") if name in self.changed_data]
+        chosen = [name for name in ("reranker", "condenser", "summarizer") if name in self.changed_data]
         if not all(self._answers(name) for name in chosen):
             return None
         workspace = self.save(commit=False)
@@ -213,7 +223,7 @@ class NewWorkspaceForm(WorkspaceForm):
 
     def create(self, user: User) -> Workspace | None:
         """Make the workspace; None, with the reason among the errors, if the embedder does not fit."""
-        if not all(self._answers(name) for name in ("embedder", "reranker", "summarizer")):
+        if not all(self._answers(name) for name in ("embedder", "reranker", "condenser", "summarizer")):
             return None
         try:
             return create_workspace(user, **self.cleaned_data)

@@ -4,6 +4,7 @@ import uuid
 from copy import copy
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -154,12 +155,30 @@ class Workspace(IndexSettings):
         related_name="summarized_workspaces",
         limit_choices_to={"kind": Endpoint.Kind.CHAT},
     )
+    condenser = models.ForeignKey(
+        Endpoint,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="condensed_workspaces",
+        limit_choices_to={"kind": Endpoint.Kind.CHAT},
+    )
     is_hybrid = models.BooleanField("hybrid search", default=True)
+    merges_neighbours = models.BooleanField(default=True, db_default=True)
+    most_per_document = models.PositiveSmallIntegerField(
+        "most passages of one document", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     created_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    # Below this similarity nothing is relevant; kept by documents.retrieval.calibration. None: not known yet
+    relevance_floor = models.FloatField(null=True, editable=False)
+    calibrated_chunks = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    calibrated_at = models.DateTimeField(null=True, editable=False)
+    # Grows with every change of what a search may find, in the transaction that makes it
+    corpus_version = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     # Counters, kept by documents.ingest in the transaction that changes what they count
     document_count = models.PositiveIntegerField(default=0, editable=False)
     chunk_count = models.PositiveIntegerField(default=0, editable=False)

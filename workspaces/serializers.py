@@ -40,6 +40,21 @@ class WorkspaceChanges(CamelCase):
     reranker = ModelName(
         Endpoint.Kind.RERANKER, allow_null=True, help_text="Name or id of a cross-encoder; null: none."
     )
+    condenser = ModelName(
+        Endpoint.Kind.CHAT,
+        allow_null=True,
+        help_text="Name or id of a chat model that rewrites follow-up questions beside the search; null: none.",
+    )
+    merges_neighbours = serializers.BooleanField(
+        required=False, help_text="Join passages that lie side by side."
+    )
+    most_per_document = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=50,
+        help_text="Passages of one document before others that are half as good; null: as many as are best.",
+    )
     summarizer = ModelName(
         Endpoint.Kind.CHAT,
         allow_null=True,
@@ -76,10 +91,17 @@ class WorkspaceSerializer(CamelCase):
     embedder = ModelReference()
     dimensions = serializers.IntegerField()
     reranker = ModelReference(allow_null=True)
+    condenser = ModelReference(allow_null=True)
     summarizer = ModelReference(allow_null=True)
     metric = serializers.ChoiceField(Metric.choices)
     index_kind = serializers.ChoiceField(IndexKind.choices)
     is_hybrid = serializers.BooleanField()
+    merges_neighbours = serializers.BooleanField()
+    most_per_document = serializers.IntegerField(allow_null=True)
+    relevance_floor = serializers.FloatField(
+        allow_null=True,
+        help_text="The similarity below which nothing is relevant, as calibrated; null: not yet.",
+    )
     parser = serializers.ChoiceField(Parser.choices)
     chunking = serializers.ChoiceField(ChunkingStrategy.choices)
     chunk_size = serializers.IntegerField()

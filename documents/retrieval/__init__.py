@@ -2,15 +2,29 @@
 
 from .search import search
 from .small_talk import asks_nothing
-from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, Trace
+from .types import (
+    IN_PROMPT,
+    Found,
+    Leg,
+    Outcome,
+    Passage,
+    Retrieval,
+    RetrievalFailed,
+    Scope,
+    SearchConfig,
+    Trace,
+)
 
 __all__ = [
+    "IN_PROMPT",
+    "Found",
     "Leg",
     "Outcome",
     "Passage",
     "Retrieval",
     "RetrievalFailed",
     "Scope",
+    "SearchConfig",
     "Trace",
     "asks_nothing",
     "search",

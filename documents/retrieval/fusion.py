@@ -6,8 +6,9 @@ its tenth. A model that does not speak the language finds everything alike, and 
 docs/adr/0017-fusion.md has the measurements.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workspaces.engines import FoundChunk
 
@@ -37,6 +38,16 @@ def fuse(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> list[Can
         heights[id] = heights.get(id, 0.0) + (1 - share) * height
     candidates = [_candidate(heights[id], by_dense.get(id), by_lexical.get(id)) for id in heights]
     return sorted(candidates, key=lambda each: (-each.score, each.chunk.chunk_id))
+
+
+def together(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
+    """Return what two searches found as one list, best first. Ranks are the first's where it has them."""
+    scores: defaultdict[int, float] = defaultdict(float)
+    for candidate in (*first, *second):
+        scores[candidate.chunk.chunk_id] += candidate.score / 2
+    known = {each.chunk.chunk_id: each for each in (*second, *first)}
+    merged = [replace(known[id], score=score) for id, score in scores.items()]
+    return sorted(merged, key=lambda each: (-each.score, each.chunk.chunk_id))
 
 
 def dense_share(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> float:

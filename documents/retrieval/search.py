@@ -1,35 +1,39 @@
 """legs in parallel -> fuse -> relevance -> rerank -> fit the budget -> passages. Each stage leaves its trace."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TypeVar
-from uuid import UUID
 
-from channels.db import database_sync_to_async
-from django.db import DatabaseError
-
-from documents.models import Document
-from inference.connect import open_embedder, open_reranker
+from inference.connect import open_reranker
 from inference.errors import InferenceError
-from inference.tokens import estimate_tokens
 from models_registry.secrets import SecretMissing
-from workspaces.engines import Engine, EngineError, FoundChunk, engine_for, plain
-from workspaces.models import Metric
+from workspaces.engines import engine_for, plain
 
-from .fusion import Candidate, fuse
-from .types import Leg, Outcome, Passage, Retrieval, RetrievalFailed, Scope, Trace
-
-logger = logging.getLogger(__name__)
-_T = TypeVar("_T")
+from .cache import Memory, titles_of
+from .condense import LIMIT_S, Condensing
+from .fusion import Candidate, together
+from .legs import Legs, in_thread, ms_since
+from .passages import Chosen, choose
+from .types import (
+    IN_PROMPT,
+    Condensed,
+    Found,
+    Leg,
+    Outcome,
+    Passage,
+    Retrieval,
+    RetrievalFailed,
+    Scope,
+    SearchConfig,
+    Trace,
+)
 
 CANDIDATES = 100  # each leg's, at least
+TRACED = 50  # candidates that a trace tells of
 RERANKED = 20  # a cross-encoder reads each of them with the question
-# Below this cosine similarity no chunk is about the question, unless one holds all its words. Measured with
-# all-MiniLM-L6-v2: questions reach it in their own corpus (99 of 100), and one in two in a foreign one does not.
-RELEVANCE_FLOOR = 0.22
 
 
 @dataclass(slots=True)
@@ -37,42 +41,78 @@ class _Run:
     """What one search gathers on its way."""
 
     question: str
+    config: SearchConfig
     sent: str
-    candidates: int  # of each leg
+    started: float = field(default_factory=perf_counter)
     legs: list[Leg] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
+    caches: dict[str, str] = field(default_factory=dict)
+    condensed: Condensed | None = None
+    fused: list[Candidate] = field(default_factory=list)
+    ordered: list[Candidate] = field(default_factory=list)  # `fused`, in the order of the last stage so far
+    fates: dict[int, str] = field(default_factory=dict)  # chunk id -> what became of it
+    numbers: dict[int, int] = field(default_factory=dict)  # chunk id -> the passage that quotes it
+
+    def note(self, fate: str, candidates: Sequence[Candidate]) -> None:
+        """Say what became of these; a later stage may say otherwise."""
+        self.fates.update(dict.fromkeys((each.chunk.chunk_id for each in candidates), fate))
 
     def trace(self) -> Trace:
-        return Trace(self.question, self.sent, tuple(self.legs), self.timings_ms, self.dropped)
+        dropped = Counter(fate for id, fate in self.fates.items() if id not in self.numbers)
+        return Trace(
+            question=self.question,
+            sent=self.sent,
+            legs=tuple(self.legs),
+            timings_ms=self.timings_ms | {"total": ms_since(self.started)},
+            dropped=dict(dropped),
+            candidates=tuple(_traced(self)),
+            condensed=self.condensed,
+            caches=self.caches,
+        )
 
     def result(self, outcome: Outcome, passages: Sequence[Passage] = ()) -> Retrieval:
         return Retrieval(outcome, tuple(passages), self.trace())
 
 
 async def search(
-    scope: Scope, question: str, *, previous: Sequence[str] = (), limit: int = 6, token_budget: int = 1800
+    scope: Scope,
+    question: str,
+    config: SearchConfig | None = None,
+    *,
+    previous: Sequence[str] = (),
+    limit: int = 6,
+    token_budget: int = 1800,
+    fresh: bool = False,
 ) -> Retrieval:
     """Return the best passages for a question, ready to quote, with the trace of how they were found.
 
+    config: how to search; None: as the workspace does.
     previous: the user's earlier questions in this session, oldest first; the last one is searched along.
     limit: how many passages at most. token_budget: how long they may be together, in tokens (estimated).
+    fresh: search, whatever is remembered.
     Raises RetrievalFailed when no leg could answer.
     """
-    started = perf_counter()
-    run = _Run(question, sent=_with_previous(question, previous), candidates=max(CANDIDATES, limit))
-    dense, lexical = await _search_legs(scope, run)
-    fused = fuse(dense, lexical)
-    if not fused:
-        count = await _in_thread(engine_for(scope.workspace).count)
-        return run.result("nothing_relevant" if count else "empty")
-    if not _is_relevant(scope, dense, lexical):
-        run.dropped["below the relevance floor"] = len(fused)
-        return run.result("nothing_relevant")
-    fused = await _reranked(scope, run, fused)
-    passages = await _in_thread(lambda: _passages(_fit(fused, limit, token_budget, run)))
-    run.timings_ms["total"] = _ms_since(started)
-    return run.result("found", passages)
+    config = config or SearchConfig.of(scope.workspace)
+    run = _Run(question, config, _with_previous(question, previous))
+    memory = Memory(scope, config, run.sent, plain(run.sent), limit, token_budget)
+    remembered = None if fresh else await in_thread(memory.recall)
+    run.caches = memory.seen
+    if remembered:
+        timings_ms = {"total": ms_since(run.started)}
+        trace = replace(remembered.trace, question=question, timings_ms=timings_ms, caches=run.caches)
+        return replace(remembered, trace=trace)
+    legs = Legs(scope, config, run.sent, max(CANDIDATES, limit), memory.vector)
+    async with _condensing(run, legs, previous) as condensing:
+        await legs.search()
+        others = await condensing if condensing else None
+    run.legs = legs.took
+    if legs.embedding_ms is not None:
+        run.timings_ms["embed question"] = legs.embedding_ms
+    run.fused = run.ordered = together(legs.fused, others.fused) if others else legs.fused
+    is_relevant = legs.is_relevant or (others is not None and others.is_relevant)
+    found = await _quotable(scope, run, is_relevant, limit, token_budget)
+    await in_thread(lambda: memory.keep(found, legs.vector))
+    return found
 
 
 def _with_previous(question: str, previous: Sequence[str]) -> str:
@@ -80,91 +120,96 @@ def _with_previous(question: str, previous: Sequence[str]) -> str:
     return f"{plain(previous[-1])}\n{question}" if previous else question  # its quotes and minuses are over
 
 
-# --- legs -----------------------------------------------------------------------------------------
+async def _quotable(scope: Scope, run: _Run, is_relevant: bool, limit: int, token_budget: int) -> Retrieval:
+    """Return the passages that are made of what was found."""
+    if not run.fused:
+        count = await in_thread(engine_for(scope.workspace).count)
+        return run.result("nothing_relevant" if count else "empty")
+    if not is_relevant:
+        run.note("below the relevance floor", run.fused)
+        return run.result("nothing_relevant")
+    run.ordered = await _reranked(run, run.fused)
+    choice = choose(run.ordered, run.config, limit, token_budget)
+    run.fates |= choice.fates
+    passages = await in_thread(lambda: _passages(run, choice.chosen))
+    return run.result("found", passages)
 
 
-async def _search_legs(scope: Scope, run: _Run) -> tuple[list[FoundChunk], list[FoundChunk]]:
-    engine = engine_for(scope.workspace)
-    legs = [_leg("dense", lambda: _dense(scope, engine, run), run)]
-    if scope.workspace.is_hybrid:
-        legs.append(_leg("lexical", lambda: _lexical(scope, engine, run), run))
-    dense, *rest = await asyncio.gather(*legs)
-    if all(leg.error for leg in run.legs):
-        raise RetrievalFailed(" ".join(leg.error for leg in run.legs))
-    return dense, rest[0] if rest else []
-
-
-async def _leg(name: str, find: Callable[[], Awaitable[list[FoundChunk]]], run: _Run) -> list[FoundChunk]:
-    """Run one leg. Its failure is noted, not raised: the other may answer."""
-    started, found, error = perf_counter(), list[FoundChunk](), ""
-    try:
-        found = await find()
-    except (InferenceError, SecretMissing, EngineError) as problem:
-        error = str(problem)
-    except DatabaseError:
-        logger.exception("The %s leg failed", name)
-        error = "The search engine did not answer."
-    run.legs.append(Leg("dense" if name == "dense" else "lexical", len(found), _ms_since(started), error))
-    return found
-
-
-async def _dense(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
-    started = perf_counter()
-    async with open_embedder(scope.workspace.embedder.spec()) as embedder:
-        [vector] = await embedder.embed([plain(run.sent)], "query")
-    run.timings_ms["embed question"] = _ms_since(started)
-    return await _in_thread(lambda: engine.search_dense(vector, run.candidates, scope.where, run.sent))
-
-
-async def _lexical(scope: Scope, engine: Engine, run: _Run) -> list[FoundChunk]:
-    return await _in_thread(lambda: engine.search_lexical(run.sent, run.candidates, scope.where))
-
-
-def _is_relevant(scope: Scope, dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> bool:
-    """Say whether anything found is about the question. Only cosine similarity has a known scale."""
-    if not dense or scope.workspace.metric != Metric.COSINE:
-        return True
-    return dense[0].score >= RELEVANCE_FLOOR or any(hit.has_all_words for hit in lexical)
-
-
-async def _reranked(scope: Scope, run: _Run, fused: list[Candidate]) -> list[Candidate]:
-    """Return the best in the order of the workspace's cross-encoder; unchanged without one, or if it fails."""
-    if scope.workspace.reranker is None:
+async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
+    """Return the best in the order of the cross-encoder; unchanged without one, or if it fails."""
+    if run.config.reranker is None:
         return fused
     started, error, best = perf_counter(), "", fused[:RERANKED]
     try:
-        async with open_reranker(scope.workspace.reranker.spec()) as reranker:
+        async with open_reranker(run.config.reranker.spec()) as reranker:
             scores = await reranker.score(run.sent, [candidate.chunk.text for candidate in best])
         scored = [replace(each, rerank_score=score) for each, score in zip(best, scores, strict=True)]
         best = sorted(scored, key=lambda each: -(each.rerank_score or 0))
     except (InferenceError, SecretMissing) as problem:
         error = str(problem)
-    run.legs.append(Leg("rerank", len(best), _ms_since(started), error))
+    run.legs.append(Leg("rerank", len(best), ms_since(started), error))
     return best + fused[RERANKED:]
+
+
+# --- a follow-up, put into one question ------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _condensing(
+    run: _Run, legs: Legs, previous: Sequence[str]
+) -> AsyncIterator[asyncio.Task[Legs | None] | None]:
+    """Yield what is searched beside the question as it was asked; None: nothing is."""
+    if run.config.condenser is None or not previous:
+        yield None
+        return
+    condensing = Condensing(run.config.condenser, run.question, previous)
+    task = asyncio.create_task(_by_condensed(run, legs, condensing))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _by_condensed(run: _Run, plainly: Legs, condensing: Condensing) -> Legs | None:
+    """Return what the question finds as a model puts it, unless that takes too long or fails."""
+    said, error, legs = "", "", None
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            if said := await condensing.question():
+                legs = replace(plainly, sent=said, vector=None, took=[])
+                await legs.search()
+    except TimeoutError:
+        legs, error = None, f"It took longer than {LIMIT_S:g} s."
+    except (InferenceError, SecretMissing, RetrievalFailed) as problem:
+        legs, error = None, str(problem)
+    finally:
+        took, endpoint = condensing.took(), condensing.endpoint
+        cost = str(endpoint.cost(took.input_tokens, took.output_tokens))
+        counted = (took.input_tokens, took.output_tokens, took.is_estimate)
+        run.condensed = Condensed(endpoint.name, said if legs else "", error, *counted, cost)
+    return legs
 
 
 # --- passages -------------------------------------------------------------------------------------
 
 
-def _fit(fused: Sequence[Candidate], limit: int, token_budget: int, run: _Run) -> list[Candidate]:
-    """Return the best that fit, at least one."""
-    chosen: list[Candidate] = []
-    for candidate in fused[:limit]:
-        token_budget -= estimate_tokens(candidate.chunk.text)
-        if token_budget < 0 and chosen:
-            run.dropped["over the token budget"] = len(fused[:limit]) - len(chosen)
-            break
-        chosen.append(candidate)
-    return chosen
-
-
-def _passages(candidates: Sequence[Candidate]) -> list[Passage]:
-    ids = {candidate.chunk.document_id for candidate in candidates}
-    titles: dict[UUID, str] = dict(Document.objects.filter(pk__in=ids).values_list("id", "title"))
-    known = [candidate for candidate in candidates if candidate.chunk.document_id in titles]
+def _passages(run: _Run, chosen: Sequence[Chosen]) -> list[Passage]:
+    ids = {each.best.chunk.document_id for each in chosen}
+    titles = titles_of(ids)
+    known = []
+    for each in chosen:
+        chunk_ids = [chunk.chunk_id for chunk in each.chunks]
+        if each.best.chunk.document_id not in titles:
+            run.fates |= dict.fromkeys(chunk_ids, "its document was just removed")
+            continue
+        known.append(each)
+        run.numbers |= dict.fromkeys(chunk_ids, len(known))
+        run.fates |= dict.fromkeys(chunk_ids, f"merged with {len(known)}")
+        run.fates[each.best.chunk.chunk_id] = IN_PROMPT
     return [
-        _passage(number, candidate, titles[candidate.chunk.document_id])
-        for number, candidate in enumerate(known, 1)
+        _passage(number, each.as_candidate(), titles[each.best.chunk.document_id])
+        for number, each in enumerate(known, 1)
     ]
 
 
@@ -189,10 +234,24 @@ def _passage(number: int, found: Candidate, title: str) -> Passage:
     )
 
 
-async def _in_thread(function: Callable[[], _T]) -> _T:
-    result: _T = await database_sync_to_async(function, thread_sensitive=False)()
-    return result
-
-
-def _ms_since(started: float) -> float:
-    return round((perf_counter() - started) * 1000, 1)
+def _traced(run: _Run) -> Iterator[Found]:
+    ranks = {each.chunk.chunk_id: rank for rank, each in enumerate(run.fused, 1)}
+    for position, each in enumerate(run.ordered[:TRACED], 1):
+        chunk = each.chunk
+        yield Found(
+            chunk_id=chunk.chunk_id,
+            document_id=chunk.document_id,
+            section=chunk.section,
+            start=chunk.start,
+            end=chunk.end,
+            rank=ranks[chunk.chunk_id],
+            score=each.score,
+            dense_rank=each.dense_rank,
+            dense_score=each.dense_score,
+            lexical_rank=each.lexical_rank,
+            lexical_score=each.lexical_score,
+            rerank_rank=None if each.rerank_score is None else position,
+            rerank_score=each.rerank_score,
+            fate=run.fates[chunk.chunk_id],
+            passage=run.numbers.get(chunk.chunk_id),
+        )

@@ -1,9 +1,11 @@
 """What goes into a search and what comes out of it."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, fields, replace
+from operator import attrgetter
+from typing import Any, Literal, Self
 from uuid import UUID
 
+from models_registry.models import Endpoint
 from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
@@ -19,8 +21,33 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchConfig:
+    """How to search: each stage that can be switched. `of` says how a workspace does."""
+
+    is_hybrid: bool = True  # by words as well as by meaning
+    reranker: Endpoint | None = None  # a cross-encoder that orders the best anew
+    merges_neighbours: bool = True  # chunks that overlap or touch become one passage
+    most_per_document: int | None = None  # chunks, while others are not much worse; None: as many as are best
+    condenser: Endpoint | None = (
+        None  # a chat model that makes one question of a follow-up, beside the search
+    )
+    relevance_floor: float | None = None  # similarity below which nothing is relevant; None: not known
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Self:
+        return cls(
+            is_hybrid=workspace.is_hybrid,
+            reranker=workspace.reranker,
+            merges_neighbours=workspace.merges_neighbours,
+            most_per_document=workspace.most_per_document,
+            condenser=workspace.condenser,
+            relevance_floor=workspace.relevance_floor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk chosen to be quoted in a prompt."""
+    """One chunk, or neighbours joined, chosen to be quoted in a prompt."""
 
     number: int  # from 1, best first; [number] in the answer cites it
     document_id: UUID
@@ -50,6 +77,56 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """One candidate: what each leg said of it, and what became of it. Ranks are from 1; None: that leg did not find it.
+
+    It names its text instead of holding it: who may read a trace later may not read every document in it.
+    """
+
+    chunk_id: int  # of the document as it was then; another version has other ids
+    document_id: UUID
+    section: int  # Section.position
+    start: int  # characters into the section's text
+    end: int
+    rank: int  # fused, before a cross-encoder
+    score: float  # fused; for ordering only
+    dense_rank: int | None
+    dense_score: float | None
+    lexical_rank: int | None
+    lexical_score: float | None
+    rerank_rank: int | None  # None: no cross-encoder read it
+    rerank_score: float | None
+    fate: str  # IN_PROMPT, or why it was left out, in words
+    passage: int | None = None  # the number of the passage that quotes it
+
+    def as_json(self) -> dict[str, Any]:
+        # Not `asdict`: an answer's turn waits for fifty of these, and that copies each field.
+        plain = dict(zip(_FOUND, _values_of(self), strict=True))
+        plain["document_id"] = str(self.document_id)
+        return plain
+
+
+_FOUND = tuple(each.name for each in fields(Found))
+_values_of = attrgetter(*_FOUND)
+
+
+IN_PROMPT = "prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class Condensed:
+    """A follow-up as a language model put it, and what that took."""
+
+    endpoint: str  # its name
+    question: str  # "": it did not come in time, or failed
+    error: str  # in words; "": none
+    input_tokens: int
+    output_tokens: int
+    is_estimate: bool
+    cost: str  # US dollars
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """Everything that led to the passages, as plain data."""
 
@@ -58,9 +135,13 @@ class Trace:
     legs: tuple[Leg, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)  # stage -> milliseconds
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> how many candidates
+    candidates: tuple[Found, ...] = ()  # the best 50, in the order of the last stage
+    condensed: Condensed | None = None  # None: no model was asked
+    caches: dict[str, str] = field(default_factory=dict)  # "retrieval", "query embedding" -> hit, miss or off
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        found = [each.as_json() for each in self.candidates]
+        return asdict(replace(self, candidates=())) | {"candidates": found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,14 @@ def body(passage: Passage) -> str:
 
 
 @register.filter
+def milliseconds(took_ms: float) -> str:
+    """Return a time as people read it: 0.4 ms, 12 ms, 3.1 s."""
+    if took_ms >= 1000:
+        return f"{took_ms / 1000:.1f} s"
+    return f"{took_ms:.0f} ms" if took_ms >= 10 else f"{took_ms:.1f} ms"
+
+
+@register.filter
 def version(document: Document) -> str:
     """Return what an open page knows this state of the document by."""
     return listing.version(document)

@@ -175,6 +175,25 @@ def test_search_returns_passages_with_their_place_scores_legs_and_times(api, sea
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_search_can_be_asked_later_why_it_went_so(api, searchable):
+    program = api(factories.member(searchable))
+    reply = ask(program, searchable).json()
+    kept = program("GET", f"searches/{reply['id']}").json()
+    assert kept["outcome"] == reply["outcome"] == "found"
+    assert kept["trace"]["candidates"] == reply["candidates"]
+    assert kept["trace"]["candidates"][0]["fate"] == "prompt"
+    assert kept["trace"]["circumstances"]["config"]["is_hybrid"] is True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_search_is_for_whoever_made_it_and_the_managers(api, searchable):
+    path = f"searches/{ask(api(factories.member(searchable)), searchable).json()['id']}"
+    assert api(factories.member(searchable, Role.MANAGER))("GET", path).status_code == 200
+    for other in (factories.member(searchable, Role.EDITOR), factories.user()):
+        assert api(other)("GET", path).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
 def test_nothing_relevant_is_an_outcome_of_its_own(api, searchable):
     reply = ask(api(factories.member(searchable)), searchable, "violin sonatas").json()
     assert (reply["outcome"], reply["passages"]) == ("nothing_relevant", [])

@@ -1,20 +1,24 @@
 """The one door to searching, against the real engine and a real wire to an embedding model."""
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
 
 from documents.models import Document
-from documents.retrieval import RetrievalFailed, Scope, asks_nothing, search
+from documents.retrieval import RetrievalFailed, Scope, SearchConfig, asks_nothing, search
+from documents.retrieval.calibration import calibrate_due
 from documents.retrieval.fusion import dense_share, fuse
 from inference.connect import open_embedder
 from models_registry.models import Endpoint
 from tests import factories
 from tests.fakes.model_container import running_in_thread as model_container
-from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
-from workspaces.engines import FoundChunk, NewChunk, Where, engine_for
+from tests.fakes.openai_server import Behaviour, OpenAIServer, embed, running_in_thread
+from workspaces.engines import Condition, FoundChunk, NewChunk, Where, engine_for
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +41,7 @@ def server() -> Iterator[OpenAIServer]:
 @pytest.fixture
 def workspace(server: OpenAIServer) -> Workspace:
     embedder = factories.embedder(base_url=server.base_url, dimensions=384)
-    workspace = factories.workspace(embedder=embedder)
+    workspace = factories.workspace(embedder=embedder, relevance_floor=None)
     for title, texts in TEXTS.items():
         put(workspace, title, texts)
     server.requests.clear()
@@ -60,8 +64,18 @@ def put(workspace: Workspace, title: str, texts: list[str]) -> Document:
     return document
 
 
-def ask(workspace: Workspace, question: str, **how):
-    return asyncio.run(search(Scope(workspace), question, **how))
+def calibrated(workspace: Workspace) -> None:
+    Workspace.objects.filter(pk=workspace.pk).update(chunk_count=3)
+    calibrate_due()
+    refresh(workspace)
+
+
+def refresh(workspace: Workspace) -> None:
+    workspace.relevance_floor = Workspace.objects.get(pk=workspace.pk).relevance_floor
+
+
+def ask(workspace: Workspace, question: str, config: SearchConfig | None = None, **how):
+    return asyncio.run(search(Scope(workspace), question, config, **how))
 
 
 def test_the_best_passage_comes_first_with_its_place_and_what_each_leg_said(workspace):
@@ -82,6 +96,29 @@ def test_the_trace_names_the_question_the_legs_and_the_times(workspace):
     assert {"embed question", "total"} <= set(trace["timings_ms"])
 
 
+def test_the_trace_says_what_became_of_each_candidate(workspace):
+    result = ask(workspace, "How many days of annual leave may I carry over?", limit=1)
+    first, *others = result.trace.candidates
+    assert (first.fate, first.passage, first.rank, first.dense_rank, first.lexical_rank) == (
+        "prompt",
+        1,
+        1,
+        1,
+        1,
+    )
+    assert first.document_id == result.passages[0].document_id
+    assert [each.fate for each in others] == ["not among the best 1"] * 2
+    assert result.trace.dropped == {"not among the best 1": 2}
+    assert {each.passage for each in others} == {None}
+    assert json.loads(json.dumps(result.trace.as_json()))["candidates"][0]["passage"] == 1
+
+
+def test_what_is_below_the_relevance_floor_is_in_the_trace(workspace):
+    calibrated(workspace)
+    found = ask(workspace, "xylophone zebra quartz").trace.candidates
+    assert [each.fate for each in found] == ["below the relevance floor"] * 3
+
+
 def test_a_keyword_hit_is_used_even_when_its_vector_is_far(workspace):
     result = ask(workspace, "ERR_42")
     assert result.passages[0].document_title == "pump.md"
@@ -93,6 +130,11 @@ def test_without_hybrid_only_meaning_counts(workspace):
     result = ask(workspace, "annual leave carry over days")
     assert [leg.name for leg in result.trace.legs] == ["dense"]
     assert all(passage.lexical_rank is None for passage in result.passages)
+
+
+def test_a_search_can_be_done_in_another_way_than_the_workspace_does(workspace):
+    result = ask(workspace, "annual leave", SearchConfig(is_hybrid=False))
+    assert [leg.name for leg in result.trace.legs] == ["dense"]
 
 
 def test_a_chunk_found_by_both_legs_is_quoted_once(workspace):
@@ -121,8 +163,38 @@ def test_the_quotes_of_the_question_before_are_over(workspace):
 def test_nothing_relevant_is_not_an_empty_workspace(workspace):
     empty = factories.workspace(embedder=workspace.embedder)
     assert ask(empty, "annual leave").outcome == "empty"
+    calibrated(workspace)
     result = ask(workspace, "xylophone zebra quartz")
     assert (result.outcome, result.passages) == ("nothing_relevant", ())
+
+
+def test_the_floor_is_found_again_when_a_workspace_has_twice_as_many_chunks(workspace, server):
+    calibrated(workspace)
+    assert workspace.relevance_floor is not None
+    server.requests.clear()
+    Workspace.objects.update(calibrated_at=None)
+    calibrate_due()
+    assert not server.requests
+    Workspace.objects.update(chunk_count=6)
+    calibrate_due()
+    assert server.requests
+
+
+def test_a_workspace_whose_model_is_away_is_calibrated_later(workspace, server):
+    server.behaviour = Behaviour(status=401)
+    calibrated(workspace)
+    assert workspace.relevance_floor is None
+    assert ask(workspace, "annual leave").outcome == "found"
+    server.behaviour = Behaviour()
+    Workspace.objects.update(calibrated_at=None)
+    calibrate_due()
+    refresh(workspace)
+    assert workspace.relevance_floor is not None
+
+
+def test_words_in_common_are_relevant_however_far_the_vector_is(workspace):
+    assert ask(workspace, "ERR_42 pump", SearchConfig(relevance_floor=2)).outcome == "found"
+    assert ask(workspace, "xylophone quartz", SearchConfig(relevance_floor=2)).outcome == "nothing_relevant"
 
 
 def test_the_token_budget_limits_the_passages_but_keeps_the_best(workspace):
@@ -273,3 +345,84 @@ def test_a_greeting_asks_nothing(text):
 )
 def test_what_says_more_than_a_greeting_is_a_question(text):
     assert not asks_nothing(text)
+
+
+# --- what others got wrong ------------------------------------------------------------------------
+
+
+def test_a_hit_that_only_the_words_find_reaches_the_passages(workspace):
+    """A leg that is asked and then forgotten: its best must be there, however many the other found."""
+    put(workspace, "many.md", [f"Item {n}: yearly leave and vacation days" for n in range(150)])
+    put(workspace, "rare.md", ["Zq_77 Zq_77"])
+    found = ask(workspace, "vacation days of yearly leave Zq_77")
+    [rare] = [each for each in found.passages if each.document_title == "rare.md"]
+    assert rare.lexical_rank == 1
+
+
+@pytest.mark.parametrize("scores", [[-11.0] * 20, [-1e9 + n for n in range(20)], [0.0] * 20])
+def test_a_cross_encoder_that_rejects_all_does_not_bring_the_farthest_up(workspace, scores):
+    put(workspace, "leaves.md", [f"Annual leave, paragraph {n}." for n in range(40)])
+    put(workspace, "far.md", ["xylophone quartz"])
+    nearest = [each.chunk_id for each in ask(workspace, "annual leave", limit=50).trace.candidates]
+    with model_container(scores=scores) as url:
+        endpoint = Endpoint.objects.create(
+            name="rejecting", kind="reranker", provider="sagemaker_contract", options={"url": url}
+        )
+        found = ask(workspace, "annual leave", SearchConfig(reranker=endpoint))
+    assert "far.md" not in {passage.document_title for passage in found.passages}
+    quoted = [each.chunk_id for each in found.trace.candidates if each.passage]
+    assert set(quoted) <= set(nearest[:20])
+    if len(set(scores)) == 1:
+        assert quoted == nearest[:6]
+
+
+def test_no_words_stand_twice_in_the_passages(workspace):
+    text = " ".join(f"Sentence {n} on annual leave." for n in range(60))
+    document = Document.objects.create(
+        workspace=workspace, title="long.md", size_bytes=1, content_sha256=uuid4().hex, language="en"
+    )
+    cut = list(enumerate(range(0, len(text) - 300, 150)))
+    chunks = [NewChunk(n, text[at : at + 300], str(at).encode(), 0, at, at + 300, "en") for n, at in cut]
+    engine = engine_for(workspace)
+    engine.stage(document.id, chunks, [embed(chunk.text, 384) for chunk in chunks])
+    engine.publish(document.id, len(chunks))
+    found = ask(workspace, "annual leave sentence 7 8 9", token_budget=10**6)
+    mine = sorted((each.start, each.end) for each in found.passages if each.document_id == document.id)
+    assert all(end < start for (_, end), (start, _) in pairwise(mine))
+    for each in found.passages:
+        if each.document_id == document.id:
+            assert each.text == text[each.start : each.end]
+    numbers = re.findall(r"Sentence \d+ ", "".join(each.text for each in found.passages))
+    assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "'; DROP TABLE documents_document; --",
+        "annual leave' OR 1=1 --",
+        '"annual leave" & (pump | !leave) <-> :*',
+        "\\' \\\\ %s %(x)s {table} ${x}",
+        '-"\') OR true --"',
+        "☃" * 2000,
+    ],
+)
+def test_a_question_is_only_words(workspace, attempt):
+    before = [chunk.text for chunk in engine_for(workspace).search_lexical("leave pump", 10)]
+    ask(workspace, attempt)
+    ask(workspace, "and?", previous=[attempt])
+    assert [chunk.text for chunk in engine_for(workspace).search_lexical("leave pump", 10)] == before
+
+
+@pytest.mark.parametrize(
+    "attempt", ["x') OR true --", "x'::jsonb; DROP TABLE documents_document; --", "$.*", "%s"]
+)
+def test_a_filter_is_only_a_value(workspace, attempt):
+    for condition in (
+        Condition(attempt, "is", ("x",)),
+        Condition("kind", "is", (attempt,)),
+        Condition(attempt, "at_least", (attempt,)),
+    ):
+        found = asyncio.run(search(Scope(workspace, Where(conditions=(condition,))), "annual leave"))
+        assert found.passages == ()
+    assert Document.objects.count() == 2

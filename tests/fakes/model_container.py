@@ -1,7 +1,7 @@
 """A loopback model container for tests that are not async: POST /invocations, in its own thread."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -14,6 +14,7 @@ DIMENSIONS = 8
 
 class _Handler(BaseHTTPRequestHandler):
     dimensions = DIMENSIONS
+    scores: Sequence[float] = ()
 
     def do_POST(self) -> None:
         asked = embed_rerank.read_request(self.rfile.read(int(self.headers["Content-Length"])))
@@ -23,6 +24,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             words = set(asked.query.lower().split())
             scores = [float(len(words & set(text.lower().split()))) for text in asked.passages]
+            scores = list(self.scores[: len(asked.passages)]) or scores
             reply = embed_rerank.scores_reply(scores, "fake")
         body = json.dumps(reply).encode()
         self.send_response(200)
@@ -35,9 +37,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_in_thread(dimensions: int = DIMENSIONS) -> Iterator[str]:
-    """Yield the address of a container that embeds by words and scores by words in common."""
-    handler = type("_Handler", (_Handler,), {"dimensions": dimensions})
+def running_in_thread(dimensions: int = DIMENSIONS, scores: Sequence[float] = ()) -> Iterator[str]:
+    """Yield the address of a container that embeds by words and scores by words in common, or with `scores`."""
+    handler = type("_Handler", (_Handler,), {"dimensions": dimensions, "scores": scores})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from accounts.api_keys import issue
 from accounts.models import AuditEvent, User
 from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
-from documents.models import BatchEntry, Document, LedgerEntry, Upload
+from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload
 from tests import factories
 from workspaces.models import Membership, Role
 
@@ -83,6 +83,9 @@ class World:
             answer=self.answer, number=1, document=self.document, document_title="t", section=0, start=0, end=4,
             text="some",
         )  # fmt: skip
+        self.search = Search.objects.create(
+            workspace=self.workspace, user=self.manager, question="secret question", outcome="empty"
+        )
         self.rating = AnswerRating.objects.create(answer=self.answer, user=self.manager, is_good=True)
         self.key = issue(self.manager, "key")[0]
 
@@ -95,6 +98,7 @@ class World:
             "membership_id": membership.pk,
             "session_id": self.session.pk,
             "answer_id": self.answer.pk,
+            "search_id": self.search.pk,
             "number": 1,
             "kind": "file",
             "name": "small",

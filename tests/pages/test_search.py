@@ -1,15 +1,18 @@
 """The search page: what was found, by what, and how long it took."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
-from documents.models import Document
+from documents.models import Document, Search
+from documents.tasks import forget_searches
 from inference.connect import open_embedder
 from tests import factories
 from tests.fakes.openai_server import Behaviour
 from workspaces.engines import NewChunk, engine_for
-from workspaces.models import Workspace
+from workspaces.models import Role, Workspace
 
 from .conftest import text_of
 
@@ -111,3 +114,83 @@ def test_odd_questions_do_no_harm(view, workspace, leave, question):
     response = search(view, workspace, question)
     assert response.status_code == 200
     assert b"<script>x" not in response.content
+
+
+def why_page(client, search: Search) -> str:
+    return text_of(client.get(f"/searches/{search.pk}/"))
+
+
+def test_a_search_links_to_the_page_that_says_why(view, workspace, leave):
+    page = text_of(search(view, workspace, "annual leave"))
+    kept = Search.objects.get()
+    assert (kept.question, kept.outcome, kept.user) == ("annual leave", "found", kept.workspace.members.get())
+    assert f"/searches/{kept.pk}/" in page
+
+
+def test_the_page_tells_of_each_candidate_what_became_of_it(view, workspace, leave):
+    for position, text in enumerate((LEAVE, "The canteen opens at noon.")):
+        factories.section(leave, "0123456789" + text, position=position, title_path=["Time off"], page=4)
+    Document.objects.filter(pk=leave.pk).update(ready_at=timezone.now() - timedelta(days=1))
+    search(view, workspace, "How many days of annual leave may I carry over?")
+    page = why_page(view, Search.objects.get())
+    for words in (
+        "In the prompt as [1]",
+        "You may carry over five days of <b>annual</b> leave",
+        "Time off, page 4",
+        "rank 1 ·",
+        "Question to vector",
+        "Whole search",
+        "Why these passages?",
+    ):
+        assert words in page
+
+
+def test_no_text_is_shown_of_a_document_that_changed_since(view, workspace, leave):
+    factories.section(leave, "0123456789Something else entirely", position=0)
+    search(view, workspace, "annual leave")
+    Document.objects.filter(pk=leave.pk).update(ready_at=timezone.now())
+    page = why_page(view, Search.objects.get())
+    assert "It has changed since then." in page
+    assert "Something else" not in page
+
+
+def test_a_candidate_whose_document_is_gone_has_no_name(view, workspace, leave):
+    search(view, workspace, "annual leave")
+    leave.delete()
+    page = why_page(view, Search.objects.get())
+    assert "A document that is gone, or not shared with you" in page
+    assert "leave.md" not in page
+
+
+def test_only_the_one_who_searched_and_managers_see_why(as_user, view, workspace, leave):
+    search(view, workspace, "annual leave")
+    address = f"/searches/{Search.objects.get().pk}/"
+    assert as_user(factories.member(workspace, Role.MANAGER)).get(address).status_code == 200
+    assert as_user(factories.member(workspace, Role.EDITOR)).get(address).status_code == 404
+    assert as_user(factories.user()).get(address).status_code == 404
+
+
+def test_who_left_the_workspace_sees_no_more_of_their_searches(as_user, workspace, leave):
+    user = factories.member(workspace)
+    search(as_user(user), workspace, "annual leave")
+    workspace.memberships.all().delete()
+    assert as_user(user).get(f"/searches/{Search.objects.get().pk}/").status_code == 404
+
+
+def test_a_failed_search_is_kept_with_its_reason(view, workspace, leave, server):
+    Workspace.objects.filter(pk=workspace.pk).update(is_hybrid=False)
+    server.behaviour = Behaviour(status=500)
+    search(view, workspace, "annual leave")
+    kept = Search.objects.get()
+    assert kept.outcome == "failed"
+    assert kept.error in why_page(view, kept)
+
+
+def test_searches_are_forgotten_in_time(view, workspace, leave, settings):
+    settings.SEARCHES_KEPT_DAYS = 7
+    for question in ("annual leave", "canteen"):
+        search(view, workspace, question)
+    old = timezone.now() - timedelta(days=7, minutes=1)
+    Search.objects.filter(question="canteen").update(created_at=old)
+    forget_searches()
+    assert [each.question for each in Search.objects.all()] == ["annual leave"]

@@ -62,13 +62,13 @@ def test_lexical_search_needs_one_word_not_all_and_ignores_inflection(workspace)
     put(workspace, {"The pumps were inspected": [1, 0, 0], "Nothing alike": [0, 1, 0]})
     [hit] = engine_for(workspace).search_lexical("Who inspects a pump on Sundays?", 5)
     assert hit.text == "The pumps were inspected"
-    assert not hit.has_all_words
+    assert 0 < hit.coverage < 1
 
 
-def test_a_chunk_with_every_word_says_so(workspace):
+def test_a_chunk_with_every_word_covers_the_question(workspace):
     put(workspace, {"error ERR_42 means low pressure": [1, 0, 0]})
     [hit] = engine_for(workspace).search_lexical("pressure ERR_42", 5)
-    assert hit.has_all_words
+    assert hit.coverage == pytest.approx(1)
 
 
 def test_words_are_stemmed_in_each_language_of_the_workspace():
@@ -489,3 +489,28 @@ def test_a_filter_finds_the_best_of_what_it_leaves(workspace, monkeypatch):
     put_texts(workspace, *(f"use cell number{n}" for n in range(30)))
     few = put_texts(workspace, *(f"use it{n}" for n in range(4)))
     assert len(engine_for(workspace).search_lexical("use cell", 10, Where(documents=(few,)))) == 4
+
+
+def test_each_change_of_what_may_be_found_is_a_new_version_of_the_corpus(workspace):
+    versions = [Workspace.objects.get().corpus_version]
+    engine, document_id = engine_for(workspace), uuid4()
+
+    def version() -> int:
+        return Workspace.objects.get().corpus_version
+
+    put(workspace, {"north": [1, 0, 0]}, document_id)
+    versions.append(version())
+    engine.describe(document_id, Facts(access_level=3))
+    versions.append(version())
+    engine.forget(document_id)
+    versions.append(version())
+    assert versions == sorted(set(versions))
+
+
+def test_the_next_index_is_no_version_of_the_corpus_yet(workspace):
+    following = copy(workspace)
+    following.index_number = 1
+    engine_for(following).create()
+    before = Workspace.objects.get().corpus_version
+    put(following, {"north": [1, 0, 0]})
+    assert Workspace.objects.get().corpus_version == before

@@ -43,7 +43,7 @@ class FoundChunk:
     title_path: tuple[str, ...]
     page: int | None
     score: float
-    has_all_words: bool = False  # lexical: every word of the question is in this chunk
+    coverage: float = 0  # lexical: the share of the question's words that it has, by their rarity; 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,10 @@ ANYWHERE = Where()
 
 
 class Engine(Protocol):
-    """The chunks of one index of one workspace. Every method runs in the caller's transaction, if there is one."""
+    """The chunks of one index of one workspace. Every method runs in the caller's transaction, if there is one.
+
+    `publish`, `describe` and `forget` raise `Workspace.corpus_version` of the index that answers, with what they do.
+    """
 
     def create(self) -> None:
         """Make the place for the chunks. Called in the transaction that makes the workspace."""

@@ -139,6 +139,7 @@ def mean_length(run: Run) -> float | None:
 class Plan:
     candidates: str  # tsquery
     worths: Mapping[Word, float]  # word -> its inverse document frequency
+    total: float  # of the question's words, also of those that no chunk has
     mean_length: float
 
 
@@ -170,7 +171,9 @@ def plan(rows: Rows, question: Question, *, share: float) -> Plan | None:
     worths = {word: math.log(1 + (chunks - amount + 0.5) / (amount + 0.5)) for word, amount in having.items()}
     is_open = share and not question.required
     chosen = _candidates(known, amounts, CANDIDATES / share) if is_open else map(quoted, known)
-    return Plan(" | ".join(chosen), worths, amounts.get(WORDS, 0) / chunks)
+    unknown = sum(1 for word in question.words if not word & amounts.keys())
+    total = sum(worths.values()) + unknown * math.log(1 + (chunks + 0.5) / 0.5)
+    return Plan(" | ".join(chosen), worths, total, amounts.get(WORDS, 0) / chunks)
 
 
 def _candidates(known: Sequence[str], amounts: Mapping[str, int], most: float) -> Iterable[str]:
@@ -211,7 +214,7 @@ def search(
     of_these = sql.SQL("words @@ {}::tsquery").format(sql.Literal(found.candidates))
     rough = _rough_score(found)
     return tables.statement(
-        """SELECT {fields}, score, {all_words} FROM (
+        """SELECT {fields}, score, {coverage} FROM (
             SELECT id AS best, {score} AS score FROM (
                 SELECT id, weights, {drift} AS drift FROM {within}
                 AND {candidates} {restriction} ORDER BY {rough_score} DESC, id LIMIT %s) candidate
@@ -219,7 +222,7 @@ def search(
         JOIN {table} ON id = best ORDER BY score DESC, id""",
         [*within.params, limit * SCORED, limit],
         fields=fields,
-        all_words=_all_words(question),
+        coverage=_coverage(found),
         score=_score(found),
         drift=_drift(found),
         within=within.source,
@@ -256,9 +259,13 @@ def _score(found: Plan) -> sql.Composed:
     )
 
 
-def _all_words(question: Question) -> sql.Composed:
-    """Return whether a row has every word of the question."""
-    return sql.SQL(" AND ").join(sql.SQL("{} > 0").format(_weight(word)) for word in question.words)
+def _coverage(found: Plan) -> sql.Composed:
+    """Return how much of what the question asks for a row has, 0 to 1."""
+    parts = (
+        sql.SQL("CASE WHEN {} > 0 THEN {} ELSE 0 END").format(_weight(word), sql.Literal(worth / found.total))
+        for word, worth in found.worths.items()
+    )
+    return sql.SQL(" + ").join(parts)
 
 
 def restriction(question: Question) -> sql.Composed:

@@ -16,6 +16,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 from psycopg import sql
 
 from inference.types import Vector
@@ -215,17 +216,31 @@ class PgVector:
                 "access_level = excluded.access_level",
                 [None if summary is None else literal(summary), *_told(facts), document_id],
             )
+            self._note_change()
 
+    @transaction.atomic
     def describe(self, document_id: UUID, facts: Facts) -> None:
         self._run(
             "UPDATE {documents} SET metadata = %s::jsonb, access_level = %s WHERE document_id = %s",
             [*_told(facts), document_id],
         )
+        self._note_change()
 
+    @transaction.atomic
     def forget(self, document_id: UUID) -> None:
         lexical.recount(self._run, document_id, -1)
         self._run("DELETE FROM {table} WHERE document_id = %s", [document_id])
         self._run("DELETE FROM {documents} WHERE document_id = %s", [document_id])
+        self._note_change()
+
+    def _note_change(self) -> None:
+        """Have what was found in it before forgotten, if it is the index that answers.
+
+        Last of all: who holds the workspace's row must not wait for a row of the term table.
+        """
+        w = self.workspace
+        answering = Workspace.objects.filter(pk=w.pk, index_number=w.index_number)
+        answering.update(corpus_version=F("corpus_version") + 1)
 
     # --- out ----------------------------------------------------------------------------------
 
@@ -311,7 +326,7 @@ class PgVector:
 
 def _found(rows: Rows) -> list[FoundChunk]:
     found = []
-    for id, document_id, ordinal, text, section, start, stop, title_path, page, score, *all_words in rows:
+    for id, document_id, ordinal, text, section, start, stop, title_path, page, score, *coverage in rows:
         place = (section, start, stop, tuple(title_path), page)
-        found.append(FoundChunk(id, document_id, ordinal, text, *place, float(score), any(all_words)))
+        found.append(FoundChunk(id, document_id, ordinal, text, *place, float(score), sum(coverage)))
     return found

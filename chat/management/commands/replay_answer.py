@@ -1,0 +1,34 @@
+"""`manage.py replay_answer`: says whether an answer's prompt would come out the same today."""
+
+from argparse import ArgumentParser
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chat.models import Answer
+from chat.replay import CannotReplay, replay
+
+
+class Command(BaseCommand):
+    help = "Search for an answer's passages again and compare the prompt. Ends with 1 if it is another one."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("answer", type=UUID, metavar="ID", help="the answer's id")
+        parser.add_argument("--prompt", action="store_true", help="print the prompt as it would be sent now")
+
+    def handle(self, *, answer: UUID, prompt: bool, **_: Any) -> None:
+        found = Answer.objects.select_related("turn__session__user", "endpoint").filter(pk=answer).first()
+        if found is None:
+            raise CommandError(f"There is no answer {answer}.")
+        try:
+            replayed = replay(found)
+        except CannotReplay as problem:
+            raise CommandError(str(problem)) from problem
+        if prompt:
+            self.stdout.write("\n\n".join(f"# {each['role']}\n{each['text']}" for each in replayed.prompt))
+        if replayed.is_same:
+            self.stdout.write(f"The same prompt, byte for byte: {replayed.size:,} bytes.")
+            return
+        self.stdout.write("\n".join(("Another prompt.", *replayed.differences, *replayed.causes)))
+        raise CommandError("The prompt is not the same.", returncode=1)

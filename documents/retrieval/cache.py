@@ -1,0 +1,136 @@
+"""Remembers what was found for a question, and a question's vector, in the Redis-protocol server all processes share.
+
+A result is kept under everything that it depends on: what was asked and how, who may see what, and the version of
+the corpus, which grows in the transaction that publishes, forgets or describes a document. The version is read anew
+for each search, so a result of an earlier one is never found again. Titles are not kept, and neither are answers.
+Where the server is away, everything is searched. docs/adr/0023-caches.md has the measurements.
+"""
+
+import hashlib
+import json
+import logging
+import unicodedata
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from redis.exceptions import RedisError
+
+from documents.models import Document
+from inference.types import Vector
+from models_registry.models import Endpoint
+from workspaces.models import Workspace
+
+from .types import Found, Leg, Passage, Retrieval, Scope, SearchConfig, Trace
+
+logger = logging.getLogger(__name__)
+
+VECTOR_SECONDS = 3600
+# Another release may have other fields.
+_SHAPE = [
+    (kind.__module__, kind.__name__, [each.name for each in fields(kind)])
+    for kind in (Retrieval, Passage, Trace, Found, Leg)
+]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is remembered of one search. Its methods talk to Postgres and Redis: not for the event loop."""
+
+    scope: Scope
+    config: SearchConfig
+    sent: str  # the question as it is searched
+    embedded: str  # and as it is embedded
+    limit: int
+    token_budget: int
+    _key: str = ""  # of the retrieval, once the corpus version is known
+    vector: Vector | None = None  # of the question, as remembered
+    seen: dict[str, str] = field(default_factory=lambda: {"retrieval": "off", "query embedding": "off"})
+
+    def recall(self) -> Retrieval | None:
+        """Return what was found before, if nothing changed since; else look for the question's vector."""
+        workspace = self.scope.workspace
+        if not settings.SEARCH_CACHE_SECONDS:
+            return None
+        version = Workspace.objects.filter(pk=workspace.pk).values_list("corpus_version", flat=True).first()
+        self._key = self._retrieval_key(version)
+        vector_key = self._vector_key()
+        known = _get(self._key, vector_key)
+        if packed := known.get(vector_key):
+            self.vector = array("f", packed).tolist()
+        found = _with_titles(known[self._key]) if self._key in known else None
+        self.seen["retrieval"] = "hit" if found else "miss"
+        self.seen["query embedding"] = "hit" if self.vector else "miss"
+        return found
+
+    def keep(self, found: Retrieval, vector: Vector | None) -> None:
+        """Remember the question's vector, and what was found, unless a leg failed or a model had a say."""
+        if not self._key:
+            return
+        if vector and not self.vector:
+            _set(self._vector_key(), array("f", vector).tobytes(), VECTOR_SECONDS)
+        if not found.trace.condensed and not any(leg.error for leg in found.trace.legs):
+            _set(self._key, found, settings.SEARCH_CACHE_SECONDS)
+
+    def _retrieval_key(self, version: int | None) -> str:
+        workspace, config = self.scope.workspace, self.config
+        settings = {
+            each.name: _identity(value) if isinstance(value, Endpoint) else value
+            for each in fields(config)
+            for value in [getattr(config, each.name)]
+        }
+        index = (workspace.pk, workspace.index_number, _identity(workspace.embedder), workspace.metric)
+        asked = (_normalised(self.sent), self.limit, self.token_budget, repr(self.scope.where))
+        return _key("retrieval", _SHAPE, version, index, workspace.languages, settings, asked)
+
+    def _vector_key(self) -> str:
+        return _key("vector", _identity(self.scope.workspace.embedder), self.embedded)
+
+
+def _identity(endpoint: Endpoint) -> tuple[object, ...]:
+    """Return what an endpoint's replies depend on."""
+    return endpoint.pk, endpoint.provider, endpoint.model, json.dumps(endpoint.options, sort_keys=True)
+
+
+def _normalised(question: str) -> str:
+    """Return the question with its white space and its characters' forms made alike; models tell case apart."""
+    return " ".join(unicodedata.normalize("NFKC", question).split())
+
+
+def _key(kind: str, *parts: object) -> str:
+    return f"search:{kind}:{hashlib.sha256(repr(parts).encode()).hexdigest()}"
+
+
+def _with_titles(found: Retrieval) -> Retrieval | None:
+    """Return it with the titles of now; None if a document is gone."""
+    ids = {passage.document_id for passage in found.passages}
+    titles = titles_of(ids)
+    if len(titles) < len(ids):
+        return None
+    passages = (replace(each, document_title=titles[each.document_id]) for each in found.passages)
+    return replace(found, passages=tuple(passages))
+
+
+def titles_of(documents: set[UUID]) -> Mapping[UUID, str]:
+    if not documents:
+        return {}
+    return dict(Document.objects.filter(pk__in=documents).values_list("id", "title"))
+
+
+def _get(*keys: str) -> dict[str, Any]:
+    try:
+        return dict(cache.get_many(keys))
+    except RedisError as error:
+        logger.warning("Searching without a cache: %s", error)
+        return {}
+
+
+def _set(key: str, value: object, seconds: int) -> None:
+    try:
+        cache.set(key, value, seconds)
+    except RedisError as error:
+        logger.warning("A search is not remembered: %s", error)

@@ -1,0 +1,68 @@
+"""What a search depends on beside its question: kept with its trace, so that a later one can be compared."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from documents.models import Document
+from models_registry.models import Endpoint
+from workspaces.models import Workspace
+
+from .types import SearchConfig
+
+_CORPUS = {"documents": "documents", "chunks": "passages to find"}
+_INDEX = {"index": "index", "embedder": "embedding model", "metric": "way of measuring nearness"}
+
+
+def circumstances(workspace: Workspace, config: SearchConfig | None = None) -> dict[str, Any]:
+    """Return how a workspace is searched now, and how much it holds, as plain data. Asks no database."""
+    config = config or SearchConfig.of(workspace)
+    switches = {name: getattr(config, name) for name in SearchConfig.__slots__}
+    return {
+        "corpus_version": workspace.corpus_version,
+        "documents": workspace.document_count,
+        "chunks": workspace.chunk_count,
+        "index": workspace.index_number,
+        "embedder": workspace.embedder.name,
+        "metric": workspace.metric,
+        "config": {name: _plain(value) for name, value in switches.items()},
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.name if isinstance(value, Endpoint) else value
+
+
+def changes(then: Mapping[str, Any], workspace: Workspace, at: datetime) -> list[str]:
+    """Return what is otherwise in a workspace than at that time, in sentences. `then` is what was kept."""
+    now = circumstances(workspace)
+    if not then:
+        return ["What the workspace was like was not kept with this answer."]
+    said = [
+        f"Its {words} changed: {then[key]} then, {now[key]} now."
+        for key, words in _INDEX.items()
+        if then[key] != now[key]
+    ]
+    config = then["config"]
+    said += [
+        f"The setting {name.replace('_', ' ')} changed: {_said(config.get(name))} then, {_said(value)} now."
+        for name, value in now["config"].items()
+        if config.get(name) != value
+    ]
+    said += [
+        f"It held {then[key]:,} {words} then, and {now[key]:,} now."
+        for key, words in _CORPUS.items()
+        if then[key] != now[key]
+    ]
+    if then.get("corpus_version") != now["corpus_version"]:
+        said.append("Its documents changed: something was added, read again, described anew or removed.")
+    return said + _read_since(workspace, at)
+
+
+def _said(value: Any) -> str:
+    return {True: "on", False: "off", None: "none"}.get(value, str(value))
+
+
+def _read_since(workspace: Workspace, at: datetime) -> list[str]:
+    count = Document.objects.filter(workspace=workspace, ready_at__gt=at).count()
+    return [f"{count:,} of its documents {'was' if count == 1 else 'were'} read since."] if count else []

@@ -1,0 +1,119 @@
+"""Chooses what is quoted: the best candidates, neighbours joined, no document crowding out the others, in the budget.
+
+A chunk that overlaps or touches a passage chosen before it lengthens that passage and takes no place of its own.
+So nothing is quoted twice, and `start` and `end` name the very stretch of the section that is quoted.
+"""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from uuid import UUID
+
+from inference.tokens import estimate_tokens
+from workspaces.engines import FoundChunk
+
+from .fusion import Candidate
+from .types import SearchConfig
+
+OTHERS_WORTH = 0.5  # of its score another document's candidate must have to go before a crowding one
+_MOST_WHITE_SPACE = 4  # characters between neighbours that were cut at a paragraph
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What makes one passage."""
+
+    best: Candidate
+    chunks: tuple[FoundChunk, ...]  # in reading order
+
+    @cached_property
+    def text(self) -> str:
+        text, end = "", self.chunks[0].start
+        for chunk in self.chunks:
+            # Between neighbours lies white space only, and of that we know just the length.
+            text += "\n" * (chunk.start - end) + chunk.text[max(0, end - chunk.start) :]
+            end = max(end, chunk.end)
+        return text
+
+    @cached_property
+    def tokens(self) -> int:  # estimated
+        return estimate_tokens(self.text)
+
+    def touches(self, other: FoundChunk) -> bool:
+        return any(_are_neighbours(chunk, other) for chunk in self.chunks)
+
+    def as_candidate(self) -> Candidate:
+        """Return its best chunk's ranks and scores with the text of all."""
+        start, end = self.chunks[0].start, max(chunk.end for chunk in self.chunks)
+        return replace(self.best, chunk=replace(self.best.chunk, text=self.text, start=start, end=end))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    chosen: tuple[Chosen, ...]  # best first
+    fates: dict[int, str]  # of the chunks left out: id -> why
+
+
+def choose(ordered: Sequence[Candidate], config: SearchConfig, limit: int, token_budget: int) -> Choice:
+    """Return at most `limit` passages that together fit the budget (tokens, estimated), but at least one.
+
+    ordered: best first.
+    """
+    spread, fates = _spread(ordered, config.most_per_document)
+    reason = f"not among the best {limit}"
+    chosen: list[Chosen] = []
+    for candidate in spread:
+        beside = [each for each in chosen if config.merges_neighbours and each.touches(candidate.chunk)]
+        if len(chosen) == limit and not beside:
+            break
+        joined = _joined(candidate, beside)
+        others = [each for each in chosen if each not in beside]
+        if chosen and joined.tokens + sum(each.tokens for each in others) > token_budget:
+            reason = "over the token budget"
+            break
+        place = chosen.index(beside[0]) if beside else len(chosen)
+        chosen = [*others[:place], joined, *others[place:]]
+    taken = {chunk.chunk_id for each in chosen for chunk in each.chunks}
+    left = [each.chunk.chunk_id for each in ordered if each.chunk.chunk_id not in taken]
+    return Choice(tuple(chosen), {id: fates.get(id, reason) for id in left})
+
+
+def _joined(candidate: Candidate, beside: Sequence[Chosen]) -> Chosen:
+    """Return one passage of a candidate and what it lies beside."""
+    chunks = [candidate.chunk, *(chunk for each in beside for chunk in each.chunks)]
+    chunks.sort(key=lambda chunk: (chunk.start, chunk.end))
+    return Chosen(beside[0].best if beside else candidate, tuple(chunks))
+
+
+def _are_neighbours(one: FoundChunk, other: FoundChunk) -> bool:
+    if (one.document_id, one.section) != (other.document_id, other.section):
+        return False
+    first, second = sorted((one, other), key=lambda chunk: chunk.start)
+    gap = second.start - first.end
+    return gap <= 0 or (gap <= _MOST_WHITE_SPACE and second.ordinal == first.ordinal + 1)
+
+
+def _spread(
+    ordered: Sequence[Candidate], most_per_document: int | None
+) -> tuple[list[Candidate], dict[int, str]]:
+    """Return the candidates, those above a document's number behind others that are not much worse.
+
+    And what they are called that had to wait.
+    """
+    if not most_per_document:
+        return list(ordered), {}
+    spread: list[Candidate] = []
+    seen: Counter[UUID] = Counter()
+    waiting: deque[Candidate] = deque()
+    waited: dict[int, str] = {}
+    for candidate in ordered:
+        while waiting and candidate.score < OTHERS_WORTH * waiting[0].score:
+            spread.append(waiting.popleft())
+        if seen[candidate.chunk.document_id] < most_per_document:
+            seen[candidate.chunk.document_id] += 1
+            spread.append(candidate)
+        else:
+            waited[candidate.chunk.chunk_id] = "crowded out"
+            waiting.append(candidate)
+    return [*spread, *waiting], waited
