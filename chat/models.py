@@ -223,6 +223,10 @@ class AnswerRating(models.Model):
     def __str__(self) -> str:
         return f"{self.answer_id}: {'good' if self.is_good else 'bad'}"
 
+    @property
+    def thumb(self) -> str:
+        return "up" if self.is_good else "down"
+
 
 class Summary(models.Model):
     """What a session was about before the messages that still fit a prompt: chat.summaries. One row a session."""

@@ -20,7 +20,7 @@ from workspaces.models import Workspace
 from .fetch import NotFetched
 from .models import Address
 
-_MAX_TITLE = 300
+MAX_TITLE = 300
 _S = Document.Status
 
 
@@ -41,7 +41,7 @@ def title_of(proposed: str, url: str) -> str:
     for title in (proposed, last):
         kept = "".join(c for c in unicodedata.normalize("NFC", title) if unicodedata.category(c)[0] != "C")
         if kept.strip():
-            return kept.strip()[:_MAX_TITLE]
+            return kept.strip()[:MAX_TITLE]
     return "untitled"
 
 

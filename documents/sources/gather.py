@@ -7,7 +7,6 @@ not keep its own pages, or anybody else's, from being ingested.
 """
 
 import asyncio
-import codecs
 import hashlib
 import logging
 import time
@@ -30,13 +29,15 @@ from documents.models import Document
 from documents.parsing.encodings import decode
 
 from . import children, guard
-from .addresses import canonical, has_no_text
+from .addresses import canonical, shown
 from .feeds import MAX_BYTES as FEED_MAX_BYTES
 from .feeds import read_feed
 from .fetch import NotFetched, Reply, Web
+from .frontier import Frontier
 from .guard import Forbidden
 from .html import Page, read_page, robots_words
 from .models import Address, Source
+from .replies import Gone, TryLater, is_readable, refused, with_its_encoding
 from .robots import RobotsOfHosts
 from .sitemap import is_sitemap, read_sitemap
 
@@ -45,10 +46,6 @@ log = logging.getLogger(__name__)
 SLICE_S = 30.0
 MAX_TRIES = 3  # of one address in one visit, when trying again may help
 _FIRST_PAUSE_S = 10  # then three times as long
-_KNOWN_PER_PAGE = 20  # addresses in the queue for each page of the limit: a trap's links end somewhere
-_MAX_KNOWN = 100_000
-_HTML_TYPES = {"text/html", "application/xhtml+xml", ""}
-_READABLE = _HTML_TYPES | {"application/pdf", "application/octet-stream"}
 _Role, _State = Address.Role, Address.State
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]  # waits for a coroutine, and returns what it does
@@ -162,6 +159,7 @@ class _Visit:
     def __init__(self, claim: Claim, source: Source, web: Web, run: Run, hand_on: HandOn) -> None:
         self._claim, self._source, self._web, self._run, self._hand_on = claim, source, web, run, hand_on
         self._document = source.document
+        self._frontier = Frontier(source)
         self._robots = RobotsOfHosts(web)
         self._delay_s = 0.0
         self.tally = {"fetched": 0, "stored": 0, "failed": 0}
@@ -183,7 +181,7 @@ class _Visit:
             again = again.filter(role=_Role.FEED)  # each post once
         with self._claim.guarded():
             again.update(state=_State.QUEUED, reason="", tries=0, next_try_at=timezone.now())
-            self._queue(sitemaps, 0, _Role.SITEMAP)
+            self._frontier.add(sitemaps, 0, _Role.SITEMAP)
             period = self._source.period
             self._source.next_visit_at = timezone.now() + period if period else None
             self._source.is_under_way = True
@@ -206,27 +204,20 @@ class _Visit:
             if self._delay_s:
                 time.sleep(min(self._delay_s, max(0.0, until - time.monotonic())))
 
+    def _next(self) -> list[Address]:
+        """Return what to fetch at once: nothing when the limit of pages is reached, and what waits is left out."""
+        if self._frontier.is_full():
+            with self._claim.guarded():
+                self._frontier.leave_out_the_rest()
+            return []
+        return self._frontier.next(1 if self._delay_s else settings.CRAWL_AT_ONCE)
+
     def _wait_since_the_last_request(self, until: float) -> None:
         """Keep the site's crawl delay from slice to slice."""
         last = self._source.addresses.exclude(fetched_at=None).order_by("-fetched_at").first()
         if self._delay_s and last and last.fetched_at:
             passed_s = (timezone.now() - last.fetched_at).total_seconds()
             time.sleep(min(max(0.0, self._delay_s - passed_s), max(0.0, until - time.monotonic())))
-
-    def _next(self) -> list[Address]:
-        """Return what to fetch at once; leave out what waits when the limit of pages is reached."""
-        waiting = self._source.addresses.filter(state=_State.QUEUED)
-        at_once = 1 if self._delay_s else settings.CRAWL_AT_ONCE
-        if limit := self._source.max_pages:
-            left = limit - self._source.pages().filter(state=_State.DONE).count()
-            if left <= 0:
-                with self._claim.guarded():
-                    waiting.update(
-                        state=_State.SKIPPED, reason=f"The limit of {limit:,} pages was reached before it."
-                    )
-                return []
-            at_once = min(at_once, left)
-        return list(waiting.filter(next_try_at__lte=timezone.now()).order_by("priority", "pk")[:at_once])
 
     # --- fetching -----------------------------------------------------------------------------
 
@@ -244,7 +235,7 @@ class _Visit:
                 limit = min(limit, FEED_MAX_BYTES)
             reply = await self._web.get(
                 address.url,
-                accepts=lambda media_type: address.role != _Role.PAGE or _is_readable(media_type, address),
+                accepts=lambda media_type: address.role != _Role.PAGE or is_readable(media_type, address),
                 may_go=partial(self._may_go, address),
                 max_bytes=limit,
                 headers=address.conditions,
@@ -294,7 +285,7 @@ class _Visit:
         if reply.status == 304:
             return self._close(address)
         if reply.status != 200:
-            return self._without_its_page(address, _refused(reply))
+            return self._without_its_page(address, refused(reply))
         match address.role:
             case _Role.SITEMAP:
                 self._read_sitemap(address, reply)
@@ -305,12 +296,13 @@ class _Visit:
 
     def _read_sitemap(self, address: Address, reply: Reply) -> None:
         found = read_sitemap(reply.body)
-        self._queue(found.sitemaps, address.depth, _Role.SITEMAP)
-        self._queue(found.pages, 1)
+        self._frontier.add(found.sitemaps, address.depth, _Role.SITEMAP)
+        self._frontier.add(found.pages, 1)
         self._close(address, reply)
 
     def _read_feed(self, address: Address, reply: Reply) -> None:
         feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
+        self._name(feed.title)
         known = set(self._source.addresses.values_list("guid_sha256", flat=True))
         for post in reversed(feed.posts):  # the oldest first
             if post.guid_sha256 not in known:
@@ -333,23 +325,25 @@ class _Visit:
         if address.depth == 0 and is_sitemap(reply.body):  # the start address may be a sitemap
             address.role = _Role.SITEMAP
             return self._read_sitemap(address, reply)
-        if not _is_readable(reply.media_type, address):
+        if not is_readable(reply.media_type, address):
             raise NotFetched(f"It is {reply.media_type}: only web pages and PDF files are read from the web.")
         landed = self._landed(address, reply)
         media_type = children.media_type_of(reply.body)
         data, page = reply.body, Page()
         if media_type == HTML.name:
-            data = _with_its_encoding(reply)
+            data = with_its_encoding(reply)
             page = read_page(decode(data, declares=True), reply.url)
         page.is_noindex |= "noindex" in robots_words(reply.headers.get("X-Robots-Tag", ""))
         if self._source.follows_links and not page.is_nofollow:
-            self._queue(page.links, landed.depth + 1)
+            self._frontier.add(page.links, landed.depth + 1)
         if page.is_noindex:
             return self._own_text_or_not(landed, _LeftOut("The page asks not to be kept (noindex)."))
         self._check_canonical(landed, page)
         landed.content_sha256 = hashlib.sha256(reply.body).hexdigest()
         self._check_double(landed)
         self._store(landed, landed.own_title or page.title, data, media_type)
+        if landed.depth == 0 and not self._source.is_feed:
+            self._name(page.title)
         self._close(landed, reply)
         if landed is not address:
             landed.save()
@@ -377,13 +371,19 @@ class _Visit:
         with suppress(Forbidden):
             own = canonical(page.canonical)
             if own != address.url and not self._source.bounds.refusal(own):
-                self._queue([own], address.depth)
+                self._frontier.add([own], address.depth)
                 raise _LeftOut(f"It says that its address is {own}.")
 
     def _check_double(self, address: Address) -> None:
         same = self._source.pages().filter(content_sha256=address.content_sha256, state=_State.DONE)
         if double := same.exclude(pk=address.pk).first():
             raise _LeftOut(f"It is the same page as {double.url}.")
+
+    def _name(self, title: str) -> None:
+        """Call a source that nobody gave a name as it calls itself."""
+        if title and self._document.title == shown(self._document.url)[: children.MAX_TITLE]:
+            self._document.title = children.title_of(title, self._document.url)
+            self._document.save(update_fields=["title"])
 
     # --- how an address ends ------------------------------------------------------------------
 
@@ -402,7 +402,7 @@ class _Visit:
 
     def _without_its_page(self, address: Address, error: Exception | None) -> None:
         """Try again later where that may help; else take a post's own text, or give up."""
-        if isinstance(error, _TryLater) or (isinstance(error, NotFetched) and error.may_pass):
+        if isinstance(error, TryLater) or (isinstance(error, NotFetched) and error.may_pass):
             address.tries += 1
             if address.tries < MAX_TRIES:
                 pause_s = max(_FIRST_PAUSE_S * 3 ** (address.tries - 1), getattr(error, "least_s", 0))
@@ -426,34 +426,11 @@ class _Visit:
     def _fail(self, address: Address, error: Exception) -> None:
         """Close it as failed. What was read of it before stays, unless it is gone for good."""
         self.tally["failed"] += 1
-        is_gone = isinstance(error, _Gone) and address.document_id is not None
+        is_gone = isinstance(error, Gone) and address.document_id is not None
         address.state, address.reason = (_State.GONE if is_gone else _State.FAILED), str(error)
         if is_gone:
             children.drop(address)
             address.etag = address.last_modified = address.content_sha256 = ""
-
-    # --- the queue ----------------------------------------------------------------------------
-
-    def _queue(self, urls: Sequence[str], depth: int, role: Address.Role = _Role.PAGE) -> None:
-        """Queue the addresses among these that belong to the site and are not known yet."""
-        if self._source.is_feed or depth > self._source.max_depth:
-            return
-        room = min(_MAX_KNOWN, _KNOWN_PER_PAGE * self._source.max_pages) - self._source.addresses.count()
-        wanted = dict.fromkeys(self._wanted(urls, role))
-        known = set(self._source.addresses.filter(url__in=wanted).values_list("url", flat=True))
-        new = [url for url in wanted if url not in known][: max(0, room)]
-        priority = 0 if role == _Role.SITEMAP else depth
-        Address.objects.bulk_create(
-            Address(source=self._source, url=url, role=role, depth=depth, priority=priority) for url in new
-        )
-
-    def _wanted(self, urls: Sequence[str], role: Address.Role) -> Iterator[str]:
-        for url in urls:
-            with suppress(Forbidden):
-                address = canonical(url)
-                is_list = role == _Role.SITEMAP
-                if is_list or not (has_no_text(address) or self._source.bounds.refusal(address)):
-                    yield address
 
     def _show_progress(self) -> None:
         wanted = self._source.pages().exclude(state__in=(_State.SKIPPED, _State.GONE))
@@ -461,50 +438,6 @@ class _Visit:
         # Who gets on is at the first attempt: a crawl of hours may lose more workers than a document may.
         with self._claim.guarded(progress_done=total - waiting, progress_total=total, attempt=1):
             pass
-
-
-class _TryLater(NotFetched):
-    def __init__(self, sentence: str, least_s: int) -> None:
-        super().__init__(sentence, may_pass=True)
-        self.least_s = least_s
-
-
-class _Gone(NotFetched):
-    """The server knows that there is no such page."""
-
-
-def _refused(reply: Reply) -> NotFetched:
-    """Return what a status other than 200 means."""
-    status = reply.status
-    match status:
-        case 404 | 410:
-            return _Gone(f"There is no such page (status {status}).")
-        case 401 | 403:
-            return NotFetched(f"The server lets nobody in without a login (status {status}).")
-        case 429 | 503:
-            return _TryLater(f"The server asks to come back later (status {status}).", reply.retry_after_s)
-        case _ if status >= 500:
-            return NotFetched(f"The server has a fault (status {status}).", may_pass=True)
-        case _:
-            return NotFetched(f"The server answered with status {status}.")
-
-
-def _is_readable(media_type: str, address: Address) -> bool:
-    """Say whether a body of this type is worth reading. The start address may be a sitemap."""
-    may_be_list = address.depth == 0 and media_type in ("application/xml", "text/xml", "application/gzip")
-    return media_type in _READABLE or may_be_list
-
-
-def _with_its_encoding(reply: Reply) -> bytes:
-    """Return a page that says its encoding itself, when only the server's header did."""
-    if not reply.charset or reply.body.startswith(
-        (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    ):
-        return reply.body
-    try:
-        return codecs.BOM_UTF8 + reply.body.decode(reply.charset).encode()
-    except (UnicodeError, LookupError):
-        return reply.body
 
 
 def _address_of_post(link: str, feed: str, name: str) -> tuple[str, str]:

@@ -65,6 +65,7 @@ def test_a_site_becomes_one_document_with_a_sub_document_for_each_page(workspace
     assert (found.status, found.page_count) == ("ready", 3), found.error
     assert pages(found) == {"/": "done", "/a": "done", "/b": "done"}
     assert sorted(site.paths()) == ["/", "/a", "/b"]
+    assert found.title == "Home"
     children = Document.objects.filter(parent=found)
     assert {(each.title, each.kind, each.status) for each in children} == {
         ("Home", "page", "ready"), ("Apples", "page", "ready"), ("Pears", "page", "ready"),
@@ -542,3 +543,8 @@ def test_a_crawl_killed_again_and_again_goes_on_and_does_nothing_twice(
     assert sorted(urls) == sorted(site.at(path) for path in ("/", *paths))
     again = len(site.paths()) - 41
     assert again <= kills * settings.CRAWL_AT_ONCE, "only what was being fetched is fetched again"
+
+
+def test_a_site_keeps_the_name_that_somebody_gave_it(site, add, visit):
+    site.pages["/"] = html("Welcome", title="Home")
+    assert visit(add(title="Our handbook")).title == "Our handbook"

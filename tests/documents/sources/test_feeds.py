@@ -55,7 +55,7 @@ def test_each_post_becomes_a_document_with_its_page(site, add, visit, form, make
     site.pages["/feed"] = feed_of(make(1), make(2), form=form)
     site.pages |= {f"/posts/{n}": html(f"The page of post {n}") for n in (1, 2)}
     found = visit(add())
-    assert (found.status, found.page_count) == ("ready", 2), found.error
+    assert (found.status, found.page_count, found.title) == ("ready", 2, "News"), found.error
     posts = Document.objects.filter(parent=found)
     assert {(each.title, each.kind, each.status) for each in posts} == {
         ("Post 1", "post", "ready"), ("Post 2", "post", "ready"),

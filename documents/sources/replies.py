@@ -1,0 +1,54 @@
+"""What a server's reply means: whether its body is worth reading, and what a status says of the next try."""
+
+import codecs
+
+from .fetch import NotFetched, Reply
+from .models import Address
+
+_HTML_TYPES = {"text/html", "application/xhtml+xml", ""}
+_READABLE = _HTML_TYPES | {"application/pdf", "application/octet-stream"}
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class TryLater(NotFetched):
+    """The server says when: least_s is in seconds, 0 where it did not."""
+
+    def __init__(self, sentence: str, least_s: int) -> None:
+        super().__init__(sentence, may_pass=True)
+        self.least_s = least_s
+
+
+class Gone(NotFetched):
+    """The server knows that there is no such page."""
+
+
+def refused(reply: Reply) -> NotFetched:
+    """Return what a status other than 200 means."""
+    status = reply.status
+    match status:
+        case 404 | 410:
+            return Gone(f"There is no such page (status {status}).")
+        case 401 | 403:
+            return NotFetched(f"The server lets nobody in without a login (status {status}).")
+        case 429 | 503:
+            return TryLater(f"The server asks to come back later (status {status}).", reply.retry_after_s)
+        case _ if status >= 500:
+            return NotFetched(f"The server has a fault (status {status}).", may_pass=True)
+        case _:
+            return NotFetched(f"The server answered with status {status}.")
+
+
+def is_readable(media_type: str, address: Address) -> bool:
+    """Say whether a body of this type is worth reading. The start address may be a sitemap."""
+    may_be_list = address.depth == 0 and media_type in ("application/xml", "text/xml", "application/gzip")
+    return media_type in _READABLE or may_be_list
+
+
+def with_its_encoding(reply: Reply) -> bytes:
+    """Return a page that says its encoding itself, when only the server's header did."""
+    if not reply.charset or reply.body.startswith(_BYTE_ORDER_MARKS):
+        return reply.body
+    try:
+        return codecs.BOM_UTF8 + reply.body.decode(reply.charset).encode()
+    except (UnicodeError, LookupError):
+        return reply.body
