@@ -15,7 +15,9 @@ _PATTERN = "Globs over path and query: * stands for anything."
 
 class _NewSource(CamelCase):
     url = serializers.CharField(max_length=2000)
-    title = serializers.CharField(max_length=300, required=False, help_text="Absent: the one that it gives itself.")
+    title = serializers.CharField(
+        max_length=300, required=False, help_text="Absent: the one that it gives itself."
+    )
     language = serializers.ChoiceField(
         LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: what the text reads as."
     )
