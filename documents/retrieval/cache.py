@@ -9,15 +9,16 @@ Where the server is away, everything is searched. docs/adr/0023-caches.md has th
 import hashlib
 import json
 import logging
+import pickle
 import unicodedata
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from functools import cache
 from uuid import UUID
 
 from django.conf import settings
-from django.core.cache import cache
+from redis import Redis
 from redis.exceptions import RedisError
 
 from documents.models import Document
@@ -30,6 +31,7 @@ from .types import Found, Leg, Passage, Retrieval, Scope, SearchConfig, Trace
 logger = logging.getLogger(__name__)
 
 VECTOR_SECONDS = 3600
+_PATIENCE_S = 0.5  # with the server
 # Another release may have other fields.
 _SHAPE = [
     (kind.__module__, kind.__name__, [each.name for each in fields(kind)])
@@ -62,7 +64,7 @@ class Memory:
         known = _get(self._key, vector_key)
         if packed := known.get(vector_key):
             self.vector = array("f", packed).tolist()
-        found = _with_titles(known[self._key]) if self._key in known else None
+        found = _with_titles(pickle.loads(known[self._key])) if self._key in known else None
         self.seen["retrieval"] = "hit" if found else "miss"
         self.seen["query embedding"] = "hit" if self.vector else "miss"
         return found
@@ -74,7 +76,7 @@ class Memory:
         if vector and not self.vector:
             _set(self._vector_key(), array("f", vector).tobytes(), VECTOR_SECONDS)
         if not found.trace.condensed and not any(leg.error for leg in found.trace.legs):
-            _set(self._key, found, settings.SEARCH_CACHE_SECONDS)
+            _set(self._key, pickle.dumps(found), settings.SEARCH_CACHE_SECONDS)
 
     def _retrieval_key(self, version: int | None) -> str:
         workspace, config = self.scope.workspace, self.config
@@ -121,16 +123,23 @@ def titles_of(documents: set[UUID]) -> Mapping[UUID, str]:
     return dict(Document.objects.filter(pk__in=documents).values_list("id", "title"))
 
 
-def _get(*keys: str) -> dict[str, Any]:
+def _get(*keys: str) -> dict[str, bytes]:
     try:
-        return dict(cache.get_many(keys))
+        found = _server(settings.CACHES["default"]["LOCATION"]).mget(keys)
     except RedisError as error:
         logger.warning("Searching without a cache: %s", error)
         return {}
+    return {key: value for key, value in zip(keys, found, strict=True) if value is not None}
 
 
-def _set(key: str, value: object, seconds: int) -> None:
+def _set(key: str, value: bytes, seconds: int) -> None:
     try:
-        cache.set(key, value, seconds)
+        _server(settings.CACHES["default"]["LOCATION"]).set(key, value, ex=seconds)
     except RedisError as error:
         logger.warning("A search is not remembered: %s", error)
+
+
+@cache
+def _server(url: str) -> Redis:
+    """Return a client for the whole process. Django's has a connection for each task, and so opens one each time."""
+    return Redis.from_url(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S)

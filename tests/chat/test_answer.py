@@ -100,13 +100,13 @@ async def test_thanks_are_answered_without_a_search(endpoint, workspace, model):
     assert by_kind(events)["finished"] == {"reason": "stop"}
 
 
-async def test_a_search_that_fails_degrades_to_conversation_and_says_so(endpoint, workspace, monkeypatch):
-    # Both legs need the chunk table.
+async def test_an_engine_that_fails_degrades_to_conversation_and_says_so(endpoint, workspace):
     await in_thread(engine_for(workspace).drop)()
-    workspace.embedder.options = {"base_url": "http://127.0.0.1:9/v1"}
-    events = await events_of(Question("How much is the fee?", endpoint, workspace=workspace))
-    assert by_kind(events)["sources"]["grounding"] == "degraded"
-    assert by_kind(events)["sources"]["error"]
+    events = await events_of(Question("How much is the yearly fee?", endpoint, workspace=workspace))
+    sources = by_kind(events)["sources"]
+    assert (sources["grounding"], sources["passages"]) == ("degraded", [])
+    assert "The search engine did not answer." in sources["error"]
+    assert "".join(event.data["text"] for event in events if event.kind == "delta") == UNGROUNDED
     assert by_kind(events)["finished"] == {"reason": "stop"}
 
 

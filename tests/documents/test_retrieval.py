@@ -8,6 +8,7 @@ from itertools import pairwise
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from documents.models import Document
 from documents.retrieval import RetrievalFailed, Scope, SearchConfig, asks_nothing, search
@@ -215,6 +216,15 @@ def test_a_failing_embedder_leaves_the_words_and_the_trace_says_why(workspace, s
     assert result.passages[0].dense_rank is None
     [dense] = [leg for leg in result.trace.legs if leg.name == "dense"]
     assert dense.error
+
+
+def test_without_its_words_the_meaning_answers_and_the_trace_says_why(workspace):
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE chunks.t_{workspace.id.hex}")
+    result = ask(workspace, "annual leave")
+    assert result.passages[0].lexical_rank is None
+    [lexical] = [leg for leg in result.trace.legs if leg.name == "lexical"]
+    assert lexical.error == "The search engine did not answer."
 
 
 def test_when_no_leg_answers_the_search_says_so(workspace, server):
