@@ -60,7 +60,9 @@ def changes(then: Mapping[str, Any], workspace: Workspace, at: datetime) -> list
 
 
 def _said(value: Any) -> str:
-    return {True: "on", False: "off", None: "none"}.get(value, str(value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else str(value)
 
 
 def _read_since(workspace: Workspace, at: datetime) -> list[str]:
