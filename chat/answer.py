@@ -274,7 +274,9 @@ def _kept(question: Question) -> dict[str, Any]:
     """Return what an answer is replayed with, beside its question."""
     said = [(str(each.turn_id), _id(each.answer_id)) for each in question.history if each.turn_id]
     kept: dict[str, Any] = {"history": said, "summary": question.summary}
-    return kept | ({"circumstances": circumstances(question.workspace)} if question.workspace else {})
+    if question.workspace is not None:
+        kept["circumstances"] = circumstances(Scope(question.workspace))
+    return kept
 
 
 def _id(answer_id: UUID | None) -> str | None:

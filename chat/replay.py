@@ -14,6 +14,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
+from documents.retrieval import Scope
 from documents.retrieval.circumstances import changes
 from inference.errors import InferenceError
 from models_registry.secrets import SecretMissing
@@ -88,8 +89,8 @@ async def _prepared(question: Question) -> tuple[str, list[dict[str, Any]], dict
 
 def _differences(of: Answer, grounding: str, passages: Sequence[Mapping[str, Any]]) -> list[str]:
     if grounding != of.grounding:
-        now = Answer.Grounding(grounding).label
-        return [f"The search ended otherwise: {of.get_grounding_display()} then, {now} now."]
+        ends = f"{of.get_grounding_display()} then, {Answer.Grounding(grounding).label} now"
+        return [f"The search ended otherwise: {ends}."]
     then = [(each.document_title, each.text) for each in of.passages.all()]
     now = [(each["title"], each["text"]) for each in passages]
     said = [f"Not there any more: {_named(each, then)}." for each in then if each not in now]
@@ -107,7 +108,9 @@ def _causes(of: Answer, question: Question, now: Mapping[str, Any]) -> list[str]
     causes = []
     if question.workspace is not None:
         kept = of.trace.get("circumstances", {})
-        causes = changes(kept, question.workspace, of.started_at or of.created_at)
+        causes = changes(kept, Scope(question.workspace), of.started_at or of.created_at)
+    elif "circumstances" in of.trace:
+        causes.append("The workspace that it asked was deleted.")
     if _condensed(now) != _condensed(of.trace):
         causes.append("A language model put the follow-up into other words than it did then.")
     return causes or [
@@ -116,7 +119,7 @@ def _causes(of: Answer, question: Question, now: Mapping[str, Any]) -> list[str]
 
 
 def _condensed(trace: Mapping[str, Any]) -> str:
-    return (trace.get("condensed") or {}).get("question", "")
+    return str((trace.get("condensed") or {}).get("question", ""))
 
 
 def _changed_lines(then: Sequence[Mapping[str, str]], now: Sequence[Mapping[str, str]]) -> Iterator[str]:

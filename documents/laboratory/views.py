@@ -48,7 +48,6 @@ def embeddings(request: UserRequest) -> HttpResponse:
         metric = Metric(asked["metric"])
         outcomes = async_to_sync(similarities)(asked["texts"], list(asked["models"]), metric, asked["role"])
         context |= {"maps": [_heat_map(each, asked["texts"], metric) for each in outcomes], "metric": metric}
-        context["texts"] = asked["texts"]
     return _page(request, "embeddings", context)
 
 

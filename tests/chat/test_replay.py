@@ -128,6 +128,23 @@ def test_the_page_compares_and_shows_the_lines_that_changed(answered, asker):
     assert "<html" not in part
 
 
+def test_a_workspace_that_is_gone_is_named_as_the_cause(answered, workspace):
+    [answer] = answered("How much is the yearly fee?")
+    answer.turn.workspace = None
+    answer.turn.save()
+    with pytest.raises(CommandError):
+        call_command("replay_answer", str(answer.pk), stdout=(out := StringIO()))
+    assert "Passages found then, No workspace asked now." in out.getvalue()
+    assert "The workspace that it asked was deleted." in out.getvalue()
+
+
+def test_what_is_remembered_does_not_answer_a_replay(answered, workspace, model):
+    [answer] = answered("How much is the yearly fee?")
+    model.requests.clear()
+    replayed(answer)
+    assert model.requests
+
+
 def test_what_cannot_be_replayed_says_so(answered):
     [answer] = answered("How much is the yearly fee?")
     answer.endpoint.delete()
