@@ -17,6 +17,7 @@ from .providers import BatchEmbedder, BatchReranker
 from .types import ChatEvent, ChatMessage, ChatRequest, EndpointSpec, ServerFacts, TextRole, Vector
 
 _FACTS_S, _COUNT_S = 5.0, 2.0  # nobody depends on these: whoever asks goes on without
+_STOOD_STILL_S = 0.1  # a timer that comes so late says that the loop did
 _PAUSES_S = (0.2, 0.8)  # before the second and the third attempt; each is varied by half
 Got = TypeVar("Got")
 
@@ -108,15 +109,15 @@ async def _attempt_before(end: float, call: Callable[[], Awaitable[Got]]) -> Got
 
 
 async def _within(limit_s: float, what: str, waiting: Awaitable[Got]) -> Got:
-    try:
-        async with asyncio.timeout(limit_s):
-            return await waiting
-    except TimeoutError as error:
-        raise _timed_out(limit_s, what) from error
+    with _Patience(limit_s, what) as patience:
+        return await patience.wait(waiting)
 
 
 class _Patience:
-    """What `_within` does, for many waits one after the other: with one timer, where each word would take its own."""
+    """A limit for each of several waits, one after the other: with one timer, where each word would take its own.
+
+    Time in which our own process stood still does not count: what the model sent meanwhile has not been read.
+    """
 
     def __init__(self, limit_s: float, what: str) -> None:
         self._limit_s = limit_s
@@ -124,6 +125,7 @@ class _Patience:
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[Any] | None = None  # that waits
         self._since = 0.0  # when it began to, by the loop's clock
+        self._extended = 0.0  # the wait that began then
         self._is_over = False
 
     def __enter__(self) -> Self:
@@ -134,12 +136,17 @@ class _Patience:
         self._timer.cancel()
 
     def _look(self) -> None:
-        since = self._since if self._task else self._loop.time()
-        if self._task and self._loop.time() >= since + self._limit_s:
+        now = self._loop.time()
+        since = self._since if self._task else now
+        end = since + self._limit_s
+        late_s = now - self._timer.when()
+        if late_s > _STOOD_STILL_S and since != self._extended:  # once, or an overload would be without end
+            end, self._extended = max(end, now + late_s), since
+        if self._task and now >= end:
             self._is_over = True
             self._task.cancel()
         else:
-            self._timer = self._loop.call_at(since + self._limit_s, self._look)
+            self._timer = self._loop.call_at(end, self._look)
 
     async def wait(self, waiting: Awaitable[Got]) -> Got:
         task = self._task = asyncio.current_task()

@@ -127,6 +127,15 @@ async def test_a_slow_model_within_its_deadlines_is_heard_out(
     assert len(text.split()) == 8
 
 
+async def test_time_in_which_our_own_process_stood_still_does_not_count(spec: EndpointSpec) -> None:
+    with running_in_thread(behaviour=Behaviour(between_tokens_s=0.05, tokens=20)) as server:
+        here = replace(spec, options={"base_url": server.base_url})
+        for busy_after_s in (0.05, 0.4):
+            asyncio.get_running_loop().call_later(busy_after_s, time.sleep, 1)
+            text = await chat(with_limits(here, first_token_s=0.3, between_tokens_s=0.3))
+            assert len(text.split()) == 20
+
+
 async def test_a_connection_that_never_comes_about(spec: EndpointSpec) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, socket.socket() as other:
         other.connect(deaf.getsockname())  # the kernel holds one that nobody accepts, and lets no other in
