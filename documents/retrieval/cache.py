@@ -129,7 +129,7 @@ def _get(*keys: str) -> dict[str, bytes]:
     except RedisError as error:
         logger.warning("Searching without a cache: %s", error)
         return {}
-    return {key: value for key, value in zip(keys, found, strict=True) if value is not None}
+    return {key: value for key, value in zip(keys, found, strict=True) if isinstance(value, bytes)}
 
 
 def _set(key: str, value: bytes, seconds: int) -> None:

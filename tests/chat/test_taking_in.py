@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -102,10 +103,13 @@ async def test_a_session_of_somebody_else_is_not_there(ask_here):
 async def test_a_question_that_cannot_be_recorded_spoils_only_itself(ask_here, endpoint):
     gone = Endpoint(name="gone", kind=Endpoint.Kind.CHAT, provider="quotes")
     async with Runner():
-        good, bad = await asyncio.gather(ask_here(), ask_here(endpoints=[gone]), return_exceptions=True)
-        [answer] = await answers_of(good[0])
+        both: tuple[Any, Any] = await asyncio.gather(
+            ask_here(), ask_here(endpoints=[gone]), return_exceptions=True
+        )
+        (turn, _), refusal = both
+        [answer] = await answers_of(turn)
         assert (await followed(answer))[-1].kind == "finished"
-    assert isinstance(bad, Exception)
+    assert isinstance(refusal, Exception)
     assert await in_thread(Turn.objects.count)() == 1
 
 
