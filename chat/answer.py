@@ -23,6 +23,7 @@ from inference.connect import open_chat
 from inference.errors import BadReply
 from inference.types import ChatMessage, ChatRequest, Finished, Quotable, TextDelta, Usage
 from models_registry.models import Endpoint
+from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
 from . import prompts
@@ -52,6 +53,7 @@ class Question:
     endpoint: Endpoint
     parameters: Parameters = Parameters()
     workspace: Workspace | None = None
+    where: Where = ANYWHERE  # which of its documents
     history: Sequence[Exchange] = ()  # oldest first
     summary: str = ""  # of what was said before the history
     instructions: str = ""  # how to answer, beside our own
@@ -72,7 +74,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     trace: dict[str, Any] = {}
     if question.workspace is not None and not asks_nothing(question.text):
         yield Event("retrieving", {"workspace": question.workspace.name})
-        grounding, found, problem = await _search(Scope(question.workspace), question, ruler)
+        grounding, found, problem = await _search(Scope(question.workspace, question.where), question, ruler)
         passages, trace = (found.passages, found.trace.as_json()) if found else ((), {})
         passages = await _fitting(question, passages, ruler)
         yield _sources(grounding, passages, problem)
