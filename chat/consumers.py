@@ -103,7 +103,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case frames.Regenerate(data=data):
                 await self._begin(await patiently(in_thread(_regenerated))(await self._user(), data))
             case frames.Follow(data=data):
-                await patiently(turns.check_answer_for.here)(await self._user(), data.answer_id)
+                await patiently(turns.check_followable)(await self._user(), data.answer_id)
                 self._follow(data.answer_id, data.after_seq)
             case frames.Stop(data=data):
                 await patiently(in_thread(turns.stop))(await self._user(), data.answer_id)
@@ -122,6 +122,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             message_id=data.message_id,
             text=data.text,
             workspace_id=data.workspace_id,
+            filters=data.filters,
             endpoints=await patiently(turns.models_named.here)(
                 data.model_name, data.model_names, data.provider
             ),

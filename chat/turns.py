@@ -11,19 +11,23 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import User
+from documents.access import hidden_from
+from documents.filters import Filters, conditions_of
 from models_registry.models import Endpoint
 from workspaces.access import workspace_for
+from workspaces.fields import BadValue
+from workspaces.models import Workspace
 
 from . import log, runner
 from .answer import Parameters as Parameters
 from .events import Event, storable
-from .models import Answer, Session, Turn
+from .models import Answer, AnswerPassage, Session, Turn
 from .preface import Preface
 from .prepared import Plan, columns, planned, row_of
 from .record import Begun, Record, record_version, recorded
@@ -50,6 +54,7 @@ class Ask:
     message_id: str  # made by the client, a new one for each message
     text: str
     workspace_id: UUID | None = None
+    filters: Filters = field(default_factory=dict)  # which of the workspace's documents
     endpoints: Sequence[Endpoint] = ()  # at most MODELS_MOST; one answer each; none: the default model
     parameters: Parameters = field(default_factory=Parameters)
     preface: Preface | None = None  # of a new session whose client keeps its history itself
@@ -157,6 +162,42 @@ def answer_for(user: User, answer_id: UUID) -> Answer:
     return found
 
 
+def answer_to_read(user: User, answer_id: UUID) -> Answer:
+    """Return the answer with the passages that this user may still see. Raises Http404 as `answer_for`."""
+    answer = answer_for(user, answer_id)
+    prefetch_related_objects([answer], Prefetch("passages", passages_for(user)))
+    return answer
+
+
+def answer_to_follow(user: User, answer_id: UUID) -> Answer:
+    """Return the answer whose log, with all its passages, may be sent. Raises Http404, and Refused.
+
+    One being written was begun for what its user may see now.
+    """
+    answer = answer_for(user, answer_id)
+    if answer.has_ended:
+        check_prompt(user, answer)
+    return answer
+
+
+def check_prompt(user: User, answer: Answer) -> None:
+    """Raise Refused if a document that was quoted in the answer's prompt is above this user's level now."""
+    if rests_on_hidden(user, answer):
+        raise Refused(
+            "This answer rests on documents above your access level now: reload the page to read it."
+        )
+
+
+def rests_on_hidden(user: User, answer: Answer) -> bool:
+    """Say if a document that was quoted in its prompt is above this user's access level now."""
+    return AnswerPassage.objects.filter(answer=answer, document__in=hidden_from(user)).exists()
+
+
+def passages_for(user: User) -> QuerySet[AnswerPassage]:
+    """Return the passages of answers whose documents are not above this user's access level."""
+    return AnswerPassage.objects.exclude(document__in=hidden_from(user))
+
+
 def sessions_for(user: User) -> QuerySet[Session]:
     return Session.objects.filter(user=user)
 
@@ -204,8 +245,8 @@ def _id_or_name(name: str) -> tuple[UUID | None, str | None]:
         return None, name
 
 
-_IS_ASKERS = """
-    SELECT 1 FROM chat_answer AS a
+_HAS_ENDED = """
+    SELECT a.status = ANY(%s) FROM chat_answer AS a
     JOIN chat_turn AS t ON t.id = a.turn_id
     JOIN chat_session AS s ON s.id = t.session_id
     WHERE a.id = %s AND s.user_id = %s
@@ -213,11 +254,17 @@ _IS_ASKERS = """
 
 
 @planned
-def check_answer_for(user: User, answer_id: UUID) -> Plan[None]:
-    """Raise Http404 as `answer_for` does."""
-    [rows] = yield [(_IS_ASKERS, [answer_id, user.pk])]
+def _has_ended(user: User, answer_id: UUID) -> Plan[bool]:
+    [rows] = yield [(_HAS_ENDED, [[str(each) for each in Answer.ENDED], answer_id, user.pk])]
     if not rows:
         raise Http404(_NO_ANSWER)
+    return bool(rows[0][0])
+
+
+async def check_followable(user: User, answer_id: UUID) -> None:
+    """Raise what `answer_to_follow` does. In the event loop, unless the answer has ended."""
+    if await _has_ended.here(user, answer_id):
+        await in_thread(answer_to_follow)(user, answer_id)
 
 
 # --- what is asked -------------------------------------------------------------------------------
@@ -259,6 +306,18 @@ def _check_parameters(parameters: Parameters) -> None:
         raise Refused("Top-p must be from 0 to 1.")
 
 
+def _check_filters(workspace: Workspace | None, filters: Filters) -> None:
+    if filters and workspace is None:
+        raise Refused(
+            "A filter chooses among the documents of a workspace: choose one, or ask without the filter."
+        )
+    try:
+        if workspace:
+            conditions_of(workspace, filters)
+    except BadValue as problem:
+        raise Refused(str(problem)) from problem
+
+
 def _default_endpoint() -> Endpoint:
     default = Endpoint.objects.default_chat() or Endpoint.objects.offered(Endpoint.Kind.CHAT).first()
     if default is None:
@@ -291,11 +350,18 @@ def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
 
 def _record(user: User, session_id: UUID, ask: Ask) -> Record:
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
+    _check_filters(workspace, ask.filters)
     endpoints = ask.endpoints or [_default_endpoint()]
     text = storable(ask.text)
     preface = ask.preface.as_json() if ask.preface else None
     session = Session(pk=session_id, user=user, title=_title(text), preface=preface)
-    turn = Turn(session=session, message_id=ask.message_id, text=text, workspace=workspace)
+    turn = Turn(
+        session=session,
+        message_id=ask.message_id,
+        text=text,
+        workspace=workspace,
+        filters=dict(ask.filters),
+    )
     answers = [_answer(turn, lane, endpoint, ask) for lane, endpoint in enumerate(endpoints)]
     return Record(session, turn, answers)
 

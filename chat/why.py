@@ -12,11 +12,13 @@ from documents.why import Row, Stage, Why, why
 
 from .models import Answer
 from .shown import EXCERPT_CHARACTERS, place
+from .turns import rests_on_hidden
 
 
 def answer_why(user: User, answer: Answer) -> Why:
     """Return how the answer came about, as its asker may read it."""
-    told = why(user, answer.trace, answer.started_at or answer.created_at)
+    trace = {} if rests_on_hidden(user, answer) else answer.trace  # it quotes every passage
+    told = why(user, trace, answer.started_at or answer.created_at)
     rows = told.rows or tuple(_rows_of_passages(answer))
     return replace(told, rows=rows, stages=(*_before(answer), *told.stages, *_after(answer)))
 
