@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api_keys import is_good
+from accounts.models import User
 from accounts.rest import ApiView
 
 from . import log, ratings, sse, summaries, turns
