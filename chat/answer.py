@@ -58,6 +58,7 @@ class Question:
     history: Sequence[Exchange] = ()  # oldest first
     summary: str = ""  # of what was said before the history
     instructions: str = ""  # how to answer, beside our own
+    fresh: bool = False  # search, whatever is remembered
 
 
 class TooLong(Exception):
@@ -143,7 +144,9 @@ async def _search(scope: Scope, question: Question, ruler: Ruler) -> tuple[str, 
     previous = [exchange.question for exchange in question.history]
     try:
         async with asyncio.timeout(SEARCH_LIMIT_S):
-            found = await search(scope, question.text, previous=previous, token_budget=budget)
+            found = await search(
+                scope, question.text, previous=previous, token_budget=budget, fresh=question.fresh
+            )
     except RetrievalFailed as error:
         return "degraded", None, str(error)
     except TimeoutError:
@@ -271,7 +274,9 @@ def _kept(question: Question) -> dict[str, Any]:
     """Return what an answer is replayed with, beside its question."""
     said = [(str(each.turn_id), _id(each.answer_id)) for each in question.history if each.turn_id]
     kept: dict[str, Any] = {"history": said, "summary": question.summary}
-    return kept | ({"circumstances": circumstances(question.workspace)} if question.workspace else {})
+    if question.workspace is not None:
+        kept["circumstances"] = circumstances(Scope(question.workspace))
+    return kept
 
 
 def _id(answer_id: UUID | None) -> str | None:

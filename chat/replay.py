@@ -1,18 +1,20 @@
 """Searches for an answer's passages again, and says whether the same prompt comes out, byte for byte.
 
 It takes the way of the answer itself, up to where the model would be asked: with the same question, the same
-earlier exchanges and summary, the documents and settings as they are now. Nothing is stored, no model writes.
+earlier exchanges and summary, the documents and settings as they are now. Nothing is stored, and no answer is
+written. Where a model condenses follow-ups, it is asked again, and may say something else.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import unified_diff
-from itertools import islice, zip_longest
+from itertools import islice
 from typing import Any
 
 from asgiref.sync import async_to_sync
 
+from documents.retrieval import Scope
 from documents.retrieval.circumstances import changes
 from inference.errors import InferenceError
 from models_registry.secrets import SecretMissing
@@ -51,7 +53,7 @@ def replay(of: Answer) -> Replay:
     if not of.trace:
         raise CannotReplay("Nothing is kept of how this answer came about, so it cannot be replayed.")
     try:
-        question = _question_again(of)
+        question = replace(_question_again(of), fresh=True)
         grounding, passages, trace = async_to_sync(_prepared)(question)
     except (CannotBegin, InferenceError, SecretMissing, TooLong) as error:
         raise CannotReplay(f"It cannot be replayed now. {error}") from error
@@ -61,7 +63,7 @@ def replay(of: Answer) -> Replay:
         differences.append("The passages are the same, but not the words around them.")
     return Replay(
         differences=tuple(differences),
-        causes=tuple(_causes(of, question)) if differences else (),
+        causes=tuple(_causes(of, question, trace)) if differences else (),
         changed_lines=tuple(islice(_changed_lines(then, now), DIFFERENT_LINES_MOST)),
         prompt=tuple(now),
     )
@@ -87,38 +89,37 @@ async def _prepared(question: Question) -> tuple[str, list[dict[str, Any]], dict
 
 def _differences(of: Answer, grounding: str, passages: Sequence[Mapping[str, Any]]) -> list[str]:
     if grounding != of.grounding:
-        now = Answer.Grounding(grounding).label
-        return [f"The search ended otherwise: {of.get_grounding_display()} then, {now} now."]
+        ends = f"{of.get_grounding_display()} then, {Answer.Grounding(grounding).label} now"
+        return [f"The search ended otherwise: {ends}."]
     then = [(each.document_title, each.text) for each in of.passages.all()]
-    now_found = [(each["title"], each["text"]) for each in passages]
-    if sorted(then) == sorted(now_found) and then != now_found:
-        return ["The passages are the same, in another order."]
-    return [
-        _difference(number, was, now)
-        for number, (was, now) in enumerate(zip_longest(then, now_found), 1)
-        if was != now
-    ]
+    now = [(each["title"], each["text"]) for each in passages]
+    said = [f"Not there any more: {_named(each, then)}." for each in then if each not in now]
+    said += [f"New: {_named(each, now)}." for each in now if each not in then]
+    if [each for each in then if each in now] != [each for each in now if each in then]:
+        said.append("The passages that are still there stand in another order.")
+    return said
 
 
-def _difference(number: int, was: tuple[str, str] | None, now: tuple[str, str] | None) -> str:
-    if now is None:
-        assert was is not None
-        return f"Passage [{number}], of {was[0]}, is not there any more."
-    if was is None:
-        return f"Passage [{number}], of {now[0]}, is new."
-    if was[0] == now[0]:
-        return f"Passage [{number}] is another stretch of {now[0]}, or its words changed."
-    return f"Passage [{number}] was of {was[0]}, and is of {now[0]} now."
+def _named(passage: tuple[str, str], among: Sequence[tuple[str, str]]) -> str:
+    return f"[{among.index(passage) + 1}], of {passage[0]}"
 
 
-def _causes(of: Answer, question: Question) -> list[str]:
+def _causes(of: Answer, question: Question, now: Mapping[str, Any]) -> list[str]:
     causes = []
     if question.workspace is not None:
         kept = of.trace.get("circumstances", {})
-        causes = changes(kept, question.workspace, of.started_at or of.created_at)
+        causes = changes(kept, Scope(question.workspace), of.started_at or of.created_at)
+    elif "circumstances" in of.trace:
+        causes.append("The workspace that it asked was deleted.")
+    if _condensed(now) != _condensed(of.trace):
+        causes.append("A language model put the follow-up into other words than it did then.")
     return causes or [
         "Nothing that is kept explains it. Programs change with an update of Ragsite or of a model's server."
     ]
+
+
+def _condensed(trace: Mapping[str, Any]) -> str:
+    return str((trace.get("condensed") or {}).get("question", ""))
 
 
 def _changed_lines(then: Sequence[Mapping[str, str]], now: Sequence[Mapping[str, str]]) -> Iterator[str]:

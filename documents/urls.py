@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import adding, bucket_events, comparison_views, ledger_views, views
+from .laboratory import views as laboratory
 from .sources import views as sources
 
 _WORKSPACE = "workspaces/<uuid:workspace_id>/"
@@ -17,6 +18,10 @@ urlpatterns = [
     path(_WORKSPACE + "add/website/", sources.website, name="workspace-add-website"),
     path(_WORKSPACE + "add/feed/", sources.feed, name="workspace-add-feed"),
     path(_WORKSPACE + "search/", views.search, name="workspace-search"),
+    path("laboratory/", laboratory.laboratory, name="laboratory"),
+    path("laboratory/search/", laboratory.search, name="laboratory-search"),
+    path("laboratory/embeddings/", laboratory.embeddings, name="laboratory-embeddings"),
+    path("laboratory/ranking/", laboratory.ranking, name="laboratory-ranking"),
     path("searches/<uuid:search_id>/", views.search_why, name="search-why"),
     path(_WORKSPACE + "index/", ledger_views.index, name="workspace-index"),
     path(_WORKSPACE + "strip/", ledger_views.strip, name="workspace-strip"),

@@ -88,7 +88,8 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
             kept, found = recorded_search(
                 request.user, Scope(workspace), question, limit=10, token_budget=6000
             )
-            context |= {"kept": kept, "result": found}
+            most = max((each.lexical_score or 0 for each in found.passages), default=0)
+            context |= {"kept": kept, "result": found, "most_by_words": most}
         except RetrievalFailed as failure:
             context["failure"] = str(failure)
     template = "documents/_results.html" if request.htmx else "documents/search.html"

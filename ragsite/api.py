@@ -9,6 +9,7 @@ from chat import api as chat
 from documents import api as documents
 from documents import comparison_views as comparison
 from documents import ledger_api as ledger
+from documents.laboratory import api as laboratory
 from documents.sources import api as sources
 from models_registry import api as models
 from workspaces import api as workspaces
@@ -68,6 +69,15 @@ urlpatterns = [
     ),
     path(f"{_V1}semantic-search", documents.SemanticSearch.as_view(), name="api-semantic-search"),
     path(f"{_V1}searches/<uuid:search_id>", documents.OneSearch.as_view(), name="api-search"),
+    path(f"{_V1}laboratory/search", laboratory.CompareSearches.as_view(), name="api-laboratory-search"),
+    path(
+        f"{_V1}laboratory/embeddings",
+        laboratory.CompareEmbeddings.as_view(),
+        name="api-laboratory-embeddings",
+    ),
+    path(
+        f"{_V1}laboratory/ranking", laboratory.CompareCrossEncoders.as_view(), name="api-laboratory-ranking"
+    ),
     path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
     path(

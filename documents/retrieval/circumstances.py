@@ -6,22 +6,25 @@ from typing import Any
 
 from documents.models import Document
 from models_registry.models import Endpoint
+from workspaces.engines import Where
 from workspaces.models import Workspace
 
-from .types import SearchConfig
+from .types import Scope, SearchConfig
 
-_CORPUS = {"documents": "documents", "chunks": "passages to find", "size_bytes": "bytes of text and files"}
+_CORPUS = {"documents": "documents", "chunks": "passages to find"}
 _INDEX = {"index": "index", "embedder": "embedding model", "metric": "way of measuring nearness"}
 
 
-def circumstances(workspace: Workspace, config: SearchConfig | None = None) -> dict[str, Any]:
-    """Return how a workspace is searched now, and how much it holds, as plain data. Asks no database."""
+def circumstances(scope: Scope, config: SearchConfig | None = None) -> dict[str, Any]:
+    """Return how and where is searched now, and how much there is, as plain data. Asks no database."""
+    workspace = scope.workspace
     config = config or SearchConfig.of(workspace)
     switches = {name: getattr(config, name) for name in SearchConfig.__slots__}
     return {
+        "filters": _filters(scope.where),
+        "corpus_version": workspace.corpus_version,
         "documents": workspace.document_count,
         "chunks": workspace.chunk_count,
-        "size_bytes": workspace.size_bytes,
         "index": workspace.index_number,
         "embedder": workspace.embedder.name,
         "metric": workspace.metric,
@@ -29,13 +32,28 @@ def circumstances(workspace: Workspace, config: SearchConfig | None = None) -> d
     }
 
 
+_TESTS = {"is": "is", "is_not": "is not", "at_least": "is at least", "at_most": "is at most"}
+
+
+def _filters(where: Where) -> list[str]:
+    """Return which documents could be found, in words; none: all."""
+    said = [
+        f"{each.field} {_TESTS[each.test]} {' or '.join(map(str, each.values))}" for each in where.conditions
+    ]
+    if where.access_level is not None:
+        said.append(f"access level is at most {where.access_level}")
+    if where.documents is not None:
+        said.append(f"one of {len(where.documents):,} chosen documents")
+    return said
+
+
 def _plain(value: Any) -> Any:
     return value.name if isinstance(value, Endpoint) else value
 
 
-def changes(then: Mapping[str, Any], workspace: Workspace, at: datetime) -> list[str]:
-    """Return what is otherwise in a workspace than at that time, in sentences. `then` is what was kept."""
-    now = circumstances(workspace)
+def changes(then: Mapping[str, Any], scope: Scope, at: datetime) -> list[str]:
+    """Return what is otherwise than at that time, in sentences. `then` is what was kept."""
+    now = circumstances(scope)
     if not then:
         return ["What the workspace was like was not kept with this answer."]
     said = [
@@ -54,11 +72,17 @@ def changes(then: Mapping[str, Any], workspace: Workspace, at: datetime) -> list
         for key, words in _CORPUS.items()
         if then[key] != now[key]
     ]
-    return said + _read_since(workspace, at)
+    if then["filters"] != now["filters"]:
+        said.append("Which documents could be found changed, by a filter or an access level.")
+    if then["corpus_version"] != now["corpus_version"]:
+        said.append("Its documents changed: something was added, read again, described anew or removed.")
+    return said + _read_since(scope.workspace, at)
 
 
 def _said(value: Any) -> str:
-    return {True: "on", False: "off", None: "none"}.get(value, str(value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else str(value)
 
 
 def _read_since(workspace: Workspace, at: datetime) -> list[str]:

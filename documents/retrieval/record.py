@@ -36,7 +36,7 @@ def recorded_search(user: User, scope: Scope, question: str, **how: Any) -> tupl
         kept.save(force_insert=True)
         raise
     kept.outcome, kept.trace = found.outcome, found.trace.as_json()
-    kept.trace["circumstances"] = circumstances(scope.workspace, how.get("config"))
+    kept.trace["circumstances"] = circumstances(scope, how.get("config"))
     kept.save(force_insert=True)
     return kept, found
 

@@ -82,18 +82,20 @@ async def search(
     previous: Sequence[str] = (),
     limit: int = 6,
     token_budget: int = 1800,
+    fresh: bool = False,
 ) -> Retrieval:
     """Return the best passages for a question, ready to quote, with the trace of how they were found.
 
     config: how to search; None: as the workspace does.
     previous: the user's earlier questions in this session, oldest first; the last one is searched along.
     limit: how many passages at most. token_budget: how long they may be together, in tokens (estimated).
+    fresh: search, whatever is remembered.
     Raises RetrievalFailed when no leg could answer.
     """
     config = config or SearchConfig.of(scope.workspace)
     run = _Run(question, config, _with_previous(question, previous))
     memory = Memory(scope, config, run.sent, plain(run.sent), limit, token_budget)
-    remembered = await in_thread(memory.recall)
+    remembered = None if fresh else await in_thread(memory.recall)
     run.caches = memory.seen
     if remembered:
         timings_ms = {"total": ms_since(run.started)}

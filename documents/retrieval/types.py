@@ -1,6 +1,7 @@
 """What goes into a search and what comes out of it."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -100,10 +101,13 @@ class Found:
 
     def as_json(self) -> dict[str, Any]:
         # Not `asdict`: an answer's turn waits for fifty of these, and that copies each field.
-        return {name: getattr(self, name) for name in _FOUND} | {"document_id": str(self.document_id)}
+        plain = dict(zip(_FOUND, _values_of(self), strict=True))
+        plain["document_id"] = str(self.document_id)
+        return plain
 
 
 _FOUND = tuple(each.name for each in fields(Found))
+_values_of = attrgetter(*_FOUND)
 
 
 IN_PROMPT = "prompt"

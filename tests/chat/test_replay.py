@@ -85,6 +85,7 @@ def test_the_history_is_that_of_then_whatever_was_chosen_since(answered):
 
 
 def test_a_search_that_found_nothing_is_replayed_too(answered):
+    Workspace.objects.update(relevance_floor=0.3)
     [answer] = answered("zebra quantum xylophone")
     assert answer.grounding == Answer.Grounding.NOTHING_RELEVANT
     assert "The same prompt" in replayed(answer)
@@ -98,7 +99,7 @@ def test_a_new_document_is_named_as_the_cause(answered, workspace):
     with pytest.raises(CommandError, match="not the same"):
         call_command("replay_answer", str(answer.pk), stdout=out)
     said = out.getvalue()
-    assert "New.md" in said
+    assert "New: [1], of New.md." in said
     assert "It held 1 documents then, and 2 now." in said
     assert "1 of its documents was read since." in said
 
@@ -110,7 +111,8 @@ def test_a_changed_setting_is_named_as_the_cause(answered, workspace):
     with pytest.raises(CommandError):
         call_command("replay_answer", str(answer.pk), stdout=(out := StringIO()))
     assert "The setting is hybrid changed: on then, off now." in out.getvalue()
-    assert "Passage [1] was of Club rules.pdf, and is of Renamed.pdf now." in out.getvalue()
+    assert "Not there any more: [1], of Club rules.pdf." in out.getvalue()
+    assert "New: [1], of Renamed.pdf." in out.getvalue()
 
 
 def test_the_page_compares_and_shows_the_lines_that_changed(answered, asker):
@@ -124,6 +126,23 @@ def test_the_page_compares_and_shows_the_lines_that_changed(answered, asker):
     assert "Another prompt comes out now." in part
     assert "+&lt;passage number=&quot;1&quot; title=&quot;Renamed.pdf" in part
     assert "<html" not in part
+
+
+def test_a_workspace_that_is_gone_is_named_as_the_cause(answered, workspace):
+    [answer] = answered("How much is the yearly fee?")
+    answer.turn.workspace = None
+    answer.turn.save()
+    with pytest.raises(CommandError):
+        call_command("replay_answer", str(answer.pk), stdout=(out := StringIO()))
+    assert "Passages found then, No workspace asked now." in out.getvalue()
+    assert "The workspace that it asked was deleted." in out.getvalue()
+
+
+def test_what_is_remembered_does_not_answer_a_replay(answered, workspace, model):
+    [answer] = answered("How much is the yearly fee?")
+    model.requests.clear()
+    replayed(answer)
+    assert model.requests
 
 
 def test_what_cannot_be_replayed_says_so(answered):

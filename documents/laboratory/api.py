@@ -1,0 +1,218 @@
+"""The laboratory over REST."""
+
+from dataclasses import replace
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.rest import ApiView, CamelCase
+from documents.models import Search
+from documents.retrieval import Scope, SearchConfig
+from documents.serializers import FoundSerializer, LegSerializer, PassageSerializer
+from models_registry.models import Endpoint
+from models_registry.serializers import ModelName
+from workspaces.access import workspace_for
+from workspaces.models import Metric, Workspace
+
+from .models_beside import (
+    CHARACTERS_MOST,
+    LIMIT_S,
+    MODELS_MOST,
+    PASSAGES_MOST,
+    TEXTS_MOST,
+    Outcome,
+    rankings,
+    similarities,
+)
+from .searches_beside import PASSAGES_MOST as FOUND_MOST
+from .searches_beside import Way, beside
+
+_WAYS_MOST = 2
+
+
+def _models(kind: str) -> serializers.ListField:
+    return serializers.ListField(
+        child=ModelName(kind),
+        min_length=1,
+        max_length=MODELS_MOST,
+        help_text=f"Names or ids, 1 to {MODELS_MOST}.",
+    )
+
+
+class _OutcomeSerializer(CamelCase):
+    model = serializers.CharField(source="endpoint.name")
+    error = serializers.CharField(help_text="Why there is no result, in words; empty when all is well.")
+    took_ms = serializers.FloatField()
+
+
+# --- embeddings ----------------------------------------------------------------------------------
+
+
+class SimilaritiesRequest(CamelCase):
+    texts = serializers.ListField(
+        child=serializers.CharField(max_length=CHARACTERS_MOST), min_length=2, max_length=TEXTS_MOST
+    )
+    models = _models(Endpoint.Kind.EMBEDDING)
+    metric = serializers.ChoiceField(Metric.choices, default=Metric.COSINE)
+    role = serializers.ChoiceField(["query", "passage"], default="passage")
+
+
+class SimilaritiesSerializer(_OutcomeSerializer):
+    dimensions = serializers.IntegerField(source="result.dimensions", default=None, allow_null=True)
+    tokens = serializers.IntegerField(
+        source="result.tokens", default=None, allow_null=True, help_text="Of all texts, estimated."
+    )
+    matrix = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()),
+        source="result.matrix",
+        default=None,
+        allow_null=True,
+        help_text="A row and a column for each text, in order; of l2, the distances.",
+    )
+
+
+class SimilaritiesReply(CamelCase):
+    results = SimilaritiesSerializer(many=True)
+
+
+class CompareEmbeddings(ApiView):
+    @extend_schema(
+        summary="See how alike embedding models find texts",
+        description=f"Nothing is stored. Each model has {LIMIT_S:.0f} seconds; one that fails says why in `error`.",
+        tags=["laboratory"],
+        request=SimilaritiesRequest,
+        responses={200: SimilaritiesReply},
+    )
+    def post(self, request: Request) -> Response:
+        asked = self.read(request, SimilaritiesRequest)
+        outcomes = async_to_sync(similarities)(
+            asked["texts"], asked["models"], Metric(asked["metric"]), asked["role"]
+        )
+        return Response(SimilaritiesReply({"results": outcomes}).data)
+
+
+# --- cross-encoders ------------------------------------------------------------------------------
+
+
+class RankingsRequest(CamelCase):
+    query = serializers.CharField(max_length=CHARACTERS_MOST)
+    passages = serializers.ListField(
+        child=serializers.CharField(max_length=CHARACTERS_MOST), min_length=2, max_length=PASSAGES_MOST
+    )
+    models = _models(Endpoint.Kind.RERANKER)
+
+
+class RankedSerializer(CamelCase):
+    rank = serializers.IntegerField(help_text="From 1, the best first.")
+    number = serializers.IntegerField(help_text="Of the passage as it was sent, from 1.")
+    score = serializers.FloatField(help_text="On the model's own scale.")
+
+
+class RankingSerializer(_OutcomeSerializer):
+    ranking = RankedSerializer(many=True, source="result", allow_null=True)
+
+
+class RankingsReply(CamelCase):
+    results = RankingSerializer(many=True)
+
+
+class CompareCrossEncoders(ApiView):
+    @extend_schema(
+        summary="Rank passages by several cross-encoders",
+        description=f"Nothing is stored. Each model has {LIMIT_S:.0f} seconds; one that fails says why in `error`.",
+        tags=["laboratory"],
+        request=RankingsRequest,
+        responses={200: RankingsReply},
+    )
+    def post(self, request: Request) -> Response:
+        asked = self.read(request, RankingsRequest)
+        outcomes: list[Outcome[Any]] = async_to_sync(rankings)(
+            asked["query"], asked["passages"], asked["models"]
+        )
+        return Response(RankingsReply({"results": outcomes}).data)
+
+
+# --- searches ------------------------------------------------------------------------------------
+
+
+class Configuration(CamelCase):
+    """How to search. What is absent is as the workspace does it."""
+
+    is_hybrid = serializers.BooleanField(required=False, help_text="By words as well as by meaning.")
+    reranker = ModelName(
+        Endpoint.Kind.RERANKER, allow_null=True, help_text="A cross-encoder's name or id; null: none."
+    )
+    merges_neighbours = serializers.BooleanField(required=False)
+    most_per_document = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=100, help_text="null: as many as are best."
+    )
+
+
+class ComparedSearches(CamelCase):
+    workspace_id = serializers.UUIDField()
+    query = serializers.CharField(max_length=settings.QUESTION_MAX_CHARACTERS)
+    configurations = serializers.ListField(
+        child=Configuration(), min_length=_WAYS_MOST, max_length=_WAYS_MOST
+    )
+
+
+class PlacedSerializer(CamelCase):
+    passage = PassageSerializer()
+    other = serializers.IntegerField(
+        allow_null=True, help_text="Its number in the other way of searching; null: it is not there."
+    )
+
+
+class WaySerializer(CamelCase):
+    id = serializers.UUIDField(allow_null=True, help_text="GET /api/v1/searches/{id} tells more of it.")
+    outcome = serializers.ChoiceField(Search.Outcome.choices)
+    error = serializers.CharField()
+    passages = PlacedSerializer(many=True)
+    legs = LegSerializer(many=True)
+    timings_ms = serializers.DictField(child=serializers.FloatField())
+    candidates = FoundSerializer(many=True)
+
+
+class SearchesReply(CamelCase):
+    results = WaySerializer(many=True, help_text="One for each configuration, in order.")
+
+
+class CompareSearches(ApiView):
+    @extend_schema(
+        summary="Search in two ways",
+        description=f"At most {FOUND_MOST} passages each. Both searches are kept for a while.",
+        tags=["laboratory"],
+        request=ComparedSearches,
+        responses={200: SearchesReply},
+    )
+    def post(self, request: Request) -> Response:
+        asked = self.read(request, ComparedSearches)
+        workspace = workspace_for(self.user, asked["workspace_id"])
+        configs = [_config(workspace, each) for each in asked["configurations"]]
+        ways = beside(self.user, Scope(workspace), asked["query"], configs)
+        return Response(SearchesReply({"results": [_told(way) for way in ways]}).data)
+
+
+def _config(workspace: Workspace, changes: dict[str, Any]) -> SearchConfig:
+    return replace(SearchConfig.of(workspace), **changes)
+
+
+def _told(way: Way) -> dict[str, Any]:
+    if way.retrieval is None or way.kept is None:
+        nothing: dict[str, Any] = dict.fromkeys(("passages", "legs", "candidates"), ())
+        return nothing | {"id": None, "outcome": "failed", "error": way.error, "timings_ms": {}}
+    trace = way.retrieval.trace
+    return {
+        "id": way.kept.pk,
+        "outcome": way.retrieval.outcome,
+        "error": "",
+        "passages": way.placed,
+        "legs": trace.legs,
+        "timings_ms": trace.timings_ms,
+        "candidates": trace.candidates,
+    }

@@ -1,0 +1,174 @@
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from accounts.models import User
+from documents.retrieval import SearchConfig
+from models_registry.models import Endpoint
+from workspaces.access import workspaces_for
+from workspaces.models import Metric, Workspace
+
+from .models_beside import CHARACTERS_MOST, MODELS_MOST, PASSAGES_MOST, TEXTS_MOST
+
+_SELECT, _INPUT = {"class": "select"}, {"class": "input", "dir": "auto"}
+AS_IT_IS = "As the workspace does"
+NO_RERANKER = "none"
+
+
+class _Models(forms.ModelMultipleChoiceField[Endpoint]):
+    """Up to MODELS_MOST of the models that are offered."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(
+            Endpoint.objects.none(),
+            label="Models",
+            widget=forms.CheckboxSelectMultiple,
+            help_text=f"At most {MODELS_MOST}.",
+            error_messages={"required": "Choose at least one model."},
+        )
+
+    def clean(self, value: Any) -> Any:
+        chosen = super().clean(value)
+        if len(chosen) > MODELS_MOST:
+            raise forms.ValidationError(f"Choose at most {MODELS_MOST} models.")
+        return chosen
+
+
+class _LaboratoryForm(forms.Form):
+    """With the models of one kind, the first chosen already."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        models = self.fields["models"]
+        assert isinstance(models, _Models)
+        models.queryset = Endpoint.objects.offered(models.kind)
+        first = models.queryset.first()
+        models.initial = [first] if first else []
+
+
+class _Pieces(forms.CharField):
+    """Texts in one box; cleaned, the list of them."""
+
+    def __init__(self, separator: str, least: int, most: int, what: str, **kwargs: Any) -> None:
+        self.separator, self.least, self.most, self.what = separator, least, most, what
+        widget = forms.Textarea({"class": "textarea", "rows": 8, "dir": "auto"})
+        super().__init__(widget=widget, max_length=most * (CHARACTERS_MOST + 10), **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        whole = super().clean(value).replace("\r\n", "\n").replace("\x00", "")
+        pieces = [piece.strip() for piece in whole.split(self.separator) if piece.strip()]
+        if not self.least <= len(pieces) <= self.most:
+            raise forms.ValidationError(
+                f"Write {self.least} to {self.most} {self.what}; there are {len(pieces)}."
+            )
+        if longest := max((len(piece) for piece in pieces if len(piece) > CHARACTERS_MOST), default=0):
+            raise forms.ValidationError(
+                f"One has {longest:,} characters. Shorten it to {CHARACTERS_MOST:,} or fewer."
+            )
+        return pieces
+
+
+class EmbeddingsForm(_LaboratoryForm):
+    texts = _Pieces(
+        "\n",
+        2,
+        TEXTS_MOST,
+        "texts",
+        help_text=f"One in each line: 2 to {TEXTS_MOST}, of at most {CHARACTERS_MOST:,} characters. Nothing is stored.",
+    )
+    models = _Models(Endpoint.Kind.EMBEDDING)
+    metric = forms.ChoiceField(
+        label="How nearness is measured",
+        choices=Metric.choices,
+        widget=forms.Select(_SELECT),
+        help_text="Cosine and inner product: more is nearer. Euclidean: less is nearer.",
+    )
+    role = forms.ChoiceField(
+        label="The texts are",
+        choices=[("passage", "Passages"), ("query", "Questions")],
+        widget=forms.Select(_SELECT),
+        help_text="Some models embed a question otherwise than what it should find.",
+    )
+
+
+class RankingForm(_LaboratoryForm):
+    question = forms.CharField(max_length=CHARACTERS_MOST, widget=forms.TextInput(_INPUT))
+    passages = _Pieces(
+        "\n\n",
+        2,
+        PASSAGES_MOST,
+        "passages",
+        help_text=f"An empty line between two: 2 to {PASSAGES_MOST}, of at most {CHARACTERS_MOST:,} characters. Nothing is stored.",
+    )
+    models = _Models(Endpoint.Kind.RERANKER)
+
+
+class SearchForm(forms.Form):
+    """What is searched, and where."""
+
+    workspace = forms.ModelChoiceField(
+        Workspace.objects.none(), empty_label=None, widget=forms.Select(_SELECT)
+    )
+    q = forms.CharField(
+        label="Question",
+        max_length=settings.QUESTION_MAX_CHARACTERS,
+        widget=forms.TextInput({**_INPUT, "type": "search", "placeholder": "A question, or words"}),
+    )
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        workspace = self.fields["workspace"]
+        assert isinstance(workspace, forms.ModelChoiceField)
+        workspace.queryset = workspaces_for(user).select_related("embedder", "reranker", "summarizer")
+
+
+class ConfigForm(forms.Form):
+    """One way of searching, as it differs from the workspace's own. Nothing chosen: it does not."""
+
+    is_hybrid = forms.ChoiceField(
+        label="By words, too",
+        required=False,
+        choices=[("", AS_IT_IS), ("on", "Yes"), ("off", "No, by meaning only")],
+        widget=forms.Select(_SELECT),
+    )
+    reranker = forms.ChoiceField(label="Read again", required=False, widget=forms.Select(_SELECT))
+    merges_neighbours = forms.ChoiceField(
+        label="Join neighbours",
+        required=False,
+        choices=[("", AS_IT_IS), ("on", "Yes"), ("off", "No")],
+        widget=forms.Select(_SELECT),
+    )
+    most_per_document = forms.IntegerField(
+        label="Most of one document",
+        required=False,
+        min_value=0,
+        max_value=100,
+        widget=forms.NumberInput({"class": "input", "placeholder": AS_IT_IS}),
+        help_text="0: as many as are best.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        reranker = self.fields["reranker"]
+        assert isinstance(reranker, forms.ChoiceField)
+        self.rerankers = {str(each.pk): each for each in Endpoint.objects.offered(Endpoint.Kind.RERANKER)}
+        offered = [(id, each.name) for id, each in self.rerankers.items()]
+        reranker.choices = [("", AS_IT_IS), (NO_RERANKER, "No cross-encoder"), *offered]
+
+    def config(self, workspace: Workspace) -> SearchConfig:
+        """Return what was chosen, once the form is valid."""
+        return replace(SearchConfig.of(workspace), **self._changes())
+
+    def _changes(self) -> dict[str, Any]:
+        asked = self.cleaned_data
+        changes: dict[str, Any] = {
+            name: asked[name] == "on" for name in ("is_hybrid", "merges_neighbours") if asked[name]
+        }
+        if asked["reranker"]:
+            changes["reranker"] = self.rerankers.get(asked["reranker"])
+        if asked["most_per_document"] is not None:
+            changes["most_per_document"] = asked["most_per_document"] or None
+        return changes
