@@ -8,7 +8,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-fast lint format bench bench-chat bench-ingest bench-reading bench-retrieval chaos chaos-ingest lock clean
+.PHONY: run test test-fast lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine chaos chaos-ingest lock clean
 
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded.up
@@ -52,6 +52,11 @@ chaos: .venv/installed-test
 CACHE ?= build/vectors
 bench-retrieval: .venv/installed-test
 	$(BIN)/python -m benchmarks.retrieval --data $(DATA) --cache $(CACHE)
+
+# A quarter of an hour; with MANY=1000000 for the same with a million chunks, an hour and 12 GB of disk.
+MANY ?= 0
+bench-engine: .venv/installed-test
+	$(BIN)/python -m benchmarks.engine --many $(MANY)
 
 # Half an hour; SIZE=short takes ten minutes. DATA names a directory with files to ingest, besides this project's own.
 SIZE ?= full

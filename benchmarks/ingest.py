@@ -1,9 +1,10 @@
 """How fast documents become searchable, beside what the embedding model alone does, and whether that stays so.
 
     python -m benchmarks.ingest [--data DIR] [--size full|short] [--documents N] [--many N] [--chunks N]
+        [--only model table growth memory]
 
 Starts PostgreSQL, Valkey, our serving container with MiniLM, and Celery workers, all on this machine. DIR: a
-directory with files to use besides this project's own. Writes benchmarks/results/ingest.md. On a machine that
+directory with files to use besides this project's own. Writes benchmarks/results/ingest.md, part by part. On a machine that
 does other things as well, processor time tells more than the clock: both are given.
 """
 
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import os
 import random
+import re
 import statistics
 import sys
 import time
@@ -48,6 +50,11 @@ RESULT = ROOT / "benchmarks" / "results" / "ingest.md"
 DIMENSIONS = 384
 # Documents for the real model, small documents, chunks to grow to: about half an hour, and ten minutes
 SIZES = {"full": (120, 10_000, 100_000), "short": (60, 2_000, 20_000)}
+PARTS = ("model", "table", "growth", "memory")
+INTRO = """# How fast documents become searchable
+
+Processor time is all that the processes used, on all cores.
+"""
 SAMPLES = 15
 WORKERS = 2
 ROUNDS = 4
@@ -443,6 +450,32 @@ def _whole_document(workspace: Workspace, title: str, texts: Texts) -> tuple[flo
     return clock, ours, servers
 
 
+def _section(command: str, lines: Sequence[str]) -> str:
+    """Return a part's result, which says how it was made."""
+    heading, *rest = lines
+    load = os.getloadavg()[0]
+    return "\n".join(
+        [
+            heading,
+            "",
+            f"Made by `{command}` on {date.today()}; {os.cpu_count()} cores, load average {load:.1f}.",
+            *rest,
+        ]
+    )
+
+
+def _with_section(report: str, section: str) -> str:
+    """Return the report with the section in the place of the one of the same heading, or at its end."""
+    intro, *sections = re.split(r"(?m)^(?=## )", report)
+    heading = section.partition("\n")[0]
+    headings = [each.partition("\n")[0] for each in sections]
+    if heading in headings:
+        sections[headings.index(heading)] = section
+    else:
+        sections.append(section)
+    return "\n\n".join(part.strip() for part in [intro, *sections]) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the ingestion.")
     parser.add_argument("--data", type=Path, help="a directory with files to use")
@@ -450,31 +483,26 @@ def main() -> None:
     parser.add_argument("--documents", type=int, help="for the real model")
     parser.add_argument("--many", type=int, help="small documents, for the memory")
     parser.add_argument("--chunks", type=int, help="to grow to")
+    parser.add_argument(
+        "--only", nargs="*", choices=PARTS, help="the other parts of the report stay as they are"
+    )
     options = parser.parse_args()
     asked = (options.documents, options.many, options.chunks)
     documents, many, chunks = (one or usual for one, usual in zip(asked, SIZES[options.size], strict=True))
-    lines = [
-        "# How fast documents become searchable",
-        "",
-        f"Made by `python -m benchmarks.ingest --documents {documents} --many {many} --chunks {chunks}"
-        f"{' --data DIR' if options.data else ''}` on {date.today()}; {os.cpu_count()} cores, load average at the "
-        f"start {os.getloadavg()[0]:.1f}. Processor time is all that the processes used, on all cores.",
-        "",
-    ]
+    said = f"--documents {documents} --many {many} --chunks {chunks}{' --data DIR' if options.data else ''}"
     with stored() as (postgres, valkey):
         services = {"PostgreSQL": postgres, "Valkey": valkey}
-        for part in (
-            partial(beside_the_model, options.data, documents, services),
-            staging,
-            partial(growing, chunks),
-            partial(many_documents, many, services),
-        ):
-            lines += part()
-            print("\n".join(lines), file=sys.stderr, flush=True)
-    text = "\n".join(lines)
-    print(text)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(text)
+        parts = {
+            "model": partial(beside_the_model, options.data, documents, services),
+            "table": staging,
+            "growth": partial(growing, chunks),
+            "memory": partial(many_documents, many, services),
+        }
+        for name in options.only or PARTS:
+            section = _section(f"python -m benchmarks.ingest --only {name} {said}", parts[name]())
+            print(section, flush=True)
+            RESULT.parent.mkdir(exist_ok=True)
+            RESULT.write_text(_with_section(RESULT.read_text() if RESULT.exists() else INTRO, section))
 
 
 if __name__ == "__main__":

@@ -18,15 +18,16 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from models_registry.models import Endpoint
 
+from .connections import Query, Rows
 from .events import Event, Logged
-from .history import History, histories_before
+from .history import History, before, histories_before, histories_in
 from .log import HELD
 from .models import Answer, Session, Summary, Turn
-from .prepared import M, columns, prepared, row_of
+from .prepared import M, Plan, atomically, columns, planned, row_of
+from .record import Begun, Record
 
 BATCH_EVERY = timedelta(seconds=30)
 _LOCK = 7_262_011  # of the queue, among PostgreSQL's advisory locks
@@ -65,6 +66,7 @@ _LOCK_IF_ANY = """
     )
     SELECT pg_advisory_xact_lock(%s) FROM work
 """
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
 # turns_taken: written only where others wait; else nobody will ask whose turn was longest ago.
 # started: of a first claim, so that it takes no commit of its own. Only a queue's place may be in its log so far,
 # and who writes that holds the lock as well. What other claims begin with, their writer has to see first.
@@ -132,35 +134,71 @@ class Claim:
     history: History
 
 
-@transaction.atomic
-def claimed(room: int, own: Sequence[UUID]) -> list[Claim | Summary]:
+@atomically
+def claimed(room: int, own: Sequence[UUID]) -> Plan[list[Claim | Summary]]:
     """Take at most `room` answers and summaries that nobody writes, besides the answers `own`."""
-    with prepared() as cursor:
-        cursor.execute(_LOCK_IF_ANY, [list(own), _LOCK])
-        if cursor.fetchone() is None:
-            return []
-        limits: dict[str, Any] = {
-            "room": room,
-            "own": list(own),
-            "of_user": settings.ANSWERS_PER_USER,
-            "lease_s": Answer.LEASE.total_seconds(),
-            "batch_every_s": BATCH_EVERY.total_seconds(),
-        }
-        cursor.execute(_CLAIM, limits)
-        rows = cursor.fetchall()
-    answers, summaries = ([id for id, is_summary in rows if is_summary == kind] for kind in (False, True))
-    return [*_claims_of(answers), *_summaries(summaries)]
-
-
-def _claims_of(ids: Sequence[UUID]) -> list[Claim]:
-    if not ids:
+    [is_work] = yield [(_LOCK_IF_ANY, [list(own), _LOCK])]
+    if not is_work:
         return []
-    # The rows are locked now, so that no earlier writer adds to their logs any more.
-    with prepared() as cursor:
-        cursor.execute(_CLAIMED, [list(ids)])
-        answers = {answer.pk: (answer, seq) for answer, seq in map(_claimed_row, cursor.fetchall())}
-    histories = histories_before([answer.turn for answer, _ in answers.values()])
-    return [Claim(answer, seq, histories[answer.turn_id]) for answer, seq in (answers[id] for id in ids)]
+    [rows] = yield [_claim(room, own)]
+    return (yield from _claims_of(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    begun: Begun
+    claims: list[Claim | Summary]
+    has_looked: bool  # for claims; else another process does just now
+
+
+@atomically
+def taken_in(records: Sequence[Record], room: int, own: Sequence[UUID]) -> Plan[TakenIn]:
+    """Record questions, and claim in the same transaction what there is room for: two commits would take twice
+    as long as one. Whoever waits longer goes first, here as everywhere."""
+    turns = [each.turn for each in records]
+    queries = [(_TRY_LOCK, [_LOCK]), *[each.query() for each in records], before(turns)]
+    [[(is_locked,)], *recorded, exchanges] = yield queries
+    begun = {
+        id: events
+        for each, rows in zip(records, recorded, strict=True)
+        for id, events in each.begun(rows).items()
+    }
+    if not (begun and room and is_locked):
+        return TakenIn(begun, [], has_looked=not begun or is_locked)
+    [rows] = yield [_claim(room, own)]
+    histories = histories_in(exchanges, turns)
+    claims: list[Claim | Summary] = []
+    for answer in (answer for each in records for answer in each.answers if (answer.pk, False) in rows):
+        answer.status, answer.fence = Answer.Status.RUNNING, 1
+        begun[answer.pk].append(Logged(2, "started", started(answer).data))
+        claims.append(Claim(answer, 2, histories[answer.turn_id]))
+    claims += yield from _claims_of([row for row in rows if row[0] not in begun])
+    return TakenIn(begun, claims, has_looked=True)
+
+
+def _claim(room: int, own: Sequence[UUID]) -> Query:
+    return _CLAIM, {
+        "room": room,
+        "own": list(own),
+        "of_user": settings.ANSWERS_PER_USER,
+        "lease_s": Answer.LEASE.total_seconds(),
+        "batch_every_s": BATCH_EVERY.total_seconds(),
+    }
+
+
+def _claims_of(rows: Rows) -> Plan[list[Claim | Summary]]:
+    """Return what was claimed. Its rows are locked now: no earlier writer adds to their logs any more."""
+    answers, summaries = ([id for id, is_summary in rows if is_summary == kind] for kind in (False, True))
+    claims: list[Claim | Summary] = []
+    if answers:
+        [found] = yield [(_CLAIMED, [answers, answers])]
+        read = [_claimed_row(values) for values in found]
+        histories = yield from histories_before.plan([answer.turn for answer, _ in read])
+        claims += [Claim(answer, seq, histories[answer.turn_id]) for answer, seq in read]
+    if summaries:
+        [found] = yield [(_CLAIMED_SUMMARIES, [summaries])]
+        claims += map(_claimed_summary, found)
+    return claims
 
 
 _MODELS = (Answer, Turn, Session, Endpoint)
@@ -171,7 +209,12 @@ _CLAIMED = f"""
     JOIN chat_turn AS t ON t.id = a.turn_id
     JOIN chat_session AS s ON s.id = t.session_id
     LEFT JOIN models_registry_endpoint AS e ON e.id = a.endpoint_id
-    WHERE a.id = ANY(%s)
+    WHERE a.id = ANY(%s) ORDER BY array_position(%s, a.id)
+"""
+_CLAIMED_SUMMARIES = f"""
+    SELECT {", ".join(map(columns, (Summary, Endpoint), ("m", "e")))}
+    FROM chat_summary AS m LEFT JOIN models_registry_endpoint AS e ON e.id = m.endpoint_id
+    WHERE m.session_id = ANY(%s)
 """
 
 
@@ -189,10 +232,11 @@ def _next(model: type[M], values: Iterator[Any]) -> M:
     return row_of(model, list(islice(values, len(model._meta.concrete_fields))))
 
 
-def _summaries(session_ids: Sequence[UUID]) -> list[Summary]:
-    if not session_ids:
-        return []
-    return list(Summary.objects.filter(pk__in=session_ids).select_related("endpoint"))
+def _claimed_summary(values: Sequence[Any]) -> Summary:
+    left = iter(values)
+    summary, endpoint = _next(Summary, left), _next(Endpoint, left)
+    summary.endpoint = endpoint if summary.endpoint_id else None
+    return summary
 
 
 def started(answer: Answer) -> Event:
@@ -208,17 +252,16 @@ _RENEW = f"""
 """
 
 
-def renewed(fences: Mapping[UUID, int]) -> dict[UUID, bool]:
-    """Renew leases. Returns those that we still hold, and whether they are to stop."""
-    with prepared() as cursor:
-        cursor.execute(_RENEW, [list(fences), list(fences.values()), Answer.LEASE.total_seconds()])
-        return dict(cursor.fetchall())
+@planned
+def renewed(
+    fences: Mapping[UUID, int], lease_s: float = Answer.LEASE.total_seconds()
+) -> Plan[dict[UUID, bool]]:
+    """Renew leases. Returns those that we still hold, and whether they are to stop.
 
-
-def released(fences: Mapping[UUID, int]) -> None:
-    """End leases now, so that another runner need not wait for them."""
-    with prepared() as cursor:
-        cursor.execute(_RENEW, [list(fences), list(fences.values()), 0])
+    lease_s: 0 ends them now, so that another runner need not wait for them.
+    """
+    [rows] = yield [(_RENEW, [list(fences), list(fences.values()), lease_s])]
+    return dict(rows)
 
 
 _MOVED_UP = f"""
@@ -240,12 +283,11 @@ _MOVED_UP = f"""
 """
 
 
-@transaction.atomic
-def moved_up() -> dict[UUID, list[Logged]]:
+@atomically
+def moved_up() -> Plan[dict[UUID, list[Logged]]]:
     """Log the new place of those who wait, where it has changed, for each at most once in a second."""
-    with prepared() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:  # somebody claims: then a second later
-            return {}
-        cursor.execute(_MOVED_UP, {"own": [], "of_user": settings.ANSWERS_PER_USER})
-        return {id: [Logged(seq, "queued", {"position": place})] for id, seq, place in cursor.fetchall()}
+    [[(is_locked,)]] = yield [(_TRY_LOCK, [_LOCK])]
+    if not is_locked:  # somebody claims: then a second later
+        return {}
+    [rows] = yield [(_MOVED_UP, {"own": [], "of_user": settings.ANSWERS_PER_USER})]
+    return {id: [Logged(seq, "queued", {"position": place})] for id, seq, place in rows}

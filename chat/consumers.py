@@ -8,9 +8,9 @@ itself is written by a runner and does not care who listens.
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from channels.consumer import get_handler_name
@@ -21,15 +21,15 @@ from django.http import Http404
 from accounts.models import User
 
 from . import frames, log, turns
+from .events import Logged
 from .hub import cancelled
-from .identity import Login, SignedOut, login_of, renewed
+from .identity import Login, SignedOut, login_now
 from .models import Answer, Turn
 from .presence import presence
-from .threads import patiently
+from .record import Begun
+from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
-D = TypeVar("D")
 
 UNACKNOWLEDGED_MOST = 1_000  # events on their way to a client that acknowledges
 FOLLOWED_MOST = 32  # answers at once on one socket
@@ -67,7 +67,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._following: dict[UUID, asyncio.Task[None]] = {}
         self._windows: dict[UUID, _Window] = {}
         await self.accept()
-        await self._answering(self._as_user(lambda user: None))
+        await self.check()
         presence().enter(self)
 
     async def disconnect(self, code: int) -> None:
@@ -99,37 +99,47 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _act(self, frame: frames.Frame) -> None:
         match frame:
             case frames.Run(data=data):
-                await self._begin(_submitted, data)
+                await self._submit(await self._user(), data)
             case frames.Regenerate(data=data):
-                await self._begin(_regenerated, data)
+                await self._begin(await patiently(in_thread(_regenerated))(await self._user(), data))
             case frames.Follow(data=data):
-                await self._as_user(turns.answer_for, data.answer_id)
+                await patiently(turns.check_answer_for.here)(await self._user(), data.answer_id)
                 self._follow(data.answer_id, data.after_seq)
             case frames.Stop(data=data):
-                await self._as_user(turns.stop, data.answer_id)
+                await patiently(in_thread(turns.stop))(await self._user(), data.answer_id)
             case frames.Ack(data=data):  # it asks for nothing, so nobody is asked who it is from
                 if window := self._windows.get(data.answer_id):
                     window.move(data.seq)
 
-    async def _begin(self, record: Callable[[User, D], dict[str, Any]], data: D) -> None:
-        accepted = await self._as_user(record, data)
+    async def _user(self) -> User:
+        """Return whose session this is, after looking that it still is. Raises SignedOut."""
+        self._login = await patiently(login_now)(self._session_key)
+        return self._login.user
+
+    async def _submit(self, user: User, data: frames.RunData) -> None:
+        ask = turns.Ask(
+            session_id=data.session_id,
+            message_id=data.message_id,
+            text=data.text,
+            workspace_id=data.workspace_id,
+            endpoints=await patiently(turns.models_named.here)(
+                data.model_name, data.model_names, data.provider
+            ),
+            parameters=_parameters(data.model_kwargs),
+        )
+        turn, begun = await turns.submit_here(user, ask)
+        answers = turn.first_answers() if begun else await in_thread(turn.first_answers)()
+        await self._begin(_accepted(turn.message_id, turn, answers), begun)
+
+    async def _begin(self, accepted: dict[str, Any], begun: Begun | None = None) -> None:
         await self._say("accepted", accepted)
-        for answer in accepted["answers"]:
-            if UUID(answer["answerId"]) not in self._following:
-                self._follow(UUID(answer["answerId"]), 0)
-
-    async def _as_user(self, do: Callable[..., T], *arguments: Any) -> T:
-        """Do something in a thread as the user whose session this is, after looking that it still is."""
-
-        def act() -> T:
-            self._login = renewed(self._login) if self._login else login_of(self._session_key)
-            return do(self._login.user, *arguments)
-
-        return await patiently(act)()
+        for answer_id in (UUID(answer["answerId"]) for answer in accepted["answers"]):
+            if answer_id not in self._following:
+                self._follow(answer_id, 0, (begun or {}).get(answer_id, ()))
 
     # --- following -------------------------------------------------------------------------------
 
-    def _follow(self, answer_id: UUID, after_seq: int) -> None:
+    def _follow(self, answer_id: UUID, after_seq: int, begun: Sequence[Logged] = ()) -> None:
         """Send an answer's events from here on, instead of from where they were sent before."""
         if task := self._following.pop(answer_id, None):
             task.cancel()
@@ -138,7 +148,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 f"This page follows {FOLLOWED_MOST} answers already: wait until one has ended."
             )
         window = self._windows[answer_id] = _Window()
-        task = asyncio.create_task(self._send_events(answer_id, after_seq, window))
+        task = asyncio.create_task(self._send_events(answer_id, after_seq, begun, window))
         self._following[answer_id] = task
         task.add_done_callback(lambda done: self._forget(answer_id, done))
 
@@ -146,9 +156,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self._following.get(answer_id) is task:
             del self._following[answer_id], self._windows[answer_id]
 
-    async def _send_events(self, answer_id: UUID, after_seq: int, window: _Window) -> None:
+    async def _send_events(
+        self, answer_id: UUID, after_seq: int, begun: Sequence[Logged], window: _Window
+    ) -> None:
         try:
-            async with aclosing(log.follow_in_batches(answer_id, after_seq)) as batches:
+            async with aclosing(log.follow_in_batches(answer_id, after_seq, begun)) as batches:
                 async for events in batches:
                     await window.reaches(events[0].seq)
                     sent = [{"seq": each.seq, "kind": each.kind, "data": each.data} for each in events]
@@ -182,21 +194,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def check(self) -> None:
         """Close the socket if whoever is behind it may not be here any more."""
-        await self._answering(self._as_user(lambda user: None))
+        await self._answering(self._know())
 
-
-def _submitted(user: User, data: frames.RunData) -> dict[str, Any]:
-    """Record a question. Returns what the client is told."""
-    ask = turns.Ask(
-        session_id=data.session_id,
-        message_id=data.message_id,
-        text=data.text,
-        workspace_id=data.workspace_id,
-        endpoints=turns.models_named(data.model_name, data.model_names, data.provider),
-        parameters=_parameters(data.model_kwargs),
-    )
-    turn = turns.submit(user, ask)
-    return _accepted(turn.message_id, turn, turn.first_answers())
+    async def _know(self) -> None:
+        await self._user()
 
 
 def _regenerated(user: User, data: frames.RegenerateData) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from uuid import UUID
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
 
+from .connections import Query, Rows
 from .models import Answer, Turn
-from .prepared import prepared
+from .prepared import Plan, planned
 
 TURNS_MOST = 20  # looked at; the cost of a turn does not grow with its session
 TOKENS_MOST = 1_500  # in a prompt; a small model on two cores reads 60 to 100 a second
@@ -57,20 +58,29 @@ _BEFORE = """
 _CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
 
 
-def histories_before(turns: Collection[Turn], most: int = TURNS_MOST) -> dict[UUID, History]:
+@planned
+def histories_before(turns: Collection[Turn], most: int = TURNS_MOST) -> Plan[dict[UUID, History]]:
     """Return, for each turn, what its session was about before it: in one query.
 
     The summary counts for turns after all that is in it; the exchanges, `most` of them, are those after it.
     """
+    [rows] = yield [before(turns, most)]
+    return histories_in(rows, turns)
+
+
+def before(turns: Collection[Turn], most: int = TURNS_MOST) -> Query:
+    """Return what `histories_before` asks, and `histories_in` reads."""
+    return _BEFORE, [most, [turn.pk for turn in turns]]
+
+
+def histories_in(rows: Rows, turns: Collection[Turn]) -> dict[UUID, History]:
     histories = {turn.pk: History() for turn in turns}
-    with prepared() as cursor:
-        cursor.execute(_BEFORE, [most, list(histories)])
-        for turn_id, summary, earlier_id, question, answer_id, text, grounding in cursor.fetchall():
-            history = histories[turn_id]
-            history.summary = summary or ""
-            if earlier_id:
-                words = _words(text or "", grounding)
-                history.exchanges.append(Exchange(question, words, earlier_id, answer_id))
+    for turn_id, summary, earlier_id, question, answer_id, text, grounding in rows:
+        history = histories[turn_id]
+        history.summary = summary or ""
+        if earlier_id:
+            words = _words(text or "", grounding)
+            history.exchanges.append(Exchange(question, words, earlier_id, answer_id))
     return histories
 
 

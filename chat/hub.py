@@ -22,8 +22,8 @@ from django.db import Error
 from redis.exceptions import RedisError
 
 from .events import Logged
-from .prepared import prepared
-from .threads import calling_loop, in_thread
+from .prepared import Plan, planned
+from .threads import calling_loop
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class Hub:
             await asyncio.sleep(LOOK_EVERY_S)
             seen = {id: min(each.seq for each in some) for id, some in self._followers.items()}
             try:
-                behind = await in_thread(_longer_than)(seen) if seen else []
+                behind = await _longer_than.here(seen) if seen else []
             except Error as error:
                 logger.warning("Cannot look at the log: %s", error)
                 continue
@@ -179,11 +179,11 @@ _LONGER = """
 """
 
 
-def _longer_than(seen: Mapping[UUID, int]) -> list[UUID]:
+@planned
+def _longer_than(seen: Mapping[UUID, int]) -> Plan[list[UUID]]:
     """Return the answers whose log holds more than was seen of it, or is not there any more."""
-    with prepared() as cursor:
-        cursor.execute(_LONGER, [list(seen), list(seen.values())])
-        return [id for (id,) in cursor.fetchall()]
+    [rows] = yield [(_LONGER, [list(seen), list(seen.values())])]
+    return [id for (id,) in rows]
 
 
 async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:

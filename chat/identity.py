@@ -1,7 +1,7 @@
 """Whose login a socket or a stream belongs to, asked again with each message and every few seconds in between."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.auth import get_user
@@ -12,7 +12,8 @@ from django.http import HttpRequest
 
 from accounts.models import User
 
-from .prepared import columns, prepared, row_of
+from .prepared import Plan, columns, planned, row_of
+from .threads import in_thread
 
 
 class SignedOut(Exception):
@@ -50,18 +51,32 @@ def login_of(session_key: str) -> Login:
     return Login(session_key, stored.session_data, user)
 
 
-def renewed(login: Login) -> Login:
-    """Return the login as it stands now, with its user's rights as they stand now. Raises SignedOut."""
-    user = unchanged([login]).get(login.session_key)
-    return Login(login.session_key, login.session_data, user) if user else login_of(login.session_key)
-
-
 def is_signed_in(login: Login) -> bool:
     try:
-        renewed(login)
+        return bool(unchanged([login]) or login_of(login.session_key))
     except SignedOut:
         return False
-    return True
+
+
+_found: dict[str, Login] = {}  # by session key, the oldest first
+_FOUND_MOST = 10_000
+
+
+async def login_now(session_key: str) -> Login:
+    """Return whose login session this is, with its user's rights as they stand now. Raises SignedOut.
+
+    What was found before is only compared with what is stored, which costs one statement.
+    """
+    before = _found.pop(session_key, None)
+    user = (await unchanged.here([before])).get(session_key) if before else None
+    if before and user:
+        login = replace(before, user=user)
+    else:
+        login = await in_thread(login_of)(session_key)
+    _found[session_key] = login
+    if len(_found) > _FOUND_MOST:
+        del _found[next(iter(_found))]
+    return login
 
 
 _UNCHANGED = f"""
@@ -73,13 +88,12 @@ _UNCHANGED = f"""
 """
 
 
-def unchanged(logins: Collection[Login]) -> dict[str, User]:
+@planned
+def unchanged(logins: Collection[Login]) -> Plan[dict[str, User]]:
     """Return, by session key, the users whose login is what it was: one statement for all of them.
 
     A login that is missing here may still be good, with other data in its session: `login_of` knows.
     """
     rows = [(each.session_key, each.session_data, each.user.pk, each.user.password) for each in logins]
-    columns = [[row[place] for row in rows] for place in range(4)]
-    with prepared() as cursor:
-        cursor.execute(_UNCHANGED, columns)
-        return {key: row_of(User, values) for key, *values in cursor.fetchall()}
+    [found] = yield [(_UNCHANGED, [[row[place] for row in rows] for place in range(4)])]
+    return {key: row_of(User, values) for key, *values in found}

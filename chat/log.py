@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from .events import TERMINAL, Event, Logged
 from .hub import EVENTS, LOOK_EVERY_S, Committed, cancelled, hub, say, say_from_thread
 from .models import Answer, AnswerEvent
-from .prepared import prepared
+from .prepared import Plan, planned, prepared
 from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
@@ -212,7 +212,8 @@ class Writer:
         """Commit, however often it takes: while the database is away, everybody waits."""
         while True:
             try:
-                return await in_thread(_store)(batch)
+                goes_along = any(each.along for _, entries in batch for each in entries)
+                return await (in_thread(_store)(batch) if goes_along else _stored_events.here(batch))
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The log waits for the database: %s", error)
                 await asyncio.sleep(RETRY_EVERY_S)
@@ -282,34 +283,37 @@ _STORE_ENDS = f"""
 """
 
 
+@transaction.atomic
 def _store(batch: _Batch) -> tuple[set[UUID], bool | None]:
-    """Commit a batch in one statement. Returns the answers that this process still holds.
+    """Commit a batch together with what goes along."""
+    held, somebody_waits = _stored_events(batch)
+    for log, entries in batch:
+        for each in entries:
+            if each.along and log.answer_id in held:
+                each.along()
+    return held, somebody_waits
 
-    And, if an answer ends in it, whether somebody waits to be claimed. A conflict means that an earlier try was committed although its confirmation was lost: the fence makes
-    sure that nobody else writes at this place.
+
+@planned
+def _stored_events(batch: _Batch) -> Plan[tuple[set[UUID], bool | None]]:
+    """Store a batch in one statement. Returns the answers that this process still holds.
+
+    And, if an answer ends in it, whether somebody waits to be claimed. A conflict means that an earlier try was
+    committed although its confirmation was lost: the fence makes sure that nobody else writes at this place.
     """
-    along = [(log.answer_id, each.along) for log, entries in batch for each in entries if each.along]
     rows = [(log.answer_id, each.seq, each.event) for log, entries in batch for each in entries]
     ends = [{"id": log.answer_id, **each.row} for log, entries in batch for each in entries if each.row]
-    with transaction.atomic() if along else nullcontext(), prepared() as cursor:
-        cursor.execute(
-            _STORE_ENDS if ends else _STORE,
-            [
-                [log.answer_id for log, _ in batch],
-                [log.fence for log, _ in batch],
-                [answer_id for answer_id, _, _ in rows],
-                [seq for _, seq, _ in rows],
-                [event.kind for _, _, event in rows],
-                [json.dumps(event.data) for _, _, event in rows],
-                *([json.dumps(ends, default=str)] if ends else []),
-            ],
-        )
-        found = cursor.fetchall()
-        held = {id for id, _ in found}
-        for answer_id, do in along:
-            if answer_id in held:
-                do()
-    return held, found[0][1] if found else None
+    values = [
+        [log.answer_id for log, _ in batch],
+        [log.fence for log, _ in batch],
+        [answer_id for answer_id, _, _ in rows],
+        [seq for _, seq, _ in rows],
+        [event.kind for _, _, event in rows],
+        [json.dumps(event.data) for _, _, event in rows],
+        *([json.dumps(ends, default=str)] if ends else []),
+    ]
+    [found] = yield [(_STORE_ENDS if ends else _STORE, values)]
+    return {id for id, _ in found}, found[0][1] if found else None
 
 
 # The first event of the answers that a statement makes, as `answer (id, is_batch)`: how many wait before them.
@@ -369,18 +373,26 @@ async def follow(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Logged]:
                 yield event
 
 
-async def follow_in_batches(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Sequence[Logged]]:
-    """Like `follow`, but yield together what is there together."""
+async def follow_in_batches(
+    answer_id: UUID, after_seq: int = 0, begun: Sequence[Logged] = ()
+) -> AsyncGenerator[Sequence[Logged]]:
+    """Like `follow`, but yield together what is there together.
+
+    begun: all that a new log holds, for whoever has just made it. If more has come, the hub tells soon.
+    """
     # The hub first, then the log: what is committed in between comes twice, and is taken once.
     async with hub().following(answer_id, after_seq) as follower:
+        events, is_over = begun, False
         while True:
-            events, is_over = await patiently(_read)(answer_id, follower.seq)
+            if not events:
+                events, is_over = await patiently(_read.here)(answer_id, follower.seq)
             if events:
                 follower.seq = events[-1].seq
                 yield events
             if is_over or (events and events[-1].is_last):
                 return
-            if len(events) >= PAGE:
+            count, events = len(events), ()
+            if count >= PAGE:
                 continue
             while live := await follower.take():
                 yield live
@@ -395,11 +407,10 @@ _READ = """
 """
 
 
-def _read(answer_id: UUID, after_seq: int) -> tuple[list[Logged], bool]:
+@planned
+def _read(answer_id: UUID, after_seq: int) -> Plan[tuple[list[Logged], bool]]:
     """Return the next events in the log, of PAGE rows at most, and whether those are all there will be."""
-    with prepared() as cursor:
-        cursor.execute(_READ, [after_seq, PAGE, answer_id])
-        rows = cursor.fetchall()
+    [rows] = yield [(_READ, [after_seq, PAGE, answer_id])]
     events = [each for _, seq, kind, data in rows if seq for each in _events_of(seq, kind, json.loads(data))]
     missed = [each for each in events if each.seq > after_seq]
     return missed, not rows or (len(rows) < PAGE and rows[0][0] in Answer.ENDED)

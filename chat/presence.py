@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 from django.db import Error
 
 from .identity import Login, unchanged
-from .threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ class Presence:
             await asyncio.sleep(LOOK_EVERY_S)
             logins = {each.login.session_key: each.login for each in self._sockets if each.login}
             try:
-                good = await in_thread(unchanged)(list(logins.values()))
+                good = await unchanged.here(list(logins.values()))
             except Error as error:
                 logger.warning("Cannot look at the logins: %s", error)
                 continue

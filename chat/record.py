@@ -1,54 +1,75 @@
 """Records a question in one statement: its session, its turn, its answers and their first events.
 
-Each statement is a round trip, and each round trip a wait for Python's lock: with one for each row, a burst
-of questions waits for seconds. The columns come from the models, so that a new field needs nothing here.
+With a round trip for each row a burst of questions would wait for seconds. The columns come from the models, so
+that a new field needs nothing here.
 """
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, models
 
+from .connections import Query, Rows
+from .events import Logged
 from .log import BEGUN
 from .models import Answer, Session, Turn
-from .prepared import prepared
+from .prepared import Plan, planned, prepared
 
 _RECORD = """
     WITH session AS (
         {session} ON CONFLICT (id) DO UPDATE SET
             title = coalesce(nullif(chat_session.title, ''), excluded.title), updated_at = excluded.updated_at
         WHERE chat_session.user_id = excluded.user_id
-        RETURNING id
+        RETURNING id, preface
     ), turn AS (
         {turn} ON CONFLICT (session_id, message_id) DO NOTHING RETURNING id
     ), answer AS (
         {answer} RETURNING id, is_batch
     ), begun AS (
-        {begun}
+        {begun} RETURNING answer_id, seq, kind, data
     )
-    SELECT id FROM turn
+    SELECT begun.*, session.preface FROM begun, session
 """
 
+Begun = dict[UUID, list[Logged]]  # of new answers: the events that their logs begin with
 
-def record(session: Session, turn: Turn, answers: Sequence[Answer]) -> bool:
-    """Record all of it. False, and nothing is: the turn is there, or the session is somebody else's.
 
-    The session is made if it is new, and named if it has no name. Its row's lock makes the messages of one
-    session come one after the other.
-    """
-    parts = {
-        "session": _insert([session], "(VALUES (1)) AS one"),
-        "turn": _insert([turn], "session"),
-        "answer": _insert(answers, "turn"),
-    }
-    statement = _RECORD.format(begun=BEGUN, **{name: sql for name, (sql, _) in parts.items()})
-    with prepared() as cursor:
-        cursor.execute(statement, [value for _, values in parts.values() for value in values])
-        is_recorded = cursor.fetchone() is not None
-    for row in (turn, *answers):
-        row._state.adding = not is_recorded
-    return is_recorded
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A question that is to be recorded. The session is made if it is new, and named if it has no name."""
+
+    session: Session
+    turn: Turn  # of this session
+    answers: Sequence[Answer]  # to this turn
+
+    def query(self) -> Query:
+        parts = {
+            "session": _insert([self.session], "(VALUES (1)) AS one"),
+            "turn": _insert([self.turn], "session"),
+            "answer": _insert(self.answers, "turn"),
+        }
+        statement = _RECORD.format(begun=BEGUN, **{name: sql for name, (sql, _) in parts.items()})
+        return statement, [value for _, values in parts.values() for value in values]
+
+    def begun(self, rows: Rows) -> Begun:
+        """Return what came of the query. Nothing: the turn is there, or the session is somebody else's."""
+        for row in (self.turn, *self.answers):
+            row._state.adding = not rows
+        if rows:
+            self.session.preface = json.loads(rows[0][4] or "null")
+            self.turn.just_recorded = self.answers
+        return {id: [Logged(seq, kind, json.loads(data))] for id, seq, kind, data, _ in rows}
+
+
+@planned
+def recorded(record: Record) -> Plan[Begun]:
+    """Record a question, or nothing of it. Its session's lock has the messages of a session come in turn."""
+    [rows] = yield [record.query()]
+    return record.begun(rows)
 
 
 _RECORD_VERSION = """

@@ -10,7 +10,7 @@ the next look, once a second.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -41,6 +41,7 @@ from .hub import RUNNERS, cancelled, hub, listen, say, say_from_thread
 from .log import AnswerLog, Fenced, Unwritable, Writer, all_so_far, since_begun_anew
 from .models import Answer, AnswerPassage, Summary, Turn
 from .preface import Preface
+from .record import Begun, Record
 from .threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ T = TypeVar("T")
 
 LOOK_EVERY_S = 1.0  # for work, and for what became of our leases
 GRACE_S = 6.0  # for answers to end when the process is asked to; whoever stops us must wait longer
+HANDED_IN_MOST = 50  # questions in one transaction
 LEAVE_S = 2.0  # then, for what they have written to be committed
 CLAIMS_MOST = 5  # of one answer: it may be what kills the process
 
@@ -65,6 +67,11 @@ def wake() -> None:
         _here.wake_from_thread()
     else:
         say_from_thread(RUNNERS, {"type": "work"})
+
+
+async def take_in(record: Record) -> Begun:
+    """Record a question, and begin its answers at once if there is room. Nothing: it could not be done here."""
+    return await _here.take_in(record) if _here is not None and _here.is_in_this_loop else {}
 
 
 def stop(answer_id: UUID) -> None:
@@ -149,6 +156,7 @@ class Runner:
         self._runs: dict[UUID, _Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._summaries: dict[asyncio.Task[None], Summary] = {}
+        self._handed_in: list[tuple[Record, asyncio.Future[Begun]]] = []
         self._work = asyncio.Event()
         self._is_leaving = False
 
@@ -178,6 +186,19 @@ class Runner:
     def _room(self) -> int:
         return self._at_once - len(self._runs) - len(self._summaries)
 
+    @property
+    def is_in_this_loop(self) -> bool:
+        return self._loop is asyncio.get_running_loop()
+
+    async def take_in(self, record: Record) -> Begun:
+        """Record a question together with those that come meanwhile. Nothing: it could not be done."""
+        if self._is_leaving:
+            return {}
+        begun: asyncio.Future[Begun] = self._loop.create_future()
+        self._handed_in.append((record, begun))
+        self._work.set()
+        return await begun
+
     def has(self, answer_id: UUID) -> bool:
         return answer_id in self._runs
 
@@ -204,19 +225,41 @@ class Runner:
         """Take what there is room for, until the process leaves."""
         while not self._is_leaving:
             self._work.clear()
-            if self.has_room:
-                for claim in await _tried(claims.claimed, self._room, list(self._runs)) or ():
-                    if isinstance(claim, Summary):
-                        self._begin_summary(claim)
-                        continue
-                    self._begin(claim)
+            if self._handed_in:
+                await self._take_in()
+            elif self.has_room:
+                self._begin(await _tried(claims.claimed.here, self._room, list(self._runs)) or ())
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._work.wait()
             except TimeoutError:
                 continue
+        self._hand_back(self._handed_in, {})
 
-    def _begin(self, claim: claims.Claim) -> None:
+    async def _take_in(self) -> None:
+        handed_in, self._handed_in = self._handed_in[:HANDED_IN_MOST], self._handed_in[HANDED_IN_MOST:]
+        # In one order everywhere, so that two processes cannot wait for each other's sessions
+        records = sorted((record for record, _ in handed_in), key=lambda record: record.session.pk)
+        taken = await _tried(claims.taken_in.here, records, max(self._room, 0), list(self._runs))
+        self._hand_back(handed_in, taken.begun if taken else {})
+        if taken:
+            self._begin(taken.claims)
+        if self._handed_in or not (taken and taken.has_looked):
+            self._work.set()
+
+    def _hand_back(self, handed_in: Sequence[tuple[Record, asyncio.Future[Begun]]], begun: Begun) -> None:
+        for record, future in handed_in:
+            if not future.done():  # else whoever asked is gone
+                future.set_result({each.pk: begun[each.pk] for each in record.answers if each.pk in begun})
+
+    def _begin(self, claimed: Iterable[claims.Claim | Summary]) -> None:
+        for claim in claimed:
+            if isinstance(claim, Summary):
+                self._begin_summary(claim)
+            else:
+                self._begin_answer(claim)
+
+    def _begin_answer(self, claim: claims.Claim) -> None:
         answer = claim.answer
         run = _Run(answer, claim.history, self._writer.open(answer.pk, answer.fence, claim.seq))
         if answer.fence == 1:
@@ -241,10 +284,10 @@ class Runner:
         """Renew the leases of all that is written here, hear what is to stop, say how far the queue is."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            self._writer.announce(await _tried(claims.moved_up) or {})
+            self._writer.announce(await _tried(claims.moved_up.here) or {})
             await self._renew_summaries()
             runs = list(self._runs.values())
-            held = await _tried(claims.renewed, _fences(runs)) if runs else None
+            held = await _tried(claims.renewed.here, _fences(runs)) if runs else None
             if held is None:
                 continue
             for run in runs:
@@ -256,7 +299,7 @@ class Runner:
     async def _renew_summaries(self) -> None:
         running = dict(self._summaries)
         fences = {each.pk: each.fence for each in running.values()}
-        held = await _tried(summaries.renewed, fences) if fences else None
+        held = await _tried(summaries.renewed.here, fences) if fences else None
         for task, summary in running.items():
             if held is not None and summary.pk not in held:
                 task.cancel()
@@ -275,7 +318,7 @@ class Runner:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LEAVE_S)
         if left:
-            await _tried(claims.released, left)
+            await _tried(claims.renewed.here, left, 0)
             await say(RUNNERS, {"type": "work"})
 
     # --- writing one answer ----------------------------------------------------------------------
@@ -300,7 +343,7 @@ class Runner:
         endpoint, session = run.answer.endpoint, run.answer.turn.session
         is_due = summaries.is_due(run.history, run.draft.trace.get("left_out", 0))
         if is_due and endpoint and session.preface is None and summaries.can_write(endpoint):
-            await _tried(summaries.ask, session.pk, endpoint)
+            await _tried(in_thread(summaries.ask), session.pk, endpoint)
             return True
         return False
 
@@ -406,14 +449,16 @@ def _failure(words: str, *, is_retryable: bool) -> Event:
 # --- the database --------------------------------------------------------------------------------
 
 
-async def _tried(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+async def _tried(
+    function: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **named: P.kwargs
+) -> T | None:
     """Call what is tried again a second later anyway: if it fails, note it and return None."""
     try:
-        return await in_thread(function)(*arguments, **named)
+        return await function(*arguments, **named)
     except (OperationalError, InterfaceError) as error:
         logger.warning("The runner waits for the database: %s", error)
     except Exception:
-        logger.exception("The runner goes on without %s", function.__name__)
+        logger.exception("The runner goes on, and tries again soon")
     return None
 
 

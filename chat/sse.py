@@ -82,7 +82,7 @@ async def followed(answer_id: UUID, after_seq: int, may_go_on: Callable[[], bool
         async for batch in batches:
             now = time.monotonic()
             if now >= checked_at + CHECK_EVERY_S:
-                if not await patiently(may_go_on)():
+                if not await patiently(in_thread(may_go_on))():
                     raise NotAllowed
                 checked_at = now
             if batch or now >= heard_at + PING_EVERY_S:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -33,6 +33,7 @@ from .answer import usage
 from .events import storable
 from .history import TOKENS_MOST, TURNS_MOST, Exchange, History, as_messages, history_before, tokens_of
 from .models import Answer, Session, Summary
+from .prepared import Plan, planned
 from .threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -253,8 +254,8 @@ _RENEW = """
 """
 
 
-def renewed(fences: Mapping[UUID, int]) -> set[UUID]:
+@planned
+def renewed(fences: Mapping[UUID, int]) -> Plan[set[UUID]]:
     """Renew leases. Returns those that we still hold."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RENEW, [Answer.LEASE.total_seconds(), list(fences), list(fences.values())])
-        return {id for (id,) in cursor.fetchall()}
+    [rows] = yield [(_RENEW, [Answer.LEASE.total_seconds(), list(fences), list(fences.values())])]
+    return {id for (id,) in rows}

@@ -40,8 +40,8 @@ def in_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     return called
 
 
-def patiently(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Like `in_thread`, but try again for some seconds while the database restarts.
+def patiently(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Return a function that calls this one again and again, for some seconds, while the database restarts.
 
     Only for what may be done twice: a lost confirmation looks like a failure.
     """
@@ -50,11 +50,11 @@ def patiently(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     async def called(*arguments: P.args, **named: P.kwargs) -> T:
         for _ in range(_TRIES - 1):
             try:
-                return await in_thread(function)(*arguments, **named)
+                return await function(*arguments, **named)
             except (OperationalError, InterfaceError) as error:
                 logger.warning("Waiting for the database: %s", error)
                 await asyncio.sleep(_PAUSE_S)
-        return await in_thread(function)(*arguments, **named)
+        return await function(*arguments, **named)
 
     return called
 

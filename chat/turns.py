@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -25,12 +25,17 @@ from .answer import Parameters as Parameters
 from .events import Event, storable
 from .models import Answer, Session, Turn
 from .preface import Preface
-from .record import record, record_version
+from .prepared import Plan, columns, planned, row_of
+from .record import Begun, Record, record_version, recorded
+from .threads import in_thread, patiently
 
 TITLE_CHARACTERS = 80
 MODELS_MOST = 4  # side by side
 ANSWERS_MOST = 40  # of one turn, versions among them
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+_NO_ANSWER = "There is no such answer."
 
 
 class Refused(Exception):
@@ -69,6 +74,25 @@ def submit(user: User, ask: Ask) -> Turn:
     if turn.text != storable(ask.text):
         raise Refused("This message id was used for another text before: send it with a new one.")
     return turn
+
+
+async def submit_here(user: User, ask: Ask) -> tuple[Turn, Begun]:
+    """Do what `submit` does, in the event loop of a web process, which begins to answer if it has room.
+
+    Returns the events, too, that the logs of the answers begin with, if they were recorded here and now.
+    """
+    _check(ask)
+    session_id = ask.session_id or _id_of_new_session(user, ask.message_id)
+    try:
+        if ask.endpoints and not ask.workspace_id:
+            record = _record(user, session_id, ask)
+        else:  # it asks the database
+            record = await in_thread(_record)(user, session_id, ask)
+        if begun := await runner.take_in(record):
+            return record.turn, begun
+    except (Refused, Http404):
+        pass  # `submit` knows of resends
+    return await patiently(in_thread(submit))(user, ask), {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +153,7 @@ def answer_for(user: User, answer_id: UUID) -> Answer:
     answers = Answer.objects.select_related("turn__session", "turn__workspace", "endpoint")
     found = answers.filter(pk=answer_id, turn__session__user=user).first()
     if found is None:
-        raise Http404("There is no such answer.")
+        raise Http404(_NO_ANSWER)
     return found
 
 
@@ -150,31 +174,50 @@ def delete(user: User, id: UUID) -> None:
     session_for(user, id).delete()
 
 
-def models_named(name: str, names: Sequence[str] = (), provider: str = "") -> list[Endpoint]:
+_NAMED = f"""
+    SELECT {columns(Endpoint, "e")} FROM models_registry_endpoint AS e
+    WHERE e.kind = 'chat' AND e.is_enabled AND (e.id = %s::uuid OR e.name = %s::text)
+        AND %s::text IN ('', e.provider)
+"""
+
+
+@planned
+def models_named(name: str, names: Sequence[str] = (), provider: str = "") -> Plan[list[Endpoint]]:
     """Return the chat models with this name or these names, or ids; none, the default, for an empty name.
 
     Raises Refused.
     """
     if name and names:
         raise Refused("Send modelName for one model or modelNames for several, not both.")
-    return [_model_named(each, provider) for each in names or filter(None, [name])]
+    wanted = [storable(each) for each in names or filter(None, [name])]
+    found = yield [(_NAMED, [*_id_or_name(each), storable(provider)]) for each in wanted]
+    for each, rows in zip(wanted, found, strict=True):
+        if not rows:
+            raise Refused(f"There is no chat model {each[:80]!r}: choose another one.")
+    return [row_of(Endpoint, rows[0]) for rows in found]
 
 
-def _model_named(name: str, provider: str) -> Endpoint:
-    models = Endpoint.objects.offered(Endpoint.Kind.CHAT)
-    if provider:
-        models = models.filter(provider=provider)
-    found = models.filter(_named(name)).first()
-    if found is None:
-        raise Refused(f"There is no chat model {name[:80]!r}: choose another one.")
-    return found
-
-
-def _named(name: str) -> Q:
+def _id_or_name(name: str) -> tuple[UUID | None, str | None]:
     try:
-        return Q(pk=UUID(name))
+        return UUID(name), None
     except ValueError:
-        return Q(name=storable(name))
+        return None, name
+
+
+_IS_ASKERS = """
+    SELECT 1 FROM chat_answer AS a
+    JOIN chat_turn AS t ON t.id = a.turn_id
+    JOIN chat_session AS s ON s.id = t.session_id
+    WHERE a.id = %s AND s.user_id = %s
+"""
+
+
+@planned
+def check_answer_for(user: User, answer_id: UUID) -> Plan[None]:
+    """Raise Http404 as `answer_for` does."""
+    [rows] = yield [(_IS_ASKERS, [answer_id, user.pk])]
+    if not rows:
+        raise Http404(_NO_ANSWER)
 
 
 # --- what is asked -------------------------------------------------------------------------------
@@ -239,18 +282,22 @@ def _found(user: User, session_id: UUID, ask: Ask) -> Turn | None:
 
 def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
     """Record the question. None: it is recorded already, or the session is somebody else's."""
+    record = _record(user, session_id, ask)
+    if not recorded(record):
+        return None
+    transaction.on_commit(runner.wake)
+    return record.turn
+
+
+def _record(user: User, session_id: UUID, ask: Ask) -> Record:
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
     endpoints = ask.endpoints or [_default_endpoint()]
     text = storable(ask.text)
     preface = ask.preface.as_json() if ask.preface else None
     session = Session(pk=session_id, user=user, title=_title(text), preface=preface)
-    turn = Turn(session_id=session_id, message_id=ask.message_id, text=text, workspace=workspace)
+    turn = Turn(session=session, message_id=ask.message_id, text=text, workspace=workspace)
     answers = [_answer(turn, lane, endpoint, ask) for lane, endpoint in enumerate(endpoints)]
-    if not record(session, turn, answers):
-        return None
-    transaction.on_commit(runner.wake)
-    turn.just_recorded = answers
-    return turn
+    return Record(session, turn, answers)
 
 
 def _answer(turn: Turn, lane: int, endpoint: Endpoint, ask: Ask) -> Answer:

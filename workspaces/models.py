@@ -44,14 +44,14 @@ class IndexKind(models.TextChoices):
 
 
 _INDEX_KINDS = {
-    IndexKind.AUTO: "Automatic. Compares a question with every passage while they are few, and builds HNSW when they "
+    IndexKind.AUTO: "Compares a question with every passage while they are few, and builds HNSW when they "
     "are many and nothing was added for a while. Suits nearly everybody.",
-    IndexKind.EXACT: "Exact. Compares a question with every passage. Misses nothing, and adding documents costs the "
+    IndexKind.EXACT: "Compares a question with every passage. Misses nothing, and adding documents costs the "
     "same at any size; searches take longer the more there is.",
-    IndexKind.HNSW: "HNSW. Searches stay quick with millions of passages, and find nearly all that exact ones do. "
-    "Adding documents costs more.",
-    IndexKind.IVFFLAT: "IVFFlat. Built several times as fast as HNSW and cheap to add to; finds a little less for the "
-    "same time. Suits large collections that change little.",
+    IndexKind.HNSW: "Searches stay quick with millions of passages, and find nearly all that exact ones do. "
+    "Adding documents costs several times as much.",
+    IndexKind.IVFFLAT: "Built several times as fast as HNSW, and adding documents costs next to nothing more; "
+    "searches take longer. Suits large collections that change all the time.",
 }
 
 

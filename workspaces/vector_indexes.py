@@ -158,7 +158,7 @@ def tend(row_id: int) -> None:
         log.info("%s: another worker has it, or its workspace is gone.", row)
     except DatabaseError as error:
         log.warning("%s could not be built.", row, exc_info=True)
-        _postpone(row, f"PostgreSQL says: {str(error).strip().splitlines()[0]}")
+        _postpone(row, f"PostgreSQL says: {str(error).strip().splitlines()[0]}.")
 
 
 def _claimed(row_id: int) -> VectorIndex | None:

@@ -6,7 +6,8 @@ stream after a 200; reasoning models write `reasoning_content` before the answer
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from inference.errors import BadReply
 from inference.types import ChatEvent, ChatRequest, Finished, TextDelta, Usage
@@ -18,26 +19,30 @@ _REASONS: dict[str, Literal["length", "filtered"]] = {"length": "length", "conte
 _CHARACTERS_PER_TOKEN = 4  # of English; only for estimates
 
 
-class _Text(BaseModel):
-    content: str | None = None
+# Dictionaries, not models: each token is one of these, and an object for each part of it takes three times as long.
+class _Text(TypedDict, total=False):
+    content: str | None
 
 
-class _Choice(BaseModel):
-    index: int = 0
-    delta: _Text | None = None  # in a stream
-    message: _Text | None = None  # in a whole reply
-    finish_reason: str | None = None
+class _Choice(TypedDict, total=False):
+    index: int
+    delta: _Text | None  # in a stream
+    message: _Text | None  # in a whole reply
+    finish_reason: str | None
 
 
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+class _Usage(TypedDict, total=False):
+    prompt_tokens: int
+    completion_tokens: int
 
 
-class _Reply(BaseModel):
-    choices: list[_Choice] = []
-    usage: _Usage | None = None
-    error: Any = None
+class _Reply(TypedDict, total=False):
+    choices: list[_Choice]
+    usage: _Usage | None
+    error: Any
+
+
+_REPLY = TypeAdapter(_Reply)
 
 
 def body(
@@ -77,14 +82,14 @@ class ReplyReader:
             self.is_complete = True
             return []
         reply = _parsed(data)
-        self._usage = reply.usage or self._usage
-        return [TextDelta(text) for choice in reply.choices if (text := self._take(choice))]
+        self._usage = reply.get("usage") or self._usage
+        return [TextDelta(text) for choice in reply.get("choices", ()) if (text := self._take(choice))]
 
     def _take(self, choice: _Choice) -> str:
-        if choice.index != 0:
+        if choice.get("index", 0) != 0:
             return ""
-        self._reason = choice.finish_reason or self._reason
-        text = (choice.delta or choice.message or _Text()).content or ""
+        self._reason = choice.get("finish_reason") or self._reason
+        text = (choice.get("delta") or choice.get("message") or {}).get("content") or ""
         self._written += len(text)
         return text
 
@@ -96,7 +101,7 @@ class ReplyReader:
 
     def _counted(self) -> Usage:
         if self._usage is not None:
-            return Usage(self._usage.prompt_tokens, self._usage.completion_tokens)
+            return Usage(self._usage.get("prompt_tokens", 0), self._usage.get("completion_tokens", 0))
         read = sum(len(message.text) for message in self._request.messages)
         return Usage(_estimated(read), _estimated(self._written), is_estimate=True)
 
@@ -110,13 +115,13 @@ def read_reply(data: bytes, request: ChatRequest) -> list[ChatEvent]:
 
 def _parsed(data: str) -> _Reply:
     try:
-        reply = _Reply.model_validate_json(data)
+        reply = _REPLY.validate_json(data)
     except ValidationError as error:
         raise BadReply("The model's server sent something that is no chat completion.") from error
-    if reply.error:
-        code = reply.error.get("code") if isinstance(reply.error, dict) else None
+    if refused := reply.get("error"):
+        code = refused.get("code") if isinstance(refused, dict) else None
         status = code if isinstance(code, int) and 400 <= code < 600 else 500
-        raise error_for(status, words_in({"error": reply.error}))
+        raise error_for(status, words_in({"error": refused}))
     return reply
 
 

@@ -5,7 +5,7 @@ line end, inside a field. Ids and retry times serve reconnecting, which we never
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from inference.errors import BadReply
 
@@ -14,8 +14,7 @@ _BOM = b"\xef\xbb\xbf"
 MAX_EVENT_BYTES = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(NamedTuple):
     data: str
     event: str = "message"
 
@@ -35,7 +34,7 @@ class SseReader:
         if self._was_cr and piece:
             piece = piece.removeprefix(b"\n")
         self._was_cr = piece.endswith(b"\r") or (self._was_cr and not piece)
-        first, *others = _LINE_END.split(piece)
+        first, *others = _LINE_END.split(piece) if b"\r" in piece else piece.split(b"\n")
         self._rest += first
         self._check_size()
         if not others:

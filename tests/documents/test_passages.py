@@ -56,7 +56,7 @@ def chosen(
 )
 def test_neighbours_become_one_passage_that_repeats_nothing(spans, passages):
     order = {span: n for n, span in enumerate(sorted(spans))}
-    assert chosen([stretch(*span, order[span]) for span in spans]) == passages
+    assert chosen([stretch(start, end, order[start, end]) for start, end in spans]) == passages
 
 
 def test_neighbours_stay_apart_where_the_workspace_says_so():

@@ -22,8 +22,9 @@ from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded
 from tests.documents.test_ingest import NUMBERED, put
 from tests.fakes.openai_server import OpenAIServer
+from workspaces import vector_indexes
 from workspaces.engines import PgVector, engine_for, tables
-from workspaces.models import Reindex, Workspace
+from workspaces.models import IndexKind, Reindex, Workspace
 from workspaces.provision import delete_workspace
 
 SHORT = {"chunk_size": 120, "chunk_overlap": 0}
@@ -316,3 +317,15 @@ def test_the_estimate_counts_what_will_be_embedded_and_what_it_costs(filled: Wor
     assert found.is_measured
     assert 0 < found.seconds < 60
     assert Document.objects.filter(status="ready").count() == 2
+
+
+def test_the_next_index_has_its_vector_index_before_it_takes_over(filled: Workspace) -> None:
+    filled.index_kind = IndexKind.HNSW
+    filled.save()
+    building = reindex.start(filled, None, **SHORT)
+    assert not work(building)
+    for row_id in vector_indexes.due():
+        vector_indexes.tend(row_id)
+    assert reindex.advance(building)
+    filled.refresh_from_db()
+    assert vector_indexes.state_of(filled).kind == IndexKind.HNSW

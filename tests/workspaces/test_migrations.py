@@ -44,3 +44,22 @@ def test_documents_from_before_facts_are_for_everyone_and_can_be_described():
     assert len(engine.search_dense([1, 0, 0], 5, Where(access_level=0))) == 1
     engine.describe(document, Facts({}, 1))
     assert engine.search_dense([1, 0, 0], 5, Where(access_level=0)) == []
+
+
+def test_documents_from_before_kinds_of_index_count_their_chunks_and_are_compared_exactly():
+    workspace = factories.workspace(dimensions=3)
+    engine, document, hex = engine_for(workspace), uuid4(), workspace.id.hex
+    engine.stage(document, [NewChunk(0, "pump", b"0", 0, 0, 4, "en")], [[1, 0, 0]])
+    engine.publish(document, 1)
+    with connection.cursor() as cursor:  # as it was before
+        cursor.execute(f"ALTER TABLE chunks.d_{hex} DROP chunks")
+        cursor.execute(f"CREATE INDEX ON chunks.d_{hex} USING hnsw (embedding halfvec_cosine_ops)")
+        cursor.execute(f"ALTER TABLE chunks.w_{hex} ALTER embedding SET STORAGE EXTERNAL")
+    migration = import_module("workspaces.migrations.0008_index_kind")
+    migration._count_chunks_of_documents(apps, SimpleNamespace(connection=connection))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT chunks FROM chunks.d_{hex}")
+        assert cursor.fetchall() == [(1,)]
+        cursor.execute("SELECT count(*) FROM pg_indexes WHERE tablename = %s", [f"d_{hex}"])
+        assert cursor.fetchone() == (1,)  # its key
+    assert len(engine.search_dense([1, 0, 0], 5, Where(access_level=0))) == 1

@@ -139,7 +139,12 @@ def test_what_was_published_since_is_found(monkeypatch):
 def test_adding_goes_on_while_an_index_is_built():
     workspace = filled(HNSW, 3000)
     [row_id] = due()
-    building = threading.Thread(target=lambda: (tend(row_id), connection.close()))
+
+    def build() -> None:
+        tend(row_id)
+        connection.close()
+
+    building = threading.Thread(target=build)
     building.start()
     for _ in range(5):
         put(workspace, 20)
@@ -203,7 +208,7 @@ def test_a_failure_is_said_in_words_tried_again_and_given_up_at_last():
         tend(row_id)
         row = row_of(workspace)
         assert row.attempt == attempt
-        assert row.error == 'PostgreSQL says: column "embedding" does not exist'
+        assert row.error == 'PostgreSQL says: column "embedding" does not exist.'
         assert due() == []  # it pauses
         Row.objects.update(next_attempt_at=timezone.now())
     assert row.status == Row.Status.FAILED

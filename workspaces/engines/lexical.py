@@ -211,13 +211,15 @@ def search(
     tables: Tables, question: Question, found: Plan, limit: int, within: Within, fields: sql.SQL
 ) -> Statement:
     """Return the best by BM25: candidates are ordered by their weights, and the best of them scored exactly."""
-    of_these = sql.SQL("words @@ {}::tsquery").format(sql.Literal(found.candidates))
-    rough = _rough_score(found)
+    # Of few chunks each is scored, which is quicker than to find again what is chosen already.
+    candidates = sql.SQL("AND words @@ {}::tsquery").format(sql.Literal(found.candidates))
     return tables.statement(
         """SELECT {fields}, score, {coverage} FROM (
             SELECT id AS best, {score} AS score FROM (
-                SELECT id, weights, {drift} AS drift FROM {within}
-                AND {candidates} {restriction} ORDER BY {rough_score} DESC, id LIMIT %s) candidate
+                SELECT id, weights, drift FROM (
+                    SELECT id, weights, {drift} AS drift, {rough_score} AS rough FROM {within}
+                    {candidates} {restriction} OFFSET 0) each
+                WHERE rough > 0 ORDER BY rough DESC, id LIMIT %s) candidate
             ORDER BY score DESC, id LIMIT %s) ranked
         JOIN {table} ON id = best ORDER BY score DESC, id""",
         [*within.params, limit * SCORED, limit],
@@ -226,9 +228,8 @@ def search(
         score=_score(found),
         drift=_drift(found),
         within=within.source,
-        # What is chosen already is scored quicker than found again.
-        candidates=sql.SQL("{} > 0").format(rough) if within.is_narrow else of_these,
-        rough_score=rough,
+        candidates=sql.SQL("") if within.is_narrow else candidates,
+        rough_score=_rough_score(found),
         restriction=restriction(question),
     )
 

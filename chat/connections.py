@@ -1,0 +1,94 @@
+"""The event loop's own connections to the database, for the statements that every turn runs.
+
+The same statement in a thread costs five times the CPU, for the hop and for Django's connection, and waits for
+Python's lock each time it goes on (docs/adr/0024-statements-in-the-event-loop.md).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
+
+from django.db import connection
+from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
+
+MOST = 4  # of one event loop, beside those of its threads: RAGSITE_DATABASE_POOL
+
+Query = tuple[str, Sequence[Any] | Mapping[str, Any]]
+Rows = list[tuple[Any, ...]]
+Connection = AsyncConnection[tuple[Any, ...]]
+
+
+class _Connections:
+    """Those of one event loop, each opened when it is first needed."""
+
+    def __init__(self) -> None:
+        self._idle: list[Connection] = []
+        self._free = asyncio.Semaphore(MOST)
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Connection]:
+        async with self._free:
+            with connection.wrap_database_errors:
+                lent = self._idle.pop() if self._idle else await _connected()
+                try:
+                    yield lent
+                finally:
+                    await self._take_back(lent)
+
+    async def _take_back(self, lent: Connection) -> None:
+        if lent.pgconn.transaction_status == TransactionStatus.IDLE:
+            self._idle.append(lent)
+            return
+        await lent.close()
+        if lent.broken:  # and so are the others, most likely
+            await self.close()
+
+    async def close(self) -> None:
+        idle, self._idle = self._idle, []
+        for each in idle:
+            await each.close()
+
+
+async def _connected() -> Connection:
+    """Return a connection like Django's, except that it is asynchronous."""
+    settings = connection.get_connection_params()
+    del settings["cursor_factory"]
+    made = await AsyncConnection.connect(**settings, autocommit=True)
+    await made.execute("SELECT set_config('TimeZone', %s, false)", [connection.timezone_name])
+    return made
+
+
+async def fetched(lent: Connection, queries: Sequence[Query]) -> list[Rows]:
+    """Return what comes of each. Several go to the server together, and so take one round trip."""
+    async with lent.pipeline() if len(queries) > 1 else nullcontext():
+        cursors = [await lent.execute(*query) for query in queries]
+        return [await cursor.fetchall() for cursor in cursors]
+
+
+# --- of each event loop --------------------------------------------------------------------------
+
+_Keeper = AsyncGenerator[_Connections]
+_kept: dict[asyncio.AbstractEventLoop, tuple[_Connections, _Keeper]] = {}
+
+
+@asynccontextmanager
+async def lent() -> AsyncIterator[Connection]:
+    """Lend a connection, in autocommit. Errors are django.db's."""
+    loop = asyncio.get_running_loop()
+    if loop not in _kept:
+        keeper = _keep(loop)
+        _kept[loop] = (await anext(keeper), keeper)
+    async with _kept[loop][0].lent() as connection:
+        yield connection
+
+
+async def _keep(loop: asyncio.AbstractEventLoop) -> _Keeper:
+    """Yield connections that are closed when the loop ends: asynchronous generators are, before their loop."""
+    connections = _Connections()
+    try:
+        yield connections
+    finally:
+        del _kept[loop]
+        await connections.close()
