@@ -69,7 +69,7 @@ class AnswerSerializer(CamelCase):
 
 
 class PromptMessage(CamelCase):
-    role = serializers.ChoiceField(["system", "user", "assistant"])
+    role = serializers.CharField(help_text="system, user or assistant.")
     text = serializers.CharField()
 
 

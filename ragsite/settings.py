@@ -304,6 +304,9 @@ SPECTACULAR_SETTINGS = {
         "ChunkingStrategyEnum": "workspaces.models.ChunkingStrategy",
         "DocumentStatusEnum": "documents.models.Work.Status",
         "AnswerStatusEnum": "chat.models.Answer.Status",
+        "SearchOutcomeEnum": "documents.models.Search.Outcome",
+        "DocumentKindEnum": "documents.models.Document.Kind",
+        "TextRoleEnum": ["query", "passage"],
     },
 }
 

@@ -1,8 +1,8 @@
 """Remembers what was found for a question, and a question's vector, in the Redis-protocol server all processes share.
 
-A result is kept under everything that it depends on: what was asked and how, who may see what, and the version of
-the corpus, which grows in the transaction that publishes, forgets or describes a document. The version is read anew
-for each search, so a result of an earlier one is never found again. Titles are not kept, and neither are answers.
+A result is kept under everything that was asked, how, and for whom, with the version of the corpus, which grows in
+the transaction that publishes, forgets or describes a document. The version is read anew for each search, so a
+result of an earlier one is never given again. Titles are not kept, and neither are answers.
 Where the server is away, everything is searched. docs/adr/0023-caches.md has the measurements.
 """
 
@@ -18,6 +18,7 @@ from functools import cache
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -32,6 +33,10 @@ logger = logging.getLogger(__name__)
 
 VECTOR_SECONDS = 3600
 _PATIENCE_S = 0.5  # with the server
+_STATE = (
+    f"SELECT w.corpus_version, d.id, d.title FROM {Workspace._meta.db_table} w "
+    f"LEFT JOIN {Document._meta.db_table} d ON d.id = ANY(%s::uuid[]) WHERE w.id = %s"
+)
 # Another release may have other fields.
 _SHAPE = [
     (kind.__module__, kind.__name__, [each.name for each in fields(kind)])
@@ -49,45 +54,47 @@ class Memory:
     embedded: str  # and as it is embedded
     limit: int
     token_budget: int
-    _key: str = ""  # of the retrieval, once the corpus version is known
+    _version: int | None = None  # of the corpus, before it is searched
     vector: Vector | None = None  # of the question, as remembered
     seen: dict[str, str] = field(default_factory=lambda: {"retrieval": "off", "query embedding": "off"})
 
     def recall(self) -> Retrieval | None:
         """Return what was found before, if nothing changed since; else look for the question's vector."""
-        workspace = self.scope.workspace
         if not settings.SEARCH_CACHE_SECONDS:
             return None
-        version = Workspace.objects.filter(pk=workspace.pk).values_list("corpus_version", flat=True).first()
-        self._key = self._retrieval_key(version)
-        vector_key = self._vector_key()
-        known = _get(self._key, vector_key)
+        key, vector_key = self._retrieval_key(), self._vector_key()
+        known = _get(key, vector_key)
+        version, found = _unpacked(known.get(key))
+        ids = {passage.document_id for passage in found.passages} if found else set()
+        self._version, titles = _state(self.scope.workspace, ids)
+        if version != self._version or len(titles) < len(ids):
+            found = None
         if packed := known.get(vector_key):
             self.vector = array("f", packed).tolist()
-        found = _with_titles(pickle.loads(known[self._key])) if self._key in known else None
         self.seen["retrieval"] = "hit" if found else "miss"
         self.seen["query embedding"] = "hit" if self.vector else "miss"
-        return found
+        return _titled(found, titles) if found else None
 
     def keep(self, found: Retrieval, vector: Vector | None) -> None:
         """Remember the question's vector, and what was found, unless a leg failed or a model had a say."""
-        if not self._key:
+        if self._version is None:
             return
         if vector and not self.vector:
             _set(self._vector_key(), array("f", vector).tobytes(), VECTOR_SECONDS)
         if not found.trace.condensed and not any(leg.error for leg in found.trace.legs):
-            _set(self._key, pickle.dumps(found), settings.SEARCH_CACHE_SECONDS)
+            value = pickle.dumps((self._version, found))
+            _set(self._retrieval_key(), value, settings.SEARCH_CACHE_SECONDS)
 
-    def _retrieval_key(self, version: int | None) -> str:
+    def _retrieval_key(self) -> str:
         workspace, config = self.scope.workspace, self.config
-        settings = {
+        switches = {
             each.name: _identity(value) if isinstance(value, Endpoint) else value
             for each in fields(config)
             for value in [getattr(config, each.name)]
         }
         index = (workspace.pk, workspace.index_number, _identity(workspace.embedder), workspace.metric)
         asked = (_normalised(self.sent), self.limit, self.token_budget, repr(self.scope.where))
-        return _key("retrieval", _SHAPE, version, index, workspace.languages, settings, asked)
+        return _key("retrieval", _SHAPE, index, workspace.languages, switches, asked)
 
     def _vector_key(self) -> str:
         return _key("vector", _identity(self.scope.workspace.embedder), self.embedded)
@@ -107,14 +114,22 @@ def _key(kind: str, *parts: object) -> str:
     return f"search:{kind}:{hashlib.sha256(repr(parts).encode()).hexdigest()}"
 
 
-def _with_titles(found: Retrieval) -> Retrieval | None:
-    """Return it with the titles of now; None if a document is gone."""
-    ids = {passage.document_id for passage in found.passages}
-    titles = titles_of(ids)
-    if len(titles) < len(ids):
-        return None
+def _unpacked(kept: bytes | None) -> tuple[int | None, Retrieval | None]:
+    return pickle.loads(kept) if kept else (None, None)
+
+
+def _titled(found: Retrieval, titles: Mapping[UUID, str]) -> Retrieval:
+    """Return it with the titles of now."""
     passages = (replace(each, document_title=titles[each.document_id]) for each in found.passages)
     return replace(found, passages=tuple(passages))
+
+
+def _state(workspace: Workspace, documents: set[UUID]) -> tuple[int | None, dict[UUID, str]]:
+    """Return the corpus version of now, and the documents' titles, in one statement: each costs a round trip."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STATE, [list(documents), workspace.pk])
+        rows = cursor.fetchall()
+    return (rows[0][0] if rows else None), {id: title for _, id, title in rows if id}
 
 
 def titles_of(documents: set[UUID]) -> Mapping[UUID, str]:
