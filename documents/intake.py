@@ -230,9 +230,20 @@ def _record(document: Document, user: User | None, ask_worker: bool) -> None:
         Workspace.objects.filter(pk=document.workspace_id).update(
             document_count=F("document_count") + 1, size_bytes=F("size_bytes") + document.size_bytes
         )
+        refuse_gone_level(document)
         record(user, "document.add", document.title, id=str(document.pk), workspace=document.workspace.name)
         if ask_worker:
             _ask_after_commit(document.pk)
+
+
+def refuse_gone_level(document: Document) -> None:
+    """Raise Refused if the levels changed since the document's was checked. Call it holding the workspace's row."""
+    if document.access_level:
+        names = Workspace.objects.values_list("access_levels", flat=True).get(pk=document.workspace_id)
+        if document.access_level >= len(names):
+            raise Refused(
+                "The access levels of this workspace were changed just now. Choose again who may see it."
+            )
 
 
 def _record_change(

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from accounts.models import User, record
 from documents.content import Refused
-from documents.intake import language_of, refuse_hidden, retry
+from documents.intake import language_of, refuse_gone_level, refuse_hidden, retry
 from documents.metadata import NOTHING, About, apply
 from documents.models import Document
 from documents.tasks import ask_soon
@@ -158,6 +158,7 @@ def _record(document: Document, source: Source, user: User | None, ask_worker: b
         source.save()
         Address.objects.create(source=source, url=document.url, role=role)
         Workspace.objects.filter(pk=document.workspace_id).update(document_count=F("document_count") + 1)
+        refuse_gone_level(document)
         record(user, "document.add", document.title, id=str(document.pk), workspace=document.workspace.name)
         if ask_worker:
             transaction.on_commit(partial(ask_soon, document.pk))

@@ -306,6 +306,18 @@ def test_what_is_here_above_ones_level_is_not_handed_out_again(levelled: Workspa
         intake.add_text(levelled, editor, "rules.md", "rules", is_markdown=True)
 
 
+def test_a_level_that_went_meanwhile_is_not_given(levelled: Workspace) -> None:
+    said = about(levelled, None, {}, "Board")
+    name_levels(levelled, None, [])
+    for add in (
+        lambda: intake.add_text(levelled, None, "T", "words", about=said),
+        lambda: add_website(levelled, None, "https://example.org/", about=said),
+    ):
+        with pytest.raises(intake.Refused, match="were changed just now"):
+            add()
+    assert levelled.documents.count() == 4
+
+
 # --- websites -------------------------------------------------------------------------------------
 
 
