@@ -9,11 +9,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
 MOST = 4  # of one event loop, beside those of its threads: RAGSITE_DATABASE_POOL
+
+# How our database is reached, and how values are written for it. Never opened itself: what `django.db.connection`
+# says in the event loop is made anew in each task.
+DIALECT = connections.create_connection(DEFAULT_DB_ALIAS)
 
 Query = tuple[str, Sequence[Any] | Mapping[str, Any]]
 Rows = list[tuple[Any, ...]]
@@ -30,7 +34,7 @@ class _Connections:
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[Connection]:
         async with self._free:
-            with connection.wrap_database_errors:
+            with DIALECT.wrap_database_errors:
                 lent = self._idle.pop() if self._idle else await _connected()
                 try:
                     yield lent
@@ -53,10 +57,10 @@ class _Connections:
 
 async def _connected() -> Connection:
     """Return a connection like Django's, except that it is asynchronous."""
-    settings = connection.get_connection_params()
+    settings = DIALECT.get_connection_params()
     del settings["cursor_factory"]
     made = await AsyncConnection.connect(**settings, autocommit=True)
-    await made.execute("SELECT set_config('TimeZone', %s, false)", [connection.timezone_name])
+    await made.execute("SELECT set_config('TimeZone', %s, false)", [DIALECT.timezone_name])
     return made
 
 

@@ -13,7 +13,7 @@ from django.db import connection, models, transaction
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 
-from .connections import Query, Rows, fetched, lent
+from .connections import DIALECT, Query, Rows, fetched, lent
 
 M = TypeVar("M", bound=models.Model)
 P = ParamSpec("P")
@@ -90,7 +90,7 @@ def columns(model: type[models.Model], alias: str) -> str:
 def row_of(model: type[M], values: Sequence[Any]) -> M:
     fields = model._meta.concrete_fields
     read = [
-        field.from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
+        field.from_db_value(value, None, DIALECT) if hasattr(field, "from_db_value") else value
         for field, value in zip(fields, values, strict=True)
     ]
-    return model.from_db(connection.alias, [field.attname for field in fields], read)
+    return model.from_db(DIALECT.alias, [field.attname for field in fields], read)

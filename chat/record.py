@@ -11,9 +11,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import models
 
-from .connections import Query, Rows
+from .connections import DIALECT, Query, Rows
 from .events import Logged
 from .log import BEGUN
 from .models import Answer, Session, Turn
@@ -96,7 +96,7 @@ def _insert(rows: Sequence[models.Model], source: str) -> tuple[str, list[Any]]:
     """Return the INSERT of these rows for each row of `source`, and their values."""
     into, marks = _columns(type(rows[0]))
     values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        field.get_db_prep_save(field.pre_save(row, add=True), DIALECT)
         for row in rows
         for field in row._meta.concrete_fields
     ]
@@ -108,5 +108,5 @@ def _columns(model: type[models.Model]) -> tuple[str, str]:
     """Return the beginning of an INSERT, and a mark with its type for each column."""
     fields = model._meta.concrete_fields
     columns = ", ".join(f'"{field.column}"' for field in fields)
-    marks = ", ".join(f"%s::{field.db_type(connection)}" for field in fields)
+    marks = ", ".join(f"%s::{field.db_type(DIALECT)}" for field in fields)
     return f'INSERT INTO "{model._meta.db_table}" ({columns})', marks
