@@ -26,6 +26,7 @@ from inference.connect import open_chat
 from inference.errors import BadReply
 from inference.types import ChatMessage, ChatRequest, Finished, Quotable, TextDelta, Usage
 from models_registry.models import Endpoint
+from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
 from . import prompts
@@ -55,6 +56,7 @@ class Question:
     endpoint: Endpoint
     parameters: Parameters = Parameters()
     workspace: Workspace | None = None
+    where: Where = ANYWHERE  # which of its documents
     history: Sequence[Exchange] = ()  # oldest first
     summary: str = ""  # of what was said before the history
     instructions: str = ""  # how to answer, beside our own
@@ -76,7 +78,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     trace = _kept(question)
     if question.workspace is not None and not asks_nothing(question.text):
         yield Event("retrieving", {"workspace": question.workspace.name})
-        grounding, found, problem = await _search(Scope(question.workspace), question, ruler)
+        grounding, found, problem = await _search(Scope(question.workspace, question.where), question, ruler)
         if found:
             passages = await _fitting(question, found.passages, ruler)
             trace |= _search_trace(found, len(passages))
@@ -275,7 +277,7 @@ def _kept(question: Question) -> dict[str, Any]:
     said = [(str(each.turn_id), _id(each.answer_id)) for each in question.history if each.turn_id]
     kept: dict[str, Any] = {"history": said, "summary": question.summary}
     if question.workspace is not None:
-        kept["circumstances"] = circumstances(Scope(question.workspace))
+        kept["circumstances"] = circumstances(Scope(question.workspace, question.where))
     return kept
 
 

@@ -4,11 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import close_old_connections
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotAuthenticated, ParseError, ValidationError
+from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied, ValidationError
 from rest_framework.mixins import ListModelMixin
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
@@ -69,7 +69,8 @@ class OneSession(ApiView):
     def get(self, request: Request, session_id: UUID) -> Response:
         session = turns.session_for(self.user, session_id)
         # Session, turns, answers, passages: four queries, however long it is.
-        read = Session.objects.prefetch_related("turns__answers__passages").get(pk=session.pk)
+        seen = Prefetch("turns__answers__passages", turns.passages_for(self.user))
+        read = Session.objects.prefetch_related(seen).get(pk=session.pk)
         return Response(SessionWithTurns(read).data)
 
     @extend_schema(summary="Delete a session", tags=["sessions"], responses={204: None})
@@ -122,6 +123,7 @@ class Turns(ApiView):
                 message_id=asked["message_id"],
                 text=asked["text"],
                 workspace_id=asked.get("workspace_id"),
+                filters=asked["filters"],
                 endpoints=turns.models_named(asked.get("model_name", ""), asked.get("model_names", ())),
                 parameters=turns.Parameters(**asked.get("model_kwargs", {})),
                 is_batch=asked["priority"] == "batch",
@@ -151,7 +153,7 @@ class OneAnswer(ApiView):
         responses=AnswerSerializer,
     )
     def get(self, request: Request, answer_id: UUID) -> Response:
-        return Response(_as_it_stands(turns.answer_for(self.user, answer_id)))
+        return Response(_as_it_stands(turns.answer_to_read(self.user, answer_id)))
 
 
 class AnswerTrace(ApiView):
@@ -162,7 +164,10 @@ class AnswerTrace(ApiView):
         responses={200: AnswerTraceSerializer},
     )
     def get(self, request: Request, answer_id: UUID) -> Response:
-        return Response(AnswerTraceSerializer(turns.answer_for(self.user, answer_id).trace).data)
+        found = turns.answer_for(self.user, answer_id)
+        # It quotes every passage.
+        trace = {} if turns.rests_on_hidden(self.user, found) else found.trace
+        return Response(AnswerTraceSerializer(trace).data)
 
 
 class StopAnswer(ApiView):
@@ -175,7 +180,7 @@ class StopAnswer(ApiView):
     )
     def post(self, request: Request, answer_id: UUID) -> Response:
         turns.stop(self.user, answer_id)
-        return Response(_as_it_stands(turns.answer_for(self.user, answer_id)), status=202)
+        return Response(_as_it_stands(turns.answer_to_read(self.user, answer_id)), status=202)
 
 
 class RegenerateAnswer(ApiView):
@@ -200,7 +205,9 @@ class RegenerateAnswer(ApiView):
             answer, is_new = turns.regenerate(self.user, again)
         except turns.Refused as refusal:
             raise ParseError(str(refusal)) from refusal
-        return Response(_as_it_stands(answer), status=201 if is_new else 200)
+        return Response(
+            _as_it_stands(turns.answer_to_read(self.user, answer.pk)), status=201 if is_new else 200
+        )
 
 
 class ContinueWithAnswer(ApiView):
@@ -216,7 +223,7 @@ class ContinueWithAnswer(ApiView):
             turns.go_on_with(self.user, answer_id)
         except turns.Refused as refusal:
             raise ParseError(str(refusal)) from refusal
-        return Response(_as_it_stands(turns.answer_for(self.user, answer_id)))
+        return Response(_as_it_stands(turns.answer_to_read(self.user, answer_id)))
 
 
 class RateAnswer(ApiView):
@@ -265,7 +272,10 @@ class AnswerEvents(ApiView):
         responses={(200, "text/event-stream"): OpenApiTypes.STR, 204: None},
     )
     def get(self, request: Request, answer_id: UUID) -> HttpResponseBase:
-        answer = turns.answer_for(self.user, answer_id)
+        try:
+            answer = turns.answer_to_follow(self.user, answer_id)
+        except turns.Refused as refusal:
+            raise PermissionDenied(str(refusal)) from refusal
         after_seq = _last_event_id(request)
         if answer.has_ended and log.last_seqs([answer.pk]).get(answer.pk, 0) <= after_seq:
             return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever

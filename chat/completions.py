@@ -146,6 +146,7 @@ def _asked(user: User, asked: Request, message_id: str) -> Reply:
         message_id=message_id,
         text=question,
         workspace_id=chosen.workspace.pk if chosen.workspace else None,
+        filters=asked.filters,
         endpoints=[chosen.endpoint] if chosen.endpoint else [],
         parameters=asked.parameters,
         preface=preface,

@@ -103,7 +103,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case frames.Regenerate(data=data):
                 await self._begin(_regenerated, data)
             case frames.Follow(data=data):
-                await self._as_user(turns.answer_for, data.answer_id)
+                await self._as_user(turns.answer_to_follow, data.answer_id)
                 self._follow(data.answer_id, data.after_seq)
             case frames.Stop(data=data):
                 await self._as_user(turns.stop, data.answer_id)
@@ -192,6 +192,7 @@ def _submitted(user: User, data: frames.RunData) -> dict[str, Any]:
         message_id=data.message_id,
         text=data.text,
         workspace_id=data.workspace_id,
+        filters=data.filters,
         endpoints=turns.models_named(data.model_name, data.model_names, data.provider),
         parameters=_parameters(data.model_kwargs),
     )

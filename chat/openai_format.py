@@ -1,6 +1,6 @@
 """Chat completions in OpenAI's words: requests become questions, an answer's events become replies.
 
-https://platform.openai.com/docs/api-reference/chat. Ours beyond it: `citations` and `grounding`.
+https://platform.openai.com/docs/api-reference/chat. Ours beyond it: `filters`, `citations` and `grounding`.
 """
 
 import time
@@ -101,6 +101,8 @@ class Request(BaseModel):
     max_completion_tokens: int | None = None  # its newer name
     temperature: float = _OURS.temperature
     top_p: float = _OURS.top_p
+    # Ours: which of the workspace's documents, as everywhere: {"department": ["legal"]}
+    filters: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def parameters(self) -> Parameters:

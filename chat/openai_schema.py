@@ -159,7 +159,7 @@ def _completions() -> dict[str, Any]:
         "summary": "Answer a conversation, as OpenAI's API does",
         "description": "For OpenAI's clients, unchanged. The last message is the question; the earlier ones are its "
         "history. `model` is a chat model, or a workspace and a model: `Club rules/Quotes`, `Club rules/` for the "
-        "default model. With `stream` the reply is server-sent events: chunks, then `[DONE]`. A client that leaves "
+        "default model. `filters` chooses among its documents by what is known of them. With `stream` the reply is server-sent events: chunks, then `[DONE]`. A client that leaves "
         "stops its answer, unless it sent an Idempotency-Key: then the same request gets the same answer.",
         "tags": [_TAG],
         "security": _SECURITY,

@@ -108,7 +108,7 @@ def _causes(of: Answer, question: Question, now: Mapping[str, Any]) -> list[str]
     causes = []
     if question.workspace is not None:
         kept = of.trace.get("circumstances", {})
-        causes = changes(kept, Scope(question.workspace), of.started_at or of.created_at)
+        causes = changes(kept, Scope(question.workspace, question.where), of.started_at or of.created_at)
     elif "circumstances" in of.trace:
         causes.append("The workspace that it asked was deleted.")
     if _condensed(now) != _condensed(of.trace):

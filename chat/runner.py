@@ -24,6 +24,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils import timezone
 
+from documents.access import where_for
 from documents.models import Document
 from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
@@ -31,6 +32,8 @@ from inference.types import Usage
 from models_registry.models import Endpoint
 from models_registry.secrets import SecretMissing
 from workspaces.access import workspace_for
+from workspaces.engines import ANYWHERE
+from workspaces.fields import BadValue
 
 from . import claims, summaries
 from .answer import Parameters, Question, TooLong, answer, usage
@@ -424,10 +427,12 @@ def question_of(answer: Answer, history: History) -> Question:
         raise CannotBegin(f"The model {answer.endpoint_name} was removed: choose another one.")
     try:  # again, because the question may have waited
         workspace = workspace_for(turn.session.user, turn.workspace_id) if turn.workspace_id else None
-    except Http404 as error:
+        where = where_for(turn.session.user, workspace, turn.filters) if workspace else ANYWHERE
+    except (Http404, BadValue) as error:
         raise CannotBegin(str(error)) from error
     parameters = Parameters(**answer.parameters)
-    return replace(_bare_question(turn, answer.endpoint, history), parameters=parameters, workspace=workspace)
+    question = _bare_question(turn, answer.endpoint, history)
+    return replace(question, parameters=parameters, workspace=workspace, where=where)
 
 
 def _bare_question(turn: Turn, endpoint: Endpoint, history: History) -> Question:

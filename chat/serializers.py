@@ -1,7 +1,7 @@
 from rest_framework import serializers
 
 from accounts.rest import CamelCase
-from documents.serializers import TraceSerializer
+from documents.serializers import FILTERS_HELP, TraceSerializer
 
 from .models import Answer
 from .ratings import COMMENT_MOST_CHARACTERS
@@ -97,6 +97,7 @@ class NewTurn(CamelCase):
     workspace_id = serializers.UUIDField(
         required=False, allow_null=True, help_text="Whose documents to ask; absent: none, just the model."
     )
+    filters = serializers.JSONField(default=dict, help_text=FILTERS_HELP)
     model_name = serializers.CharField(
         required=False, allow_blank=True, help_text="A chat model's name or id; absent: the default."
     )
@@ -140,6 +141,7 @@ class TurnSerializer(CamelCase):
     message_id = serializers.CharField()
     text = serializers.CharField()
     workspace_id = serializers.UUIDField(allow_null=True)
+    filters = serializers.JSONField(help_text="Which of the workspace's documents were asked.")
     created_at = serializers.DateTimeField()
     answers = AnswerSerializer(many=True)
 

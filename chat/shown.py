@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from documents.access import hidden_from
 from documents.blocks import Block, blocks
 from documents.media_types import MARKDOWN
 from documents.models import Section
@@ -21,6 +22,7 @@ from workspaces.models import Role, Workspace
 
 from .models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
 from .render import Citation, cited_numbers, render
+from .turns import passages_for
 
 EXCERPT_CHARACTERS = 320
 CONTEXT_CHARACTERS = 1600  # of a passage's section, shown before it and after it
@@ -123,7 +125,7 @@ class InContext:
 
 def _answers_for(user: User) -> QuerySet[Answer]:
     own = Prefetch("ratings", AnswerRating.objects.filter(user=user))
-    return Answer.objects.prefetch_related("passages", own)
+    return Answer.objects.prefetch_related(Prefetch("passages", passages_for(user)), own)
 
 
 def shown_turns(user: User, session: Session) -> list[ShownTurn]:
@@ -140,7 +142,8 @@ def _lanes(turn: Turn, around: "_Around") -> Iterator[Lane]:
 
 
 def shown_answer(user: User, answer: Answer) -> ShownAnswer:
-    prefetch_related_objects([answer], Prefetch("ratings", AnswerRating.objects.filter(user=user)))
+    own = Prefetch("ratings", AnswerRating.objects.filter(user=user))
+    prefetch_related_objects([answer], Prefetch("passages", passages_for(user)), own)
     return _shown(answer, answer.turn, _Around.of(user, [answer.turn], [answer]))
 
 
@@ -212,6 +215,7 @@ def in_context(user: User, passage: AnswerPassage) -> InContext | None:
     """
     section = (
         Section.objects.select_related("document")
+        .exclude(document__in=hidden_from(user))
         .filter(
             document=passage.document_id,
             position=passage.section,

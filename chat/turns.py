@@ -11,19 +11,23 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import User
+from documents.access import hidden_from
+from documents.filters import Filters, conditions_of
 from models_registry.models import Endpoint
 from workspaces.access import workspace_for
+from workspaces.fields import BadValue
+from workspaces.models import Workspace
 
 from . import log, runner
 from .answer import Parameters as Parameters
 from .events import Event, storable
-from .models import Answer, Session, Turn
+from .models import Answer, AnswerPassage, Session, Turn
 from .preface import Preface
 from .record import record, record_version
 
@@ -45,6 +49,7 @@ class Ask:
     message_id: str  # made by the client, a new one for each message
     text: str
     workspace_id: UUID | None = None
+    filters: Filters = field(default_factory=dict)  # which of the workspace's documents
     endpoints: Sequence[Endpoint] = ()  # at most MODELS_MOST; one answer each; none: the default model
     parameters: Parameters = field(default_factory=Parameters)
     preface: Preface | None = None  # of a new session whose client keeps its history itself
@@ -133,6 +138,36 @@ def answer_for(user: User, answer_id: UUID) -> Answer:
     return found
 
 
+def answer_to_read(user: User, answer_id: UUID) -> Answer:
+    """Return the answer with the passages that this user may still see. Raises Http404 as `answer_for`."""
+    answer = answer_for(user, answer_id)
+    prefetch_related_objects([answer], Prefetch("passages", passages_for(user)))
+    return answer
+
+
+def answer_to_follow(user: User, answer_id: UUID) -> Answer:
+    """Return the answer whose log, with all its passages, may be sent. Raises Http404, and Refused.
+
+    One being written was begun for what its user may see now.
+    """
+    answer = answer_for(user, answer_id)
+    if answer.has_ended and rests_on_hidden(user, answer):
+        raise Refused(
+            "This answer rests on documents above your access level now: reload the page to read it."
+        )
+    return answer
+
+
+def rests_on_hidden(user: User, answer: Answer) -> bool:
+    """Say if a document that was quoted in its prompt is above this user's access level now."""
+    return AnswerPassage.objects.filter(answer=answer, document__in=hidden_from(user)).exists()
+
+
+def passages_for(user: User) -> QuerySet[AnswerPassage]:
+    """Return the passages of answers whose documents are not above this user's access level."""
+    return AnswerPassage.objects.exclude(document__in=hidden_from(user))
+
+
 def sessions_for(user: User) -> QuerySet[Session]:
     return Session.objects.filter(user=user)
 
@@ -216,6 +251,18 @@ def _check_parameters(parameters: Parameters) -> None:
         raise Refused("Top-p must be from 0 to 1.")
 
 
+def _check_filters(workspace: Workspace | None, filters: Filters) -> None:
+    if filters and workspace is None:
+        raise Refused(
+            "A filter chooses among the documents of a workspace: choose one, or ask without the filter."
+        )
+    try:
+        if workspace:
+            conditions_of(workspace, filters)
+    except BadValue as problem:
+        raise Refused(str(problem)) from problem
+
+
 def _default_endpoint() -> Endpoint:
     default = Endpoint.objects.default_chat() or Endpoint.objects.offered(Endpoint.Kind.CHAT).first()
     if default is None:
@@ -240,11 +287,18 @@ def _found(user: User, session_id: UUID, ask: Ask) -> Turn | None:
 def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
     """Record the question. None: it is recorded already, or the session is somebody else's."""
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
+    _check_filters(workspace, ask.filters)
     endpoints = ask.endpoints or [_default_endpoint()]
     text = storable(ask.text)
     preface = ask.preface.as_json() if ask.preface else None
     session = Session(pk=session_id, user=user, title=_title(text), preface=preface)
-    turn = Turn(session_id=session_id, message_id=ask.message_id, text=text, workspace=workspace)
+    turn = Turn(
+        session_id=session_id,
+        message_id=ask.message_id,
+        text=text,
+        workspace=workspace,
+        filters=dict(ask.filters),
+    )
     answers = [_answer(turn, lane, endpoint, ask) for lane, endpoint in enumerate(endpoints)]
     if not record(session, turn, answers):
         return None

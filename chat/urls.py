@@ -4,6 +4,7 @@ from . import completions, views
 
 urlpatterns = [
     path("", views.chat, name="chat"),
+    path("chat/filters/", views.filters, name="chat-filters"),
     path("chat/sessions/", views.sessions, name="sessions"),
     path("chat/<uuid:session_id>/", views.session, name="session"),
     path("chat/<uuid:session_id>/rename/", views.rename, name="session-rename"),

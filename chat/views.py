@@ -3,7 +3,7 @@
 Never from a cache: the back button would show a conversation without its last turns, or a part as a page.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +17,13 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.http import UserRequest
+from accounts.models import User
+from documents.access import documents_for
+from documents.filter_inputs import shown_fields
+from documents.filters import Filters
 from documents.models import Document
 from models_registry.models import Endpoint
-from workspaces.access import workspaces_for
+from workspaces.access import totals_for, workspaces_for
 from workspaces.models import Workspace
 
 from . import ratings, shown, summaries, turns
@@ -38,9 +42,10 @@ def chat(request: UserRequest) -> HttpResponse:
     workspaces = workspaces_for(request.user)
     last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
     chosen = _workspace_for_new_chat(request, workspaces, last)
-    context = {"suggestions": _newest_documents(chosen), "workspace": chosen}
+    context = {"suggestions": _newest_documents(request.user, chosen), "workspace": chosen}
     if request.htmx:
         return render(request, "chat/_suggestions.html", context)
+    context |= _filter_context(request.user, chosen, {})
     # One model, even if the last question went to several: each costs.
     return _page(request, None, workspaces, chosen, _models_of(last)[:1] if last else [], context)
 
@@ -55,6 +60,7 @@ def session(request: UserRequest, session_id: UUID) -> HttpResponse:
     chosen = next((each for each in workspaces if last and each.pk == last.turn.workspace_id), None)
     models = _models_of(last.turn) if last else []
     context = {"turns": shown_turns, "summary": summaries.summary_of(found)}
+    context |= _filter_context(request.user, chosen, last.turn.filters if chosen and last else {})
     return _page(request, found, workspaces, chosen, models, context)
 
 
@@ -75,7 +81,7 @@ def _page(
     default = Endpoint.objects.default_chat() or next(iter(endpoints), None)
     context |= _listed(request, current=session) | {
         "session": session,
-        "workspaces": workspaces,
+        "workspaces": _counted(request.user, workspaces),
         "workspace": workspace,
         "endpoints": endpoints,
         "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
@@ -84,6 +90,28 @@ def _page(
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
     }
     return render(request, "chat/chat.html", context)
+
+
+def _counted(user: User, workspaces: Iterable[Workspace]) -> list[Workspace]:
+    """Have each say how many documents this user sees in it."""
+    listed = list(workspaces)
+    for each in listed:
+        each.document_count = totals_for(user, each)["document_count"]
+    return listed
+
+
+@never_cache
+@require_safe
+def filters(request: UserRequest) -> HttpResponse:
+    """What the documents of `?workspace=` can be filtered by: a part of the composer."""
+    chosen = next(
+        (each for each in workspaces_for(request.user) if str(each.pk) == request.GET.get("workspace")), None
+    )
+    return render(request, "chat/_filter.html", _filter_context(request.user, chosen, {}))
+
+
+def _filter_context(user: User, workspace: Workspace | None, said: Filters) -> dict[str, Any]:
+    return {"filter_fields": shown_fields(user, workspace, said) if workspace else []}
 
 
 def _workspace_for_new_chat(
@@ -97,9 +125,11 @@ def _workspace_for_new_chat(
     return workspaces.order_by("-document_count", "name").first()
 
 
-def _newest_documents(workspace: Workspace | None) -> list[Document]:
-    ready = Document.objects.filter(workspace=workspace, status=Document.Status.READY)
-    return list(ready.order_by("-ready_at")[:SUGGESTED_DOCUMENTS]) if workspace else []
+def _newest_documents(user: User, workspace: Workspace | None) -> list[Document]:
+    if workspace is None:
+        return []
+    ready = documents_for(user, workspace).filter(status=Document.Status.READY)
+    return list(ready.order_by("-ready_at")[:SUGGESTED_DOCUMENTS])
 
 
 # --- the list of sessions ------------------------------------------------------------------------
@@ -218,16 +248,18 @@ def rate(request: UserRequest, answer_id: UUID) -> HttpResponse:
 @require_safe
 def why(request: UserRequest, answer_id: UUID) -> HttpResponse:
     """How an answer's passages were found: a part beneath the answer, or a page of its own."""
-    found = turns.answer_for(request.user, answer_id)
+    found = turns.answer_to_read(request.user, answer_id)
     return _why(request, found, "chat/_why.html" if request.htmx else "chat/why.html")
 
 
 @require_POST
 def replay(request: UserRequest, answer_id: UUID) -> HttpResponse:
     """Search for an answer's passages again, and say whether the same prompt comes out."""
-    found = turns.answer_for(request.user, answer_id)
+    found = turns.answer_to_read(request.user, answer_id)
     context: dict[str, Any] = {}
     try:
+        if turns.rests_on_hidden(request.user, found):
+            raise replaying.CannotReplay("This answer rests on documents that you do not see any more.")
         context["replay"] = replaying.replay(found)
     except replaying.CannotReplay as problem:
         context["problem"] = str(problem)
@@ -237,6 +269,8 @@ def replay(request: UserRequest, answer_id: UUID) -> HttpResponse:
 
 
 def _why(request: UserRequest, answer: Answer, template: str, **context: Any) -> HttpResponse:
+    if turns.rests_on_hidden(request.user, answer):
+        answer.trace = {}  # it quotes every passage
     told = answer_why(request.user, answer)
     return render(
         request, template, {"answer": answer, "why": told, "is_part": bool(request.htmx), **context}
@@ -248,7 +282,8 @@ def _why(request: UserRequest, answer: Answer, template: str, **context: Any) ->
 def passage(request: UserRequest, answer_id: UUID, number: int) -> HttpResponse:
     """A passage within its document's text: a part for the panel, or a page of its own."""
     found = turns.answer_for(request.user, answer_id)
-    chosen = get_object_or_404(found.passages.select_related("document"), number=number)
+    seen = turns.passages_for(request.user).filter(answer=found)
+    chosen = get_object_or_404(seen.select_related("document"), number=number)
     context = {
         "passage": chosen,
         "context": shown.in_context(request.user, chosen),

@@ -18,6 +18,7 @@ from workspaces.models import Role, Workspace
 from workspaces.pages import workspace_page
 
 from . import intake
+from .access import documents_for
 from .content import Refused, of_qa, of_text, pair_of, text_of
 from .forms import FilesForm, NewPairForm, NewTextForm, PairForm, PairsFileForm, TextForm
 from .media_types import ACCEPTED, MARKDOWN, TYPES
@@ -30,12 +31,12 @@ _EXTENSIONS = ",".join(f".{extension}" for kind in TYPES for extension in kind.e
 def files(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     """Take files of a plain form. Where scripts run, the page sends them as uploads instead."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    form = FilesForm(workspace, request.POST or None, request.FILES or None)
+    form = FilesForm(request.user, workspace, request.POST or None, request.FILES or None)
     if form.is_valid():
         refusals = [
             refusal
             for file in form.cleaned_data["file"]
-            if (refusal := _refusal(request, workspace, file, form.cleaned_data["language"]))
+            if (refusal := _refusal(request, workspace, file, form.cleaned_data))
         ]
         return _report(request, workspace, len(form.cleaned_data["file"]), refusals)
     return workspace_page(
@@ -45,9 +46,9 @@ def files(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     )  # fmt: skip
 
 
-def _refusal(request: UserRequest, workspace: Workspace, file: Any, language: str) -> str:
+def _refusal(request: UserRequest, workspace: Workspace, file: Any, said: dict[str, Any]) -> str:
     try:
-        intake.add_file(workspace, request.user, file, file.name, language)
+        intake.add_file(workspace, request.user, file, file.name, said["language"], about=said["about"])
     except Refused as refusal:
         return f"{file.name}: {refusal}"
     return ""
@@ -65,7 +66,7 @@ def _report(request: UserRequest, workspace: Workspace, sent: int, refusals: lis
 
 def text(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    form = NewTextForm(workspace, request.POST or None)
+    form = NewTextForm(request.user, workspace, request.POST or None)
     if form.is_valid():
         try:
             document = intake.add_text(workspace, request.user, **form.cleaned_data)
@@ -80,7 +81,7 @@ def text(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 def pairs(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     """Add one pair, and offer the next: who writes one writes several."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    form = NewPairForm(workspace, request.POST or None)
+    form = NewPairForm(request.user, workspace, request.POST or None)
     if form.is_valid():
         try:
             document = intake.add_qa(workspace, request.user, **form.cleaned_data)
@@ -91,18 +92,19 @@ def pairs(request: UserRequest, workspace_id: UUID) -> HttpResponse:
             address = reverse("document", args=[workspace.id, document.id])
             messages.success(request, format_html(sentence, address, document.title))
             return redirect("workspace-add-pairs", workspace.id)
-    return _pairs_page(request, workspace, form, PairsFileForm(workspace))
+    return _pairs_page(request, workspace, form, PairsFileForm(request.user, workspace))
 
 
 @require_POST
 def pairs_file(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    form = PairsFileForm(workspace, request.POST, request.FILES)
+    form = PairsFileForm(request.user, workspace, request.POST, request.FILES)
     outcomes: list[Outcome] = []
     if form.is_valid():
         try:
             listed = read_pairs(form.cleaned_data["file"])
-            outcomes = add_pairs(workspace, request.user, listed, form.cleaned_data["language"])
+            said = form.cleaned_data
+            outcomes = add_pairs(workspace, request.user, listed, said["language"], said["about"])
         except Refused as refusal:
             form.add_error("file", str(refusal))
     refused = [each for each in outcomes if each.document is None]
@@ -110,7 +112,7 @@ def pairs_file(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         messages.success(request, f"{taken} question{'s' if taken > 1 else ''} added.")
         if not refused:
             return redirect("workspace", workspace.id)
-    return _pairs_page(request, workspace, NewPairForm(workspace), form, refused)
+    return _pairs_page(request, workspace, NewPairForm(request.user, workspace), form, refused)
 
 
 def _pairs_page(
@@ -129,7 +131,9 @@ def _pairs_page(
 def edit(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     """Change a text, or a question with its answer."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    document = workspace.documents.filter(pk=document_id, kind__in=Document.WRITTEN).first()
+    document = (
+        documents_for(request.user, workspace).filter(pk=document_id, kind__in=Document.WRITTEN).first()
+    )
     if document is None:
         raise Http404("There is no such text here.")
     form, check = _form_of(document, request)

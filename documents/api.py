@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,13 +20,18 @@ from workspaces.access import workspace_for
 from workspaces.models import Role, Workspace
 
 from . import intake, uploads
+from .access import document_for, documents_for, where_for
 from .content import of_qa, of_text, pair_of, text_of
+from .described import bad_values, said_of
+from .filters import matching
 from .media_types import MARKDOWN
+from .metadata import About, describe
 from .models import Document, Upload
 from .pairs import Pair, add_pairs, read_pairs
 from .retrieval import RetrievalFailed, Scope
 from .retrieval.record import recorded_search, search_for
 from .serializers import (
+    FILTERS_HELP,
     MAX_PASSAGES,
     DocumentChanges,
     DocumentSerializer,
@@ -47,6 +53,9 @@ from .serializers import (
 _STATUS = OpenApiParameter(
     "status", OpenApiTypes.STR, enum=Document.Status.values, description="Only documents in this state."
 )
+_FILTERS = OpenApiParameter(
+    "filters", OpenApiTypes.STR, description=f"{FILTERS_HELP} As JSON. Pages and posts are listed too then."
+)
 _TOKENS_PER_PASSAGE = 2000  # so that `limit` decides, not the budget of a prompt
 
 
@@ -61,16 +70,24 @@ class Documents(ListModelMixin, ApiView):
 
     def get_queryset(self) -> QuerySet[Document]:
         workspace = workspace_for(self.user, self.kwargs["workspace_id"])
-        found = workspace.documents.order_by("-created_at", "pk")
+        found = documents_for(self.user, workspace).order_by("-created_at", "pk")
         if kind := self.kwargs.get("kind"):
             found = found.filter(kind=_known(kind, Document.Kind.values, "kind of document"))
         if status := self.request.query_params.get("status"):
             if status not in Document.Status.values:
                 raise ValidationError({"status": [f"Choose one of: {', '.join(Document.Status.values)}."]})
             found = found.filter(status=status)
-        return found
+        return self._filtered(found, workspace)
 
-    @extend_schema(summary="List the documents", tags=["documents"], parameters=[_STATUS])
+    def _filtered(self, found: QuerySet[Document], workspace: Workspace) -> QuerySet[Document]:
+        try:
+            said = json.loads(self.request.query_params.get("filters") or "{}")
+        except ValueError as error:
+            raise ValidationError({"filters": ['Send JSON, as in {"department": ["legal"]}.']}) from error
+        with bad_values("filters"):
+            return matching(found, workspace, said)
+
+    @extend_schema(summary="List the documents", tags=["documents"], parameters=[_STATUS, _FILTERS])
     def get(self, request: Request, workspace_id: UUID) -> Response:
         return self.list(request)
 
@@ -80,7 +97,11 @@ class DocumentsOfKind(Documents):
         summary="List the documents of one kind",
         tags=["documents"],
         operation_id="workspaces_documents_of_kind",
-        parameters=[_STATUS, OpenApiParameter("kind", OpenApiTypes.STR, "path", enum=Document.Kind.values)],
+        parameters=[
+            _STATUS,
+            _FILTERS,
+            OpenApiParameter("kind", OpenApiTypes.STR, "path", enum=Document.Kind.values),
+        ],
     )
     def get(self, request: Request, workspace_id: UUID, kind: str) -> Response:  # type: ignore[override]
         return self.list(request)
@@ -107,13 +128,18 @@ class UploadFile(ApiView):
         workspace = workspace_for(self.user, workspace_id, Role.EDITOR)
         fields = self.read(request, FileUpload)
         file = fields["file"]
-        document = _add(workspace, self, file, fields.get("title") or file.name, fields.get("language"))
+        about = said_of(self.user, workspace, fields)
+        document = _add(
+            workspace, self, file, fields.get("title") or file.name, fields.get("language"), about
+        )
         return Response(DocumentSerializer(document).data, status=201)
 
 
-def _add(workspace: Workspace, view: ApiView, file: Any, title: str, language: str | None) -> Document:
+def _add(
+    workspace: Workspace, view: ApiView, file: Any, title: str, language: str | None, about: About
+) -> Document:
     with _refusals("file"):
-        return intake.add_file(workspace, view.user, file, title, language)
+        return intake.add_file(workspace, view.user, file, title, language, about=about)
 
 
 @contextmanager
@@ -136,8 +162,9 @@ class AddText(ApiView):
     def post(self, request: Request, workspace_id: UUID) -> Response:
         workspace = workspace_for(self.user, workspace_id, Role.EDITOR)
         fields = self.read(request, NewText)
+        about = said_of(self.user, workspace, fields)
         with _refusals("text"):
-            document = intake.add_text(workspace, self.user, **fields)
+            document = intake.add_text(workspace, self.user, **fields, about=about)
         return Response(DocumentSerializer(document).data, status=201)
 
 
@@ -154,7 +181,7 @@ class AddPairs(ApiView):
         workspace = workspace_for(self.user, workspace_id, Role.EDITOR)
         fields = self.read(request, NewPairs)
         pairs = [Pair(row, each["question"], each["answer"]) for row, each in enumerate(fields["pairs"], 1)]
-        return _added(self, workspace, pairs, fields.get("language"), "pairs")
+        return _added(self, workspace, pairs, fields, "pairs")
 
 
 class AddPairsFile(ApiView):
@@ -171,14 +198,15 @@ class AddPairsFile(ApiView):
         fields = self.read(request, PairsFile)
         with _refusals("file"):
             pairs = read_pairs(fields["file"])
-        return _added(self, workspace, pairs, fields.get("language"), "file")
+        return _added(self, workspace, pairs, fields, "file")
 
 
 def _added(
-    view: ApiView, workspace: Workspace, pairs: list[Pair], language: str | None, field: str
+    view: ApiView, workspace: Workspace, pairs: list[Pair], fields: dict[str, Any], field: str
 ) -> Response:
+    about = said_of(view.user, workspace, fields)
     with _refusals(field):
-        outcomes = add_pairs(workspace, view.user, pairs, language)
+        outcomes = add_pairs(workspace, view.user, pairs, fields.get("language"), about)
     taken = sum(each.document is not None for each in outcomes)
     reply = {"added": taken, "refused": len(outcomes) - taken, "pairs": outcomes}
     return Response(PairsReply(reply).data, status=201)
@@ -246,8 +274,9 @@ class Uploads(ApiView):
     def post(self, request: Request, workspace_id: UUID) -> Response:
         workspace = workspace_for(self.user, workspace_id, Role.EDITOR)
         fields = self.read(request, NewUpload)
+        about = said_of(self.user, workspace, fields)
         with _refusals("name"):
-            upload = uploads.begin(workspace, self.user, **fields)
+            upload = uploads.begin(workspace, self.user, **fields, about=about)
         to = uploads.destination(upload)
         expires_at = upload.created_at + Upload.LIFETIME
         reply = {"id": upload.pk, "url": to.url, "form": to.fields, "expires_at": expires_at}
@@ -312,18 +341,22 @@ class OneDocument(ApiView):
         return Response(DocumentSerializer(_document(self, Role.VIEWER)).data)
 
     @extend_schema(
-        summary="Say what a document is written in",
-        description="It is read again, and stays searchable meanwhile.",
+        summary="Say what is known of a document, or what it is written in",
+        description="What is known of it holds at once, also for the pages of a website and the posts of a feed. "
+        "For another language it is read again, and stays searchable meanwhile.",
         tags=["documents"],
         request=DocumentChanges,
         responses={202: DocumentSerializer},
     )
     def patch(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
         document = _document(self, Role.EDITOR)
-        try:
-            intake.correct_language(document, self.user, self.read(request, DocumentChanges)["language"])
-        except intake.Refused as refusal:
-            raise ValidationError({"language": [str(refusal)]}) from refusal
+        asked = self.read(request, DocumentChanges)
+        if said := said_of(self.user, document.workspace, asked):
+            with bad_values("accessLevel"):
+                describe(document.workspace, self.user, [document.pk], said)
+        if "language" in asked:
+            with _refusals("language"):
+                intake.correct_language(document, self.user, asked["language"])
         document.refresh_from_db()
         return Response(DocumentSerializer(document).data, status=202)
 
@@ -351,10 +384,7 @@ class RetryDocument(ApiView):
 
 def _document(view: ApiView, role: Role) -> Document:
     workspace = workspace_for(view.user, view.kwargs["workspace_id"], role)
-    document = workspace.documents.filter(pk=view.kwargs["document_id"]).first()
-    if document is None:
-        raise Http404("There is no such document in this workspace.")
-    return document
+    return document_for(view.user, workspace, view.kwargs["document_id"])
 
 
 class SemanticSearch(ApiView):
@@ -369,9 +399,11 @@ class SemanticSearch(ApiView):
         asked = self.read(request, SearchRequest)
         workspace = workspace_for(self.user, asked["workspace_id"])
         budget = MAX_PASSAGES * _TOKENS_PER_PASSAGE
+        with bad_values("filters"):
+            scope = Scope(workspace, where_for(self.user, workspace, asked["filters"]))
         try:
             kept, found = recorded_search(
-                self.user, Scope(workspace), asked["query"], limit=asked["limit"], token_budget=budget
+                self.user, scope, asked["query"], limit=asked["limit"], token_budget=budget
             )
         except RetrievalFailed as failure:
             raise SearchFailed(str(failure)) from failure

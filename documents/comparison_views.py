@@ -4,18 +4,20 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.http import UserRequest
+from accounts.models import User
 from accounts.rest import ApiView, CamelCase
 from workspaces.access import workspace_for
 from workspaces.models import ChunkingStrategy, Role, Workspace
 from workspaces.pages import workspace_page
 
+from .access import document_for, documents_for
 from .comparison import MAX_CHARACTERS, attempts, sections_of, sections_of_text, stored
 from .models import Document
 
@@ -44,7 +46,7 @@ class ComparisonForm(forms.Form):
     chunk_size = forms.IntegerField(label="Length of a passage", min_value=101, max_value=9999)
     chunk_overlap = forms.IntegerField(label="Shared with the passage before", min_value=0)
 
-    def __init__(self, workspace: Workspace, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, user: User, workspace: Workspace, *args: Any, **kwargs: Any) -> None:
         kwargs["initial"] = {
             "strategies": ChunkingStrategy.values,
             "chunk_size": workspace.chunk_size,
@@ -54,7 +56,7 @@ class ComparisonForm(forms.Form):
         super().__init__(*args, **kwargs)
         document = self.fields["document"]
         assert isinstance(document, forms.ModelChoiceField)
-        document.queryset = workspace.documents.all()
+        document.queryset = documents_for(user, workspace)
         document.widget.attrs["class"] = "select"
         latest = document.queryset.filter(chunk_count__gt=0)[:_LISTED]
         chosen = document.queryset.filter(pk=kwargs["initial"].get("document"))
@@ -83,7 +85,7 @@ def compare(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     """Show what each strategy makes of a text or a document; for htmx, only that."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     initial = {"document": _uuid(request.GET.get("document", ""))}
-    form = ComparisonForm(workspace, request.POST or None, initial=initial)
+    form = ComparisonForm(request.user, workspace, request.POST or None, initial=initial)
     context: dict[str, Any] = {"form": form, "max_characters": MAX_CHARACTERS}
     if form.is_valid():
         context |= _compared(workspace, form.cleaned_data)
@@ -194,14 +196,12 @@ class CompareChunking(ApiView):
                 {"chunkOverlap": ["The overlap must be smaller than the size."]}
             )
         if "document_id" in asked:
-            asked["document"] = _document(workspace, asked["document_id"])
+            asked["document"] = _document(self.user, workspace, asked["document_id"])
         return Response(ComparisonReply(_compared(workspace, asked)).data)
 
 
-def _document(workspace: Workspace, document_id: UUID) -> Document:
-    document = workspace.documents.filter(pk=document_id).first()
-    if document is None:
-        raise Http404("There is no such document in this workspace.")
+def _document(user: User, workspace: Workspace, document_id: UUID) -> Document:
+    document = document_for(user, workspace, document_id)
     if not document.sections.exists():
         raise serializers.ValidationError({"documentId": [_UNREAD]})
     return document

@@ -8,10 +8,6 @@ from . import intake
 from .models import Document
 
 
-def dead_letters() -> QuerySet[Document]:
-    return Document.objects.filter(status=Document.Status.FAILED)
-
-
 def replay(documents: QuerySet[Document], user: User | None) -> int:
     """Have those that are on the list tried again. Returns how many."""
     found = list(documents.filter(status=Document.Status.FAILED))

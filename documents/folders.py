@@ -7,7 +7,7 @@ What has no file any more is `gone`; it is only named here, never deleted.
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from django.core.files import File
 from django.db.models import Q
@@ -18,6 +18,7 @@ from workspaces.models import Workspace
 
 from . import intake
 from .content import Content, of_file
+from .metadata import NOTHING, About
 from .models import Document
 
 Change = Literal["new", "changed", "moved", "unchanged"]
@@ -39,11 +40,17 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def bring(
-    workspace: Workspace, user: User | None, root: Path, path: Path, language: str | None, present: set[Path]
+    workspace: Workspace,
+    user: User | None,
+    root: Path,
+    path: Path,
+    language: str | None,
+    present: set[Path],
+    about: About = NOTHING,
 ) -> tuple[Document, Change]:
     """Return the file's document, and what is new about it. The caller ingests it. Raises Refused, OSError.
 
-    root: the folder that `path` was found in; both absolute. present: all that was found.
+    root: the folder that `path` was found in; both absolute. present: all that was found. about: of a new one.
     """
     with path.open("rb") as opened:
         content = of_file(File(opened, name=path.name), path.name)
@@ -59,8 +66,9 @@ def bring(
         )
         if other := same.first():  # it came another way
             return intake.change(other, user, content, ask_worker=False), "unchanged"
-        place = {"folder": str(root), "path": str(path.relative_to(root))}
-        return intake.add(workspace, user, content, language, ask_worker=False, **place), "new"
+        place: dict[str, Any] = {"folder": str(root), "path": str(path.relative_to(root))}
+        added = intake.add(workspace, user, content, language, about=about, ask_worker=False, **place)
+        return added, "new"
 
 
 def gone(workspace: Workspace, root: Path, present: set[Path]) -> list[Document]:

@@ -25,13 +25,15 @@ from inference.connect import open_embedder
 from inference.errors import InferenceError, RateLimited
 from inference.types import EndpointSpec, Vector
 from models_registry.secrets import SecretMissing
-from workspaces.engines import NewChunk, WrongDimensions, engine_for
+from workspaces.engines import Facts, NewChunk, WrongDimensions, engine_for
+from workspaces.fields import fields_of
 from workspaces.models import Workspace
 
 from .chunking import CHUNKERS, Embed, questions
 from .claims import Claim, Superseded, take
 from .extract import Extraction, ParserGone, Unreadable, Unwanted, extract
 from .media_types import HTML
+from .metadata import COLUMNS, facts_of, found
 from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
 from .parsing.confinement import scratch
 from .summaries import summarise
@@ -270,13 +272,23 @@ def _publish(
             summary=summary,
             language=document.language,
         )
-        engine_for(claim.workspace).publish(document.pk, chunk_count, vector)
+        facts = _described(claim, extraction)
+        engine_for(claim.workspace).publish(document.pk, chunk_count, vector, facts)
         _replace_sections(claim, extraction)
         if claim.work is document:
             Workspace.objects.filter(pk=document.workspace_id).update(
                 chunk_count=F("chunk_count") + chunk_count - document.chunk_count,
             )
         step.close()  # in this transaction: a document that is ready has no open stage
+
+
+def _described(claim: Claim, extraction: Extraction) -> Facts:
+    """Return what is known of the document now: somebody may have said something since it was claimed."""
+    now = Document.objects.select_for_update(of=("self",)).get(pk=claim.document.pk)
+    if claim.work is claim.document and (known := fields_of(claim.workspace)):
+        found(now, extraction.properties, known)
+        now.save(update_fields=COLUMNS)
+    return facts_of(now)
 
 
 def _replace_sections(claim: Claim, extraction: Extraction) -> None:

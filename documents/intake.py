@@ -10,11 +10,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User, record
+from workspaces.access import level_in
+from workspaces.fields import fields_of
 from workspaces.languages import LANGUAGES
 from workspaces.models import Workspace
 
 from . import reindex
 from .content import Content, Refused, clean_title, of_file, of_qa, of_text
+from .metadata import NOTHING, About, apply
 from .models import Document
 from .removal import remove
 from .tasks import ask_soon
@@ -31,6 +34,7 @@ def add_file(
     title: str,
     language: str | None = None,
     *,
+    about: About = NOTHING,
     ask_worker: bool = True,
 ) -> Document:
     """Record a file and have it ingested. The same file under the same title is the document we have.
@@ -39,7 +43,7 @@ def add_file(
     None: what reading it finds, the workspace's first until then.
     ask_worker: False when the caller ingests it at once. Raises Refused.
     """
-    return add(workspace, user, of_file(file, title), language, ask_worker=ask_worker)
+    return add(workspace, user, of_file(file, title), language, about=about, ask_worker=ask_worker)
 
 
 def add_text(
@@ -50,10 +54,12 @@ def add_text(
     language: str | None = None,
     *,
     is_markdown: bool = False,
+    about: About = NOTHING,
     ask_worker: bool = True,
 ) -> Document:
     """Record a text that somebody wrote or pasted. Raises Refused."""
-    return add(workspace, user, of_text(title, text, is_markdown), language, ask_worker=ask_worker)
+    content = of_text(title, text, is_markdown)
+    return add(workspace, user, content, language, about=about, ask_worker=ask_worker)
 
 
 def add_qa(
@@ -63,10 +69,11 @@ def add_qa(
     answer: str,
     language: str | None = None,
     *,
+    about: About = NOTHING,
     ask_worker: bool = True,
 ) -> Document:
     """Record a question with its answer: found by the question, quoted with both. Raises Refused."""
-    return add(workspace, user, of_qa(question, answer), language, ask_worker=ask_worker)
+    return add(workspace, user, of_qa(question, answer), language, about=about, ask_worker=ask_worker)
 
 
 def add(
@@ -77,22 +84,26 @@ def add(
     *,
     folder: str = "",
     path: str = "",
+    about: About = NOTHING,
     ask_worker: bool = True,
 ) -> Document:
     """Record a document and have it ingested, or return the one that has this title and content already.
 
-    folder, path: where `manage.py ingest` found it; each path is a document of its own. Raises Refused.
+    folder, path: where `manage.py ingest` found it; each path is a document of its own.
+    about: what is said of a new one. Raises Refused.
     """
     is_language_chosen = bool(language)
     language = language_of(workspace, language)
     same = workspace.documents.filter(parent=None, title=content.title, content_sha256=content.sha256)
     if known := (same.filter(folder=folder, path=path) if folder else same).first():
+        refuse_hidden(known, user)
         return _once_more(known, user, ask_worker)
     document = Document(
         workspace=workspace, kind=content.kind, folder=folder, path=path, title=content.title,
         media_type=content.media_type.name, size_bytes=content.file.size, content_sha256=content.sha256,
         language=language, is_language_chosen=is_language_chosen, created_by=user,
     )  # fmt: skip
+    apply(document, about, fields_of(workspace) if about.metadata else {})
     return _taken(document, content.file, user, ask_worker)
 
 
@@ -168,6 +179,13 @@ def language_of(workspace: Workspace, language: str | None) -> str:
     return language or workspace.languages[0]
 
 
+def refuse_hidden(known: Document, user: User | None) -> None:
+    """Raise Refused if what is added is there already, above this user's access level."""
+    level = level_in(user, known.workspace) if user else None
+    if level is not None and known.access_level > level:
+        raise Refused("It is here already, for others than you. Ask a manager of this workspace.")
+
+
 def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
     """Return a document that is added again; what had failed is tried again."""
     if known.status == _S.FAILED:
@@ -190,6 +208,7 @@ def _taken(document: Document, file: File[Any], user: User | None, ask_worker: b
             workspace=document.workspace, title=document.title, content_sha256=document.content_sha256
         )
         if isinstance(error, IntegrityError) and (known := same.first()):
+            refuse_hidden(known, user)
             return known
         raise
     return document
@@ -211,9 +230,20 @@ def _record(document: Document, user: User | None, ask_worker: bool) -> None:
         Workspace.objects.filter(pk=document.workspace_id).update(
             document_count=F("document_count") + 1, size_bytes=F("size_bytes") + document.size_bytes
         )
+        refuse_gone_level(document)
         record(user, "document.add", document.title, id=str(document.pk), workspace=document.workspace.name)
         if ask_worker:
             _ask_after_commit(document.pk)
+
+
+def refuse_gone_level(document: Document) -> None:
+    """Raise Refused if the levels changed since the document's was checked. Call it holding the workspace's row."""
+    if document.access_level:
+        names = Workspace.objects.values_list("access_levels", flat=True).get(pk=document.workspace_id)
+        if document.access_level >= len(names):
+            raise Refused(
+                "The access levels of this workspace were changed just now. Choose again who may see it."
+            )
 
 
 def _record_change(

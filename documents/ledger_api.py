@@ -20,7 +20,8 @@ from workspaces.models import ChunkingStrategy, Metric, Parser, Role
 from workspaces.serializers import LANGUAGE_CODES, ModelReference
 
 from . import alarm, reindex
-from .dead_letters import dead_letters, discard, replay
+from .access import documents_for
+from .dead_letters import discard, replay
 from .models import Document
 from .serializers import DocumentSerializer
 from .states import StateOfDocument
@@ -175,7 +176,8 @@ class DeadLetters(ListModelMixin, ApiView):
     queryset = Document.objects.none()  # for the schema; get() says which
 
     def get_queryset(self) -> QuerySet[Document]:
-        return dead_letters().filter(workspace=workspace_for(self.user, self.kwargs["workspace_id"]))
+        workspace = workspace_for(self.user, self.kwargs["workspace_id"])
+        return documents_for(self.user, workspace).filter(status=Document.Status.FAILED)
 
     @extend_schema(summary="List the documents that failed, each with the reason", tags=["documents"])
     def get(self, request: Request, workspace_id: UUID) -> Response:
@@ -201,7 +203,7 @@ class DiscardDeadLetters(ApiView):
 def _chosen(view: ApiView, request: Request) -> QuerySet[Document]:
     workspace = workspace_for(view.user, view.kwargs["workspace_id"], Role.EDITOR)
     asked = view.read(request, Chosen)
-    found = Document.objects.filter(workspace=workspace)
+    found = documents_for(view.user, workspace)
     if asked.get("all"):
         return found
     if "ids" not in asked:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -18,8 +19,10 @@ from workspaces.pages import workspace_page
 from workspaces.vector_indexes import state_of
 
 from . import reindex
+from .access import documents_for
 from .dead_letters import replay
 from .ledger_forms import IndexForm
+from .models import Document
 from .strip import strip_context
 
 
@@ -46,7 +49,7 @@ def strip(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     """Try the selected dead letters again, or all of them."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    chosen = workspace.documents.all()
+    chosen: QuerySet[Document] = documents_for(request.user, workspace)
     if not request.POST.get("all"):
         chosen = chosen.filter(
             pk__in=[value for value in request.POST.getlist("document") if _is_uuid(value)]

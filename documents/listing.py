@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,9 +11,11 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, When
 from django.http import QueryDict
 
+from workspaces.fields import BadValue
 from workspaces.models import Workspace
 
 from .alarm import is_stuck, stuck
+from .filters import Filters, conditions_of, filters_in, inputs_of, matching
 from .models import Document
 
 PER_PAGE = 50
@@ -43,28 +45,37 @@ class Choice:
     kind: str = ""
     words: str = ""  # in the title
     within: UUID | None = None  # the website or feed they were found through
+    filters: Filters = field(default_factory=dict)  # by what is known of them
+    problem: str = ""  # with the filters that were asked for, in words
 
     @classmethod
-    def parse(cls, query: QueryDict) -> "Choice":
+    def parse(cls, workspace: Workspace, query: QueryDict) -> "Choice":
         """Return what the address asks for; what means nothing is left out."""
         status, kind = query.get("status", ""), query.get("kind", "")
+        filters, problem = filters_in(query), ""
+        try:
+            conditions_of(workspace, filters)
+        except BadValue as wrong:
+            filters, problem = {}, str(wrong)
         return cls(
             status if status in STATUSES else "",
             kind if kind in Document.Kind.values else "",
             query.get("q", "").replace("\x00", "").strip()[:200],
             _uuid(query.get("in", "")),
+            filters,
+            problem,
         )
 
     def address(self, page: int = 1, **changes: Any) -> str:
         """Return the query of this choice with something changed."""
         chosen = replace(self, **changes)
         pairs = [("q", chosen.words), ("kind", chosen.kind), ("status", chosen.status), ("in", chosen.within)]
-        said = [(name, value) for name, value in pairs if value]
+        said = [(name, value) for name, value in pairs if value] + inputs_of(chosen.filters)
         return "?" + urlencode([*said, ("page", page)] if page > 1 else said)
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.status or self.kind or self.words)
+        return bool(self.status or self.kind or self.words or self.filters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +137,13 @@ def _short(*facts: Any) -> str:
     return f"{zlib.crc32(repr(facts).encode()):08x}"
 
 
-def listing(workspace: Workspace, choice: Choice, page: str | None) -> Listing:
-    """Return a page of the chosen documents, what needs attention first, then the newest."""
-    rows = workspace.documents.filter(parent=choice.within)
+def listing(seen: QuerySet[Document], workspace: Workspace, choice: Choice, page: str | None) -> Listing:
+    """Return a page of the chosen documents, what needs attention first, then the newest.
+
+    seen: what `documents_for` returned.
+    """
+    # A filter asks about pages and posts themselves, wherever they were found.
+    rows = matching(seen, workspace, choice.filters) if choice.filters else seen.filter(parent=choice.within)
     kinds = {row["kind"]: row["n"] for row in rows.order_by().values("kind").annotate(n=Count("pk"))}
     if choice.kind:
         rows = rows.filter(kind=choice.kind)

@@ -125,6 +125,14 @@ class Document(Work):
     content_sha256 = models.CharField(max_length=64)
     language = models.CharField(max_length=2)  # one of the workspace's
     is_language_chosen = models.BooleanField(default=False)  # by somebody; else what reading it finds
+    # Of the workspace's fields, by name: values as they are shown, in the form that is compared, and the names
+    # of those that were found in the file and not said by anybody.
+    metadata = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    facts = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    found_fields = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
+    access_level = models.PositiveSmallIntegerField(
+        default=0, db_default=0
+    )  # into Workspace.access_levels; its parent's
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -308,6 +316,8 @@ class Upload(models.Model):
     name = models.CharField(max_length=300)  # as its owner calls the file
     size_bytes = models.BigIntegerField()  # as announced
     language = models.CharField(max_length=2)
+    metadata = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    access_level = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     document = models.ForeignKey(Document, null=True, on_delete=models.CASCADE, related_name="+")

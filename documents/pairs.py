@@ -14,6 +14,7 @@ from workspaces.models import Workspace
 
 from .content import Refused, check_size
 from .intake import add_qa
+from .metadata import NOTHING, About
 from .models import Document
 
 MAX_PAIRS = 1000  # in one go: each is a document with a place in the queue
@@ -41,6 +42,7 @@ def add_pairs(
     user: User | None,
     pairs: Iterable[Pair],
     language: str | None = None,
+    about: About = NOTHING,
     *,
     ask_worker: bool = True,
 ) -> list[Outcome]:
@@ -48,14 +50,21 @@ def add_pairs(
     listed = list(pairs)
     if len(listed) > MAX_PAIRS:
         raise Refused(f"There are {len(listed):,} pairs, and {MAX_PAIRS:,} is the most at once. Split them.")
-    return [_add(workspace, user, pair, language, ask_worker) for pair in listed]
+    return [_add(workspace, user, pair, language, about, ask_worker) for pair in listed]
 
 
 def _add(
-    workspace: Workspace, user: User | None, pair: Pair, language: str | None, ask_worker: bool
+    workspace: Workspace,
+    user: User | None,
+    pair: Pair,
+    language: str | None,
+    about: About,
+    ask_worker: bool,
 ) -> Outcome:
     try:
-        document = add_qa(workspace, user, pair.question, pair.answer, language, ask_worker=ask_worker)
+        document = add_qa(
+            workspace, user, pair.question, pair.answer, language, about=about, ask_worker=ask_worker
+        )
     except Refused as refusal:
         return Outcome(pair.row, pair.question, None, str(refusal))
     return Outcome(pair.row, pair.question, document)

@@ -27,7 +27,7 @@ from accounts.models import User, record
 from models_registry.models import Endpoint
 from models_registry.ping import check
 from workspaces import vector_indexes
-from workspaces.engines import engine_for
+from workspaces.engines import Facts, engine_for
 from workspaces.models import INDEX_SETTINGS, Reindex, Workspace
 
 from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
@@ -163,6 +163,13 @@ def forget(workspace: Workspace, documents: Iterable[UUID]) -> None:
     indexes = [workspace, following.target()] if following else [workspace]
     for engine, document_id in product(map(engine_for, indexes), documents):
         engine.forget(document_id)
+
+
+def describe(workspace: Workspace, document_id: UUID, facts: Facts) -> None:
+    """Tell the index that answers, and the one that is being built, what is known of a document."""
+    following = running(workspace)
+    for index in [workspace, following.target()] if following else [workspace]:
+        engine_for(index).describe(document_id, facts)
 
 
 def lock_items(document_id: UUID) -> None:

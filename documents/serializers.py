@@ -11,6 +11,12 @@ from .pairs import MAX_PAIRS
 MAX_PASSAGES = 50
 
 
+FILTERS_HELP = (
+    'Which documents: {"department": ["legal", "hr"], "date": {"from": "2024-01-01"}, "draft": false, '
+    '"region": {"not": "us"}}. Names of fields; a value, any of a list, or an object of from, to and not.'
+)
+
+
 class DocumentSerializer(CamelCase):
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(Document.Kind.choices)
@@ -19,6 +25,8 @@ class DocumentSerializer(CamelCase):
     media_type = serializers.CharField()
     size_bytes = serializers.IntegerField()
     language = serializers.CharField()
+    metadata = serializers.JSONField(help_text="Of the workspace's fields, those that are known.")
+    access_level = serializers.IntegerField(help_text="Members see it whose own is at least this; from 0.")
     is_language_chosen = serializers.BooleanField(help_text="By somebody; else it was found from the text.")
     status = serializers.ChoiceField(Document.Status.choices)
     stage = serializers.ChoiceField(Document.Stage.choices)
@@ -40,11 +48,26 @@ def _language() -> serializers.ChoiceField:
     )
 
 
-class DocumentChanges(CamelCase):
-    language = serializers.ChoiceField(LANGUAGE_CODES, help_text="One of the workspace's.")
+class Describing(CamelCase):
+    """What somebody may say of a document."""
+
+    metadata = serializers.JSONField(
+        required=False,
+        help_text='Values of the workspace\'s fields: {"department": "legal", "date": "2024-01-31"}; null takes one '
+        "away.",
+    )
+    access_level = serializers.IntegerField(
+        required=False, help_text="From 0, at most your own; members see it whose own is at least this."
+    )
 
 
-class FileUpload(CamelCase):
+class DocumentChanges(Describing):
+    language = serializers.ChoiceField(
+        LANGUAGE_CODES, required=False, help_text="One of the workspace's; it is read again."
+    )
+
+
+class FileUpload(Describing):
     file = serializers.FileField()
     title = serializers.CharField(max_length=300, required=False, help_text="Absent: the file's name.")
     language = _language()
@@ -56,7 +79,7 @@ class WrittenText(CamelCase):
     is_markdown = serializers.BooleanField(default=False, help_text="Headings are marked with #.")
 
 
-class NewText(WrittenText):
+class NewText(WrittenText, Describing):
     language = _language()
 
 
@@ -65,12 +88,12 @@ class QuestionAndAnswer(CamelCase):
     answer = serializers.CharField(trim_whitespace=False)
 
 
-class NewPairs(CamelCase):
+class NewPairs(Describing):
     pairs = serializers.ListField(child=QuestionAndAnswer(), min_length=1, max_length=MAX_PAIRS)
     language = _language()
 
 
-class PairsFile(CamelCase):
+class PairsFile(Describing):
     file = serializers.FileField(help_text='CSV with the columns "question" and "answer".')
     language = _language()
 
@@ -88,7 +111,7 @@ class PairsReply(CamelCase):
     pairs = PairOutcome(many=True)
 
 
-class NewUpload(CamelCase):
+class NewUpload(Describing):
     name = serializers.CharField(max_length=MAX_TITLE_CHARACTERS, help_text="The file's name.")
     size_bytes = serializers.IntegerField(min_value=1, help_text="Exactly; no other size is taken.")
     language = _language()
@@ -111,6 +134,7 @@ class SearchRequest(CamelCase):
     workspace_id = serializers.UUIDField()
     query = serializers.CharField(max_length=settings.QUESTION_MAX_CHARACTERS)
     limit = serializers.IntegerField(default=6, min_value=1, max_value=MAX_PASSAGES)
+    filters = serializers.JSONField(default=dict, help_text=FILTERS_HELP)
 
 
 class PassageSerializer(CamelCase):

@@ -23,11 +23,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from workspaces.fields import BadValue
 from workspaces.models import Workspace
 
 from .content import Refused, check_length, clean_title
 from .intake import add_file, language_of
 from .media_types import type_of_name
+from .metadata import NOTHING, About, about
 from .models import Document, Upload
 
 log = logging.getLogger(__name__)
@@ -48,13 +50,19 @@ class Destination:
 
 
 def begin(
-    workspace: Workspace, user: User | None, name: str, size_bytes: int, language: str | None = None
+    workspace: Workspace,
+    user: User | None,
+    name: str,
+    size_bytes: int,
+    language: str | None = None,
+    about: About = NOTHING,
 ) -> Upload:
     """Record that a file is about to be sent. Raises Refused where its name or size tell enough."""
     check_length(size_bytes)
     return Upload.objects.create(
         workspace=workspace, name=clean_title(name), size_bytes=size_bytes,
         language=language_of(workspace, language), created_by=user,
+        metadata=dict(about.metadata), access_level=about.access_level or 0,
     )  # fmt: skip
 
 
@@ -106,10 +114,12 @@ def _settle(upload: Upload) -> None:
     with arrived as file:
         file.name = upload.name  # a name chooses between kinds of text
         try:
+            # Again, because the fields and the levels may have changed since.
+            said = about(upload.workspace, upload.created_by, upload.metadata, upload.access_level)
             upload.document = add_file(
-                upload.workspace, upload.created_by, file, upload.name, upload.language
+                upload.workspace, upload.created_by, file, upload.name, upload.language, about=said
             )
-        except Refused as refusal:
+        except (Refused, BadValue) as refusal:
             upload.refusal = str(refusal)
     upload.save()
     transaction.on_commit(lambda: default_storage.delete(upload.key))

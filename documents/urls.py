@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import adding, bucket_events, comparison_views, ledger_views, views
+from . import adding, bucket_events, comparison_views, field_views, ledger_views, views
 from .laboratory import views as laboratory
 from .sources import views as sources
 
@@ -28,6 +28,11 @@ urlpatterns = [
     path(_WORKSPACE + "documents/replay/", ledger_views.replay_failed, name="documents-replay"),
     path(_WORKSPACE + "chunking/", comparison_views.compare, name="workspace-chunking"),
     path(_WORKSPACE + "documents/retry/", views.retry_selected, name="documents-retry"),
+    path(_WORKSPACE + "documents/describe/", views.describe_selected, name="documents-describe"),
+    path(_WORKSPACE + "fields/", field_views.fields, name="workspace-fields"),
+    path(_WORKSPACE + "fields/levels/", field_views.levels, name="workspace-levels"),
+    path(_WORKSPACE + "fields/<slug:field>/", field_views.change, name="workspace-field"),
+    path(_WORKSPACE + "fields/<slug:field>/delete/", field_views.delete, name="workspace-field-delete"),
     path(_WORKSPACE + "documents/delete/", views.delete_selected, name="documents-delete"),
     path(_DOCUMENT, views.document, name="document"),
     path(_DOCUMENT + "edit/", adding.edit, name="document-edit"),
@@ -35,5 +40,6 @@ urlpatterns = [
     path(_DOCUMENT + "retry/", views.retry, name="document-retry"),
     path(_DOCUMENT + "stop/", sources.stop, name="document-stop"),
     path(_DOCUMENT + "language/", views.language, name="document-language"),
+    path(_DOCUMENT + "describe/", views.describe_one, name="document-describe"),
     path(_DOCUMENT + "delete/", views.delete, name="document-delete"),
 ]

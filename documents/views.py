@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Lower
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -13,13 +13,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import UserRequest
+from accounts.models import User
 from workspaces.access import workspace_for, workspaces_for
+from workspaces.fields import BadValue, fields_of
 from workspaces.languages import LANGUAGES
 from workspaces.models import Membership, Role, Workspace
 from workspaces.pages import workspace_page
 
-from . import intake
+from . import intake, metadata
+from .access import documents_for, hidden_from, where_for
 from .alarm import is_stuck
+from .filter_inputs import shown_fields
+from .filters import Filters, filters_in
+from .forms import AboutForm
 from .history import Run, runs_of
 from .listing import Choice, Listing, listing, version
 from .media_types import MARKDOWN
@@ -35,12 +41,14 @@ _WORKING = (Document.Status.PENDING, Document.Status.PROCESSING)
 
 def workspaces(request: UserRequest) -> HttpResponse:
     ids = workspaces_for(request.user).values("pk")
+    seen = ~Q(documents__in=hidden_from(request.user))
     listed = (
         Workspace.objects.filter(pk__in=ids)
         .annotate(
-            working=Count("documents", filter=Q(documents__status__in=_WORKING)),
-            failed=Count("documents", filter=Q(documents__status=Document.Status.FAILED)),
-            total=Count("documents"),
+            working=Count("documents", filter=seen & Q(documents__status__in=_WORKING)),
+            failed=Count("documents", filter=seen & Q(documents__status=Document.Status.FAILED)),
+            total=Count("documents", filter=seen),
+            chunks=Sum("documents__chunk_count", filter=seen, default=0),
         )
         .order_by(Lower("name"))
     )
@@ -58,11 +66,25 @@ def _role_label(role: str | None) -> str:
 def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     """Show the list; for htmx the part that a search changes; for a page that is open, what it does not have yet."""
     workspace = workspace_for(request.user, workspace_id)
-    found = listing(workspace, Choice.parse(request.GET), request.GET.get("page"))
+    choice = Choice.parse(workspace, request.GET)
+    found = listing(documents_for(request.user, workspace), workspace, choice, request.GET.get("page"))
     if "seen" in request.GET:
         return _changes(request, workspace, found, set(request.GET["seen"].split(".")))
     template = "documents/_table.html" if request.htmx else "documents/list.html"
-    return workspace_page(request, workspace, "documents", template, listing=found)
+    context = _filter_context(request, workspace, choice.filters) | _describing(
+        AboutForm(request.user, workspace, sent_with="selection", auto_id="id_selected_%s")
+    )
+    return workspace_page(request, workspace, "documents", template, listing=found, **context)
+
+
+def _filter_context(request: UserRequest, workspace: Workspace, filters: Filters) -> dict[str, Any]:
+    fields = shown_fields(request.user, workspace, filters)
+    return {"filter_fields": fields, "filters_are_set": any(each.is_set for each in fields)}
+
+
+def _describing(form: AboutForm) -> dict[str, Any]:
+    """Return the form, if there is anything that one can say here."""
+    return {"about_form": form if form.fields else None}
 
 
 def _changes(request: UserRequest, workspace: Workspace, found: Listing, seen: set[str]) -> HttpResponse:
@@ -82,16 +104,21 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
     # PostgreSQL refuses NUL in text
     question = request.GET.get("q", "").replace("\x00", "").strip()[: settings.QUESTION_MAX_CHARACTERS]
-    context: dict[str, Any] = {"question": question}
+    filters = filters_in(request.GET)
+    context: dict[str, Any] = {
+        "question": question,
+        **_filter_context(request, workspace, filters),
+    }
     if question:
         try:
-            kept, found = recorded_search(
-                request.user, Scope(workspace), question, limit=10, token_budget=6000
-            )
+            scope = Scope(workspace, where_for(request.user, workspace, filters))
+            kept, found = recorded_search(request.user, scope, question, limit=10, token_budget=6000)
             most = max((each.lexical_score or 0 for each in found.passages), default=0)
             context |= {"kept": kept, "result": found, "most_by_words": most}
         except RetrievalFailed as failure:
             context["failure"] = str(failure)
+        except BadValue as problem:
+            context["bad_filter"] = str(problem)
     template = "documents/_results.html" if request.htmx else "documents/search.html"
     return workspace_page(request, workspace, "search", template, **context)
 
@@ -108,9 +135,10 @@ def search_why(request: UserRequest, search_id: UUID) -> HttpResponse:
 
 def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
-    found = _document(workspace, document_id)
+    found = _document(request.user, workspace, document_id)
+    known = _known_of(request, workspace, found)
     if hasattr(found, "source"):
-        return source_page(request, workspace, found)
+        return source_page(request, workspace, found, known)
     runs = runs_of(found)
     if "seen" in request.GET:
         return _progress(request, workspace, found, runs, request.GET["seen"])
@@ -120,7 +148,22 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
         document=found, is_markdown=found.media_type == MARKDOWN.name, reading=read(found, stretch, request.GET.get("page")),
         runs=runs, language=LANGUAGES[found.language],
         languages=[(code, LANGUAGES[code]) for code in workspace.languages],
+        **known,
     )  # fmt: skip
+
+
+def _known_of(request: UserRequest, workspace: Workspace, document: Document) -> dict[str, Any]:
+    """Return what the page says of a document beside its text, and the form to change it."""
+    labels = {name: field.label for name, field in fields_of(workspace).items()}
+    levels = workspace.access_levels
+    level = levels[document.access_level] if document.access_level < len(levels) else ""
+    known = [
+        (labels[name], value, name in document.found_fields)
+        for name, value in document.metadata.items()
+        if name in labels
+    ]
+    form = AboutForm(request.user, workspace, initial=AboutForm.initial_of(document), is_whole=True)
+    return {"known": known, "level": level} | _describing(form)
 
 
 def _progress(
@@ -134,7 +177,7 @@ def _progress(
 
 def download(request: UserRequest, workspace_id: UUID, document_id: UUID) -> FileResponse:
     """Send the original as an attachment: never shown by the browser as a page of ours."""
-    found = _document(workspace_for(request.user, workspace_id), document_id)
+    found = _document(request.user, workspace_for(request.user, workspace_id), document_id)
     try:
         file = found.file.open("rb")
     except FileNotFoundError as error:
@@ -147,7 +190,7 @@ def download(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Fil
 @require_POST
 def retry(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    found = _document(workspace, document_id)
+    found = _document(request.user, workspace, document_id)
     intake.retry(found, request.user)
     messages.success(request, f"{found.title} is being read again.")
     return redirect("workspace", workspace.id)
@@ -156,7 +199,7 @@ def retry(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpRe
 @require_POST
 def language(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    found = _document(workspace, document_id)
+    found = _document(request.user, workspace, document_id)
     try:
         intake.correct_language(found, request.user, request.POST.get("language", ""))
         messages.success(request, f"{found.title} is being read again in its language.")
@@ -166,9 +209,46 @@ def language(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
 
 
 @require_POST
+def describe_one(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    """Change what is known of a document; what is left empty is not known any more."""
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    found = _document(request.user, workspace, document_id)
+    form = AboutForm(request.user, workspace, request.POST, is_whole=True)
+    _described(request, workspace, [found.pk], form)
+    return redirect("document", workspace.id, found.id)
+
+
+@require_POST
+def describe_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    """Say the same of several documents; what is left empty stays as it is with each."""
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    chosen = list(_selected(request, workspace).values_list("pk", flat=True))
+    if chosen:
+        _described(request, workspace, chosen, AboutForm(request.user, workspace, request.POST))
+    else:
+        messages.warning(request, "Nothing was changed: select the documents first.")
+    return redirect("workspace", workspace.id)
+
+
+def _described(request: UserRequest, workspace: Workspace, documents: list[UUID], form: AboutForm) -> None:
+    if not form.is_valid():
+        for errors in form.errors.values():
+            messages.error(request, " ".join(map(str, errors)))
+        return
+    try:
+        count = metadata.describe(workspace, request.user, documents, form.cleaned_data["about"])
+    except BadValue as problem:
+        messages.error(request, str(problem))
+    else:
+        what = "1 document" if count == 1 else f"{count} documents"
+        messages.success(request, f"Saved for {what}. Filters know it from now on.")
+
+
+@require_POST
 def delete(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    return _delete(request, workspace, workspace.documents.filter(pk=_document(workspace, document_id).pk))
+    found = _document(request.user, workspace, document_id)
+    return _delete(request, workspace, workspace.documents.filter(pk=found.pk))
 
 
 @require_POST
@@ -193,7 +273,7 @@ def retry_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 def _selected(request: UserRequest, workspace: Workspace) -> QuerySet[Document]:
     ids = [value for value in request.POST.getlist("document") if _is_uuid(value)]
-    return workspace.documents.filter(pk__in=ids)
+    return documents_for(request.user, workspace).filter(pk__in=ids)
 
 
 def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Document]) -> HttpResponse:
@@ -214,9 +294,9 @@ def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Documen
     return redirect("workspace", workspace.id)
 
 
-def _document(workspace: Workspace, document_id: UUID) -> Document:
+def _document(user: User, workspace: Workspace, document_id: UUID) -> Document:
     try:
-        found = workspace.documents.select_related("created_by", "parent", "source")
+        found = documents_for(user, workspace).select_related("workspace", "created_by", "parent", "source")
         return found.annotate(is_stuck=is_stuck()).get(pk=document_id)
     except Document.DoesNotExist as error:
         raise Http404("There is no such document here.") from error

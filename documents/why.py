@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 from accounts.models import User
 from workspaces.access import workspaces_for
 
+from .access import hidden_from
 from .models import Document
 from .reading import without_headings
 from .retrieval import IN_PROMPT
@@ -155,7 +156,10 @@ def _texts(user: User, candidates: Sequence[Mapping[str, Any]], at: datetime) ->
     """Return, by its number in the list, what there is to read of each candidate; in two queries."""
     ids = {UUID(found["document_id"]) for found in candidates}
     documents = {
-        str(each.pk): each for each in Document.objects.filter(pk__in=ids, workspace__in=workspaces_for(user))
+        str(each.pk): each
+        for each in Document.objects.filter(pk__in=ids, workspace__in=workspaces_for(user)).exclude(
+            pk__in=hidden_from(user)
+        )
     }
     shown = [(n, found) for n, found in enumerate(candidates) if found["document_id"] in documents]
     same = [(n, found) for n, found in shown if _is_same(documents[found["document_id"]], at)]

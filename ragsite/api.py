@@ -8,6 +8,7 @@ from rest_framework.permissions import IsAuthenticated
 from chat import api as chat
 from documents import api as documents
 from documents import comparison_views as comparison
+from documents import field_api as fields
 from documents import ledger_api as ledger
 from documents.laboratory import api as laboratory
 from documents.sources import api as sources
@@ -36,6 +37,8 @@ urlpatterns = [
     path(f"{_V1}workspaces", workspaces.Workspaces.as_view(), name="api-workspaces"),
     path(_WORKSPACE, workspaces.OneWorkspace.as_view(), name="api-workspace"),
     path(f"{_WORKSPACE}/vector-index", workspaces.WorkspaceVectorIndex.as_view(), name="api-vector-index"),
+    path(f"{_WORKSPACE}/fields", fields.Fields.as_view(), name="api-fields"),
+    path(f"{_WORKSPACE}/fields/<slug:field>", fields.OneField.as_view(), name="api-field"),
     path(f"{_WORKSPACE}/reindex", ledger.WorkspaceReindex.as_view(), name="api-reindex"),
     path(f"{_WORKSPACE}/dead-letters", ledger.DeadLetters.as_view(), name="api-dead-letters"),
     path(f"{_WORKSPACE}/dead-letters/replay", ledger.ReplayDeadLetters.as_view(), name="api-replay"),

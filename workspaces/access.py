@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
 from django.http import Http404
 
 from accounts.models import User
@@ -33,6 +33,31 @@ def workspace_for(user: User | AnonymousUser, id: UUID | str, role: Role = Role.
         )
     except (Workspace.DoesNotExist, ValidationError) as error:
         raise Http404("There is no such workspace, or it is not shared with you.") from error
+
+
+def level_in(user: User, workspace: Workspace) -> int | None:
+    """Return up to which access level this user sees documents here; None: all there are.
+
+    Managers and operators see all: they give the levels. Somebody who is no member sees nothing: -1.
+    """
+    if not workspace.access_levels or user.is_operator:
+        return None
+    membership = Membership.objects.filter(workspace=workspace, user=user).first()
+    if membership is None:
+        return -1
+    return None if membership.role == Role.MANAGER else membership.access_level
+
+
+def totals_for(user: User, workspace: Workspace) -> dict[str, int]:
+    """Return how much this user sees there is: document_count, chunk_count, size_bytes."""
+    level = level_in(user, workspace)
+    if level is None:
+        return {name: getattr(workspace, name) for name in ("document_count", "chunk_count", "size_bytes")}
+    return workspace.documents.filter(access_level__lte=level).aggregate(
+        document_count=Count("pk"),
+        chunk_count=Sum("chunk_count", default=0),
+        size_bytes=Sum("size_bytes", default=0),
+    )
 
 
 def role_in(user: User, workspace: Workspace) -> Role | None:

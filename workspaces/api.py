@@ -1,6 +1,8 @@
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -8,12 +10,14 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import User
 from accounts.rest import ApiView
 from models_registry.models import Endpoint
 from models_registry.ping import check
 
 from .access import workspace_for, workspaces_for
 from .engines import ENGINES, EngineError
+from .levels import name_levels
 from .models import Membership, Role, Workspace
 from .provision import change_workspace, create_workspace, delete_workspace
 from .serializers import (
@@ -66,8 +70,12 @@ class Workspaces(ListModelMixin, ApiView):
         fields = self.read(request, NewWorkspace)
         fields.setdefault("embedder", Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).first())
         _check_answers(fields, "embedder", "reranker", "summarizer", "condenser")
+        levels = fields.pop("access_levels", [])
         try:
-            workspace = create_workspace(self.user, **fields)
+            with transaction.atomic():
+                workspace = create_workspace(self.user, **fields)
+                if levels:
+                    _name_levels(self.user, workspace, levels)
         except EngineError as error:
             raise ValidationError({"embedder": [str(error)]}) from error
         return Response(_described(self, workspace), status=201)
@@ -85,7 +93,11 @@ class OneWorkspace(ApiView):
         workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
         fields = self.read(request, WorkspaceChanges, partial=True)
         _check_answers(fields, "reranker", "summarizer", "condenser")
-        change_workspace(self.user, workspace, **fields)
+        levels = fields.pop("access_levels", None)
+        with transaction.atomic():
+            change_workspace(self.user, workspace, **fields)
+            if levels is not None:
+                _name_levels(self.user, workspace, levels)
         return Response(_described(self, workspace))
 
     @extend_schema(
@@ -116,6 +128,13 @@ class WorkspaceVectorIndex(ApiView):
         workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
         try_again(workspace)
         return Response(VectorIndexSerializer(state_of(workspace)).data, status=202)
+
+
+def _name_levels(user: User, workspace: Workspace, names: list[str]) -> None:
+    try:
+        name_levels(workspace, user, names)
+    except ModelValidationError as error:
+        raise ValidationError({"accessLevels": error.messages}) from error
 
 
 def _described(view: ApiView, workspace: Workspace) -> Any:

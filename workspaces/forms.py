@@ -268,3 +268,4 @@ class NewMemberForm(forms.Form):
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Role)
+    access_level = forms.IntegerField(required=False)  # the page asks for it where there are levels

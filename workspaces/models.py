@@ -168,6 +168,10 @@ class Workspace(IndexSettings):
     most_per_document = models.PositiveSmallIntegerField(
         "most passages of one document", null=True, blank=True, validators=[MinValueValidator(1)]
     )
+    # Names, from what everybody may see up; the place in the list is the level. Empty: there is one level only.
+    access_levels = models.JSONField(
+        default=list, blank=True, db_default=models.Value([], models.JSONField())
+    )
     created_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
@@ -288,6 +292,9 @@ class Membership(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+    access_level = models.PositiveSmallIntegerField(
+        default=0, db_default=0
+    )  # sees documents up to it; a manager sees all
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -296,3 +303,28 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.workspace}: {self.role}"
+
+
+class Field(models.Model):
+    """Something that is known of documents beside their text, and that one can filter by."""
+
+    class Type(models.TextChoices):
+        TEXT = "text", "Text"
+        NUMBER = "number", "Number"
+        DATE = "date", "Date"
+        YES_NO = "yes_no", "Yes or no"
+        VERSION = "version", "Version"  # v1.10 is above v1.9
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="fields")
+    name = models.CharField(max_length=30)  # in filters and the API
+    label = models.CharField(max_length=60)  # on pages
+    type = models.CharField(max_length=10, choices=Type, default=Type.TEXT)
+    choices = models.JSONField(default=list, blank=True)  # of a text; empty: anything
+    source = models.CharField(max_length=60, blank=True)  # the file's own property that fills it, as "author"
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="one_field_per_name")]
+
+    def __str__(self) -> str:
+        return self.label

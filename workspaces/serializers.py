@@ -3,11 +3,11 @@ from typing import Any, cast
 from rest_framework import serializers
 
 from accounts.models import User
-from accounts.rest import CamelCase
+from accounts.rest import CamelCase, camel
 from models_registry.models import Endpoint
 from models_registry.serializers import ModelName
 
-from .access import role_in
+from .access import role_in, totals_for
 from .engines import ENGINES
 from .languages import LANGUAGES
 from .models import ChunkingStrategy, IndexKind, Metric, Parser, Role, Workspace
@@ -60,6 +60,11 @@ class WorkspaceChanges(CamelCase):
         allow_null=True,
         help_text="Name or id of a chat model that sums each document up; null: none.",
     )
+    access_levels = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Names of the levels, the lowest first; empty: everybody sees everything.",
+    )
     parser = serializers.ChoiceField(Parser.choices, required=False)
     chunking = serializers.ChoiceField(ChunkingStrategy.choices, required=False)
     chunk_size = serializers.IntegerField(required=False, help_text="Characters, 101 to 9,999.")
@@ -106,11 +111,19 @@ class WorkspaceSerializer(CamelCase):
     chunking = serializers.ChoiceField(ChunkingStrategy.choices)
     chunk_size = serializers.IntegerField()
     chunk_overlap = serializers.IntegerField()
-    document_count = serializers.IntegerField()
+    access_levels = serializers.ListField(
+        child=serializers.CharField(), help_text="The number of a level is its place, from 0."
+    )
+    document_count = serializers.IntegerField(help_text="Of those that you may see, as the next two.")
     chunk_count = serializers.IntegerField()
     size_bytes = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+    def to_representation(self, workspace: Workspace) -> Any:
+        seen = totals_for(cast(User, self.context["request"].user), workspace)
+        told: dict[str, Any] = super().to_representation(workspace)
+        return told | {camel(name): amount for name, amount in seen.items()}
 
     def get_role(self, workspace: Workspace) -> Role:
         user = cast(User, self.context["request"].user)

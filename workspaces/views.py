@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -23,6 +23,7 @@ from .forms import (
     WorkspaceForm,
     is_beyond_index,
 )
+from .levels import change_level
 from .members import Refused, add_member, change_role, remove_member
 from .models import Membership, Role
 from .pages import workspace_page
@@ -82,9 +83,13 @@ def member_change(request: UserRequest, workspace_id: UUID, membership_id: int) 
         role = Role(form.cleaned_data["role"])
         try:
             change_role(request.user, membership, role)
+            if (level := form.cleaned_data["access_level"]) is not None:
+                change_level(request.user, membership, level)
             messages.success(request, f"{membership.user} is now {role.label.lower()} here.")
         except Refused as refusal:
             messages.error(request, str(refusal))
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
     else:
         messages.error(request, "Choose one of the roles in the list.")
     return _members_or_list(request, workspace_id)

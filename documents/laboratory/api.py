@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest import ApiView, CamelCase
+from documents.access import where_for
 from documents.models import Search
 from documents.retrieval import Scope, SearchConfig
 from documents.serializers import FoundSerializer, LegSerializer, PassageSerializer
@@ -194,7 +195,8 @@ class CompareSearches(ApiView):
         asked = self.read(request, ComparedSearches)
         workspace = workspace_for(self.user, asked["workspace_id"])
         configs = [_config(workspace, each) for each in asked["configurations"]]
-        ways = beside(self.user, Scope(workspace), asked["query"], configs)
+        scope = Scope(workspace, where_for(self.user, workspace, {}))
+        ways = beside(self.user, scope, asked["query"], configs)
         return Response(SearchesReply({"results": [_told(way) for way in ways]}).data)
 
 

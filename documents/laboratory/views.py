@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from accounts.http import UserRequest
+from documents.access import where_for
 from documents.retrieval import Scope
 from workspaces.models import Metric
 
@@ -33,7 +34,12 @@ def search(request: UserRequest) -> HttpResponse:
     if all(each.is_valid() for each in (form, *forms)):
         workspace = form.cleaned_data["workspace"]
         configs = [each.config(workspace) for each in forms]
-        ways = beside(request.user, Scope(workspace), form.cleaned_data["q"], configs)
+        ways = beside(
+            request.user,
+            Scope(workspace, where_for(request.user, workspace, {})),
+            form.cleaned_data["q"],
+            configs,
+        )
         context |= {"ways": list(zip("AB", ways, strict=True)), "workspace": workspace}
         context["is_same"] = configs[0] == configs[1]
     return _page(request, "search", context)

@@ -155,6 +155,7 @@ def _as_json(found: Extraction) -> dict[str, object]:
         "recognised_pages": found.recognised_pages,
         "unread_pages": found.unread_pages,
         "language": found.language,
+        "properties": dict(found.properties),
     }
 
 

@@ -33,6 +33,7 @@ _MOST_HEADER_CHARACTERS = 1000  # of a message that has no body one can read
 _SEALED = re.compile(
     r"^Content-Type:\s*(multipart/encrypted|application/(x-)?pkcs7-mime)|IPM\.Note\.SMIME\0", re.I | re.M
 )
+SAID: dict[str, Any] = {}  # what the file that was read last tells of itself; a process reads one
 _DECODED = {"text/html", "text/csv", "text/tab-separated-values"}
 _HTML_OPTIONS = {"preprocessing": {"enabled": True, "preset": "aggressive", "remove_navigation": True}}
 
@@ -88,9 +89,12 @@ def _run(path: Path, media_type: str, **config: Any) -> Any:
     settings: Any = ExtractionConfig(use_cache=False, **config)
     settings.disable_ocr = True
     try:
-        return kreuzberg.extract_bytes_sync(_prepared(path.read_bytes(), media_type), media_type, settings)
+        found = kreuzberg.extract_bytes_sync(_prepared(path.read_bytes(), media_type), media_type, settings)
     except KreuzbergError as error:
         raise Unreadable(_sentence(str(error))) from error
+    SAID.clear()
+    SAID.update(found.metadata)
+    return found
 
 
 def _sentence(said: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import fast, plain, scans, slides
 from .languages import language_of
+from .properties import properties
 from .types import NO_TEXT, TOO_LONG, Extraction, Job, Unreadable
 
 MAX_CHARACTERS = 20_000_000
@@ -25,12 +26,17 @@ def warm_up(parser: str) -> None:
 
 def read(job: Job, alive: Callable[[], None] = lambda: None) -> Extraction:
     """Return the file's text. alive: called while a long file makes progress. Raises Unreadable."""
+    fast.SAID.clear()
     found = _read(job, alive)
     if not any(character.isalnum() for section in found.sections for character in section.text):
         raise Unreadable(NO_TEXT)
     if found.character_count > MAX_CHARACTERS:
         raise Unreadable(TOO_LONG.format(limit=MAX_CHARACTERS))
-    return replace(found, language=language_of(found.sections, job.languages))
+    return replace(
+        found,
+        language=language_of(found.sections, job.languages),
+        properties=properties(Path(job.path), job.media_type, fast.SAID),
+    )
 
 
 def _read(job: Job, alive: Callable[[], None]) -> Extraction:

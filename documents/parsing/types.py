@@ -1,6 +1,7 @@
 """What comes out of a file. Plain frozen data: no I/O, no Django."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class Extraction:
     language: str | None = (
         None  # which of the job's languages it is written in; None: none of them, or unsure
     )
+
+    # What the file says of itself, as "author" or what stands above a Markdown text: names in small letters
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def character_count(self) -> int:

@@ -11,9 +11,11 @@ from django.db.models import F
 
 from accounts.models import User, record
 from documents.content import Refused
-from documents.intake import language_of, retry
+from documents.intake import language_of, refuse_gone_level, refuse_hidden, retry
+from documents.metadata import NOTHING, About, apply
 from documents.models import Document
 from documents.tasks import ask_soon
+from workspaces.fields import fields_of
 from workspaces.models import Workspace
 
 from .addresses import canonical, shown
@@ -39,6 +41,7 @@ def add_website(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     schedule: str = Source.Schedule.NEVER,
+    about: About = NOTHING,
     ask_worker: bool = True,
 ) -> Document:
     """Record a website, to be crawled. The same start address again is the document we have.
@@ -56,7 +59,7 @@ def add_website(
         "exclude": _patterns(exclude),
         "schedule": schedule,
     }
-    return _add(workspace, user, Document.Kind.SITE, url, title, language, options, ask_worker)
+    return _add(workspace, user, Document.Kind.SITE, url, title, language, options, about, ask_worker)
 
 
 def add_feed(
@@ -68,6 +71,7 @@ def add_feed(
     language: str | None = None,
     prefers_own_text: bool = False,
     schedule: str = Source.Schedule.HOURLY,
+    about: About = NOTHING,
     ask_worker: bool = True,
 ) -> Document:
     """Record an RSS or Atom feed, to be polled. The same address again is the document we have.
@@ -75,7 +79,7 @@ def add_feed(
     prefers_own_text: take what the feed carries, and fetch no page of a post that has some. Raises Refused.
     """
     options = {"prefers_own_text": prefers_own_text, "schedule": schedule, "follows_links": False}
-    return _add(workspace, user, Document.Kind.FEED, url, title, language, options, ask_worker)
+    return _add(workspace, user, Document.Kind.FEED, url, title, language, options, about, ask_worker)
 
 
 def _check_limit(what: str, value: int, least: int, most: int) -> None:
@@ -104,6 +108,7 @@ def _add(
     title: str,
     language: str | None,
     options: dict[str, Any],
+    about: About,
     ask_worker: bool,
 ) -> Document:
     try:
@@ -114,6 +119,7 @@ def _add(
         raise Refused(f"Choose one of these schedules: {', '.join(Source.Schedule.values)}.")
     same = workspace.documents.filter(kind=kind, url=url)
     if known := same.first():
+        refuse_hidden(known, user)
         return _once_more(known, user, ask_worker)
     document = Document(
         workspace=workspace,
@@ -127,10 +133,12 @@ def _add(
         is_language_chosen=bool(language),
         created_by=user,
     )
+    apply(document, about, fields_of(workspace) if about.metadata else {})
     try:
         _record(document, Source(document=document, home=url, **options), user, ask_worker)
     except IntegrityError:  # added twice at the same moment
         if known := same.first():
+            refuse_hidden(known, user)
             return known
         raise
     return document
@@ -150,6 +158,7 @@ def _record(document: Document, source: Source, user: User | None, ask_worker: b
         source.save()
         Address.objects.create(source=source, url=document.url, role=role)
         Workspace.objects.filter(pk=document.workspace_id).update(document_count=F("document_count") + 1)
+        refuse_gone_level(document)
         record(user, "document.add", document.title, id=str(document.pk), workspace=document.workspace.name)
         if ask_worker:
             transaction.on_commit(partial(ask_soon, document.pk))

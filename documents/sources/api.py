@@ -8,7 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest import ApiView, CamelCase
+from documents.access import documents_for
 from documents.content import Refused
+from documents.described import said_of
 from documents.models import Document
 from workspaces.access import workspace_for
 from workspaces.models import Role
@@ -26,8 +28,10 @@ _TELLS = (
 class _AddSource(ApiView):
     def add(self, request: Request, fields: type[CamelCase], door: Callable[..., Document]) -> Response:
         workspace = workspace_for(self.user, self.kwargs["workspace_id"], Role.EDITOR)
+        asked = self.read(request, fields)
+        about = said_of(self.user, workspace, asked)
         try:
-            document = door(workspace, self.user, **self.read(request, fields))
+            document = door(workspace, self.user, **asked, about=about)
         except Refused as refusal:
             raise ValidationError({"url": [str(refusal)]}) from refusal
         return Response(SourceSerializer(document).data, status=201)
@@ -81,7 +85,7 @@ class StopSource(ApiView):
 
 def _source(view: ApiView, role: Role) -> Document:
     workspace = workspace_for(view.user, view.kwargs["workspace_id"], role)
-    documents = workspace.documents.select_related("source").filter(source__isnull=False)
+    documents = documents_for(view.user, workspace).select_related("source").filter(source__isnull=False)
     document = documents.filter(pk=view.kwargs["document_id"]).first()
     if document is None:
         raise Http404("There is no such website or feed in this workspace.")

@@ -4,6 +4,7 @@ import hashlib
 import io
 import unicodedata
 from functools import partial
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid5
 
@@ -13,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from documents.media_types import HTML, PDF, NotAccepted, recognise
+from documents.metadata import COLUMNS
 from documents.models import Document
 from documents.removal import remove
 from workspaces.models import Workspace
@@ -65,6 +67,7 @@ def put(address: Address, parent: Document, title: str, data: bytes, media_type:
         is_language_chosen=parent.is_language_chosen,
         created_by=parent.created_by,
         size_bytes=0,
+        **_given(parent),
     )
     _store(document, data)
     Workspace.objects.filter(pk=document.workspace_id).update(
@@ -81,6 +84,12 @@ def put(address: Address, parent: Document, title: str, data: bytes, media_type:
     document.save()
     address.document = document
     return document
+
+
+def _given(parent: Document) -> dict[str, Any]:
+    """Return what its website or feed gives it. What the visit holds may be older than what somebody said."""
+    given: dict[str, Any] = Document.objects.values(*COLUMNS).get(pk=parent.pk)
+    return given
 
 
 def _store(document: Document, data: bytes) -> None:

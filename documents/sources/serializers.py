@@ -3,7 +3,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.rest import CamelCase
-from documents.serializers import DocumentSerializer
+from documents.serializers import Describing, DocumentSerializer
 from workspaces.serializers import LANGUAGE_CODES
 
 from .adding import DEFAULT_DEPTH, DEFAULT_PAGES
@@ -13,7 +13,7 @@ SHOWN_TROUBLES = 100
 _PATTERN = "Globs over path and query: * stands for anything."
 
 
-class _NewSource(CamelCase):
+class _NewSource(Describing):
     url = serializers.CharField(max_length=2000)
     title = serializers.CharField(
         max_length=300, required=False, help_text="Absent: the one that it gives itself."

@@ -1,6 +1,7 @@
 """The pages of websites and feeds: adding one, how far it is, stopping it."""
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from accounts.http import UserRequest
+from documents.access import documents_for
 from documents.content import Refused
 from documents.forms import LanguageForm
 from documents.models import Document
@@ -52,7 +54,7 @@ def _add(
     template: str,
 ) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    form = form_class(workspace, request.POST or None)
+    form = form_class(request.user, workspace, request.POST or None)
     if form.is_valid():
         try:
             document = add(workspace, request.user, **form.cleaned_data)
@@ -64,8 +66,10 @@ def _add(
     return workspace_page(request, workspace, "add", template, form=form, most_pages=settings.CRAWL_MAX_PAGES)
 
 
-def source_page(request: UserRequest, workspace: Workspace, document: Document) -> HttpResponse:
-    """Show a website or feed: where it stands, and each of its addresses."""
+def source_page(
+    request: UserRequest, workspace: Workspace, document: Document, known: dict[str, Any]
+) -> HttpResponse:
+    """Show a website or feed: where it stands, and each of its addresses. known: what is known of it."""
     source = document.source
     chosen = request.GET.get("status", "")
     chosen = chosen if chosen in FILTERS else ""
@@ -74,7 +78,7 @@ def source_page(request: UserRequest, workspace: Workspace, document: Document) 
         request, workspace, "documents", "documents/source.html",
         document=document, source=source, counts=source.counts(), chosen=chosen,
         page=page.get_page(request.GET.get("page")), language=LANGUAGES[document.language],
-        troubles=source.troubles().count(),
+        troubles=source.troubles().count(), **known,
     )  # fmt: skip
 
 
@@ -86,7 +90,7 @@ def _rows(addresses: QuerySet[Address]) -> QuerySet[Address]:
 @require_POST
 def stop(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    document = workspace.documents.filter(pk=document_id, source__isnull=False).first()
+    document = documents_for(request.user, workspace).filter(pk=document_id, source__isnull=False).first()
     if document is None:
         raise Http404("There is no such website or feed here.")
     if stop_visit(document, request.user):

@@ -5,6 +5,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template import Context
 
 from documents import listing
+from documents.filters import Filters, in_words
 from documents.media_types import BY_NAME
 from documents.models import Document, LedgerEntry
 from documents.reading import without_headings
@@ -28,6 +29,12 @@ def file_type(document: Document) -> str:
         return document.get_kind_display()
     kind = BY_NAME.get(document.media_type)
     return kind.extensions[0].upper() if kind else document.media_type
+
+
+@register.filter
+def filter_words(filters: Filters) -> str:
+    """Return a filter as people read it: department legal or hr; date from 2024-01-01."""
+    return in_words(filters)
 
 
 @register.filter

@@ -12,6 +12,7 @@ export class Composer {
     this.#connectField();
     this.#connectPickers();
     this.#connectModels();
+    this.#connectFilter();
   }
 
   get isEmpty() {
@@ -41,11 +42,12 @@ export class Composer {
     this.#label(input);
   }
 
-  /** What goes with a question: { workspaceId, modelNames, modelKwargs with metadata }. */
+  /** What goes with a question: { workspaceId, filters, modelNames, modelKwargs with metadata }. */
   choices() {
     const data = new FormData(this.form);
     return {
       workspaceId: data.get("workspace") || null,
+      filters: filters(data),
       modelNames: data.getAll("model"),
       modelKwargs: {
         streaming: data.has("streaming"),
@@ -139,6 +141,25 @@ export class Composer {
     });
   }
 
+  // The picker itself is exchanged when another workspace is chosen.
+  #connectFilter() {
+    const show = () => {
+      const mark = this.form.querySelector("[data-filter-set]");
+      mark.hidden = Object.keys(this.choices().filters).length === 0;
+    };
+    this.form.addEventListener("change", (event) => event.target.closest(".is-filter") && show());
+    this.form.addEventListener("htmx:load", show);
+    this.form.addEventListener("click", (event) => {
+      if (!event.target.closest("[data-clear-filter]")) return;
+      for (const input of this.form.querySelectorAll(".is-filter input")) {
+        if (input.type === "checkbox") input.checked = false;
+        else input.value = "";
+      }
+      show();
+    });
+    show();
+  }
+
   #setComparing(isComparing) {
     const [first] = this.#models(":checked");
     for (const input of this.#models()) input.type = isComparing ? "checkbox" : "radio";
@@ -217,6 +238,18 @@ export class Composer {
   #showChanged(changed) {
     this.form.querySelector("[data-parameters-changed]").hidden = Object.keys(changed).length === 0;
   }
+}
+
+/** What the inputs named f.department and f.date.from say, as documents/filters.py reads it. */
+function filters(data) {
+  const found = {};
+  for (const [key, value] of data) {
+    if (!key.startsWith("f.") || !value.trim()) continue;
+    const [, name, word] = key.split(".");
+    if (word) (found[name] ??= {})[word] = value;
+    else (found[name] ??= []).push(value);
+  }
+  return found;
 }
 
 function kept(key) {

@@ -2,7 +2,7 @@
 // were born with, so that the server can tell a second sending from a second question.
 
 /**
- * A question: { messageId, sessionId, tab, at, isQueued, text, workspaceId, modelNames, modelKwargs, refusal }
+ * A question: { messageId, sessionId, tab, at, isQueued, text, workspaceId, filters, modelNames, modelKwargs, refusal }
  * A wish for another version of an answer has answerId, modelName and modelLabel in place of a text.
  */
 export class Outbox {

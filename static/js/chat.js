@@ -72,11 +72,13 @@ function dispatch(item) {
 }
 
 function send(item) {
-  const { messageId, sessionId, answerId, text, workspaceId, modelName, modelNames } = item;
+  const { messageId, sessionId, answerId, text, workspaceId, filters, modelName, modelNames } = item;
   const { metadata, ...modelKwargs } = item.modelKwargs; // what is shown is the page's business
   const isSent = answerId
     ? socket.send("regenerate", { answerId, messageId, modelName, modelKwargs })
-    : socket.send("run", { modelNames, sessionId, workspaceId, modelKwargs, text, mode: "chain", messageId });
+    : socket.send("run", {
+      modelNames, sessionId, workspaceId, filters, modelKwargs, text, mode: "chain", messageId,
+    });
   if (!isSent) return;
   setTimeout(() => state.sent.has(messageId) && socket.isOpen && socket.reopen(), ACCEPT_WAIT_MS);
 }

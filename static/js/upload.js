@@ -62,8 +62,11 @@ class Upload {
   }
 
   announcement() {
-    const language = form.elements.language.value;
-    return { name: this.file.name, sizeBytes: this.file.size, language };
+    const metadata = {};
+    for (const { name, value } of form.querySelectorAll("[name^='m.']")) if (value) metadata[name.slice(2)] = value;
+    const said = { name: this.file.name, sizeBytes: this.file.size, language: form.elements.language.value, metadata };
+    const level = form.elements.access_level?.value;
+    return level ? { ...said, accessLevel: Number(level) } : said;
   }
 
   /** Call the API. A refusal ends this upload, so that a retry begins anew. */

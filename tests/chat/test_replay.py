@@ -39,7 +39,7 @@ def answered(asker, endpoint, workspace):
         session_id, answers = None, []
         async with Runner():
             for number, text in enumerate(questions):
-                ask = Ask(session_id, f"m{number}", text, workspace.pk, [endpoint])
+                ask = Ask(session_id, f"m{number}", text, workspace_id=workspace.pk, endpoints=[endpoint])
                 turn = await asyncio.to_thread(submit, asker, ask)
                 session_id = turn.session_id
                 answers += turn.just_recorded

@@ -59,6 +59,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.workspace = factories.workspace(created_by=self.manager)
+        self.field = self.workspace.fields.create(name="department", label="Department")
         self.viewer = factories.member(self.workspace, Role.VIEWER)
         self.stranger = factories.user()
         for user in (self.viewer, self.stranger):  # so that nothing but the workspace stops them
@@ -101,6 +102,7 @@ class World:
             "search_id": self.search.pk,
             "number": 1,
             "kind": "file",
+            "field": self.field.name,
             "name": "small",
             "endpoint_id": self.workspace.embedder.pk,
             # the admin's

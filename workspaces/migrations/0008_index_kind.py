@@ -41,7 +41,7 @@ def _count_chunks_of_documents(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("workspaces", "0007_facts")]
+    dependencies = [("workspaces", "0008_fields")]
     operations = [
         migrations.AddField(
             "workspace",

@@ -26,8 +26,11 @@ from documents.folders import Change, bring, files_in, gone
 from documents.ingest import ingest
 from documents.intake import Refused, add_qa, add_text, delete
 from documents.management.choices import chosen_user, chosen_workspace
+from documents.metadata import About, describe, is_said
 from documents.models import Document
 from documents.pairs import Pair, read_pairs
+from documents.rules import Rules
+from workspaces.fields import BadValue
 from workspaces.models import Workspace
 
 _POLL_S = 0.25
@@ -75,6 +78,15 @@ class Command(BaseCommand):
             "--prune", action="store_true",
             help="delete the documents of files that are gone from these folders; what came another way stays",
         )  # fmt: skip
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="FIELD=VALUE", dest="said",
+            help="what is known of all of them: a field of the workspace, or access_level; may be given several times",
+        )  # fmt: skip
+        parser.add_argument(
+            "--rule", action="append", default=[], metavar="'PATTERN: FIELD=VALUE, ...'", dest="rules",
+            help="what is known of the files whose path in its folder fits, as in 'contracts/**: department=legal'; "
+            "later rules go before earlier ones, and rules before --set",
+        )  # fmt: skip
         parser.add_argument("--text", metavar="TITLE", help="add what comes from standard input as a text")
         parser.add_argument(
             "--questions", type=Path, metavar="CSV", help="add a table with the columns question and answer"
@@ -82,15 +94,19 @@ class Command(BaseCommand):
 
     def handle(
         self, *, paths: list[Path], workspace: str, user: str | None, language: str | None, create: bool,
-        prune: bool, text: str | None, questions: Path | None, **options: Any,
+        prune: bool, said: list[str], rules: list[str], text: str | None, questions: Path | None, **options: Any,
     ) -> None:  # fmt: skip
         owner = chosen_user(user)
         place = chosen_workspace(owner, workspace, language, create)
         files = list(_files(paths))
+        try:
+            told = Rules.read(place, owner, said, rules)
+        except BadValue as problem:
+            raise CommandError(str(problem)) from problem
         jobs = [
-            *_file_jobs(place, owner, files, language),
-            *_text_jobs(place, owner, text, language),
-            *_question_jobs(place, owner, questions, language),
+            *_file_jobs(place, owner, files, language, told),
+            *_text_jobs(place, owner, text, language, told.of("")),
+            *_question_jobs(place, owner, questions, language, told.of("")),
         ]
         if not jobs:
             raise CommandError("There is no file to add there: hidden ones are left out.")
@@ -141,20 +157,45 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
 
 
 def _file_jobs(
-    place: Workspace, owner: User, files: list[tuple[Path, Path]], language: str | None
+    place: Workspace, owner: User, files: list[tuple[Path, Path]], language: str | None, told: Rules
 ) -> Iterator[Job]:
     present = {path for _, path in files}
     for root, path in files:
-        yield Job(str(path.relative_to(root)), partial(bring, place, owner, root, path, language, present))
+        name = path.relative_to(root)
+        about = told.of(name.as_posix())
+        yield Job(str(name), partial(_bring, place, owner, root, path, language, present, about))
 
 
-def _text_jobs(place: Workspace, owner: User, title: str | None, language: str | None) -> Iterator[Job]:
+def _bring(
+    place: Workspace,
+    owner: User,
+    root: Path,
+    path: Path,
+    language: str | None,
+    present: set[Path],
+    about: About,
+) -> tuple[Document, Change]:
+    """Take the file in, and say what the rules tell of it, also of one that is here already."""
+    document, change = bring(place, owner, root, path, language, present, about)
+    if change != "new" and not is_said(document, about):
+        describe(place, owner, [document.pk], about)
+        document.refresh_from_db()
+    return document, change
+
+
+def _text_jobs(
+    place: Workspace, owner: User, title: str | None, language: str | None, about: About
+) -> Iterator[Job]:
     if title is not None:
         text = sys.stdin.read()
-        yield Job(title, lambda: _new(add_text(place, owner, title, text, language, ask_worker=False)))
+        yield Job(
+            title, lambda: _new(add_text(place, owner, title, text, language, about=about, ask_worker=False))
+        )
 
 
-def _question_jobs(place: Workspace, owner: User, table: Path | None, language: str | None) -> Iterator[Job]:
+def _question_jobs(
+    place: Workspace, owner: User, table: Path | None, language: str | None, about: About
+) -> Iterator[Job]:
     if table is None:
         return
     try:
@@ -163,11 +204,13 @@ def _question_jobs(place: Workspace, owner: User, table: Path | None, language: 
     except (OSError, Refused) as error:
         raise CommandError(f"{table}: {error}") from error
     for pair in pairs:
-        yield Job(pair.question, partial(_add_pair, place, owner, pair, language))
+        yield Job(pair.question, partial(_add_pair, place, owner, pair, language, about))
 
 
-def _add_pair(place: Workspace, owner: User, pair: Pair, language: str | None) -> tuple[Document, Change]:
-    return _new(add_qa(place, owner, pair.question, pair.answer, language, ask_worker=False))
+def _add_pair(
+    place: Workspace, owner: User, pair: Pair, language: str | None, about: About
+) -> tuple[Document, Change]:
+    return _new(add_qa(place, owner, pair.question, pair.answer, language, about=about, ask_worker=False))
 
 
 def _new(document: Document) -> tuple[Document, Change]:

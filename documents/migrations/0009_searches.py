@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0006_language'),
+        ('documents', '0008_facts'),
         ('workspaces', '0006_bm25'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

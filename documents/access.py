@@ -1,0 +1,46 @@
+"""The only way to a workspace's documents for somebody: no farther than their access level."""
+
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q
+from django.http import Http404
+
+from accounts.models import User
+from workspaces.access import level_in
+from workspaces.engines import Where
+from workspaces.models import Membership, Role, Workspace
+
+from .filters import Filters, conditions_of
+from .models import Document, DocumentQuerySet
+
+
+def documents_for(user: User, workspace: Workspace) -> DocumentQuerySet:
+    """Return the documents that this user may see. workspace: what `workspace_for` returned."""
+    found = Document.objects.filter(workspace=workspace)
+    level = level_in(user, workspace)
+    return found if level is None else found.filter(access_level__lte=level)
+
+
+def hidden_from(user: User) -> DocumentQuerySet:
+    """Return the documents of all workspaces whose access level is above what this user has there."""
+    if user.is_operator:
+        return Document.objects.none()
+    enough = Membership.objects.filter(workspace=OuterRef("workspace"), user=user).filter(
+        Q(role=Role.MANAGER) | Q(access_level__gte=OuterRef("access_level"))
+    )
+    return Document.objects.filter(~Exists(enough), access_level__gt=0)
+
+
+def document_for(
+    user: User, workspace: Workspace, id: UUID, message: str = "There is no such document here."
+) -> Document:
+    """Return the document. Raises Http404 with this message if there is none, or none for this user."""
+    found = documents_for(user, workspace).select_related("workspace").filter(pk=id).first()
+    if found is None:
+        raise Http404(message)
+    return found
+
+
+def where_for(user: User, workspace: Workspace, filters: Filters) -> Where:
+    """Return which documents a search of this user may find. Raises BadValue for a filter that fits nothing."""
+    return Where(conditions=conditions_of(workspace, filters), access_level=level_in(user, workspace))

@@ -1,0 +1,159 @@
+"""What is known of a document beside its text: said by somebody, its website's or feed's, or found in the file.
+
+What somebody says goes before what is found. Changing it embeds nothing: `describe` tells the engine.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User, record
+from workspaces.access import level_in
+from workspaces.engines import Facts, Value
+from workspaces.fields import BadValue, Known, fields_of
+from workspaces.models import Workspace
+
+from . import reindex
+from .filters import type_of
+from .models import Document
+
+COLUMNS = ("metadata", "facts", "found_fields", "access_level")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What somebody says of documents, checked: make it with `about`."""
+
+    metadata: Mapping[str, Value | None] = field(default_factory=dict)  # None: nothing is known of this
+    access_level: int | None = None  # None: as it is; of a new document, the lowest
+
+    def __bool__(self) -> bool:
+        return bool(self.metadata) or self.access_level is not None
+
+
+NOTHING = About()
+
+
+def about(
+    workspace: Workspace,
+    user: User | None,
+    metadata: Mapping[str, Any] | None = None,
+    access_level: int | str | None = None,
+) -> About:
+    """Check what somebody says of documents. Raises BadValue with a sentence that names what is allowed.
+
+    metadata: field -> value; None and "" take what was known away. access_level: a number, or its name.
+    """
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise BadValue('Metadata is an object, as in {"department": "legal"}.')
+    known = fields_of(workspace) if metadata else {}
+    if unknown := next((name for name in metadata or () if name not in known), None):
+        there = f"There are: {', '.join(known)}." if known else "A manager declares them in the settings."
+        raise BadValue(f"There is no field {str(unknown)[:40]!r} here. {there}")
+    read = {
+        name: None if said in (None, "") else known[name].read(said)
+        for name, said in (metadata or {}).items()
+    }
+    return About(read, None if access_level in (None, "") else _level(workspace, user, access_level))
+
+
+def _level(workspace: Workspace, user: User | None, said: Any) -> int:
+    """Return the level. Nobody hides a document from themselves, so it is at most their own."""
+    names = workspace.access_levels or ["everyone"]
+    own = level_in(user, workspace) if user else None
+    allowed = names if own is None else names[: own + 1]
+    level = names.index(said) if said in names else said
+    if isinstance(level, str) and level.isascii() and level.isdecimal():
+        level = int(level)
+    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level < len(allowed):
+        listed = ", ".join(f"{number} ({name})" for number, name in enumerate(allowed))
+        raise BadValue(f"The access level is one of: {listed}.")
+    return level
+
+
+def apply(document: Document, said: About, known: Mapping[str, Known]) -> None:
+    """Put what is said on the document, without saving it. known: the workspace's fields."""
+    metadata = document.metadata | dict(said.metadata)
+    document.metadata = {name: value for name, value in metadata.items() if value is not None}
+    document.found_fields = [name for name in document.found_fields if name not in said.metadata]
+    if said.access_level is not None:
+        document.access_level = said.access_level
+    _order(document, known)
+
+
+def found(document: Document, properties: Mapping[str, str], known: Mapping[str, Known]) -> None:
+    """Fill the fields that a file's own properties may fill, and nobody has said anything of."""
+    for each in known.values():
+        if not each.source or (each.name in document.metadata and each.name not in document.found_fields):
+            continue
+        document.metadata.pop(each.name, None)
+        document.found_fields = [name for name in document.found_fields if name != each.name]
+        try:
+            document.metadata[each.name] = each.read(properties.get(each.source.lower(), ""))
+            document.found_fields = [*document.found_fields, each.name]
+        except BadValue:
+            continue  # the file says nothing, or something that does not fit
+    _order(document, known)
+
+
+def _order(document: Document, known: Mapping[str, Known]) -> None:
+    document.facts = {
+        name: known[name].ordered(value) for name, value in document.metadata.items() if name in known
+    }
+
+
+def facts_of(document: Document) -> Facts:
+    """Return what engines filter by."""
+    own: dict[str, Value] = {
+        "type": type_of(document),
+        "language": document.language,
+        "added": timezone.localdate(document.created_at).isoformat(),
+        "modified": timezone.localdate(document.ready_at).isoformat(),
+        "access_level": document.access_level,
+    }
+    return Facts(document.facts | own, document.access_level)
+
+
+def is_said(document: Document, said: About) -> bool:
+    """Say if somebody said all of this of the document before."""
+    known = {name: document.metadata.get(name) for name in said.metadata}
+    is_same = known == dict(said.metadata) and not set(known) & set(document.found_fields)
+    return is_same and said.access_level in (None, document.access_level)
+
+
+@transaction.atomic
+def describe(workspace: Workspace, user: User | None, documents: Iterable[UUID], said: About) -> int:
+    """Say this of these documents, and of what was found through them. Returns how many of them there are.
+
+    Locks in the order of reindex.py, so that no index is switched to meanwhile that does not know of it.
+    Raises BadValue for an access level of a page that its website does not have.
+    """
+    rows = Document.objects.select_for_update(of=("self",)).filter(workspace=workspace).order_by("pk")
+    chosen = list(rows.filter(pk__in=list(documents)))
+    together = {each.pk for each in chosen}
+    if said.access_level is not None:
+        _refuse_alone(chosen, together, said.access_level)
+    children = rows.filter(parent__in=together).exclude(pk__in=together)
+    current = Workspace.objects.select_for_update().get(pk=workspace.pk)
+    known = fields_of(current)
+    for document in [*chosen, *children]:
+        apply(document, said, known)
+        document.updated_at = timezone.now()
+        document.save(update_fields=[*COLUMNS, "updated_at"])
+        reindex.describe(current, document.pk, facts_of(document))
+    for document in chosen:
+        told = {"fields": sorted(said.metadata), "access_level": document.access_level}
+        record(user, "document.describe", document.title, id=str(document.pk), **told)
+    return len(chosen)
+
+
+def _refuse_alone(chosen: Iterable[Document], together: set[UUID], level: int) -> None:
+    for each in chosen:
+        if each.parent_id and each.parent_id not in together and each.access_level != level:
+            raise BadValue(
+                f"{each.title} was found through a website or feed, and has its access level. Change it there."
+            )

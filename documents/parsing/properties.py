@@ -1,0 +1,79 @@
+"""What a file says of itself: front matter of Markdown, meta tags of a page, properties of PDF and Office files."""
+
+import re
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from .encodings import decode
+
+MOST = 50
+_MAX_CHARACTERS = 500  # of a value
+_HEAD_BYTES = 256 * 1024  # where meta tags and front matter stand
+_FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_LINE = re.compile(r"([A-Za-z][\w .-]{0,59}?)[ \t]*:[ \t]+(\S.*)")
+# What kreuzberg calls it -> what people do
+_NAMES = {
+    "authors": "author",
+    "created_at": "created",
+    "modified_at": "modified",
+    "created_by": "application",
+}
+
+
+def properties(path: Path, media_type: str, said: Mapping[str, Any]) -> dict[str, str]:
+    """Return names in small letters with their values. said: what kreuzberg tells of the file it read."""
+    found: dict[str, str] = {}
+    for name, value in _pairs(path, media_type, said):
+        if len(found) < MOST and (text := " ".join(value.replace("\x00", "").split())[:_MAX_CHARACTERS]):
+            found.setdefault(name.strip().lower()[:60], text)
+    return found
+
+
+def _pairs(path: Path, media_type: str, said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    match media_type:
+        case "text/markdown":
+            yield from _front_matter(_head(path))
+        case "text/html":
+            reader = _MetaTags()
+            reader.feed(_head(path))
+            yield from reader.found
+        case _:
+            for name, value in said.items():
+                listed = value if isinstance(value, list) else [value]
+                if all(isinstance(each, str | int | float) for each in listed):
+                    yield _NAMES.get(name, name), ", ".join(map(str, listed))
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        return decode(file.read(_HEAD_BYTES), declares=True)
+
+
+def _front_matter(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the simple lines: a value, quoted or not, or a list in brackets. Nesting is left out."""
+    if found := _FRONT_MATTER.match(text):
+        for line in found[1].splitlines():
+            if pair := _LINE.fullmatch(line.rstrip()):
+                listed = (
+                    pair[2].removeprefix("[").removesuffix("]").split(",") if pair[2][0] == "[" else [pair[2]]
+                )
+                yield pair[1], ", ".join(each.strip().strip("\"'") for each in listed)
+
+
+class _MetaTags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag != "meta":
+            return
+        said = dict(attrs)
+        name, value = said.get("name") or said.get("property"), said.get("content")
+        if name and value:
+            self.found.append((name, value))
+            # article:published_time is also published_time, DC.creator is creator.
+            if len(parts := re.split(r"[:.]", name, maxsplit=1)) == 2:
+                self.found.append((parts[1], value))

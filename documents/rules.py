@@ -1,0 +1,62 @@
+"""What is known of files by where they lie: `manage.py ingest --set` and `--rule`."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from accounts.models import User
+from workspaces.engines import Value
+from workspaces.fields import BadValue
+from workspaces.models import Workspace
+
+from .metadata import About, about
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Pattern and what it says, in the order they were given; later ones go before earlier ones."""
+
+    rules: tuple[tuple[str, About], ...] = ()
+
+    @classmethod
+    def read(
+        cls, workspace: Workspace, user: User | None, said: Sequence[str], rules: Sequence[str]
+    ) -> "Rules":
+        """Return the rules. said: "field=value". rules: "pattern: field=value, field=value". Raises BadValue."""
+        listed = [("*", each) for each in said]
+        for rule in rules:
+            pattern, colon, told = rule.partition(":")
+            if not colon or not pattern.strip():
+                raise BadValue(f"The rule {rule!r} has no pattern. Write 'contracts/**: department=legal'.")
+            listed += [(pattern.strip(), each) for each in _parts(told)]
+        return cls(tuple((pattern, _about(workspace, user, each)) for pattern, each in listed))
+
+    def of(self, path: str) -> About:
+        """Return what is said of a file at this path, from its folder on and with slashes; "": of no file."""
+        metadata: dict[str, Value | None] = {}
+        level: int | None = None
+        for pattern, each in self.rules:
+            if pattern == "*" or fnmatchcase(path, pattern):
+                metadata |= each.metadata
+                level = level if each.access_level is None else each.access_level
+        return About(metadata, level)
+
+
+def _parts(told: str) -> list[str]:
+    """Return the parts between commas; quotes keep a comma in a value."""
+    lexer = shlex.shlex(told, posix=True)
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = ",", True, ""
+    try:
+        return [each.strip() for each in lexer]
+    except ValueError as error:
+        raise BadValue(f"{told.strip()!r} has a quote that does not end.") from error
+
+
+def _about(workspace: Workspace, user: User | None, pair: str) -> About:
+    name, equals, value = (each.strip() for each in pair.partition("="))
+    if not equals or not value:
+        raise BadValue(f"{pair!r} says nothing: write field=value, as in department=legal.")
+    if name == "access_level":
+        return about(workspace, user, access_level=value)
+    return about(workspace, user, {name: value})

@@ -1,0 +1,154 @@
+"""What can be known of documents beside their text: which fields there are, and what fits into them.
+
+Every door reads values here: forms, the API, rules for folders, files' own properties, and filters.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from .engines import Value
+from .languages import LANGUAGES
+from .models import Field, Workspace
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
+MAX_CHARACTERS = 200  # of a text
+MAX_NUMBER = 10.0**15  # beyond, a float skips whole numbers
+_VERSION = re.compile(r"[vV]?(\d{1,9}(?:\.\d{1,9}){0,5})(?:[-+_ ]?([A-Za-z][\w.+-]{0,40}))?", re.ASCII)
+_PARTS = 6  # of a version
+
+_T = Field.Type
+
+
+class BadValue(ValueError):
+    """`str()` says what is wrong with a value or a filter and what is allowed, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A field as values are read by it: one that a workspace declares, or one that every document has."""
+
+    name: str
+    label: str
+    type: str  # a value of Field.Type
+    choices: tuple[tuple[str, str], ...] = ()  # value, label; empty: anything
+    source: str = ""
+    is_built_in: bool = False  # what a document is; nobody sets it
+
+    @property
+    def has_order(self) -> bool:
+        return self.type in (_T.NUMBER, _T.DATE, _T.VERSION)
+
+    def read(self, said: Any) -> Value:
+        """Return a value as it is kept. Raises BadValue."""
+        return _READERS[self.type](self, said)
+
+    def ordered(self, kept: Value) -> Value:
+        """Return a kept value in the form that engines compare: texts without case, versions padded."""
+        if self.type == _T.TEXT:
+            return str(kept).casefold()
+        return _padded(str(kept)) if self.type == _T.VERSION else kept
+
+
+BUILT_IN = ("type", "language", "added", "modified", "access_level")
+
+
+def fields_of(workspace: Workspace) -> dict[str, Known]:
+    """Return the fields that the workspace declares, by their names."""
+    return {
+        each.name: Known(
+            each.name, each.label, each.type, tuple((value, value) for value in each.choices), each.source
+        )
+        for each in workspace.fields.all()
+    }
+
+
+def filterable(workspace: Workspace, types: Mapping[str, str]) -> dict[str, Known]:
+    """Return all that documents can be filtered by. types: kinds of documents, with their labels."""
+    languages = tuple((code, LANGUAGES[code]) for code in workspace.languages)
+    built_in = [
+        Known("type", "Document type", _T.TEXT, tuple(types.items()), is_built_in=True),
+        Known("language", "Language", _T.TEXT, languages, is_built_in=True),
+        Known("added", "Added", _T.DATE, is_built_in=True),
+        Known("modified", "Last read", _T.DATE, is_built_in=True),
+        Known("access_level", "Access level", _T.NUMBER, is_built_in=True),
+    ]
+    return fields_of(workspace) | {each.name: each for each in built_in}
+
+
+# --- reading values ------------------------------------------------------------------------------
+
+
+def _text(field: Known, said: Any) -> Value:
+    if not isinstance(said, str):
+        raise BadValue(f"{field.name} is a text.")
+    printable = "".join(each if unicodedata.category(each)[0] != "C" else " " for each in said)
+    text = " ".join(unicodedata.normalize("NFC", printable).split())
+    if not text:
+        raise BadValue(f"{field.name} has no text.")
+    if len(text) > MAX_CHARACTERS:
+        raise BadValue(f"{field.name} has {len(text):,} characters, and {MAX_CHARACTERS} is the most.")
+    if not field.choices:
+        return text
+    same = (value for value, _ in field.choices if value.casefold() == text.casefold())
+    if (choice := next(same, None)) is None:
+        raise BadValue(f"{field.name} is one of: {', '.join(value for value, _ in field.choices)}.")
+    return choice
+
+
+def _number(field: Known, said: Any) -> Value:
+    wrong = BadValue(f"{field.name} is a number, as in 12 or 3.5.")
+    if isinstance(said, bool) or not isinstance(said, str | int | float):
+        raise wrong
+    try:
+        number = float(said)
+    except (ValueError, OverflowError) as error:
+        raise wrong from error
+    if not math.isfinite(number) or abs(number) > MAX_NUMBER:
+        raise wrong
+    return int(number) if number.is_integer() else number
+
+
+def _date(field: Known, said: Any) -> Value:
+    try:
+        # Of a moment, its day: files and feeds say when to the second.
+        return date.fromisoformat(str(said).strip()[:10]).isoformat()
+    except ValueError as error:
+        raise BadValue(f"{field.name} is a date, as in 2024-01-31.") from error
+
+
+def _yes_no(field: Known, said: Any) -> Value:
+    if isinstance(said, bool):
+        return said
+    found = {"yes": True, "true": True, "no": False, "false": False}.get(str(said).strip().lower())
+    if found is None:
+        raise BadValue(f"{field.name} is yes or no.")
+    return found
+
+
+def _version(field: Known, said: Any) -> Value:
+    text = said.strip() if isinstance(said, str) else ""
+    if not _VERSION.fullmatch(text):
+        raise BadValue(f"{field.name} is a version, as in 2.1 or v1.10-beta.")
+    return text
+
+
+def _padded(version: str) -> str:
+    """Return what sorts as versions do: 1.9 before 1.10-beta before 1.10."""
+    found = _VERSION.fullmatch(version)
+    numbers, suffix = found.groups() if found else ("0", "")
+    parts = [*numbers.split("."), *["0"] * _PARTS][:_PARTS]
+    return ".".join(part.zfill(9) for part in parts) + (f"-{suffix.lower()}" if suffix else "~")
+
+
+_READERS: dict[str, Callable[[Known, Any], Value]] = {
+    _T.TEXT: _text,
+    _T.NUMBER: _number,
+    _T.DATE: _date,
+    _T.YES_NO: _yes_no,
+    _T.VERSION: _version,
+}

@@ -1,0 +1,52 @@
+"""How a workspace's documents are kept from some of its members: levels, from what everybody sees up."""
+
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max
+
+from accounts.models import User, record
+
+from .models import Membership, Workspace
+
+MOST = 10
+_MAX_CHARACTERS = 40
+
+
+@transaction.atomic
+def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -> None:
+    """Say which levels there are, the lowest first; one or none: everybody sees everything.
+
+    A member keeps the level that has the same number; one above the new highest gets that one. Raises
+    ValidationError for odd names, and for leaving out a level that a document has.
+    """
+    kept = [name for each in names if (name := " ".join(each.replace("\x00", "").split()))]
+    if len(kept) > MOST or any(len(each) > _MAX_CHARACTERS for each in kept):
+        raise ValidationError(f"There may be {MOST} levels with names of {_MAX_CHARACTERS} characters.")
+    if len({each.casefold() for each in kept}) < len(kept):
+        raise ValidationError("Two levels have the same name. Give each its own.")
+    kept = kept if len(kept) > 1 else []
+    current = Workspace.objects.select_for_update().get(pk=workspace.pk)
+    highest = max(len(kept) - 1, 0)
+    used = current.documents.aggregate(level=Max("access_level"))["level"] or 0
+    if used > highest:
+        count = current.documents.filter(access_level__gt=highest).count()
+        what = "1 document is" if count == 1 else f"{count:,} documents are"
+        raise ValidationError(f"{what} for a level that would be gone. Give them a lower one first.")
+    current.memberships.filter(access_level__gt=highest).update(access_level=highest)
+    workspace.access_levels = current.access_levels = kept
+    current.save(update_fields=["access_levels", "updated_at"])
+    record(user, "workspace.levels", workspace.name, id=str(workspace.pk), levels=kept)
+
+
+@transaction.atomic
+def change_level(by: User, membership: Membership, level: int) -> None:
+    """Let a member see documents up to this level. Raises ValidationError if there is none such."""
+    names = membership.workspace.access_levels
+    if not 0 <= level < len(names):
+        raise ValidationError(f"Choose one of the levels: {', '.join(names)}.")
+    if level != membership.access_level:
+        membership.access_level = level
+        membership.save(update_fields=["access_level"])
+        record(by, "member.level", str(membership), level=names[level])
