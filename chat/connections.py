@@ -60,7 +60,11 @@ async def _connected() -> Connection:
     settings = DIALECT.get_connection_params()
     del settings["cursor_factory"]
     made = await AsyncConnection.connect(**settings, autocommit=True)
-    await made.execute("SELECT set_config('TimeZone', %s, false)", [DIALECT.timezone_name])
+    try:
+        await made.execute("SELECT set_config('TimeZone', %s, false)", [DIALECT.timezone_name])
+    except BaseException:  # cancelled, too: nobody else knows of it
+        await made.close()
+        raise
     return made
 
 
