@@ -22,7 +22,7 @@ from models_registry.secrets import SecretMissing
 from .answer import Question, TooLong, answer
 from .history import History, exchanges_again, history_before
 from .models import Answer
-from .runner import CannotBegin, question_of
+from .questions import CannotBegin, question_of
 
 DIFFERENT_LINES_MOST = 200
 

@@ -111,28 +111,15 @@ def _add(
     about: About,
     ask_worker: bool,
 ) -> Document:
-    try:
-        url = canonical(url if "://" in url else f"https://{url.strip()}")
-    except Forbidden as error:
-        raise Refused(str(error)) from error
-    if options["schedule"] not in Source.Schedule.values:
-        raise Refused(f"Choose one of these schedules: {', '.join(Source.Schedule.values)}.")
+    url = _address(url)
+    _check_schedule(options["schedule"])
     same = workspace.documents.filter(kind=kind, url=url)
     if known := same.first():
         refuse_hidden(known, user)
         return _once_more(known, user, ask_worker)
-    document = Document(
-        workspace=workspace,
-        kind=kind,
-        url=url,
-        title=" ".join(title.split())[:300] or shown(url)[:300],
-        media_type="text/html" if kind == Document.Kind.SITE else "application/xml",
-        size_bytes=0,
-        content_sha256=hashlib.sha256(f"{kind}\0{url}".encode()).hexdigest(),
-        language=language_of(workspace, language),
-        is_language_chosen=bool(language),
-        created_by=user,
-    )
+    document = _document(workspace, kind, url, title)
+    document.language, document.is_language_chosen = language_of(workspace, language), bool(language)
+    document.created_by = user
     apply(document, about, fields_of(workspace) if about.metadata else {})
     try:
         _record(document, Source(document=document, home=url, **options), user, ask_worker)
@@ -142,6 +129,30 @@ def _add(
             return known
         raise
     return document
+
+
+def _address(url: str) -> str:
+    try:
+        return canonical(url if "://" in url else f"https://{url.strip()}")
+    except Forbidden as error:
+        raise Refused(str(error)) from error
+
+
+def _check_schedule(schedule: str) -> None:
+    if schedule not in Source.Schedule.values:
+        raise Refused(f"Choose one of these schedules: {', '.join(Source.Schedule.values)}.")
+
+
+def _document(workspace: Workspace, kind: Document.Kind, url: str, title: str) -> Document:
+    return Document(
+        workspace=workspace,
+        kind=kind,
+        url=url,
+        title=" ".join(title.split())[:300] or shown(url)[:300],
+        media_type="text/html" if kind == Document.Kind.SITE else "application/xml",
+        size_bytes=0,
+        content_sha256=hashlib.sha256(f"{kind}\0{url}".encode()).hexdigest(),
+    )
 
 
 def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
