@@ -38,6 +38,7 @@ urlpatterns = [
     path(_DOCUMENT + "edit/", adding.edit, name="document-edit"),
     path(_DOCUMENT + "download/", views.download, name="document-download"),
     path(_DOCUMENT + "retry/", views.retry, name="document-retry"),
+    path(_DOCUMENT + "options/", sources.change, name="document-options"),
     path(_DOCUMENT + "stop/", sources.stop, name="document-stop"),
     path(_DOCUMENT + "language/", views.language, name="document-language"),
     path(_DOCUMENT + "describe/", views.describe_one, name="document-describe"),

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
@@ -21,9 +20,9 @@ from workspaces.models import Workspace
 from .addresses import canonical, shown
 from .guard import Forbidden
 from .models import Address, Source
+from .options import checked
 
 DEFAULT_PAGES, DEFAULT_DEPTH = 200, 5
-_MAX_PATTERNS, _MAX_PATTERN_CHARACTERS = 50, 200
 _S = Document.Status
 
 
@@ -48,15 +47,13 @@ def add_website(
 
     url: a page, or a sitemap. include, exclude: globs over path and query, as in /docs/*. Raises Refused.
     """
-    _check_limit("pages", max_pages, 1, settings.CRAWL_MAX_PAGES)
-    _check_limit("links from the start address", max_depth, 0, settings.CRAWL_MAX_DEPTH)
     options = {
         "follows_links": follows_links,
         "max_pages": max_pages,
         "max_depth": max_depth,
         "is_below_start": is_below_start,
-        "include": _patterns(include),
-        "exclude": _patterns(exclude),
+        "include": include,
+        "exclude": exclude,
         "schedule": schedule,
     }
     return _add(workspace, user, Document.Kind.SITE, url, title, language, options, about, ask_worker)
@@ -82,24 +79,6 @@ def add_feed(
     return _add(workspace, user, Document.Kind.FEED, url, title, language, options, about, ask_worker)
 
 
-def _check_limit(what: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise Refused(f"The limit of {what} must be from {least} to {most:,}.")
-
-
-def _patterns(patterns: Sequence[str]) -> list[str]:
-    kept = [pattern.strip() for pattern in patterns if pattern.strip()]
-    if len(kept) > _MAX_PATTERNS or any(len(each) > _MAX_PATTERN_CHARACTERS for each in kept):
-        raise Refused(
-            f"There may be {_MAX_PATTERNS} patterns of {_MAX_PATTERN_CHARACTERS} characters each. Use fewer."
-        )
-    if odd := next((each for each in kept if not each.startswith(("/", "*"))), None):
-        raise Refused(
-            f"The pattern {odd!r} can fit no address: begin it with / or *, as in /docs/* or *.pdf."
-        )
-    return kept
-
-
 def _add(
     workspace: Workspace,
     user: User | None,
@@ -111,8 +90,7 @@ def _add(
     about: About,
     ask_worker: bool,
 ) -> Document:
-    url = _address(url)
-    _check_schedule(options["schedule"])
+    url, options = _address(url), checked(options)
     same = workspace.documents.filter(kind=kind, url=url)
     if known := same.first():
         refuse_hidden(known, user)
@@ -136,11 +114,6 @@ def _address(url: str) -> str:
         return canonical(url if "://" in url else f"https://{url.strip()}")
     except Forbidden as error:
         raise Refused(str(error)) from error
-
-
-def _check_schedule(schedule: str) -> None:
-    if schedule not in Source.Schedule.values:
-        raise Refused(f"Choose one of these schedules: {', '.join(Source.Schedule.values)}.")
 
 
 def _document(workspace: Workspace, kind: Document.Kind, url: str, title: str) -> Document:

@@ -16,7 +16,8 @@ from workspaces.access import workspace_for
 from workspaces.models import Role
 
 from .adding import add_feed, add_website
-from .serializers import NewFeed, NewWebsite, SourceSerializer
+from .options import change
+from .serializers import NewFeed, NewWebsite, SourceOptions, SourceSerializer
 from .visits import stop
 
 _TELLS = (
@@ -67,6 +68,21 @@ class OneSource(ApiView):
     @extend_schema(summary="Read how far a website or feed is, and which pages failed", tags=["documents"])
     def get(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
         return Response(SourceSerializer(_source(self, Role.VIEWER)).data)
+
+    @extend_schema(
+        summary="Change how a website or feed is read",
+        description="From its next visit on, at which pages that no longer belong to it are removed.",
+        tags=["documents"],
+        request=SourceOptions,
+        responses={200: SourceSerializer},
+    )
+    def patch(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
+        document = _source(self, Role.EDITOR)
+        try:
+            change(document, self.user, **self.read(request, SourceOptions))
+        except Refused as refusal:
+            raise ValidationError(str(refusal)) from refusal
+        return Response(SourceSerializer(document).data)
 
 
 class StopSource(ApiView):

@@ -1,4 +1,4 @@
-"""Adding a website or a feed in the page."""
+"""Adding a website or a feed in the page, and changing how it is read."""
 
 from typing import Any
 
@@ -26,13 +26,7 @@ class _PatternsField(forms.CharField):
         return [line.strip() for line in (super().clean(value) or "").splitlines() if line.strip()]
 
 
-class WebsiteForm(LanguageForm):
-    url = forms.CharField(
-        label="Start address",
-        max_length=2000,
-        widget=forms.TextInput(_ADDRESS | {"placeholder": "https://docs.example.org/"}),
-        help_text="A page to begin with, or a sitemap. Only what robots.txt allows is read.",
-    )
+class WebsiteOptions(forms.Form):
     follows_links = forms.BooleanField(
         label="Follow links",
         required=False,
@@ -75,13 +69,7 @@ class WebsiteForm(LanguageForm):
     )
 
 
-class FeedForm(LanguageForm):
-    url = forms.CharField(
-        label="Address of the feed",
-        max_length=2000,
-        widget=forms.TextInput(_ADDRESS | {"placeholder": "https://example.org/feed.xml"}),
-        help_text="RSS or Atom. Each post is read once, from its own page.",
-    )
+class FeedOptions(forms.Form):
     prefers_own_text = forms.BooleanField(
         label="Take the text that the feed carries",
         required=False,
@@ -92,4 +80,22 @@ class FeedForm(LanguageForm):
         choices=_SCHEDULES,
         initial=Source.Schedule.HOURLY,
         widget=forms.Select(_SELECT),
+    )
+
+
+class WebsiteForm(LanguageForm, WebsiteOptions):
+    url = forms.CharField(
+        label="Start address",
+        max_length=2000,
+        widget=forms.TextInput(_ADDRESS | {"placeholder": "https://docs.example.org/"}),
+        help_text="A page to begin with, or a sitemap. Only what robots.txt allows is read.",
+    )
+
+
+class FeedForm(LanguageForm, FeedOptions):
+    url = forms.CharField(
+        label="Address of the feed",
+        max_length=2000,
+        widget=forms.TextInput(_ADDRESS | {"placeholder": "https://example.org/feed.xml"}),
+        help_text="RSS or Atom. Each post is read once, from its own page.",
     )

@@ -45,6 +45,19 @@ class NewFeed(_NewSource):
     schedule = serializers.ChoiceField(Source.Schedule.choices, default=Source.Schedule.HOURLY)
 
 
+class SourceOptions(CamelCase):
+    """Some of what it was added with; what is absent stays. Of feeds, only the first two."""
+
+    schedule = serializers.ChoiceField(Source.Schedule.choices, required=False)
+    prefers_own_text = serializers.BooleanField(required=False, help_text="Only of feeds.")
+    follows_links = serializers.BooleanField(required=False)
+    max_pages = serializers.IntegerField(required=False, min_value=1, max_value=settings.CRAWL_MAX_PAGES)
+    max_depth = serializers.IntegerField(required=False, min_value=0, max_value=settings.CRAWL_MAX_DEPTH)
+    is_below_start = serializers.BooleanField(required=False)
+    include = serializers.ListField(child=serializers.CharField(), required=False, help_text=_PATTERN)
+    exclude = serializers.ListField(child=serializers.CharField(), required=False, help_text=_PATTERN)
+
+
 class AddressSerializer(CamelCase):
     url = serializers.CharField()
     state = serializers.ChoiceField(Address.State.choices)

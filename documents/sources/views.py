@@ -1,4 +1,4 @@
-"""The pages of websites and feeds: adding one, how far it is, stopping it."""
+"""The pages of websites and feeds: adding one, how far it is, changing how it is read, stopping it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from accounts.http import UserRequest
+from accounts.models import User
 from documents.access import documents_for
 from documents.content import Refused
 from documents.forms import LanguageForm
@@ -23,8 +24,9 @@ from workspaces.models import Role, Workspace
 from workspaces.pages import workspace_page
 
 from .adding import add_feed, add_website
-from .forms import FeedForm, WebsiteForm
+from .forms import FeedForm, FeedOptions, WebsiteForm, WebsiteOptions
 from .models import Address
+from .options import change as change_source
 from .visits import stop as stop_visit
 
 PER_PAGE = 50
@@ -87,12 +89,44 @@ def _rows(addresses: QuerySet[Address]) -> QuerySet[Address]:
     return addresses.select_related("document").order_by(failed_first, "priority", "pk")
 
 
+def change(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    """Change how a website or feed is read."""
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    document = _source(request.user, workspace, document_id)
+    source = document.source
+    form_class = FeedOptions if source.is_feed else WebsiteOptions
+    kept = {name: getattr(source, name) for name in form_class.base_fields}
+    form = form_class(request.POST or None, initial=_as_typed(kept))
+    if form.is_valid():
+        try:
+            change_source(document, request.user, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, "Saved. It counts from the next visit on.")
+            return redirect("document", workspace.id, document.id)
+    return workspace_page(
+        request, workspace, "documents", "documents/source_options.html", document=document, form=form
+    )
+
+
+def _as_typed(options: dict[str, Any]) -> dict[str, Any]:
+    """Return lists of patterns as one on each line."""
+    return {name: "\n".join(each) if isinstance(each, list) else each for name, each in options.items()}
+
+
 @require_POST
 def stop(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    document = documents_for(request.user, workspace).filter(pk=document_id, source__isnull=False).first()
-    if document is None:
-        raise Http404("There is no such website or feed here.")
+    document = _source(request.user, workspace, document_id)
     if stop_visit(document, request.user):
         messages.success(request, "Stopped. What was read stays.")
     return redirect("document", workspace.id, document.id)
+
+
+def _source(user: User, workspace: Workspace, document_id: UUID) -> Document:
+    documents = documents_for(user, workspace).select_related("source")
+    document = documents.filter(pk=document_id, source__isnull=False).first()
+    if document is None:
+        raise Http404("There is no such website or feed here.")
+    return document

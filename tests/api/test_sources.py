@@ -55,6 +55,18 @@ def test_a_visit_is_stopped(editor, workspace):
     assert (response.status_code, response.json()["status"]) == (200, "ready")
 
 
+def test_how_a_website_is_read_is_changed(editor, workspace):
+    editor("POST", f"workspaces/{workspace.pk}/websites", {"url": "https://docs.example.org/"})
+    site = workspace.documents.get()
+    address = f"workspaces/{workspace.pk}/sources/{site.pk}"
+    assert editor("PATCH", address, {"maxPages": 9, "schedule": "daily"}).json()["schedule"] == "daily"
+    site.source.refresh_from_db()
+    assert (site.source.max_pages, site.source.max_depth) == (9, 5)
+    assert editor("PATCH", address, {"include": ["guide"]}).status_code == 400
+    refusal = editor("PATCH", address, {"prefersOwnText": True})
+    assert (refusal.status_code, "no such option" in refusal.content.decode()) == (400, True)
+
+
 def test_what_is_no_website_or_feed_is_not_found(editor, workspace):
     document = factories.document(workspace)
     assert editor("GET", f"workspaces/{workspace.pk}/sources/{document.pk}").status_code == 404

@@ -184,3 +184,36 @@ def test_many_addresses_come_in_pages_that_keep_the_filter(view, workspace):
     second = text_of(view.get(where + "&page=2"))
     assert "51–56 of 56" in second
     assert "?status=failed&page=1" in second
+
+
+def test_how_a_website_is_read_can_be_changed(edit, workspace):
+    site = website(workspace)
+    path = f"/workspaces/{workspace.id}/documents/{site.pk}/options/"
+    assert path in edit.get(f"/workspaces/{workspace.id}/documents/{site.pk}/").content.decode()
+    assert 'name="max_pages"' in edit.get(path).content.decode()
+    fields = {
+        "max_pages": 7,
+        "max_depth": 2,
+        "include": "/guide/*\n*.pdf",
+        "exclude": "",
+        "schedule": "daily",
+    }
+    assert edit.post(path, fields).status_code == 302
+    source = Document.objects.get(pk=site.pk).source
+    kept = (source.max_pages, source.include, source.schedule, source.follows_links)
+    assert kept == (7, ["/guide/*", "*.pdf"], "daily", False)
+    assert source.next_visit_at is not None
+
+
+def test_options_that_can_fit_nothing_are_refused_and_change_nothing(edit, workspace):
+    site = website(workspace)
+    path = f"/workspaces/{workspace.id}/documents/{site.pk}/options/"
+    fields = {"max_pages": 7, "max_depth": 2, "include": "guide", "schedule": "never"}
+    assert "begin it with / or *" in text_of(edit.post(path, fields))
+    assert Document.objects.get(pk=site.pk).source.max_pages == 200
+
+
+def test_a_viewer_changes_no_options(view, workspace):
+    site = website(workspace)
+    path = f"/workspaces/{workspace.id}/documents/{site.pk}/options/"
+    assert view.get(path).status_code == view.post(path, {"schedule": "daily"}).status_code == 404
