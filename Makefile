@@ -13,8 +13,11 @@ TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytor
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded.up
 
+# Two processes, as many as CI has cores: most tests wait for something most of the time. With servers named in
+# DATABASE_URL and REDIS_URL say AT_ONCE=0: what the processes send through one Valkey would mix.
+AT_ONCE ?= 2
 test: .venv/installed-test lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(AT_ONCE) --dist loadfile
 
 test-fast: .venv/installed-test lint
 	$(BIN)/pytest -m unit

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-os.environ["RAGSITE_DATA_DIR"] = os.environ.get("RAGSITE_TEST_DIR") or str(_ROOT / ".ragsite" / "test")
+_data_dir = os.environ.get("RAGSITE_TEST_DIR") or str(_ROOT / ".ragsite" / "test")
+# Each process of a run in parallel has servers of its own.
+os.environ["RAGSITE_DATA_DIR"] = f"{_data_dir}{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 
 from ragsite.settings import *  # noqa: E402, F403 (the line above must come first)
 from ragsite.settings import INSTALLED_APPS, STORAGES  # noqa: E402
