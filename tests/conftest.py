@@ -61,9 +61,7 @@ def _hasty(server: Service) -> Service:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    services: None, django_db_modify_db_settings_parallel_suffix: None
-) -> None:
+def django_db_modify_db_settings(services: None, django_db_modify_db_settings_parallel_suffix: None) -> None:
     """pytest-django asks for this before it makes the test database."""
 
 

@@ -384,7 +384,7 @@ def test_front_matter_meta_tags_and_document_properties_fill_fields(declared: Wo
 def test_documents_from_before_are_known_by_type_language_and_date(corpus: Workspace) -> None:
     with connection.cursor() as cursor:  # as workspaces 0007_facts leaves them
         cursor.execute(f"UPDATE chunks.d_{corpus.pk.hex} SET metadata = '{{}}'")
-    import_module("documents.migrations.0008_facts")._tell_the_engine(
+    import_module("documents.migrations.0009_facts")._tell_the_engine(
         apps, SimpleNamespace(connection=connection)
     )
     everything = {"old law", "new law", "rules", "plain"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from documents import intake, reindex
 from documents.claims import take
 from documents.ingest import ingest, ingest_again
 from documents.models import Document, ReindexItem, Section
-from documents.retrieval import Scope, search
+from documents.retrieval import Scope, SearchConfig, search
 from documents.tasks import ingest_item
 from tests import factories
 from tests.documents import files
@@ -97,7 +98,8 @@ def test_a_searcher_finds_the_old_or_the_new_never_none_or_a_mix(filled: Workspa
         try:
             while not stop.is_set():
                 now = Workspace.objects.select_related("embedder", "reranker").get(pk=filled.pk)
-                found = asyncio.run(search(Scope(now), "the pump of building shows error", limit=20))
+                config = replace(SearchConfig.of(now), merges_neighbours=False)
+                found = asyncio.run(search(Scope(now), "the pump of building shows error", config, limit=20))
                 sizes.add(frozenset(len(passage.text) <= 120 for passage in found.passages))
         finally:
             connection.close()
