@@ -272,6 +272,7 @@ class Runner:
         try:
             await ended(run, end)
         except Unwritable as error:
+            run.draft.forget_trace()  # it may be what cannot be written
             await ended(run, failed(error))
 
     def _abandoned_end(self, run: Run) -> Event | None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -20,7 +20,7 @@ from accounts.models import User
 from documents.access import hidden_from
 from documents.filters import Filters, conditions_of
 from models_registry.models import Endpoint
-from workspaces.access import workspace_for
+from workspaces.access import limited_in, workspace_for
 from workspaces.fields import BadValue
 from workspaces.models import Workspace
 
@@ -190,12 +190,18 @@ def check_prompt(user: User, answer: Answer) -> None:
 
 def rests_on_hidden(user: User, answer: Answer) -> bool:
     """Say if a document that was quoted in its prompt is above this user's access level now."""
-    return AnswerPassage.objects.filter(answer=answer, document__in=hidden_from(user)).exists()
+    return AnswerPassage.objects.filter(_is_hidden_from(user), answer=answer).exists()
 
 
 def passages_for(user: User) -> QuerySet[AnswerPassage]:
     """Return the passages of answers whose documents are not above this user's access level."""
-    return AnswerPassage.objects.exclude(document__in=hidden_from(user))
+    return AnswerPassage.objects.exclude(_is_hidden_from(user))
+
+
+def _is_hidden_from(user: User) -> Q:
+    """Of a document that is gone, nobody knows the level any more: whoever does not see all does not see it."""
+    gone = Q(document=None, answer__turn__workspace__in=limited_in(user))
+    return Q(document__in=hidden_from(user)) | gone
 
 
 def sessions_for(user: User) -> QuerySet[Session]:

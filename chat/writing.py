@@ -55,6 +55,10 @@ class Draft:
             case "finished":
                 self.trace["finish_reason"] = event.data["reason"]
 
+    def forget_trace(self) -> None:
+        """Keep of it only what the bill needs."""
+        self.trace = {name: self.trace[name] for name in ("prompt_tokens",) if name in self.trace}
+
     @property
     def is_uncounted(self) -> bool:
         """The model was asked, and did not come to say what it took."""

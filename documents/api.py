@@ -82,7 +82,7 @@ class Documents(ListModelMixin, ApiView):
     def _filtered(self, found: QuerySet[Document], workspace: Workspace) -> QuerySet[Document]:
         try:
             said = json.loads(self.request.query_params.get("filters") or "{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValidationError({"filters": ['Send JSON, as in {"department": ["legal"]}.']}) from error
         with bad_values("filters"):
             return matching(found, workspace, said)

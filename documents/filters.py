@@ -7,6 +7,7 @@ Each name is a field's. A value, or any of a list; "from" and "to" include their
 together. A filter is checked here, and reaches the database only as a parameter.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -15,12 +16,13 @@ from django.db.models.fields.json import KeyTransform
 from django.http import QueryDict
 
 from workspaces.engines import Condition, Value
-from workspaces.fields import BadValue, Known, filterable
+from workspaces.fields import MAX_CHARACTERS, BadValue, Known, filterable
 from workspaces.models import Workspace
 
 from .media_types import BY_NAME, HTML, TYPES
 from .models import Document
 
+_NEVER_KEPT = re.compile("[\0\ud800-\udfff]")
 Filters = Mapping[str, Any]
 
 MAX_FIELDS, MAX_VALUES = 20, 100
@@ -56,7 +58,7 @@ def conditions_of(workspace: Workspace, filters: Filters) -> tuple[Condition, ..
     if not isinstance(filters, Mapping):
         raise BadValue('Filters are an object, as in {"department": ["legal"]}.')
     known = fields_to_filter(workspace)
-    if unknown := next((name for name in filters if name not in known), None):
+    if (unknown := next((name for name in filters if name not in known), None)) is not None:
         raise BadValue(f"There is no field {str(unknown)[:40]!r} here. There are: {', '.join(known)}.")
     if len(filters) > MAX_FIELDS:
         raise BadValue(f"At most {MAX_FIELDS} fields can be filtered by at once.")
@@ -82,7 +84,15 @@ def _values(field: Known, said: Any) -> tuple[Value, ...]:
     listed = said if isinstance(said, list | tuple) else [said]
     if not 1 <= len(listed) <= MAX_VALUES:
         raise BadValue(f"{field.name} takes 1 to {MAX_VALUES} values.")
+    for each in listed:
+        if isinstance(each, str) and not _can_be_kept(each):
+            raise BadValue(f"{field.name}: a value is too long, or has characters that cannot be kept.")
     return tuple(field.ordered(field.read(each)) for each in listed)
+
+
+def _can_be_kept(said: str) -> bool:
+    """A question keeps its filters as they were sent, and PostgreSQL no NUL and no half of a character."""
+    return len(said) <= MAX_CHARACTERS and not _NEVER_KEPT.search(said)
 
 
 def filters_in(query: QueryDict) -> dict[str, Any]:

@@ -90,7 +90,9 @@ class AboutForm(forms.Form):
                 except BadValue as problem:
                     self.add_error(_PREFIX + name, str(problem))
         try:
-            cleaned["about"] = About(read, about(self._workspace, self._user, None, level).access_level)
+            cleaned["about"] = About(
+                read, about(self._workspace, self._user, None, int(level) if level else None).access_level
+            )
         except BadValue as problem:
             self.add_error("access_level", str(problem))
         return cleaned

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User, record
@@ -51,7 +52,7 @@ def about(
     if metadata is not None and not isinstance(metadata, Mapping):
         raise BadValue('Metadata is an object, as in {"department": "legal"}.')
     known = fields_of(workspace) if metadata else {}
-    if unknown := next((name for name in metadata or () if name not in known), None):
+    if (unknown := next((name for name in metadata or () if name not in known), None)) is not None:
         there = f"There are: {', '.join(known)}." if known else "A manager declares them in the settings."
         raise BadValue(f"There is no field {str(unknown)[:40]!r} here. {there}")
     read = {
@@ -129,18 +130,21 @@ def is_said(document: Document, said: About) -> bool:
 def describe(workspace: Workspace, user: User | None, documents: Iterable[UUID], said: About) -> int:
     """Say this of these documents, and of what was found through them. Returns how many of them there are.
 
-    Locks in the order of reindex.py, so that no index is switched to meanwhile that does not know of it.
-    Raises BadValue for an access level of a page that its website does not have.
+    Locks in the order of reindex.py, so that no index is switched to meanwhile that does not know of it; none
+    that a foreign key would wait for. Raises BadValue for an access level of a page that its website does not have.
     """
-    rows = Document.objects.select_for_update(of=("self",)).filter(workspace=workspace).order_by("pk")
-    chosen = list(rows.filter(pk__in=list(documents)))
-    together = {each.pk for each in chosen}
+    together = set(documents)
+    locked = Document.objects.select_for_update(of=("self",), no_key=True).filter(workspace=workspace)
+    # What was found through others after them, as the crawler does: two at once never wait for each other.
+    tops = list(locked.filter(parent=None, pk__in=together).order_by("pk"))
+    found = locked.filter(Q(pk__in=together) | Q(parent__in=together), parent__isnull=False)
+    every = [*tops, *found.order_by("pk")]
+    chosen = [each for each in every if each.pk in together]
     if said.access_level is not None:
         _refuse_alone(chosen, together, said.access_level)
-    children = rows.filter(parent__in=together).exclude(pk__in=together)
-    current = Workspace.objects.select_for_update().get(pk=workspace.pk)
+    current = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
     known = fields_of(current)
-    for document in [*chosen, *children]:
+    for document in every:
         apply(document, said, known)
         document.updated_at = timezone.now()
         document.save(update_fields=[*COLUMNS, "updated_at"])

@@ -48,6 +48,20 @@ def level_in(user: User, workspace: Workspace) -> int | None:
     return None if membership.role == Role.MANAGER else membership.access_level
 
 
+def limited_in(user: User) -> list[UUID]:
+    """Return the workspaces with access levels in which this user does not see all."""
+    if user.is_operator:
+        return []
+    levelled = Workspace.objects.exclude(access_levels=[]).only("access_levels")
+    mine = {each.workspace_id: each for each in Membership.objects.filter(user=user)}
+    return [each.pk for each in levelled if not _sees_all(mine.get(each.pk), each)]
+
+
+def _sees_all(membership: Membership | None, workspace: Workspace) -> bool:
+    highest = len(workspace.access_levels) - 1
+    return membership is not None and (membership.role == Role.MANAGER or membership.access_level >= highest)
+
+
 def totals_for(user: User, workspace: Workspace) -> dict[str, int]:
     """Return how much this user sees there is: document_count, chunk_count, size_bytes."""
     level = level_in(user, workspace)

@@ -24,6 +24,10 @@ def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -
     kept = [name for each in names if (name := " ".join(each.replace("\x00", "").split()))]
     if len(kept) > MOST or any(len(each) > _MAX_CHARACTERS for each in kept):
         raise ValidationError(f"There may be {MOST} levels with names of {_MAX_CHARACTERS} characters.")
+    if numbers := [each for each in kept if each.isdecimal()]:
+        raise ValidationError(
+            f"Give the level {numbers[0]} a name: numbers stand for the places in this list."
+        )
     if len({each.casefold() for each in kept}) < len(kept):
         raise ValidationError("Two levels have the same name. Give each its own.")
     kept = kept if len(kept) > 1 else []

@@ -9,12 +9,12 @@ Where the server is away, everything is searched. docs/adr/0023-caches.md has th
 import hashlib
 import json
 import logging
-import pickle
 import unicodedata
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -82,8 +82,7 @@ class Memory:
         if vector and not self.vector:
             _set(self._vector_key(), array("f", vector).tobytes(), VECTOR_SECONDS)
         if not found.trace.condensed and not any(leg.error for leg in found.trace.legs):
-            value = pickle.dumps((self._version, found))
-            _set(self._retrieval_key(), value, settings.SEARCH_CACHE_SECONDS)
+            _set(self._retrieval_key(), _packed(self._version, found), settings.SEARCH_CACHE_SECONDS)
 
     def _retrieval_key(self) -> str:
         workspace, config = self.scope.workspace, self.config
@@ -114,8 +113,32 @@ def _key(kind: str, *parts: object) -> str:
     return f"search:{kind}:{hashlib.sha256(repr(parts).encode()).hexdigest()}"
 
 
+def _packed(version: int, found: Retrieval) -> bytes:
+    """Return it as JSON: what is read back from a server must never be able to run."""
+    return json.dumps([version, asdict(found)], default=str).encode()
+
+
 def _unpacked(kept: bytes | None) -> tuple[int | None, Retrieval | None]:
-    return pickle.loads(kept) if kept else (None, None)
+    if not kept:
+        return None, None
+    try:
+        version, found = json.loads(kept)
+        trace = found["trace"]
+        legs = tuple(Leg(**leg) for leg in trace["legs"])
+        candidates = tuple(Found(**_of_document(each)) for each in trace["candidates"])
+        passages = tuple(
+            Passage(**_of_document(each) | {"title_path": tuple(each["title_path"])})
+            for each in found["passages"]
+        )
+        trace = Trace(**trace | {"legs": legs, "candidates": candidates})
+        return version, Retrieval(found["outcome"], passages, trace)
+    except (ValueError, KeyError, TypeError):
+        logger.warning("What was remembered of a search cannot be read; it is made anew.")
+        return None, None
+
+
+def _of_document(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {"document_id": UUID(fields["document_id"])}
 
 
 def _titled(found: Retrieval, titles: Mapping[UUID, str]) -> Retrieval:

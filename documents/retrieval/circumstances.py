@@ -7,7 +7,6 @@ from typing import Any
 from documents.models import Document
 from models_registry.models import Endpoint
 from workspaces.engines import Where
-from workspaces.models import Workspace
 
 from .types import Scope, SearchConfig
 
@@ -20,16 +19,17 @@ def circumstances(scope: Scope, config: SearchConfig | None = None) -> dict[str,
     workspace = scope.workspace
     config = config or SearchConfig.of(workspace)
     switches = {name: getattr(config, name) for name in SearchConfig.__slots__}
-    return {
+    told = {
         "filters": _filters(scope.where),
         "corpus_version": workspace.corpus_version,
-        "documents": workspace.document_count,
-        "chunks": workspace.chunk_count,
         "index": workspace.index_number,
         "embedder": workspace.embedder.name,
         "metric": workspace.metric,
         "config": {name: _plain(value) for name, value in switches.items()},
     }
+    if scope.where.access_level is None:  # else how much there is in all is not theirs to know
+        told |= {"documents": workspace.document_count, "chunks": workspace.chunk_count}
+    return told
 
 
 _TESTS = {"is": "is", "is_not": "is not", "at_least": "is at least", "at_most": "is at most"}
@@ -70,13 +70,13 @@ def changes(then: Mapping[str, Any], scope: Scope, at: datetime) -> list[str]:
     said += [
         f"It held {then[key]:,} {words} then, and {now[key]:,} now."
         for key, words in _CORPUS.items()
-        if then[key] != now[key]
+        if key in then and key in now and then[key] != now[key]
     ]
     if then["filters"] != now["filters"]:
         said.append("Which documents could be found changed, by a filter or an access level.")
     if then["corpus_version"] != now["corpus_version"]:
         said.append("Its documents changed: something was added, read again, described anew or removed.")
-    return said + _read_since(scope.workspace, at)
+    return said + _read_since(scope, at)
 
 
 def _said(value: Any) -> str:
@@ -85,6 +85,9 @@ def _said(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _read_since(workspace: Workspace, at: datetime) -> list[str]:
-    count = Document.objects.filter(workspace=workspace, ready_at__gt=at).count()
+def _read_since(scope: Scope, at: datetime) -> list[str]:
+    read = Document.objects.filter(workspace=scope.workspace, ready_at__gt=at)
+    if scope.where.access_level is not None:
+        read = read.filter(access_level__lte=scope.where.access_level)
+    count = read.count()
     return [f"{count:,} of its documents {'was' if count == 1 else 'were'} read since."] if count else []

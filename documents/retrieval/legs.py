@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from math import isfinite
 from time import perf_counter
 from typing import Literal, TypeVar
 
@@ -67,9 +68,9 @@ class Legs:
         """Run one leg. Its failure is noted, not raised: the other may answer."""
         started, found, error = perf_counter(), list[FoundChunk](), ""
         try:
-            found = await find()
+            found = [hit for hit in await find() if isfinite(hit.score)]
         except (InferenceError, SecretMissing, EngineError) as problem:
-            error = str(problem)
+            error = in_words(problem)
         except DatabaseError:
             logger.exception("The %s leg failed", name)
             error = "The search engine did not answer."
@@ -100,3 +101,8 @@ async def in_thread(function: Callable[[], _T]) -> _T:
 
 def ms_since(started: float) -> float:
     return round((perf_counter() - started) * 1000, 1)
+
+
+def in_words(problem: Exception) -> str:
+    """Return what went wrong, as it can be kept: a server's own words may hold what PostgreSQL cannot."""
+    return str(problem).encode(errors="replace").decode().replace("\0", "")

@@ -5,17 +5,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from time import perf_counter
 
 from inference.connect import open_reranker
-from inference.errors import InferenceError
+from inference.errors import BadReply, InferenceError
 from models_registry.secrets import SecretMissing
 from workspaces.engines import engine_for, plain
 
 from .cache import Memory, titles_of
 from .condense import LIMIT_S, Condensing
 from .fusion import Candidate, together
-from .legs import Legs, in_thread, ms_since
+from .legs import Legs, in_thread, in_words, ms_since
 from .passages import Chosen, choose
 from .types import (
     IN_PROMPT,
@@ -143,10 +144,12 @@ async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
     try:
         async with open_reranker(run.config.reranker.spec()) as reranker:
             scores = await reranker.score(run.sent, [candidate.chunk.text for candidate in best])
+        if not all(map(isfinite, scores)):
+            raise BadReply("The cross-encoder gave scores that are no numbers.")
         scored = [replace(each, rerank_score=score) for each, score in zip(best, scores, strict=True)]
         best = sorted(scored, key=lambda each: -(each.rerank_score or 0))
     except (InferenceError, SecretMissing) as problem:
-        error = str(problem)
+        error = in_words(problem)
     run.legs.append(Leg("rerank", len(best), ms_since(started), error))
     return best + fused[RERANKED:]
 

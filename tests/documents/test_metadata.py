@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -104,7 +105,7 @@ def corpus(declared: Workspace) -> Workspace:
         ({"access_level": {"to": 0}}, {"old law", "new law", "rules", "plain"}),
         ({"region": "' OR true; --"}, set()),
     ],
-    ids=str,
+    ids=lambda each: str(sorted(each)) if isinstance(each, set) else str(each),
 )  # fmt: skip
 def test_a_search_and_the_list_keep_to_the_filter(corpus: Workspace, filters: Any, found: set[str]) -> None:
     assert searched(corpus, filters) == found
@@ -533,3 +534,27 @@ def test_programs_say_and_ask_the_same(levelled: Workspace) -> None:
     asked["filters"] = {"release": {"from": "new"}}
     told = client.post("/api/v1/semantic-search", json.dumps(asked), content_type=as_json)
     assert told.json()["filters"] == ["release is a version, as in 2.1 or v1.10-beta."]
+
+
+@pytest.mark.parametrize(
+    "filters", [{"": 1}, {"region": "a\0b"}, {"region": "\ud800"}, {"date": "2024-01-31" * 99}]
+)
+def test_a_filter_that_could_not_be_kept_is_refused(corpus: Workspace, filters: Any) -> None:
+    with pytest.raises(BadValue):
+        searched(corpus, filters)
+
+
+def test_no_level_is_called_a_number(workspace: Workspace) -> None:
+    with pytest.raises(ValidationError, match="Give the level 2 a name"):
+        name_levels(workspace, None, ["everyone", "2"])
+
+
+def test_describing_lets_what_refers_to_a_document_be_written(declared: Workspace) -> None:
+    """Answers write their passages meanwhile, and others their searches: a foreign key must not wait."""
+    document = put(declared, "law")
+    with transaction.atomic():
+        describe(declared, None, [document.pk], about(declared, None, {"department": "HR"}))
+        with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+            other.execute("SET lock_timeout = '2s'")
+            for table, pk in (("documents_document", document.pk), ("workspaces_workspace", declared.pk)):
+                other.execute(f"SELECT 1 FROM {table} WHERE id = %s FOR KEY SHARE", [pk])

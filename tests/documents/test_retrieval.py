@@ -436,3 +436,14 @@ def test_a_filter_is_only_a_value(workspace, attempt):
         found = asyncio.run(search(Scope(workspace, Where(conditions=(condition,))), "annual leave"))
         assert found.passages == ()
     assert Document.objects.count() == 2
+
+
+def test_a_vector_that_points_nowhere_leaves_the_words_and_a_trace_that_can_be_kept(workspace, server):
+    reply = {
+        "data": [{"index": 0, "embedding": [0.0] * 384}],
+        "usage": {"prompt_tokens": 1, "total_tokens": 1},
+    }
+    server.behaviour = Behaviour(body=json.dumps(reply))
+    found = ask(workspace, "ERR_42 of the pump")
+    assert [passage.document_title for passage in found.passages][:1] == ["pump.md"]
+    json.dumps(found.trace.as_json(), allow_nan=False)

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 from django.core.files.base import ContentFile
+from redis import Redis
 
 from documents import intake
 from documents.content import of_text
@@ -135,3 +137,12 @@ def test_nothing_is_remembered_where_the_operator_says_so(workspace, settings):
     settings.SEARCH_CACHE_SECONDS = 0
     ask(workspace)
     assert ask(workspace).trace.caches == {"retrieval": "off", "query embedding": "off"}
+
+
+def test_what_cannot_be_read_back_is_found_anew(workspace):
+    ask(workspace)
+    valkey = Redis.from_url(settings.CACHES["default"]["LOCATION"])
+    for key in valkey.scan_iter("search:retrieval:*"):
+        valkey.set(key, b"no JSON at all")
+    assert ask(workspace).trace.caches["retrieval"] == "miss"
+    assert ask(workspace).trace.caches["retrieval"] == "hit"
