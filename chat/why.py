@@ -25,7 +25,8 @@ def answer_why(user: User, answer: Answer) -> Why:
 
 def _before(answer: Answer) -> Iterator[Stage]:
     if answer.started_at:
-        yield Stage("Waiting to begin", "queued", _ms(answer.created_at, answer.started_at))
+        waited_ms = _ms(answer.created_at, answer.started_at)  # by the clocks of two machines
+        yield Stage("Waiting to begin", "queued", max(0.0, waited_ms))
 
 
 def _after(answer: Answer) -> Iterator[Stage]:

@@ -88,6 +88,8 @@ def _check(field: Field) -> None:
     if field.type not in Field.Type.values:
         errors["type"] = f"Choose one of: {', '.join(Field.Type.values)}."
     field.choices = _choices(field.choices)
+    if len({each.casefold() for each in field.choices}) < len(field.choices):
+        errors["choices"] = "Two choices have the same name. Give each its own."
     if field.choices and field.type != Field.Type.TEXT:
         errors["choices"] = "Only a text has a list to choose from. Leave it empty."
     elif len(field.choices) > _MAX_CHOICES or any(len(each) > MAX_CHARACTERS for each in field.choices):
@@ -103,11 +105,13 @@ def _check(field: Field) -> None:
 
 def _choices(said: Iterable[str]) -> list[str]:
     cleaned = (" ".join(str(each).replace("\x00", "").split()) for each in said)
-    return list({each.casefold(): each for each in cleaned if each}.values())
+    return list(dict.fromkeys(each for each in cleaned if each))  # the same line twice is a slip
 
 
 def _refuse_used(field: Field, removed: set[str]) -> None:
     for choice in sorted(removed - set(field.choices)):
         if count := with_value(field).filter(metadata__contains={field.name: choice}).count():
-            what = "1 document has" if count == 1 else f"{count:,} documents have"
-            raise ValidationError({"choices": f"{what} the choice {choice!r}. Give them another one first."})
+            what, them = ("1 document has", "it") if count == 1 else (f"{count:,} documents have", "them")
+            raise ValidationError(
+                {"choices": f"{what} the choice {choice!r}. Give {them} another one first."}
+            )

@@ -59,7 +59,9 @@ class AboutForm(forms.Form):
         self._user, self._workspace, self._is_whole = user, workspace, is_whole
         self._known = fields_of(workspace)
         for each in self._known.values():
-            self.fields[_PREFIX + each.name] = _input(each)
+            self.fields[_PREFIX + each.name] = _input(
+                each, "Not known" if is_whole or not sent_with else "As it is"
+            )
         if workspace.access_levels:
             self.fields["access_level"] = _level_input(user, workspace, is_whole)
         if sent_with:
@@ -98,10 +100,10 @@ class AboutForm(forms.Form):
         return cleaned
 
 
-def _input(field: Known) -> forms.Field:
+def _input(field: Known, when_empty: str) -> forms.Field:
     choices = {Field.Type.YES_NO: (("yes", "Yes"), ("no", "No"))}.get(Field.Type(field.type), field.choices)
     if choices:
-        listed = [("", "Not known"), *choices]
+        listed = [("", when_empty), *choices]
         return forms.ChoiceField(
             label=field.label, required=False, choices=listed, widget=forms.Select({"class": "select"})
         )

@@ -128,7 +128,7 @@ def _page(request: UserRequest, workspace: Workspace, **context: Any) -> HttpRes
 
 def _takes(seconds: float) -> str:
     if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
+        return "a second" if seconds < 1.5 else f"{round(seconds)} seconds"
     return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 

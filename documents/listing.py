@@ -161,7 +161,8 @@ def listing(seen: QuerySet[Document], workspace: Workspace, choice: Choice, page
             for name, label in labels.items()
         ],
         [(value, label, kinds[value]) for value, label in Document.Kind.choices if value in kinds],
-        sum(kinds.values()),
+        # Counted anew only where it is not the same: a filter that leaves nothing is no empty workspace.
+        seen.count() if choice.filters or choice.within else sum(kinds.values()),
     )
 
 

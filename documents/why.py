@@ -104,6 +104,8 @@ def _legs(trace: Mapping[str, Any]) -> Iterator[Leg]:
 def _stages(trace: Mapping[str, Any], legs: Sequence[Leg]) -> Iterator[Stage]:
     timings = dict(trace.get("timings_ms", {}))
     total = timings.pop("total", None)
+    if trace.get("caches", {}).get("retrieval") == "hit":
+        timings, legs = {}, ()  # they are of the search before, and no part of this total
     for name, took_ms in timings.items():
         yield Stage(_STAGES.get(name, name.capitalize()), name, took_ms)
     for leg in legs:

@@ -63,7 +63,7 @@ class PeopleField(forms.CharField):
         people = list(User.objects.filter(username__in=names, is_active=True))
         if unknown := set(names) - {person.username for person in people}:
             raise ValidationError(
-                f"There is no user called {', '.join(sorted(unknown))}. "
+                f"There is no user called {' or '.join(sorted(unknown))}. "
                 "Check the spelling, or ask an operator to make an account."
             )
         return people

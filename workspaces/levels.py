@@ -36,8 +36,8 @@ def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -
     used = current.documents.aggregate(level=Max("access_level"))["level"] or 0
     if used > highest:
         count = current.documents.filter(access_level__gt=highest).count()
-        what = "1 document is" if count == 1 else f"{count:,} documents are"
-        raise ValidationError(f"{what} for a level that would be gone. Give them a lower one first.")
+        what, them = ("1 document is", "it") if count == 1 else (f"{count:,} documents are", "them")
+        raise ValidationError(f"{what} for a level that would be gone. Give {them} a lower one first.")
     current.memberships.filter(access_level__gt=highest).update(access_level=highest)
     workspace.access_levels = current.access_levels = kept
     current.save(update_fields=["access_levels", "updated_at"])

@@ -129,12 +129,12 @@ class ConfigForm(forms.Form):
     """One way of searching, as it differs from the workspace's own. Nothing chosen: it does not."""
 
     is_hybrid = forms.ChoiceField(
-        label="By words, too",
+        label="Find by words too",
         required=False,
         choices=[("", AS_IT_IS), ("on", "Yes"), ("off", "No, by meaning only")],
         widget=forms.Select(_SELECT),
     )
-    reranker = forms.ChoiceField(label="Read again", required=False, widget=forms.Select(_SELECT))
+    reranker = forms.ChoiceField(label="Cross-encoder", required=False, widget=forms.Select(_SELECT))
     merges_neighbours = forms.ChoiceField(
         label="Join neighbours",
         required=False,
@@ -142,7 +142,7 @@ class ConfigForm(forms.Form):
         widget=forms.Select(_SELECT),
     )
     most_per_document = forms.IntegerField(
-        label="Most of one document",
+        label="Passages of one document, at most",
         required=False,
         min_value=0,
         max_value=100,

@@ -81,9 +81,9 @@ def check(address: str, where: Target) -> None:
         return
     if where.is_named_by_operator and _is_private(ip):
         return
+    what = where.host if where.host == address else f"{where.host} leads to {address}, which"
     raise Forbidden(
-        f"{where.host} leads to {address}, which is not on the public web. "
-        "If it is a site of your own, ask your operator to allow its host."
+        f"{what} is not on the public web. If it is a site of your own, ask your operator to allow its host."
     )
 
 

@@ -57,17 +57,17 @@ def version(document: Document) -> str:
     return listing.version(document)
 
 
-# What a stage notes of itself -> how it is told, in this order
+# What a stage notes of itself -> how it is told, of one and of several, in this order
 _TOLD = {
-    "parser": "read by {}",
-    "pages": "{} pages",
-    "sections": "{} sections",
-    "characters": "{} characters",
-    "chunks": "{} chunks",
-    "batches": "{} batches",
-    "embedded": "{} embedded",
-    "kept": "{} embedded before",
-    "error": "{}",
+    "parser": ("read by {}", "read by {}"),
+    "pages": ("{} page", "{} pages"),
+    "sections": ("{} section", "{} sections"),
+    "characters": ("{} character", "{} characters"),
+    "chunks": ("{} chunk", "{} chunks"),
+    "batches": ("{} batch", "{} batches"),
+    "embedded": ("{} embedded", "{} embedded"),
+    "kept": ("{} embedded before", "{} embedded before"),
+    "error": ("{}", "{}"),
 }
 
 
@@ -80,5 +80,6 @@ def told(entry: LedgerEntry) -> str:
 
 
 def _in_words(name: str, value: object) -> str:
-    words = _TOLD.get(name, f"{name}: {{}}").format(intcomma(value) if isinstance(value, int) else value)
-    return words.removesuffix("s") if value == 1 else words
+    of_one, of_several = _TOLD.get(name, (f"{name}: {{}}",) * 2)
+    words = of_one if value == 1 else of_several
+    return words.format(intcomma(value) if isinstance(value, int) else value)

@@ -8,8 +8,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from documents import content, intake
+from documents import content, fields, intake
 from documents.models import BatchEntry, Document, LedgerEntry
+from documents.templatetags.documents import told
 from tests import factories
 from workspaces.models import Role
 
@@ -570,3 +571,20 @@ def test_the_language_can_be_changed_where_there_are_several(edit, view, workspa
     assert "does not hold the language" in text_of(
         edit.post(f"{path}language/", {"language": "fr"}, follow=True)
     )
+
+
+def test_a_filter_that_leaves_nothing_is_not_taken_for_an_empty_workspace(edit, workspace):
+    fields.declare(workspace, None, label="Department", choices=["HR", "Legal"])
+    factories.document(workspace)
+    page = text_of(edit.get(f"/workspaces/{workspace.id}/?f.department=HR"))
+    assert "No document here is like that just now." in page
+    assert "Show all" in page
+    assert "No documents yet" not in page
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [({"batches": 1, "chunks": 1, "pages": 1}, "1 page · 1 chunk · 1 batch"), ({"batches": 2}, "2 batches")],
+)
+def test_what_a_stage_notes_is_told_of_one_and_of_several(detail, words):
+    assert told(LedgerEntry(detail=detail)) == words

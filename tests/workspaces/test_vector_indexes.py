@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tests import factories
 from workspaces import vector_indexes
-from workspaces.engines import NewChunk, PgVector
+from workspaces.engines import NewChunk, PgVector, recall
 from workspaces.engines.vector_index import FEW, MANY, VectorIndex, wanted
 from workspaces.models import IndexKind, Metric, Workspace
 from workspaces.models import VectorIndex as Row
@@ -272,3 +272,18 @@ def test_rows_of_indexes_that_are_gone_are_removed():
     workspace.save(update_fields=["index_number"])
     due()
     assert list(Row.objects.values_list("index_number", flat=True)) == [3]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_there_are_fewer_neighbours_than_looked_for_all_of_them_are_found():
+    workspace = filled(HNSW, 2)
+    tend_all()
+    assert row_of(workspace).recall == 1.0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("nearest", [[], [(0.0,)]])
+def test_chunks_may_go_while_it_is_measured(nearest):
+    tables = PgVector(factories.workspace(dimensions=DIMENSIONS)).tables
+    vector = f"[{','.join(['1'] * DIMENSIONS)}]"
+    assert recall._found(tables, HNSW, 40, vector, nearest) == 1.0

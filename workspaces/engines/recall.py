@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from workspaces.models import IndexKind
 
-from .tables import Statement, Tables, run_together
+from .tables import Rows, Statement, Tables, run_together
 
 NEIGHBOURS = 10  # that are looked for, besides the question itself
 ENOUGH = (
@@ -32,9 +32,9 @@ def measure(tables: Tables, kind: IndexKind, chunks: int) -> Measured:
     Asks with the vectors of some chunks: each finds itself, which does not count.
     """
     questions = _questions(tables, max(_FEWEST, min(_MOST, _COMPARISONS // max(chunks, 1))), chunks)
-    limits = [run_together([_exactly(tables, each)])[0][-1][0] for each in questions]
+    nearest = [run_together([_exactly(tables, each)])[0] for each in questions]
     for breadth in BREADTHS[kind]:
-        found = [_found(tables, kind, breadth, *each) for each in zip(questions, limits, strict=True)]
+        found = [_found(tables, kind, breadth, *each) for each in zip(questions, nearest, strict=True)]
         recall = sum(found) / len(found) if found else 1.0
         if recall >= ENOUGH:
             break
@@ -59,8 +59,11 @@ def _exactly(tables: Tables, vector: str) -> Statement:
     )
 
 
-def _found(tables: Tables, kind: IndexKind, breadth: int, vector: str, furthest: float) -> float:
-    """Return how many of the nearest are found, 0 to 1. furthest: the distance of the last of them."""
+def _found(tables: Tables, kind: IndexKind, breadth: int, vector: str, nearest: Rows) -> float:
+    """Return how many of the nearest are found, 0 to 1. nearest: rows with their distances, the question's first."""
+    if len(nearest) < 2:
+        return 1.0  # there is nothing to find, or no more: chunks go while we measure
+    furthest = nearest[-1][0]
     rows = run_together(
         [
             tables.statement("SELECT set_config(%s, %s, true)", [_SETTING[kind], str(breadth)]),
@@ -73,4 +76,4 @@ def _found(tables: Tables, kind: IndexKind, breadth: int, vector: str, furthest:
         ]
     )[-1]
     near = sum(bool(distance <= furthest + _CLOSE) for (distance,) in rows)
-    return max(0, near - 1) / NEIGHBOURS
+    return min(1.0, max(0, near - 1) / (len(nearest) - 1))
