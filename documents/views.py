@@ -154,16 +154,15 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
 
 def _known_of(request: UserRequest, workspace: Workspace, document: Document) -> dict[str, Any]:
     """Return what the page says of a document beside its text, and the form to change it."""
-    labels = {name: field.label for name, field in fields_of(workspace).items()}
     levels = workspace.access_levels
     level = levels[document.access_level] if document.access_level < len(levels) else ""
     known = [
-        (labels[name], value, name in document.found_fields)
-        for name, value in document.metadata.items()
-        if name in labels
+        (field.label, document.metadata.get(name), name in document.found_fields)
+        for name, field in fields_of(workspace).items()
     ]
     form = AboutForm(request.user, workspace, initial=AboutForm.initial_of(document), is_whole=True)
-    return {"known": known, "level": level} | _describing(form)
+    is_known = any(value is not None for _, value, _ in known)
+    return {"known": known, "is_known": is_known, "level": level} | _describing(form)
 
 
 def _progress(

@@ -1,3 +1,4 @@
+import re
 from typing import Any, cast
 
 from django import template
@@ -41,6 +42,23 @@ def filter_words(filters: Filters) -> str:
 def body(passage: Passage) -> str:
     """Return the passage without the headings that its path shows already."""
     return without_headings(passage.text, passage.title_path)
+
+
+# A line of marks alone: beneath the head of a table, around code
+_RULE = re.compile(r"^[ \t]*(?:\|[ \t:|-]*|```.*|~~~.*)$\n?", re.MULTILINE)
+_ROW = re.compile(r"^[ \t]*\|(.*)$", re.MULTILINE)
+_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
+_STRESSED = re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])(.+?)(?<=[^\s*])\1(?![\w*])")
+_STRESS_CUT_OFF = re.compile(r"(?<!\S)\*\*(?=\w)")
+
+
+@register.filter
+def plain(text: str) -> str:
+    """Return an excerpt without the marks of Markdown: they are noise where only a few lines are shown."""
+    text = _RULE.sub("", text)
+    text = _ROW.sub(lambda row: " · ".join(filter(None, map(str.strip, row[1].split("|")))), text)
+    text = _HEADING.sub("", text).replace("`", "")
+    return _STRESS_CUT_OFF.sub("", _STRESSED.sub(r"\2", text))
 
 
 @register.filter

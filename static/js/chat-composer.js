@@ -191,10 +191,10 @@ export class Composer {
 
   /** Open to the side with more room, no higher than it. */
   #opened(picker) {
-    const { top, bottom } = picker.getBoundingClientRect();
+    const menu = picker.querySelector(".picker-menu");
+    const { top, bottom } = menu.offsetParent.getBoundingClientRect(); // the picker; on a phone the composer
     const above = top - document.querySelector(".topbar").offsetHeight;
     const below = innerHeight - bottom;
-    const menu = picker.querySelector(".picker-menu");
     menu.classList.toggle("is-below", below > above);
     menu.style.maxHeight = `${Math.min(460, Math.max(above, below) - 16)}px`;
     const first = picker.querySelector("input:invalid") ?? picker.querySelector("input:checked, input");

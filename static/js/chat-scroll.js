@@ -10,6 +10,10 @@ export class Follower {
     this.scroller = scroller;
     this.button = button;
     button.addEventListener("click", () => this.jump());
+    // What a reader unfolds stays where they opened it: it is not new text at the end.
+    content.addEventListener("click", (event) => {
+      if (event.target.closest("summary")) this.#isPinned = false;
+    });
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const resized = new ResizeObserver(() => this.#resized());
     resized.observe(content);
