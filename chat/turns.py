@@ -20,7 +20,7 @@ from accounts.models import User
 from documents.access import hidden_from
 from documents.filters import Filters, conditions_of
 from models_registry.models import Endpoint
-from workspaces.access import limited_in, workspace_for
+from workspaces.access import limited_for, workspace_for
 from workspaces.fields import BadValue
 from workspaces.models import Workspace
 
@@ -200,7 +200,7 @@ def passages_for(user: User) -> QuerySet[AnswerPassage]:
 
 def _is_hidden_from(user: User) -> Q:
     """Of a document that is gone, nobody knows the level any more: whoever does not see all does not see it."""
-    gone = Q(document=None, answer__turn__workspace__in=limited_in(user))
+    gone = Q(document=None, answer__turn__workspace__in=limited_for(user))
     return Q(document__in=hidden_from(user)) | gone
 
 

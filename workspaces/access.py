@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Exists, Func, IntegerField, OuterRef, Q, QuerySet, Sum
 from django.http import Http404
 
 from accounts.models import User
@@ -48,18 +48,14 @@ def level_in(user: User, workspace: Workspace) -> int | None:
     return None if membership.role == Role.MANAGER else membership.access_level
 
 
-def limited_in(user: User) -> list[UUID]:
+def limited_for(user: User) -> QuerySet[Workspace]:
     """Return the workspaces with access levels in which this user does not see all."""
     if user.is_operator:
-        return []
-    levelled = Workspace.objects.exclude(access_levels=[]).only("access_levels")
-    mine = {each.workspace_id: each for each in Membership.objects.filter(user=user)}
-    return [each.pk for each in levelled if not _sees_all(mine.get(each.pk), each)]
-
-
-def _sees_all(membership: Membership | None, workspace: Workspace) -> bool:
-    highest = len(workspace.access_levels) - 1
-    return membership is not None and (membership.role == Role.MANAGER or membership.access_level >= highest)
+        return Workspace.objects.none()
+    count = Func(OuterRef("access_levels"), function="jsonb_array_length", output_field=IntegerField())
+    all_there_are = Q(role=Role.MANAGER) | Q(access_level__gte=count - 1)
+    sees_all = Membership.objects.filter(all_there_are, workspace=OuterRef("pk"), user=user)
+    return Workspace.objects.exclude(access_levels=[]).filter(~Exists(sees_all))
 
 
 def totals_for(user: User, workspace: Workspace) -> dict[str, int]:
