@@ -68,7 +68,7 @@ def page(site_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
         context.on("weberror", lambda error: errors.append(str(error.error)))
         context.on("console", lambda line: errors.append(line.text) if _is_error(line) else None)
         tab = context.new_page()
-        tab.set_default_timeout(10_000)
+        tab.set_default_timeout(30_000)
         yield tab
         chromium.close()
     if "requests_fail" in request.fixturenames:

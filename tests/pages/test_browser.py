@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not is_so():
         assert time.monotonic() < deadline
         page.wait_for_timeout(50)  # unlike sleep, it lets routed requests go on
