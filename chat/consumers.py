@@ -19,6 +19,7 @@ from django.conf import settings
 from django.http import Http404
 
 from accounts.models import User
+from documents.filters import in_words
 
 from . import frames, log, turns
 from .events import Logged
@@ -219,4 +220,5 @@ def _accepted(message_id: str, turn: Turn, answers: Sequence[Answer]) -> dict[st
         "sessionId": str(turn.session_id),
         "turnId": str(turn.pk),
         "answers": [{"answerId": str(each.pk), "model": each.endpoint_name} for each in answers],
+        **({"filterWords": in_words(turn.filters)} if turn.filters else {}),
     }

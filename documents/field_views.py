@@ -63,8 +63,8 @@ class LevelsForm(forms.Form):
         label="Levels",
         required=False,
         widget=forms.Textarea(_LINES | {"rows": 4}),
-        help_text="One on each line, first the one that everybody has, such as Everyone, Staff, Board. Empty: "
-        "everybody sees everything.",
+        help_text="One on each line, first the one that everybody has, such as Everyone, Staff, Board. "
+        "Documents and members keep their place in this list. Empty: everybody sees everything.",
     )
 
 

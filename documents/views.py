@@ -79,7 +79,11 @@ def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 def _filter_context(request: UserRequest, workspace: Workspace, filters: Filters) -> dict[str, Any]:
     fields = shown_fields(request.user, workspace, filters)
-    return {"filter_fields": fields, "filters_are_set": any(each.is_set for each in fields)}
+    return {
+        "filter_fields": fields,
+        "filters": filters,
+        "filters_are_set": any(each.is_set for each in fields),
+    }
 
 
 def _describing(form: AboutForm) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -
     """Say which levels there are, the lowest first; one or none: everybody sees everything.
 
     A member keeps the level that has the same number; one above the new highest gets that one. Raises
-    ValidationError for odd names, and for leaving out a level that a document has.
+    ValidationError for odd names, for leaving out a level that a document has, and for moving one that is used.
     """
     kept = [name for each in names if (name := " ".join(each.replace("\x00", "").split()))]
     if len(kept) > MOST or any(len(each) > _MAX_CHARACTERS for each in kept):
@@ -38,10 +38,24 @@ def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -
         count = current.documents.filter(access_level__gt=highest).count()
         what, them = ("1 document is", "it") if count == 1 else (f"{count:,} documents are", "them")
         raise ValidationError(f"{what} for a level that would be gone. Give {them} a lower one first.")
+    _refuse_moves(current, kept)
     current.memberships.filter(access_level__gt=highest).update(access_level=highest)
     workspace.access_levels = current.access_levels = kept
     current.save(update_fields=["access_levels", "updated_at"])
     record(user, "workspace.levels", workspace.name, id=str(workspace.pk), levels=kept)
+
+
+def _refuse_moves(workspace: Workspace, names: list[str]) -> None:
+    """Documents and members have a place in the list: under a name that moved they would be something else."""
+    before = workspace.access_levels
+    moved = [name for name in names if name in before and before.index(name) != names.index(name)]
+    if moved and any(
+        rows.filter(access_level__gt=0).exists() for rows in (workspace.documents, workspace.memberships)
+    ):
+        raise ValidationError(
+            f"{moved[0]} would get another place, and documents and members keep theirs: they would become what "
+            "stands there then. Give a level another name, or add and take away at the end of the list."
+        )
 
 
 @transaction.atomic

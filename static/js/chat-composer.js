@@ -143,21 +143,26 @@ export class Composer {
 
   // The picker itself is exchanged when another workspace is chosen.
   #connectFilter() {
-    const show = () => {
-      const mark = this.form.querySelector("[data-filter-set]");
-      mark.hidden = Object.keys(this.choices().filters).length === 0;
-    };
+    const show = () => this.#showFilter();
     this.form.addEventListener("change", (event) => event.target.closest(".is-filter") && show());
     this.form.addEventListener("htmx:load", show);
     this.form.addEventListener("click", (event) => {
-      if (!event.target.closest("[data-clear-filter]")) return;
-      for (const input of this.form.querySelectorAll(".is-filter input")) {
-        if (input.type === "checkbox") input.checked = false;
-        else input.value = "";
-      }
-      show();
+      if (event.target.closest("[data-clear-filter]")) this.clearFilter();
     });
     show();
+  }
+
+  clearFilter() {
+    for (const input of this.form.querySelectorAll(".is-filter input")) {
+      if (input.type === "checkbox") input.checked = false;
+      else input.value = "";
+    }
+    this.#showFilter();
+  }
+
+  #showFilter() {
+    const mark = this.form.querySelector("[data-filter-set]");
+    mark.hidden = Object.keys(this.choices().filters).length === 0;
   }
 
   #setComparing(isComparing) {

@@ -42,7 +42,7 @@ export class Conversation {
   }
 
   /** The server has the question: its answers begin. */
-  accept({ messageId, turnId, answers }, text) {
+  accept({ messageId, turnId, answers, filterWords }, text) {
     const pending = this.#pending.get(messageId);
     this.#pending.delete(messageId);
     const there = this.#turn(turnId);
@@ -51,6 +51,9 @@ export class Conversation {
     turn.classList.remove("is-pending");
     turn.dataset.turn = turnId;
     note(turn, "");
+    const filter = turn.querySelector("[data-filter-words]");
+    filter.textContent = filterWords ? `Only documents with ${filterWords}` : "";
+    filter.hidden = !filterWords;
     for (const answer of addLanes(turn, answers)) this.#follow(answer);
   }
 

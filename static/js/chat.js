@@ -325,6 +325,7 @@ root.addEventListener("click", (event) => {
   const again = event.target.closest("[data-ask-again]");
   if (again) {
     if (again.hasAttribute("data-without-workspace")) composer.chooseWorkspace("");
+    if (again.hasAttribute("data-without-filter")) composer.clearFilter();
     composer.offer(again.closest("[data-turn]").querySelector("[data-question]").textContent);
   }
   const answer = event.target.closest("[data-answer]");

@@ -94,7 +94,7 @@ async def test_the_socket_takes_filters_and_says_what_is_wrong_with_one(asker, e
         assert said["action"] == "error"
         assert "There are: department, type" in said["data"]["message"]
         await socket.say(run(workspaceId=str(workspace.pk), filters={"department": {"not": "HR"}}))
-        assert (await socket.hear())["action"] == "accepted"
+        assert (await socket.hear())["data"]["filterWords"] == "department not HR"
     assert (await in_thread(Turn.objects.get)()).filters == {"department": {"not": "HR"}}
 
 

@@ -558,3 +558,13 @@ def test_describing_lets_what_refers_to_a_document_be_written(declared: Workspac
             other.execute("SET lock_timeout = '2s'")
             for table, pk in (("documents_document", document.pk), ("workspaces_workspace", declared.pk)):
                 other.execute(f"SELECT 1 FROM {table} WHERE id = %s FOR KEY SHARE", [pk])
+
+
+@pytest.mark.parametrize("names", [["Everyone", "Board"], ["Board", "Everyone", "Staff"]])
+def test_a_level_that_is_used_is_not_moved_to_another_place(workspace: Workspace, names: list[str]) -> None:
+    name_levels(workspace, None, ["Everyone", "Staff", "Board"])
+    factories.document(workspace, access_level=1)
+    with pytest.raises(ValidationError, match="another place"):
+        name_levels(workspace, None, names)
+    name_levels(workspace, None, ["Everyone", "Employees", "Board", "Founders"])
+    assert workspace.access_levels == ["Everyone", "Employees", "Board", "Founders"]
