@@ -314,6 +314,7 @@ modelMenu.addEventListener("click", (event) => {
 async function goOnWith(answer) {
   const response = await fetch(`/answers/${answer.dataset.answer}/continue/`, {
     method: "POST",
+    keepalive: true, // also if the page is left at once
     headers: JSON.parse(document.body.getAttribute("hx-headers")),
   }).catch(() => null);
   if (!response?.ok) return toast("This could not be kept just now. Try again.");

@@ -1,6 +1,6 @@
 """A section's text, cut into what a page lays out."""
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -84,6 +84,6 @@ def _all(text: str, is_markdown: bool) -> str:
     "piece", ["**a ", "*a ", "`", "``a` ", "[", "![a](", "|", "- ", "|-", "a\n", "```\n"]
 )
 def test_a_hostile_text_costs_no_more_than_a_long_one(piece):
-    started = perf_counter()
+    started = thread_time()
     blocks(piece * (20_000 // len(piece)), 0, (0, 10), is_markdown=True)
-    assert perf_counter() - started < 1
+    assert thread_time() - started < 1

@@ -158,6 +158,7 @@ def test_an_answer_is_regenerated_with_another_model_and_the_old_one_kept(page: 
     expect(ended(page)).to_contain_text("Alpha says this.")
     expect(page.locator("[data-version-number]:visible")).to_have_text("1 / 2")
     page.get_by_role("button", name="Continue with this one").click()
+    expect(page.get_by_text("The conversation goes on from this answer.")).to_be_visible()
     page.reload()
     expect(ended(page)).to_contain_text("Alpha says this.")
     assert Turn.objects.get().goes_on_with() == Answer.objects.get(message_id=None)
