@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
-MOST = 4  # of one event loop, beside those of its threads: RAGSITE_DATABASE_POOL
+MOST = 16  # of one event loop, beside those of its threads: RAGSITE_DATABASE_POOL
 
 # How our database is reached, and how values are written for it. Never opened itself: what `django.db.connection`
 # says in the event loop is made anew in each task.
