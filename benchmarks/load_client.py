@@ -119,6 +119,7 @@ class Stream:
     frames: int = 0
     doubled: int = 0
     reordered: int = 0
+    why: str = ""  # it failed, in our words
     leaked: int = 0  # tokens of somebody else's stream
     last_came: float = 0.0
     over: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -158,7 +159,8 @@ class Stream:
         """What was shown is void: another process writes the answer now."""
         self._seen, self._next, self.tokens = set(), 0, 0
 
-    def end(self, how: str) -> None:
+    def end(self, how: str, why: str = "") -> None:
+        self.why = why
         if not self.over.done():
             self.over.set_result(how)
 
@@ -238,4 +240,4 @@ class SpineReader(Reader):
             elif event["kind"] == "restarted":
                 self._stream.begin_anew()
             elif event["kind"] in _OVER:
-                self._stream.end(event["kind"])
+                self._stream.end(event["kind"], event["data"].get("error", ""))

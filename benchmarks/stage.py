@@ -116,6 +116,14 @@ def cpu_s(pid: int) -> float:
     return sum(map(float, own[11:15])) / TICKS + sum(map(cpu_s, children))
 
 
+def cpu_ticks() -> tuple[int, int]:
+    """Return what all cores have worked so far, and what they would have if the host had let them (proc(5), "steal")."""
+    user, nice, system, _, _, irq, softirq, steal, *_ = map(
+        int, Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    )
+    return user + nice + system + irq + softirq, steal
+
+
 def memory_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import math
+import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -71,6 +73,7 @@ class Counted:
     reordered: int = 0
     leaked: int = 0
     wrong_ends: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)  # of wrong ends; numbers left out
 
     def add(self, streams: Iterable[Stream], sent: dict[str, int]) -> None:
         for each in streams:
@@ -80,7 +83,9 @@ class Counted:
             self.doubled += each.doubled
             self.reordered += each.reordered
             self.leaked += each.leaked
-            self.wrong_ends += each.over.result() != ("failed" if each.wanted.fault else "finished")
+            if each.over.result() != ("failed" if each.wanted.fault else "finished"):
+                self.wrong_ends += 1
+                self.reasons[re.sub(r"\d+", "N", each.why) or each.over.result()] += 1
 
     @property
     def broken(self) -> int:
@@ -220,7 +225,7 @@ class Rung:
 async def ladder(stage: Stage, side: Side, into: list[Rung]) -> list[Stream]:
     """Add streams, and look at each rung for some seconds."""
     a_second, look_s = 20, 5.0
-    ends_s = LADDER[-1] / a_second + (look_s + 1) * len(LADDER) + 1
+    ends_s = LADDER[-1] / a_second + (look_s + 1) * len(LADDER) + 5
     began, streams, running = time.monotonic(), list[Stream](), list[asyncio.Task[Stream]]()
     for rung in LADDER:
         while len(streams) < rung:
@@ -240,16 +245,17 @@ async def _rung(stage: Stage, side: Side, streams: Sequence[Stream], look_s: flo
     ended = time.monotonic()
     seconds = ended - began
     gaps = [gap for each in streams for at, gap in each.gaps_ms if began <= at < ended]
+    running = [each for each in streams if not each.over.done()]
     gaps += [
-        (ended - each.last_came) * 1000 for each in streams if each.last_came < began
-    ]  # silent all the while
+        (ended - max(each.last_came, began)) * 1000 for each in running if each.last_came < began
+    ]  # silent
     return Rung(
         len(streams),
         (sum(each.tokens for each in streams) - before) / seconds,
         (percentile(gaps, 0.5), percentile(gaps, 0.95)),
         took.side_s / seconds,
         took.postgres_s / seconds,
-        percentile([(ended - each.began) * 1000 - 100 - each.tokens * GAP_MS for each in streams], 0.95),
+        percentile([(ended - each.began) * 1000 - 100 - each.tokens * GAP_MS for each in running], 0.95),
     )
 
 

@@ -30,7 +30,9 @@ logger = logging.getLogger(__name__)
 EVENTS = "answers"  # the group of all hubs
 RUNNERS = "runners"  # the group of all runners
 LOOK_EVERY_S = 1.0
+ON_ITS_WAY_S = 0.25  # what was committed just now may still come to its followers
 GONE_AFTER_S = 3.0  # a hub that did not say that it is here
+_NEVER = 2**31 - 1  # no log is so long
 WAITING_MOST = 200  # events of one follower
 
 Committed = Mapping[UUID, Sequence[Logged]]
@@ -44,6 +46,11 @@ class Follower:
         self._waiting: list[Logged] = []
         self._is_behind = False
         self._news = asyncio.Event()
+
+    @property
+    def reached(self) -> int:
+        """The last event that it took, or that waits for it."""
+        return self._waiting[-1].seq if self._waiting else self.seq
 
     def put(self, events: Sequence[Logged]) -> None:
         self._waiting.extend(events)
@@ -157,15 +164,18 @@ class Hub:
         """Once a second, find the followers who missed something."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            seen = {id: min(each.seq for each in some) for id, some in self._followers.items()}
+            seen = {id: min(each.reached for each in some) for id, some in self._followers.items()}
             try:
-                behind = await _longer_than.here(seen) if seen else []
+                longer = await _longer_than.here(seen) if seen else {}
             except Error as error:
                 logger.warning("Cannot look at the log: %s", error)
                 continue
-            for answer_id in behind:
+            # A hundred who read the log for nothing would hold up everybody's words
+            await asyncio.sleep(ON_ITS_WAY_S if longer else 0)
+            for answer_id, last in longer.items():
                 for follower in self._followers.get(answer_id, ()):
-                    follower.fall_behind()
+                    if follower.reached < last:
+                        follower.fall_behind()
 
 
 def _unpacked(events: Sequence[Any]) -> list[Logged]:
@@ -173,17 +183,17 @@ def _unpacked(events: Sequence[Any]) -> list[Logged]:
 
 
 _LONGER = """
-    SELECT seen.id FROM unnest(%s::uuid[], %s::int[]) AS seen (id, seq)
-    WHERE EXISTS (SELECT FROM chat_answerevent AS e WHERE e.answer_id = seen.id AND e.seq > seen.seq)
-       OR NOT EXISTS (SELECT FROM chat_answer AS a WHERE a.id = seen.id)
+    SELECT seen.id, coalesce(log.last, %s) FROM unnest(%s::uuid[], %s::int[]) AS seen (id, seq)
+    CROSS JOIN LATERAL (SELECT max(seq) AS last FROM chat_answerevent WHERE answer_id = seen.id) AS log
+    WHERE log.last > seen.seq OR NOT EXISTS (SELECT FROM chat_answer AS a WHERE a.id = seen.id)
 """
 
 
 @planned
-def _longer_than(seen: Mapping[UUID, int]) -> Plan[list[UUID]]:
-    """Return the answers whose log holds more than was seen of it, or is not there any more."""
-    [rows] = yield [(_LONGER, [list(seen), list(seen.values())])]
-    return [id for (id,) in rows]
+def _longer_than(seen: Mapping[UUID, int]) -> Plan[dict[UUID, int]]:
+    """Return the end of each log that holds more than was seen of it: of an answer that is gone, one never reached."""
+    [rows] = yield [(_LONGER, [_NEVER, list(seen), list(seen.values())])]
+    return dict(rows)
 
 
 async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -4,8 +4,8 @@ PostgreSQL needs several times as long to plan our longer ones as to run them. W
 while a process runs, so they name their columns: "SELECT *" would fail as soon as a migration adds one.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -13,7 +13,7 @@ from django.db import connection, models, transaction
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 
-from .connections import DIALECT, Query, Rows, fetched, lent
+from .connections import DIALECT, Connection, Query, Rows, fetched, lent
 
 M = TypeVar("M", bound=models.Model)
 P = ParamSpec("P")
@@ -45,7 +45,7 @@ class Planned(Generic[P, T]):
     async def here(self, *arguments: P.args, **named: P.kwargs) -> T:
         """Run them in the event loop, on a connection of its own: a fifth of a thread's CPU."""
         plan = self.plan(*arguments, **named)
-        async with lent() as lender, lender.transaction() if self._is_atomic else nullcontext():
+        async with lent() as lender, _transaction(lender) if self._is_atomic else nullcontext():
             try:
                 queries = next(plan)
                 while True:
@@ -61,6 +61,13 @@ def planned(plan: Callable[P, Plan[T]]) -> Planned[P, T]:
 def atomically(plan: Callable[P, Plan[T]]) -> Planned[P, T]:
     """Like `planned`, all in one transaction."""
     return Planned(plan, is_atomic=True)
+
+
+@asynccontextmanager
+async def _transaction(lender: Connection) -> AsyncIterator[None]:
+    """Its BEGIN goes to the server together with the first statements."""
+    async with lender.pipeline(), lender.transaction():
+        yield
 
 
 def _fetched(cursor: CursorWrapper, query: Query) -> Rows:

@@ -292,6 +292,18 @@ async def test_a_message_lost_in_the_middle_leaves_no_gap(answer):
     assert [event.seq for event in await asyncio.wait_for(following, 3)] == [1, 2, 3, 4, 5]
 
 
+async def test_what_is_on_its_way_to_a_follower_is_not_read_from_the_log(answer, monkeypatch):
+    """Each look finds something new in the logs of a hundred streams; to read them all would hold them all up."""
+    monkeypatch.setattr(hub_module, "LOOK_EVERY_S", 0.05)
+    async with hub().following(answer.pk, seq=1) as follower:
+        row = AnswerEvent(answer=answer, seq=2, kind="delta", data={"text": "late"})
+        await in_thread(row.save)(force_insert=True)
+        await asyncio.sleep(0.15)
+        hub().deliver({answer.pk: [Logged(2, "delta", {"text": "late"})]})
+        await asyncio.sleep(hub_module.ON_ITS_WAY_S)
+        assert [event.seq for event in await follower.take()] == [2]
+
+
 async def test_a_message_that_comes_twice_is_shown_once(pen, answer):
     following = asyncio.create_task(followed(answer))
     await asyncio.sleep(0.1)
