@@ -1,7 +1,8 @@
 """A server that does not answer is left alone for a while, instead of having everybody wait for it.
 
-After some calls in a row that it did not answer, further ones are refused at once. When the pause is over, one
-call is let through: if that is answered all are, else the pause begins again. Each process finds out for itself.
+After some calls in a row that it did not answer, and no other meanwhile, further ones are refused at once. When
+the pause is over, one call is let through: if that is answered all are, else the pause begins again. Each
+process finds out for itself.
 """
 
 from collections.abc import Iterator
@@ -23,21 +24,24 @@ class _Trouble:
 
 
 _troubles: dict[str, _Trouble] = {}  # by the endpoint's name; only of those that are in trouble
+_answered: dict[str, float] = {}  # when each last answered
 
 
 @contextmanager
 def guarding(name: str) -> Iterator[None]:
     """Guard one call of the endpoint with this name; "" is not guarded. Raises Unavailable during a pause."""
     _admit(name)
+    began = monotonic()
     try:
         yield
     except (BadReply, RateLimited):  # it answers
-        _troubles.pop(name, None)
+        _note_answer(name)
         raise
     except Unavailable:
-        _note_failure(name)
+        if _answered.get(name, 0.0) < began:  # else this call is in trouble, and not the server
+            _note_failure(name)
         raise
-    _troubles.pop(name, None)
+    _note_answer(name)
 
 
 def _admit(name: str) -> None:
@@ -48,6 +52,11 @@ def _admit(name: str) -> None:
     if left_s > 0:
         raise Unavailable(f"{name} is not answering. It will be tried again in {ceil(left_s)} s.")
     trouble.until = monotonic() + PAUSE_S  # for all others, until this one knows
+
+
+def _note_answer(name: str) -> None:
+    _troubles.pop(name, None)
+    _answered[name] = monotonic()
 
 
 def _note_failure(name: str) -> None:

@@ -1,5 +1,7 @@
 """A server that does not answer is left alone for a while."""
 
+import asyncio
+
 import pytest
 
 from inference import breaker
@@ -15,6 +17,7 @@ REQUEST = ChatRequest((ChatMessage("user", "Hello"),))
 def quick(monkeypatch):
     monkeypatch.setattr("inference.resilience._PAUSES_S", ())  # no retries
     monkeypatch.setattr(breaker, "_troubles", {})
+    monkeypatch.setattr(breaker, "_answered", {})
 
 
 @pytest.fixture
@@ -80,6 +83,18 @@ async def test_only_failures_in_a_row_count(server):
         await fail(server, times=breaker.OPENS_AFTER - 1)
         server.behaviour = Behaviour()
         assert await said(server)
+
+
+async def test_failures_do_not_count_if_others_were_answered_meanwhile(server):
+    """Of many calls at once some fail: their server is there, and all the others must not be refused."""
+    server.behaviour = Behaviour(first_token_s=5)
+    failing = [asyncio.create_task(fail(server, times=1)) for _ in range(breaker.OPENS_AFTER)]
+    await asyncio.sleep(0.1)  # of the 0.2 s after which they fail
+    assert len(server.chats) == len(failing)
+    server.behaviour = Behaviour()
+    assert await said(server)
+    await asyncio.gather(*failing)
+    assert await said(server)
 
 
 @pytest.mark.parametrize("status", [400, 401, 429])
