@@ -13,10 +13,11 @@ from accounts import moments
 from accounts.models import User
 
 from . import intake
-from .alarm import report
+from .alarm import is_stuck, report
 from .dead_letters import discard, replay
 from .models import BatchEntry, Document, LedgerEntry
-from .states import StateOfDocument
+from .sources import admin as _sources  # noqa: F401 (so that its page is registered)
+from .states import StateOfDocument, shown
 
 _S = Document.Status
 
@@ -69,12 +70,12 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
         ("When", {"fields": ("created_by", "created_at", "ready_at")}),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
+        return super().get_queryset(request).annotate(is_stuck=is_stuck())
+
     @admin.display(description="state", ordering="status")
-    def state(self, document: Document) -> str:
-        tone = {_S.READY: "well", _S.FAILED: "failing", _S.PROCESSING: "working"}.get(
-            _S(document.status), "waiting"
-        )
-        return format_html('<span class="state {}">{}</span>', tone, document.get_status_display())
+    def state(self, document: Any) -> str:
+        return shown(document, is_stuck=document.is_stuck)
 
     @admin.display(description="progress")
     def progress(self, document: Document) -> str:
@@ -132,10 +133,8 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
 
     @admin.action(description="Retry: read and embed again", permissions=["view"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        documents = list(queryset)
-        for document in documents:
-            intake.retry(document, cast(User, request.user))
-        self.message_user(request, f"{len(documents)} will be ingested again.", messages.SUCCESS)
+        count = sum(intake.retry(document, cast(User, request.user)) for document in queryset)
+        self.message_user(request, f"{count} will be ingested again.", messages.SUCCESS)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name the documents, not their thousands of sections and ledger rows."""

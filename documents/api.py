@@ -341,8 +341,8 @@ class OneDocument(ApiView):
         return Response(DocumentSerializer(_document(self, Role.VIEWER)).data)
 
     @extend_schema(
-        summary="Say what is known of a document, or what it is written in",
-        description="What is known of it holds at once, also for the pages of a website and the posts of a feed. "
+        summary="Edit the fields of a document, or say what it is written in",
+        description="Its fields hold at once, also for the pages of a website and the posts of a feed. "
         "For another language it is read again, and stays searchable meanwhile.",
         tags=["documents"],
         request=DocumentChanges,

@@ -46,6 +46,8 @@ class AboutForm(forms.Form):
     sent_with: the id of the form that the inputs belong to, where they stand outside of it.
     """
 
+    level_help = "People with this access level, and those above."
+
     def __init__(
         self,
         user: User,
@@ -63,7 +65,7 @@ class AboutForm(forms.Form):
                 each, "Not known" if is_whole or not sent_with else "As it is"
             )
         if workspace.access_levels:
-            self.fields["access_level"] = _level_input(user, workspace, is_whole)
+            self.fields["access_level"] = _level_input(user, workspace, is_whole, self.level_help)
         if sent_with:
             for field in self.fields.values():
                 field.widget.attrs["form"] = sent_with
@@ -100,6 +102,12 @@ class AboutForm(forms.Form):
         return cleaned
 
 
+class AboutSourceForm(AboutForm):
+    """The same where a website or feed may be meant."""
+
+    level_help = f"{AboutForm.level_help} Of a website or feed, all its pages."
+
+
 def _input(field: Known, when_empty: str) -> forms.Field:
     choices = {Field.Type.YES_NO: (("yes", "Yes"), ("no", "No"))}.get(Field.Type(field.type), field.choices)
     if choices:
@@ -114,7 +122,7 @@ def _input(field: Known, when_empty: str) -> forms.Field:
     )
 
 
-def _level_input(user: User, workspace: Workspace, is_whole: bool) -> forms.Field:
+def _level_input(user: User, workspace: Workspace, is_whole: bool, help_text: str) -> forms.Field:
     return forms.ChoiceField(
         label="Who may see it",
         required=is_whole,
@@ -123,7 +131,7 @@ def _level_input(user: User, workspace: Workspace, is_whole: bool) -> forms.Fiel
             *_levels(user, workspace),
         ],
         widget=forms.Select({"class": "select"}),
-        help_text="People with this access level, and those above. Of a website or feed, all its pages.",
+        help_text=help_text,
     )
 
 

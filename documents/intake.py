@@ -129,15 +129,16 @@ def change(document: Document, user: User | None, content: Content, *, ask_worke
     return document
 
 
-def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> None:
-    """Ingest it again, from the beginning of its attempts. What is being worked on now is left alone."""
+def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> bool:
+    """Ingest it again, from the beginning of its attempts. False: it is being worked on now, and left alone."""
     with transaction.atomic():
         waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
         if not waiting.update(**_from_the_start()):
-            return
+            return False
         record(user, "document.retry", document.title, id=str(document.pk))
         if ask_worker:
             _ask_after_commit(document.pk)
+    return True
 
 
 def correct_language(document: Document, user: User | None, language: str) -> None:

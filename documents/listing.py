@@ -94,10 +94,15 @@ class Listing:
     filters: list[Filter]
     kinds: list[tuple[str, str, int]]  # value, label, how many
     total: int  # in the workspace, whatever was chosen
+    may_retry: bool  # those that failed are asked for, and there are some
 
     @property
     def is_working(self) -> bool:
         return any(each.count for each in self.filters if each.name == "working")
+
+    @property
+    def has_sources(self) -> bool:
+        return any(kind in (Document.Kind.SITE, Document.Kind.FEED) for kind, *_ in self.kinds)
 
     @property
     def shape(self) -> str:
@@ -163,6 +168,7 @@ def listing(seen: QuerySet[Document], workspace: Workspace, choice: Choice, page
         [(value, label, kinds[value]) for value, label in Document.Kind.choices if value in kinds],
         # Counted anew only where it is not the same: a filter that leaves nothing is no empty workspace.
         seen.count() if choice.filters or choice.within else sum(kinds.values()),
+        choice.status == "attention" and seen.filter(status=_S.FAILED).exists(),
     )
 
 

@@ -1,6 +1,7 @@
-"""What operators ask of the ingestion; the list filters by it and the console counts it."""
+"""What operators ask of the ingestion: the lists show it and filter by it, and the console counts it."""
 
 from django.db.models import Q
+from django.utils.html import format_html
 
 from accounts.state_filter import StateFilter
 
@@ -21,3 +22,12 @@ class StateOfDocument(StateFilter):
         "failed": ("Failed", lambda: Q(status=_S.FAILED)),
         "ready": ("Ready", lambda: Q(status=_S.READY)),
     }
+
+
+def shown(document: Document, *, is_stuck: bool) -> str:
+    """Return where it stands as a badge. is_stuck: what `alarm.is_stuck` says of it."""
+    if is_stuck:
+        return format_html('<span class="state failing">{}</span>', "Stuck")
+    tones = {_S.READY: "well", _S.FAILED: "failing", _S.PROCESSING: "working"}
+    tone = tones.get(_S(document.status), "waiting")
+    return format_html('<span class="state {}">{}</span>', tone, document.get_status_display())

@@ -25,7 +25,7 @@ from .access import documents_for, hidden_from, where_for
 from .alarm import is_stuck
 from .filter_inputs import shown_fields
 from .filters import Filters, filters_in
-from .forms import AboutForm
+from .forms import AboutForm, AboutSourceForm
 from .history import Run, runs_of
 from .listing import Choice, Listing, listing, version
 from .media_types import MARKDOWN
@@ -71,8 +71,9 @@ def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     if "seen" in request.GET:
         return _changes(request, workspace, found, set(request.GET["seen"].split(".")))
     template = "documents/_table.html" if request.htmx else "documents/list.html"
+    form_class = AboutSourceForm if found.has_sources else AboutForm
     context = _filter_context(request, workspace, choice.filters) | _describing(
-        AboutForm(request.user, workspace, sent_with="selection", auto_id="id_selected_%s")
+        form_class(request.user, workspace, sent_with="selection", auto_id="id_selected_%s")
     )
     return workspace_page(request, workspace, "documents", template, listing=found, **context)
 
@@ -164,9 +165,9 @@ def _known_of(request: UserRequest, workspace: Workspace, document: Document) ->
         (field.label, document.metadata.get(name), name in document.found_fields)
         for name, field in fields_of(workspace).items()
     ]
-    form = AboutForm(request.user, workspace, initial=AboutForm.initial_of(document), is_whole=True)
-    is_known = any(value is not None for _, value, _ in known)
-    return {"known": known, "is_known": is_known, "level": level} | _describing(form)
+    form_class = AboutSourceForm if hasattr(document, "source") else AboutForm
+    form = form_class(request.user, workspace, initial=AboutForm.initial_of(document), is_whole=True)
+    return {"known": known, "level": level} | _describing(form)
 
 
 def _progress(
@@ -194,8 +195,10 @@ def download(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Fil
 def retry(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     found = _document(request.user, workspace, document_id)
-    intake.retry(found, request.user)
-    messages.success(request, f"{found.title} is being read again.")
+    if intake.retry(found, request.user):
+        messages.success(request, f"{found.title} is being read again.")
+    else:
+        messages.info(request, f"{found.title} is being read already.")
     return redirect("workspace", workspace.id)
 
 
@@ -264,11 +267,12 @@ def delete_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 def retry_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     chosen = list(_selected(request, workspace))
-    for each in chosen:
-        intake.retry(each, request.user)
-    if chosen:
-        what = "1 document is" if len(chosen) == 1 else f"{len(chosen)} documents are"
+    count = sum(intake.retry(each, request.user) for each in chosen)
+    if count:
+        what = "1 document is" if count == 1 else f"{count} documents are"
         messages.success(request, f"{what} being read again.")
+    elif chosen:
+        messages.info(request, "What you selected is being read already.")
     else:
         messages.warning(request, "Nothing was done: select the documents first.")
     return redirect("workspace", workspace.id)

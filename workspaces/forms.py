@@ -107,7 +107,8 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "condenser": "A language model puts a follow-up and what was asked before it into one question. It works beside "
             "the search, and what it says within a second is searched as well. Its tokens count with the answer.",
             "merges_neighbours": "Nothing is quoted twice, and there is room for more.",
-            "most_per_document": "Empty: as many as are best. With a number, others that are half as good come first.",
+            "most_per_document": "Empty: as many as are best. With a number, passages of others go before any more of one, "
+            "if they are at least half as good.",
             "summarizer": "A language model reads each document that is added, and says in a few sentences what it is.",
             "parser": "Fast suits nearly all files. Layout-aware takes longer, and reads tables and columns better.",
             "chunk_size": "Characters. Shorter finds single facts; longer keeps an argument whole. 101 to 9,999.",

@@ -174,7 +174,7 @@ class WaySerializer(CamelCase):
     outcome = serializers.ChoiceField(Search.Outcome.choices)
     error = serializers.CharField()
     passages = PlacedSerializer(many=True)
-    legs = LegSerializer(many=True)
+    legs = LegSerializer(many=True, help_text="How each way of finding went.")
     timings_ms = serializers.DictField(child=serializers.FloatField())
     candidates = FoundSerializer(many=True)
 

@@ -133,13 +133,20 @@ class ConfigForm(forms.Form):
         required=False,
         choices=[("", AS_IT_IS), ("on", "Yes"), ("off", "No, by meaning only")],
         widget=forms.Select(_SELECT),
+        help_text="Names, codes and rare words.",
     )
-    reranker = forms.ChoiceField(label="Cross-encoder", required=False, widget=forms.Select(_SELECT))
+    reranker = forms.ChoiceField(
+        label="Cross-encoder",
+        required=False,
+        widget=forms.Select(_SELECT),
+        help_text="A second model that puts the best in order.",
+    )
     merges_neighbours = forms.ChoiceField(
         label="Join neighbours",
         required=False,
         choices=[("", AS_IT_IS), ("on", "Yes"), ("off", "No")],
         widget=forms.Select(_SELECT),
+        help_text="Passages that lie side by side become one.",
     )
     most_per_document = forms.IntegerField(
         label="Passages of one document, at most",

@@ -27,7 +27,7 @@ def canonical(url: str, base: str = "") -> str:
     try:
         joined = urljoin(base, url.strip()) if base else url.strip()
     except ValueError as error:
-        raise guard.Forbidden("This is not an address on the web.") from error
+        raise guard.Forbidden("This is not a web address such as https://example.org/.") from error
     joined = joined.replace(" ", "%20")
     where = guard.target(joined.partition("#")[0])
     parts = urlsplit(joined)

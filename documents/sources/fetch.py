@@ -174,7 +174,7 @@ class Web(AbstractAsyncContextManager["Web"]):
         where = guard.target(url)
         parsed = URL(url)
         if (parsed.raw_host, parsed.port, parsed.scheme) != (where.host, where.port, where.scheme):
-            raise Forbidden("The host in this address is not written in the usual way.")
+            raise Forbidden(guard.NO_HOST)
         return self._session.get(parsed, allow_redirects=False, headers=headers)
 
 

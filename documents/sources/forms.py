@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from documents.forms import LanguageForm
+from documents.forms import AboutSourceForm, LanguageForm
 
 from .adding import DEFAULT_DEPTH, DEFAULT_PAGES
 from .models import Source
@@ -83,7 +83,11 @@ class FeedOptions(forms.Form):
     )
 
 
-class WebsiteForm(LanguageForm, WebsiteOptions):
+def options_form(source: Source) -> type[WebsiteOptions | FeedOptions]:
+    return FeedOptions if source.is_feed else WebsiteOptions
+
+
+class WebsiteForm(AboutSourceForm, LanguageForm, WebsiteOptions):
     url = forms.CharField(
         label="Start address",
         max_length=2000,
@@ -92,7 +96,7 @@ class WebsiteForm(LanguageForm, WebsiteOptions):
     )
 
 
-class FeedForm(LanguageForm, FeedOptions):
+class FeedForm(AboutSourceForm, LanguageForm, FeedOptions):
     url = forms.CharField(
         label="Address of the feed",
         max_length=2000,

@@ -39,6 +39,8 @@ _PRIVATE = (
 )
 _METADATA = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))  # Alibaba's, Amazon's
 
+NO_HOST = "The host in this address is not written in the usual way, such as example.org."
+
 
 class Forbidden(Exception):
     """We do not go there. `str()` is a sentence that says why."""
@@ -91,11 +93,11 @@ def _split(url: str) -> SplitResult:
     if len(url) > MAX_CHARACTERS:
         raise Forbidden(f"The address is longer than {MAX_CHARACTERS:,} characters.")
     if any(character.isspace() or not character.isprintable() for character in url) or "\\" in url:
-        raise Forbidden("The address holds characters that no address may hold.")
+        raise Forbidden("The address holds a character that no address may hold. Take it out.")
     try:
         return urlsplit(url)
     except ValueError as error:
-        raise Forbidden("This is not an address on the web.") from error
+        raise Forbidden("This is not a web address such as https://example.org/.") from error
 
 
 def _host(parts: SplitResult) -> str:
@@ -104,11 +106,11 @@ def _host(parts: SplitResult) -> str:
         host = (parts.hostname or "").rstrip(".")
         host = host if ":" in host else host.encode("idna").decode("ascii").lower()
     except (UnicodeError, ValueError) as error:
-        raise Forbidden("The host's name in this address cannot be read.") from error
+        raise Forbidden(NO_HOST) from error
     if _literal(host):
         return host
     if not _NAME.fullmatch(host) or _LOOKS_NUMERIC.fullmatch(host):
-        raise Forbidden("The host in this address is not written in the usual way.")
+        raise Forbidden(NO_HOST)
     return host
 
 

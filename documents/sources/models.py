@@ -9,6 +9,9 @@ from django.utils import timezone
 
 from .addresses import Bounds
 
+TROUBLE = Q(state="failed") | Q(
+    document__status="failed"
+)  # of an address: it could not be had, or not be read
 PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 
 
@@ -69,8 +72,7 @@ class Source(models.Model):
 
     def troubles(self) -> models.QuerySet["Address"]:
         """Return every address that could not be had or read, with what is wrong."""
-        failed = Q(state=Address.State.FAILED) | Q(document__status="failed")
-        return self.addresses.filter(failed).select_related("document").order_by("priority", "pk")
+        return self.addresses.filter(TROUBLE).select_related("document").order_by("priority", "pk")
 
 
 class Address(models.Model):

@@ -24,8 +24,8 @@ from workspaces.models import Role, Workspace
 from workspaces.pages import workspace_page
 
 from .adding import add_feed, add_website
-from .forms import FeedForm, FeedOptions, WebsiteForm, WebsiteOptions
-from .models import Address
+from .forms import FeedForm, WebsiteForm, options_form
+from .models import TROUBLE, Address
 from .options import change as change_source
 from .visits import stop as stop_visit
 
@@ -35,7 +35,7 @@ _S = Address.State
 FILTERS = {
     "": Q(),
     "ready": Q(document__status=Document.Status.READY),
-    "failed": Q(state=_S.FAILED) | Q(document__status=Document.Status.FAILED),
+    "failed": TROUBLE,
     "left-out": Q(state__in=(_S.SKIPPED, _S.GONE)),
 }
 
@@ -85,7 +85,7 @@ def source_page(
 
 
 def _rows(addresses: QuerySet[Address]) -> QuerySet[Address]:
-    failed_first = Case(When(FILTERS["failed"], then=0), default=1)
+    failed_first = Case(When(TROUBLE, then=0), default=1)
     return addresses.select_related("document").order_by(failed_first, "priority", "pk")
 
 
@@ -94,7 +94,7 @@ def change(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpR
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     document = _source(request.user, workspace, document_id)
     source = document.source
-    form_class = FeedOptions if source.is_feed else WebsiteOptions
+    form_class = options_form(source)
     kept = {name: getattr(source, name) for name in form_class.base_fields}
     form = form_class(request.POST or None, initial=_as_typed(kept))
     if form.is_valid():

@@ -468,6 +468,22 @@ def test_one_and_several_are_described_on_pages(levelled: Workspace) -> None:
     assert "date is a date, as in 2024-01-31." in said
 
 
+def test_forms_speak_of_the_pages_of_a_website_only_where_one_is_meant(levelled: Workspace) -> None:
+    client = Client()
+    client.force_login(factories.member(levelled, Role.MANAGER))
+    file = factories.document(levelled)
+    site = add_website(levelled, None, "https://example.org/", ask_worker=False)
+    page = f"/workspaces/{levelled.pk}/"
+    documents = [f"{page}documents/{each.pk}/" for each in (file, site)]
+    told = {
+        address: "Of a website or feed, all its pages." in client.get(address).content.decode()
+        for address in (f"{page}add/", f"{page}add/text/", f"{page}add/website/", page, *documents)
+    }
+    assert list(told.values()) == [False, False, True, True, False, True]
+    site.delete()
+    assert "all its pages" not in client.get(page).content.decode()
+
+
 def test_forms_for_adding_ask_what_is_known(levelled: Workspace) -> None:
     client = Client()
     client.force_login(factories.member(levelled, Role.MANAGER))

@@ -537,6 +537,14 @@ def test_an_editor_has_several_read_again(edit, workspace):
     assert "Nothing was done: select the documents first." in text_of(nothing)
 
 
+def test_what_is_being_read_is_not_said_to_be_read_again(edit, workspace):
+    busy = factories.document(workspace, status="processing")
+    chosen = {"document": [str(busy.pk)]}
+    several = edit.post(f"/workspaces/{workspace.id}/documents/retry/", chosen, follow=True)
+    assert "What you selected is being read already." in text_of(several)
+    assert f"{busy.title} is being read already." in text_of(edit.post(address(busy, "retry/"), follow=True))
+
+
 def test_selecting_nothing_or_nonsense_deletes_nothing(edit, workspace):
     factories.document(workspace)
     foreign = factories.document(factories.workspace())

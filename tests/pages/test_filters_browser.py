@@ -50,8 +50,8 @@ def test_the_list_is_filtered_and_described_by_hand(page: Page, workspace):
     expect(rows).to_have_count(2)
     assert "f.department=Legal" in page.url
     page.get_by_label("Select Terms.md").check()
-    page.get_by_role("button", name="Describe").click()
-    dialog = page.get_by_role("dialog", name="What is known of the selected documents?")
+    page.get_by_role("button", name="Edit fields").click()
+    dialog = page.get_by_role("dialog", name="Edit fields")
     dialog.get_by_label("Department").select_option("HR")
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved for 1 document.")).to_be_visible()

@@ -105,3 +105,12 @@ def test_selected_dead_letters_or_all_are_replayed(as_user, workspace):
     assert workspace.documents.get(status="pending") == failed[0]
     edit.post(address, {"all": "yes"})
     assert workspace.documents.filter(status="pending").count() == 3
+
+
+def test_what_is_only_stuck_is_not_offered_to_be_retried(as_user, workspace):
+    edit = as_user(factories.member(workspace, Role.EDITOR))
+    lost = timezone.now() - timedelta(minutes=5)
+    stuck = factories.document(workspace, title="lost.md", status="processing", lease_until=lost)
+    for address in ("?status=attention", f"documents/{stuck.pk}/"):
+        page = text_of(edit.get(f"/workspaces/{workspace.pk}/{address}"))
+        assert ("lost.md" in page, "goes on by itself" in page, "Retry" in page) == (True, True, False)

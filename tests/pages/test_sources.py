@@ -1,9 +1,11 @@
 """Websites and feeds in the pages: adding one, how far it is, what failed, stopping it, reading a page."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from documents.models import Address, Document
 from documents.sources.adding import add_feed, add_website
@@ -89,6 +91,20 @@ def test_a_feed_is_added(edit, workspace):
     assert (feed.kind, feed.source.schedule, feed.source.prefers_own_text) == ("feed", "daily", False)
 
 
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("http://[docs", "This is not a web address such as https://example.org/."),
+        ("the docs", "not written in the usual way, such as example.org."),
+        ("do\tcs", "The address holds a character that no address may hold. Take it out."),
+        ("docs..org", "not written in the usual way, such as example.org."),
+    ],
+)
+def test_what_is_no_address_is_answered_with_what_one_looks_like(edit, workspace, url, sentence):
+    fields = {"url": url, "schedule": "daily", "language": "en"}
+    assert sentence in text_of(edit.post(f"/workspaces/{workspace.id}/add/feed/", fields))
+
+
 @pytest.mark.parametrize("way", ["website", "feed"])
 def test_an_address_that_is_refused_says_why_and_keeps_what_was_typed(edit, workspace, way):
     fields = {
@@ -126,6 +142,14 @@ def test_a_website_at_work_says_how_far_it_is(edit, workspace):
     page = text_of(edit.get(f"/workspaces/{workspace.id}/documents/{site.id}/"))
     assert "2 of 3 pages; 1 failed" in page
     assert 'hx-trigger="every 2s"' in page
+
+
+def test_a_website_that_no_worker_has_says_so(edit, workspace):
+    site = website(workspace)
+    lost = timezone.now() - timedelta(minutes=5)
+    Document.objects.filter(pk=site.pk).update(status="processing", lease_until=lost)
+    page = text_of(edit.get(f"/workspaces/{workspace.id}/documents/{site.id}/"))
+    assert "No worker has been heard of for a while." in page
 
 
 def test_a_visit_is_stopped_and_started_again(edit, view, workspace):

@@ -1,0 +1,205 @@
+"""Websites and feeds as an operator reads them: when each was looked at, what came of it, what could not be read."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import truncatechars
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+
+from accounts import moments
+from accounts.models import User
+from accounts.state_filter import StateFilter
+from documents import intake
+from documents.alarm import stuck
+from documents.models import Document
+from documents.states import StateOfDocument, shown
+
+from .addresses import shown as plainly
+from .forms import options_form
+from .models import TROUBLE, Address, Source
+from .options import change as change_options
+from .serializers import SHOWN_TROUBLES
+from .visits import stop
+
+_S = Document.Status
+
+
+def _with_troubles() -> Q:
+    return Q(document__status=_S.READY, pk__in=Address.objects.filter(TROUBLE).values("source"))
+
+
+class StateOfSource(StateFilter):
+    title = "state"
+    parameter_name = "state"
+    model = Source
+    states = {
+        key: (label, partial(lambda which: Q(document__in=Document.objects.filter(which())), which))
+        for key, (label, which) in StateOfDocument.states.items()
+    } | {"troubled": ("Ready, but for some pages", _with_troubles)}
+
+
+class KindOfSource(StateFilter):
+    title = "kind"
+    parameter_name = "kind"
+    model = Source
+    states = {
+        "site": ("Websites", lambda: Q(document__kind=Document.Kind.SITE)),
+        "feed": ("Feeds", lambda: Q(document__kind=Document.Kind.FEED)),
+    }
+
+
+@admin.register(Source)
+class SourceAdmin(admin.ModelAdmin[Source]):
+    list_display = (
+        "name", "state", "pages_counted", "last_error", "last_look", "next_look", "kind", "address", "workspace",
+    )  # fmt: skip
+    list_filter = (StateOfSource, KindOfSource, "schedule", "document__workspace")
+    list_select_related = ("document__workspace",)
+    search_fields = ("document__title", "document__url", "document__workspace__name", "document__error")
+    actions = ("look_now", "stop_looking", "end_schedule")
+    show_facets = admin.ShowFacets.ALWAYS
+    fieldsets = (
+        (None, {"fields": ("name", "kind", "workspace", "address", "page")}),
+        ("Where it stands", {"fields": (("state", "pages_counted"), "error", "last_look", "next_look")}),
+        ("How it is read", {"fields": ("options", "change")}),
+        ("What could not be read", {"fields": ("troubles",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
+        page, document = Q(addresses__role=Address.Role.PAGE), "addresses__document__status"
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                is_stuck=Exists(Document.objects.filter(stuck(), pk=OuterRef("pk"))),
+                searchable=Count("addresses", filter=Q((document, _S.READY))),
+                waiting=Count("addresses", filter=page & Q(addresses__state=Address.State.QUEUED)),
+                troubled=Count(
+                    "addresses", filter=Q(addresses__state=Address.State.FAILED) | Q((document, _S.FAILED))
+                ),
+            )
+        )
+
+    @admin.display(ordering="document__title")
+    def name(self, source: Source) -> str:
+        return source.document.title
+
+    @admin.display(ordering="document__workspace__name")
+    def workspace(self, source: Source) -> str:
+        return source.document.workspace.name
+
+    @admin.display(ordering="document__kind")
+    def kind(self, source: Source) -> str:
+        return source.document.get_kind_display()
+
+    @admin.display(ordering="document__url")
+    def address(self, source: Source) -> str:
+        url = source.document.web_address
+        words = truncatechars(plainly(url), 50)
+        return format_html('<a href="{}" title="{}" rel="noopener noreferrer">{}</a>', url, url, words)
+
+    @admin.display(ordering="document__status")
+    def state(self, source: Any) -> str:
+        return shown(source.document, is_stuck=source.is_stuck)
+
+    @admin.display(description="pages", ordering="searchable")
+    def pages_counted(self, source: Any) -> str:
+        counts = {"searchable": source.searchable, "failed": source.troubled, "waiting": source.waiting}
+        return ", ".join(f"{n:,} {what}" for what, n in counts.items() if n or what == "searchable")
+
+    @admin.display(description="last look", ordering="visited_at")
+    def last_look(self, source: Source) -> str:
+        return moments.shown(source.visited_at)
+
+    @admin.display(description="next look", ordering="next_visit_at")
+    def next_look(self, source: Source) -> str:
+        return moments.shown(source.document.next_attempt_at or source.next_visit_at)
+
+    @admin.display(description="last error", ordering="document__error")
+    def last_error(self, source: Source) -> str:
+        error = source.document.error
+        return format_html('<span title="{}">{}</span>', error, truncatechars(error, 80) or "–")
+
+    @admin.display
+    def error(self, source: Source) -> str:
+        return source.document.error or "–"
+
+    @admin.display
+    def page(self, source: Source) -> str:
+        return _link("document", source, "", "Every page of it, and what came of it")
+
+    @admin.display
+    def options(self, source: Source) -> str:
+        asked = options_form(source).base_fields.items()
+        return _pairs((field.label, _in_words(source, name)) for name, field in asked)
+
+    @admin.display
+    def change(self, source: Source) -> str:
+        return _link("document-options", source, "", "Change how it is read, on its own page")
+
+    @admin.display(description="addresses")
+    def troubles(self, source: Source) -> str:
+        found = source.troubles()[:SHOWN_TROUBLES]
+        if not found:
+            return "–"
+        told = _pairs((each.url, each.reason or (each.document and each.document.error)) for each in found)
+        return format_html("{}{}", told, _link("document", source, "?status=failed", "All of them"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
+        return False
+
+    # --- what can be done ---------------------------------------------------------------------
+
+    @admin.action(description="Look now", permissions=["view"])
+    def look_now(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        count = sum(intake.retry(each.document, cast(User, request.user)) for each in queryset)
+        self._tell(
+            request, count, "will be looked at as soon as a worker is free.", "each is being read already"
+        )
+
+    @admin.action(description="Stop: what was read stays", permissions=["view"])
+    def stop_looking(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        count = sum(stop(each.document, cast(User, request.user)) for each in queryset)
+        self._tell(request, count, "stopped. What was read stays.", "none is being read, or waits for it")
+
+    @admin.action(description="End the schedule: look only when somebody asks", permissions=["view"])
+    def end_schedule(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        scheduled = queryset.exclude(schedule=Source.Schedule.NEVER)
+        for each in scheduled:
+            change_options(each.document, cast(User, request.user), schedule=Source.Schedule.NEVER)
+        self._tell(
+            request, len(scheduled), "will be looked at only when somebody asks.", "none has a schedule"
+        )
+
+    def _tell(self, request: HttpRequest, count: int, done: str, why_not: str) -> None:
+        if count:
+            self.message_user(request, f"{count} {done}", messages.SUCCESS)
+        else:
+            self.message_user(request, f"Nothing was done: {why_not}.", messages.WARNING)
+
+
+def _in_words(source: Source, option: str) -> str:
+    value = source.get_schedule_display() if option == "schedule" else getattr(source, option)
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return ", ".join(value) or "–" if isinstance(value, list) else str(value)
+
+
+def _pairs(pairs: Iterable[tuple[Any, Any]]) -> str:
+    return format_html("<dl>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", pairs))
+
+
+def _link(view: str, source: Source, query: str, words: str) -> str:
+    address = reverse(view, args=[source.document.workspace_id, source.pk])
+    return format_html('<a href="{}{}">{}</a>', address, query, words)
