@@ -20,7 +20,7 @@ from workspaces.access import workspace_for
 from workspaces.models import Role, Workspace
 
 from . import intake, uploads
-from .access import document_for, documents_for, where_for
+from .access import document_for, documents_for
 from .content import of_qa, of_text, pair_of, text_of
 from .described import bad_values, said_of
 from .filters import matching
@@ -28,7 +28,7 @@ from .media_types import MARKDOWN
 from .metadata import About, describe
 from .models import Document, Upload
 from .pairs import Pair, add_pairs, read_pairs
-from .retrieval import RetrievalFailed, Scope
+from .retrieval import RetrievalFailed
 from .retrieval.record import recorded_search, search_for
 from .serializers import (
     FILTERS_HELP,
@@ -399,12 +399,10 @@ class SemanticSearch(ApiView):
         asked = self.read(request, SearchRequest)
         workspace = workspace_for(self.user, asked["workspace_id"])
         budget = MAX_PASSAGES * _TOKENS_PER_PASSAGE
-        with bad_values("filters"):
-            scope = Scope(workspace, where_for(self.user, workspace, asked["filters"]))
+        how = {"limit": asked["limit"], "token_budget": budget}
         try:
-            kept, found = recorded_search(
-                self.user, scope, asked["query"], limit=asked["limit"], token_budget=budget
-            )
+            with bad_values("filters"):
+                kept, found = recorded_search(self.user, workspace, asked["query"], asked["filters"], **how)
         except RetrievalFailed as failure:
             raise SearchFailed(str(failure)) from failure
         reply = {

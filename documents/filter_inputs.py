@@ -11,7 +11,7 @@ from workspaces.fields import Known
 from workspaces.models import Field, Workspace
 
 from .access import documents_for
-from .filters import PREFIX, Filters, fields_to_filter, type_of
+from .filters import PREFIX, Filters, fields_to_filter, inputs_of, type_of
 from .models import Document
 
 _MOST_OFFERED = 50  # values of a field whose values are free
@@ -22,8 +22,11 @@ class FilterInput:
     field: Known
     choices: list[tuple[str, str]]  # value, label; empty: it is typed in
     chosen: list[str]  # of a field without order
-    low: str = ""  # of a field with order
-    high: str = ""
+    low: str  # of a field with order
+    high: str
+    others: list[
+        tuple[str, str, str]
+    ]  # what none of these can say, as "not": an input's name, its value, in words
 
     @property
     def name(self) -> str:
@@ -35,7 +38,17 @@ class FilterInput:
 
     @property
     def is_set(self) -> bool:
-        return bool(self.chosen or self.low or self.high)
+        return bool(self.chosen or self.low or self.high or self.others)
+
+
+def filter_context(user: User, workspace: Workspace, filters: Filters) -> dict[str, Any]:
+    """Return what the templates of filters are filled with."""
+    fields = shown_fields(user, workspace, filters)
+    return {
+        "filter_fields": fields,
+        "filters": filters,
+        "filters_are_set": any(each.is_set for each in fields),
+    }
 
 
 def shown_fields(user: User, workspace: Workspace, filters: Filters) -> list[FilterInput]:
@@ -52,15 +65,20 @@ def _is_idle(shown: FilterInput) -> bool:
 
 
 def _input(seen: QuerySet[Document], field: Known, said: Any) -> FilterInput:
-    bounds = said if isinstance(said, dict) else {}
-    values = [] if said is None or bounds else said if isinstance(said, list) else [said]
-    return FilterInput(
-        field,
-        [] if field.has_order else _choices(seen, field),
-        [str(each) for each in values],
-        str(bounds.get("from", "")),
-        str(bounds.get("to", "")),
-    )
+    choices = [] if field.has_order else _choices(seen, field)
+    offered = {value.casefold(): value for value, _ in choices}
+    bounds, others = {"from": "", "to": ""}, []
+    chosen: list[str] = []
+    for key, value in inputs_of({} if said is None else {field.name: said}):
+        word = key.removeprefix(f"{PREFIX}{field.name}").removeprefix(".")
+        same = offered.get(value.casefold(), "" if choices or chosen else value)
+        if field.has_order and word in bounds:
+            bounds[word] = value
+        elif same and not (field.has_order or word):
+            chosen.append(same)
+        else:
+            others.append((key, value, f"{word} {value}".strip()))
+    return FilterInput(field, choices, chosen, bounds["from"], bounds["to"], others)
 
 
 def _choices(seen: QuerySet[Document], field: Known) -> list[tuple[str, str]]:

@@ -96,18 +96,14 @@ def _can_be_kept(said: str) -> bool:
 
 
 def filters_in(query: QueryDict) -> dict[str, Any]:
-    """Return the filters of a form or an address. What was left empty is none."""
-    found: dict[str, Any] = {}
+    """Return the filters of a form or an address. What was left empty is none; what cannot be is not, and is refused."""
+    found: dict[str, dict[str, Any]] = {}
     for key in query:
         values = [value for value in query.getlist(key) if value]
-        if not key.startswith(PREFIX) or not values:
-            continue
-        name, _, word = key.removeprefix(PREFIX).partition(".")
-        if word:
-            found[name] = {**(found[name] if isinstance(found.get(name), dict) else {}), word: values[0]}
-        else:
-            found[name] = values
-    return found
+        if key.startswith(PREFIX) and values:
+            name, _, word = key.removeprefix(PREFIX).partition(".")
+            found.setdefault(name, {})[word] = values if not word or len(values) > 1 else values[0]
+    return {name: said[""] if said.keys() == {""} else said for name, said in found.items()}
 
 
 def inputs_of(filters: Filters) -> list[tuple[str, str]]:
@@ -117,8 +113,12 @@ def inputs_of(filters: Filters) -> list[tuple[str, str]]:
         words = said.items() if isinstance(said, Mapping) else [("", said)]
         for word, value in words:
             key = f"{PREFIX}{name}.{word}" if word else f"{PREFIX}{name}"
-            pairs += [(key, str(each)) for each in (value if isinstance(value, list) else [value])]
+            pairs += [(key, _written(each)) for each in (value if isinstance(value, list) else [value])]
     return pairs
+
+
+def _written(value: Any) -> str:
+    return "yes" if value is True else "no" if value is False else str(value)
 
 
 def in_words(filters: Filters) -> str:

@@ -130,11 +130,14 @@ class UploadedFile(CamelCase):
     file = serializers.FileField()
 
 
-class SearchRequest(CamelCase):
+class QuestionOfWorkspace(CamelCase):
     workspace_id = serializers.UUIDField()
     query = serializers.CharField(max_length=settings.QUESTION_MAX_CHARACTERS)
-    limit = serializers.IntegerField(default=6, min_value=1, max_value=MAX_PASSAGES)
     filters = serializers.JSONField(default=dict, help_text=FILTERS_HELP)
+
+
+class SearchRequest(QuestionOfWorkspace):
+    limit = serializers.IntegerField(default=6, min_value=1, max_value=MAX_PASSAGES)
 
 
 class PassageSerializer(CamelCase):

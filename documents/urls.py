@@ -20,6 +20,7 @@ urlpatterns = [
     path(_WORKSPACE + "search/", views.search, name="workspace-search"),
     path("laboratory/", laboratory.laboratory, name="laboratory"),
     path("laboratory/search/", laboratory.search, name="laboratory-search"),
+    path("laboratory/search/filters/", laboratory.filters, name="laboratory-filters"),
     path("laboratory/embeddings/", laboratory.embeddings, name="laboratory-embeddings"),
     path("laboratory/ranking/", laboratory.ranking, name="laboratory-ranking"),
     path("searches/<uuid:search_id>/", views.search_why, name="search-why"),

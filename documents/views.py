@@ -9,6 +9,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Lower
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -21,17 +22,17 @@ from workspaces.models import Membership, Role, Workspace
 from workspaces.pages import workspace_page
 
 from . import intake, metadata
-from .access import documents_for, hidden_from, where_for
+from .access import documents_for, hidden_from
 from .alarm import is_stuck
-from .filter_inputs import shown_fields
-from .filters import Filters, filters_in
+from .filter_inputs import filter_context
+from .filters import filters_in, inputs_of
 from .forms import AboutForm, AboutSourceForm
 from .history import Run, runs_of
 from .listing import Choice, Listing, listing, version
 from .media_types import MARKDOWN
 from .models import Document
 from .reading import Stretch, read
-from .retrieval import RetrievalFailed, Scope
+from .retrieval import RetrievalFailed
 from .retrieval.record import recorded_search, search_for
 from .sources.views import source_page
 from .why import why
@@ -72,19 +73,10 @@ def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         return _changes(request, workspace, found, set(request.GET["seen"].split(".")))
     template = "documents/_table.html" if request.htmx else "documents/list.html"
     form_class = AboutSourceForm if found.has_sources else AboutForm
-    context = _filter_context(request, workspace, choice.filters) | _describing(
+    context = filter_context(request.user, workspace, choice.filters) | _describing(
         form_class(request.user, workspace, sent_with="selection", auto_id="id_selected_%s")
     )
     return workspace_page(request, workspace, "documents", template, listing=found, **context)
-
-
-def _filter_context(request: UserRequest, workspace: Workspace, filters: Filters) -> dict[str, Any]:
-    fields = shown_fields(request.user, workspace, filters)
-    return {
-        "filter_fields": fields,
-        "filters": filters,
-        "filters_are_set": any(each.is_set for each in fields),
-    }
 
 
 def _describing(form: AboutForm) -> dict[str, Any]:
@@ -112,12 +104,13 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     filters = filters_in(request.GET)
     context: dict[str, Any] = {
         "question": question,
-        **_filter_context(request, workspace, filters),
+        **filter_context(request.user, workspace, filters),
     }
     if question:
         try:
-            scope = Scope(workspace, where_for(request.user, workspace, filters))
-            kept, found = recorded_search(request.user, scope, question, limit=10, token_budget=6000)
+            kept, found = recorded_search(
+                request.user, workspace, question, filters, limit=10, token_budget=6000
+            )
             most = max((each.lexical_score or 0 for each in found.passages), default=0)
             context |= {"kept": kept, "result": found, "most_by_words": most}
         except RetrievalFailed as failure:
@@ -134,7 +127,8 @@ def search_why(request: UserRequest, search_id: UUID) -> HttpResponse:
     """How a search that somebody made by itself was done."""
     found = search_for(request.user, search_id)
     told = why(request.user, found.trace, found.created_at)
-    context = {"search": found, "why": told, "kept_days": settings.SEARCHES_KEPT_DAYS}
+    again = urlencode([("q", found.question), *inputs_of(found.trace.get("filters", {}))])
+    context = {"search": found, "why": told, "again": again, "kept_days": settings.SEARCHES_KEPT_DAYS}
     return render(request, "documents/why.html", context)
 
 

@@ -3,18 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
-from asgiref.sync import async_to_sync
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest import ApiView, CamelCase
-from documents.access import where_for
+from documents.described import bad_values
 from documents.models import Search
-from documents.retrieval import Scope, SearchConfig
-from documents.serializers import FoundSerializer, LegSerializer, PassageSerializer
+from documents.retrieval import SearchConfig
+from documents.serializers import FoundSerializer, LegSerializer, PassageSerializer, QuestionOfWorkspace
 from models_registry.models import Endpoint
 from models_registry.serializers import ModelName
 from workspaces.access import workspace_for
@@ -26,7 +24,6 @@ from .models_beside import (
     MODELS_MOST,
     PASSAGES_MOST,
     TEXTS_MOST,
-    Outcome,
     rankings,
     similarities,
 )
@@ -34,6 +31,10 @@ from .searches_beside import PASSAGES_MOST as FOUND_MOST
 from .searches_beside import Way, beside
 
 _WAYS_MOST = 2
+_COMPARED: dict[str, Any] = {
+    "description": f"Nothing is stored. Each model has {LIMIT_S:.0f} seconds; one that fails says why in `error`.",
+    "tags": ["laboratory"],
+}
 
 
 def _models(kind: str) -> serializers.ListField:
@@ -84,17 +85,13 @@ class SimilaritiesReply(CamelCase):
 class CompareEmbeddings(ApiView):
     @extend_schema(
         summary="See how alike embedding models find texts",
-        description=f"Nothing is stored. Each model has {LIMIT_S:.0f} seconds; one that fails says why in `error`.",
-        tags=["laboratory"],
+        **_COMPARED,
         request=SimilaritiesRequest,
         responses={200: SimilaritiesReply},
     )
     def post(self, request: Request) -> Response:
         asked = self.read(request, SimilaritiesRequest)
-        outcomes = async_to_sync(similarities)(
-            asked["texts"], asked["models"], Metric(asked["metric"]), asked["role"]
-        )
-        return Response(SimilaritiesReply({"results": outcomes}).data)
+        return Response(SimilaritiesReply({"results": similarities(**asked)}).data)
 
 
 # --- cross-encoders ------------------------------------------------------------------------------
@@ -125,17 +122,13 @@ class RankingsReply(CamelCase):
 class CompareCrossEncoders(ApiView):
     @extend_schema(
         summary="Rank passages by several cross-encoders",
-        description=f"Nothing is stored. Each model has {LIMIT_S:.0f} seconds; one that fails says why in `error`.",
-        tags=["laboratory"],
+        **_COMPARED,
         request=RankingsRequest,
         responses={200: RankingsReply},
     )
     def post(self, request: Request) -> Response:
         asked = self.read(request, RankingsRequest)
-        outcomes: list[Outcome[Any]] = async_to_sync(rankings)(
-            asked["query"], asked["passages"], asked["models"]
-        )
-        return Response(RankingsReply({"results": outcomes}).data)
+        return Response(RankingsReply({"results": rankings(**asked)}).data)
 
 
 # --- searches ------------------------------------------------------------------------------------
@@ -154,9 +147,7 @@ class Configuration(CamelCase):
     )
 
 
-class ComparedSearches(CamelCase):
-    workspace_id = serializers.UUIDField()
-    query = serializers.CharField(max_length=settings.QUESTION_MAX_CHARACTERS)
+class ComparedSearches(QuestionOfWorkspace):
     configurations = serializers.ListField(
         child=Configuration(), min_length=_WAYS_MOST, max_length=_WAYS_MOST
     )
@@ -195,8 +186,8 @@ class CompareSearches(ApiView):
         asked = self.read(request, ComparedSearches)
         workspace = workspace_for(self.user, asked["workspace_id"])
         configs = [_config(workspace, each) for each in asked["configurations"]]
-        scope = Scope(workspace, where_for(self.user, workspace, {}))
-        ways = beside(self.user, scope, asked["query"], configs)
+        with bad_values("filters"):
+            ways = beside(self.user, workspace, asked["query"], asked["filters"], configs)
         return Response(SearchesReply({"results": [_told(way) for way in ways]}).data)
 
 

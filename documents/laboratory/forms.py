@@ -15,6 +15,16 @@ from .models_beside import CHARACTERS_MOST, MODELS_MOST, PASSAGES_MOST, TEXTS_MO
 _SELECT, _INPUT = {"class": "select"}, {"class": "input", "dir": "auto"}
 AS_IT_IS = "As the workspace does"
 NO_RERANKER = "none"
+_CHOOSE = "Choose one of the list."
+_SENTENCES = {  # for Django's own
+    "required": _CHOOSE,
+    "invalid_choice": _CHOOSE,
+    "max_length": "Shorten it to %(limit_value)d characters; it has %(show_value)d.",
+    "null_characters_not_allowed": "Take out the NUL: it stands for no character.",
+}
+
+
+_ASK = _SENTENCES | {"required": "Write a question, or a few words."}
 
 
 class _Models(forms.ModelMultipleChoiceField[Endpoint]):
@@ -27,13 +37,15 @@ class _Models(forms.ModelMultipleChoiceField[Endpoint]):
             label="Models",
             widget=forms.CheckboxSelectMultiple,
             help_text=f"At most {MODELS_MOST}.",
-            error_messages={"required": "Choose at least one model."},
         )
 
     def clean(self, value: Any) -> Any:
-        chosen = super().clean(value)
-        if len(chosen) > MODELS_MOST:
-            raise forms.ValidationError(f"Choose at most {MODELS_MOST} models.")
+        try:
+            chosen = list(super().clean(value))
+        except forms.ValidationError:
+            chosen = []
+        if not 1 <= len(chosen) <= MODELS_MOST:
+            raise forms.ValidationError(f"Choose 1 to {MODELS_MOST} of the models.")
         return chosen
 
 
@@ -55,7 +67,9 @@ class _Pieces(forms.CharField):
     def __init__(self, separator: str, least: int, most: int, what: str, **kwargs: Any) -> None:
         self.separator, self.least, self.most, self.what = separator, least, most, what
         widget = forms.Textarea({"class": "textarea", "rows": 8, "dir": "auto"})
-        super().__init__(widget=widget, max_length=most * (CHARACTERS_MOST + 10), **kwargs)
+        sentences = _SENTENCES | {"required": f"Write {least} to {most} {what}."}
+        most_characters = most * (CHARACTERS_MOST + 10)
+        super().__init__(widget=widget, max_length=most_characters, error_messages=sentences, **kwargs)
 
     def clean(self, value: Any) -> Any:
         whole = super().clean(value).replace("\r\n", "\n").replace("\x00", "")
@@ -84,18 +98,25 @@ class EmbeddingsForm(_LaboratoryForm):
         label="How nearness is measured",
         choices=Metric.choices,
         widget=forms.Select(_SELECT),
+        error_messages=_SENTENCES,
         help_text="Cosine and inner product: more is nearer. Euclidean: less is nearer.",
     )
     role = forms.ChoiceField(
         label="The texts are",
         choices=[("passage", "Passages"), ("query", "Questions")],
         widget=forms.Select(_SELECT),
+        error_messages=_SENTENCES,
         help_text="Some models embed a question otherwise than what it should find.",
     )
 
 
 class RankingForm(_LaboratoryForm):
-    question = forms.CharField(max_length=CHARACTERS_MOST, widget=forms.TextInput(_INPUT))
+    query = forms.CharField(
+        label="Question",
+        max_length=CHARACTERS_MOST,
+        widget=forms.TextInput(_INPUT),
+        error_messages=_ASK,
+    )
     passages = _Pieces(
         "\n\n",
         2,
@@ -109,20 +130,30 @@ class RankingForm(_LaboratoryForm):
 class SearchForm(forms.Form):
     """What is searched, and where."""
 
-    workspace = forms.ModelChoiceField(
-        Workspace.objects.none(), empty_label=None, widget=forms.Select(_SELECT)
-    )
+    workspace = forms.ChoiceField(widget=forms.Select(_SELECT), error_messages=_SENTENCES)
     q = forms.CharField(
         label="Question",
         max_length=settings.QUESTION_MAX_CHARACTERS,
         widget=forms.TextInput({**_INPUT, "type": "search", "placeholder": "A question, or words"}),
+        error_messages=_ASK,
     )
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         workspace = self.fields["workspace"]
-        assert isinstance(workspace, forms.ModelChoiceField)
-        workspace.queryset = workspaces_for(user).select_related("embedder", "reranker", "summarizer")
+        assert isinstance(workspace, forms.ChoiceField)
+        found = workspaces_for(user).select_related("embedder", "reranker", "summarizer")
+        self.workspaces = {str(each.pk): each for each in found}
+        workspace.choices = [(id, each.name) for id, each in self.workspaces.items()]
+
+    @property
+    def chosen(self) -> Workspace | None:
+        """The workspace that stands in the list: what was chosen, or the first."""
+        first = next(iter(self.workspaces.values()), None)
+        return self.workspaces.get(str(self["workspace"].value()), first)
+
+    def clean_workspace(self) -> Workspace:
+        return self.workspaces[self.cleaned_data["workspace"]]
 
 
 class ConfigForm(forms.Form):
@@ -134,12 +165,14 @@ class ConfigForm(forms.Form):
         choices=[("", AS_IT_IS), ("on", "Yes"), ("off", "No, by meaning only")],
         widget=forms.Select(_SELECT),
         help_text="Names, codes and rare words.",
+        error_messages=_SENTENCES,
     )
     reranker = forms.ChoiceField(
         label="Cross-encoder",
         required=False,
         widget=forms.Select(_SELECT),
         help_text="A second model that puts the best in order.",
+        error_messages=_SENTENCES,
     )
     merges_neighbours = forms.ChoiceField(
         label="Join neighbours",
@@ -147,6 +180,7 @@ class ConfigForm(forms.Form):
         choices=[("", AS_IT_IS), ("on", "Yes"), ("off", "No")],
         widget=forms.Select(_SELECT),
         help_text="Passages that lie side by side become one.",
+        error_messages=_SENTENCES,
     )
     most_per_document = forms.IntegerField(
         label="Passages of one document, at most",
@@ -155,6 +189,7 @@ class ConfigForm(forms.Form):
         max_value=100,
         widget=forms.NumberInput({"class": "input", "placeholder": AS_IT_IS}),
         help_text="0: as many as are best.",
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), "Write a number from 0 to 100."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

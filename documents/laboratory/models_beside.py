@@ -2,10 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Generic, TypeVar
+
+from asgiref.sync import async_to_sync
 
 from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
@@ -20,6 +22,7 @@ TEXTS_MOST = 12  # a matrix that one can read
 PASSAGES_MOST = 32
 CHARACTERS_MOST = 4_000  # of one text
 LIMIT_S = 30.0  # for all models together
+_LEVELS = 10  # of a heat map
 
 _T = TypeVar("_T")
 
@@ -36,9 +39,24 @@ class Outcome(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class Similarities:
+    texts: Sequence[str]
+    metric: Metric
     dimensions: int
     tokens: int  # of all texts, estimated: embedding models do not tell
     matrix: tuple[tuple[float, ...], ...]  # [row][column], by the metric; of L2, the distance
+
+    def rows(self) -> Iterator[tuple[str, list[tuple[float, int]]]]:
+        """Yield each text with its numbers, each with how warm it is on a heat map, 0 to _LEVELS."""
+        largest = max(max(map(abs, row)) for row in self.matrix) or 1.0
+        for text, values in zip(self.texts, self.matrix, strict=True):
+            yield text, [(value, _level(value, largest, self.metric)) for value in values]
+
+
+def _level(value: float, largest: float, metric: Metric) -> int:
+    share = (
+        1 - value / largest if metric == Metric.L2 else value / (1 if metric == Metric.COSINE else largest)
+    )
+    return round(_LEVELS * min(1.0, max(0.0, share)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +67,40 @@ class Ranked:
     text: str
 
 
-async def similarities(
-    texts: Sequence[str], endpoints: Sequence[Endpoint], metric: Metric, role: TextRole
+def similarities(
+    texts: Sequence[str], models: Sequence[Endpoint], metric: str, role: TextRole
 ) -> list[Outcome[Similarities]]:
     """Return how alike each embedding model finds each pair of texts."""
 
     async def embed(endpoint: Endpoint) -> Similarities:
         async with open_embedder(endpoint.spec()) as embedder:
             vectors = await embedder.embed(texts, role)
-        rows = tuple(tuple(_MEASURES[metric](a, b) for b in vectors) for a in vectors)
-        return Similarities(len(vectors[0]), sum(map(estimate_tokens, texts)), rows)
+        nearness = _MEASURES[Metric(metric)]
+        matrix = tuple(tuple(nearness(a, b) for b in vectors) for a in vectors)
+        return Similarities(texts, Metric(metric), len(vectors[0]), sum(map(estimate_tokens, texts)), matrix)
 
-    return await _each(endpoints, embed)
+    return _each(models, embed)
 
 
-async def rankings(
-    question: str, passages: Sequence[str], endpoints: Sequence[Endpoint]
+def rankings(
+    query: str, passages: Sequence[str], models: Sequence[Endpoint]
 ) -> list[Outcome[tuple[Ranked, ...]]]:
     """Return the passages in each cross-encoder's order, the best first."""
 
     async def score(endpoint: Endpoint) -> tuple[Ranked, ...]:
         async with open_reranker(endpoint.spec()) as reranker:
-            scores = await reranker.score(question, passages)
+            scores = await reranker.score(query, passages)
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return tuple(
             Ranked(rank, index + 1, scores[index], passages[index]) for rank, index in enumerate(order, 1)
         )
 
-    return await _each(endpoints, score)
+    return _each(models, score)
 
 
-async def _each(endpoints: Sequence[Endpoint], ask: Callable[[Endpoint], Awaitable[_T]]) -> list[Outcome[_T]]:
-    return list(await asyncio.gather(*(_outcome(each, ask) for each in endpoints)))
+@async_to_sync
+async def _each(models: Sequence[Endpoint], ask: Callable[[Endpoint], Awaitable[_T]]) -> list[Outcome[_T]]:
+    return list(await asyncio.gather(*(_outcome(each, ask) for each in models)))
 
 
 async def _outcome(endpoint: Endpoint, ask: Callable[[Endpoint], Awaitable[_T]]) -> Outcome[_T]:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from accounts.models import User
+from documents.filters import Filters
 from documents.models import Search
-from documents.retrieval import Passage, Retrieval, RetrievalFailed, Scope, SearchConfig
+from documents.retrieval import Passage, Retrieval, RetrievalFailed, SearchConfig
 from documents.retrieval.record import recorded_search
+from workspaces.models import Workspace
 
 PASSAGES_MOST = 10
 _TOKEN_BUDGET = 20_000  # so that the number decides
@@ -36,17 +38,22 @@ class Way:
     placed: tuple[Placed, ...] = ()
 
 
-def beside(user: User, scope: Scope, question: str, configs: Sequence[SearchConfig]) -> list[Way]:
-    """Search in each way, one after the other so that none slows another, and compare each with the next."""
-    ways = [_way(user, scope, question, config) for config in configs]
+def beside(
+    user: User, workspace: Workspace, question: str, filters: Filters, configs: Sequence[SearchConfig]
+) -> list[Way]:
+    """Search in each way, one after the other so that none slows another, and compare each with the next.
+
+    Raises BadValue for a filter that fits nothing.
+    """
+    ways = [_way(user, workspace, question, filters, config) for config in configs]
     others = [*ways[1:], ways[0]]
     return [replace(way, placed=_placed(way, other)) for way, other in zip(ways, others, strict=True)]
 
 
-def _way(user: User, scope: Scope, question: str, config: SearchConfig) -> Way:
+def _way(user: User, workspace: Workspace, question: str, filters: Filters, config: SearchConfig) -> Way:
     how = {"config": config, "limit": PASSAGES_MOST, "token_budget": _TOKEN_BUDGET, "fresh": True}
     try:
-        kept, found = recorded_search(user, scope, question, **how)
+        kept, found = recorded_search(user, workspace, question, filters, **how)
     except RetrievalFailed as failure:
         return Way(config, error=str(failure))
     return Way(config, kept, found)

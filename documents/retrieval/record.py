@@ -14,29 +14,35 @@ from django.http import Http404
 from django.utils import timezone
 
 from accounts.models import User
+from documents.access import where_for
+from documents.filters import Filters
 from documents.models import Search
 from workspaces.access import workspaces_for
-from workspaces.models import Role
+from workspaces.models import Role, Workspace
 
 from .circumstances import circumstances
 from .search import search
 from .types import Retrieval, RetrievalFailed, Scope
 
 
-def recorded_search(user: User, scope: Scope, question: str, **how: Any) -> tuple[Search, Retrieval]:
-    """Search as `search` does, with what else it takes, and return what is kept of it beside what was found.
+def recorded_search(
+    user: User, workspace: Workspace, question: str, filters: Filters, **how: Any
+) -> tuple[Search, Retrieval]:
+    """Search among what this user may see, and return what is kept of it beside what was found.
 
-    Raises RetrievalFailed; that it failed is kept, too.
+    how: what else `search` takes. Raises BadValue for a filter that fits nothing, and RetrievalFailed; that it
+    failed is kept, too.
     """
-    kept = Search(workspace=scope.workspace, user=user, question=question)
+    scope = Scope(workspace, where_for(user, workspace, filters))
+    kept = Search(workspace=workspace, user=user, question=question, trace={"filters": filters or {}})
     try:
         found = async_to_sync(search)(scope, question, **how)
     except RetrievalFailed as failure:
         kept.outcome, kept.error = Search.Outcome.FAILED, str(failure)
         kept.save(force_insert=True)
         raise
-    kept.outcome, kept.trace = found.outcome, found.trace.as_json()
-    kept.trace["circumstances"] = circumstances(scope, how.get("config"))
+    told = {"circumstances": circumstances(scope, how.get("config"))}
+    kept.outcome, kept.trace = found.outcome, found.trace.as_json() | kept.trace | told
     kept.save(force_insert=True)
     return kept, found
 

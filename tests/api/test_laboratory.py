@@ -60,6 +60,20 @@ def test_two_ways_of_searching(api, searchable: Workspace, cross):
     assert (kept["is_hybrid"], kept["reranker"], kept["most_per_document"]) == (False, "cross", 1)
 
 
+def test_both_ways_keep_to_the_filter(api, searchable: Workspace):
+    program, ways = api(factories.member(searchable)), [{}, {"isHybrid": False}]
+    asked = {
+        "workspaceId": str(searchable.pk),
+        "query": "outlet pressure of the pump",
+        "configurations": ways,
+    }
+    filters = {"added": {"to": "2000-01-01"}}
+    results = program("POST", "laboratory/search", asked | {"filters": filters}).json()["results"]
+    assert [each["passages"] for each in results] == [[], []]
+    wrong = program("POST", "laboratory/search", asked | {"filters": {"added": "soon"}})
+    assert (wrong.status_code, wrong.json()) == (400, {"filters": ["added is a date, as in 2024-01-31."]})
+
+
 def test_nobody_searches_elsewhere(program, searchable: Workspace):
     asked = {"workspaceId": str(searchable.pk), "query": "x", "configurations": [{}, {}]}
     assert program("POST", "laboratory/search", asked).status_code == 404

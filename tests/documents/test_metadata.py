@@ -12,12 +12,13 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
+from django.http import QueryDict
 from django.test import Client
 
 from accounts.models import AuditEvent
 from documents import fields, intake, reindex
 from documents.access import documents_for, where_for
-from documents.filters import BadValue, in_words, inputs_of, matching
+from documents.filters import BadValue, conditions_of, filters_in, in_words, inputs_of, matching
 from documents.ingest import ingest, ingest_again
 from documents.metadata import About, about, describe
 from documents.models import Document
@@ -159,6 +160,42 @@ def test_a_form_says_the_same_as_the_json(corpus: Workspace) -> None:
     assert "rules.md" in shown
     assert "plain.md" not in shown
     assert 'value="HR" checked' in shown
+
+
+@pytest.mark.parametrize(
+    ("filters", "inputs"),
+    [
+        ({"region": {"not": ["us", "eu"]}}, ['name="f.region.not" value="us" checked', 'value="eu" checked']),
+        ({"department": {"not": "HR"}}, ['name="f.department.not" value="HR" checked', 'value="HR">']),
+        (
+            {"date": {"not": "2020-05-01", "from": "2020-01-01"}},
+            ['name="f.date.not" value="2020-05-01" checked', 'name="f.date.from" value="2020-01-01"'],
+        ),
+        ({"pages": 12}, ['name="f.pages" value="12" checked']),
+        ({"region": ["EU", "US"]}, ['name="f.region" value="EU"', 'value="US" checked']),
+        ({"department": "legal"}, ['name="f.department" value="Legal" checked']),
+        ({"draft": False}, ['name="f.draft" value="no" checked']),
+        ({"type": {"not": "text"}}, ['name="f.type.not" value="text" checked']),
+    ],
+    ids=str,
+)
+def test_a_form_says_all_of_a_filter(corpus: Workspace, filters: Any, inputs: list[str]) -> None:
+    """So that nothing of it is lost when something else in the form is changed and it is sent again."""
+    client, query = Client(), QueryDict(mutable=True)
+    client.force_login(factories.member(corpus))
+    for name, value in inputs_of(filters):
+        query.appendlist(name, value)
+    assert conditions_of(corpus, filters_in(query)) == conditions_of(corpus, filters)
+    shown = client.get(f"/workspaces/{corpus.pk}/search/?{query.urlencode()}").content.decode()
+    for each in inputs:
+        assert each in shown
+    assert '<details class="fold filter-fold" open>' in shown
+
+
+def test_a_filter_that_says_two_things_at_once_is_refused(corpus: Workspace) -> None:
+    said = filters_in(QueryDict("f.region=eu&f.region.not=us"))
+    with pytest.raises(BadValue, match="region takes a value, a list of them, or an object"):
+        conditions_of(corpus, said)
 
 
 def test_a_wrong_filter_in_an_address_is_told_and_left_out(corpus: Workspace) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from documents import fields
+from documents.metadata import About, about, describe
 from documents.models import Document, Search
 from inference.connect import open_embedder
 from models_registry.models import Endpoint
 from tests import factories
 from tests.fakes import model_container
 from workspaces.engines import NewChunk, engine_for
-from workspaces.models import Workspace
+from workspaces.levels import name_levels
+from workspaces.models import Role, Workspace
 
 from .conftest import log_in, text_of
 
@@ -73,7 +76,7 @@ def view(as_user, workspace):
 # --- searching in two ways -----------------------------------------------------------------------
 
 
-def search(client, workspace: Workspace, question: str = "leave the pump alone", **asked: str):
+def search(client, workspace: Workspace, question: str = "leave the pump alone", /, **asked: str):
     asked = {"workspace": str(workspace.pk), "q": question} | {
         name.replace("__", "-"): value for name, value in asked.items()
     }
@@ -117,12 +120,106 @@ def test_one_way_that_fails_hides_not_the_other(view, workspace, server):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("a__reranker", "nobody"), ("b__most_per_document", "-1"), ("a__is_hybrid", "'; --")]
+    ("field", "value", "sentence"),
+    [
+        ("a__reranker", "nobody", "Cross-encoder, way A:</strong> Choose one of the list."),
+        ("b__most_per_document", "-1", "way B:</strong> Write a number from 0 to 100."),
+        ("b__most_per_document", "few", "way B:</strong> Write a number from 0 to 100."),
+        ("a__is_hybrid", "'; --", "Find by words too, way A:</strong> Choose one of the list."),
+        ("q", " ", "Write a question, or a few words."),
+        ("q", "a\0b", "Take out the NUL"),
+        ("q", "x" * 20_001, "Shorten it to 20000 characters; it has 20001."),
+        ("workspace", "nothing", "Workspace:</strong> Choose one of the list."),
+        ("f.added.from", "soon", "This filter fits nothing.</strong> added is a date, as in 2024-01-31."),
+        ("f.x'; --", "1", "This filter fits nothing.</strong> There is no field"),
+    ],
 )
-def test_a_way_that_cannot_be_is_refused_in_words(view, workspace, field, value):
+def test_what_cannot_be_searched_is_refused_in_words(view, workspace, field, value, sentence):
     part = text_of(search(view, workspace, **{field: value}))
     assert 'role="alert"' in part
+    assert sentence in part
     assert not Search.objects.exists()
+
+
+# --- which documents ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def described(workspace) -> Workspace:
+    """Each document has a number and a department of its own."""
+    fields.declare(workspace, None, label="Number", type="number")
+    fields.declare(workspace, None, label="Department", choices=["HR", "Legal", "Sales"])
+    for number, department in enumerate(("HR", "Legal", "Sales")):
+        document = workspace.documents.get(title=f"doc {number}")
+        said = about(workspace, None, {"number": number, "department": department})
+        describe(workspace, None, [document.pk], said)
+    return workspace
+
+
+def test_both_ways_keep_to_the_filter_and_can_be_searched_again_with_it(view, described):
+    part = text_of(search(view, described, **{"f.department": "legal", "f.number.from": "1"}))
+    assert part.count("doc 1") == 2
+    assert "doc 0" not in part
+    assert "doc 2" not in part
+    for kept in Search.objects.all():
+        assert kept.trace["circumstances"]["filters"] == ["department is legal", "number is at least 1"]
+        again = text_of(view.get(f"/searches/{kept.pk}/"))
+        assert "?q=leave+the+pump+alone&f.number.from=1&f.department=legal" in again
+
+
+def test_the_filter_is_that_of_the_workspace_that_is_chosen(view, described):
+    other = factories.workspace(name="Another")
+    other.memberships.create(user=described.members.get())
+    asked = {"workspace": str(described.pk), "q": "pump", "f.department": "legal"}
+    shown = text_of(view.get("/laboratory/search/", asked))
+    assert 'name="f.department" value="Legal" checked' in shown
+    assert 'name="f.department" value="HR">' in shown
+    place = "/laboratory/search/filters/"
+    assert "f.number.from" in text_of(view.get(place, {"workspace": str(described.pk)}))
+    for workspace in (other.pk, "nothing"):  # and what is not there is the first of the list
+        assert "f.number.from" not in text_of(view.get(place, {"workspace": str(workspace)}))
+    assert "f.number.from" not in text_of(view.get("/laboratory/search/", {"workspace": str(other.pk)}))
+
+
+def test_a_member_finds_nothing_above_his_level_whoever_searched_before(as_user, described):
+    """Not in two ways, not as remembered from others, and not in a search of theirs after they lost the level."""
+    name_levels(described, None, ["Everyone", "Board"])
+    hidden = described.documents.get(title="doc 2")
+    describe(described, None, [hidden.pk], About(access_level=1))
+    user = factories.member(described)
+    manager, member = as_user(factories.member(described, Role.MANAGER)), as_user(user)
+    api = {"workspaceId": str(described.pk), "query": "leave the pump alone"}
+
+    def found(client) -> list[str]:
+        """Return what each door shows, searched twice, so that the second is remembered where that may be."""
+        doors = [lambda: search(client, described)]
+        doors += [lambda: client.get(f"/workspaces/{described.pk}/search/", {"q": api["query"]})] * 2
+        for path, more in (("laboratory/search", {"configurations": [{}, {}]}), ("semantic-search", {})):
+            doors.append(
+                lambda path=path, more=more: client.post(f"/api/v1/{path}", api | more, "application/json")
+            )
+        return [door().content.decode() for door in doors]
+
+    def kept(client, of) -> list[tuple[int, str]]:
+        addresses = [f"{place}{each.pk}" for each in of for place in ("/searches/", "/api/v1/searches/")]
+        replies = [client.get(f"{each}{'' if 'api' in each else '/'}") for each in addresses]
+        return [(reply.status_code, reply.content.decode()) for reply in replies]
+
+    assert all("doc 2" in shown for shown in found(manager))
+    assert Search.objects.filter(trace__caches__retrieval="hit").exists()
+    theirs = list(Search.objects.all())
+    assert not [shown for shown in found(member) if "doc 2" in shown or str(hidden.pk) in shown]
+    assert {status for status, _ in kept(member, theirs)} == {404}
+    own = Search.objects.filter(user=user)
+    assert not [shown for _, shown in kept(member, own) if "doc 2" in shown or str(hidden.pk) in shown]
+    own.delete()
+    user.memberships.update(access_level=1)
+    assert all("doc 2" in shown for shown in found(member))
+    assert any(TEXTS[2] in shown for _, shown in kept(member, own))
+    user.memberships.update(access_level=0)
+    assert {status for status, _ in kept(member, own)} == {200}
+    assert not [shown for _, shown in kept(member, own) if "doc 2" in shown or TEXTS[2] in shown]
+    assert not [shown for shown in found(member) if "doc 2" in shown or str(hidden.pk) in shown]
 
 
 def test_nobody_searches_elsewhere(as_user, workspace):
@@ -137,7 +234,7 @@ def test_nobody_searches_elsewhere(as_user, workspace):
 def embeddings(client, *models: Endpoint, **asked: str):
     asked = {"texts": "one two\none two\nthree", "metric": "cosine", "role": "passage"} | asked
     return client.post(
-        "/laboratory/embeddings/", asked | {"models": [each.pk for each in models]}, headers=HTMX
+        "/laboratory/embeddings/", {"models": [each.pk for each in models]} | asked, headers=HTMX
     )
 
 
@@ -170,9 +267,12 @@ def test_a_model_that_fails_hides_no_other(view, workspace):
         ({"texts": "only one"}, "Write 2 to 12 texts; there are 1."),
         ({"texts": "\n".join("abcdefghijklmn")}, "Write 2 to 12 texts; there are 14."),
         ({"texts": f"short\n{'x' * 4001}"}, "One has 4,001 characters."),
-        ({"metric": "other"}, "Select a valid choice."),
+        ({"texts": ""}, "Write 2 to 12 texts."),
+        ({"texts": "a\nb\0"}, "Take out the NUL"),
+        ({"metric": "other"}, "Choose one of the list."),
+        ({"metric": ""}, "Choose one of the list."),
     ],
-    ids=["one", "many", "long", "metric"],
+    ids=["one", "many", "long", "none", "nul", "metric", "no metric"],
 )
 def test_what_is_too_much_or_too_little_is_refused_in_words(view, workspace, server, asked, sentence):
     server.requests.clear()
@@ -182,21 +282,21 @@ def test_what_is_too_much_or_too_little_is_refused_in_words(view, workspace, ser
 
 def test_a_model_that_is_not_offered_cannot_be_chosen(view, workspace):
     off = factories.embedder(name="off", is_enabled=False)
-    part = text_of(embeddings(view, off))
-    assert 'role="alert"' in part
+    for chosen in (embeddings(view, off), embeddings(view), embeddings(view, models="nothing")):
+        assert "Models:</strong> Choose 1 to 4 of the models." in text_of(chosen)
     assert "off" not in text_of(view.get("/laboratory/embeddings/")).split("<form")[1].split("</form>")[0]
 
 
 def test_at_most_four_models_are_asked(view, workspace):
     part = text_of(embeddings(view, *(factories.embedder() for _ in range(5))))
-    assert "Choose at most 4 models." in part
+    assert "Choose 1 to 4 of the models." in part
 
 
 # --- cross-encoders ------------------------------------------------------------------------------
 
 
 def ranking(client, *models: Endpoint, **asked: str):
-    asked = {"question": "blue sky", "passages": "a red sea\n\nthe blue sky\n\n\nblue <b>x</b>"} | asked
+    asked = {"query": "blue sky", "passages": "a red sea\n\nthe blue sky\n\n\nblue <b>x</b>"} | asked
     return client.post("/laboratory/ranking/", asked | {"models": [each.pk for each in models]}, headers=HTMX)
 
 
@@ -213,21 +313,42 @@ def test_a_cross_encoder_that_fails_hides_no_other(view, reranker):
     assert "the blue sky" in part
 
 
+def test_an_operator_is_led_to_where_models_are_added(as_user):
+    client = as_user(factories.operator())
+    for tab in ("embeddings", "ranking"):
+        assert 'href="/admin/models_registry/endpoint/add/"' in text_of(client.get(f"/laboratory/{tab}/"))
+
+
 def test_without_models_the_pages_say_who_adds_one(as_user):
     client = as_user(factories.user())
     assert "There is no cross-encoder yet" in text_of(client.get("/laboratory/ranking/"))
     assert "There is no embedding model yet" in text_of(client.get("/laboratory/embeddings/"))
+    assert "/admin/" not in text_of(client.get("/laboratory/ranking/"))
     assert "There is no workspace to search yet" in text_of(client.get("/laboratory/search/"))
 
 
-def test_the_laboratory_works_in_the_browser(workspace, reranker, page: Page) -> None:
+def test_the_laboratory_works_in_the_browser(workspace, described, reranker, page: Page) -> None:
     log_in(page, factories.member(workspace))
     page.goto("/workspaces/")
+    factories.workspace(name="Another", embedder=described.embedder).memberships.create(
+        user=described.members.get()
+    )
     page.get_by_role("link", name="Laboratory").click()
+    page.get_by_label("Workspace").select_option("Handbook")
+    expect(page.get_by_label("Legal")).to_have_count(1)
+    page.get_by_text("Only documents with…").click()
+    page.get_by_label("Legal").check()
+    page.get_by_label("Workspace").select_option("Another")
+    expect(page.get_by_label("Legal")).to_have_count(0)
+    page.get_by_label("Workspace").select_option("Handbook")
+    expect(page.get_by_label("Sales")).to_have_count(1)
+    page.get_by_text("Only documents with…").click()
+    page.get_by_label("Sales").check()
     page.get_by_label("Question").fill("leave the pump alone")
     page.get_by_label("Find by words too").last.select_option("No, by meaning only")
     page.get_by_role("button", name="Search in both ways").click()
     expect(page.get_by_role("heading", name="Way B")).to_be_visible()
+    expect(page.locator(".way-list").first.get_by_role("listitem")).to_have_count(1)
     page.get_by_role("link", name="Why these passages?").first.click()
     expect(page.get_by_role("heading", name="Why these passages?")).to_be_visible()
     expect(page.get_by_text("In the prompt as [1]")).to_be_visible()
