@@ -53,9 +53,9 @@ def test_every_strategy_a_workspace_may_choose_exists() -> None:
 )
 def test_a_long_text_takes_as_long_as_its_parts(strategy: str, text: str) -> None:
     """A text of so many characters took minutes where each chunk looked through all of it."""
-    began = time.monotonic()
+    began = time.thread_time()
     cut(strategy, text * (500_000 // len(text)), 1000, 100)
-    assert time.monotonic() - began < 20
+    assert time.thread_time() - began < 20
 
 
 @pytest.mark.parametrize("strategy", CHUNKERS)
