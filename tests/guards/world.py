@@ -12,6 +12,7 @@ from accounts.api_keys import issue
 from accounts.models import AuditEvent, User
 from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
 from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload
+from documents.sources.adding import add_website
 from tests import factories
 from workspaces.models import Membership, Role
 
@@ -70,6 +71,8 @@ class World:
         BatchEntry.objects.create(
             document=self.document, attempt=1, ordinal=0, chunk_count=1, embedded_count=1, took_ms=1
         )
+        elsewhere = factories.workspace()
+        self.source = add_website(elsewhere, None, "https://example.org/", ask_worker=False).source
         self.upload = Upload.objects.create(
             workspace=self.workspace, name="a.txt", size_bytes=9, language="en", created_by=self.manager
         )
@@ -123,6 +126,6 @@ class World:
     def _row_of(self, model: type[Model]) -> Model:
         rows = (
             self.manager, self.key, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
-            self.document, self.session, self.answer, self.rating,
+            self.document, self.source, self.session, self.answer, self.rating,
         )  # fmt: skip
         return next(row for row in rows if isinstance(row, model))

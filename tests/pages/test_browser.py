@@ -10,6 +10,7 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from documents.models import Document, Upload
 from tests import factories
+from tests.documents import s3
 from workspaces.models import Role
 
 from .conftest import log_in
@@ -80,6 +81,31 @@ def test_a_broken_connection_goes_on_where_it_stopped(page: Page, workspace, req
     expect(title).to_have_text("2 added")
     assert not sent_again
     assert workspace.documents.count() == 2
+
+
+@pytest.fixture
+def bucket(settings):
+    with s3.serving() as url, s3.bucket_at(url) as bucket:
+        csp = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"] | {"connect-src": ["'self'", url]}
+        settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": csp}
+        yield bucket
+
+
+def test_a_file_goes_from_the_browser_into_the_bucket(page: Page, workspace, bucket):
+    rules = {"AllowedOrigins": ["*"], "AllowedMethods": ["POST"], "AllowedHeaders": ["*"]}
+    bucket.Cors().put(CORSConfiguration={"CORSRules": [rules]})
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.goto(f"/workspaces/{workspace.id}/add/")
+    page.set_input_files("input[type=file]", FilePayload(name="a b+ü.txt", mimeType="", buffer=b"words"))
+    expect(page.locator("[data-upload-list] li")).to_contain_text("Added. It is being read now.")
+    begun, storage, complete = sent
+    assert (begun.endswith("/uploads"), complete.endswith("/complete")) == (True, True)
+    assert storage == f"{bucket.meta.client.meta.endpoint_url}/{bucket.name}"
+    [kept] = bucket.objects.filter(Prefix="workspaces/")
+    document = workspace.documents.get()
+    assert (document.title, document.file.name) == ("a b+ü.txt", kept.key)
+    assert kept.get()["Body"].read() == b"words"
 
 
 def test_who_was_logged_out_is_told(page: Page, workspace, requests_fail):
