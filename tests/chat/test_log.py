@@ -297,6 +297,7 @@ async def test_what_is_on_its_way_to_a_follower_is_not_read_from_the_log(answer,
     monkeypatch.setattr(hub_module, "LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(hub_module, "ON_ITS_WAY_S", 1.5)  # on a busy machine, too
     async with hub().following(answer.pk, seq=1) as follower:
+        assert await follower.take() == []  # the hub hears from now on: what was before stands in the log
         row = AnswerEvent(answer=answer, seq=2, kind="delta", data={"text": "late"})
         await in_thread(row.save)(force_insert=True)
         await asyncio.sleep(0.3)
