@@ -1,6 +1,7 @@
-"""What is known of files by where they lie: `manage.py ingest --set` and `--rule`."""
+"""What commands say of documents, for all of them and by where files lie: `--set` and `--rule`."""
 
 import shlex
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +14,13 @@ from workspaces.models import Workspace
 from .metadata import About, about
 
 
+def add_set_argument(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", dest="said",
+        help="what is known of all of them: a field of the workspace, or access_level; may be given several times",
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Pattern and what it says, in the order they were given; later ones go before earlier ones."""
@@ -21,7 +29,7 @@ class Rules:
 
     @classmethod
     def read(
-        cls, workspace: Workspace, user: User | None, said: Sequence[str], rules: Sequence[str]
+        cls, workspace: Workspace, user: User | None, said: Sequence[str], rules: Sequence[str] = ()
     ) -> "Rules":
         """Return the rules. said: "field=value". rules: "pattern: field=value, field=value". Raises BadValue."""
         listed = [("*", each) for each in said]

@@ -16,9 +16,12 @@ from documents.content import Refused
 from documents.ingest import ingest
 from documents.intake import retry
 from documents.management.choices import chosen_user, chosen_workspace
+from documents.metadata import describe, is_said
 from documents.models import Document
+from documents.rules import Rules, add_set_argument
 from documents.sources.adding import DEFAULT_DEPTH, DEFAULT_PAGES, add_feed, add_website
 from documents.sources.gather import gather
+from workspaces.fields import BadValue
 
 _POLL_S = 0.25
 _S = Document.Status
@@ -38,6 +41,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--create", action="store_true", help="make the workspace if there is none of this name"
         )
+        add_set_argument(parser)
         parser.add_argument("--feed", action="store_true", help="it is an RSS or Atom feed")
         parser.add_argument(
             "--no-links", action="store_true", help="read only this page, or what the sitemap lists"
@@ -68,8 +72,9 @@ class Command(BaseCommand):
 def _added(options: dict[str, Any]) -> Document:
     user = chosen_user(options["user"])
     workspace = chosen_workspace(user, options["workspace"], options["language"], options["create"])
-    shared = {"language": options["language"], "ask_worker": False}
     try:
+        said = Rules.read(workspace, user, options["said"]).of("")
+        shared = {"language": options["language"], "about": said, "ask_worker": False}
         if options["feed"]:
             document = add_feed(workspace, user, options["url"], **shared)
         else:
@@ -78,8 +83,10 @@ def _added(options: dict[str, Any]) -> Document:
                 max_pages=options["pages"], max_depth=options["depth"], include=options["include"],
                 exclude=options["exclude"], **shared,
             )  # fmt: skip
-    except Refused as refusal:
-        raise CommandError(str(refusal)) from refusal
+        if not is_said(document, said):
+            describe(workspace, user, [document.pk], said)
+    except (BadValue, Refused) as problem:
+        raise CommandError(str(problem)) from problem
     if document.status == _S.READY:
         retry(document, user, ask_worker=False)
     return document

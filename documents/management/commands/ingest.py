@@ -29,7 +29,7 @@ from documents.management.choices import chosen_user, chosen_workspace
 from documents.metadata import About, describe, is_said
 from documents.models import Document
 from documents.pairs import Pair, read_pairs
-from documents.rules import Rules
+from documents.rules import Rules, add_set_argument
 from workspaces.fields import BadValue
 from workspaces.models import Workspace
 
@@ -78,10 +78,7 @@ class Command(BaseCommand):
             "--prune", action="store_true",
             help="delete the documents of files that are gone from these folders; what came another way stays",
         )  # fmt: skip
-        parser.add_argument(
-            "--set", action="append", default=[], metavar="FIELD=VALUE", dest="said",
-            help="what is known of all of them: a field of the workspace, or access_level; may be given several times",
-        )  # fmt: skip
+        add_set_argument(parser)
         parser.add_argument(
             "--rule", action="append", default=[], metavar="'PATTERN: FIELD=VALUE, ...'", dest="rules",
             help="what is known of the files whose path in its folder fits, as in 'contracts/**: department=legal'; "

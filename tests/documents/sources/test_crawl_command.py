@@ -3,9 +3,11 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from documents import fields
 from documents.models import Document
 from tests import factories
 from tests.fakes.site import Page, html
+from workspaces.levels import name_levels
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,6 +52,20 @@ def test_a_feed_is_read(site, run):
     items = "<item><title>Post</title><guid>1</guid><description>&lt;p&gt;Some words of it.&lt;/p&gt;</description></item>"
     site.pages["/feed"] = Page(f"<rss version='2.0'><channel>{items}</channel></rss>".encode())
     assert "1 searchable, 0 failed." in run(site.at("/feed"), "--feed")
+
+
+def test_what_is_known_is_said_of_the_site_and_its_pages(site, run, workspace):
+    fields.declare(workspace, None, label="Department", choices=["HR", "Legal"])
+    name_levels(workspace, None, ["Everyone", "Staff"])
+    site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
+    known = Document.objects.filter(kind__in=("site", "page")).values_list(
+        "metadata__department", "access_level"
+    )
+    run(site.at("/"), "--set", "department=hr", "--set", "access_level=Staff")
+    assert list(known.all()) == [("HR", 1)] * 3
+    run(site.at("/"), "--set", "department=Legal")
+    assert list(known.all()) == [("Legal", 1)] * 3
+    assert "department is one of: HR, Legal." in run(site.at("/"), "--set", "department=Sales")
 
 
 def test_what_cannot_be_read_is_said_and_ends_in_an_error(site, run):
