@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -195,9 +196,7 @@ def test_a_member_finds_nothing_above_his_level_whoever_searched_before(as_user,
         doors = [lambda: search(client, described)]
         doors += [lambda: client.get(f"/workspaces/{described.pk}/search/", {"q": api["query"]})] * 2
         for path, more in (("laboratory/search", {"configurations": [{}, {}]}), ("semantic-search", {})):
-            doors.append(
-                lambda path=path, more=more: client.post(f"/api/v1/{path}", api | more, "application/json")
-            )
+            doors.append(partial(client.post, f"/api/v1/{path}", api | more, "application/json"))
         return [door().content.decode() for door in doors]
 
     def kept(client, of) -> list[tuple[int, str]]:
