@@ -1,6 +1,7 @@
 """Who somebody is, and what they did."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
@@ -57,3 +58,11 @@ class AuditEvent(models.Model):
 def record(user: User | None, action: str, subject: str, **detail: Any) -> None:
     """Write an audit event in the caller's transaction: no deed without its record."""
     AuditEvent.objects.create(user=user, action=action, subject=subject[:200], detail=detail)
+
+
+def record_each(user: User | None, action: str, deeds: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Write an audit event for each subject with its detail, likewise, in one statement."""
+    AuditEvent.objects.bulk_create(
+        AuditEvent(user=user, action=action, subject=subject[:200], detail=detail)
+        for subject, detail in deeds
+    )

@@ -58,6 +58,8 @@ def delete(field: Field, user: User | None) -> int:
     They are described anew for the engine, too: a later field of this name begins without values.
     """
     with transaction.atomic():
+        # This waits for whoever is writing values; who comes later finds no such field (fields_kept).
+        list(field.workspace.fields.select_for_update())
         knowing = list(with_value(field).values_list("pk", flat=True))
         metadata.describe(field.workspace, user, knowing, About({field.name: None}))
         field.delete()

@@ -26,7 +26,7 @@ from inference.errors import InferenceError, RateLimited
 from inference.types import EndpointSpec, Vector
 from models_registry.secrets import SecretMissing
 from workspaces.engines import Facts, NewChunk, WrongDimensions, engine_for
-from workspaces.fields import fields_of
+from workspaces.fields import Known, fields_kept
 from workspaces.models import Workspace
 
 from .chunking import CHUNKERS, Embed, questions
@@ -265,14 +265,15 @@ def _publish(
 ) -> None:
     document = claim.document
     with claim.stage(Work.Stage.PUBLISH) as step, transaction.atomic():
-        claim.finish(  # first: it holds the document's row, or finds that it is not ours
+        known = fields_kept(claim.workspace)
+        claim.finish(  # then: it holds the document's row, or finds that it is not ours
             chunk_count=chunk_count,
             page_count=extraction.page_count,
             character_count=extraction.character_count,
             summary=summary,
             language=document.language,
         )
-        facts = _described(claim, extraction)
+        facts = _described(claim, extraction, known)
         engine_for(claim.workspace).publish(document.pk, chunk_count, vector, facts)
         _replace_sections(claim, extraction)
         if claim.work is document:
@@ -282,10 +283,10 @@ def _publish(
         step.close()  # in this transaction: a document that is ready has no open stage
 
 
-def _described(claim: Claim, extraction: Extraction) -> Facts:
+def _described(claim: Claim, extraction: Extraction, known: Mapping[str, Known]) -> Facts:
     """Return what is known of the document now: somebody may have said something since it was claimed."""
     now = Document.objects.select_for_update(of=("self",)).get(pk=claim.document.pk)
-    if claim.work is claim.document and (known := fields_of(claim.workspace)):
+    if claim.work is claim.document and known:
         found(now, extraction.properties, known)
         now.save(update_fields=COLUMNS)
     return facts_of(now)

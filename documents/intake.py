@@ -17,7 +17,7 @@ from workspaces.models import Workspace
 
 from . import reindex
 from .content import Content, Refused, clean_title, of_file, of_qa, of_text
-from .metadata import NOTHING, About, apply
+from .metadata import LEVELS_CHANGED, NOTHING, About, apply, keep_fields
 from .models import Document
 from .removal import remove
 from .tasks import ask_soon
@@ -227,6 +227,7 @@ def _store(document: Document, file: File[Any]) -> None:
 
 def _record(document: Document, user: User | None, ask_worker: bool) -> None:
     with transaction.atomic():
+        keep_fields(document)
         document.save()
         Workspace.objects.filter(pk=document.workspace_id).update(
             document_count=F("document_count") + 1, size_bytes=F("size_bytes") + document.size_bytes
@@ -242,9 +243,7 @@ def refuse_gone_level(document: Document) -> None:
     if document.access_level:
         names = Workspace.objects.values_list("access_levels", flat=True).get(pk=document.workspace_id)
         if document.access_level >= len(names):
-            raise Refused(
-                "The access levels of this workspace were changed just now. Choose again who may see it."
-            )
+            raise Refused(LEVELS_CHANGED)
 
 
 def _record_change(

@@ -3,19 +3,20 @@
 What somebody says goes before what is found. Changing it embeds nothing: `describe` tells the engine.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import User, record
+from accounts.models import User, record_each
 from workspaces.access import level_in
 from workspaces.engines import Facts, Value
-from workspaces.fields import BadValue, Known, fields_of
+from workspaces.fields import BadValue, Known, fields_kept, fields_of
 from workspaces.models import Workspace
 
 from . import reindex
@@ -23,6 +24,12 @@ from .filters import type_of
 from .models import Document
 
 COLUMNS = ("metadata", "facts", "found_fields", "access_level")
+LEVELS_CHANGED = "The access levels of this workspace were changed just now. Choose again who may see it."
+_SAVE = f"""UPDATE {Document._meta.db_table} AS d SET updated_at = now(), metadata = told.metadata::jsonb,
+        facts = told.facts::jsonb, found_fields = told.found_fields::jsonb, access_level = told.access_level
+    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[])
+        AS told(id, metadata, facts, found_fields, access_level)
+    WHERE d.id = told.id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +84,24 @@ def _level(workspace: Workspace, user: User | None, said: Any) -> int:
 
 
 def apply(document: Document, said: About, known: Mapping[str, Known]) -> None:
-    """Put what is said on the document, without saving it. known: the workspace's fields."""
+    """Put what is said on the document, without saving it. known: the workspace's fields.
+
+    Of a field that was deleted meanwhile nothing is kept, as if it were deleted a moment later.
+    """
     metadata = document.metadata | dict(said.metadata)
-    document.metadata = {name: value for name, value in metadata.items() if value is not None}
+    document.metadata = {
+        name: value for name, value in metadata.items() if value is not None and name in known
+    }
     document.found_fields = [name for name in document.found_fields if name not in said.metadata]
     if said.access_level is not None:
         document.access_level = said.access_level
     _order(document, known)
+
+
+def keep_fields(document: Document) -> None:
+    """Have the fields of a new document stay until it is saved: call it first in that transaction."""
+    if document.metadata:
+        apply(document, NOTHING, fields_kept(document.workspace))
 
 
 def found(document: Document, properties: Mapping[str, str], known: Mapping[str, Known]) -> None:
@@ -131,9 +149,10 @@ def describe(workspace: Workspace, user: User | None, documents: Iterable[UUID],
     """Say this of these documents, and of what was found through them. Returns how many of them there are.
 
     Locks in the order of reindex.py, so that no index is switched to meanwhile that does not know of it; none
-    that a foreign key would wait for. Raises BadValue for an access level of a page that its website does not have.
+    that a foreign key would wait for. Raises BadValue for an access level of a page that its website does not have, and
+    for one that was taken away meanwhile.
     """
-    together = set(documents)
+    known, together = fields_kept(workspace), set(documents)
     locked = Document.objects.select_for_update(of=("self",), no_key=True).filter(workspace=workspace)
     # What was found through others after them, as the crawler does: two at once never wait for each other.
     tops = list(locked.filter(parent=None, pk__in=together).order_by("pk"))
@@ -142,17 +161,31 @@ def describe(workspace: Workspace, user: User | None, documents: Iterable[UUID],
     chosen = [each for each in every if each.pk in together]
     if said.access_level is not None:
         _refuse_alone(chosen, together, said.access_level)
-    current = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
-    known = fields_of(current)
     for document in every:
         apply(document, said, known)
-        document.updated_at = timezone.now()
-        document.save(update_fields=[*COLUMNS, "updated_at"])
-        reindex.describe(current, document.pk, facts_of(document))
-    for document in chosen:
-        told = {"fields": sorted(said.metadata), "access_level": document.access_level}
-        record(user, "document.describe", document.title, id=str(document.pk), **told)
+    _save(every)
+    fields = sorted(said.metadata)
+    deeds = (
+        (each.title, {"id": str(each.pk), "fields": fields, "access_level": each.access_level})
+        for each in chosen
+    )
+    record_each(user, "document.describe", deeds)
+    # Last, for whoever publishes or adds here waits for the workspace's row.
+    current = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+    if said.access_level and said.access_level >= len(current.access_levels):
+        raise BadValue(LEVELS_CHANGED)
+    reindex.describe(current, {each.pk: facts_of(each) for each in every})
     return len(chosen)
+
+
+def _save(documents: Iterable[Document]) -> None:
+    """Save COLUMNS, all in one statement: a website may have thousands of pages."""
+    rows = [
+        (each.pk, *map(json.dumps, (each.metadata, each.facts, each.found_fields)), each.access_level)
+        for each in documents
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_SAVE, [[row[column] for row in rows] for column in range(5)])
 
 
 def _refuse_alone(chosen: Iterable[Document], together: set[UUID], level: int) -> None:

@@ -9,7 +9,7 @@ because searches that have begun still use it.
 Locks are taken in this order, by everybody: reindex, items, documents, workspace.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
@@ -165,11 +165,11 @@ def forget(workspace: Workspace, documents: Iterable[UUID]) -> None:
         engine.forget(document_id)
 
 
-def describe(workspace: Workspace, document_id: UUID, facts: Facts) -> None:
-    """Tell the index that answers, and the one that is being built, what is known of a document."""
+def describe(workspace: Workspace, documents: Mapping[UUID, Facts]) -> None:
+    """Tell the index that answers, and the one that is being built, what is known of documents."""
     following = running(workspace)
     for index in [workspace, following.target()] if following else [workspace]:
-        engine_for(index).describe(document_id, facts)
+        engine_for(index).describe(documents)
 
 
 def lock_items(document_id: UUID) -> None:

@@ -59,12 +59,25 @@ BUILT_IN = ("type", "language", "added", "modified", "access_level")
 
 def fields_of(workspace: Workspace) -> dict[str, Known]:
     """Return the fields that the workspace declares, by their names."""
-    return {
-        each.name: Known(
-            each.name, each.label, each.type, tuple((value, value) for value in each.choices), each.source
-        )
-        for each in workspace.fields.all()
-    }
+    return {each.name: _known(each) for each in workspace.fields.all()}
+
+
+def fields_kept(workspace: Workspace) -> dict[str, Known]:
+    """Return the same; none of them is deleted before this transaction ends.
+
+    Whoever writes values calls it before locking a document: who deletes a field locks it first of all, then looks for
+    its values, and finds them all.
+    """
+    rows = Field.objects.raw(
+        f"SELECT * FROM {Field._meta.db_table} WHERE workspace_id = %s ORDER BY id FOR KEY SHARE",
+        [workspace.pk],
+    )
+    return {each.name: _known(each) for each in rows}
+
+
+def _known(field: Field) -> Known:
+    choices = tuple((value, value) for value in field.choices)
+    return Known(field.name, field.label, field.type, choices, field.source)
 
 
 def filterable(workspace: Workspace, types: Mapping[str, str]) -> dict[str, Known]:

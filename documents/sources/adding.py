@@ -11,7 +11,7 @@ from django.db.models import F
 from accounts.models import User, record
 from documents.content import Refused
 from documents.intake import language_of, refuse_gone_level, refuse_hidden, retry
-from documents.metadata import NOTHING, About, apply
+from documents.metadata import NOTHING, About, apply, keep_fields
 from documents.models import Document
 from documents.tasks import ask_soon
 from workspaces.fields import fields_of
@@ -138,6 +138,7 @@ def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document
 def _record(document: Document, source: Source, user: User | None, ask_worker: bool) -> None:
     role = Address.Role.FEED if document.kind == Document.Kind.FEED else Address.Role.PAGE
     with transaction.atomic():
+        keep_fields(document)
         document.save()
         source.save()
         Address.objects.create(source=source, url=document.url, role=role)

@@ -1,8 +1,12 @@
 """What is known of documents: declared, said, inherited, found in files, and filtered by at each door."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
+from threading import Event
+from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -273,6 +277,47 @@ def test_a_deleted_field_is_taken_off_its_documents_and_can_be_declared_anew(cor
     assert searched(corpus, {"draft": True}) == {"new law"}
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda place, said: describe(place, None, [place.documents.get(title="plain.md").pk], said),
+        lambda place, said: intake.add_text(place, None, "T", "words", about=said),
+        lambda place, said: add_website(place, None, "https://example.org/", about=said),
+    ],
+    ids=["described", "added", "website"],
+)
+@pytest.mark.parametrize("is_first", [True, False], ids=["before", "after"])
+def test_nothing_is_left_of_a_field_that_is_deleted_while_its_values_are_written(
+    corpus: Workspace, write: Any, is_first: bool
+) -> None:
+    said, field = about(corpus, None, {"region": "EU"}), corpus.fields.get(name="region")
+    written, waiting = Event(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+    def write_slowly() -> None:
+        """Write, and end the transaction when somebody waits for it."""
+        with closing(connection), transaction.atomic(), connection.cursor() as cursor:
+            write(corpus, said)
+            written.set()
+            for _ in range(100):
+                cursor.execute(waiting)
+                if cursor.fetchone()[0]:
+                    return
+                sleep(0.05)
+
+    if is_first:
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(write_slowly)
+            assert written.wait(20)
+            fields.delete(field, None)
+            done.result()
+    else:
+        fields.delete(field, None)
+        write(corpus, said)
+    assert not corpus.documents.filter(metadata__has_key="region").exists()
+    fields.declare(corpus, None, label="Region")
+    assert searched(corpus, {"region": "eu"}) == set()
+
+
 def test_a_choice_that_a_document_has_is_not_taken_away(corpus: Workspace) -> None:
     field = corpus.fields.get(name="department")
     with pytest.raises(ValidationError, match="2 documents have the choice 'Legal'"):
@@ -345,8 +390,12 @@ def test_what_is_here_above_ones_level_is_not_handed_out_again(levelled: Workspa
 
 
 def test_a_level_that_went_meanwhile_is_not_given(levelled: Workspace) -> None:
-    said = about(levelled, None, {}, "Board")
+    said, plain = about(levelled, None, {}, "Board"), levelled.documents.get(title="plain.md")
     name_levels(levelled, None, [])
+    with pytest.raises(BadValue, match="were changed just now"):
+        describe(levelled, None, [plain.pk], said)
+    plain.refresh_from_db()
+    assert plain.access_level == 0
     for add in (
         lambda: intake.add_text(levelled, None, "T", "words", about=said),
         lambda: add_website(levelled, None, "https://example.org/", about=said),

@@ -210,7 +210,7 @@ def test_a_filter_holds_for_every_way_of_searching(engine):
 def test_what_is_known_of_a_document_changes_without_its_chunks(engine):
     document = put(engine, {"north pump": NORTH}, facts=FACTS["manual"])
     [before] = engine.search_dense(NORTH, 5)
-    engine.describe(document, FACTS["report"])
+    engine.describe({document: FACTS["report"]})
     assert engine.search_dense(NORTH, 5) == [before]
     assert by_meaning(engine, NORTH, access_level=1) == []
 
@@ -252,7 +252,7 @@ def test_a_question_is_only_text(engine):
 def test_a_field_and_its_value_are_only_text(engine):
     document = put(engine, {"north pump": NORTH})
     for text in HOSTILE:
-        engine.describe(document, Facts({text: text}))
+        engine.describe({document: Facts({text: text})})
         for test in ("is", "at_least", "at_most"):
             same = (Condition(text, test, (text,)),)
             assert by_meaning(engine, NORTH, conditions=same) == by_words(engine, "pump", conditions=same)

@@ -247,11 +247,11 @@ def test_nothing_above_the_askers_level_is_found(described, level, hidden):
 def test_describing_changes_what_is_known_and_no_chunk(workspace):
     engine, document = engine_for(workspace), put(workspace, {"pump": [1, 0, 0]}, facts=Facts({"a": "b"}, 3))
     [before] = engine.search_dense([1, 0, 0], 1)
-    engine.describe(document, Facts({"a": "c"}, 1))
+    engine.describe({document: Facts({"a": "c"}, 1)})
     c = Where(conditions=(Condition("a", "is", ("c",)),), access_level=1)
     assert engine.search_dense([1, 0, 0], 1, c) == [before]
     assert everywhere(workspace, Where(access_level=0)) == set()
-    engine.describe(uuid4(), Facts())  # of a document without live chunks: nothing
+    engine.describe({uuid4(): Facts()})  # of a document without live chunks: nothing
 
 
 def test_a_new_version_brings_its_facts_along(workspace):
@@ -500,7 +500,7 @@ def test_each_change_of_what_may_be_found_is_a_new_version_of_the_corpus(workspa
 
     put(workspace, {"north": [1, 0, 0]}, document_id)
     versions.append(version())
-    engine.describe(document_id, Facts(access_level=3))
+    engine.describe({document_id: Facts(access_level=3)})
     versions.append(version())
     engine.forget(document_id)
     versions.append(version())

@@ -121,8 +121,8 @@ class Engine(Protocol):
         Raises Incomplete if another number is staged: nothing changes then.
         """
 
-    def describe(self, document_id: UUID, facts: Facts) -> None:
-        """Change what is known of a document, and nothing of its chunks; of one without live chunks, nothing."""
+    def describe(self, documents: Mapping[UUID, Facts]) -> None:
+        """Change what is known of documents, and nothing of their chunks; of one without live chunks, nothing."""
 
     def forget(self, document_id: UUID) -> None:
         """Remove every chunk of the document, staged and live."""

@@ -10,7 +10,7 @@ A batch comes in by COPY, into a temporary table, because a repetition replaces 
 """
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any, LiteralString
 from uuid import UUID
@@ -219,10 +219,13 @@ class PgVector:
             self._note_change()
 
     @transaction.atomic
-    def describe(self, document_id: UUID, facts: Facts) -> None:
+    def describe(self, documents: Mapping[UUID, Facts]) -> None:
+        told = [(id, *_told(facts)) for id, facts in documents.items()]
         self._run(
-            "UPDATE {documents} SET metadata = %s::jsonb, access_level = %s WHERE document_id = %s",
-            [*_told(facts), document_id],
+            "UPDATE {documents} AS d SET metadata = told.metadata::jsonb, access_level = told.access_level "
+            "FROM unnest(%s::uuid[], %s::text[], %s::int[]) AS told(document_id, metadata, access_level) "
+            "WHERE d.document_id = told.document_id",
+            [[row[column] for row in told] for column in range(3)],
         )
         self._note_change()
 
