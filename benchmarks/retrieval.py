@@ -102,8 +102,10 @@ def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]
     vectors = asyncio.run(embed(workspace, [chunk.text for page in corpus.pages for chunk in page.chunks]))
     pages: dict[UUID, str] = {}
     engine = engine_for(workspace)
-    with transaction.atomic():
-        for page in corpus.pages:
+    for page in corpus.pages:
+        with (
+            transaction.atomic()
+        ):  # each for itself, as they are ingested: rows that are changed by all stay few
             document = Document.objects.create(
                 workspace=workspace,
                 title=page.id[:200],
