@@ -224,6 +224,7 @@ def report(results: Results, took_s: float, stolen: float) -> str:
         f"{counted.tokens:,} tokens of {counted.streams:,} streams were checked: {counted.lost} lost, "
         f"{counted.doubled} doubled, {counted.reordered} out of order, {counted.leaked} in a wrong stream, "
         f"{counted.wrong_ends} streams ended otherwise than they should.",
+        *_reasons(counted),
     ]
     if results.unfinished:
         parts = ", ".join(results.unfinished)
@@ -308,10 +309,12 @@ def _details(results: Results) -> Iterator[str]:
                 )
             ],
         )
-        if each.reasons:
-            yield from table(
-                "streams that ended wrongly | why", ((n, why) for why, n in each.reasons.most_common())
-            )
+        yield from _reasons(each)
+
+
+def _reasons(counted: Counted) -> list[str]:
+    rows = [(n, why) for why, n in counted.reasons.most_common()]
+    return table("streams that ended wrongly | why", rows) if rows else []
 
 
 def main() -> None:
