@@ -291,10 +291,7 @@ def _details(results: Results) -> Iterator[str]:
     if results.faults:
         each = results.faults
         yield from ("", "## A thousand streams at once, of a model that fails", "")
-        yield (
-            "Three in ten streams drop, stall or are refused with 500. All that the model sent must be shown. A model "
-            "that fails three times in a row is left alone for 15 s, so others may be refused besides."
-        )
+        yield "Three in ten streams drop, stall or are refused with 500. All that the model sent must be shown."
         yield from table(
             "streams | tokens | lost | doubled | out of order | in a wrong stream | wrong ends",
             [
