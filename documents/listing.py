@@ -173,12 +173,14 @@ def listing(seen: QuerySet[Document], workspace: Workspace, choice: Choice, page
 
 
 def _ordered(rows: QuerySet[Document]) -> QuerySet[Document]:
-    children = (
-        Document.objects.filter(parent=OuterRef("pk")).order_by().values("parent").annotate(n=Count("pk"))
-    )
+    failed = Count("pk", filter=Q(status=_S.FAILED))
+    children = Document.objects.filter(parent=OuterRef("pk")).order_by().values("parent")
+    children = children.annotate(n=Count("pk"), failed=failed)
     failed_first = Case(When(status=_S.FAILED, then=0), default=1)
     return (
         rows.select_related("created_by")
-        .annotate(child_count=children.values("n"), is_stuck=is_stuck())
+        .annotate(
+            child_count=children.values("n"), failed_count=children.values("failed"), is_stuck=is_stuck()
+        )
         .order_by(failed_first, F("created_at").desc(), "pk")
     )
