@@ -102,6 +102,8 @@ def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]
     vectors = asyncio.run(embed(workspace, [chunk.text for page in corpus.pages for chunk in page.chunks]))
     pages: dict[UUID, str] = {}
     engine = engine_for(workspace)
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")  # nobody has to wait for the disk here
     for page in corpus.pages:
         with (
             transaction.atomic()
