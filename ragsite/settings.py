@@ -52,7 +52,6 @@ DATABASES = {
         "ENGINE": "django.db.backends.postgresql",
         **postgres.django_settings(DATABASE_URL, DATA_DIR),
         "CONN_MAX_AGE": 0,  # the pool keeps connections; Django hands them back at once
-        "CONN_HEALTH_CHECKS": True,  # and hands out none that a restart has ended
     }
 }
 _database_options = DATABASES["default"].setdefault("OPTIONS", {})
