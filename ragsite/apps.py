@@ -2,7 +2,8 @@ from django.apps import AppConfig
 from django.contrib.admin import apps as admin
 from django.contrib.staticfiles import apps as staticfiles
 
-from . import celery  # noqa: F401 (so that tasks are sent through our application)
+# So that tasks are sent through our application, and the pool hears of pages that fail
+from . import celery, pool  # noqa: F401
 
 
 class Ragsite(AppConfig):

@@ -59,6 +59,9 @@ _database_options["pool"] = {
     "min_size": 1,
     "max_size": env.number("RAGSITE_DATABASE_POOL", 12, least=2, most=200),
     "timeout": 10,
+    # Each try waits twice as long as the last one, five minutes in all by default: the site would come back
+    # long after its database. When these seconds are over, whoever asks next tries at once.
+    "reconnect_timeout": 5,
 }
 if env.flag("RAGSITE_DATABASE_PREPARES", True):  # chat.prepared; Django's own statements never are
     _generic = "-c plan_cache_mode=force_generic_plan"
