@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
@@ -71,6 +72,7 @@ def page(site_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
         tab.set_default_timeout(30_000)
         yield tab
         chromium.close()
+        connection.close()  # with that loop, Django has another one than without
     if "requests_fail" in request.fixturenames:
         errors = [error for error in errors if not error.startswith("Failed to load resource")]
     assert not errors
