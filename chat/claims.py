@@ -67,6 +67,8 @@ _LOCK_IF_ANY = """
     SELECT pg_advisory_xact_lock(%s) FROM work
 """
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
+# For a claim that is sent together with it: without the lock it takes nothing.
+_NOTE_LOCK = "SELECT set_config('ragsite.may_claim', pg_try_advisory_xact_lock(%s)::text, true)"
 # turns_taken: written only where others wait; else nobody will ask whose turn was longest ago.
 # started: of a first claim, so that it takes no commit of its own. Only a queue's place may be in its log so far,
 # and who writes that holds the lock as well. What other claims begin with, their writer has to see first.
@@ -97,7 +99,8 @@ _CLAIM = f"""
         SELECT w.id, w.is_summary, w.user_id FROM waiting AS w
         LEFT JOIN (SELECT id AS endpoint_id, max_concurrent FROM models_registry_endpoint) AS e
             USING (endpoint_id)
-        WHERE NOT w.is_written AND (e.max_concurrent IS NULL OR w.nth_of_endpoint <= e.max_concurrent)
+        WHERE coalesce(current_setting('ragsite.may_claim', true), '') <> 'false'
+            AND NOT w.is_written AND (e.max_concurrent IS NULL OR w.nth_of_endpoint <= e.max_concurrent)
         ORDER BY place, {_FAIR} LIMIT %(room)s
     ), free AS (
         SELECT a.id FROM chat_answer AS a JOIN chosen ON chosen.id = a.id AND NOT chosen.is_summary
@@ -151,29 +154,29 @@ class TakenIn:
     has_looked: bool  # for claims; else another process does just now
 
 
-@atomically
+@planned
 def taken_in(records: Sequence[Record], room: int, own: Sequence[UUID]) -> Plan[TakenIn]:
     """Record questions, and claim in the same transaction what there is room for: two commits would take twice
     as long as one. Whoever waits longer goes first, here as everywhere."""
     turns = [each.turn for each in records]
-    queries = [(_TRY_LOCK, [_LOCK]), *[each.query() for each in records], before(turns)]
-    [[(is_locked,)], *recorded, exchanges] = yield queries
+    asked = [(_NOTE_LOCK, [_LOCK]), *[each.query() for each in records], before(turns)]
+    found = yield [*asked, *([_claim(room, own)] if room else [])]
+    [[(may_claim,)], *recorded, exchanges], claimed = found[: len(asked)], found[len(asked) :]
     begun = {
         id: events
         for each, rows in zip(records, recorded, strict=True)
         for id, events in each.begun(rows).items()
     }
-    if not (begun and room and is_locked):
-        return TakenIn(begun, [], has_looked=not begun or is_locked)
-    [rows] = yield [_claim(room, own)]
+    rows = [row for each in claimed for row in each]
     histories = histories_in(exchanges, turns)
     claims: list[Claim | Summary] = []
     for answer in (answer for each in records for answer in each.answers if (answer.pk, False) in rows):
         answer.status, answer.fence = Answer.Status.RUNNING, 1
         begun[answer.pk].append(Logged(2, "started", started(answer).data))
         claims.append(Claim(answer, 2, histories[answer.turn_id]))
+    # Who wrote these before has lost them with the commit, and adds no more to their logs
     claims += yield from _claims_of([row for row in rows if row[0] not in begun])
-    return TakenIn(begun, claims, has_looked=True)
+    return TakenIn(begun, claims, has_looked=may_claim == "true")
 
 
 def _claim(room: int, own: Sequence[UUID]) -> Query:

@@ -69,10 +69,14 @@ async def _connected() -> Connection:
 
 
 async def fetched(lent: Connection, queries: Sequence[Query]) -> list[Rows]:
-    """Return what comes of each. Several go to the server together, and so take one round trip."""
+    """Return what comes of each. Several go to the server together: in one round trip, and one transaction.
+
+    So says the protocol: what comes before a Sync is committed by it, or not at all
+    (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING).
+    """
     async with lent.pipeline() if len(queries) > 1 else nullcontext():
         cursors = [await lent.execute(*query) for query in queries]
-        return [await cursor.fetchall() for cursor in cursors]
+    return [await cursor.fetchall() for cursor in cursors]
 
 
 # --- of each event loop --------------------------------------------------------------------------

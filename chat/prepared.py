@@ -24,7 +24,10 @@ Plan = Generator[
 
 
 class Planned(Generic[P, T]):
-    """Statements that depend on one another, for whoever calls them from a thread or from the event loop."""
+    """Statements that depend on one another, for whoever calls them from a thread or from the event loop.
+
+    What is asked together is one transaction.
+    """
 
     def __init__(self, plan: Callable[P, Plan[T]], *, is_atomic: bool = False) -> None:
         self.plan = plan  # for another one to `yield from`
@@ -38,7 +41,7 @@ class Planned(Generic[P, T]):
             try:
                 queries = next(plan)
                 while True:
-                    queries = plan.send([_fetched(cursor, query) for query in queries])
+                    queries = plan.send(_fetched(cursor, queries))
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
 
@@ -70,10 +73,13 @@ async def _transaction(lender: Connection) -> AsyncIterator[None]:
         yield
 
 
-def _fetched(cursor: CursorWrapper, query: Query) -> Rows:
-    cursor.execute(*query)
-    rows: Rows = cursor.fetchall()
-    return rows
+def _fetched(cursor: CursorWrapper, queries: Sequence[Query]) -> list[Rows]:
+    found: list[Rows] = []
+    with transaction.atomic() if len(queries) > 1 else nullcontext():
+        for query in queries:
+            cursor.execute(*query)
+            found.append(cursor.fetchall())
+    return found
 
 
 class _PreparedCursor(ServerBindingCursor):

@@ -266,6 +266,6 @@ def test_the_claim_reads_only_what_waits_or_is_written(ask_as, batch):
         limits: dict[str, Any] = {"of_user": 8, "lease_s": 8, "batch_every_s": 30, "room": 10, "own": []}
         cursor.execute(f"EXPLAIN {claims._CLAIM}", limits)
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "Seq Scan on chat_answer" not in plan
+    assert "Seq Scan on chat_answer " not in plan
     assert "answer_to_claim" in plan
     assert "batch_begun" in plan
