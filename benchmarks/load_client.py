@@ -114,6 +114,7 @@ class Stream:
     wanted: Wanted
     began: float = 0.0  # when it was asked for, by the monotonic clock
     first_added_ms: float = 0.0  # from asking to the first token, beyond the model's own time
+    first_came: float = 0.0
     gaps_ms: list[tuple[float, float]] = field(default_factory=list)  # when a frame came, after how long
     tokens: int = 0
     frames: int = 0
@@ -150,6 +151,7 @@ class Stream:
         elif number < self._next:
             self.reordered += 1
         if not self.tokens:
+            self.first_came = now
             self.first_added_ms = (now - self.began) * 1000 - int(age_us) / 1000
         self._seen.add(number)
         self._next = max(self._next, number + 1)

@@ -4,12 +4,14 @@ The relay and the web process share one core, which nothing else here may use; P
 server and the readers have the rest.
 """
 
+import asyncio
 import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -122,6 +124,34 @@ def cpu_ticks() -> tuple[int, int]:
         int, Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     )
     return user + nice + system + irq + softirq, steal
+
+
+class Host:
+    """The machine below this one, which at times gives it less than whole cores."""
+
+    LOOK_EVERY_S = 0.05
+
+    def __init__(self) -> None:
+        self._stolen: list[tuple[float, int]] = []  # at a moment of the monotonic clock, until then
+
+    async def watch(self) -> None:
+        while True:
+            self._stolen.append((time.monotonic(), cpu_ticks()[1]))
+            await asyncio.sleep(self.LOOK_EVERY_S)
+
+    def left_us_alone(self, began: float, ended: float) -> bool:
+        """Say if no hundredth of a second was taken between these moments, or a little before and after."""
+        about = 2 * self.LOOK_EVERY_S
+        stolen = [ticks for at, ticks in self._stolen if began - about <= at <= ended + about]
+        return len(stolen) > 1 and stolen[0] == stolen[-1]
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[Host]:
+    host = Host()
+    watching = asyncio.create_task(host.watch())
+    yield host
+    watching.cancel()
 
 
 def memory_bytes(pid: int) -> int:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from benchmarks.load_client import Reader, SpineReader, Stream
 from benchmarks.load_server import Wanted
-from benchmarks.stage import Side, Stage, memory_bytes, taken
+from benchmarks.stage import Side, Stage, memory_bytes, taken, watched
 
 # isort: split
 # What follows needs the settings, which the installation makes.
@@ -103,6 +103,7 @@ class Steady:
     postgres_us: list[float] = field(default_factory=list)
     frames_per_token: list[float] = field(default_factory=list)
     first_ms: list[float] = field(default_factory=list)  # of those who come then
+    alone_ms: list[float] = field(default_factory=list)  # of these, where the host took nothing meanwhile
     gaps_ms: list[float] = field(default_factory=list)
 
 
@@ -124,8 +125,12 @@ async def steady(stage: Stage, side: Side, into: Steady) -> list[Stream]:
     into.postgres_us.append(took.postgres_s / words * 1e6)
     into.frames_per_token.append(frames / words)
     into.gaps_ms += [gap for each in streams for at, gap in each.gaps_ms if began <= at < began + look_s]
-    visits = await arriving(probes, every_s, lambda _: asked(stage, side, Stream(wanted(tokens=10))))
+    async with watched() as host:
+        visits = await arriving(probes, every_s, lambda _: asked(stage, side, Stream(wanted(tokens=10))))
     into.first_ms += [each.first_added_ms for each in visits]
+    into.alone_ms += [
+        each.first_added_ms for each in visits if host.left_us_alone(each.began, each.first_came)
+    ]
     return [*visits, *await running]
 
 
