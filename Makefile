@@ -72,10 +72,10 @@ chaos-ingest: .venv/installed-test
 
 # After a change of pyproject.toml, in an environment that passes the tests.
 lock: .venv/installed-test
-	@sed -n 's/==.*//p' requirements/embedded.txt | grep -v '^#' > .venv/hashed
+	@sed -n 's/==.*//p' requirements/embedded.txt | grep -v '^#' | sed 's/[-_.]/[-_.]/g' > .venv/hashed
 	{ echo "# Every package, at the version that was tested. Made by: make lock"; \
 	  $(BIN)/pip freeze --all | grep -v -i -E "^(pip|setuptools|wheel)==|^-e|@ file" \
-	  | sed 's/+cpu$$//' | grep -v -i -F -f .venv/hashed; } > constraints.new
+	  | sed 's/+cpu$$//' | grep -v -i -E -f .venv/hashed; } > constraints.new
 	mv constraints.new constraints.txt
 
 # Your documents and chats are in .ragsite; delete that yourself.
