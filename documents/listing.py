@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, When
+from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
 from workspaces.fields import BadValue
@@ -17,6 +18,7 @@ from workspaces.models import Workspace
 from .alarm import is_stuck, stuck
 from .filters import Filters, conditions_of, filters_in, inputs_of, matching
 from .models import Document
+from .sources.models import Address
 
 PER_PAGE = 50
 _S = Document.Status
@@ -176,11 +178,16 @@ def _ordered(rows: QuerySet[Document]) -> QuerySet[Document]:
     failed = Count("pk", filter=Q(status=_S.FAILED))
     children = Document.objects.filter(parent=OuterRef("pk")).order_by().values("parent")
     children = children.annotate(n=Count("pk"), failed=failed)
+    unread = Address.objects.filter(source__document=OuterRef("pk"), state=Address.State.FAILED)
+    unread = unread.exclude(document__status=_S.FAILED).order_by()
+    unread_count = unread.values("source").annotate(n=Count("pk")).values("n")
     failed_first = Case(When(status=_S.FAILED, then=0), default=1)
     return (
         rows.select_related("created_by")
         .annotate(
-            child_count=children.values("n"), failed_count=children.values("failed"), is_stuck=is_stuck()
+            child_count=children.values("n"),
+            failed_count=Coalesce(children.values("failed"), 0) + Coalesce(unread_count, 0),
+            is_stuck=is_stuck(),
         )
         .order_by(failed_first, F("created_at").desc(), "pk")
     )

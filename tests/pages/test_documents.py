@@ -174,7 +174,7 @@ def test_what_was_found_through_a_website_is_listed_with_it(view, workspace):
     page = text_of(view.get(address))
     assert "page 1" not in page
     assert f'href="?in={site.pk}">3 found through it</a>' in page
-    assert "1 of them could not be read" in text_of(view.get(f"{address}?status=attention"))
+    assert "1 could not be read" in text_of(view.get(f"{address}?status=attention"))
     assert "page 1" in text_of(view.get(f"{address}?in={site.pk}"))
     assert "example.org" in text_of(view.get(f"{address}?in=nonsense"))
 

@@ -170,6 +170,7 @@ def test_the_list_of_documents_shows_the_website_and_not_each_page(edit, workspa
     page = text_of(edit.get(f"/workspaces/{workspace.id}/"))
     assert "Docs" in page
     assert "1 page<" in page
+    assert "1 could not be read" in page
     assert "Pumps" not in page
 
 
