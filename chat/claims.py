@@ -162,9 +162,10 @@ def taken_in(records: Sequence[Record], room: int, own: Sequence[UUID]) -> Plan[
     """Record questions, and claim in the same transaction what there is room for: two commits would take twice
     as long as one. Whoever waits longer goes first, here as everywhere."""
     turns = [each.turn for each in records]
-    asked = [(_NOTE_LOCK, [_LOCK]), *[each.query() for each in records], before(turns)]
+    # The lock last: a question may wait for whoever holds its session, and nobody else could claim meanwhile
+    asked = [*[each.query() for each in records], before(turns), (_NOTE_LOCK, [_LOCK])]
     found = yield [*asked, *([_claim(room, own)] if room else [])]
-    [[(may_claim,)], *recorded, exchanges], claimed = found[: len(asked)], found[len(asked) :]
+    [*recorded, exchanges, [(may_claim,)]], claimed = found[: len(asked)], found[len(asked) :]
     begun = {
         id: events
         for each, rows in zip(records, recorded, strict=True)
