@@ -7,7 +7,7 @@ is a turn of a session of its own (docs/adr/0007-completions-are-sessions.md).
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -164,7 +164,8 @@ def _asked(user: User, asked: Request, message_id: str) -> Reply:
 def _stop(user: User, reply: Reply) -> None:
     """Stop the answer, unless it came to its end."""
     if reply.finish_reason is None:
-        turns.stop(user, reply.answer_id)
+        with suppress(Http404):  # it was deleted
+            turns.stop(user, reply.answer_id)
 
 
 async def _chunks(reply: Reply, caller: _Caller, include_usage: bool) -> AsyncGenerator[str]:

@@ -14,6 +14,7 @@ from chat import sse
 from chat.models import Answer, Session, Turn
 from chat.shown import found_sessions
 from chat.threads import in_thread
+from chat.turns import delete
 from tests import factories
 from tests.chat.serving import served
 from tests.chat.test_answer import FEES, put
@@ -317,6 +318,16 @@ async def test_a_key_that_is_revoked_meanwhile_gets_no_more(client, small, slow,
     with pytest.raises(openai.APIError, match="not good any more"):
         await asked
     assert (await until_ended()).status == "stopped"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_answer_that_is_deleted_meanwhile_is_told_so(client, small, slow, asker, caplog, streams):
+    asked = asyncio.create_task(completed(client, model=small, messages=QUESTION, stream=streams))
+    await slow.wait_until(lambda: slow.chats)
+    await in_thread(lambda: delete(asker, Session.objects.get().pk))()
+    with pytest.raises(openai.APIError, match="This answer was deleted"):
+        await asked
+    assert not [record for record in caplog.records if record.name in ("chat.completions", "uvicorn.error")]
 
 
 async def completed(client, **asked):
