@@ -1,7 +1,9 @@
 """OpenAI's own client, unchanged, against the whole web process."""
 
 import asyncio
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -192,6 +194,27 @@ async def test_earlier_messages_are_the_history_and_instructions_are_followed(cl
         ("user", "What is a pump?"), ("assistant", "It moves water."), ("user", "And\na valve?"),
     ]  # fmt: skip
     assert (await row(Turn)).text == "And\na valve?"
+
+
+async def test_a_failover_of_the_database_fails_no_request(client, small, model, lose_connections):
+    """Though several of the connections that wait for requests are dead then."""
+    with ThreadPoolExecutor(4) as threads:
+        gate = threading.Barrier(4)
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*[loop.run_in_executor(threads, _use_a_connection, gate) for _ in range(4)])
+    await lose_connections()
+    completion = await client.chat.completions.create(model=small, messages=QUESTION)
+    assert completion.choices[0].message.content == UNGROUNDED
+    assert len(model.chats) == 1
+
+
+def _use_a_connection(gate):
+    """Together with others, so that each has one of its own."""
+    try:
+        connection.ensure_connection()
+        gate.wait(10)
+    finally:
+        connection.close()
 
 
 async def test_each_request_is_a_session_of_its_own_and_not_in_the_pages_list(client, small, asker):
