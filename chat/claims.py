@@ -69,6 +69,8 @@ _LOCK_IF_ANY = """
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
 # For a claim that is sent together with it: without the lock it takes nothing.
 _NOTE_LOCK = "SELECT set_config('ragsite.may_claim', pg_try_advisory_xact_lock(%s)::text, true)"
+# lease_until: from now on, and not from when the transaction began, which has waited for the lock since.
+#
 # turns_taken: written only where others wait; else nobody will ask whose turn was longest ago.
 # started: of a first claim, so that it takes no commit of its own. Only a queue's place may be in its log so far,
 # and who writes that holds the lock as well. What other claims begin with, their writer has to see first.
@@ -107,7 +109,8 @@ _CLAIM = f"""
         WHERE a.status IN ('queued', 'running') FOR NO KEY UPDATE OF a SKIP LOCKED
     ), answers AS (
         UPDATE chat_answer AS a SET status = 'running', fence = a.fence + 1,
-            lease_until = now() + make_interval(secs => %(lease_s)s), started_at = coalesce(a.started_at, now())
+            lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s),
+            started_at = coalesce(a.started_at, now())
         FROM free WHERE a.id = free.id
         RETURNING a.id, a.fence, a.endpoint_name
     ), turns_taken AS (
@@ -122,7 +125,7 @@ _CLAIM = f"""
         FROM answers WHERE fence = 1
     ), summaries AS (
         UPDATE chat_summary AS m SET status = 'running', fence = m.fence + 1,
-            lease_until = now() + make_interval(secs => %(lease_s)s), started_at = now()
+            lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s), started_at = now()
         FROM chosen WHERE m.session_id = chosen.id AND chosen.is_summary AND m.status = 'queued'
         RETURNING m.session_id
     )
@@ -159,9 +162,10 @@ def taken_in(records: Sequence[Record], room: int, own: Sequence[UUID]) -> Plan[
     """Record questions, and claim in the same transaction what there is room for: two commits would take twice
     as long as one. Whoever waits longer goes first, here as everywhere."""
     turns = [each.turn for each in records]
-    asked = [(_NOTE_LOCK, [_LOCK]), *[each.query() for each in records], before(turns)]
+    # The lock last: a question may wait for whoever holds its session, and nobody else could claim meanwhile
+    asked = [*[each.query() for each in records], before(turns), (_NOTE_LOCK, [_LOCK])]
     found = yield [*asked, *([_claim(room, own)] if room else [])]
-    [[(may_claim,)], *recorded, exchanges], claimed = found[: len(asked)], found[len(asked) :]
+    [*recorded, exchanges, [(may_claim,)]], claimed = found[: len(asked)], found[len(asked) :]
     begun = {
         id: events
         for each, rows in zip(records, recorded, strict=True)

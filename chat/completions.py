@@ -7,7 +7,7 @@ is a turn of a session of its own (docs/adr/0007-completions-are-sessions.md).
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -25,7 +25,7 @@ from accounts.models import ApiKey, User
 
 from . import model_names, sse, turns
 from .openai_format import Problem, Reply, Request, conversation, model, parsed
-from .threads import in_thread
+from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
 _View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
@@ -40,7 +40,7 @@ def _for_clients(method: str) -> Callable[[_View], _View]:
         @wraps(view)
         async def told(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             try:
-                caller = await in_thread(_caller)(request)
+                caller = await patiently(in_thread(_caller))(request)
                 if request.method != method:
                     raise Problem(f"This address takes only {method}.", 405)
                 return await view(request, caller, **kwargs)
@@ -81,13 +81,13 @@ def _caller(request: HttpRequest) -> _Caller:
 
 @_for_clients("GET")
 async def models(request: HttpRequest, caller: _Caller) -> HttpResponseBase:
-    names = await in_thread(model_names.offered)(caller.user)
+    names = await patiently(in_thread(model_names.offered))(caller.user)
     return JsonResponse({"object": "list", "data": [model(name) for name in names]})
 
 
 @_for_clients("GET")
 async def one_model(request: HttpRequest, caller: _Caller, name: str) -> HttpResponseBase:
-    await in_thread(_choice)(caller.user, name)
+    await patiently(in_thread(_choice))(caller.user, name)
     return JsonResponse(model(name))
 
 
@@ -109,7 +109,7 @@ async def completions(request: HttpRequest, caller: _Caller) -> HttpResponseBase
     """
     asked = parsed(_body(request))
     key = request.headers.get("Idempotency-Key")
-    recording = asyncio.ensure_future(in_thread(_asked)(caller.user, asked, key or uuid4().hex))
+    recording = asyncio.ensure_future(patiently(in_thread(_asked))(caller.user, asked, key or uuid4().hex))
     try:
         reply = await asyncio.shield(recording)
     except asyncio.CancelledError:  # the client left; what a thread has begun to record cannot be called back
@@ -164,7 +164,8 @@ def _asked(user: User, asked: Request, message_id: str) -> Reply:
 def _stop(user: User, reply: Reply) -> None:
     """Stop the answer, unless it came to its end."""
     if reply.finish_reason is None:
-        turns.stop(user, reply.answer_id)
+        with suppress(Http404):  # it was deleted
+            turns.stop(user, reply.answer_id)
 
 
 async def _chunks(reply: Reply, caller: _Caller, include_usage: bool) -> AsyncGenerator[str]:

@@ -176,7 +176,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     # --- speaking --------------------------------------------------------------------------------
 
     async def _say(self, action: str, data: dict[str, Any]) -> None:
-        await self.send(text_data=json.dumps({"action": action, "data": data}))
+        """Send a frame. Raises OSError if nobody is there any more."""
+        try:
+            await self.send(text_data=json.dumps({"action": action, "data": data}))
+        except RuntimeError as error:  # so says uvicorn when we have closed the socket
+            raise ConnectionAbortedError from error
 
     async def _complain(self, words: str, message_id: str = "") -> None:
         with suppress(OSError):  # the client is gone
@@ -184,7 +188,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def close_signed_out(self) -> None:
         await self._complain("You are signed out. Log in again.")
-        with suppress(OSError):
+        with suppress(OSError, RuntimeError):  # it is closed already
             await self.close(code=SIGNED_OUT, reason="signed out")
 
     # --- the others' business --------------------------------------------------------------------

@@ -51,7 +51,10 @@ class Presence:
                 logger.warning("Cannot look at the logins: %s", error)
                 continue
             doubtful = [each for each in self._sockets if each.login and each.login.session_key not in good]
-            await asyncio.gather(*[each.check() for each in doubtful])
+            # Whatever becomes of one check, the others' sockets are looked at again
+            for outcome in await asyncio.gather(*[each.check() for each in doubtful], return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    logger.error("A socket could not be checked", exc_info=outcome)
 
 
 _presences: WeakKeyDictionary[asyncio.AbstractEventLoop, Presence] = WeakKeyDictionary()

@@ -216,9 +216,17 @@ def session_for(user: User, id: UUID) -> Session:
     return found
 
 
+@transaction.atomic
 def delete(user: User, id: UUID) -> None:
-    """Delete a session with its turns and answers. What is being written for it ends by itself."""
-    session_for(user, id).delete()
+    """Delete a session with its turns and answers. What is being written for it ends by itself.
+
+    Whoever writes to it waits meanwhile: what came after its rows were looked up would keep them from going.
+    """
+    session = session_for(user, id)
+    Session.objects.select_for_update().filter(pk=id).first()
+    answers = Answer.objects.filter(turn__session=id).select_for_update(of=("self",))
+    list(answers.order_by("pk").values_list("pk"))  # in the order of log.HELD, against deadlocks
+    session.delete()
 
 
 _NAMED = f"""

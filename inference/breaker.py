@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 from time import monotonic
 
-from .errors import BadReply, RateLimited, Unavailable
+from .errors import BadReply, RateLimited, Rejected, Unauthorized, Unavailable
 
 OPENS_AFTER = 3  # calls in a row, each with its retries
 PAUSE_S = 15.0
@@ -34,7 +34,7 @@ def guarding(name: str) -> Iterator[None]:
     began = monotonic()
     try:
         yield
-    except (BadReply, RateLimited):  # it answers
+    except (BadReply, RateLimited, Rejected, Unauthorized):  # it answers
         _note_answer(name)
         raise
     except Unavailable:

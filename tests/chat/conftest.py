@@ -1,10 +1,13 @@
 """A user, a model on the loopback interface, and a way to ask it. No runner: tests start what they need."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
+from django.db import connection
 
 from accounts.models import User
 from chat.turns import Ask, Parameters, submit
@@ -39,3 +42,19 @@ def ask(asker: User, endpoint: Endpoint) -> Callable[..., Any]:
         return submit(user, Ask(text=text, **fields))
 
     return ask
+
+
+@pytest.fixture
+def lose_connections(transactional_db: None) -> Iterator[Callable[[], Awaitable[Any]]]:
+    """A function that ends every session of the database but the main thread's, as a restart does."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        own = cursor.fetchone()[0]
+    others = (
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        f" where datname = current_database() and pid not in (pg_backend_pid(), {own})"
+    )
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as killer:
+        yield lambda: asyncio.to_thread(killer.execute, others)
+    connection.close()
+    connection.close_pool()  # a thread may have one that is dead, and gives it back to this pool only

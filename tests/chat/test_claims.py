@@ -1,10 +1,12 @@
 """Which answers are written next, and how many at once."""
 
 import asyncio
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from chat import claims
@@ -131,6 +133,23 @@ def test_the_answer_of_a_dead_process_makes_room_for_itself(ask_as, settings):
     assert taken(own=[answer.pk]) == []
     assert taken() == [answer.pk]
     assert Answer.objects.get().fence == 2
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_claim_that_waited_for_another_one_has_its_whole_lease(ask, monkeypatch):
+    monkeypatch.setattr(Answer, "LEASE", timedelta(seconds=1))
+    answer = (await in_thread(ask)()).just_recorded[0]
+    holding = asyncio.create_task(in_thread(_hold_the_queue)(1.5))
+    await asyncio.sleep(0.2)
+    assert await in_thread(taken)() == [answer.pk]
+    await holding
+    assert await in_thread(taken)() == []
+
+
+def _hold_the_queue(seconds):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [claims._LOCK])
+        time.sleep(seconds)
 
 
 @pytest.mark.django_db(transaction=True)

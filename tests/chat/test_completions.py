@@ -1,7 +1,9 @@
 """OpenAI's own client, unchanged, against the whole web process."""
 
 import asyncio
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -14,6 +16,7 @@ from chat import sse
 from chat.models import Answer, Session, Turn
 from chat.shown import found_sessions
 from chat.threads import in_thread
+from chat.turns import delete
 from tests import factories
 from tests.chat.serving import served
 from tests.chat.test_answer import FEES, put
@@ -193,6 +196,27 @@ async def test_earlier_messages_are_the_history_and_instructions_are_followed(cl
     assert (await row(Turn)).text == "And\na valve?"
 
 
+async def test_a_failover_of_the_database_fails_no_request(client, small, model, lose_connections):
+    """Though several of the connections that wait for requests are dead then."""
+    with ThreadPoolExecutor(4) as threads:
+        gate = threading.Barrier(4)
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*[loop.run_in_executor(threads, _use_a_connection, gate) for _ in range(4)])
+    await lose_connections()
+    completion = await client.chat.completions.create(model=small, messages=QUESTION)
+    assert completion.choices[0].message.content == UNGROUNDED
+    assert len(model.chats) == 1
+
+
+def _use_a_connection(gate):
+    """Together with others, so that each has one of its own."""
+    try:
+        connection.ensure_connection()
+        gate.wait(10)
+    finally:
+        connection.close()
+
+
 async def test_each_request_is_a_session_of_its_own_and_not_in_the_pages_list(client, small, asker):
     for _ in range(2):
         await client.chat.completions.create(model=small, messages=QUESTION)
@@ -317,6 +341,16 @@ async def test_a_key_that_is_revoked_meanwhile_gets_no_more(client, small, slow,
     with pytest.raises(openai.APIError, match="not good any more"):
         await asked
     assert (await until_ended()).status == "stopped"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_answer_that_is_deleted_meanwhile_is_told_so(client, small, slow, asker, caplog, streams):
+    asked = asyncio.create_task(completed(client, model=small, messages=QUESTION, stream=streams))
+    await slow.wait_until(lambda: slow.chats)
+    await in_thread(lambda: delete(asker, Session.objects.get().pk))()
+    with pytest.raises(openai.APIError, match="This answer was deleted"):
+        await asked
+    assert not [record for record in caplog.records if record.name in ("chat.completions", "uvicorn.error")]
 
 
 async def completed(client, **asked):

@@ -470,6 +470,30 @@ async def test_a_server_that_is_asked_to_end_lets_answers_end(cookie, endpoint, 
     assert len(answer.text.split()) == 30
 
 
+async def test_whoever_talks_on_when_they_are_sent_away_keeps_nobody_else_here(cookie, asker, caplog):
+    other = await in_thread(factories.user)()
+    others = await in_thread(cookie_of)(other)
+    async with (
+        served() as address,
+        websockets.connect(address, additional_headers=_headers(cookie)) as socket,
+        websockets.connect(address, additional_headers=_headers(others)) as listening,
+    ):
+        await asyncio.sleep(0.3)  # both are let in
+        await in_thread(_disable)(asker, cookie)
+        socket.transport.pause_reading()  # so that it does not hear that it is sent away
+        await socket.send(json.dumps(run()))
+        await socket.send("and on, and on")
+        await asyncio.sleep(presence.LOOK_EVERY_S + 0.5)
+        await in_thread(_disable)(other, others)
+        await asyncio.wait_for(listening.wait_closed(), 5)
+        socket.transport.abort()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def _headers(cookie):
+    return {"Cookie": cookie, "Origin": "http://localhost"}
+
+
 async def test_a_client_that_leaves_at_once_leaves_no_error_behind(cookie, endpoint, caplog):
     async with served() as address:
         headers = {"Cookie": cookie, "Origin": "http://localhost"}

@@ -5,7 +5,6 @@ import json
 from contextlib import aclosing
 from uuid import uuid4
 
-import psycopg
 import pytest
 import pytest_asyncio
 from channels.layers import get_channel_layer
@@ -178,22 +177,6 @@ async def test_words_that_cannot_be_stored_spoil_only_their_own_answer(writer, p
     with pytest.raises(Unwritable):
         await bad.flush()
     assert text_of(await logged(answer)) == "good"
-
-
-@pytest.fixture
-def lose_connections(transactional_db):
-    """A function that ends every session of the database but the main thread's, as a restart does."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_backend_pid()")
-        own = cursor.fetchone()[0]
-    others = (
-        "select pg_terminate_backend(pid) from pg_stat_activity"
-        f" where datname = current_database() and pid not in (pg_backend_pid(), {own})"
-    )
-    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as killer:
-        yield lambda: asyncio.to_thread(killer.execute, others)
-    connection.close()
-    connection.close_pool()  # a thread may have one that is dead, and gives it back to this pool only
 
 
 async def test_the_log_waits_for_a_database_that_is_away(pen, answer, lose_connections):

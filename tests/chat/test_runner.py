@@ -5,17 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import aclosing, asynccontextmanager
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from chat import runner as runner_module
 from chat import turns
 from chat.log import follow
-from chat.models import Answer
+from chat.models import Answer, Session
 from chat.runner import CLAIMS_MOST, Runner
 from chat.threads import in_thread
 from models_registry.models import Endpoint
@@ -245,6 +246,25 @@ async def test_of_several_models_one_fails_and_one_is_stopped_without_the_others
     assert [bool(row.text) for row in rows] == [True, False, True]
     assert [row.cost > 0 for row in rows] == [False, False, True]
     assert [text_of(log) for log in logs] == [row.text for row in rows]
+
+
+async def test_a_session_goes_while_its_answer_is_written(answer, asker, model):
+    model.behaviour = Behaviour(tokens=1000, between_tokens_s=0.01)
+    async with writing(answer) as runner:
+        deleting = [asyncio.create_task(in_thread(_hold_the_passages)(0.4))]
+        await asyncio.sleep(0.1)
+        deleting.append(asyncio.create_task(in_thread(turns.delete)(asker, answer.turn.session_id)))
+        await asyncio.gather(*deleting)
+        await model.wait_abandoned()
+        assert runner.has_room
+    assert not await in_thread(Session.objects.exists)()
+
+
+def _hold_the_passages(seconds):
+    """Have whoever deletes an answer wait in the middle of it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE chat_answerpassage IN SHARE MODE")
+        time.sleep(seconds)
 
 
 async def test_a_model_that_does_not_run_is_said_to_be_down(answer, endpoint):

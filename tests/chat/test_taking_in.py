@@ -6,12 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.http import Http404
 
 from chat import claims
 from chat.log import follow, follow_in_batches
-from chat.models import Answer, Turn
+from chat.models import Answer, Session, Turn
 from chat.runner import Runner
 from chat.threads import in_thread
 from chat.turns import Ask, submit_here
@@ -151,3 +151,30 @@ async def test_a_question_is_recorded_while_another_process_claims(ask_here):
         release.set()
         assert (await followed(answer))[-1].kind == "finished"
     await claiming
+
+
+async def test_a_question_that_waits_for_its_session_keeps_no_other_process_from_claiming(ask_here, ask):
+    turn, _ = await ask_here()
+    await in_thread(claims.claimed)(1, [])
+    locked, release = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold_the_session():
+        with transaction.atomic():
+            Session.objects.select_for_update().get(pk=turn.session_id)
+            loop.call_soon_threadsafe(locked.set)
+            asyncio.run_coroutine_threadsafe(release.wait(), loop).result(20)
+
+    holding = asyncio.create_task(in_thread(hold_the_session)())
+    async with Runner():
+        await locked.wait()
+        waiting = asyncio.create_task(ask_here(session_id=turn.session_id))
+        await asyncio.sleep(0.3)
+        other = await in_thread(ask)()
+        try:
+            async with asyncio.timeout(5):
+                [claim] = await in_thread(claims.claimed)(1, [])
+        finally:
+            release.set()
+            await asyncio.gather(holding, waiting)
+    assert claim.answer.turn_id == other.pk

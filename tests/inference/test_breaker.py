@@ -104,6 +104,17 @@ async def test_a_server_that_refuses_or_slows_us_down_does_answer(server, status
     assert len(server.chats) == 6
 
 
+@pytest.mark.parametrize("status", [400, 401])
+async def test_a_refusal_says_as_well_that_the_server_is_back(server, a_pause_passes, status):
+    server.behaviour = Behaviour(status=500)
+    await fail(server)
+    server.behaviour = Behaviour(status=status)
+    a_pause_passes()
+    await fail(server, times=1)
+    server.behaviour = Behaviour()
+    assert await said(server)
+
+
 async def test_others_and_calls_without_a_name_go_on(server):
     server.behaviour = Behaviour(status=500)
     await fail(server)
