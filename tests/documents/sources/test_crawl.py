@@ -200,6 +200,13 @@ def test_a_title_that_never_ends_does_not_hold_up_the_crawl(site, add, crawl):
     assert time.monotonic() - began < 30  # copying the title for each piece of it took minutes
 
 
+def test_markup_that_no_parser_knows_does_not_stop_the_crawl(site, add, crawl):
+    odd = b"<html><body><![foo[ bar ]]><![ if x]><p>Words enough to be a page.</p><a href='/b'>b</a></body></html>"
+    site.pages |= {"/": html("Start", "/a", "/c"), "/a": Page(odd), "/b": html("B"), "/c": html("C")}
+    found = crawl(add())
+    assert pages(found) == {"/": "done", "/a": "done", "/b": "done", "/c": "done"}, found.error
+
+
 def test_headers_in_no_encoding_do_not_stop_the_crawl(site, add, crawl):
     odd = {"Last-Modified": "\xe9t\xe9", "X-Robots-Tag": "\xff"}
     site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
