@@ -9,6 +9,7 @@ not keep its own pages, or anybody else's, from being ingested.
 import asyncio
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -47,6 +48,9 @@ SLICE_S = 30.0
 MAX_TRIES = 3  # of one address in one visit, when trying again may help
 _FIRST_PAUSE_S = 10  # then three times as long
 _Role, _State = Address.Role, Address.State
+# Why an address is left out when its page is kept at another one
+_LEADS, _SAYS, _SAME = "It leads to {}.", "It says that its address is {}.", "It is the same page as {}."
+_ELSEWHERE = re.compile(r"(?:It leads to|It says that its address is|It is the same page as) (\S+)\.$")
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]  # waits for a coroutine, and returns what it does
 HandOn = Callable[[UUID], None]  # has a document ingested
@@ -338,7 +342,7 @@ class _Visit:
             self._frontier.add(page.links, landed.depth + 1)
         if page.is_noindex:
             return self._own_text_or_not(landed, _LeftOut("The page asks not to be kept (noindex)."))
-        self._check_canonical(landed, page)
+        self._check_canonical(address, landed, page)
         landed.content_sha256 = hashlib.sha256(reply.body).hexdigest()
         self._check_double(landed)
         self._store(landed, landed.own_title or page.title, data, media_type)
@@ -359,25 +363,44 @@ class _Visit:
             self._source.save(update_fields=["home"])
         depth = {"depth": address.depth, "priority": address.priority}
         other, _ = Address.objects.get_or_create(source=self._source, url=final, defaults=depth)
-        self._leave_out(address, f"It leads to {final}.")
+        self._leave_out(address, _LEADS.format(final))
         if other.state != _State.QUEUED:
-            raise _LeftOut(f"It leads to {final}.")
+            raise _LeftOut(_LEADS.format(final))
         other.fetched_at = timezone.now()
         return other
 
-    def _check_canonical(self, address: Address, page: Page) -> None:
+    def _check_canonical(self, address: Address, landed: Address, page: Page) -> None:
         if self._source.is_feed or not page.canonical:
             return
         with suppress(Forbidden):
             own = canonical(page.canonical)
-            if own != address.url and not self._source.bounds.refusal(own):
-                self._frontier.add([own], address.depth)
-                raise _LeftOut(f"It says that its address is {own}.")
+            if own in (address.url, landed.url) or self._source.bounds.refusal(own):
+                return
+            self._frontier.add([own], landed.depth)
+            if self._is_kept_at(own, {address.url, landed.url}, landed):
+                raise _LeftOut(_SAYS.format(own))
+
+    def _is_kept_at(self, url: str, seen: set[str], page: Address) -> bool:
+        """Say whether the page is there, or may be: an address may lead back here, or nowhere."""
+        while url not in seen:
+            seen.add(url)
+            there = self._source.pages().filter(url=url).first()
+            if there is None:
+                return False
+            if there.document_id or there.state == _State.DONE:
+                return True
+            if (
+                there.state == _State.QUEUED
+            ):  # where nothing was kept at the visit before, nobody waits for it
+                return not (page.document_id and there.fetched_at)
+            leads = _ELSEWHERE.match(there.reason)
+            url = leads[1] if leads else page.url
+        return False
 
     def _check_double(self, address: Address) -> None:
         same = self._source.pages().filter(content_sha256=address.content_sha256, state=_State.DONE)
         if double := same.exclude(pk=address.pk).first():
-            raise _LeftOut(f"It is the same page as {double.url}.")
+            raise _LeftOut(_SAME.format(double.url))
 
     def _name(self, title: str) -> None:
         """Call a source that nobody gave a name as it calls itself."""
@@ -422,6 +445,12 @@ class _Visit:
     def _leave_out(self, address: Address, reason: str) -> None:
         address.state, address.reason = _State.SKIPPED, reason
         children.drop(address)
+        self._read_what_named(address)
+
+    def _read_what_named(self, address: Address) -> None:
+        """Queue what was left out in favour of this address, where nothing is kept now; once in a visit."""
+        named = self._source.pages().filter(state=_State.SKIPPED, reason=_SAYS.format(address.url), tries=0)
+        named.update(state=_State.QUEUED, reason="", tries=1, next_try_at=timezone.now())
 
     def _fail(self, address: Address, error: Exception) -> None:
         """Close it as failed. What was read of it before stays, unless it is gone for good."""
@@ -431,6 +460,8 @@ class _Visit:
         if is_gone:
             children.drop(address)
             address.etag = address.last_modified = address.content_sha256 = ""
+        if address.document_id is None:
+            self._read_what_named(address)
 
     def _show_progress(self) -> None:
         wanted = self._source.pages().exclude(state__in=(_State.SKIPPED, _State.GONE))

@@ -265,6 +265,64 @@ def test_a_page_has_one_document_however_many_addresses_it_has(site, add, crawl)
     assert "It says that its address is" in reasons(found)["/copy"]
 
 
+def own(path):
+    return f'<link rel="canonical" href="{path}">'
+
+
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        ({"/a": moved("/a/", 301), "/a/": html("A", head=own("/a"))}, "/a/"),
+        ({"/a": moved("/b"), "/b": moved("/a/"), "/a/": html("A", head=own("/b"))}, "/a/"),
+        ({"/a": html("A", head=own("/none"))}, "/a"),
+        ({"/a": html("A", head=own("/b")), "/b": html("B", head=own("/a"))}, "/b"),
+        (
+            {
+                "/a": html("A", head=own("/b")),
+                "/b": html("B", head=own("/c")),
+                "/c": html("C", head=own("/a")),
+            },
+            "/c",
+        ),
+        (
+            {"/a": html("A", head=own("/b")), "/b": html("B", head=own("/c")), "/c": html("C")},
+            "/c",
+        ),
+        ({"/a": html("A", head=own("/b")), "/b": moved("/c"), "/c": html("C")}, "/c"),
+    ],
+    ids=[
+        "a redirect",
+        "two redirects",
+        "nowhere",
+        "each other",
+        "in a circle",
+        "twice",
+        "a redirect from it",
+    ],
+)
+def test_a_page_whose_own_address_leads_back_or_nowhere_is_kept_once(site, add, crawl, there, kept):
+    site.pages |= {"/": html("Start", "/a"), **there}
+    found = crawl(add())
+    children = Document.objects.filter(parent=found).exclude(url=site.at("/"))
+    assert [each.url for each in children] == [site.at(kept)], pages(found)
+
+
+def test_a_page_whose_own_address_leads_back_stays_at_the_next_visit(site, add, crawl):
+    site.pages |= {
+        "/": html("Start", "/a/", "/a"),
+        "/a/": html("A", head=own("/a")),
+        "/a": moved("/a/"),
+    }
+    found = crawl(add())
+    kept = Document.objects.get(url=site.at("/a/"))
+    site.pages["/a/"] = html("Changed", head=own("/a"))
+    due_again(found)
+    found = crawl(found)
+    now = Document.objects.get(url=site.at("/a/"))
+    assert now.created_at == kept.created_at, "it was never away"
+    assert now.title == "Changed"
+
+
 def test_pages_that_ask_not_to_be_kept_are_not_and_their_links_count(site, add, crawl):
     site.pages |= {
         "/": html("Start", "/noindex", "/header", "/nofollow"),
