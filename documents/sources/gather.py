@@ -211,10 +211,18 @@ class _Visit:
     def _next(self) -> list[Address]:
         """Return what to fetch at once: nothing when the limit of pages is reached, and what waits is left out."""
         if self._frontier.is_full():
-            with self._claim.guarded():
-                self._frontier.leave_out_the_rest()
+            self._leave_out_the_rest()
             return []
         return self._frontier.next(1 if self._delay_s else settings.CRAWL_AT_ONCE)
+
+    def _leave_out_the_rest(self) -> None:
+        """Close what waits beyond the limit of pages; what was read there at an earlier visit goes."""
+        for address in self._frontier.read_before():
+            with self._claim.guarded():  # one by one: a transaction that outlasts the lease loses it
+                self._leave_out(address, self._frontier.full)
+                address.save()
+        with self._claim.guarded():
+            self._frontier.leave_out_the_rest()
 
     def _wait_since_the_last_request(self, until: float) -> None:
         """Keep the site's crawl delay from slice to slice."""

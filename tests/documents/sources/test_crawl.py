@@ -20,6 +20,7 @@ from documents.sources import gather as gather_module
 from documents.sources import sitemap
 from documents.sources.adding import add_website
 from documents.sources.gather import gather
+from documents.sources.options import change
 from documents.sources.visits import start_due_visits, stop
 from tests.documents import files
 from tests.documents.conftest import embedded
@@ -482,6 +483,31 @@ def test_a_page_that_fails_the_second_time_stays_searchable(site, add, visit):
     assert Document.objects.get(url=site.at("/a")).status == "ready"
 
 
+def test_pages_beyond_a_limit_that_was_lowered_go_at_the_next_visit(workspace, site, add, visit):
+    site.pages |= {"/": html("Start", "/a", "/b", "/c"), "/a": html("A"), "/b": html("B"), "/c": html("C")}
+    found = visit(add())
+    change(found, None, max_pages=2)
+    due_again(found)
+    found = visit(found)
+    assert pages(found) == {"/": "done", "/a": "done", "/b": "skipped", "/c": "skipped"}
+    assert (found.source.counts()["ready"], found.page_count) == (2, 2)
+    workspace.refresh_from_db()
+    assert workspace.document_count == Document.objects.count() == 3
+    assert workspace.chunk_count == len(rows(workspace))
+
+
+def test_a_site_that_cannot_be_read_at_first_is_looked_at_again_on_its_schedule(site, add, crawl):
+    site.pages["/robots.txt"] = Page(b"", 500)
+    found = add(schedule="daily")
+    while crawl(found).status != "failed":
+        soon(found)
+    site.pages |= {"/robots.txt": Page(b"", 404), "/": html("Start")}
+    assert Source.objects.get().next_visit_at > timezone.now()
+    Source.objects.update(next_visit_at=timezone.now())
+    assert list(start_due_visits()) == [found.pk]
+    assert crawl(found).status == "ready"
+
+
 def test_a_schedule_starts_the_next_visit(site, add, visit):
     site.pages["/"] = html("Start")
     found = visit(add(schedule="daily"))
@@ -573,6 +599,7 @@ settings.MEDIA_ROOT = sys.argv[2]
 settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
 django.setup()
 from documents.sources.gather import gather
+from documents.sources.options import change
 while gather(uuid.UUID(sys.argv[3]), lambda document_id: None): pass
 """
 
