@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ from documents.parsing.encodings import decode
 from . import children, guard
 from .addresses import canonical, shown
 from .feeds import MAX_BYTES as FEED_MAX_BYTES
-from .feeds import read_feed
+from .feeds import Post, read_feed
 from .fetch import NotFetched, Reply, Web
 from .frontier import Frontier
 from .guard import Forbidden
@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 SLICE_S = 30.0
 MAX_TRIES = 3  # of one address in one visit, when trying again may help
+_MOST_TRIES = 30  # of a post's page, over all visits of its feed
 _FIRST_PAUSE_S = 10  # then three times as long
 _Role, _State = Address.Role, Address.State
 # Why an address is left out when its page is kept at another one
@@ -183,7 +184,10 @@ class _Visit:
         again = self._source.addresses.all()
         if self._source.is_feed:
             again = again.filter(role=_Role.FEED)  # each post once
+        unlucky = self._source.pages().filter(state=_State.FAILED, tries__range=(MAX_TRIES, _MOST_TRIES))
         with self._claim.guarded():
+            if self._source.is_feed:  # what was away when its post came: once more, without counting anew
+                unlucky.update(state=_State.QUEUED, next_try_at=timezone.now())
             again.update(state=_State.QUEUED, reason="", tries=0, next_try_at=timezone.now())
             self._frontier.add(sitemaps, 0, _Role.SITEMAP)
             period = self._source.period
@@ -316,22 +320,38 @@ class _Visit:
         feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
         self._name(feed.title)
         known = set(self._source.addresses.values_list("guid_sha256", flat=True))
+        listed: set[str] = set()
         for post in reversed(feed.posts):  # the oldest first
+            if post.guid_sha256 in listed:  # some feeds call all of their posts the same
+                post = replace(post, guid_sha256=_digest(f"{post.guid_sha256}\0{post.link}"))
+            listed.add(post.guid_sha256)
             if post.guid_sha256 not in known:
-                url, reason = _address_of_post(post.link, address.url, post.guid_sha256)
-                Address.objects.get_or_create(
-                    source=self._source,
-                    url=url,
-                    defaults={
-                        "depth": 1,
-                        "guid_sha256": post.guid_sha256,
-                        "own_title": post.title[:300],
-                        "own_text": post.text,
-                        "state": _State.QUEUED if post.text or not reason else _State.FAILED,
-                        "reason": "" if post.text else reason,
-                    },
-                )
+                known.add(post.guid_sha256)
+                self._queue_post(post, address.url)
         self._close(address, reply)
+
+    def _queue_post(self, post: Post, feed: str) -> None:
+        url, reason = _address_of_post(post, feed)
+        if there := self._source.addresses.filter(url=url).first():
+            if _is_same_post(post, there):
+                return
+            # A list of changes, say, of which each entry is a post: what there is of this one is in the feed.
+            url, reason = _place_in_feed(post, feed), f"It is at the same address as another post: {url}."
+            if not post.text and there.role == _Role.PAGE:  # or on that page, which has changed then
+                self._source.pages().filter(pk=there.pk).update(
+                    state=_State.QUEUED, reason="", tries=0, next_try_at=timezone.now()
+                )
+        closed = _State.SKIPPED if there else _State.FAILED
+        Address.objects.create(
+            source=self._source,
+            url=url,
+            depth=1,
+            guid_sha256=post.guid_sha256,
+            own_title=post.title[:300],
+            own_text=post.text,
+            state=_State.QUEUED if post.text or not reason else closed,
+            reason="" if post.text else reason,
+        )
 
     def _read_page(self, address: Address, reply: Reply) -> None:
         if address.depth == 0 and is_sitemap(reply.body):  # the start address may be a sitemap
@@ -479,11 +499,26 @@ class _Visit:
             pass
 
 
-def _address_of_post(link: str, feed: str, name: str) -> tuple[str, str]:
+def _address_of_post(post: Post, feed: str) -> tuple[str, str]:
     """Return where a post is, and why it cannot be fetched: without a link it lives in its feed."""
     try:
-        return (
-            (canonical(link, feed), "") if link else (f"{feed}#{name[:16]}", "It has no address and no text.")
-        )
+        if post.link:
+            return canonical(post.link, feed), ""
+        return _place_in_feed(post, feed), "It has no address and no text."
     except Forbidden as error:
-        return f"{feed}#{name[:16]}", str(error)
+        return _place_in_feed(post, feed), str(error)
+
+
+def _place_in_feed(post: Post, feed: str) -> str:
+    return f"{feed}#{post.guid_sha256[:16]}"
+
+
+def _is_same_post(post: Post, there: Address) -> bool:
+    """Say whether the post at this address is the same under another name: feeds change those."""
+    if there.role != _Role.PAGE:
+        return False
+    return there.own_title == post.title[:300] if post.title else there.own_text == post.text
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
