@@ -473,6 +473,18 @@ def test_the_old_version_is_found_until_the_new_one_is_ready(workspace, site, ad
     assert rows(workspace) != chunks
 
 
+def test_a_page_whose_file_was_gone_has_the_new_one(site, add, visit):
+    site.pages["/"] = html("Old words")
+    found = visit(add())
+    child = Document.objects.get(parent=found)
+    child.file.storage.delete(str(child.file.name))
+    site.pages["/"] = html("New words")
+    due_again(found)
+    visit(found)
+    child.refresh_from_db()
+    assert child.status == "ready", child.error
+
+
 def test_a_page_that_fails_the_second_time_stays_searchable(site, add, visit):
     site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
     found = visit(add())
