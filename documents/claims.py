@@ -2,7 +2,8 @@
 
 The work is a document, or a document's way into an index that is being built. Every claim raises its fence.
 Whoever lost its claim (its lease ran out, the document was deleted, another worker took over) finds no row
-to update, and stops with Superseded before it harms.
+to update, and stops with Superseded before it harms. Leases go by the clock of the database, for those of two
+machines differ.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from .models import Document, LedgerEntry, ReindexItem, Work
@@ -29,7 +31,7 @@ _FIRST_PAUSE_S = 5  # then three times as long each time: 5, 15, 45, 135 s
 _NEXT_STAGE = """
 WITH mine AS (
     UPDATE {work} SET stage = %(stage)s, progress_total = coalesce(%(progress_total)s, progress_total),
-        lease_until = %(lease_until)s, moved_at = %(now)s, updated_at = %(now)s
+        lease_until = statement_timestamp() + %(lease)s, moved_at = %(now)s, updated_at = %(now)s
     WHERE id = %(id)s AND fence = %(fence)s AND status = 'processing' RETURNING id
 ), closed AS (
     UPDATE documents_ledgerentry SET outcome = 'done', detail = %(detail)s, finished_at = %(now)s
@@ -51,7 +53,7 @@ def take(id: Any, of: type[Document] | type[ReindexItem] = Document) -> "Claim |
     with transaction.atomic():
         taken = of.objects.due().filter(pk=id).update(
             status=_S.PROCESSING, stage=Work.Stage.QUEUED, progress_done=0, progress_total=0, error="",
-            attempt=F("attempt") + 1, fence=F("fence") + 1, lease_until=now + Work.LEASE,
+            attempt=F("attempt") + 1, fence=F("fence") + 1, lease_until=Now() + Work.LEASE,
             next_attempt_at=None, queued_at=None, moved_at=now, updated_at=now,
         )  # fmt: skip
         if not taken:
@@ -98,7 +100,7 @@ class Claim:
         """Hold the work's row for a transaction, after changing `fields`. Raises Superseded."""
         now = timezone.now()
         with transaction.atomic():
-            self._update(lease_until=now + Work.LEASE, moved_at=now, **fields)
+            self._update(lease_until=Now() + Work.LEASE, moved_at=now, **fields)
             yield
 
     @contextmanager
@@ -117,7 +119,7 @@ class Claim:
         ended = self._ended if self._ended and self._ended.is_open else None
         values = {
             "id": self.work.pk, "fence": self.work.fence, "stage": stage, "progress_total": progress_total,
-            "lease_until": now + Work.LEASE, "now": now, "ended": ended and ended.entry_id,
+            "lease": Work.LEASE, "now": now, "ended": ended and ended.entry_id,
             "detail": json.dumps(ended.detail if ended else {}), **self.entry(),
         }  # fmt: skip
         with connection.cursor() as cursor:
@@ -150,7 +152,7 @@ class Claim:
     def _beat(self, done: threading.Event) -> None:
         while not done.wait(Work.LEASE.total_seconds() / 3):
             try:
-                self._change(lease_until=timezone.now() + Work.LEASE)
+                self._change(lease_until=Now() + Work.LEASE)
             except Superseded:
                 self.is_lost.set()
                 return

@@ -17,7 +17,7 @@ from accounts.models import User, record
 from workspaces.models import Workspace
 
 from . import intake
-from .content import Content, of_file
+from .content import Content, Refused, of_file
 from .metadata import NOTHING, About
 from .models import Document
 
@@ -52,6 +52,7 @@ def bring(
 
     root: the folder that `path` was found in; both absolute. present: all that was found. about: of a new one.
     """
+    _check_name(root, path)
     with path.open("rb") as opened:
         content = of_file(File(opened, name=path.name), path.name)
         if known := _made_of(workspace, path):
@@ -69,6 +70,18 @@ def bring(
         place: dict[str, Any] = {"folder": str(root), "path": str(path.relative_to(root))}
         added = intake.add(workspace, user, content, language, about=about, ask_worker=False, **place)
         return added, "new"
+
+
+def _check_name(root: Path, path: Path) -> None:
+    """Raise Refused for a file whose place cannot be written down."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise Refused("Its name, or a folder's, is not in UTF-8. Rename it.") from error
+    for column, part in (("folder", root), ("path", path.relative_to(root))):
+        kept: Any = Document._meta.get_field(column)
+        if len(str(part)) > kept.max_length:
+            raise Refused(f"Its {column} has more than {kept.max_length} characters. Move or rename it.")
 
 
 def gone(workspace: Workspace, root: Path, present: set[Path]) -> list[Document]:

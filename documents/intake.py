@@ -1,11 +1,12 @@
 """How documents come in: each `add_*` records one document that will be ingested once."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.core.files import File
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -119,7 +120,7 @@ def change(document: Document, user: User | None, content: Content, *, ask_worke
     try:
         _record_change(document.pk, new.file.name or "", user, content, ask_worker)
     except BaseException as error:
-        new.file.delete(save=False)
+        _remove_unrecorded(new)
         if isinstance(error, IntegrityError):
             raise Refused("There is a document with this very title and content already.") from error
         if isinstance(error, Document.DoesNotExist):
@@ -204,7 +205,7 @@ def _taken(document: Document, file: File[Any], user: User | None, ask_worker: b
     try:
         _record(document, user, ask_worker)
     except BaseException as error:
-        document.file.delete(save=False)
+        _remove_unrecorded(document)
         same = Document.objects.filter(
             workspace=document.workspace, title=document.title, content_sha256=document.content_sha256
         )
@@ -223,6 +224,16 @@ def _store(document: Document, file: File[Any]) -> None:
         raise Refused(
             f"The file could not be stored on the server: {error.strerror or error}. Tell your operator."
         ) from error
+
+
+def _remove_unrecorded(document: Document) -> None:
+    """Remove its stored file after an error, unless it was recorded: a commit may lack only its confirmation.
+
+    Where the database does not say, the file stays: `reconcile` finds what belongs to no document.
+    """
+    with suppress(DatabaseError):
+        if not Document.objects.filter(pk=document.pk, file=document.file.name).exists():
+            document.file.delete(save=False)
 
 
 def _record(document: Document, user: User | None, ask_worker: bool) -> None:
@@ -253,7 +264,8 @@ def _record_change(
         held = (
             Document.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=document_id)
         )
-        if old_file := held.file.name:
+        old_file = held.file.name
+        if old_file and old_file != new_file:  # where it was gone already, the new one has its name
             transaction.on_commit(partial(held.file.storage.delete, old_file))
         Workspace.objects.filter(pk=held.workspace_id).update(
             size_bytes=F("size_bytes") + content.file.size - held.size_bytes

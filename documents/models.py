@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar
 
 from django.core.files.storage import default_storage
 from django.db import models, transaction
+from django.db.models.functions import Now
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
@@ -28,7 +29,7 @@ class WorkQuerySet(models.QuerySet[_Work]):
         """What somebody should work on now: never started, its pause is over, or its worker is gone."""
         now = timezone.now()
         waiting = models.Q(status=Work.Status.PENDING, next_attempt_at__lte=now)
-        abandoned = models.Q(status=Work.Status.PROCESSING, lease_until__lt=now)
+        abandoned = models.Q(status=Work.Status.PROCESSING, lease_until__lt=Now())  # see claims.py
         return self.filter(waiting | abandoned)
 
     def unqueued(self) -> Self:

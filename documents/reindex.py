@@ -288,11 +288,17 @@ def _take_over_counts(reindex: Reindex) -> None:
             [reindex.pk, _S.READY],
         )
         cursor.execute(
-            """UPDATE documents_document d SET chunk_count = 0, status = i.status, error = i.error,
-                stage = i.stage, attempt = i.attempt
-            FROM documents_reindexitem i
+            """UPDATE documents_document d SET chunk_count = 0 FROM documents_reindexitem i
             WHERE i.document_id = d.id AND i.reindex_id = %s AND i.status = %s""",
             [reindex.pk, _S.FAILED],
+        )
+        # Of one that is on its way in again, that way says what becomes of it: its text may be another by now.
+        cursor.execute(
+            """UPDATE documents_document d SET status = i.status, error = i.error, stage = i.stage,
+                attempt = i.attempt
+            FROM documents_reindexitem i
+            WHERE i.document_id = d.id AND i.reindex_id = %s AND i.status = %s AND d.status = %s""",
+            [reindex.pk, _S.FAILED, _S.READY],
         )
 
 

@@ -34,6 +34,7 @@ from .models import Document, Upload
 
 log = logging.getLogger(__name__)
 
+_RETRIES = 8  # the last one after some forty minutes
 _KEY = re.compile(r"uploads/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 
 
@@ -149,7 +150,10 @@ def _ours(bucket: str, key: str) -> Iterator[str]:
         yield key
 
 
-@shared_task(name="documents.upload_arrived")
+# A bucket says it once: what fails meanwhile, the storage or the database, must not lose a file that has arrived.
+@shared_task(
+    name="documents.upload_arrived", autoretry_for=(Exception,), retry_backoff=10, max_retries=_RETRIES
+)
 def arrived(key: str) -> None:
     """Complete the upload of this key, if there is one and it was not done already."""
     found = _KEY.match(key)

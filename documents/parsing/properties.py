@@ -67,6 +67,10 @@ class _MetaTags(HTMLParser):
         super().__init__()
         self.found: list[tuple[str, str]] = []
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """Pass over it, as browsers do: HTMLParser raises AssertionError at one that it does not know."""
+        return self.parse_bogus_comment(i, report=False)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag != "meta":
             return

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from accounts.models import User, record
 from documents.content import Refused
@@ -99,8 +100,11 @@ def _add(
     document.language, document.is_language_chosen = language_of(workspace, language), bool(language)
     document.created_by = user
     apply(document, about, fields_of(workspace) if about.metadata else {})
+    source = Source(document=document, home=url, **options)
+    # Before anything is known of it: a first visit that fails is no reason to forget the schedule.
+    source.next_visit_at = timezone.now() + source.period if source.period else None
     try:
-        _record(document, Source(document=document, home=url, **options), user, ask_worker)
+        _record(document, source, user, ask_worker)
     except IntegrityError:  # added twice at the same moment
         if known := same.first():
             refuse_hidden(known, user)

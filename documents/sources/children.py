@@ -94,11 +94,11 @@ def _given(parent: Document) -> dict[str, Any]:
 
 def _store(document: Document, data: bytes) -> None:
     storage, old = document.file.storage, document.file.name
-    if old:
-        transaction.on_commit(partial(storage.delete, old))
-    else:  # a worker killed before its commit may have left the file
+    if not old:  # a worker killed before its commit may have left the file
         storage.delete(document.file.field.generate_filename(document, ""))
     document.file.save("", ContentFile(data), save=False)
+    if old and old != document.file.name:  # where it was gone already, the new one has its name
+        transaction.on_commit(partial(storage.delete, old))
 
 
 def drop(address: Address) -> None:

@@ -53,9 +53,16 @@ class Frontier:
         """Say whether as many pages were read as may be."""
         return bool(self._source.max_pages) and self._left() <= 0
 
+    @property
+    def full(self) -> str:
+        return f"The limit of {self._source.max_pages:,} pages was reached before it."
+
+    def read_before(self) -> list[Address]:
+        """Return what waits and has a document of an earlier visit, but not what fails only this time."""
+        return list(self._waiting().filter(document__isnull=False, tries=0))
+
     def leave_out_the_rest(self) -> None:
-        reason = f"The limit of {self._source.max_pages:,} pages was reached before it."
-        self._waiting().update(state=_State.SKIPPED, reason=reason)
+        self._waiting().update(state=_State.SKIPPED, reason=self.full)
 
     def _left(self) -> int:
         return self._source.max_pages - self._source.pages().filter(state=_State.DONE).count()

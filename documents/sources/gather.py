@@ -9,10 +9,11 @@ not keep its own pages, or anybody else's, from being ingested.
 import asyncio
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -31,7 +32,7 @@ from documents.parsing.encodings import decode
 from . import children, guard
 from .addresses import canonical, shown
 from .feeds import MAX_BYTES as FEED_MAX_BYTES
-from .feeds import read_feed
+from .feeds import Post, read_feed
 from .fetch import NotFetched, Reply, Web
 from .frontier import Frontier
 from .guard import Forbidden
@@ -45,8 +46,12 @@ log = logging.getLogger(__name__)
 
 SLICE_S = 30.0
 MAX_TRIES = 3  # of one address in one visit, when trying again may help
+_MOST_TRIES = 30  # of a post's page, over all visits of its feed
 _FIRST_PAUSE_S = 10  # then three times as long
 _Role, _State = Address.Role, Address.State
+# Why an address is left out when its page is kept at another one
+_LEADS, _SAYS, _SAME = "It leads to {}.", "It says that its address is {}.", "It is the same page as {}."
+_ELSEWHERE = re.compile(r"(?:It leads to|It says that its address is|It is the same page as) (\S+)\.$")
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]  # waits for a coroutine, and returns what it does
 HandOn = Callable[[UUID], None]  # has a document ingested
@@ -179,7 +184,10 @@ class _Visit:
         again = self._source.addresses.all()
         if self._source.is_feed:
             again = again.filter(role=_Role.FEED)  # each post once
+        unlucky = self._source.pages().filter(state=_State.FAILED, tries__range=(MAX_TRIES, _MOST_TRIES))
         with self._claim.guarded():
+            if self._source.is_feed:  # what was away when its post came: once more, without counting anew
+                unlucky.update(state=_State.QUEUED, next_try_at=timezone.now())
             again.update(state=_State.QUEUED, reason="", tries=0, next_try_at=timezone.now())
             self._frontier.add(sitemaps, 0, _Role.SITEMAP)
             period = self._source.period
@@ -207,10 +215,18 @@ class _Visit:
     def _next(self) -> list[Address]:
         """Return what to fetch at once: nothing when the limit of pages is reached, and what waits is left out."""
         if self._frontier.is_full():
-            with self._claim.guarded():
-                self._frontier.leave_out_the_rest()
+            self._leave_out_the_rest()
             return []
         return self._frontier.next(1 if self._delay_s else settings.CRAWL_AT_ONCE)
+
+    def _leave_out_the_rest(self) -> None:
+        """Close what waits beyond the limit of pages; what was read there at an earlier visit goes."""
+        for address in self._frontier.read_before():
+            with self._claim.guarded():  # one by one: a transaction that outlasts the lease loses it
+                self._leave_out(address, self._frontier.full)
+                address.save()
+        with self._claim.guarded():
+            self._frontier.leave_out_the_rest()
 
     def _wait_since_the_last_request(self, until: float) -> None:
         """Keep the site's crawl delay from slice to slice."""
@@ -304,22 +320,38 @@ class _Visit:
         feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
         self._name(feed.title)
         known = set(self._source.addresses.values_list("guid_sha256", flat=True))
+        listed: set[str] = set()
         for post in reversed(feed.posts):  # the oldest first
+            if post.guid_sha256 in listed:  # some feeds call all of their posts the same
+                post = replace(post, guid_sha256=_digest(f"{post.guid_sha256}\0{post.link}"))
+            listed.add(post.guid_sha256)
             if post.guid_sha256 not in known:
-                url, reason = _address_of_post(post.link, address.url, post.guid_sha256)
-                Address.objects.get_or_create(
-                    source=self._source,
-                    url=url,
-                    defaults={
-                        "depth": 1,
-                        "guid_sha256": post.guid_sha256,
-                        "own_title": post.title[:300],
-                        "own_text": post.text,
-                        "state": _State.QUEUED if post.text or not reason else _State.FAILED,
-                        "reason": "" if post.text else reason,
-                    },
-                )
+                known.add(post.guid_sha256)
+                self._queue_post(post, address.url)
         self._close(address, reply)
+
+    def _queue_post(self, post: Post, feed: str) -> None:
+        url, reason = _address_of_post(post, feed)
+        if there := self._source.addresses.filter(url=url).first():
+            if _is_same_post(post, there):
+                return
+            # A list of changes, say, of which each entry is a post: what there is of this one is in the feed.
+            url, reason = _place_in_feed(post, feed), f"It is at the same address as another post: {url}."
+            if not post.text and there.role == _Role.PAGE:  # or on that page, which has changed then
+                self._source.pages().filter(pk=there.pk).update(
+                    state=_State.QUEUED, reason="", tries=0, next_try_at=timezone.now()
+                )
+        closed = _State.SKIPPED if there else _State.FAILED
+        Address.objects.create(
+            source=self._source,
+            url=url,
+            depth=1,
+            guid_sha256=post.guid_sha256,
+            own_title=post.title[:300],
+            own_text=post.text,
+            state=_State.QUEUED if post.text or not reason else closed,
+            reason="" if post.text else reason,
+        )
 
     def _read_page(self, address: Address, reply: Reply) -> None:
         if address.depth == 0 and is_sitemap(reply.body):  # the start address may be a sitemap
@@ -338,7 +370,7 @@ class _Visit:
             self._frontier.add(page.links, landed.depth + 1)
         if page.is_noindex:
             return self._own_text_or_not(landed, _LeftOut("The page asks not to be kept (noindex)."))
-        self._check_canonical(landed, page)
+        self._check_canonical(address, landed, page)
         landed.content_sha256 = hashlib.sha256(reply.body).hexdigest()
         self._check_double(landed)
         self._store(landed, landed.own_title or page.title, data, media_type)
@@ -359,25 +391,44 @@ class _Visit:
             self._source.save(update_fields=["home"])
         depth = {"depth": address.depth, "priority": address.priority}
         other, _ = Address.objects.get_or_create(source=self._source, url=final, defaults=depth)
-        self._leave_out(address, f"It leads to {final}.")
+        self._leave_out(address, _LEADS.format(final))
         if other.state != _State.QUEUED:
-            raise _LeftOut(f"It leads to {final}.")
+            raise _LeftOut(_LEADS.format(final))
         other.fetched_at = timezone.now()
         return other
 
-    def _check_canonical(self, address: Address, page: Page) -> None:
+    def _check_canonical(self, address: Address, landed: Address, page: Page) -> None:
         if self._source.is_feed or not page.canonical:
             return
         with suppress(Forbidden):
             own = canonical(page.canonical)
-            if own != address.url and not self._source.bounds.refusal(own):
-                self._frontier.add([own], address.depth)
-                raise _LeftOut(f"It says that its address is {own}.")
+            if own in (address.url, landed.url) or self._source.bounds.refusal(own):
+                return
+            self._frontier.add([own], landed.depth)
+            if self._is_kept_at(own, {address.url, landed.url}, landed):
+                raise _LeftOut(_SAYS.format(own))
+
+    def _is_kept_at(self, url: str, seen: set[str], page: Address) -> bool:
+        """Say whether the page is there, or may be: an address may lead back here, or nowhere."""
+        while url not in seen:
+            seen.add(url)
+            there = self._source.pages().filter(url=url).first()
+            if there is None:
+                return False
+            if there.document_id or there.state == _State.DONE:
+                return True
+            if (
+                there.state == _State.QUEUED
+            ):  # where nothing was kept at the visit before, nobody waits for it
+                return not (page.document_id and there.fetched_at)
+            leads = _ELSEWHERE.match(there.reason)
+            url = leads[1] if leads else page.url
+        return False
 
     def _check_double(self, address: Address) -> None:
         same = self._source.pages().filter(content_sha256=address.content_sha256, state=_State.DONE)
         if double := same.exclude(pk=address.pk).first():
-            raise _LeftOut(f"It is the same page as {double.url}.")
+            raise _LeftOut(_SAME.format(double.url))
 
     def _name(self, title: str) -> None:
         """Call a source that nobody gave a name as it calls itself."""
@@ -422,6 +473,12 @@ class _Visit:
     def _leave_out(self, address: Address, reason: str) -> None:
         address.state, address.reason = _State.SKIPPED, reason
         children.drop(address)
+        self._read_what_named(address)
+
+    def _read_what_named(self, address: Address) -> None:
+        """Queue what was left out in favour of this address, where nothing is kept now; once in a visit."""
+        named = self._source.pages().filter(state=_State.SKIPPED, reason=_SAYS.format(address.url), tries=0)
+        named.update(state=_State.QUEUED, reason="", tries=1, next_try_at=timezone.now())
 
     def _fail(self, address: Address, error: Exception) -> None:
         """Close it as failed. What was read of it before stays, unless it is gone for good."""
@@ -431,6 +488,8 @@ class _Visit:
         if is_gone:
             children.drop(address)
             address.etag = address.last_modified = address.content_sha256 = ""
+        if address.document_id is None:
+            self._read_what_named(address)
 
     def _show_progress(self) -> None:
         wanted = self._source.pages().exclude(state__in=(_State.SKIPPED, _State.GONE))
@@ -440,11 +499,26 @@ class _Visit:
             pass
 
 
-def _address_of_post(link: str, feed: str, name: str) -> tuple[str, str]:
+def _address_of_post(post: Post, feed: str) -> tuple[str, str]:
     """Return where a post is, and why it cannot be fetched: without a link it lives in its feed."""
     try:
-        return (
-            (canonical(link, feed), "") if link else (f"{feed}#{name[:16]}", "It has no address and no text.")
-        )
+        if post.link:
+            return canonical(post.link, feed), ""
+        return _place_in_feed(post, feed), "It has no address and no text."
     except Forbidden as error:
-        return f"{feed}#{name[:16]}", str(error)
+        return _place_in_feed(post, feed), str(error)
+
+
+def _place_in_feed(post: Post, feed: str) -> str:
+    return f"{feed}#{post.guid_sha256[:16]}"
+
+
+def _is_same_post(post: Post, there: Address) -> bool:
+    """Say whether the post at this address is the same under another name: feeds change those."""
+    if there.role != _Role.PAGE:
+        return False
+    return there.own_title == post.title[:300] if post.title else there.own_text == post.text
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

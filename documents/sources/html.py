@@ -62,6 +62,10 @@ class _Reader(HTMLParser):
         if tag == "title":
             self._is_in_title = False
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """Pass over it, as browsers do: HTMLParser raises AssertionError at one that it does not know."""
+        return self.parse_bogus_comment(i, report=False)
+
     def handle_data(self, data: str) -> None:
         if self._is_in_title and len(self.page.title) < _MAX_TITLE_CHARACTERS:
             self.page.title = " ".join((self.page.title + data).split())

@@ -38,6 +38,12 @@ def text(found: Extraction) -> str:
     return "\n".join(section.text for section in found.sections)
 
 
+def test_markup_that_no_parser_knows_is_passed_over(read: Read) -> None:
+    page = b"<html><head><![foo[x]]><meta name=author content=Ann></head><body><p>Words.</p></body></html>"
+    found = read("a.html", page)
+    assert ("Words." in text(found), found.properties["author"]) == (True, "Ann")
+
+
 def test_a_pdf_gives_a_section_per_page(read: Read) -> None:
     found = read("a.pdf", files.pdf("The first page\nspeaks of pumps", "The second page\nspeaks of valves"))
     assert [section.page for section in found.sections] == [1, 2]

@@ -373,6 +373,27 @@ def test_a_worker_that_was_overtaken_changes_nothing(workspace: Workspace) -> No
     assert document.status == "processing"
 
 
+@pytest.mark.parametrize("minutes", [-1, 1])
+def test_a_worker_with_another_clock_takes_nothing_from_one_at_work(
+    workspace: Workspace, minutes: int
+) -> None:
+    document, now = put(workspace), timezone.now
+    Document.objects.update(next_attempt_at=now() - timedelta(hours=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: now() - timedelta(minutes=minutes))
+        claim = take(document.pk)
+        assert claim
+        with claim.stage(Work.Stage.EXTRACT):
+            pass
+        with claim.guarded():
+            pass
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: now() + timedelta(minutes=minutes))
+        assert take(document.pk) is None
+    Document.objects.update(lease_until=now() - timedelta(seconds=1))
+    assert take(document.pk)
+
+
 def test_the_heartbeat_keeps_a_slow_worker_its_document(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,20 @@ def run(*arguments: object) -> str:
     return " ".join(out.getvalue().split()) + end
 
 
+def test_a_name_that_cannot_be_kept_fails_alone(workspace: Workspace, tmp_path: Path) -> None:
+    factories.operator(username="ana")
+    folder = tmp_path / "odd"
+    deep = folder.joinpath(*["deep"] * 100)
+    deep.mkdir(parents=True)
+    for path in (deep / "deep.md", folder / os.fsdecode(b"caf\xe9.md"), folder / "good.md"):
+        path.write_bytes(b"# Pumps\n\nThey pump.")
+    said = run(folder, "--workspace", workspace.name)
+    assert "good.md ready" in said
+    assert "caf\ufffd.md failed Its name, or a folder's, is not in UTF-8." in said
+    assert "Move or rename it." in said
+    assert said.endswith("2 of 3 could not be made searchable.")
+
+
 def test_a_folder_ends_ready_or_failed_with_a_reason(workspace: Workspace, folder: Path) -> None:
     user = factories.operator(username="ana")
     said = run(folder, "--workspace", workspace.name)

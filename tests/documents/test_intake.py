@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from kombu import pools
 
 from accounts.models import AuditEvent
 from documents import intake, tasks
-from documents.intake import Refused, add_file, clean_title
+from documents.content import of_text, text_of
+from documents.intake import Refused, add_file, add_text, change, clean_title
 from documents.models import Document
 from documents.tasks import ingest_document, recover
 from ragsite.celery import app
@@ -61,6 +63,55 @@ def test_adding_records_counts_audits_and_queues(workspace: Workspace) -> None:
         assert file.read() == TEXT
     assert queued() == [f"documents.ingest {document.pk}"]
     assert AuditEvent.objects.get(action="document.add").user == user
+
+
+@contextmanager
+def unconfirmed() -> Iterator[None]:
+    """The database goes away after it has committed, before it says so."""
+
+    def commit() -> None:
+        BaseDatabaseWrapper._commit(connection)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "_commit", commit, raising=False)
+        with pytest.raises(OperationalError):
+            yield
+
+
+def test_a_document_whose_commit_was_not_confirmed_keeps_its_file(workspace: Workspace) -> None:
+    with unconfirmed():
+        put(workspace)
+    with Document.objects.get().file.open() as file:
+        assert file.read() == TEXT
+
+
+def test_a_change_whose_commit_was_not_confirmed_keeps_the_new_text(workspace: Workspace) -> None:
+    document = add_text(workspace, None, "Notes", "What was said first.")
+    with unconfirmed():
+        change(document, None, of_text("Notes", "What is said now."))
+    document.refresh_from_db()
+    assert text_of(document) == "What is said now."
+
+
+def test_a_change_brings_back_a_document_whose_file_was_gone(workspace: Workspace) -> None:
+    document = add_text(workspace, None, "Notes", "What was said first.")
+    document.file.storage.delete(str(document.file.name))
+    change(document, None, of_text("Notes", "What is said now."))
+    assert text_of(document) == "What is said now."
+
+
+def test_a_document_is_whole_when_the_database_goes_away_before_a_worker_is_asked(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(document_id: object) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(intake, "ask_soon", ask)
+    with pytest.raises(OperationalError):
+        put(workspace)
+    with Document.objects.get().file.open() as file:
+        assert file.read() == TEXT
 
 
 def test_the_same_file_again_is_the_same_document(workspace: Workspace, settings: Any) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from documents import intake, reindex
 from documents.claims import take
+from documents.content import of_text
 from documents.ingest import ingest, ingest_again
 from documents.models import Document, ReindexItem, Section
 from documents.retrieval import Scope, SearchConfig, search
@@ -259,6 +260,27 @@ def test_a_document_that_cannot_be_read_any_more_is_not_lost_silently(filled: Wo
     assert (gone.status, gone.chunk_count) == ("failed", 0)
     assert {row[0] for row in chunks(filled)} == {"two.md"}
     filled.refresh_from_db()
+    assert filled.chunk_count == len(chunks(filled))
+
+
+@pytest.mark.parametrize("is_at_work", [False, True], ids=["waiting", "at work"])
+def test_a_new_version_on_its_way_is_not_given_up_with_the_old_one(
+    filled: Workspace, is_at_work: bool
+) -> None:
+    document = filled.documents.get(title="one.md")
+    document.file.storage.delete(str(document.file.name))
+    building = reindex.start(filled, None, **SHORT)
+    assert not work(building)
+    intake.change(document, None, of_text("one.md", "What it says by now."), ask_worker=False)
+    if is_at_work:
+        assert take(document.pk)
+    reindex.accept_losses(building, None)
+    document.refresh_from_db()
+    assert (document.status, document.error, document.chunk_count) == ("pending", "", 0)
+    ingest(document.pk)
+    document.refresh_from_db()
+    assert document.status == "ready", document.error
+    assert {row[0] for row in chunks(filled)} == {"one.md", "two.md"}
     assert filled.chunk_count == len(chunks(filled))
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 import pytest
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from requests import Response, post
@@ -102,6 +102,23 @@ def test_announced_by_anybody_in_any_order_it_is_one_document(
     document = workspace.documents.get()
     assert keys(bucket) == [f"workspaces/{workspace.pk}/{document.pk}"]
     assert queued() == [f"documents.ingest {document.pk}"]
+
+
+def test_an_event_that_meets_an_outage_is_not_lost(workspace: Workspace, bucket: Any) -> None:
+    upload = begun(workspace)
+    send(upload)
+    outages = iter([OperationalError("away"), ConnectionError("away")])
+
+    def open_(name: str, *_: Any) -> Any:
+        if error := next(outages, None):
+            raise error
+        return opens(name)
+
+    opens = default_storage.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(default_storage, "open", open_)
+        uploads.arrived.apply((upload.key,))
+    assert workspace.documents.get().title == upload.name
 
 
 def test_announced_by_both_at_the_same_moment_it_is_one_document(workspace: Workspace, bucket: Any) -> None:

@@ -1,6 +1,7 @@
 """`manage.py ingest`: adds files and makes them searchable in this process; no worker is needed."""
 
 import logging
+import os
 import sys
 import time
 from argparse import ArgumentParser
@@ -160,7 +161,8 @@ def _file_jobs(
     for root, path in files:
         name = path.relative_to(root)
         about = told.of(name.as_posix())
-        yield Job(str(name), partial(_bring, place, owner, root, path, language, present, about))
+        shown = os.fsencode(name).decode("utf-8", "replace")  # not every file's name is in UTF-8
+        yield Job(shown, partial(_bring, place, owner, root, path, language, present, about))
 
 
 def _bring(

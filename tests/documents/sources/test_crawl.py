@@ -20,6 +20,7 @@ from documents.sources import gather as gather_module
 from documents.sources import sitemap
 from documents.sources.adding import add_website
 from documents.sources.gather import gather
+from documents.sources.options import change
 from documents.sources.visits import start_due_visits, stop
 from tests.documents import files
 from tests.documents.conftest import embedded
@@ -200,6 +201,13 @@ def test_a_title_that_never_ends_does_not_hold_up_the_crawl(site, add, crawl):
     assert time.monotonic() - began < 30  # copying the title for each piece of it took minutes
 
 
+def test_markup_that_no_parser_knows_does_not_stop_the_crawl(site, add, crawl):
+    odd = b"<html><body><![foo[ bar ]]><![ if x]><p>Words enough to be a page.</p><a href='/b'>b</a></body></html>"
+    site.pages |= {"/": html("Start", "/a", "/c"), "/a": Page(odd), "/b": html("B"), "/c": html("C")}
+    found = crawl(add())
+    assert pages(found) == {"/": "done", "/a": "done", "/b": "done", "/c": "done"}, found.error
+
+
 def test_headers_in_no_encoding_do_not_stop_the_crawl(site, add, crawl):
     odd = {"Last-Modified": "\xe9t\xe9", "X-Robots-Tag": "\xff"}
     site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
@@ -256,6 +264,64 @@ def test_a_page_has_one_document_however_many_addresses_it_has(site, add, crawl)
     assert sorted(titles) == ["Other", "Real", "Start"]
     assert list(pages(found).values()).count("done") == 3
     assert "It says that its address is" in reasons(found)["/copy"]
+
+
+def own(path):
+    return f'<link rel="canonical" href="{path}">'
+
+
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        ({"/a": moved("/a/", 301), "/a/": html("A", head=own("/a"))}, "/a/"),
+        ({"/a": moved("/b"), "/b": moved("/a/"), "/a/": html("A", head=own("/b"))}, "/a/"),
+        ({"/a": html("A", head=own("/none"))}, "/a"),
+        ({"/a": html("A", head=own("/b")), "/b": html("B", head=own("/a"))}, "/b"),
+        (
+            {
+                "/a": html("A", head=own("/b")),
+                "/b": html("B", head=own("/c")),
+                "/c": html("C", head=own("/a")),
+            },
+            "/c",
+        ),
+        (
+            {"/a": html("A", head=own("/b")), "/b": html("B", head=own("/c")), "/c": html("C")},
+            "/c",
+        ),
+        ({"/a": html("A", head=own("/b")), "/b": moved("/c"), "/c": html("C")}, "/c"),
+    ],
+    ids=[
+        "a redirect",
+        "two redirects",
+        "nowhere",
+        "each other",
+        "in a circle",
+        "twice",
+        "a redirect from it",
+    ],
+)
+def test_a_page_whose_own_address_leads_back_or_nowhere_is_kept_once(site, add, crawl, there, kept):
+    site.pages |= {"/": html("Start", "/a"), **there}
+    found = crawl(add())
+    children = Document.objects.filter(parent=found).exclude(url=site.at("/"))
+    assert [each.url for each in children] == [site.at(kept)], pages(found)
+
+
+def test_a_page_whose_own_address_leads_back_stays_at_the_next_visit(site, add, crawl):
+    site.pages |= {
+        "/": html("Start", "/a/", "/a"),
+        "/a/": html("A", head=own("/a")),
+        "/a": moved("/a/"),
+    }
+    found = crawl(add())
+    kept = Document.objects.get(url=site.at("/a/"))
+    site.pages["/a/"] = html("Changed", head=own("/a"))
+    due_again(found)
+    found = crawl(found)
+    now = Document.objects.get(url=site.at("/a/"))
+    assert now.created_at == kept.created_at, "it was never away"
+    assert now.title == "Changed"
 
 
 def test_pages_that_ask_not_to_be_kept_are_not_and_their_links_count(site, add, crawl):
@@ -407,6 +473,18 @@ def test_the_old_version_is_found_until_the_new_one_is_ready(workspace, site, ad
     assert rows(workspace) != chunks
 
 
+def test_a_page_whose_file_was_gone_has_the_new_one(site, add, visit):
+    site.pages["/"] = html("Old words")
+    found = visit(add())
+    child = Document.objects.get(parent=found)
+    child.file.storage.delete(str(child.file.name))
+    site.pages["/"] = html("New words")
+    due_again(found)
+    visit(found)
+    child.refresh_from_db()
+    assert child.status == "ready", child.error
+
+
 def test_a_page_that_fails_the_second_time_stays_searchable(site, add, visit):
     site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
     found = visit(add())
@@ -415,6 +493,31 @@ def test_a_page_that_fails_the_second_time_stays_searchable(site, add, visit):
     found = visit(found)
     assert pages(found)["/a"] == "failed"
     assert Document.objects.get(url=site.at("/a")).status == "ready"
+
+
+def test_pages_beyond_a_limit_that_was_lowered_go_at_the_next_visit(workspace, site, add, visit):
+    site.pages |= {"/": html("Start", "/a", "/b", "/c"), "/a": html("A"), "/b": html("B"), "/c": html("C")}
+    found = visit(add())
+    change(found, None, max_pages=2)
+    due_again(found)
+    found = visit(found)
+    assert pages(found) == {"/": "done", "/a": "done", "/b": "skipped", "/c": "skipped"}
+    assert (found.source.counts()["ready"], found.page_count) == (2, 2)
+    workspace.refresh_from_db()
+    assert workspace.document_count == Document.objects.count() == 3
+    assert workspace.chunk_count == len(rows(workspace))
+
+
+def test_a_site_that_cannot_be_read_at_first_is_looked_at_again_on_its_schedule(site, add, crawl):
+    site.pages["/robots.txt"] = Page(b"", 500)
+    found = add(schedule="daily")
+    while crawl(found).status != "failed":
+        soon(found)
+    site.pages |= {"/robots.txt": Page(b"", 404), "/": html("Start")}
+    assert Source.objects.get().next_visit_at > timezone.now()
+    Source.objects.update(next_visit_at=timezone.now())
+    assert list(start_due_visits()) == [found.pk]
+    assert crawl(found).status == "ready"
 
 
 def test_a_schedule_starts_the_next_visit(site, add, visit):
@@ -508,6 +611,7 @@ settings.MEDIA_ROOT = sys.argv[2]
 settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
 django.setup()
 from documents.sources.gather import gather
+from documents.sources.options import change
 while gather(uuid.UUID(sys.argv[3]), lambda document_id: None): pass
 """
 

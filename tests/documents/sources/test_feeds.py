@@ -3,11 +3,13 @@
 from xml.sax.saxutils import escape
 
 import pytest
+from django.utils import timezone
 
 from documents import intake
 from documents.models import Document
 from documents.sources import feeds
 from documents.sources.adding import add_feed
+from tests.documents.sources.conftest import pages
 from tests.fakes.site import Page, html
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -95,6 +97,61 @@ def test_each_post_is_taken_once(site, add, crawl):
     again(found, crawl)
     assert site.asked[-1][0] == "/feed"
     assert "if-none-match" in site.asked[-1][1]
+
+
+def test_posts_at_one_address_are_each_taken(site, add, crawl):
+    site.pages["/log"] = html("All changes")
+    entries = [item(n, link=f"/log#v{n}", text=f"<p>Version {n}.</p>") for n in (1, 2, 3)]
+    site.pages["/feed"] = feed_of(entries[1], entries[0])
+    found = crawl(add(prefers_own_text=True))
+    assert titles(found) == ["Post 1", "Post 2"]
+    site.pages["/feed"] = feed_of(*reversed(entries))
+    assert titles(again(found, crawl)) == ["Post 1", "Post 2", "Post 3"]
+    assert titles(again(found, crawl)) == ["Post 1", "Post 2", "Post 3"]
+
+
+def test_a_new_post_without_text_has_the_page_of_an_older_one_read_again(site, add, crawl):
+    site.pages |= {"/feed": feed_of(item(1, link="/log#v1")), "/log": html("Changes of version 1")}
+    found = crawl(add())
+    site.pages["/feed"] = feed_of(item(2, link="/log#v2"), item(1, link="/log#v1"))
+    site.pages["/log"] = html("Changes of version 2 and version 1")
+    found = again(found, crawl)
+    with Document.objects.get(parent=found).file.open() as page:
+        assert b"version 2" in page.read()
+    assert found.source.addresses.get(state="skipped").reason.startswith("It is at the same address")
+    again(found, crawl)
+    assert site.paths().count("/log") == 2
+
+
+def test_a_post_that_gets_another_name_is_not_taken_twice(site, add, crawl):
+    site.pages |= {"/feed": feed_of(item(1, text="<p>Words.</p>")), "/posts/1": html("Page")}
+    found = crawl(add())
+    site.pages["/feed"] = feed_of(item(1, text="<p>Other words.</p>", guid="another"))
+    assert titles(again(found, crawl)) == ["Post 1"]
+    assert found.source.pages().count() == 1
+
+
+def test_posts_that_share_a_name_are_each_taken(site, add, crawl):
+    site.pages |= {f"/posts/{n}": html(f"Page {n}") for n in (1, 2, 3)}
+    site.pages["/feed"] = feed_of(item(2, guid="same"), item(1, guid="same"))
+    found = crawl(add())
+    assert (found.status, titles(found)) == ("ready", ["Post 1", "Post 2"]), found.error
+    site.pages["/feed"] = feed_of(item(3, guid="same"), item(2, guid="same"), item(1, guid="same"))
+    assert titles(again(found, crawl)) == ["Post 1", "Post 2", "Post 3"]
+
+
+def test_a_post_whose_page_was_away_is_tried_again_at_later_visits(site, add, crawl):
+    site.pages |= {"/feed": feed_of(item(1), item(2)), "/posts/1": Page(b"", 503), "/posts/2": Page(b"", 404)}
+    found = add()
+    while crawl(found).status != "ready":
+        found.source.addresses.update(next_try_at=timezone.now())
+        Document.objects.filter(pk=found.pk).update(next_attempt_at=timezone.now())
+    assert pages(found)["/posts/1"] == pages(found)["/posts/2"] == "failed"
+    site.pages["/posts/1"] = html("Page")
+    asked = site.paths().count("/posts/2")
+    found = again(found, crawl)
+    assert titles(found) == ["Post 1"]
+    assert site.paths().count("/posts/2") == asked
 
 
 def test_a_post_keeps_its_document_when_its_address_changes(site, add, crawl):
