@@ -87,8 +87,10 @@ def _of_chunks(workspace: Workspace) -> Iterator[Drift]:
 
 @transaction.atomic
 def _read_again(document: Document) -> None:
-    """Say what there is, and have the document ingested once more."""
+    """Say what there is, and have the document ingested once more, unless a worker is at it and will say it."""
     locked = Document.objects.select_for_update(of=("self",)).with_settings().get(pk=document.pk)
+    if locked.status == Document.Status.PROCESSING:  # it adds to the counters by what it saw when it began
+        return
     there = engine_for(locked.workspace).counts().get(locked.pk, 0)
     Workspace.objects.filter(pk=locked.workspace_id).update(
         chunk_count=F("chunk_count") + there - locked.chunk_count

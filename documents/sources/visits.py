@@ -20,8 +20,12 @@ def start_due_visits() -> Iterator[UUID]:
     due = Source.objects.filter(next_visit_at__lte=now, document__status__in=(_S.READY, _S.FAILED))
     for source in due.select_related("document").order_by("next_visit_at"):
         period = source.period
-        Source.objects.filter(pk=source.pk).update(next_visit_at=now + period if period else None)
-        if period and _make_due(source.document):
+        with (
+            transaction.atomic()
+        ):  # or a visit that is crossed off and not begun is missed, for a week perhaps
+            Source.objects.filter(pk=source.pk).update(next_visit_at=now + period if period else None)
+            is_due = period and _make_due(source.document)
+        if is_due:
             yield source.document_id
 
 

@@ -1,6 +1,7 @@
 """Every kind of drift is made on purpose, found, and mended."""
 
 import os
+import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -11,11 +12,14 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import F
 
-from documents import reindex
+from documents import intake, reindex
+from documents.content import of_text
 from documents.ingest import ingest
 from documents.models import Document
-from tests.documents.test_ingest import put
+from tests.documents.test_ingest import NUMBERED, put
+from tests.fakes.openai_server import OpenAIServer
 from workspaces.engines import NewChunk, PgVector, drop_tables, engine_for, tables
 from workspaces.models import Workspace
 
@@ -62,6 +66,28 @@ def orphan_file(workspace: Workspace) -> None:
 def chunks_gone(workspace: Workspace) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE chunks.{PgVector(workspace).names[0]}")
+
+
+def test_what_is_being_read_just_now_is_counted_once(filled: Workspace, embeddings: OpenAIServer) -> None:
+    document = filled.documents.get(title="one.md")
+    filled.documents.filter(pk=document.pk).update(chunk_count=F("chunk_count") + 5)
+    Workspace.objects.filter(pk=filled.pk).update(chunk_count=F("chunk_count") + 5)
+    intake.change(document, None, of_text("one.md", NUMBERED[:9000] + " Anew."), ask_worker=False)
+    embeddings.behaviour.first_token_s = 0.5
+
+    def work() -> None:
+        try:
+            ingest(document.pk)
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    while not filled.documents.filter(pk=document.pk, stage="embed").exists():
+        threading.Event().wait(0.02)
+    reconcile("--fix")
+    worker.join()
+    assert "chunk_count" not in reconcile()
 
 
 DRIFTS: dict[str, tuple[Callable[[Workspace], object], str]] = {

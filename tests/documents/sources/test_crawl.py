@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from documents import intake
@@ -531,6 +531,21 @@ def test_a_schedule_starts_the_next_visit(site, add, visit):
     assert "Changed" in Document.objects.get(parent=found).sections.get().text
     next_visit = Source.objects.get().next_visit_at
     assert timedelta(hours=23) < next_visit - timezone.now() <= timedelta(days=1)
+
+
+def test_a_visit_that_could_not_be_begun_is_not_missed(site, add, visit):
+    site.pages["/"] = html("Start")
+    found = visit(add(schedule="weekly"))
+    Source.objects.update(next_visit_at=timezone.now())
+
+    def away(execute, sql, *more):
+        if sql.startswith('UPDATE "documents_document"'):
+            raise OperationalError("the database is away")
+        return execute(sql, *more)
+
+    with connection.execute_wrapper(away), pytest.raises(OperationalError):
+        list(start_due_visits())
+    assert list(start_due_visits()) == [found.pk]
 
 
 def test_the_same_start_address_again_is_the_site_we_have(site, add):
