@@ -29,6 +29,7 @@ class Presence:
 
     def __init__(self) -> None:
         self._sockets: set[Socket] = set()
+        self._checks: dict[Socket, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
 
     def enter(self, socket: Socket) -> None:
@@ -37,6 +38,8 @@ class Presence:
 
     def leave(self, socket: Socket) -> None:
         self._sockets.discard(socket)
+        if check := self._checks.get(socket):
+            check.cancel()
         if not self._sockets and self._looking:
             self._looking.cancel()
             self._looking = None
@@ -51,10 +54,19 @@ class Presence:
                 logger.warning("Cannot look at the logins: %s", error)
                 continue
             doubtful = [each for each in self._sockets if each.login and each.login.session_key not in good]
-            # Whatever becomes of one check, the others' sockets are looked at again
-            for outcome in await asyncio.gather(*[each.check() for each in doubtful], return_exceptions=True):
-                if isinstance(outcome, Exception):
-                    logger.error("A socket could not be checked", exc_info=outcome)
+            for each in doubtful:
+                self._check(each)
+
+    def _check(self, socket: Socket) -> None:
+        """Begin to look. Not waited for: whoever does not read cannot be told, and nobody else would be looked at."""
+        if socket not in self._checks:
+            task = self._checks[socket] = asyncio.create_task(socket.check())
+            task.add_done_callback(lambda done: self._end_check(socket, done))
+
+    def _end_check(self, socket: Socket, task: asyncio.Task[None]) -> None:
+        del self._checks[socket]
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("A socket could not be checked", exc_info=error)
 
 
 _presences: WeakKeyDictionary[asyncio.AbstractEventLoop, Presence] = WeakKeyDictionary()

@@ -490,6 +490,36 @@ async def test_whoever_talks_on_when_they_are_sent_away_keeps_nobody_else_here(c
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+async def test_whoever_does_not_read_keeps_nobody_else_here(cookie, asker, ask):
+    answer = await in_thread(_long_answer)(ask)
+    other = await in_thread(factories.user)()
+    others = await in_thread(cookie_of)(other)
+    async with (
+        served() as address,
+        websockets.connect(address, additional_headers=_headers(cookie), compression=None) as socket,
+        websockets.connect(address, additional_headers=_headers(others)) as listening,
+    ):
+        socket.transport.pause_reading()
+        follow = {"action": "follow", "data": {"answerId": str(answer.pk)}}
+        await socket.send(json.dumps(follow))
+        await asyncio.sleep(1)  # all that is between us is full
+        await in_thread(_disable)(asker, cookie)
+        await asyncio.sleep(presence.LOOK_EVERY_S + 0.5)
+        await in_thread(_disable)(other, others)
+        await asyncio.wait_for(listening.wait_closed(), 5)
+        socket.transport.abort()
+
+
+def _long_answer(ask):
+    answer = ask().answers.get()
+    words = {"text": "w" * 1024 * 1024}
+    AnswerEvent.objects.bulk_create(
+        AnswerEvent(answer=answer, seq=seq, kind="delta", data=words) for seq in range(2, 66)
+    )
+    Answer.objects.update(status=Answer.Status.STOPPED)
+    return answer
+
+
 def _headers(cookie):
     return {"Cookie": cookie, "Origin": "http://localhost"}
 
