@@ -97,8 +97,9 @@ class Counted:
 
 @dataclass
 class Steady:
-    """While a hundred streams run."""
+    """While streams run."""
 
+    streams: int = STREAMS
     us_per_token: list[float] = field(default_factory=list)
     postgres_us: list[float] = field(default_factory=list)
     frames_per_token: list[float] = field(default_factory=list)
@@ -107,13 +108,13 @@ class Steady:
     gaps_ms: list[float] = field(default_factory=list)
 
 
-async def steady(stage: Stage, side: Side, into: Steady) -> list[Stream]:
-    """Begin a hundred streams; then look what a token costs; then have others come and go besides."""
+async def steady(stage: Stage, side: Side, into: Steady, count: int = STREAMS) -> list[Stream]:
+    """Begin so many streams; then look what a token costs; then have others come and go besides."""
     ramp_s, look_s, probes, every_s = 5.0, 8.0, 50, 0.2
     tokens = int((ramp_s + look_s + probes * every_s + 3) * 1000 / GAP_MS)
-    streams = [Stream(wanted(tokens=tokens)) for _ in range(STREAMS)]
+    streams = [Stream(wanted(tokens=tokens)) for _ in range(count)]
     running = asyncio.create_task(
-        arriving(STREAMS, ramp_s / STREAMS, lambda place: asked(stage, side, streams[place]))
+        arriving(count, ramp_s / count, lambda place: asked(stage, side, streams[place]))
     )
     await asyncio.sleep(ramp_s + 1)
     before, began = [(each.tokens, each.frames) for each in streams], time.monotonic()
