@@ -10,7 +10,7 @@ What nobody waits for, batch answers and summaries, comes after all that somebod
 people keep an endpoint, it begins one of these every BATCH_EVERY.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -172,15 +172,21 @@ def taken_in(records: Sequence[Record], room: int, own: Sequence[UUID]) -> Plan[
         for id, events in each.begun(rows).items()
     }
     rows = [row for each in claimed for row in each]
-    histories = histories_in(exchanges, turns)
     claims: list[Claim | Summary] = []
-    for answer in (answer for each in records for answer in each.answers if (answer.pk, False) in rows):
-        answer.status, answer.fence = Answer.Status.RUNNING, 1
-        begun[answer.pk].append(Logged(2, "started", started(answer).data))
-        claims.append(Claim(answer, 2, histories[answer.turn_id]))
+    claims += _claims_here(records, {id for id, _ in rows}, histories_in(exchanges, turns), begun)
     # Who wrote these before has lost them with the commit, and adds no more to their logs
     claims += yield from _claims_of([row for row in rows if row[0] not in begun])
     return TakenIn(begun, claims, has_looked=may_claim == "true")
+
+
+def _claims_here(
+    records: Sequence[Record], claimed: Collection[UUID], histories: Mapping[UUID, History], begun: Begun
+) -> Iterator[Claim]:
+    """Yield the claims on answers that were recorded just now, whose rows need not be read. `begun` is told."""
+    for answer in (answer for each in records for answer in each.answers if answer.pk in claimed):
+        answer.status, answer.fence = Answer.Status.RUNNING, 1
+        begun[answer.pk].append(Logged(2, "started", started(answer).data))
+        yield Claim(answer, 2, histories[answer.turn_id])
 
 
 def _claim(room: int, own: Sequence[UUID]) -> Query:

@@ -69,10 +69,11 @@ async def _connected() -> Connection:
 
 
 async def fetched(lent: Connection, queries: Sequence[Query]) -> list[Rows]:
-    """Return what comes of each. Several go to the server together: in one round trip, and one transaction.
+    """Return the rows of each. Several go to the server together: in one round trip, and one transaction.
 
-    So says the protocol: what comes before a Sync is committed by it, or not at all
-    (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING).
+    So says the protocol: what comes before a Sync is committed by it, or, if any of it fails there, not at all
+    (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING). What ends it here, a
+    cancellation or a value that cannot be sent, leaves committed what was sent by then. Raises psycopg.Error.
     """
     async with lent.pipeline() if len(queries) > 1 else nullcontext():
         cursors = [await lent.execute(*query) for query in queries]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -156,7 +156,7 @@ class Claim:
             except Superseded:
                 self.is_lost.set()
                 return
-            except (DatabaseError, InterfaceError):
+            except Error:
                 log.warning("%s: the lease could not be renewed.", self, exc_info=True)
             finally:
                 connection.close()

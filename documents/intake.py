@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files import File
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -231,7 +231,7 @@ def _remove_unrecorded(document: Document) -> None:
 
     Where the database does not say, the file stays: `reconcile` finds what belongs to no document.
     """
-    with suppress(DatabaseError):
+    with suppress(Error):
         if not Document.objects.filter(pk=document.pk, file=document.file.name).exists():
             document.file.delete(save=False)
 

@@ -63,7 +63,9 @@ _database_options["pool"] = {
     # long after its database. When these seconds are over, whoever asks next tries at once.
     "reconnect_timeout": 5,
 }
-# A server that vanishes, as in a failover, is noticed in half a minute instead of in a quarter of an hour or two.
+# A server that vanishes, as in a failover, is noticed within a minute: after 30 s where it has not confirmed what was
+# sent, else by the keepalives. By default that takes a quarter of an hour, or two hours. DATABASE_URL goes before.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 _KEEPALIVE = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,

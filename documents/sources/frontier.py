@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from .addresses import canonical, has_no_text
@@ -32,6 +32,12 @@ class Frontier:
         priority = 0 if role == _Role.SITEMAP else depth
         Address.objects.bulk_create(
             Address(source=self._source, url=url, role=role, depth=depth, priority=priority) for url in new
+        )
+
+    def again(self, addresses: QuerySet[Address], tries: int | F = 0) -> None:
+        """Queue addresses that are known once more. tries: those that count already in this visit."""
+        addresses.update(
+            state=_State.QUEUED, reason="", elsewhere="", tries=tries, next_try_at=timezone.now()
         )
 
     def _wanted(self, urls: Sequence[str], role: Address.Role) -> Iterator[str]:

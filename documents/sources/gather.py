@@ -9,11 +9,10 @@ not keep its own pages, or anybody else's, from being ingested.
 import asyncio
 import hashlib
 import logging
-import re
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.html import escape
 
@@ -32,12 +32,13 @@ from documents.parsing.encodings import decode
 from . import children, guard
 from .addresses import canonical, shown
 from .feeds import MAX_BYTES as FEED_MAX_BYTES
-from .feeds import Post, read_feed
+from .feeds import read_feed
 from .fetch import NotFetched, Reply, Web
 from .frontier import Frontier
 from .guard import Forbidden
 from .html import Page, read_page, robots_words
 from .models import Address, Source
+from .posts import queue_posts
 from .replies import Gone, TryLater, is_readable, refused, with_its_encoding
 from .robots import RobotsOfHosts
 from .sitemap import is_sitemap, read_sitemap
@@ -49,16 +50,17 @@ MAX_TRIES = 3  # of one address in one visit, when trying again may help
 _MOST_TRIES = 30  # of a post's page, over all visits of its feed
 _FIRST_PAUSE_S = 10  # then three times as long
 _Role, _State = Address.Role, Address.State
-# Why an address is left out when its page is kept at another one
-_LEADS, _SAYS, _SAME = "It leads to {}.", "It says that its address is {}.", "It is the same page as {}."
-_ELSEWHERE = re.compile(r"(?:It leads to|It says that its address is|It is the same page as) (\S+)\.$")
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]  # waits for a coroutine, and returns what it does
 HandOn = Callable[[UUID], None]  # has a document ingested
 
 
 class _LeftOut(Exception):
-    """The address is not to be read. `str()` says why."""
+    """The address is not to be read. `str()` says why; elsewhere: the address that has its page instead."""
+
+    def __init__(self, reason: str, elsewhere: str = "") -> None:
+        super().__init__(reason)
+        self.elsewhere = elsewhere
 
 
 def is_source(document_id: UUID) -> bool:
@@ -187,8 +189,8 @@ class _Visit:
         unlucky = self._source.pages().filter(state=_State.FAILED, tries__range=(MAX_TRIES, _MOST_TRIES))
         with self._claim.guarded():
             if self._source.is_feed:  # what was away when its post came: once more, without counting anew
-                unlucky.update(state=_State.QUEUED, next_try_at=timezone.now())
-            again.update(state=_State.QUEUED, reason="", tries=0, next_try_at=timezone.now())
+                self._frontier.again(unlucky, tries=F("tries"))
+            self._frontier.again(again)
             self._frontier.add(sitemaps, 0, _Role.SITEMAP)
             period = self._source.period
             self._source.next_visit_at = timezone.now() + period if period else None
@@ -223,7 +225,7 @@ class _Visit:
         """Close what waits beyond the limit of pages; what was read there at an earlier visit goes."""
         for address in self._frontier.read_before():
             with self._claim.guarded():  # one by one: a transaction that outlasts the lease loses it
-                self._leave_out(address, self._frontier.full)
+                self._leave_out(address, _LeftOut(self._frontier.full))
                 address.save()
         with self._claim.guarded():
             self._frontier.leave_out_the_rest()
@@ -285,11 +287,11 @@ class _Visit:
             address.refresh_from_db(fields=["state", "document"])
             if address.state != _State.QUEUED:  # another address of this batch led here
                 return
-            address.fetched_at = timezone.now()
+            address.fetched_at, address.elsewhere = timezone.now(), ""
             try:
                 self._read(address, answer)
             except _LeftOut as reason:
-                self._leave_out(address, str(reason))
+                self._leave_out(address, reason)
             except (Forbidden, NotFetched) as error:
                 self._fail(address, error)
             address.save()
@@ -319,39 +321,8 @@ class _Visit:
     def _read_feed(self, address: Address, reply: Reply) -> None:
         feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
         self._name(feed.title)
-        known = set(self._source.addresses.values_list("guid_sha256", flat=True))
-        listed: set[str] = set()
-        for post in reversed(feed.posts):  # the oldest first
-            if post.guid_sha256 in listed:  # some feeds call all of their posts the same
-                post = replace(post, guid_sha256=_digest(f"{post.guid_sha256}\0{post.link}"))
-            listed.add(post.guid_sha256)
-            if post.guid_sha256 not in known:
-                known.add(post.guid_sha256)
-                self._queue_post(post, address.url)
+        queue_posts(self._source, address.url, reversed(feed.posts))
         self._close(address, reply)
-
-    def _queue_post(self, post: Post, feed: str) -> None:
-        url, reason = _address_of_post(post, feed)
-        if there := self._source.addresses.filter(url=url).first():
-            if _is_same_post(post, there):
-                return
-            # A list of changes, say, of which each entry is a post: what there is of this one is in the feed.
-            url, reason = _place_in_feed(post, feed), f"It is at the same address as another post: {url}."
-            if not post.text and there.role == _Role.PAGE:  # or on that page, which has changed then
-                self._source.pages().filter(pk=there.pk).update(
-                    state=_State.QUEUED, reason="", tries=0, next_try_at=timezone.now()
-                )
-        closed = _State.SKIPPED if there else _State.FAILED
-        Address.objects.create(
-            source=self._source,
-            url=url,
-            depth=1,
-            guid_sha256=post.guid_sha256,
-            own_title=post.title[:300],
-            own_text=post.text,
-            state=_State.QUEUED if post.text or not reason else closed,
-            reason="" if post.text else reason,
-        )
 
     def _read_page(self, address: Address, reply: Reply) -> None:
         if address.depth == 0 and is_sitemap(reply.body):  # the start address may be a sitemap
@@ -391,9 +362,10 @@ class _Visit:
             self._source.save(update_fields=["home"])
         depth = {"depth": address.depth, "priority": address.priority}
         other, _ = Address.objects.get_or_create(source=self._source, url=final, defaults=depth)
-        self._leave_out(address, _LEADS.format(final))
+        leads = _LeftOut(f"It leads to {final}.", final)
+        self._leave_out(address, leads)
         if other.state != _State.QUEUED:
-            raise _LeftOut(_LEADS.format(final))
+            raise leads
         other.fetched_at = timezone.now()
         return other
 
@@ -406,7 +378,7 @@ class _Visit:
                 return
             self._frontier.add([own], landed.depth)
             if self._is_kept_at(own, {address.url, landed.url}, landed):
-                raise _LeftOut(_SAYS.format(own))
+                raise _LeftOut(f"It says that its address is {own}.", own)
 
     def _is_kept_at(self, url: str, seen: set[str], page: Address) -> bool:
         """Say whether the page is there, or may be: an address may lead back here, or nowhere."""
@@ -417,18 +389,18 @@ class _Visit:
                 return False
             if there.document_id or there.state == _State.DONE:
                 return True
-            if (
-                there.state == _State.QUEUED
-            ):  # where nothing was kept at the visit before, nobody waits for it
+            if there.state == _State.QUEUED:
+                # Where nothing was kept at the visit before, nobody waits for it
                 return not (page.document_id and there.fetched_at)
-            leads = _ELSEWHERE.match(there.reason)
-            url = leads[1] if leads else page.url
+            if not there.elsewhere:
+                return False
+            url = there.elsewhere
         return False
 
     def _check_double(self, address: Address) -> None:
         same = self._source.pages().filter(content_sha256=address.content_sha256, state=_State.DONE)
         if double := same.exclude(pk=address.pk).first():
-            raise _LeftOut(_SAME.format(double.url))
+            raise _LeftOut(f"It is the same page as {double.url}.", double.url)
 
     def _name(self, title: str) -> None:
         """Call a source that nobody gave a name as it calls itself."""
@@ -470,15 +442,15 @@ class _Visit:
         self._store(address, address.own_title, html.encode("utf-8", "replace"), HTML.name)
         self._close(address)
 
-    def _leave_out(self, address: Address, reason: str) -> None:
-        address.state, address.reason = _State.SKIPPED, reason
+    def _leave_out(self, address: Address, reason: _LeftOut) -> None:
+        address.state, address.reason, address.elsewhere = _State.SKIPPED, str(reason), reason.elsewhere
         children.drop(address)
         self._read_what_named(address)
 
     def _read_what_named(self, address: Address) -> None:
         """Queue what was left out in favour of this address, where nothing is kept now; once in a visit."""
-        named = self._source.pages().filter(state=_State.SKIPPED, reason=_SAYS.format(address.url), tries=0)
-        named.update(state=_State.QUEUED, reason="", tries=1, next_try_at=timezone.now())
+        named = self._source.pages().filter(elsewhere=address.url, state=_State.SKIPPED, tries=0)
+        self._frontier.again(named, tries=1)
 
     def _fail(self, address: Address, error: Exception) -> None:
         """Close it as failed. What was read of it before stays, unless it is gone for good."""
@@ -497,28 +469,3 @@ class _Visit:
         # Who gets on is at the first attempt: a crawl of hours may lose more workers than a document may.
         with self._claim.guarded(progress_done=total - waiting, progress_total=total, attempt=1):
             pass
-
-
-def _address_of_post(post: Post, feed: str) -> tuple[str, str]:
-    """Return where a post is, and why it cannot be fetched: without a link it lives in its feed."""
-    try:
-        if post.link:
-            return canonical(post.link, feed), ""
-        return _place_in_feed(post, feed), "It has no address and no text."
-    except Forbidden as error:
-        return _place_in_feed(post, feed), str(error)
-
-
-def _place_in_feed(post: Post, feed: str) -> str:
-    return f"{feed}#{post.guid_sha256[:16]}"
-
-
-def _is_same_post(post: Post, there: Address) -> bool:
-    """Say whether the post at this address is the same under another name: feeds change those."""
-    if there.role != _Role.PAGE:
-        return False
-    return there.own_title == post.title[:300] if post.title else there.own_text == post.text
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

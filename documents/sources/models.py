@@ -97,6 +97,9 @@ class Address(models.Model):
     priority = models.PositiveIntegerField(default=0)  # least first
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     reason = models.TextField(blank=True)  # in words, unless it is read or waits
+    elsewhere = models.URLField(
+        max_length=2100, blank=True
+    )  # left out: the address that has its page instead
     tries = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(default=timezone.now)
     fetched_at = models.DateTimeField(null=True)
@@ -125,6 +128,9 @@ class Address(models.Model):
         indexes = [
             models.Index(fields=["source", "state", "priority", "id"]),  # the queue
             models.Index(fields=["source", "content_sha256"]),  # the same page under another address
+            models.Index(
+                fields=["source", "elsewhere"], name="kept_elsewhere", condition=~models.Q(elsewhere="")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -20,9 +20,8 @@ def start_due_visits() -> Iterator[UUID]:
     due = Source.objects.filter(next_visit_at__lte=now, document__status__in=(_S.READY, _S.FAILED))
     for source in due.select_related("document").order_by("next_visit_at"):
         period = source.period
-        with (
-            transaction.atomic()
-        ):  # or a visit that is crossed off and not begun is missed, for a week perhaps
+        # Together: a visit that is crossed off and not begun would be missed, for a week perhaps
+        with transaction.atomic():
             Source.objects.filter(pk=source.pk).update(next_visit_at=now + period if period else None)
             is_due = period and _make_due(source.document)
         if is_due:

@@ -1,8 +1,12 @@
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from documents.ingest import ingest
 from documents.models import Document
 from tests import factories
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
@@ -26,6 +30,22 @@ def workspace(transactional_db: None, embeddings: OpenAIServer) -> Workspace:
         chunk_size=200,
         chunk_overlap=40,
     )
+
+
+@contextmanager
+def a_worker_at(document: Document) -> Iterator[None]:
+    """Have the document ingested meanwhile, by another thread; wait for its end."""
+
+    def work() -> None:
+        try:
+            ingest(document.pk)
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    yield
+    worker.join()
 
 
 def embedded(server: OpenAIServer) -> list[str]:

@@ -17,7 +17,7 @@ from documents.intake import add_file
 from documents.models import Document, LedgerEntry, Work
 from tests import factories
 from tests.documents import files
-from tests.documents.conftest import DIMENSIONS, embedded
+from tests.documents.conftest import DIMENSIONS, a_worker_at, embedded
 from tests.fakes.openai_server import OpenAIServer
 from workspaces.engines import engine_for
 from workspaces.models import Workspace
@@ -336,19 +336,10 @@ def _let_fail_after(server: OpenAIServer, batches: int) -> None:
 def test_deleting_during_ingestion_leaves_no_orphan(workspace: Workspace, embeddings: OpenAIServer) -> None:
     embeddings.behaviour.first_token_s = 0.2
     document = put(workspace)
-
-    def work() -> None:
-        try:
-            ingest(document.pk)
-        finally:
-            connection.close()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    while not rows(workspace):
-        threading.Event().wait(0.02)
-    intake.delete(document, None)
-    worker.join()
+    with a_worker_at(document):
+        while not rows(workspace):
+            threading.Event().wait(0.02)
+        intake.delete(document, None)
     assert rows(workspace) == []
     assert not Document.objects.exists()
     workspace.refresh_from_db()

@@ -18,6 +18,7 @@ from documents import intake, reindex
 from documents.content import of_text
 from documents.ingest import ingest
 from documents.models import Document
+from tests.documents.conftest import a_worker_at
 from tests.documents.test_ingest import NUMBERED, put
 from tests.fakes.openai_server import OpenAIServer
 from workspaces.engines import NewChunk, PgVector, drop_tables, engine_for, tables
@@ -74,19 +75,10 @@ def test_what_is_being_read_just_now_is_counted_once(filled: Workspace, embeddin
     Workspace.objects.filter(pk=filled.pk).update(chunk_count=F("chunk_count") + 5)
     intake.change(document, None, of_text("one.md", NUMBERED[:9000] + " Anew."), ask_worker=False)
     embeddings.behaviour.first_token_s = 0.5
-
-    def work() -> None:
-        try:
-            ingest(document.pk)
-        finally:
-            connection.close()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    while not filled.documents.filter(pk=document.pk, stage="embed").exists():
-        threading.Event().wait(0.02)
-    reconcile("--fix")
-    worker.join()
+    with a_worker_at(document):
+        while not filled.documents.filter(pk=document.pk, stage="embed").exists():
+            threading.Event().wait(0.02)
+        reconcile("--fix")
     assert "chunk_count" not in reconcile()
 
 
