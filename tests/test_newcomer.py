@@ -9,16 +9,16 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.documents import files
-from tests.embedded.test_up import Site, free_port
+from tests.installation import Installation, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 LONG = 60_000  # ms: models on two busy cores
 
 
 @pytest.fixture(scope="module")
-def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The whole of `manage.py up`, with the bundled embedding model and the bundled language model."""
-    site = Site(root, tmp_path_factory.mktemp("newcomer"), "")
+    site = Installation(root, tmp_path_factory.mktemp("newcomer") / "data", "")
     site.variables |= {
         "RAGSITE_SERVING_PORT": str(free_port()),
         "RAGSITE_LLM_PORT": str(free_port()),
@@ -31,7 +31,7 @@ def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]
 
 
 @pytest.fixture(scope="module")
-def tab(site: Site) -> Iterator[Page]:
+def tab(site: Installation) -> Iterator[Page]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
@@ -49,7 +49,7 @@ def ask(tab: Page, question: str) -> None:
     tab.keyboard.press("Enter")
 
 
-def test_they_log_in_ask_the_handbook_and_open_a_citation(tab: Page, site: Site) -> None:
+def test_they_log_in_ask_the_handbook_and_open_a_citation(tab: Page, site: Installation) -> None:
     tab.goto("/")
     tab.get_by_label("Username").fill("admin")
     tab.get_by_label("Password").fill((site.data_dir / "admin_password").read_text().strip())

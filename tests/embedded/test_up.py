@@ -6,15 +6,11 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 from pathlib import Path
 from threading import Thread
 from urllib.request import urlopen
@@ -22,113 +18,21 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 
-from ragsite.embedded import postgres
-from ragsite.embedded.service import MARK, EmbeddedError
+from ragsite.embedded.service import EmbeddedError
 from ragsite.embedded.up import check_room
 from tests.fakes.model_container import running_in_thread
+from tests.installation import Installation, free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
-REPLACES = ("RAGSITE_", "DATABASE_URL", "REDIS_URL", "OPENAI_", "DJANGO_SETTINGS_MODULE")
-
-_numbers = count(1)
-
-
-@dataclass
-class Up:
-    """A `manage.py up` that was started."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text()
-
-    def wait_for(self, words: str, within_s: float = 120) -> str:
-        deadline = time.monotonic() + within_s
-        while words not in self.said:
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.1)
-        return self.said
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(60)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-class Site:
-    """A data directory and ports of its own."""
-
-    def __init__(self, root: Path, home: Path, container: str) -> None:
-        self.root, self.data_dir, self.port = root, home / "a place with spaces", free_port()
-        self.variables = {
-            "RAGSITE_DATA_DIR": str(self.data_dir),
-            "RAGSITE_PORT": str(self.port),
-            "RAGSITE_SERVING_URL": container,
-            "RAGSITE_LLM": "off",
-        }
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @contextmanager
-    def up(self, **more: str) -> Iterator[Up]:
-        log = self.data_dir.parent / f"up-{next(_numbers)}.log"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(REPLACES)}
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
-                cwd=self.root,
-                env={**kept, **self.variables, **more},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            yield Up(process, log)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(60)
-
-    def processes(self) -> dict[int, str]:
-        """Return the command lines of all that runs in this directory."""
-        found = {}
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                environment = Path(f"/proc/{pid}/environ").read_bytes()
-                directory = os.readlink(f"/proc/{pid}/cwd")
-                command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-            except OSError:
-                continue
-            if f"{MARK}={self.data_dir}".encode() in environment or directory.startswith(str(self.data_dir)):
-                found[int(pid)] = command
-        return found
-
-    def pid_of(self, words: str) -> int:
-        return min(pid for pid, command in self.processes().items() if words in command)
-
-    def query(self, sql: str) -> object:
-        found = postgres.django_settings("", self.data_dir)
-        names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-        with psycopg.connect(**{key: found[name] for key, name in names.items()}) as connection:
-            row = connection.execute(sql.encode()).fetchone()
-        return row and row[0]
 
 
 @pytest.fixture(scope="module")
-def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with running_in_thread(dimensions=384) as container:
-        yield Site(root, tmp_path_factory.mktemp("up"), container)
+        yield Installation(root, tmp_path_factory.mktemp("up") / "a place with spaces", container)
 
 
-def test_one_command_makes_a_site_with_a_login_and_a_filled_demo_workspace(site: Site) -> None:
+def test_one_command_makes_a_site_with_a_login_and_a_filled_demo_workspace(site: Installation) -> None:
     with site.up() as up:
         said = up.wait_for("Ctrl-C stops everything.")
         password = (site.data_dir / "admin_password").read_text().strip()
@@ -144,7 +48,7 @@ def test_one_command_makes_a_site_with_a_login_and_a_filled_demo_workspace(site:
 
 
 def test_after_kill_9_of_either_parent_the_next_start_works_and_nothing_is_doubled_or_reset(
-    site: Site,
+    site: Installation,
 ) -> None:
     with site.up() as up:
         up.wait_for("Ctrl-C stops everything.")
@@ -163,7 +67,9 @@ def test_after_kill_9_of_either_parent_the_next_start_works_and_nothing_is_doubl
     assert site.processes() == {}
 
 
-def test_what_crashes_starts_again_and_a_second_up_learns_of_the_first(site: Site, tmp_path: Path) -> None:
+def test_what_crashes_starts_again_and_a_second_up_learns_of_the_first(
+    site: Installation, tmp_path: Path
+) -> None:
     port = str(free_port())
     local = f"from models_registry_endpoint where options->>'base_url' = 'http://127.0.0.1:{port}/v1'"
     with hub_with_a_better_model(tmp_path) as hub:
@@ -222,14 +128,14 @@ def served_models(port: str) -> list[str]:
         return [model["id"] for model in json.load(reply)["data"]]
 
 
-def test_a_port_in_use_is_told_before_anything_starts(site: Site) -> None:
+def test_a_port_in_use_is_told_before_anything_starts(site: Installation) -> None:
     with socket.create_server(("127.0.0.1", site.port)), site.up() as up:
         assert up.process.wait(30) == 1
     assert f"Port {site.port} is in use by process {os.getpid()}" in up.said
     assert "set RAGSITE_PORT" in up.said
 
 
-def test_a_database_that_does_not_answer_is_named_without_its_password(site: Site) -> None:
+def test_a_database_that_does_not_answer_is_named_without_its_password(site: Installation) -> None:
     with site.up(DATABASE_URL="postgresql://me:hidden@127.0.0.1:1/rag") as up:
         assert up.process.wait(60) == 1
     assert "DATABASE_URL: cannot use 127.0.0.1:1" in up.said
