@@ -9,9 +9,11 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from . import api_keys, moments
+from core.admin.cells import time_ago
+from core.admin.filters import StateFilter
+
+from . import api_keys
 from .models import ApiKey, AuditEvent, User, record
-from .state_filter import StateFilter
 
 admin.site.unregister(Group)  # roles are given per workspace, not by group
 
@@ -80,7 +82,7 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
 
     @admin.display(description="last login", ordering="last_login")
     def seen(self, user: User) -> str:
-        return moments.shown(user.last_login)
+        return time_ago(user.last_login)
 
     @admin.display(description="API keys", ordering="keys")
     def key_count(self, user: Any) -> int:
@@ -140,15 +142,15 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
     @admin.display(ordering="created_at")
     def issued(self, key: ApiKey) -> str:
-        return moments.shown(key.created_at)
+        return time_ago(key.created_at)
 
     @admin.display(description="last used", ordering="last_used_at")
     def used(self, key: ApiKey) -> str:
-        return moments.shown(key.last_used_at)
+        return time_ago(key.last_used_at)
 
     @admin.display(ordering="revoked_at")
     def revoked(self, key: ApiKey) -> str:
-        return moments.shown(key.revoked_at)
+        return time_ago(key.revoked_at)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         shown = ("prefix", "created_at", "last_used_at", "revoked_at")

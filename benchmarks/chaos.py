@@ -28,7 +28,7 @@ from benchmarks.installation import GRACE_S, ROOT, Installation, Person, Seen, f
 from chat.models import Answer, AnswerEvent, Turn
 from chat.runner import GRACE_S as ANSWERS_GRACE_S
 from chat.runner import LEAVE_S
-from chat.threads import in_thread
+from core.db.threads import to_thread
 
 RESULT = ROOT / "benchmarks" / "results" / "chaos.md"
 AT_ONCE = 50
@@ -160,7 +160,7 @@ async def repeated(place: Installation, row: Row, count: int) -> list[Turned]:
 
     async def once() -> Turned:
         began = time.monotonic()
-        session_id = await in_thread(place.begin_session)()
+        session_id = await to_thread(place.begin_session)()
         first = Seen(session_id=session_id)
         others = [Seen(session_id=session_id, message_id=first.message_id) for _ in range(2)]
         sockets = [Person(place).ask(USUAL, seen=seen, times=2) for seen in (first, others[0])]
@@ -175,7 +175,7 @@ async def repeated(place: Installation, row: Row, count: int) -> list[Turned]:
 
 async def postgres_restarted(place: Installation, row: Row, count: int) -> list[Turned]:
     turned = await _restarted(place, place.postgres.restart, count)
-    await in_thread(forget_connections)()
+    await to_thread(forget_connections)()
     return turned
 
 
@@ -244,7 +244,7 @@ async def account(place: Installation, row: Row, turned: Sequence[Turned]) -> No
         replay = (
             await Person(place, limit_s=10).watch(turn.asker.answer_id) if turn.asker.answer_id else Seen()
         )
-        await in_thread(_account)(row, turn, replay, calls[turn.asker.message_id])
+        await to_thread(_account)(row, turn, replay, calls[turn.asker.message_id])
 
 
 def _account(row: Row, turn: Turned, replay: Seen, calls: int) -> None:
@@ -272,7 +272,7 @@ def _account(row: Row, turn: Turned, replay: Seen, calls: int) -> None:
 
 async def run(place: Installation, turns: int) -> list[Row]:
     for model in (USUAL, LONG, *BAD_MODELS):
-        await in_thread(place.offer)(model, **(DEADLINES_S if model in BAD_MODELS else {}))
+        await to_thread(place.offer)(model, **(DEADLINES_S if model in BAD_MODELS else {}))
     return [
         await _happened(place, name, accident, round(turns * share)) for name, accident, share in ACCIDENTS
     ]

@@ -25,7 +25,7 @@ from benchmarks.installation import ROOT
 from benchmarks.load_client import Stream
 from benchmarks.stage import Stage, cpu_ticks, staged
 from benchmarks.streams import GAP_MOST_MS, IDLE_SOCKETS, Counted, Idle, PerTurn, Rung, Steady, percentile
-from chat.threads import in_thread
+from core.db.threads import to_thread
 
 RESULT = ROOT / "benchmarks" / "results" / "chat.md"
 PART_MOST_S = 300  # on a machine that is busy; else something hangs
@@ -100,7 +100,7 @@ class Run:
         lengths = list(self.results.sessions)
         made = {
             length: [
-                await in_thread(streams.session_of)(length, self.stage.place.user) for _ in range(SESSIONS)
+                await to_thread(streams.session_of)(length, self.stage.place.user) for _ in range(SESSIONS)
             ]
             for length in lengths
         }

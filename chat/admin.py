@@ -12,7 +12,8 @@ from django.template.defaultfilters import truncatechars
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounts import moments
+from core.admin.cells import time_ago
+from core.admin.read_only import ReadOnlyAdmin
 
 from .models import Answer, AnswerRating, Session, Summary
 from .states import PeriodFilter, StateOfAnswer, ThumbFilter
@@ -20,19 +21,8 @@ from .states import PeriodFilter, StateOfAnswer, ThumbFilter
 ONE_SESSION = "turn__session__id__exact"  # the list's parameter for the answers of one session
 
 
-class _ReadOnly(admin.ModelAdmin[Any]):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Answer)
-class AnswerAdmin(_ReadOnly):
+class AnswerAdmin(ReadOnlyAdmin):
     list_display = (
         "asked", "asker", "endpoint_name", "state", "grounding", "first_token", "took", "tokens", "cost", "problem",
     )  # fmt: skip
@@ -52,7 +42,7 @@ class AnswerAdmin(_ReadOnly):
 
     @admin.display(ordering="created_at")
     def asked(self, answer: Answer) -> str:
-        return moments.shown(answer.created_at)
+        return time_ago(answer.created_at)
 
     @admin.display(description="asked by", ordering="turn__session__user__username")
     def asker(self, answer: Answer) -> str:
@@ -105,7 +95,7 @@ def _seconds(start: datetime, end: datetime | None) -> str:
 
 
 @admin.register(AnswerRating)
-class AnswerRatingAdmin(_ReadOnly):
+class AnswerRatingAdmin(ReadOnlyAdmin):
     """What people thought of answers, in their own words: they are told that operators read it."""
 
     list_display = ("rated", "by", "thumb", "comment", "answered_by", "workspace", "grounding")
@@ -117,7 +107,7 @@ class AnswerRatingAdmin(_ReadOnly):
 
     @admin.display(ordering="updated_at")
     def rated(self, rating: AnswerRating) -> str:
-        return moments.shown(rating.updated_at)
+        return time_ago(rating.updated_at)
 
     @admin.display(ordering="user__username")
     def by(self, rating: AnswerRating) -> str:
@@ -142,7 +132,7 @@ class AnswerRatingAdmin(_ReadOnly):
 
 
 @admin.register(Session)
-class SessionAdmin(_ReadOnly):
+class SessionAdmin(ReadOnlyAdmin):
     list_display = ("last_asked", "user", "turn_count", "answer_count", "tokens", "cost", "summary", "begun")
     list_filter = (("updated_at", admin.DateFieldListFilter),)
     list_select_related = ("user", "summary")
@@ -169,11 +159,11 @@ class SessionAdmin(_ReadOnly):
 
     @admin.display(description="last asked", ordering="updated_at")
     def last_asked(self, session: Session) -> str:
-        return moments.shown(session.updated_at)
+        return time_ago(session.updated_at)
 
     @admin.display(ordering="created_at")
     def begun(self, session: Session) -> str:
-        return moments.shown(session.created_at)
+        return time_ago(session.created_at)
 
     @admin.display(description="turns", ordering="turns_made")
     def turn_count(self, session: Any) -> int:
@@ -197,4 +187,4 @@ class SessionAdmin(_ReadOnly):
         found: Summary | None = getattr(session, "summary", None)
         if found is None or not (found.text or found.error):
             return "–"
-        return found.error or f"as of {moments.shown(found.written_at)}"
+        return found.error or f"as of {time_ago(found.written_at)}"

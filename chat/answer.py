@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from core.text import storable
 from documents.retrieval import Passage, Retrieval, RetrievalFailed, Scope, asks_nothing, search
 from documents.retrieval.circumstances import circumstances
 from inference.connect import open_chat
@@ -30,7 +31,7 @@ from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
 from . import prompts
-from .events import Event, storable
+from .events import Event
 from .history import Exchange, messages_within, tokens_of
 from .ruler import Ruler
 

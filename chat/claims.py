@@ -19,14 +19,14 @@ from uuid import UUID
 
 from django.conf import settings
 
+from core.db.pool import Query, Rows
+from core.db.statements import M, Plan, columns, row_of, statement
 from models_registry.models import Endpoint
 
-from .connections import Query, Rows
 from .events import Event, Logged
 from .history import History, before, histories_before, histories_in
 from .log import HELD
 from .models import Answer, Session, Summary, Turn
-from .prepared import M, Plan, atomically, columns, planned, row_of
 from .record import Begun, Record
 
 BATCH_EVERY = timedelta(seconds=30)
@@ -140,7 +140,7 @@ class Claim:
     history: History
 
 
-@atomically
+@statement(atomic=True)
 def claimed(room: int, own: Sequence[UUID]) -> Plan[list[Claim | Summary]]:
     """Take at most `room` answers and summaries that nobody writes, besides the answers `own`."""
     [is_work] = yield [(_LOCK_IF_ANY, [list(own), _LOCK])]
@@ -157,7 +157,7 @@ class TakenIn:
     has_looked: bool  # for claims; else another process does just now
 
 
-@planned
+@statement
 def taken_in(records: Sequence[Record], room: int, own: Sequence[UUID]) -> Plan[TakenIn]:
     """Record questions, and claim in the same transaction what there is room for: two commits would take twice
     as long as one. Whoever waits longer goes first, here as everywhere."""
@@ -265,7 +265,7 @@ _RENEW = f"""
 """
 
 
-@planned
+@statement
 def renewed(
     fences: Mapping[UUID, int], lease_s: float = Answer.LEASE.total_seconds()
 ) -> Plan[dict[UUID, bool]]:
@@ -296,7 +296,7 @@ _MOVED_UP = f"""
 """
 
 
-@atomically
+@statement(atomic=True)
 def moved_up() -> Plan[dict[UUID, list[Logged]]]:
     """Log the new place of those who wait, where it has changed, for each at most once in a second."""
     [[(is_locked,)]] = yield [(_TRY_LOCK, [_LOCK])]

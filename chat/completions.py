@@ -22,10 +22,10 @@ from rest_framework.request import Request as RestRequest
 
 from accounts.api_keys import ApiKeyAuthentication, is_good
 from accounts.models import ApiKey, User
+from core.db.threads import retry_on_disconnect, to_thread
 
 from . import model_names, sse, turns
 from .openai_format import Problem, Reply, Request, conversation, model, parsed
-from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
 _View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
@@ -40,7 +40,7 @@ def _for_clients(method: str) -> Callable[[_View], _View]:
         @wraps(view)
         async def told(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             try:
-                caller = await patiently(in_thread(_caller))(request)
+                caller = await retry_on_disconnect(to_thread(_caller))(request)
                 if request.method != method:
                     raise Problem(f"This address takes only {method}.", 405)
                 return await view(request, caller, **kwargs)
@@ -81,13 +81,13 @@ def _caller(request: HttpRequest) -> _Caller:
 
 @_for_clients("GET")
 async def models(request: HttpRequest, caller: _Caller) -> HttpResponseBase:
-    names = await patiently(in_thread(model_names.offered))(caller.user)
+    names = await retry_on_disconnect(to_thread(model_names.offered))(caller.user)
     return JsonResponse({"object": "list", "data": [model(name) for name in names]})
 
 
 @_for_clients("GET")
 async def one_model(request: HttpRequest, caller: _Caller, name: str) -> HttpResponseBase:
-    await patiently(in_thread(_choice))(caller.user, name)
+    await retry_on_disconnect(to_thread(_choice))(caller.user, name)
     return JsonResponse(model(name))
 
 
@@ -109,13 +109,15 @@ async def completions(request: HttpRequest, caller: _Caller) -> HttpResponseBase
     """
     asked = parsed(_body(request))
     key = request.headers.get("Idempotency-Key")
-    recording = asyncio.ensure_future(patiently(in_thread(_asked))(caller.user, asked, key or uuid4().hex))
+    recording = asyncio.ensure_future(
+        retry_on_disconnect(to_thread(_asked))(caller.user, asked, key or uuid4().hex)
+    )
     try:
         reply = await asyncio.shield(recording)
     except asyncio.CancelledError:  # the client left; what a thread has begun to record cannot be called back
         reply = await recording
         if not key:
-            await in_thread(_stop)(caller.user, reply)
+            await to_thread(_stop)(caller.user, reply)
         raise
     leave = (lambda: None) if key else (lambda: _stop(caller.user, reply))
     if asked.stream:
@@ -126,7 +128,7 @@ async def completions(request: HttpRequest, caller: _Caller) -> HttpResponseBase
                 pass
     finally:
         if reply.finish_reason is None:
-            await in_thread(leave)()
+            await to_thread(leave)()
     return JsonResponse(reply.whole())
 
 

@@ -19,16 +19,16 @@ from django.conf import settings
 from django.http import Http404
 
 from accounts.models import User
+from core.async_tasks import cancel_and_wait
+from core.db.threads import retry_on_disconnect, to_thread
 from documents.filters import in_words
 
 from . import frames, log, turns
 from .events import Logged
-from .hub import cancelled
 from .identity import Login, SignedOut, login_now
 from .models import Answer, Turn
 from .presence import presence
 from .record import Begun
-from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def disconnect(self, code: int) -> None:
         presence().leave(self)
-        await cancelled(self._following.values())
+        await cancel_and_wait(self._following.values())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
@@ -102,19 +102,21 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case frames.Run(data=data):
                 await self._submit(await self._user(), data)
             case frames.Regenerate(data=data):
-                await self._begin(await patiently(in_thread(_regenerated))(await self._user(), data))
+                await self._begin(
+                    await retry_on_disconnect(to_thread(_regenerated))(await self._user(), data)
+                )
             case frames.Follow(data=data):
-                await patiently(turns.check_followable)(await self._user(), data.answer_id)
+                await retry_on_disconnect(turns.check_followable)(await self._user(), data.answer_id)
                 self._follow(data.answer_id, data.after_seq)
             case frames.Stop(data=data):
-                await patiently(in_thread(turns.stop))(await self._user(), data.answer_id)
+                await retry_on_disconnect(to_thread(turns.stop))(await self._user(), data.answer_id)
             case frames.Ack(data=data):  # it asks for nothing, so nobody is asked who it is from
                 if window := self._windows.get(data.answer_id):
                     window.move(data.seq)
 
     async def _user(self) -> User:
         """Return whose session this is, after looking that it still is. Raises SignedOut."""
-        self._login = await patiently(login_now)(self._session_key)
+        self._login = await retry_on_disconnect(login_now)(self._session_key)
         return self._login.user
 
     async def _submit(self, user: User, data: frames.RunData) -> None:
@@ -124,13 +126,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             text=data.text,
             workspace_id=data.workspace_id,
             filters=data.filters,
-            endpoints=await patiently(turns.models_named.here)(
+            endpoints=await retry_on_disconnect(turns.models_named.aio)(
                 data.model_name, data.model_names, data.provider
             ),
             parameters=_parameters(data.model_kwargs),
         )
         turn, begun = await turns.submit_here(user, ask)
-        answers = turn.first_answers() if begun else await in_thread(turn.first_answers)()
+        answers = turn.first_answers() if begun else await to_thread(turn.first_answers)()
         await self._begin(_accepted(turn.message_id, turn, answers), begun)
 
     async def _begin(self, accepted: dict[str, Any], begun: Begun | None = None) -> None:

@@ -31,13 +31,6 @@ class Event:
     data: dict[str, Any]
 
 
-def storable(text: str) -> str:
-    """Return the text without what PostgreSQL cannot keep: NUL, and halves of surrogate pairs."""
-    if text.isascii():
-        return text.replace("\0", "") if "\0" in text else text
-    return text.encode(errors="replace").decode().replace("\0", "")
-
-
 @dataclass(frozen=True, slots=True)
 class Logged:
     """An event that is committed."""

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from core.db.pool import Query, Rows
+from core.db.statements import Plan, statement
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
 
-from .connections import Query, Rows
 from .models import Answer, Turn
-from .prepared import Plan, planned
 
 TURNS_MOST = 20  # looked at; the cost of a turn does not grow with its session
 TOKENS_MOST = 1_500  # in a prompt; a small model on two cores reads 60 to 100 a second
@@ -58,7 +58,7 @@ _BEFORE = """
 _CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
 
 
-@planned
+@statement
 def histories_before(turns: Collection[Turn], most: int = TURNS_MOST) -> Plan[dict[UUID, History]]:
     """Return, for each turn, what its session was about before it: in one query.
 

@@ -10,7 +10,7 @@ Once a second each hub says that it is here. One that hears nobody but itself se
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,9 +21,11 @@ from channels.layers import get_channel_layer
 from django.db import Error
 from redis.exceptions import RedisError
 
+from core.async_tasks import cancel_and_wait
+from core.db.statements import Plan, statement
+from core.db.threads import calling_loop
+
 from .events import Logged
-from .prepared import Plan, planned
-from .threads import calling_loop
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +116,7 @@ class Hub:
             self._users -= 1
             if not self._users:
                 tasks, self._tasks = self._tasks, []
-                await cancelled(tasks)
+                await cancel_and_wait(tasks)
 
     @property
     def is_alone(self) -> bool:
@@ -166,7 +168,7 @@ class Hub:
             await asyncio.sleep(LOOK_EVERY_S)
             seen = {id: min(each.reached for each in some) for id, some in self._followers.items()}
             try:
-                longer = await _longer_than.here(seen) if seen else {}
+                longer = await _longer_than.aio(seen) if seen else {}
             except Error as error:
                 logger.warning("Cannot look at the log: %s", error)
                 continue
@@ -189,24 +191,11 @@ _LONGER = """
 """
 
 
-@planned
+@statement
 def _longer_than(seen: Mapping[UUID, int]) -> Plan[dict[UUID, int]]:
     """Return the end of each log that holds more than was seen of it: of an answer that is gone, one never reached."""
     [rows] = yield [(_LONGER, [_NEVER, list(seen), list(seen.values())])]
     return dict(rows)
-
-
-async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they have tidied up.
-
-    Again and again, because the wait_for of Python 3.11, with which redis-py connects, loses a cancel that
-    comes together with its result.
-    """
-    left = {task for task in tasks if not task.done()}
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=0.2)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -11,9 +11,8 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from accounts.models import User
-
-from .prepared import Plan, columns, planned, row_of
-from .threads import in_thread
+from core.db.statements import Plan, columns, row_of, statement
+from core.db.threads import to_thread
 
 
 class SignedOut(Exception):
@@ -68,11 +67,11 @@ async def login_now(session_key: str) -> Login:
     What was found before is only compared with what is stored, which costs one statement.
     """
     before = _found.pop(session_key, None)
-    user = (await unchanged.here([before])).get(session_key) if before else None
+    user = (await unchanged.aio([before])).get(session_key) if before else None
     if before and user:
         login = replace(before, user=user)
     else:
-        login = await in_thread(login_of)(session_key)
+        login = await to_thread(login_of)(session_key)
     _found[session_key] = login
     if len(_found) > _FOUND_MOST:
         del _found[next(iter(_found))]
@@ -88,7 +87,7 @@ _UNCHANGED = f"""
 """
 
 
-@planned
+@statement
 def unchanged(logins: Collection[Login]) -> Plan[dict[str, User]]:
     """Return, by session key, the users whose login is what it was: one statement for all of them.
 

@@ -20,11 +20,13 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from core.async_tasks import cancel_and_wait
+from core.db.statements import Plan, prepared_cursor, statement
+from core.db.threads import retry_on_disconnect, to_thread
+
 from .events import TERMINAL, Event, Logged
-from .hub import EVENTS, LOOK_EVERY_S, Committed, cancelled, hub, say, say_from_thread
+from .hub import EVENTS, LOOK_EVERY_S, Committed, hub, say, say_from_thread
 from .models import Answer, AnswerEvent
-from .prepared import Plan, planned, prepared
-from .threads import in_thread, patiently
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +148,7 @@ class Writer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await cancelled(self._tasks)
+        await cancel_and_wait(self._tasks)
 
     def open(self, answer_id: UUID, fence: int, seq: int) -> AnswerLog:
         """Return the pen for an answer whose log ends with `seq`."""
@@ -213,7 +215,7 @@ class Writer:
         while True:
             try:
                 goes_along = any(each.along for _, entries in batch for each in entries)
-                return await (in_thread(_store)(batch) if goes_along else _stored_events.here(batch))
+                return await (to_thread(_store)(batch) if goes_along else _stored_events.aio(batch))
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The log waits for the database: %s", error)
                 await asyncio.sleep(RETRY_EVERY_S)
@@ -294,7 +296,7 @@ def _store(batch: _Batch) -> tuple[set[UUID], bool | None]:
     return held, somebody_waits
 
 
-@planned
+@statement
 def _stored_events(batch: _Batch) -> Plan[tuple[set[UUID], bool | None]]:
     """Store a batch in one statement. Returns the answers that this process still holds.
 
@@ -341,7 +343,7 @@ _LAST_SEQS = "SELECT answer_id, max(seq) FROM chat_answerevent WHERE answer_id =
 
 def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return the place of the last event of each log that is not empty."""
-    with prepared() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_LAST_SEQS, [list(answer_ids)])
         return dict(cursor.fetchall())
 
@@ -385,7 +387,7 @@ async def follow_in_batches(
         events, is_over = begun, False
         while True:
             if not events:
-                events, is_over = await patiently(_read.here)(answer_id, follower.seq)
+                events, is_over = await retry_on_disconnect(_read.aio)(answer_id, follower.seq)
             if events:
                 follower.seq = events[-1].seq
                 yield events
@@ -407,7 +409,7 @@ _READ = """
 """
 
 
-@planned
+@statement
 def _read(answer_id: UUID, after_seq: int) -> Plan[tuple[list[Logged], bool]]:
     """Return the next events in the log, of PAGE rows at most, and whether those are all there will be."""
     [rows] = yield [(_READ, [after_seq, PAGE, answer_id])]

@@ -16,11 +16,10 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
+from core.text import storable
 from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Workspace
-
-from .events import storable
 
 
 class Unknown(Exception):

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .events import storable
+from core.text import storable
+
 from .history import TURNS_MOST, Exchange
 
 

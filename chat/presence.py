@@ -49,7 +49,7 @@ class Presence:
             await asyncio.sleep(LOOK_EVERY_S)
             logins = {each.login.session_key: each.login for each in self._sockets if each.login}
             try:
-                good = await unchanged.here(list(logins.values()))
+                good = await unchanged.aio(list(logins.values()))
             except Error as error:
                 logger.warning("Cannot look at the logins: %s", error)
                 continue

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from accounts.models import User
+from core.text import storable
 
-from .events import storable
 from .models import AnswerRating
 from .turns import Refused, answer_for
 

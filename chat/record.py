@@ -13,11 +13,12 @@ from uuid import UUID
 
 from django.db import models
 
-from .connections import DIALECT, Query, Rows
+from core.db.pool import TEMPLATE_CONNECTION, Query, Rows
+from core.db.statements import Plan, prepared_cursor, statement
+
 from .events import Logged
 from .log import BEGUN
 from .models import Answer, Session, Turn
-from .prepared import Plan, planned, prepared
 
 _RECORD = """
     WITH session AS (
@@ -52,8 +53,8 @@ class Record:
             "turn": _insert([self.turn], "session"),
             "answer": _insert(self.answers, "turn"),
         }
-        statement = _RECORD.format(begun=BEGUN, **{name: sql for name, (sql, _) in parts.items()})
-        return statement, [value for _, values in parts.values() for value in values]
+        query = _RECORD.format(begun=BEGUN, **{name: sql for name, (sql, _) in parts.items()})
+        return query, [value for _, values in parts.values() for value in values]
 
     def begun(self, rows: Rows) -> Begun:
         """Return what came of the query. Nothing: the turn is there, or the session is somebody else's."""
@@ -65,7 +66,7 @@ class Record:
         return {id: [Logged(seq, kind, json.loads(data))] for id, seq, kind, data, _ in rows}
 
 
-@planned
+@statement
 def recorded(record: Record) -> Plan[Begun]:
     """Record a question, or nothing of it. Its session's lock has the messages of a session come in turn."""
     [rows] = yield [record.query()]
@@ -86,7 +87,7 @@ _RECORD_VERSION = """
 def record_version(answer: Answer) -> bool:
     """Record another answer to a turn. False: its message id has one already."""
     sql, values = _insert([answer], "(VALUES (1)) AS one")
-    with prepared() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_RECORD_VERSION.format(answer=sql, begun=BEGUN), values)
         answer._state.adding = cursor.fetchone() is None
     return not answer._state.adding
@@ -96,7 +97,7 @@ def _insert(rows: Sequence[models.Model], source: str) -> tuple[str, list[Any]]:
     """Return the INSERT of these rows for each row of `source`, and their values."""
     into, marks = _columns(type(rows[0]))
     values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), DIALECT)
+        field.get_db_prep_save(field.pre_save(row, add=True), TEMPLATE_CONNECTION)
         for row in rows
         for field in row._meta.concrete_fields
     ]
@@ -108,5 +109,5 @@ def _columns(model: type[models.Model]) -> tuple[str, str]:
     """Return the beginning of an INSERT, and a mark with its type for each column."""
     fields = model._meta.concrete_fields
     columns = ", ".join(f'"{field.column}"' for field in fields)
-    marks = ", ".join(f"%s::{field.db_type(DIALECT)}" for field in fields)
+    marks = ", ".join(f"%s::{field.db_type(TEMPLATE_CONNECTION)}" for field in fields)
     return f'INSERT INTO "{model._meta.db_table}" ({columns})', marks

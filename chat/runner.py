@@ -18,13 +18,15 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
+from core.async_tasks import cancel_and_wait
+from core.db.threads import to_thread
+
 from . import claims, summaries
 from .events import Event, Logged
-from .hub import RUNNERS, cancelled, hub, listen, say, say_from_thread
+from .hub import RUNNERS, hub, listen, say, say_from_thread
 from .log import Fenced, Unwritable, Writer, all_so_far, since_begun_anew
 from .models import Summary
 from .record import Begun, Record
-from .threads import in_thread
 from .writing import Run, attempts_before, ended, failed, failure, produce
 
 logger = logging.getLogger(__name__)
@@ -81,7 +83,7 @@ class Runner:
             await stack.enter_async_context(hub().open())
             self._writer = await stack.enter_async_context(Writer())
             for forever in (self._beat(), listen(RUNNERS, self._hear, self._work.set)):
-                stack.push_async_callback(cancelled, [asyncio.create_task(forever)])
+                stack.push_async_callback(cancel_and_wait, [asyncio.create_task(forever)])
             stack.push_async_callback(self._drain, asyncio.create_task(self._claim()))
             self._stack = stack.pop_all()
         _here = self
@@ -142,7 +144,7 @@ class Runner:
             if self._handed_in:
                 await self._take_in()
             elif self.has_room:
-                self._begin(await _tried(claims.claimed.here, self._room, list(self._runs)) or ())
+                self._begin(await _tried(claims.claimed.aio, self._room, list(self._runs)) or ())
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._work.wait()
@@ -154,7 +156,7 @@ class Runner:
         handed_in, self._handed_in = self._handed_in[:HANDED_IN_MOST], self._handed_in[HANDED_IN_MOST:]
         # In one order everywhere, so that two processes cannot wait for each other's sessions
         records = sorted((record for record, _ in handed_in), key=lambda record: record.session.pk)
-        taken = await _tried(claims.taken_in.here, records, max(self._room, 0), list(self._runs))
+        taken = await _tried(claims.taken_in.aio, records, max(self._room, 0), list(self._runs))
         self._hand_back(handed_in, taken.begun if taken else {})
         if taken:
             self._begin(taken.claims)
@@ -198,10 +200,10 @@ class Runner:
         """Renew the leases of all that is written here, hear what is to stop, say how far the queue is."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            self._writer.announce(await _tried(claims.moved_up.here) or {})
+            self._writer.announce(await _tried(claims.moved_up.aio) or {})
             await self._renew_summaries()
             runs = list(self._runs.values())
-            held = await _tried(claims.renewed.here, _fences(runs)) if runs else None
+            held = await _tried(claims.renewed.aio, _fences(runs)) if runs else None
             if held is None:
                 continue
             for run in runs:
@@ -213,7 +215,7 @@ class Runner:
     async def _renew_summaries(self) -> None:
         running = dict(self._summaries)
         fences = {each.pk: each.fence for each in running.values()}
-        held = await _tried(summaries.renewed.here, fences) if fences else None
+        held = await _tried(summaries.renewed.aio, fences) if fences else None
         for task, summary in running.items():
             if held is not None and summary.pk not in held:
                 task.cancel()
@@ -223,7 +225,7 @@ class Runner:
         self._is_leaving = True
         self._work.set()
         await claiming
-        await cancelled(self._summaries)
+        await cancel_and_wait(self._summaries)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._grace_s)
         left = _fences(self._runs.values())
@@ -232,7 +234,7 @@ class Runner:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LEAVE_S)
         if left:
-            await _tried(claims.renewed.here, left, 0)
+            await _tried(claims.renewed.aio, left, 0)
             await say(RUNNERS, {"type": "work"})
 
     # --- writing one answer ----------------------------------------------------------------------
@@ -257,13 +259,13 @@ class Runner:
         endpoint, session = run.answer.endpoint, run.answer.turn.session
         is_due = summaries.is_due(run.history, run.draft.trace.get("left_out", 0))
         if is_due and endpoint and session.preface is None and summaries.can_write(endpoint):
-            await _tried(in_thread(summaries.ask), session.pk, endpoint)
+            await _tried(to_thread(summaries.ask), session.pk, endpoint)
             return True
         return False
 
     async def _write(self, run: Run) -> None:
         if run.answer.fence > 1:
-            run.before = await in_thread(all_so_far)(run.answer.pk)
+            run.before = await to_thread(all_so_far)(run.answer.pk)
             run.draft.broken_off = attempts_before(run)
         end = self._abandoned_end(run) or await self._produced_end(run)
         if end is None:

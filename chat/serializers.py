@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from accounts.rest import CamelCase
+from core.rest.serializers import CamelCase
 from documents.serializers import FILTERS_HELP, TraceSerializer
 
 from .models import Answer

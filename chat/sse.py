@@ -14,10 +14,11 @@ from weakref import finalize
 
 from django.http import StreamingHttpResponse
 
+from core.async_tasks import cancel_and_wait
+from core.db.threads import retry_on_disconnect, to_thread
+
 from .events import Logged
-from .hub import cancelled
 from .log import follow_in_batches
-from .threads import in_thread, patiently
 
 PING_EVERY_S = 15.0  # a load balancer cuts what is silent for a minute
 PING = ": ping\n\n"  # a comment: clients pass over it
@@ -41,7 +42,7 @@ class _LeftStream(_Stream):
         self._leave = leave
         loop = asyncio.get_running_loop()
         # A client that goes while a middleware has the response: Django drops it, and never closes it.
-        self._dropped = finalize(self, lambda: asyncio.run_coroutine_threadsafe(in_thread(leave)(), loop))
+        self._dropped = finalize(self, lambda: asyncio.run_coroutine_threadsafe(to_thread(leave)(), loop))
         self._dropped.atexit = False  # type: ignore[misc]  # typeshed knows only its __slots__
 
     def close(self) -> None:  # Django calls it, in a thread, at the end and when the client is gone
@@ -82,7 +83,7 @@ async def followed(answer_id: UUID, after_seq: int, may_go_on: Callable[[], bool
         async for batch in batches:
             now = time.monotonic()
             if now >= checked_at + CHECK_EVERY_S:
-                if not await patiently(in_thread(may_go_on))():
+                if not await retry_on_disconnect(to_thread(may_go_on))():
                     raise NotAllowed
                 checked_at = now
             if batch or now >= heard_at + PING_EVERY_S:
@@ -99,7 +100,7 @@ async def _with_pauses(answer_id: UUID, after_seq: int) -> AsyncGenerator[Batch]
                 while not (await asyncio.wait([coming], timeout=pause_s))[0]:
                     yield ()
             finally:
-                await cancelled([coming])
+                await cancel_and_wait([coming])
             if (batch := coming.result()) is None:
                 return
             yield batch

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.state_filter import StateFilter
+from core.admin.filters import StateFilter
 
 from .models import Answer, AnswerRating
 

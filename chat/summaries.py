@@ -20,6 +20,9 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
+from core.db.statements import Plan, statement
+from core.db.threads import to_thread
+from core.text import storable
 from inference.connect import open_chat
 from inference.errors import BadReply, InferenceError
 from inference.providers import PROVIDERS
@@ -30,11 +33,8 @@ from models_registry.secrets import SecretMissing
 
 from . import prompts
 from .answer import usage
-from .events import storable
 from .history import TOKENS_MOST, TURNS_MOST, Exchange, History, as_messages, history_before, tokens_of
 from .models import Answer, Session, Summary
-from .prepared import Plan, planned
-from .threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ async def write(summary: Summary) -> None:
     """Write a claimed summary anew. Cancel it to have another process do so."""
     written, material, error = _Written(), None, ""
     try:
-        material = await in_thread(_material)(summary)
+        material = await to_thread(_material)(summary)
         if material:
             await _retell(summary, material, written)
     except (InferenceError, SecretMissing) as problem:
@@ -128,9 +128,9 @@ async def write(summary: Summary) -> None:
         logger.exception("The summary of session %s failed", summary.pk)
         error = "Something went wrong here; the log has the details."
     except BaseException:  # cancelled: the process leaves
-        await in_thread(_put_back)(summary, written)
+        await to_thread(_put_back)(summary, written)
         raise
-    await in_thread(_keep)(summary, material, written, error)
+    await to_thread(_keep)(summary, material, written, error)
 
 
 def _material(summary: Summary) -> _Material | None:
@@ -254,7 +254,7 @@ _RENEW = """
 """
 
 
-@planned
+@statement
 def renewed(fences: Mapping[UUID, int]) -> Plan[set[UUID]]:
     """Renew leases. Returns those that we still hold."""
     [rows] = yield [(_RENEW, [Answer.LEASE.total_seconds(), list(fences), list(fences.values())])]

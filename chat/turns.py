@@ -17,6 +17,9 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import User
+from core.db.statements import Plan, columns, row_of, statement
+from core.db.threads import retry_on_disconnect, to_thread
+from core.text import storable
 from documents.access import hidden_from
 from documents.filters import Filters, conditions_of
 from models_registry.models import Endpoint
@@ -26,12 +29,10 @@ from workspaces.models import Workspace
 
 from . import log, runner
 from .answer import Parameters as Parameters
-from .events import Event, storable
+from .events import Event
 from .models import Answer, AnswerPassage, Session, Turn
 from .preface import Preface
-from .prepared import Plan, columns, planned, row_of
 from .record import Begun, Record, record_version, recorded
-from .threads import in_thread, patiently
 
 TITLE_CHARACTERS = 80
 MODELS_MOST = 4  # side by side
@@ -92,12 +93,12 @@ async def submit_here(user: User, ask: Ask) -> tuple[Turn, Begun]:
         if ask.endpoints and not ask.workspace_id:
             record = _record(user, session_id, ask)
         else:  # it asks the database
-            record = await in_thread(_record)(user, session_id, ask)
+            record = await to_thread(_record)(user, session_id, ask)
         if begun := await runner.take_in(record):
             return record.turn, begun
     except (Refused, Http404):
         pass  # `submit` knows of resends
-    return await patiently(in_thread(submit))(user, ask), {}
+    return await retry_on_disconnect(to_thread(submit))(user, ask), {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,7 @@ _NAMED = f"""
 """
 
 
-@planned
+@statement
 def models_named(name: str, names: Sequence[str] = (), provider: str = "") -> Plan[list[Endpoint]]:
     """Return the chat models with this name or these names, or ids; none, the default, for an empty name.
 
@@ -267,7 +268,7 @@ _HAS_ENDED = """
 """
 
 
-@planned
+@statement
 def _has_ended(user: User, answer_id: UUID) -> Plan[bool]:
     [rows] = yield [(_HAS_ENDED, [[str(each) for each in Answer.ENDED], answer_id, user.pk])]
     if not rows:
@@ -277,8 +278,8 @@ def _has_ended(user: User, answer_id: UUID) -> Plan[bool]:
 
 async def check_followable(user: User, answer_id: UUID) -> None:
     """Raise what `answer_to_follow` does. In the event loop, unless the answer has ended."""
-    if await _has_ended.here(user, answer_id):
-        await in_thread(answer_to_follow)(user, answer_id)
+    if await _has_ended.aio(user, answer_id):
+        await to_thread(answer_to_follow)(user, answer_id)
 
 
 # --- what is asked -------------------------------------------------------------------------------

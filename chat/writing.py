@@ -13,6 +13,8 @@ from uuid import UUID, uuid4
 
 from django.utils import timezone
 
+from core.db.threads import to_thread
+from core.text import storable
 from documents.models import Document
 from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
@@ -22,12 +24,11 @@ from models_registry.secrets import SecretMissing
 from . import claims
 from .answer import TooLong, answer, usage
 from .attempts import broken_off
-from .events import TERMINAL, Event, storable
+from .events import TERMINAL, Event
 from .history import History
 from .log import AnswerLog, since_begun_anew
 from .models import Answer, AnswerPassage
 from .questions import CannotBegin, bare_question, question_of
-from .threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ async def produce(run: Run) -> None:
         reason = "The process that wrote this answer is gone, so it is written anew."
         run.log.append(Event("restarted", {"reason": reason}))
     if run.answer.turn.workspace_id:
-        question = await in_thread(question_of)(run.answer, run.history)
+        question = await to_thread(question_of)(run.answer, run.history)
     else:
         question = question_of(run.answer, run.history)
     async with aclosing(answer(question)) as events:

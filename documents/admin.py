@@ -9,8 +9,8 @@ from django.template.defaultfilters import filesizeformat, truncatechars
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounts import moments
 from accounts.models import User
+from core.admin.cells import time_ago
 
 from . import intake
 from .alarm import is_stuck, report
@@ -95,11 +95,11 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
 
     @admin.display(description="next attempt", ordering="next_attempt_at")
     def next_attempt(self, document: Document) -> str:
-        return moments.shown(document.next_attempt_at)
+        return time_ago(document.next_attempt_at)
 
     @admin.display(ordering="created_at")
     def added(self, document: Document) -> str:
-        return moments.shown(document.created_at)
+        return time_ago(document.created_at)
 
     @admin.display(description="page")
     def page(self, document: Document) -> str:

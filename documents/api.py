@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest import ApiView
+from documents.retrieval.record import recorded_search, search_for
 from workspaces.access import workspace_for
 from workspaces.models import Role, Workspace
 
@@ -29,7 +30,6 @@ from .metadata import About, describe
 from .models import Document, Upload
 from .pairs import Pair, add_pairs, read_pairs
 from .retrieval import RetrievalFailed
-from .retrieval.record import recorded_search, search_for
 from .serializers import (
     FILTERS_HELP,
     MAX_PASSAGES,

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from documents.parsing.outline import outline
+from documents.parsing.types import ExtractedSection
 from inference.connect import open_embedder
 from inference.errors import InferenceError
 from inference.types import EndpointSpec, Vector
@@ -15,8 +17,6 @@ from workspaces.models import ChunkingStrategy, Workspace
 from .chunking import CHUNKERS, Chunk
 from .models import Document
 from .parsing import markdown
-from .parsing.outline import outline
-from .parsing.types import ExtractedSection
 
 MAX_CHARACTERS = 20_000  # what one can compare by eye, and a model embeds in seconds
 

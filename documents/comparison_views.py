@@ -12,7 +12,8 @@ from rest_framework.response import Response
 
 from accounts.http import UserRequest
 from accounts.models import User
-from accounts.rest import ApiView, CamelCase
+from accounts.rest import ApiView
+from core.rest.serializers import CamelCase
 from workspaces.access import workspace_for
 from workspaces.models import ChunkingStrategy, Role, Workspace
 from workspaces.pages import workspace_page

@@ -11,7 +11,8 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.template.defaultfilters import filesizeformat
 
-from .chunking.questions import SEPARATOR
+from documents.chunking.questions import SEPARATOR
+
 from .media_types import MARKDOWN, TEXT, MediaType, NotAccepted, recognise
 from .models import Document
 

@@ -9,7 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.rest import ApiView, CamelCase
+from accounts.rest import ApiView
+from core.rest.serializers import CamelCase
 from workspaces.access import workspace_for
 from workspaces.models import Field, Role
 

@@ -21,6 +21,7 @@ from django.core.files import File
 from django.db import DatabaseError, transaction
 from django.db.models import F
 
+from documents.parsing.confinement import scratch
 from inference.connect import open_embedder
 from inference.errors import InferenceError, RateLimited
 from inference.types import EndpointSpec, Vector
@@ -35,7 +36,6 @@ from .extract import Extraction, ParserGone, Unreadable, Unwanted, extract
 from .media_types import HTML
 from .metadata import COLUMNS, facts_of, found
 from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
-from .parsing.confinement import scratch
 from .summaries import summarise
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.rest import ApiView, CamelCase
+from accounts.rest import ApiView
+from core.rest.serializers import CamelCase
 from models_registry.models import Endpoint
 from models_registry.serializers import ModelName
 from workspaces.access import workspace_for

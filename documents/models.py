@@ -350,4 +350,4 @@ def _remove_file(instance: Document, **_: Any) -> None:
         transaction.on_commit(lambda: storage.delete(name))
 
 
-from .sources.models import Address, Source  # noqa: E402, F401 (they belong to this app, and need Document)
+from documents.sources.models import Address, Source  # noqa: E402, F401 (they belong to this app, and need Document)

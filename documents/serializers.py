@@ -1,7 +1,7 @@
 from django.conf import settings
 from rest_framework import serializers
 
-from accounts.rest import CamelCase
+from core.rest.serializers import CamelCase
 from workspaces.serializers import LANGUAGE_CODES
 
 from .content import MAX_TITLE_CHARACTERS

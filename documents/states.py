@@ -3,7 +3,7 @@
 from django.db.models import Q
 from django.utils.html import format_html
 
-from accounts.state_filter import StateFilter
+from core.admin.filters import StateFilter
 
 from .alarm import stuck
 from .models import Document

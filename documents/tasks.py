@@ -9,15 +9,15 @@ from celery import Task, current_app, shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from documents.retrieval.calibration import calibrate_due
+from documents.retrieval.record import forget_old_searches
+from documents.sources.gather import gather, is_source
+from documents.sources.visits import start_due_visits
 from workspaces.models import Reindex
 
 from . import alarm, reindex
 from .ingest import ingest, ingest_again
 from .models import Document, ReindexItem, Work, WorkQuerySet
-from .retrieval.calibration import calibrate_due
-from .retrieval.record import forget_old_searches
-from .sources.gather import gather, is_source
-from .sources.visits import start_due_visits
 
 log = logging.getLogger(__name__)
 

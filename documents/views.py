@@ -15,6 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import UserRequest
 from accounts.models import User
+from documents.retrieval.record import recorded_search, search_for
+from documents.sources.views import source_page
 from workspaces.access import workspace_for, workspaces_for
 from workspaces.fields import BadValue, fields_of
 from workspaces.languages import LANGUAGES
@@ -33,8 +35,6 @@ from .media_types import MARKDOWN
 from .models import Document
 from .reading import Stretch, read
 from .retrieval import RetrievalFailed
-from .retrieval.record import recorded_search, search_for
-from .sources.views import source_page
 from .why import why
 
 _WORKING = (Document.Status.PENDING, Document.Status.PROCESSING)

@@ -12,9 +12,10 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from inference.wire.refusals import error_for, words_of
+
 from .errors import BadReply, InferenceError, Misconfigured, TimedOut, Unavailable
 from .types import EndpointSpec
-from .wire.refusals import error_for, words_of
 
 MAX_REPLY_BYTES = 64 * 2**20  # 2,048 vectors of 3,072 numbers, written out
 _MAX_REFUSAL_BYTES = 64 * 2**10

@@ -16,8 +16,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
-from accounts import moments
 from accounts.models import User, record
+from core.admin.cells import time_ago
 from inference.providers import PROVIDERS
 
 from . import ping
@@ -61,7 +61,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
 
     @admin.display(description="last check", ordering="last_check_at")
     def checked(self, endpoint: Endpoint) -> str:
-        return moments.shown(endpoint.last_check_at)
+        return time_ago(endpoint.last_check_at)
 
     @admin.display(description="latency", ordering="last_check_ms")
     def latency(self, endpoint: Endpoint) -> str:

@@ -3,7 +3,7 @@ from typing import Any
 from django.db.models import Q
 from rest_framework import serializers
 
-from accounts.rest import CamelCase
+from core.rest.serializers import CamelCase
 
 from .models import Endpoint
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from django.db.models import Q
 
-from accounts.state_filter import StateFilter
+from core.admin.filters import StateFilter
 from inference.providers import PROVIDERS
 
 from .models import Endpoint

@@ -17,9 +17,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.state_filter import StateFilter
 from chat.models import Answer
 from chat.states import PeriodFilter, StateOfAnswer
+from core.admin.filters import StateFilter
 from documents.states import StateOfDocument
 from models_registry.states import HealthFilter
 

@@ -12,8 +12,8 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from ragsite import environment as env
-from ragsite.embedded import postgres, valkey
+from . import environment as env
+from .embedded import postgres, valkey
 
 django_stubs_ext.monkeypatch()  # lets annotations say ModelAdmin[Endpoint] at run time too
 
@@ -73,7 +73,7 @@ _KEEPALIVE = {
     "tcp_user_timeout": 30_000,
 }
 _database_options |= _KEEPALIVE | _database_options
-if env.flag("RAGSITE_DATABASE_PREPARES", True):  # chat.prepared; Django's own statements never are
+if env.flag("RAGSITE_DATABASE_PREPARES", True):  # core.db.statements; Django's own statements never are
     _generic = "-c plan_cache_mode=force_generic_plan"
     _database_options["prepare_threshold"] = 0
     _database_options["options"] = f"{_database_options.get('options', '')} {_generic}".strip()
@@ -287,7 +287,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
     "PAGE_SIZE": 50,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.parsers.Json"],
+    "DEFAULT_PARSER_CLASSES": ["core.rest.parsers.Json"],
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Ragsite",

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from ragsite import api
+from . import api
 
 urlpatterns = [
     path("", include("accounts.urls")),

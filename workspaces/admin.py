@@ -10,9 +10,9 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounts import moments
 from accounts.admin import RecordsRows, UserAdmin
 from accounts.models import User, record
+from core.admin.cells import time_ago
 
 from .languages import LANGUAGES
 from .models import Membership, Workspace
@@ -113,7 +113,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
 
     @admin.display(ordering="updated_at")
     def changed(self, workspace: Workspace) -> str:
-        return moments.shown(workspace.updated_at)
+        return time_ago(workspace.updated_at)
 
     @admin.display(description="members", ordering="people")
     def member_count(self, workspace: Any) -> int:

@@ -3,7 +3,7 @@ from typing import Any, cast
 from rest_framework import serializers
 
 from accounts.models import User
-from accounts.rest import CamelCase, camel
+from core.rest.serializers import CamelCase, camel
 from models_registry.models import Endpoint
 from models_registry.serializers import ModelName
 

@@ -17,10 +17,11 @@ from django.db import DatabaseError, connection
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from workspaces.engines.recall import measure
+from workspaces.engines.vector_index import GROWN, Progress, Standing, wanted
+from workspaces.engines.vector_index import VectorIndex as Built
+
 from .engines import PgVector, engine_for
-from .engines.recall import measure
-from .engines.vector_index import GROWN, Progress, Standing, wanted
-from .engines.vector_index import VectorIndex as Built
 from .models import IndexKind, Reindex, VectorIndex, Workspace
 
 log = logging.getLogger(__name__)

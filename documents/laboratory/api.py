@@ -8,7 +8,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.rest import ApiView, CamelCase
+from accounts.rest import ApiView
+from core.rest.serializers import CamelCase
 from documents.described import bad_values
 from documents.models import Search
 from documents.retrieval import SearchConfig

@@ -11,9 +11,9 @@ from django.template.defaultfilters import truncatechars
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from accounts import moments
 from accounts.models import User
-from accounts.state_filter import StateFilter
+from core.admin.cells import time_ago
+from core.admin.filters import StateFilter
 from documents import intake
 from documents.alarm import stuck
 from documents.models import Document
@@ -114,11 +114,11 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
     @admin.display(description="last look", ordering="visited_at")
     def last_look(self, source: Source) -> str:
-        return moments.shown(source.visited_at)
+        return time_ago(source.visited_at)
 
     @admin.display(description="next look", ordering="next_visit_at")
     def next_look(self, source: Source) -> str:
-        return moments.shown(source.document.next_attempt_at or source.next_visit_at)
+        return time_ago(source.document.next_attempt_at or source.next_visit_at)
 
     @admin.display(description="last error", ordering="document__error")
     def last_error(self, source: Source) -> str:

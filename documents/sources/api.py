@@ -7,7 +7,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.rest import ApiView, CamelCase
+from accounts.rest import ApiView
+from core.rest.serializers import CamelCase
 from documents.access import documents_for
 from documents.content import Refused
 from documents.described import said_of

@@ -2,7 +2,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.rest import CamelCase
+from core.rest.serializers import CamelCase
 from documents.serializers import Describing, DocumentSerializer
 from workspaces.serializers import LANGUAGE_CODES
 

@@ -10,7 +10,7 @@ import pytest
 from accounts.api_keys import issue, revoke
 from chat import sse
 from chat.models import Answer, AnswerRating, Turn
-from chat.threads import in_thread
+from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
 from tests.chat.serving import served
@@ -242,7 +242,7 @@ class Program:
 
 @pytest.fixture
 async def over_http(user):
-    async with served() as address, Program(address, (await in_thread(issue)(user, "k"))[1]) as program:
+    async with served() as address, Program(address, (await to_thread(issue)(user, "k"))[1]) as program:
         yield program
 
 
@@ -351,7 +351,7 @@ async def test_whoever_may_not_any_more_sees_no_more(over_http, session, model, 
 
     async with over_http.follow(answer) as reply:
         await anext(messages(reply))
-        await in_thread(forbid)()
+        await to_thread(forbid)()
         rest = await all_of(reply)
     assert rest[-1]["event"] == "delta"
     async with over_http.follow(answer) as reply:
@@ -363,12 +363,12 @@ async def test_a_silent_stream_ends_within_seconds_of_its_users_logout(
 ):
     model.behaviour = Behaviour(first_token_s=60)
     answer = await over_http.ask(session)
-    await in_thread(client.force_login)(user)
+    await to_thread(client.force_login)(user)
     cookie = {"Cookie": f"sessionid={client.cookies['sessionid'].value}"}
     page = aiohttp.ClientSession(over_http.address, headers=cookie)
     async with page, page.get(f"{answer}/events") as reply:
         assert (await anext(messages(reply)))["event"] == "queued"
-        await in_thread(client.logout)()
+        await to_thread(client.logout)()
         async with asyncio.timeout(5):
             rest = await all_of(reply)
     assert {each["event"] for each in rest} <= {"queued", "started"}
@@ -379,7 +379,7 @@ async def test_a_batch_question_is_marked_as_one(over_http, session, model):
     answer = await over_http.ask(session, priority="batch")
     async with over_http.follow(answer) as reply:
         assert (await all_of(reply))[-1]["event"] == "finished"
-    assert (await in_thread(Answer.objects.get)()).is_batch
+    assert (await to_thread(Answer.objects.get)()).is_batch
 
 
 @pytest.mark.parametrize("said", ["-1", "x", "²", "9999999999"])

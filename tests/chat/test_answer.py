@@ -8,7 +8,7 @@ from chat.answer import Parameters, Question, TooLong, answer
 from chat.history import Exchange
 from chat.models import Answer
 from chat.runner import Runner
-from chat.threads import in_thread
+from core.db.threads import to_thread
 from inference.errors import TimedOut
 from tests import factories
 from tests.chat.test_runner import followed
@@ -85,7 +85,7 @@ async def test_the_question_before_is_searched_along(endpoint, workspace):
 )
 async def test_the_model_is_not_asked_to_answer_from_nothing(endpoint, workspace, model, question, grounding):
     if grounding == "empty":
-        workspace = await in_thread(factories.workspace)(dimensions=384, embedder=workspace.embedder)
+        workspace = await to_thread(factories.workspace)(dimensions=384, embedder=workspace.embedder)
     events = await events_of(Question(question or "Anything?", endpoint, workspace=workspace))
     assert [event.kind for event in events] == ["retrieving", "sources", "trace", "finished"]
     assert by_kind(events)["sources"] == {"grounding": grounding, "passages": []}
@@ -101,7 +101,7 @@ async def test_thanks_are_answered_without_a_search(endpoint, workspace, model):
 
 
 async def test_an_engine_that_fails_degrades_to_conversation_and_says_so(endpoint, workspace):
-    await in_thread(engine_for(workspace).drop)()
+    await to_thread(engine_for(workspace).drop)()
     events = await events_of(Question("How much is the yearly fee?", endpoint, workspace=workspace))
     sources = by_kind(events)["sources"]
     assert (sources["grounding"], sources["passages"]) == ("degraded", [])
@@ -115,11 +115,11 @@ async def test_passages_are_kept_with_the_answer(ask, asker, workspace, model):
         workspace.memberships.create(user=asker)
         return ask("How much is the yearly fee?", workspace_id=workspace.pk).answers.get()
 
-    row = await in_thread(asked)()
+    row = await to_thread(asked)()
     async with Runner():
         events = await followed(row)
-    await in_thread(row.refresh_from_db)()
-    passages = await in_thread(lambda: list(row.passages.all()))()
+    await to_thread(row.refresh_from_db)()
+    passages = await to_thread(lambda: list(row.passages.all()))()
     sources = next(event.data for event in events if event.kind == "sources")
     assert (row.grounding, row.text) == (Answer.Grounding.FOUND, GROUNDED)
     assert [each.number for each in passages] == [each["number"] for each in sources["passages"]]
@@ -132,10 +132,10 @@ async def test_nothing_relevant_is_kept_as_the_answers_own_state(ask, asker, wor
         workspace.memberships.create(user=asker)
         return ask("Quarks zeppelin xylophone", workspace_id=workspace.pk).answers.get()
 
-    row = await in_thread(asked)()
+    row = await to_thread(asked)()
     async with Runner():
         events = await followed(row)
-    await in_thread(row.refresh_from_db)()
+    await to_thread(row.refresh_from_db)()
     assert (row.status, row.grounding, row.text) == ("finished", "nothing_relevant", "")
     assert [event.kind for event in events][-2:] == ["sources", "finished"]
     assert row.input_tokens == 0
@@ -147,11 +147,11 @@ async def test_a_passage_of_a_document_deleted_meanwhile_keeps_its_words(ask, as
         turn = ask("How much is the yearly fee?", workspace_id=workspace.pk)
         return turn.answers.get(), workspace.documents.get()
 
-    row, document = await in_thread(asked)()
+    row, document = await to_thread(asked)()
     async with Runner():
         await followed(row)
-    await in_thread(document.delete)()
-    kept = await in_thread(lambda: row.passages.first())()
+    await to_thread(document.delete)()
+    kept = await to_thread(lambda: row.passages.first())()
     assert (kept.document_id, kept.document_title) == (None, "Club rules.pdf")
 
 
@@ -171,10 +171,10 @@ async def test_an_answer_as_long_as_the_context_does_not_fit(endpoint):
 
 
 async def test_passages_that_do_not_fit_are_left_out(endpoint, workspace, model):
-    await in_thread(put)(workspace, uuid4(), [])
-    document = await in_thread(factories.document)(workspace, title="Long.pdf")
+    await to_thread(put)(workspace, uuid4(), [])
+    document = await to_thread(factories.document)(workspace, title="Long.pdf")
     texts = [f"{FEES} {number} {'fee ' * 200}" for number in range(6)]
-    await in_thread(put)(workspace, document.pk, texts)
+    await to_thread(put)(workspace, document.pk, texts)
     endpoint.context_tokens = 1500
     events = await events_of(Question("How much is the yearly fee?", endpoint, workspace=workspace))
     passages = by_kind(events)["sources"]["passages"]

@@ -13,8 +13,8 @@ from chat import claims
 from chat.claims import BATCH_EVERY, claimed, moved_up
 from chat.models import Answer, AnswerEvent, LastTurn, Turn
 from chat.runner import Runner
-from chat.threads import in_thread
 from chat.turns import stop
+from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
 
@@ -138,12 +138,12 @@ def test_the_answer_of_a_dead_process_makes_room_for_itself(ask_as, settings):
 @pytest.mark.django_db(transaction=True)
 async def test_a_claim_that_waited_for_another_one_has_its_whole_lease(ask, monkeypatch):
     monkeypatch.setattr(Answer, "LEASE", timedelta(seconds=1))
-    answer = (await in_thread(ask)()).just_recorded[0]
-    holding = asyncio.create_task(in_thread(_hold_the_queue)(1.5))
+    answer = (await to_thread(ask)()).just_recorded[0]
+    holding = asyncio.create_task(to_thread(_hold_the_queue)(1.5))
     await asyncio.sleep(0.2)
-    assert await in_thread(taken)() == [answer.pk]
+    assert await to_thread(taken)() == [answer.pk]
     await holding
-    assert await in_thread(taken)() == []
+    assert await to_thread(taken)() == []
 
 
 def _hold_the_queue(seconds):
@@ -154,14 +154,14 @@ def _hold_the_queue(seconds):
 
 @pytest.mark.django_db(transaction=True)
 async def test_two_runners_together_keep_to_an_endpoint_s_limit(ask, model):
-    await in_thread(Endpoint.objects.update)(max_concurrent=3)
+    await to_thread(Endpoint.objects.update)(max_concurrent=3)
     model.behaviour.first_token_s = 0.15
     most = 0
     for _ in range(12):
-        await in_thread(ask)(user=await in_thread(factories.user)())
+        await to_thread(ask)(user=await to_thread(factories.user)())
     async with asyncio.timeout(20), Runner(), Runner():
-        while await in_thread(Answer.objects.exclude(status=Answer.Status.FINISHED).exists)():
-            running = await in_thread(Answer.objects.filter(status=Answer.Status.RUNNING).count)()
+        while await to_thread(Answer.objects.exclude(status=Answer.Status.FINISHED).exists)():
+            running = await to_thread(Answer.objects.filter(status=Answer.Status.RUNNING).count)()
             most = max(most, running)
     assert most == 3
     assert len(model.chats) == 12

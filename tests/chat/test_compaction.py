@@ -9,7 +9,7 @@ from chat.compaction import AFTER
 from chat.log import follow
 from chat.models import Answer, AnswerEvent
 from chat.tasks import compact_logs
-from chat.threads import in_thread
+from core.db.threads import to_thread
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,8 +34,8 @@ async def followed(answer, after_seq=0):
 
 async def test_a_compacted_log_is_replayed_as_it_was(answer):
     before = await followed(answer)
-    await in_thread(compact_logs)()
-    assert await in_thread(answer.events.count)() == len(KINDS) - 640 + 2
+    await to_thread(compact_logs)()
+    assert await to_thread(answer.events.count)() == len(KINDS) - 640 + 2
     assert await followed(answer) == before
     assert len(before) == len(KINDS)
 
@@ -43,7 +43,7 @@ async def test_a_compacted_log_is_replayed_as_it_was(answer):
 @pytest.mark.parametrize("after_seq", [1, 2, 3, 41, 42, 43, 45, 300, len(KINDS) - 2, len(KINDS)])
 async def test_whoever_comes_back_to_a_compacted_log_goes_on_where_they_were(answer, after_seq):
     before = await followed(answer, after_seq)
-    await in_thread(compact_logs)()
+    await to_thread(compact_logs)()
     assert await followed(answer, after_seq) == before
 
 

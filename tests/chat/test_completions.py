@@ -15,8 +15,8 @@ from accounts.api_keys import issue, revoke
 from chat import sse
 from chat.models import Answer, Session, Turn
 from chat.shown import found_sessions
-from chat.threads import in_thread
 from chat.turns import delete
+from core.db.threads import to_thread
 from tests import factories
 from tests.chat.serving import served
 from tests.chat.test_answer import FEES, put
@@ -63,12 +63,12 @@ async def client(key):
 
 
 async def row(model, **filters):
-    return await in_thread(lambda: model.objects.get(**filters))()
+    return await to_thread(lambda: model.objects.get(**filters))()
 
 
 async def until_ended():
     async with asyncio.timeout(5):
-        while not (answer := await in_thread(Answer.objects.first)()) or not answer.has_ended:  # noqa: ASYNC110
+        while not (answer := await to_thread(Answer.objects.first)()) or not answer.has_ended:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # its row tells nobody
     return answer
 
@@ -163,7 +163,7 @@ async def test_an_empty_workspace_says_so_in_a_sentence(client, small, asker, mo
         made = factories.workspace(name="New", dimensions=384, embedder=embedder)
         Membership.objects.create(workspace=made, user=asker)
 
-    await in_thread(make)()
+    await to_thread(make)()
     reply = await client.chat.completions.create(model="New/", messages=QUESTION, stream=streams)
     if streams:
         text = "".join([chunk.choices[0].delta.content or "" async for chunk in reply])
@@ -220,9 +220,9 @@ def _use_a_connection(gate):
 async def test_each_request_is_a_session_of_its_own_and_not_in_the_pages_list(client, small, asker):
     for _ in range(2):
         await client.chat.completions.create(model=small, messages=QUESTION)
-    sessions = await in_thread(lambda: list(Session.objects.all()))()
+    sessions = await to_thread(lambda: list(Session.objects.all()))()
     assert [each.user_id for each in sessions] == [asker.pk] * 2
-    assert not await in_thread(lambda: list(found_sessions(asker, "")))()
+    assert not await to_thread(lambda: list(found_sessions(asker, "")))()
 
 
 async def test_the_same_key_again_is_the_same_answer(client, small, model):
@@ -237,7 +237,7 @@ async def test_the_same_key_again_is_the_same_answer(client, small, model):
 
 
 async def test_models_are_listed_with_and_without_each_workspace(client, small, workspace):
-    await in_thread(factories.workspace)(name="Somebody else's")
+    await to_thread(factories.workspace)(name="Somebody else's")
     listed = [model.id async for model in client.models.list()]
     assert listed == [small, "Club / rules/", f"Club / rules/{small}"]
     for name in listed:
@@ -247,8 +247,8 @@ async def test_models_are_listed_with_and_without_each_workspace(client, small, 
 
 
 async def test_a_models_own_name_goes_before_a_workspaces(client, small, asker, model):
-    await in_thread(factories.workspace)(name="acme", created_by=asker)
-    await in_thread(factories.chat_endpoint)(name="small 1", base_url=model.base_url)
+    await to_thread(factories.workspace)(name="acme", created_by=asker)
+    await to_thread(factories.chat_endpoint)(name="small 1", base_url=model.base_url)
     completion = await client.chat.completions.create(model=small, messages=QUESTION)
     assert completion.grounding == "none"
 
@@ -289,7 +289,7 @@ async def test_leaving_while_the_question_is_recorded_stops_its_answer(client, s
         await client.chat.completions.create(
             model=small, messages=QUESTION, timeout=0.3, extra_headers=headers
         )
-    assert not await in_thread(Answer.objects.exists)()
+    assert not await to_thread(Answer.objects.exists)()
     await holding
     assert (await until_ended()).status == status
 
@@ -337,7 +337,7 @@ async def test_a_key_that_is_revoked_meanwhile_gets_no_more(client, small, slow,
     monkeypatch.setattr(sse, "CHECK_EVERY_S", 0.1)
     asked = asyncio.create_task(completed(client, model=small, messages=QUESTION, stream=streams))
     await slow.wait_until(lambda: slow.chats)
-    await in_thread(lambda: revoke(asker.api_keys.get()))()
+    await to_thread(lambda: revoke(asker.api_keys.get()))()
     with pytest.raises(openai.APIError, match="not good any more"):
         await asked
     assert (await until_ended()).status == "stopped"
@@ -347,7 +347,7 @@ async def test_a_key_that_is_revoked_meanwhile_gets_no_more(client, small, slow,
 async def test_an_answer_that_is_deleted_meanwhile_is_told_so(client, small, slow, asker, caplog, streams):
     asked = asyncio.create_task(completed(client, model=small, messages=QUESTION, stream=streams))
     await slow.wait_until(lambda: slow.chats)
-    await in_thread(lambda: delete(asker, Session.objects.get().pk))()
+    await to_thread(lambda: delete(asker, Session.objects.get().pk))()
     with pytest.raises(openai.APIError, match="This answer was deleted"):
         await asked
     assert not [record for record in caplog.records if record.name in ("chat.completions", "uvicorn.error")]
@@ -375,7 +375,7 @@ async def test_a_model_that_fails_is_an_error_of_the_client(client, small, model
     stream = await client.chat.completions.create(model=small, messages=QUESTION, stream=True)
     with pytest.raises(openai.APIError) as error:
         [chunk async for chunk in stream]
-    failed = await in_thread(lambda: list(Answer.objects.all()))()
+    failed = await to_thread(lambda: list(Answer.objects.all()))()
     assert str(error.value) == failed[-1].error
 
 
@@ -408,7 +408,7 @@ async def test_what_cannot_be_done_is_refused_in_openais_words(client, small, fi
     assert error.value.status_code == (404 if "model" in fields else 400)
     assert words in error.value.message
     assert error.value.type == "invalid_request_error"
-    assert not await in_thread(Turn.objects.exists)()
+    assert not await to_thread(Turn.objects.exists)()
 
 
 async def test_parameters_that_change_nothing_are_taken(client, small):

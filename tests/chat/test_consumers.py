@@ -16,7 +16,7 @@ from accounts.models import User
 from chat import consumers, log, presence
 from chat.models import Answer, AnswerEvent, Turn
 from chat.runner import Runner
-from chat.threads import in_thread
+from core.db.threads import to_thread
 from ragsite.asgi import application
 from tests import factories
 from tests.fakes.openai_server import UNGROUNDED, Behaviour
@@ -88,8 +88,8 @@ async def test_a_question_is_accepted_and_its_answer_comes_as_events(cookie, end
         await socket.say(message)
         accepted = await socket.hear()
         events = await answered(socket)
-    turn = await in_thread(lambda: Turn.objects.get())()
-    answer = await in_thread(lambda: Answer.objects.get())()
+    turn = await to_thread(lambda: Turn.objects.get())()
+    answer = await to_thread(lambda: Answer.objects.get())()
     assert accepted == {
         "action": "accepted",
         "data": {
@@ -127,7 +127,7 @@ async def _all(socket, accepted):
 
 
 async def test_several_models_answer_side_by_side(cookie, endpoint, model):
-    await in_thread(factories.chat_endpoint)(name="other", base_url=model.base_url)
+    await to_thread(factories.chat_endpoint)(name="other", base_url=model.base_url)
     async with Runner(), connected(cookie) as socket:
         await socket.say(run(modelNames=[endpoint.name, "other"]))
         answers = (await socket.hear())["data"]["answers"]
@@ -154,7 +154,7 @@ async def test_another_version_comes_as_events_once_however_often_it_is_asked_fo
             await each.say(again)
             said = (await each.hear())["data"]
             events = await answered(each)
-    new = await in_thread(lambda: Answer.objects.get(message_id="v-1"))()
+    new = await to_thread(lambda: Answer.objects.get(message_id="v-1"))()
     assert said == {
         "messageId": "v-1",
         "sessionId": accepted["sessionId"],
@@ -168,7 +168,7 @@ async def test_another_version_comes_as_events_once_however_often_it_is_asked_fo
 
 
 async def test_a_version_that_is_refused_says_why_and_which(cookie, ask):
-    answer = await in_thread(lambda: ask().answers.get())()
+    answer = await to_thread(lambda: ask().answers.get())()
     wish = {"answerId": str(answer.pk), "messageId": "v-1"}
     async with connected(cookie) as socket:
         error = await error_of(socket, {"action": "regenerate", "data": wish})
@@ -196,7 +196,7 @@ async def test_stop_is_heard_while_an_answer_streams(cookie, endpoint, model):
         await socket.say({"action": "stop", "data": {"answerId": answer_id}})
         events += await answered(socket)
     assert events[-1]["kind"] == "stopped"
-    answer = await in_thread(lambda: Answer.objects.get())()
+    answer = await to_thread(lambda: Answer.objects.get())()
     assert answer.text == text_of(events)
 
 
@@ -219,7 +219,7 @@ async def test_whoever_comes_back_resumes_where_they_were(cookie, endpoint, mode
 
 
 async def test_a_page_follows_several_answers_at_once(cookie, ask):
-    answers = await in_thread(lambda: [ask().answers.get() for _ in range(3)])()
+    answers = await to_thread(lambda: [ask().answers.get() for _ in range(3)])()
     texts = {str(answer.pk): "" for answer in answers}
     async with connected(cookie) as socket:
         for answer in answers:
@@ -234,7 +234,7 @@ async def test_a_page_follows_several_answers_at_once(cookie, ask):
 
 
 async def test_what_nobody_follows_may_be_acknowledged(cookie, ask):
-    answer = await in_thread(lambda: ask().answers.get())()
+    answer = await to_thread(lambda: ask().answers.get())()
     async with connected(cookie) as socket:
         await socket.say({"action": "ack", "data": {"answerId": str(answer.pk), "seq": 3}})
         assert await socket.receive_nothing(0.2)
@@ -243,7 +243,7 @@ async def test_what_nobody_follows_may_be_acknowledged(cookie, ask):
 async def test_a_client_that_acknowledges_is_not_sent_more_than_it_can_take(cookie, ask, monkeypatch):
     monkeypatch.setattr(consumers, "UNACKNOWLEDGED_MOST", 10)
     monkeypatch.setattr(log, "PAGE", 10)
-    answer = await in_thread(_answer_of_30_events)(ask)
+    answer = await to_thread(_answer_of_30_events)(ask)
     async with connected(cookie) as socket:
         await socket.say({"action": "follow", "data": {"answerId": str(answer.pk)}})
         for acknowledged in (0, 10, 20):
@@ -264,7 +264,7 @@ def _answer_of_30_events(ask):
 
 async def test_a_page_follows_a_bounded_number_of_answers(cookie, ask, monkeypatch):
     monkeypatch.setattr(consumers, "FOLLOWED_MOST", 2)
-    answers = await in_thread(lambda: [ask().answers.get() for _ in range(3)])()
+    answers = await to_thread(lambda: [ask().answers.get() for _ in range(3)])()
     async with connected(cookie) as socket:
         for answer in answers[:2]:
             await socket.say({"action": "follow", "data": {"answerId": str(answer.pk)}})
@@ -329,7 +329,7 @@ async def test_a_question_that_is_refused_says_why_and_which(cookie, endpoint, d
         error = await error_of(socket, frame)
     assert words in error["message"]
     assert error["messageId"] == frame["data"]["messageId"]
-    assert not await in_thread(Turn.objects.exists)()
+    assert not await to_thread(Turn.objects.exists)()
 
 
 async def test_bytes_are_refused(cookie):
@@ -339,16 +339,16 @@ async def test_bytes_are_refused(cookie):
 
 
 async def test_answers_and_sessions_of_others_are_not_there(ask):
-    turn = await in_thread(ask)()
-    answer = await in_thread(turn.answers.get)()
-    stranger = await in_thread(lambda: cookie_of(factories.operator()))()
+    turn = await to_thread(ask)()
+    answer = await to_thread(turn.answers.get)()
+    stranger = await to_thread(lambda: cookie_of(factories.operator()))()
     async with connected(stranger) as socket:
         for action, more in (("follow", {}), ("stop", {}), ("regenerate", {"messageId": "v-1"})):
             error = await error_of(socket, {"action": action, "data": {"answerId": str(answer.pk)} | more})
             assert error["message"] == "There is no such answer."
         error = await error_of(socket, run(sessionId=str(turn.session_id)))
         assert error["message"] == "There is no such session."
-    await in_thread(answer.refresh_from_db)()
+    await to_thread(answer.refresh_from_db)()
     assert not answer.stop_requested
 
 
@@ -382,18 +382,18 @@ async def test_whoever_may_not_be_here_any_more_is_closed_at_their_next_message(
     cookie, asker, endpoint, lose
 ):
     async with connected(cookie) as socket:
-        await in_thread(lose)(asker, cookie)
+        await to_thread(lose)(asker, cookie)
         error = await error_of(socket, run())
         assert "signed out" in error["message"]
         assert await socket.closed_with() == consumers.SIGNED_OUT
-    assert not await in_thread(Turn.objects.exists)()
+    assert not await to_thread(Turn.objects.exists)()
 
 
 @pytest.mark.parametrize("lose", [_disable, _log_out, _change_password])
 async def test_whoever_may_not_be_here_any_more_is_closed_while_they_only_listen(cookie, asker, lose):
     async with connected(cookie) as socket:
         await asyncio.sleep(0.3)  # is let in
-        await in_thread(lose)(asker, cookie)
+        await to_thread(lose)(asker, cookie)
         assert "signed out" in (await socket.hear(timeout_s=5))["data"]["message"]
         assert await socket.closed_with() == consumers.SIGNED_OUT
 
@@ -402,7 +402,7 @@ async def test_a_login_with_other_data_in_its_session_is_still_good(cookie, aske
     monkeypatch.setattr(presence, "LOOK_EVERY_S", 0.2)
     async with connected(cookie) as socket:
         await asyncio.sleep(0.3)
-        await in_thread(_note_something)(cookie)
+        await to_thread(_note_something)(cookie)
         assert await socket.receive_nothing(0.7)
 
 
@@ -465,35 +465,35 @@ async def test_a_server_that_is_asked_to_end_lets_answers_end(cookie, endpoint, 
             await socket.send(json.dumps(run()))
             while not await _next_events(socket):
                 pass
-    answer = await in_thread(lambda: Answer.objects.get())()
+    answer = await to_thread(lambda: Answer.objects.get())()
     assert answer.status == Answer.Status.FINISHED
     assert len(answer.text.split()) == 30
 
 
 async def test_whoever_talks_on_when_they_are_sent_away_keeps_nobody_else_here(cookie, asker, caplog):
-    other = await in_thread(factories.user)()
-    others = await in_thread(cookie_of)(other)
+    other = await to_thread(factories.user)()
+    others = await to_thread(cookie_of)(other)
     async with (
         served() as address,
         websockets.connect(address, additional_headers=_headers(cookie)) as socket,
         websockets.connect(address, additional_headers=_headers(others)) as listening,
     ):
         await asyncio.sleep(0.3)  # both are let in
-        await in_thread(_disable)(asker, cookie)
+        await to_thread(_disable)(asker, cookie)
         socket.transport.pause_reading()  # so that it does not hear that it is sent away
         await socket.send(json.dumps(run()))
         await socket.send("and on, and on")
         await asyncio.sleep(presence.LOOK_EVERY_S + 0.5)
-        await in_thread(_disable)(other, others)
+        await to_thread(_disable)(other, others)
         await asyncio.wait_for(listening.wait_closed(), 5)
         socket.transport.abort()
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_whoever_does_not_read_keeps_nobody_else_here(cookie, asker, ask):
-    answer = await in_thread(_long_answer)(ask)
-    other = await in_thread(factories.user)()
-    others = await in_thread(cookie_of)(other)
+    answer = await to_thread(_long_answer)(ask)
+    other = await to_thread(factories.user)()
+    others = await to_thread(cookie_of)(other)
     async with (
         served() as address,
         websockets.connect(address, additional_headers=_headers(cookie), compression=None) as socket,
@@ -503,9 +503,9 @@ async def test_whoever_does_not_read_keeps_nobody_else_here(cookie, asker, ask):
         follow = {"action": "follow", "data": {"answerId": str(answer.pk)}}
         await socket.send(json.dumps(follow))
         await asyncio.sleep(1)  # all that is between us is full
-        await in_thread(_disable)(asker, cookie)
+        await to_thread(_disable)(asker, cookie)
         await asyncio.sleep(presence.LOOK_EVERY_S + 0.5)
-        await in_thread(_disable)(other, others)
+        await to_thread(_disable)(other, others)
         await asyncio.wait_for(listening.wait_closed(), 5)
         socket.transport.abort()
 

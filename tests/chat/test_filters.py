@@ -11,8 +11,8 @@ from chat import turns
 from chat.log import follow
 from chat.models import Turn
 from chat.runner import Runner
-from chat.threads import in_thread
 from chat.turns import Refused
+from core.db.threads import to_thread
 from documents import fields
 from tests import factories
 from tests.chat.test_consumers import connected, cookie_of, run
@@ -51,31 +51,31 @@ async def titles(answer):
 
 async def test_an_answer_and_its_later_versions_keep_to_the_filter(ask, asker, workspace):
     where = {"department": ["hr"]}
-    turn = await in_thread(ask)("Where is the pump?", workspace_id=workspace.pk, filters=where)
-    answer = await in_thread(turn.answers.get)()
+    turn = await to_thread(ask)("Where is the pump?", workspace_id=workspace.pk, filters=where)
+    answer = await to_thread(turn.answers.get)()
     assert await titles(answer) == {"HR.txt"}
-    again, _ = await in_thread(turns.regenerate)(asker, turns.Again(answer.pk, "again"))
+    again, _ = await to_thread(turns.regenerate)(asker, turns.Again(answer.pk, "again"))
     assert await titles(again) == {"HR.txt"}
-    assert (await in_thread(Turn.objects.get)(pk=turn.pk)).filters == where
+    assert (await to_thread(Turn.objects.get)(pk=turn.pk)).filters == where
 
 
 async def test_an_answer_keeps_to_the_level_that_its_asker_has_when_it_begins(ask, asker, workspace):
-    await in_thread(name_levels)(workspace, None, ["everyone", "staff"])
-    turn = await in_thread(ask)("Where is the pump?", workspace_id=workspace.pk)
-    assert await titles(await in_thread(turn.answers.get)()) == {"HR.txt"}
-    await in_thread(Membership.objects.filter(user=asker).update)(access_level=1)
-    turn = await in_thread(ask)("Where is the pump?", workspace_id=workspace.pk)
-    assert await titles(await in_thread(turn.answers.get)()) == {"HR.txt", "Legal.txt"}
+    await to_thread(name_levels)(workspace, None, ["everyone", "staff"])
+    turn = await to_thread(ask)("Where is the pump?", workspace_id=workspace.pk)
+    assert await titles(await to_thread(turn.answers.get)()) == {"HR.txt"}
+    await to_thread(Membership.objects.filter(user=asker).update)(access_level=1)
+    turn = await to_thread(ask)("Where is the pump?", workspace_id=workspace.pk)
+    assert await titles(await to_thread(turn.answers.get)()) == {"HR.txt", "Legal.txt"}
 
 
 async def test_a_field_that_was_deleted_while_the_question_waited_fails_it_in_words(ask, workspace):
-    turn = await in_thread(ask)("Where is the pump?", workspace_id=workspace.pk, filters={"department": "HR"})
-    answer = await in_thread(turn.answers.get)()
-    await in_thread(lambda: fields.delete(workspace.fields.get(), None))()
+    turn = await to_thread(ask)("Where is the pump?", workspace_id=workspace.pk, filters={"department": "HR"})
+    answer = await to_thread(turn.answers.get)()
+    await to_thread(lambda: fields.delete(workspace.fields.get(), None))()
     async with asyncio.timeout(20), Runner():
         events = [event async for event in follow(answer.pk)]
     assert events[-1].kind == "failed"
-    await in_thread(answer.refresh_from_db)()
+    await to_thread(answer.refresh_from_db)()
     assert "There is no field 'department' here." in answer.error
 
 
@@ -88,14 +88,14 @@ def test_a_filter_that_fits_nothing_refuses_the_question(ask, workspace):
 
 
 async def test_the_socket_takes_filters_and_says_what_is_wrong_with_one(asker, endpoint, workspace):
-    async with connected(await in_thread(cookie_of)(asker)) as socket:
+    async with connected(await to_thread(cookie_of)(asker)) as socket:
         await socket.say(run(workspaceId=str(workspace.pk), filters={"x'; --": 1}))
         said = await socket.hear()
         assert said["action"] == "error"
         assert "There are: department, type" in said["data"]["message"]
         await socket.say(run(workspaceId=str(workspace.pk), filters={"department": {"not": "HR"}}))
         assert (await socket.hear())["data"]["filterWords"] == "department not HR"
-    assert (await in_thread(Turn.objects.get)()).filters == {"department": {"not": "HR"}}
+    assert (await to_thread(Turn.objects.get)()).filters == {"department": {"not": "HR"}}
 
 
 def test_programs_ask_with_filters_and_read_them(asker, endpoint, workspace):
@@ -111,7 +111,7 @@ def test_programs_ask_with_filters_and_read_them(asker, endpoint, workspace):
 
 
 async def test_clients_of_openai_send_filters_beside_the_rest(async_client, asker, endpoint, workspace):
-    key = (await in_thread(issue)(asker, "test"))[1]
+    key = (await to_thread(issue)(asker, "test"))[1]
     request = {
         "model": f"{workspace.name}/",
         "messages": [{"role": "user", "content": "Where is the pump?"}],

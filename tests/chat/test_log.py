@@ -16,7 +16,7 @@ from chat.events import Event, Logged
 from chat.hub import hub
 from chat.log import Fenced, Unwritable, Writer, follow
 from chat.models import Answer, AnswerEvent, Session
-from chat.threads import in_thread
+from core.db.threads import to_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,7 +60,7 @@ async def write_to_the_end(pen, answer, words):
     await pen.flush()
 
 
-@in_thread
+@to_thread
 def logged(answer):
     rows = AnswerEvent.objects.filter(answer=answer).order_by("seq").values_list("seq", "kind", "data")
     return [Logged(*row) for row in rows]
@@ -96,10 +96,10 @@ async def test_the_writers_of_many_answers_share_commits(writer, ask):
         Answer.objects.update(status=Answer.Status.RUNNING, fence=1)
         return answers
 
-    answers = await in_thread(claimed)()
-    before = await in_thread(_commits)()
+    answers = await to_thread(claimed)()
+    before = await to_thread(_commits)()
     await asyncio.gather(*[write_to_the_end(writer.open(a.pk, 1, 1), a, WORDS) for a in answers])
-    assert await in_thread(_commits)() - before < 200  # 820 events
+    assert await to_thread(_commits)() - before < 200  # 820 events
     for each in answers:
         events = await logged(each)
         assert text_of(events) == "".join(WORDS)
@@ -127,7 +127,7 @@ async def test_the_first_words_do_not_wait_for_a_tick(pen, answer, monkeypatch):
 async def test_a_stale_writer_is_refused_and_told(pen, answer):
     pen.append(delta("mine"))
     await pen.flush()
-    await in_thread(Answer.objects.update)(fence=2)
+    await to_thread(Answer.objects.update)(fence=2)
     pen.append(delta("too late"))
     with pytest.raises(Fenced):
         await pen.flush()
@@ -137,8 +137,8 @@ async def test_a_stale_writer_is_refused_and_told(pen, answer):
 
 
 async def test_a_stale_writer_does_not_hold_up_the_others(writer, pen, answer, ask):
-    other = await in_thread(lambda: ask().answers.get())()
-    await in_thread(Answer.objects.filter(pk=other.pk).update)(status=Answer.Status.RUNNING, fence=7)
+    other = await to_thread(lambda: ask().answers.get())()
+    await to_thread(Answer.objects.filter(pk=other.pk).update)(status=Answer.Status.RUNNING, fence=7)
     stale, good = writer.open(other.pk, fence=6, seq=1), pen
     stale.append(delta("stale"))
     good.append(delta("good"))
@@ -159,7 +159,7 @@ async def test_what_goes_along_is_committed_with_its_event_or_not_at_all(pen, an
     pen.append(end(), along=go_along)
     with pytest.raises(Unwritable):
         await pen.flush()
-    await in_thread(answer.refresh_from_db)()
+    await to_thread(answer.refresh_from_db)()
     assert answer.status == Answer.Status.RUNNING
     assert [event.kind for event in await logged(answer)] == ["queued", "delta"]
     pen.append(end(), along=lambda: _ended(answer))  # the log goes on where it was
@@ -168,8 +168,8 @@ async def test_what_goes_along_is_committed_with_its_event_or_not_at_all(pen, an
 
 
 async def test_words_that_cannot_be_stored_spoil_only_their_own_answer(writer, pen, answer, ask):
-    other = await in_thread(lambda: ask().answers.get())()
-    await in_thread(Answer.objects.filter(pk=other.pk).update)(status=Answer.Status.RUNNING, fence=1)
+    other = await to_thread(lambda: ask().answers.get())()
+    await to_thread(Answer.objects.filter(pk=other.pk).update)(status=Answer.Status.RUNNING, fence=1)
     bad = writer.open(other.pk, fence=1, seq=1)
     bad.append(delta("\0"))
     pen.append(delta("good"))
@@ -185,7 +185,7 @@ async def test_the_log_waits_for_a_database_that_is_away(pen, answer, lose_conne
         await asyncio.sleep(0.05)
         await lose_connections()
     await asyncio.wait_for(writing, 20)
-    await in_thread(connection.close_pool)()  # the log may have been done with its last words already
+    await to_thread(connection.close_pool)()  # the log may have been done with its last words already
     events = await logged(answer)
     assert text_of(events) == "".join(WORDS)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
@@ -207,7 +207,7 @@ async def test_every_event_is_committed_before_it_is_shown(pen, answer):
     writing = asyncio.create_task(write_to_the_end(pen, answer, WORDS))
     async with asyncio.timeout(10), aclosing(follow(answer.pk)) as events:
         async for event in events:
-            assert await in_thread(AnswerEvent.objects.filter(answer=answer, seq=event.seq).exists)()
+            assert await to_thread(AnswerEvent.objects.filter(answer=answer, seq=event.seq).exists)()
     await writing
 
 
@@ -240,7 +240,7 @@ async def test_a_log_longer_than_a_page_is_replayed_whole(pen, answer, monkeypat
 async def test_an_answer_that_is_deleted_ends_its_following(answer):
     following = asyncio.create_task(followed(answer))
     await asyncio.sleep(0.1)
-    await in_thread(Session.objects.all().delete)()
+    await to_thread(Session.objects.all().delete)()
     assert [event.seq for event in await following] == [1]
     assert await followed(answer) == []
 
@@ -252,7 +252,7 @@ async def test_an_answer_that_never_was_ends_at_once():
 async def test_events_that_nobody_announced_are_found_in_the_log(answer):
     """As if the message from another process were lost."""
 
-    @in_thread
+    @to_thread
     def write_silently():
         for seq, event in [(2, delta("unheard ")), (3, end())]:
             AnswerEvent.objects.create(answer=answer, seq=seq, kind=event.kind, data=event.data)
@@ -270,7 +270,7 @@ async def test_a_message_lost_in_the_middle_leaves_no_gap(answer):
     for seq in range(2, 6):
         event = delta(f"{seq} ") if seq < 5 else end()
         row = AnswerEvent(answer=answer, seq=seq, kind=event.kind, data=event.data)
-        await in_thread(row.save)(force_insert=True)
+        await to_thread(row.save)(force_insert=True)
         if seq != 3:
             hub().deliver({answer.pk: [Logged(seq, event.kind, event.data)]})
     assert [event.seq for event in await asyncio.wait_for(following, 3)] == [1, 2, 3, 4, 5]
@@ -283,7 +283,7 @@ async def test_what_is_on_its_way_to_a_follower_is_not_read_from_the_log(answer,
     async with hub().following(answer.pk, seq=1) as follower:
         assert await follower.take() == []  # the hub hears from now on: what was before stands in the log
         row = AnswerEvent(answer=answer, seq=2, kind="delta", data={"text": "late"})
-        await in_thread(row.save)(force_insert=True)
+        await to_thread(row.save)(force_insert=True)
         await asyncio.sleep(0.3)
         hub().deliver({answer.pk: [Logged(2, "delta", {"text": "late"})]})
         await asyncio.sleep(1.5)

@@ -18,7 +18,7 @@ from chat import turns
 from chat.log import follow
 from chat.models import Answer, Session
 from chat.runner import CLAIMS_MOST, Runner
-from chat.threads import in_thread
+from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
 from tests.fakes.openai_server import UNGROUNDED, Behaviour
@@ -58,7 +58,7 @@ async def ended(answer):
     """Run until the answer has ended; return its events and its row."""
     async with Runner():
         events = await followed(answer)
-    await in_thread(answer.refresh_from_db)()
+    await to_thread(answer.refresh_from_db)()
     return events, answer
 
 
@@ -71,7 +71,7 @@ async def writing(answer):
 
 
 async def test_an_answer_is_written_and_its_row_says_what_the_log_says(answer, endpoint):
-    await in_thread(Endpoint.objects.update)(input_price=2, output_price=4)
+    await to_thread(Endpoint.objects.update)(input_price=2, output_price=4)
     events, row = await ended(answer)
     assert kinds(events) == ["queued", "started", "delta", "usage", "finished"]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
@@ -98,8 +98,8 @@ def no_looking(monkeypatch):
 async def test_a_question_submitted_here_is_begun_at_once(ask, no_looking):
     async with Runner():
         await asyncio.sleep(0.3)
-        turn = await in_thread(ask)()
-        await followed(await in_thread(turn.answers.get)(), until="delta")
+        turn = await to_thread(ask)()
+        await followed(await to_thread(turn.answers.get)(), until="delta")
 
 
 async def test_a_question_submitted_elsewhere_is_begun_by_a_nudge(ask, no_looking):
@@ -121,14 +121,14 @@ def _ask_in_another_process(ask):
 
 async def test_one_message_sent_five_times_is_one_call_of_the_model(ask, model):
     async with Runner():
-        sent = [in_thread(ask)(message_id="m-1") for _ in range(5)]
+        sent = [to_thread(ask)(message_id="m-1") for _ in range(5)]
         [turn] = set(await asyncio.gather(*sent))
-        await followed(await in_thread(turn.answers.get)())
+        await followed(await to_thread(turn.answers.get)())
     assert len(model.chats) == 1
 
 
 async def test_two_runners_share_the_work_without_doubling_any(ask, model):
-    answers = await in_thread(lambda: [ask().answers.get() for _ in range(20)])()
+    answers = await to_thread(lambda: [ask().answers.get() for _ in range(20)])()
     async with Runner(at_once=3), Runner(at_once=3):
         logs = await asyncio.gather(*map(followed, answers))
     assert len(model.chats) == 20
@@ -137,7 +137,7 @@ async def test_two_runners_share_the_work_without_doubling_any(ask, model):
 
 async def test_no_more_than_so_many_are_written_at_once(ask, model):
     model.behaviour.first_token_s = 1
-    answers = await in_thread(lambda: [ask().answers.get() for _ in range(4)])()
+    answers = await to_thread(lambda: [ask().answers.get() for _ in range(4)])()
     async with Runner(at_once=2) as runner:
         await asyncio.gather(*[followed(answer, until="started") for answer in answers[:2]])
         assert not runner.has_room
@@ -148,10 +148,10 @@ async def test_no_more_than_so_many_are_written_at_once(ask, model):
 
 
 async def test_a_session_is_remembered(ask, model, asker):
-    turn = await in_thread(ask)("Who is Ada?")
-    await ended(await in_thread(turn.answers.get)())
-    second = await in_thread(ask)("And her mother?", session_id=turn.session_id)
-    await ended(await in_thread(second.answers.get)())
+    turn = await to_thread(ask)("Who is Ada?")
+    await ended(await to_thread(turn.answers.get)())
+    second = await to_thread(ask)("And her mother?", session_id=turn.session_id)
+    await ended(await to_thread(second.answers.get)())
     said = [message["content"] for message in model.chats[-1].body["messages"]][1:]
     assert said == ["Who is Ada?", UNGROUNDED, "And her mother?"]
 
@@ -163,10 +163,10 @@ async def test_stop_keeps_the_words_already_written_and_what_they_cost(answer, a
     model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
     async with Runner():
         await followed(answer, until="delta")
-        await in_thread(turns.stop)(asker, answer.pk)
+        await to_thread(turns.stop)(asker, answer.pk)
         events = await followed(answer, limit_s=5)
         await model.wait_abandoned()
-    await in_thread(answer.refresh_from_db)()
+    await to_thread(answer.refresh_from_db)()
     assert kinds(events)[-2:] == ["usage", "stopped"]
     assert answer.status == Answer.Status.STOPPED
     assert answer.text == text_of(events) != ""
@@ -178,7 +178,7 @@ async def test_stop_reaches_an_answer_that_another_process_writes(answer, asker,
     model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
     async with Runner():
         await followed(answer, until="delta")
-        await in_thread(Answer.objects.update)(stop_requested=True)  # and nobody says a word
+        await to_thread(Answer.objects.update)(stop_requested=True)  # and nobody says a word
         events = await followed(answer, limit_s=5)
     assert kinds(events)[-1] == "stopped"
 
@@ -187,7 +187,7 @@ async def test_stop_before_the_first_word_ends_the_waiting(answer, asker, model)
     model.behaviour.first_token_s = 60
     async with Runner():
         await followed(answer, until="started")
-        await in_thread(turns.stop)(asker, answer.pk)
+        await to_thread(turns.stop)(asker, answer.pk)
         events = await followed(answer, limit_s=3)
     assert kinds(events)[-1] == "stopped"
     assert text_of(events) == ""
@@ -213,7 +213,7 @@ async def test_stop_before_the_first_word_ends_the_waiting(answer, asker, model)
 async def test_a_model_that_fails_ends_the_answer_with_its_words_kept(
     answer, model, behaviour, words, is_retryable, text
 ):
-    await in_thread(Endpoint.objects.update)(first_token_timeout_s=1.5, between_tokens_timeout_s=0.5)
+    await to_thread(Endpoint.objects.update)(first_token_timeout_s=1.5, between_tokens_timeout_s=0.5)
     model.behaviour = Behaviour(**behaviour, between_tokens_s=0.01)
     events, row = await ended(answer)
     [failed] = [event for event in events if event.kind == "failed"]
@@ -236,12 +236,12 @@ async def test_of_several_models_one_fails_and_one_is_stopped_without_the_others
         ]
         return list(ask(endpoints=models).answers.all())
 
-    good, bad, slow = answers = await in_thread(asked)()
+    good, bad, slow = answers = await to_thread(asked)()
     async with Runner():
         await asyncio.gather(followed(good), followed(bad), followed(slow, until="delta"))
-        await in_thread(turns.stop)(asker, slow.pk)
+        await to_thread(turns.stop)(asker, slow.pk)
         logs = await asyncio.gather(*map(followed, answers))
-    rows = await in_thread(lambda: [Answer.objects.get(pk=each.pk) for each in answers])()
+    rows = await to_thread(lambda: [Answer.objects.get(pk=each.pk) for each in answers])()
     assert [row.status for row in rows] == ["finished", "failed", "stopped"]
     assert [bool(row.text) for row in rows] == [True, False, True]
     assert [row.cost > 0 for row in rows] == [False, False, True]
@@ -251,13 +251,13 @@ async def test_of_several_models_one_fails_and_one_is_stopped_without_the_others
 async def test_a_session_goes_while_its_answer_is_written(answer, asker, model):
     model.behaviour = Behaviour(tokens=1000, between_tokens_s=0.01)
     async with writing(answer) as runner:
-        deleting = [asyncio.create_task(in_thread(_hold_the_passages)(0.4))]
+        deleting = [asyncio.create_task(to_thread(_hold_the_passages)(0.4))]
         await asyncio.sleep(0.1)
-        deleting.append(asyncio.create_task(in_thread(turns.delete)(asker, answer.turn.session_id)))
+        deleting.append(asyncio.create_task(to_thread(turns.delete)(asker, answer.turn.session_id)))
         await asyncio.gather(*deleting)
         await model.wait_abandoned()
         assert runner.has_room
-    assert not await in_thread(Session.objects.exists)()
+    assert not await to_thread(Session.objects.exists)()
 
 
 def _hold_the_passages(seconds):
@@ -269,20 +269,20 @@ def _hold_the_passages(seconds):
 
 async def test_a_model_that_does_not_run_is_said_to_be_down(answer, endpoint):
     endpoint.options = {"base_url": "http://127.0.0.1:9/v1"}
-    await in_thread(endpoint.save)()
+    await to_thread(endpoint.save)()
     _, row = await ended(answer)
     assert "Nothing answers at 127.0.0.1:9" in row.error
 
 
 async def test_a_missing_key_is_named_by_its_reference(answer, endpoint):
     endpoint.secret_ref = "env:RAGSITE_TEST_KEY_THAT_IS_NOT_SET"
-    await in_thread(endpoint.save)()
+    await to_thread(endpoint.save)()
     _, row = await ended(answer)
     assert "RAGSITE_TEST_KEY_THAT_IS_NOT_SET" in row.error
 
 
 async def test_a_model_that_was_removed_is_named(answer, endpoint):
-    await in_thread(endpoint.delete)()
+    await to_thread(endpoint.delete)()
     _, row = await ended(answer)
     assert endpoint.name in row.error
     assert row.status == Answer.Status.FAILED
@@ -296,12 +296,12 @@ async def test_a_workspace_taken_away_while_the_question_waits_is_not_searched(a
         membership.delete()
         return turn.answers.get()
 
-    _, row = await ended(await in_thread(ask_and_lose_it)())
+    _, row = await ended(await to_thread(ask_and_lose_it)())
     assert "not shared with you" in row.error
 
 
 async def test_an_error_of_ours_has_a_reference_that_the_log_has_too(answer, model, caplog):
-    await in_thread(Answer.objects.update)(parameters={"odd": 1})
+    await to_thread(Answer.objects.update)(parameters={"odd": 1})
     _, row = await ended(answer)
     reference = row.error.split("reference ")[1][:8]
     assert "went wrong" in row.error
@@ -336,7 +336,7 @@ async def test_what_postgres_cannot_keep_is_left_out_of_an_answer(answer, model)
 # --- processes that die --------------------------------------------------------------------------
 
 
-@in_thread
+@to_thread
 def abandon(answer, events=()):
     """Leave an answer as a process does that was killed some time ago."""
     fields = LEASE | {"lease_until": Now() - Answer.LEASE}
@@ -363,7 +363,7 @@ async def test_an_answer_of_a_dead_process_is_begun_anew_if_words_were_shown(ans
 
 async def test_an_abandoned_answer_that_was_to_stop_keeps_its_words(answer, asker, model):
     await abandon(answer, [("delta", {"text": "Half an"})])
-    await in_thread(turns.stop)(asker, answer.pk)
+    await to_thread(turns.stop)(asker, answer.pk)
     events, row = await ended(answer)
     assert kinds(events) == ["queued", "delta", "stopped"]
     assert (row.text, row.status) == ("Half an", Answer.Status.STOPPED)
@@ -372,7 +372,7 @@ async def test_an_abandoned_answer_that_was_to_stop_keeps_its_words(answer, aske
 
 async def test_an_answer_that_keeps_killing_its_process_is_given_up(answer, model):
     await abandon(answer, [("delta", {"text": "Half an"})])
-    await in_thread(Answer.objects.update)(fence=CLAIMS_MOST)
+    await to_thread(Answer.objects.update)(fence=CLAIMS_MOST)
     _, row = await ended(answer)
     assert "interrupted too often" in row.error
     assert row.text == "Half an"
@@ -380,7 +380,7 @@ async def test_an_answer_that_keeps_killing_its_process_is_given_up(answer, mode
 
 
 async def test_a_lease_in_force_is_left_alone(answer, model):
-    await in_thread(Answer.objects.update)(**LEASE, lease_until=Now() + Answer.LEASE)
+    await to_thread(Answer.objects.update)(**LEASE, lease_until=Now() + Answer.LEASE)
     async with Runner():
         await asyncio.sleep(1.3)
     assert not model.chats
@@ -390,18 +390,18 @@ async def test_leases_are_renewed_while_a_slow_model_thinks(answer, model):
     model.behaviour.first_token_s = 60
     async with Runner(grace_s=0):
         await followed(answer, until="started")
-        before = await in_thread(Answer.objects.get)(pk=answer.pk)
+        before = await to_thread(Answer.objects.get)(pk=answer.pk)
         await asyncio.sleep(2.2)
-        after = await in_thread(Answer.objects.get)(pk=answer.pk)
+        after = await to_thread(Answer.objects.get)(pk=answer.pk)
     assert (after.lease_until - before.lease_until).total_seconds() > 1
 
 
 async def test_a_lease_that_ran_out_in_a_pause_is_renewed_by_its_own_runner(answer, model):
     model.behaviour = Behaviour(tokens=50, between_tokens_s=0.05)
     async with writing(answer):
-        await in_thread(Answer.objects.update)(lease_until=Now() - Answer.LEASE)
+        await to_thread(Answer.objects.update)(lease_until=Now() - Answer.LEASE)
         events = await followed(answer)
-    await in_thread(answer.refresh_from_db)()
+    await to_thread(answer.refresh_from_db)()
     assert (answer.fence, answer.status) == (1, Answer.Status.FINISHED)
     assert kinds(events).count("started") == 1
 
@@ -409,9 +409,9 @@ async def test_a_lease_that_ran_out_in_a_pause_is_renewed_by_its_own_runner(answ
 async def test_a_runner_that_lost_its_lease_stops_writing(answer, model):
     model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
     async with writing(answer):
-        await in_thread(Answer.objects.update)(fence=9, lease_until=Now() + Answer.LEASE)
+        await to_thread(Answer.objects.update)(fence=9, lease_until=Now() + Answer.LEASE)
         await model.wait_abandoned()
-    await in_thread(answer.refresh_from_db)()
+    await to_thread(answer.refresh_from_db)()
     assert (answer.status, answer.fence) == (Answer.Status.RUNNING, 9)
 
 
@@ -419,7 +419,7 @@ async def test_leaving_lets_answers_end(answer, model):
     model.behaviour = Behaviour(tokens=20, between_tokens_s=0.02)
     async with Runner():
         await followed(answer, until="delta")
-    await in_thread(answer.refresh_from_db)()
+    await to_thread(answer.refresh_from_db)()
     assert answer.status == Answer.Status.FINISHED
     assert len(answer.text.split()) == 20
 
@@ -444,7 +444,7 @@ async def test_a_process_killed_in_the_middle_is_taken_over(answer, model, monke
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    await in_thread(Answer.objects.update)(lease_until=Now())
+    await to_thread(Answer.objects.update)(lease_until=Now())
     model.behaviour = Behaviour()
     events, row = await ended(answer)
     assert events[: len(shown)] == shown
@@ -469,7 +469,7 @@ def the_last(events):
 
 
 async def test_an_attempt_that_was_broken_off_is_billed_by_its_words(answer):
-    await in_thread(Endpoint.objects.update)(input_price=2, output_price=4)
+    await to_thread(Endpoint.objects.update)(input_price=2, output_price=4)
     await abandon(answer, [STARTED, ("delta", {"text": "Half an answer"})])
     events, row = await ended(answer)
     [lost] = row.broken_off
@@ -506,7 +506,7 @@ async def test_an_attempt_that_was_still_searching_costs_nothing_and_one_with_pa
         workspace.memberships.create(user=asker)
         return [ask(workspace_id=workspace.pk).answers.get() for _ in range(2)]
 
-    searching, found = await in_thread(asked)()
+    searching, found = await to_thread(asked)()
     passage = {"number": 1, "title": "Rules", "title_path": [], "page": 3, "text": "word " * 300}
     await abandon(searching, [STARTED, ("retrieving", {"workspace": "w"})])
     sources = ("sources", {"grounding": "found", "passages": [passage]})
@@ -520,8 +520,8 @@ async def test_every_attempt_counts_and_the_stop_of_an_abandoned_answer_loses_no
     again = [("started", {"model": "m", "fence": 2}), ("restarted", {"reason": "gone"})]
     half = ("delta", {"text": "Half an answer"})
     await abandon(answer, [STARTED, half, *again, half])
-    await in_thread(Answer.objects.update)(fence=2)
-    await in_thread(turns.stop)(asker, answer.pk)
+    await to_thread(Answer.objects.update)(fence=2)
+    await to_thread(turns.stop)(asker, answer.pk)
     _, row = await ended(answer)
     assert (row.status, row.text) == (Answer.Status.STOPPED, "Half an answer")
     assert attempts(row) == [(1, 5, True), (2, 5, True)]

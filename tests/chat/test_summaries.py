@@ -10,7 +10,7 @@ from chat.claims import claimed
 from chat.history import TURNS_MOST, history_before
 from chat.models import Answer, Summary
 from chat.runner import Runner
-from chat.threads import in_thread
+from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
 from tests.chat.test_runner import followed
@@ -47,7 +47,7 @@ def summary_prompts(model):
 
 async def eventually(condition, limit_s=10.0):
     async with asyncio.timeout(limit_s):
-        while not (found := await in_thread(condition)()):  # noqa: ASYNC110 - it is in the database
+        while not (found := await to_thread(condition)()):  # noqa: ASYNC110 - it is in the database
             await asyncio.sleep(0.02)
     return found
 
@@ -58,12 +58,12 @@ def written():
 
 async def asked_in(session, ask, **fields):
     """Ask once more, to the end of the answer."""
-    answer = await in_thread(lambda: ask(session_id=session.pk, **fields).answers.get())()
+    answer = await to_thread(lambda: ask(session_id=session.pk, **fields).answers.get())()
     await followed(answer)
     return answer
 
 
-@in_thread
+@to_thread
 def due(session, endpoint, **fields):
     """Put a summary into the queue, and claim it as a runner does."""
     summaries.ask(session.pk, endpoint)
@@ -84,14 +84,14 @@ async def test_what_falls_out_of_the_window_is_retold_after_an_answer(long_sessi
     assert "question 11" not in prompt
     assert summary.text == RETOLD
     assert summary.last_turn.text in prompt
-    assert (await in_thread(Answer.objects.get)(pk=answer.pk)).status == "finished"
+    assert (await to_thread(Answer.objects.get)(pk=answer.pk)).status == "finished"
 
 
 async def test_a_short_session_has_no_summary(session, ask, model):
-    await in_thread(factories.answer)(session, "one", text="first")
+    await to_thread(factories.answer)(session, "one", text="first")
     async with Runner():
         await asked_in(session, ask)
-    assert not await in_thread(Summary.objects.exists)()
+    assert not await to_thread(Summary.objects.exists)()
     assert len(model.chats) == 1
 
 
@@ -100,7 +100,7 @@ async def test_many_short_turns_are_retold_too(session, ask, endpoint):
         for number in range(TURNS_MOST + 2):
             factories.answer(session, f"q{number}", text="yes", endpoint=endpoint)
 
-    await in_thread(small_talk)()
+    await to_thread(small_talk)()
     async with Runner():
         await asked_in(session, ask)
         summary = await eventually(written)
@@ -108,10 +108,10 @@ async def test_many_short_turns_are_retold_too(session, ask, endpoint):
 
 
 async def test_a_model_that_only_quotes_writes_no_summary(long_session, ask):
-    quotes = await in_thread(factories.chat_endpoint)()
+    quotes = await to_thread(factories.chat_endpoint)()
     async with Runner():
         await asked_in(long_session, ask, endpoints=[quotes])
-    assert not await in_thread(Summary.objects.exists)()
+    assert not await to_thread(Summary.objects.exists)()
 
 
 async def test_it_waits_behind_whoever_waits_for_an_answer(long_session, ask, endpoint):
@@ -124,7 +124,7 @@ async def test_it_waits_behind_whoever_waits_for_an_answer(long_session, ask, en
         Answer.objects.update(status="finished")
         return turn, first, claimed(10, [])
 
-    turn, [first], [second] = await in_thread(one_place)()
+    turn, [first], [second] = await to_thread(one_place)()
     assert first.answer.turn_id == turn.pk
     assert isinstance(second, Summary)
 
@@ -137,7 +137,7 @@ async def test_while_it_is_written_it_takes_a_place_of_its_endpoint(long_session
         ask(user=factories.user())
         return summary, claimed(10, [])
 
-    summary, claims = await in_thread(one_place)()
+    summary, claims = await to_thread(one_place)()
     assert isinstance(summary, Summary)
     assert claims == []
 
@@ -171,7 +171,7 @@ async def test_the_next_summary_goes_on_from_the_last_when_as_much_has_fallen_ou
             for number in range(12, 20):
                 factories.answer(long_session, f"question {number}", text=LONG, endpoint=endpoint)
 
-        await in_thread(more)()
+        await to_thread(more)()
         await asked_in(long_session, ask, text="now")
         await eventually(lambda: (found := written()) and found.last_turn_id != first.last_turn_id)
     prompt = summary_prompts(model)[1]
@@ -185,7 +185,7 @@ async def test_the_history_of_an_earlier_turn_is_without_what_came_later(long_se
         Summary.objects.create(session=long_session, text=RETOLD, last_turn=turns[8])
         return history_before(turns[4]), history_before(turns[9]), history_before(turns[11])
 
-    before, at_its_end, after = await in_thread(earlier)()
+    before, at_its_end, after = await to_thread(earlier)()
     assert (before.summary, len(before.exchanges)) == ("", 4)
     assert (at_its_end.summary, at_its_end.exchanges) == (RETOLD, [])
     assert (after.summary, [each.question for each in after.exchanges]) == (
@@ -195,7 +195,7 @@ async def test_the_history_of_an_earlier_turn_is_without_what_came_later(long_se
 
 
 async def test_what_it_took_is_recorded(long_session, ask):
-    await in_thread(Endpoint.objects.update)(input_price=2, output_price=4)
+    await to_thread(Endpoint.objects.update)(input_price=2, output_price=4)
     async with Runner():
         await asked_in(long_session, ask)
         summary = await eventually(written)
@@ -212,7 +212,7 @@ async def test_an_answer_that_is_still_written_is_not_retold_yet(long_session, e
         turn = long_session.turns.get(text="question 3")
         turn.answers.update(status="running", lease_until=Now() + Answer.LEASE)
 
-    await in_thread(unended)()
+    await to_thread(unended)()
     await summaries.write(await due(long_session, endpoint))
     assert not summary_prompts(model)
 
@@ -222,35 +222,35 @@ async def test_a_failure_leaves_the_summary_as_it_was_and_says_why(long_session,
         turn = long_session.turns.get(text="question 1")
         Summary.objects.create(session=long_session, text="As before.", last_turn=turn)
 
-    await in_thread(before)()
+    await to_thread(before)()
     model.behaviour = Behaviour(status=400)
     await summaries.write(await due(long_session, endpoint))
-    summary = await in_thread(Summary.objects.get)()
+    summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.status) == ("As before.", "idle")
     assert "refused this request" in summary.error
     model.behaviour = Behaviour(text=RETOLD)
     await summaries.write(await due(long_session, endpoint))
-    summary = await in_thread(Summary.objects.get)()
+    summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.error) == (RETOLD, "")
 
 
 async def test_words_of_a_call_that_broke_are_paid_for(long_session, endpoint, model):
     model.behaviour = Behaviour(text=RETOLD, drop_after=3)
     await summaries.write(await due(long_session, endpoint))
-    summary = await in_thread(Summary.objects.get)()
+    summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.status) == ("", "idle")
     assert summary.output_tokens > 0
 
 
 async def test_of_two_processes_the_one_that_claimed_last_keeps_its_text(long_session, endpoint, model):
     stale = await due(long_session, endpoint)
-    await in_thread(Summary.objects.update)(lease_until=Now() - Answer.LEASE)
+    await to_thread(Summary.objects.update)(lease_until=Now() - Answer.LEASE)
     fresh = await due(long_session, endpoint)
     model.behaviour = Behaviour(text="The fresh one.")
     await summaries.write(fresh)
     model.behaviour = Behaviour(text="The stale one.")
     await summaries.write(stale)
-    summary = await in_thread(Summary.objects.get)()
+    summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.fence) == ("The fresh one.", 2)
 
 
@@ -260,7 +260,7 @@ async def test_one_that_is_asked_for_again_and_again_is_written_once(long_sessio
             summaries.ask(long_session.pk, endpoint)
         return claimed(10, []), claimed(10, [])
 
-    [_], nothing = await in_thread(often)()
+    [_], nothing = await to_thread(often)()
     assert nothing == []
 
 
@@ -271,7 +271,7 @@ async def test_a_process_that_leaves_hands_it_to_the_next(long_session, ask, mod
         model.behaviour = Behaviour(text=RETOLD, first_token_s=30)
         await eventually(lambda: Summary.objects.filter(status="running").exists())
         await model.wait_until(lambda: summary_prompts(model))
-    assert (await in_thread(Summary.objects.get)()).status == "queued"
+    assert (await to_thread(Summary.objects.get)()).status == "queued"
     model.behaviour = Behaviour(text=RETOLD)
     async with Runner():
         assert (await eventually(written)).text == RETOLD
@@ -279,7 +279,7 @@ async def test_a_process_that_leaves_hands_it_to_the_next(long_session, ask, mod
 
 async def test_its_lease_is_renewed_while_the_model_thinks(long_session, endpoint, model):
     model.behaviour = Behaviour(text=RETOLD, first_token_s=60)
-    await in_thread(summaries.ask)(long_session.pk, endpoint)
+    await to_thread(summaries.ask)(long_session.pk, endpoint)
     async with Runner():
         begun = await eventually(lambda: Summary.objects.filter(status="running").first())
         await eventually(lambda: Summary.objects.get().lease_until > begun.lease_until)
@@ -291,11 +291,11 @@ async def test_a_very_long_message_is_cut_for_it(session, endpoint, model):
         for number in range(8):
             factories.answer(session, f"question {number}", text=LONG, endpoint=endpoint)
 
-    await in_thread(long_messages)()
+    await to_thread(long_messages)()
     await summaries.write(await due(session, endpoint))
     messages = model.chats[-1].body["messages"]
     assert len(messages[-1]["content"]) < 8_000
-    assert (await in_thread(Summary.objects.get)()).text == RETOLD
+    assert (await to_thread(Summary.objects.get)()).text == RETOLD
 
 
 async def test_a_long_past_is_retold_in_several_calls(session, endpoint, model):
@@ -304,7 +304,7 @@ async def test_a_long_past_is_retold_in_several_calls(session, endpoint, model):
             factories.answer(session, f"question {number}", text=LONG, endpoint=endpoint)
         summaries.ask(session.pk, endpoint)
 
-    await in_thread(long_past)()
+    await to_thread(long_past)()
     async with Runner():
         await eventually(lambda: (found := written()) and found.last_turn.text == "question 43" and found)
     assert len(summary_prompts(model)) > 1
@@ -317,13 +317,13 @@ async def test_forgetting_ends_the_summary_and_every_later_one(long_session, ask
     async with Runner():
         await asked_in(long_session, ask)
         await eventually(written)
-        await in_thread(summaries.switch)(long_session, False)
+        await to_thread(summaries.switch)(long_session, False)
         await asked_in(long_session, ask, text="And now?")
-    summary = await in_thread(Summary.objects.get)()
+    summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.last_turn_id, summary.status) == ("", None, "idle")
     said = [each["content"] for each in model.chats[-1].body["messages"]]
     assert not any("<summary>" in each for each in said)
-    await in_thread(summaries.switch)(long_session, True)
+    await to_thread(summaries.switch)(long_session, True)
     async with Runner():
         await asked_in(long_session, ask, text="Again?")
         assert (await eventually(written)).text == RETOLD
@@ -331,6 +331,6 @@ async def test_forgetting_ends_the_summary_and_every_later_one(long_session, ask
 
 async def test_what_is_being_written_when_the_user_forgets_is_not_kept(long_session, endpoint):
     summary = await due(long_session, endpoint)
-    await in_thread(summaries.switch)(long_session, False)
+    await to_thread(summaries.switch)(long_session, False)
     await summaries.write(summary)
-    assert (await in_thread(Summary.objects.get)()).text == ""
+    assert (await to_thread(Summary.objects.get)()).text == ""

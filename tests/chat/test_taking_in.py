@@ -13,8 +13,8 @@ from chat import claims
 from chat.log import follow, follow_in_batches
 from chat.models import Answer, Session, Turn
 from chat.runner import Runner
-from chat.threads import in_thread
 from chat.turns import Ask, submit_here
+from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
 
@@ -39,7 +39,7 @@ async def followed(answer):
 
 
 async def answers_of(*turns):
-    return await in_thread(lambda: list(Answer.objects.filter(turn__in=turns)))()
+    return await to_thread(lambda: list(Answer.objects.filter(turn__in=turns)))()
 
 
 def _transactions():
@@ -60,7 +60,7 @@ async def test_a_question_is_recorded_and_claimed_in_one_transaction(ask_here):
         ]
     assert [(event.seq, event.kind) for event in events[:2]] == [(1, "queued"), (2, "started")]
     assert events == await followed(answer)
-    recorded, claimed = await in_thread(_transactions)()
+    recorded, claimed = await to_thread(_transactions)()
     assert recorded == claimed
 
 
@@ -69,7 +69,7 @@ async def test_questions_that_come_together_share_transactions(ask_here):
         asked = await asyncio.gather(*[ask_here() for _ in range(30)])
         answers = await answers_of(*[turn for turn, _ in asked])
         await asyncio.gather(*map(followed, answers))
-    recorded, _ = await in_thread(_transactions)()
+    recorded, _ = await to_thread(_transactions)()
     assert len(answers) == 30
     assert len(recorded) < 10
 
@@ -94,10 +94,10 @@ async def test_one_message_sent_five_times_at_once_is_one_turn(ask_here, model):
 async def test_a_session_of_somebody_else_is_not_there(ask_here):
     async with Runner():
         turn, _ = await ask_here()
-        stranger = await in_thread(factories.user)()
+        stranger = await to_thread(factories.user)()
         with pytest.raises(Http404):
             await ask_here(user=stranger, session_id=turn.session_id)
-    assert await in_thread(Turn.objects.count)() == 1
+    assert await to_thread(Turn.objects.count)() == 1
 
 
 async def test_a_question_that_cannot_be_recorded_spoils_only_itself(ask_here, endpoint):
@@ -110,7 +110,7 @@ async def test_a_question_that_cannot_be_recorded_spoils_only_itself(ask_here, e
         [answer] = await answers_of(turn)
         assert (await followed(answer))[-1].kind == "finished"
     assert isinstance(refusal, Exception)
-    assert await in_thread(Turn.objects.count)() == 1
+    assert await to_thread(Turn.objects.count)() == 1
 
 
 async def test_without_a_runner_a_question_waits(ask_here):
@@ -120,7 +120,7 @@ async def test_without_a_runner_a_question_waits(ask_here):
 
 
 async def test_without_room_a_question_waits_and_its_place_is_told(ask_here, endpoint, model):
-    await in_thread(Endpoint.objects.update)(max_concurrent=1)
+    await to_thread(Endpoint.objects.update)(max_concurrent=1)
     model.behaviour.first_token_s = 0.5
     async with Runner():
         await ask_here()
@@ -141,7 +141,7 @@ async def test_a_question_is_recorded_while_another_process_claims(ask_here):
             asyncio.run_coroutine_threadsafe(release.wait(), loop).result(20)
             cursor.execute("SELECT pg_advisory_unlock(%s)", [claims._LOCK])
 
-    claiming = asyncio.create_task(in_thread(claim_slowly)())
+    claiming = asyncio.create_task(to_thread(claim_slowly)())
     async with Runner():
         await locked.wait()
         async with asyncio.timeout(5):
@@ -155,7 +155,7 @@ async def test_a_question_is_recorded_while_another_process_claims(ask_here):
 
 async def test_a_question_that_waits_for_its_session_keeps_no_other_process_from_claiming(ask_here, ask):
     turn, _ = await ask_here()
-    await in_thread(claims.claimed)(1, [])
+    await to_thread(claims.claimed)(1, [])
     locked, release = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -165,15 +165,15 @@ async def test_a_question_that_waits_for_its_session_keeps_no_other_process_from
             loop.call_soon_threadsafe(locked.set)
             asyncio.run_coroutine_threadsafe(release.wait(), loop).result(20)
 
-    holding = asyncio.create_task(in_thread(hold_the_session)())
+    holding = asyncio.create_task(to_thread(hold_the_session)())
     async with Runner():
         await locked.wait()
         waiting = asyncio.create_task(ask_here(session_id=turn.session_id))
         await asyncio.sleep(0.3)
-        other = await in_thread(ask)()
+        other = await to_thread(ask)()
         try:
             async with asyncio.timeout(5):
-                [claim] = await in_thread(claims.claimed)(1, [])
+                [claim] = await to_thread(claims.claimed)(1, [])
         finally:
             release.set()
             await asyncio.gather(holding, waiting)

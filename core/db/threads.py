@@ -18,7 +18,7 @@ _TRIES, _PAUSE_S = 12, 0.25
 _caller: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("caller", default=None)
 
 
-def in_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+def to_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Return a function that runs this one in a thread, with a connection of the pool.
 
     Not `sync_to_async`, which costs several times as much, and by default has all queries wait in one line.
@@ -40,7 +40,7 @@ def in_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     return called
 
 
-def patiently(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+def retry_on_disconnect(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Return a function that calls this one again and again, for some seconds, while the database restarts.
 
     Only for what may be done twice: a lost confirmation looks like a failure.
@@ -60,5 +60,5 @@ def patiently(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coro
 
 
 def calling_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that waits for this thread, if it is one of `in_thread`."""
+    """Return the loop that waits for this thread, if it is one of `to_thread`."""
     return _caller.get()

@@ -13,28 +13,28 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
-MOST = 16  # of one event loop, beside those of its threads: RAGSITE_DATABASE_POOL
+MAX_SIZE = 16  # of one event loop, beside those of its threads: RAGSITE_DATABASE_POOL
 
 # How our database is reached, and how values are written for it. Never opened itself: what `django.db.connection`
 # says in the event loop is made anew in each task.
-DIALECT = connections.create_connection(DEFAULT_DB_ALIAS)
+TEMPLATE_CONNECTION = connections.create_connection(DEFAULT_DB_ALIAS)
 
 Query = tuple[str, Sequence[Any] | Mapping[str, Any]]
 Rows = list[tuple[Any, ...]]
 Connection = AsyncConnection[tuple[Any, ...]]
 
 
-class _Connections:
+class _Pool:
     """Those of one event loop, each opened when it is first needed."""
 
     def __init__(self) -> None:
         self._idle: list[Connection] = []
-        self._free = asyncio.Semaphore(MOST)
+        self._free = asyncio.Semaphore(MAX_SIZE)
 
     @asynccontextmanager
-    async def lent(self) -> AsyncIterator[Connection]:
+    async def acquire(self) -> AsyncIterator[Connection]:
         async with self._free:
-            with DIALECT.wrap_database_errors:
+            with TEMPLATE_CONNECTION.wrap_database_errors:
                 lent = self._idle.pop() if self._idle else await _connected()
                 try:
                     yield lent
@@ -57,18 +57,18 @@ class _Connections:
 
 async def _connected() -> Connection:
     """Return a connection like Django's, except that it is asynchronous."""
-    settings = DIALECT.get_connection_params()
+    settings = TEMPLATE_CONNECTION.get_connection_params()
     del settings["cursor_factory"]
     made = await AsyncConnection.connect(**settings, autocommit=True)
     try:
-        await made.execute("SELECT set_config('TimeZone', %s, false)", [DIALECT.timezone_name])
+        await made.execute("SELECT set_config('TimeZone', %s, false)", [TEMPLATE_CONNECTION.timezone_name])
     except BaseException:  # cancelled, too: nobody else knows of it
         await made.close()
         raise
     return made
 
 
-async def fetched(lent: Connection, queries: Sequence[Query]) -> list[Rows]:
+async def fetch_all(lent: Connection, queries: Sequence[Query]) -> list[Rows]:
     """Return the rows of each. Several go to the server together: in one round trip, and one transaction.
 
     So says the protocol: what comes before a Sync is committed by it, or, if any of it fails there, not at all
@@ -82,24 +82,24 @@ async def fetched(lent: Connection, queries: Sequence[Query]) -> list[Rows]:
 
 # --- of each event loop --------------------------------------------------------------------------
 
-_Keeper = AsyncGenerator[_Connections]
-_kept: dict[asyncio.AbstractEventLoop, tuple[_Connections, _Keeper]] = {}
+_Keeper = AsyncGenerator[_Pool]
+_kept: dict[asyncio.AbstractEventLoop, tuple[_Pool, _Keeper]] = {}
 
 
 @asynccontextmanager
-async def lent() -> AsyncIterator[Connection]:
+async def acquire() -> AsyncIterator[Connection]:
     """Lend a connection, in autocommit. Errors are django.db's."""
     loop = asyncio.get_running_loop()
     if loop not in _kept:
         keeper = _keep(loop)
         _kept[loop] = (await anext(keeper), keeper)
-    async with _kept[loop][0].lent() as connection:
+    async with _kept[loop][0].acquire() as connection:
         yield connection
 
 
 async def _keep(loop: asyncio.AbstractEventLoop) -> _Keeper:
     """Yield connections that are closed when the loop ends: asynchronous generators are, before their loop."""
-    connections = _Connections()
+    connections = _Pool()
     try:
         yield connections
     finally:

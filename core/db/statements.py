@@ -7,13 +7,13 @@ while a process runs, so they name their columns: "SELECT *" would fail as soon 
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from django.db import connection, models, transaction
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 
-from .connections import DIALECT, Connection, Query, Rows, fetched, lent
+from .pool import TEMPLATE_CONNECTION, Connection, Query, Rows, acquire, fetch_all
 
 M = TypeVar("M", bound=models.Model)
 P = ParamSpec("P")
@@ -23,7 +23,7 @@ Plan = Generator[
 ]  # yields what is to be asked together, is sent what came of it
 
 
-class Planned(Generic[P, T]):
+class Statement(Generic[P, T]):
     """Statements that depend on one another, for whoever calls them from a thread or from the event loop.
 
     What is asked together is one transaction.
@@ -37,7 +37,7 @@ class Planned(Generic[P, T]):
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> T:
         """Run them on Django's connection, and in its transaction."""
         plan = self.plan(*arguments, **named)
-        with transaction.atomic() if self._is_atomic else nullcontext(), prepared() as cursor:
+        with transaction.atomic() if self._is_atomic else nullcontext(), prepared_cursor() as cursor:
             try:
                 queries = next(plan)
                 while True:
@@ -45,25 +45,27 @@ class Planned(Generic[P, T]):
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
 
-    async def here(self, *arguments: P.args, **named: P.kwargs) -> T:
+    async def aio(self, *arguments: P.args, **named: P.kwargs) -> T:
         """Run them in the event loop, on a connection of its own: a fifth of a thread's CPU."""
         plan = self.plan(*arguments, **named)
-        async with lent() as lender, _transaction(lender) if self._is_atomic else nullcontext():
+        async with acquire() as lender, _transaction(lender) if self._is_atomic else nullcontext():
             try:
                 queries = next(plan)
                 while True:
-                    queries = plan.send(await fetched(lender, queries))
+                    queries = plan.send(await fetch_all(lender, queries))
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
 
 
-def planned(plan: Callable[P, Plan[T]]) -> Planned[P, T]:
-    return Planned(plan)
-
-
-def atomically(plan: Callable[P, Plan[T]]) -> Planned[P, T]:
-    """Like `planned`, all in one transaction."""
-    return Planned(plan, is_atomic=True)
+@overload
+def statement(plan: Callable[P, Plan[T]]) -> Statement[P, T]: ...
+@overload
+def statement(*, atomic: bool) -> Callable[[Callable[P, Plan[T]]], Statement[P, T]]: ...
+def statement(plan: Any = None, *, atomic: bool = False) -> Any:
+    """Make a Statement of a generator of queries. atomic: all of its round trips are one transaction."""
+    if plan is None:
+        return lambda plan: Statement(plan, is_atomic=atomic)
+    return Statement(plan, is_atomic=atomic)
 
 
 @asynccontextmanager
@@ -87,7 +89,7 @@ class _PreparedCursor(ServerBindingCursor):
         return super().execute(query, params, prepare=True)  # type: ignore[misc]
 
 
-def prepared() -> CursorWrapper:
+def prepared_cursor() -> CursorWrapper:
     """Return a cursor like `connection.cursor()`, for a statement that is always the same text."""
     connection.ensure_connection()
     cursor = _PreparedCursor(connection.connection)  # type: ignore[call-arg]
@@ -103,7 +105,7 @@ def columns(model: type[models.Model], alias: str) -> str:
 def row_of(model: type[M], values: Sequence[Any]) -> M:
     fields = model._meta.concrete_fields
     read = [
-        field.from_db_value(value, None, DIALECT) if hasattr(field, "from_db_value") else value
+        field.from_db_value(value, None, TEMPLATE_CONNECTION) if hasattr(field, "from_db_value") else value
         for field, value in zip(fields, values, strict=True)
     ]
-    return model.from_db(DIALECT.alias, [field.attname for field in fields], read)
+    return model.from_db(TEMPLATE_CONNECTION.alias, [field.attname for field in fields], read)

@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 
 
-def shown(moment: datetime | None) -> str:
+def time_ago(moment: datetime | None) -> str:
     """Return how long ago it was, or how soon it will be, with the exact time on hover."""
     if moment is None:
         return "–"
