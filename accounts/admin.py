@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from core.admin.cells import time_ago
 from core.admin.filters import StateFilter
 
-from . import api_keys
+from .identity import api_key
 from .models import ApiKey, AuditEvent, User, record
 
 admin.site.unregister(Group)  # roles are given per workspace, not by group
@@ -162,7 +162,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool) -> None:
         if change:
             return super().save_model(request, obj, form, change)
-        issued, key = api_keys.issue(obj.user, obj.name, by=_by(request))
+        issued, key = api_key.issue(obj.user, obj.name, by=_by(request))
         obj.__dict__.update(issued.__dict__)
         request.issued_key = key  # type: ignore[attr-defined]  # for response_add, and no longer
 
@@ -182,7 +182,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     @admin.action(description="Revoke: refuse these keys from now on")
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset.select_related("user"):
-            api_keys.revoke(key, by=_by(request))
+            api_key.revoke(key, by=_by(request))
         self.message_user(request, "Revoked: programs with these keys get a 401 now.", messages.SUCCESS)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
-from . import throttle
+from . import rate_limit
 from .models import record
 
 
@@ -24,13 +24,13 @@ class LoginForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         username = self.cleaned_data.get("username", "")
         self._refuse_while_waiting(username)
-        throttle.note_attempt(username, self._address)
+        rate_limit.note_attempt(username, self._address)
         try:
             cleaned = super().clean()
         except forms.ValidationError:
             self._note_lockout(username)
             raise
-        throttle.forget(username, self._address)
+        rate_limit.forget(username, self._address)
         return cleaned
 
     @property
@@ -38,14 +38,14 @@ class LoginForm(AuthenticationForm):
         return str(self.request.META["REMOTE_ADDR"]) if self.request else ""
 
     def _refuse_while_waiting(self, username: str) -> None:
-        self.wait_s = throttle.wait_s(username, self._address)
+        self.wait_s = rate_limit.seconds_to_wait(username, self._address)
         if self.wait_s:
             raise forms.ValidationError(
                 f"Too many wrong passwords. Wait {_in_words(self.wait_s)}, then try again.", "throttled"
             )
 
     def _note_lockout(self, username: str) -> None:
-        if wait_s := throttle.wait_s(username, self._address):
+        if wait_s := rate_limit.seconds_to_wait(username, self._address):
             record(None, "login.throttled", username, address=self._address, wait_s=wait_s)
 
 

@@ -37,7 +37,7 @@ from documents.reconcile import find
 from models_registry.models import Endpoint
 from ragsite.embedded.service import Service
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
-from workspaces.engines import PgVector
+from workspaces.engines.pgvector.engine import PgVector
 from workspaces.models import Workspace
 from workspaces.provision import create_workspace
 
@@ -146,7 +146,7 @@ def wait(workspace: Workspace, meanwhile: Callable[[], None]) -> float:
 
 def content(workspace: Workspace) -> dict[str, Any]:
     """Return what each document has come to: its end, and every chunk with its text, place and vector."""
-    table = PgVector(workspace).names[0]
+    table = PgVector(workspace).tables.names[0]
     found: dict[str, Any] = {each.title: [each.status] for each in workspace.documents.all()}
     with connection.cursor() as cursor:
         cursor.execute(

@@ -36,12 +36,13 @@ from django.db import connection, transaction
 
 from inference.types import Vector
 from models_registry.models import Endpoint
-from workspaces.engines import Condition, Facts, NewChunk, PgVector, Where
-from workspaces.engines.recall import BREADTHS
-from workspaces.engines.tables import literal
+from workspaces.engines import Condition, Facts, NewChunk, Where
+from workspaces.engines.pgvector.ann_tuning import BREADTHS
+from workspaces.engines.pgvector.engine import PgVector
+from workspaces.engines.pgvector.maintenance import due, reconcile, state_of
+from workspaces.engines.pgvector.tables import literal
 from workspaces.models import IndexKind, VectorIndex, Workspace
 from workspaces.provision import create_workspace
-from workspaces.vector_indexes import due, state_of, tend
 
 RESULTS = ROOT / "benchmarks" / "results"
 FIRST = 100_000  # chunks, of which many are copied
@@ -319,7 +320,7 @@ def indexed(engine: PgVector, made: Made, kind: IndexKind, first: int) -> list[s
     Workspace.objects.filter(pk=workspace.pk).update(index_kind=kind)
     began = time.perf_counter()
     for row_id in due():
-        tend(row_id)
+        reconcile(row_id)
     took, state = time.perf_counter() - began, state_of(workspace)
     assert state.standing is not None
     assert state.row is not None

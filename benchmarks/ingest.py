@@ -42,7 +42,8 @@ from models_registry.models import Endpoint
 from ragsite.embedded.processes import answers, environment
 from ragsite.embedded.service import Service
 from tests.fakes.openai_server import Behaviour, running_in_thread
-from workspaces.engines import NewChunk, PgVector
+from workspaces.engines import NewChunk
+from workspaces.engines.pgvector.engine import PgVector
 from workspaces.models import Workspace
 from workspaces.provision import create_workspace
 
@@ -237,7 +238,7 @@ def _processor_s(spent: Spent) -> float:
 def _texts(workspace: Workspace) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT text FROM chunks.{PgVector(workspace).names[0]} ORDER BY document_id, ordinal"
+            f"SELECT text FROM chunks.{PgVector(workspace).tables.names[0]} ORDER BY document_id, ordinal"
         )
         return [text for (text,) in cursor.fetchall()]
 

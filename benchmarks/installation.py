@@ -38,7 +38,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from accounts.api_keys import issue  # noqa: E402
+from accounts.identity.api_key import issue  # noqa: E402
 from accounts.models import User  # noqa: E402
 from chat.events import TERMINAL  # noqa: E402
 from models_registry.models import Endpoint  # noqa: E402

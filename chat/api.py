@@ -1,5 +1,3 @@
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +12,13 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api_keys import is_good
+from accounts.identity.api_key import KeyCredential
+from accounts.identity.credential import Credential
+from accounts.identity.session import SignedOut, load_session
 from accounts.models import User
 from accounts.rest import ApiView
 
 from . import log, ratings, sse, summaries, turns
-from .identity import SignedOut, is_signed_in, login_of
 from .models import Answer, Session, Turn
 from .serializers import (
     AnswerSerializer,
@@ -281,16 +280,15 @@ class AnswerEvents(ApiView):
         after_seq = _last_event_id(request)
         if answer.has_ended and log.last_seqs([answer.pk]).get(answer.pk, 0) <= after_seq:
             return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever
-        may_go_on = self._may_go_on(request)
+        credential = self._credential(request)
         close_old_connections()  # back to the pool, where each open stream would miss one until its end
-        return sse.stream(sse.events(answer.pk, after_seq, may_go_on))
+        return sse.stream(sse.events(answer.pk, after_seq, credential))
 
-    def _may_go_on(self, request: Request) -> Callable[[], bool]:
-        """Return what says whether they may still read: their key is good, or their login."""
+    def _credential(self, request: Request) -> Credential:
         if self.key:
-            return partial(is_good, self.user, self.key)
+            return KeyCredential(self.user, self.key)
         try:
-            return partial(is_signed_in, login_of(request.session.session_key or ""))
+            return load_session(request.session.session_key or "")
         except SignedOut as error:
             raise NotAuthenticated from error
 

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 from uuid import uuid4
@@ -20,8 +19,8 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request as RestRequest
 
-from accounts.api_keys import ApiKeyAuthentication, is_good
-from accounts.models import ApiKey, User
+from accounts.identity.api_key import ApiKeyAuthentication, KeyCredential
+from accounts.models import User
 from core.db.threads import retry_on_disconnect, to_thread
 
 from . import model_names, sse, turns
@@ -57,36 +56,27 @@ def _for_clients(method: str) -> Callable[[_View], _View]:
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class _Caller:
-    user: User
-    key: ApiKey
-
-    def is_good(self) -> bool:
-        return is_good(self.user, self.key)
-
-
-def _caller(request: HttpRequest) -> _Caller:
+def _caller(request: HttpRequest) -> KeyCredential:
     try:
         found = ApiKeyAuthentication().authenticate(RestRequest(request))
     except AuthenticationFailed as error:
         raise Problem(str(error.detail), 401, code="invalid_api_key") from error
     if found is None:
         raise Problem("Send an API key: Authorization: Bearer rs_...", 401, code="invalid_api_key")
-    return _Caller(*found)
+    return KeyCredential(*found)
 
 
 # --- models --------------------------------------------------------------------------------------
 
 
 @_for_clients("GET")
-async def models(request: HttpRequest, caller: _Caller) -> HttpResponseBase:
+async def models(request: HttpRequest, caller: KeyCredential) -> HttpResponseBase:
     names = await retry_on_disconnect(to_thread(model_names.offered))(caller.user)
     return JsonResponse({"object": "list", "data": [model(name) for name in names]})
 
 
 @_for_clients("GET")
-async def one_model(request: HttpRequest, caller: _Caller, name: str) -> HttpResponseBase:
+async def one_model(request: HttpRequest, caller: KeyCredential, name: str) -> HttpResponseBase:
     await retry_on_disconnect(to_thread(_choice))(caller.user, name)
     return JsonResponse(model(name))
 
@@ -102,7 +92,7 @@ def _choice(user: User, name: str) -> model_names.Choice:
 
 
 @_for_clients("POST")
-async def completions(request: HttpRequest, caller: _Caller) -> HttpResponseBase:
+async def completions(request: HttpRequest, caller: KeyCredential) -> HttpResponseBase:
     """Answer the last message, all at once or as it is written.
 
     A client that leaves takes its answer with it; with an Idempotency-Key it means to come back, and does not.
@@ -170,7 +160,7 @@ def _stop(user: User, reply: Reply) -> None:
             turns.stop(user, reply.answer_id)
 
 
-async def _chunks(reply: Reply, caller: _Caller, include_usage: bool) -> AsyncGenerator[str]:
+async def _chunks(reply: Reply, caller: KeyCredential, include_usage: bool) -> AsyncGenerator[str]:
     yield sse.message(reply.chunk({"role": "assistant", "content": ""}))
     async with aclosing(_told(reply, caller)) as batches:
         async for chunks in batches:
@@ -182,11 +172,11 @@ async def _chunks(reply: Reply, caller: _Caller, include_usage: bool) -> AsyncGe
     yield "data: [DONE]\n\n"
 
 
-async def _told(reply: Reply, caller: _Caller) -> AsyncGenerator[list[dict[str, Any]]]:
+async def _told(reply: Reply, caller: KeyCredential) -> AsyncGenerator[list[dict[str, Any]]]:
     """Yield the chunks for the answer's events, a batch at a time, until the reply is over."""
     problem = Problem("This answer was deleted.", 404)
     try:
-        async with aclosing(sse.followed(reply.answer_id, 0, caller.is_good)) as batches:
+        async with aclosing(sse.followed(reply.answer_id, 0, caller)) as batches:
             async for batch in batches:
                 yield [chunk for event in batch if (chunk := reply.take(event))]
                 if reply.problem:

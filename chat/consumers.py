@@ -18,6 +18,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.http import Http404
 
+from accounts.identity.revocation import socket_registry
+from accounts.identity.session import Login, SignedOut, authenticate
 from accounts.models import User
 from core.async_tasks import cancel_and_wait
 from core.db.threads import retry_on_disconnect, to_thread
@@ -25,9 +27,7 @@ from documents.filters import in_words
 
 from . import frames, log, turns
 from .events import Logged
-from .identity import Login, SignedOut, login_now
 from .models import Answer, Turn
-from .presence import presence
 from .record import Begun
 
 logger = logging.getLogger(__name__)
@@ -69,10 +69,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._windows: dict[UUID, _Window] = {}
         await self.accept()
         await self.check()
-        presence().enter(self)
+        socket_registry().enter(self)
 
     async def disconnect(self, code: int) -> None:
-        presence().leave(self)
+        socket_registry().leave(self)
         await cancel_and_wait(self._following.values())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -116,7 +116,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _user(self) -> User:
         """Return whose session this is, after looking that it still is. Raises SignedOut."""
-        self._login = await retry_on_disconnect(login_now)(self._session_key)
+        self._login = await retry_on_disconnect(authenticate)(self._session_key)
         return self._login.user
 
     async def _submit(self, user: User, data: frames.RunData) -> None:

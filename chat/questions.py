@@ -8,7 +8,7 @@ from documents.access import where_for
 from models_registry.models import Endpoint
 from workspaces.access import workspace_for
 from workspaces.engines import ANYWHERE
-from workspaces.fields import BadValue
+from workspaces.metadata_schema import InvalidValue
 
 from .answer import Parameters, Question
 from .history import History
@@ -28,7 +28,7 @@ def question_of(answer: Answer, history: History) -> Question:
     try:  # again, because the question may have waited
         workspace = workspace_for(turn.session.user, turn.workspace_id) if turn.workspace_id else None
         where = where_for(turn.session.user, workspace, turn.filters) if workspace else ANYWHERE
-    except (Http404, BadValue) as error:
+    except (Http404, InvalidValue) as error:
         raise CannotBegin(str(error)) from error
     parameters = Parameters(**answer.parameters)
     question = bare_question(turn, answer.endpoint, history)

@@ -14,6 +14,7 @@ from weakref import finalize
 
 from django.http import StreamingHttpResponse
 
+from accounts.identity.credential import Credential
 from core.async_tasks import cancel_and_wait
 from core.db.threads import retry_on_disconnect, to_thread
 
@@ -65,25 +66,25 @@ def message(data: Any, *, kind: str = "", id: int | None = None) -> str:
     return "".join(f"{name}: {value}\n" for name, value in fields.items() if value is not None) + "\n"
 
 
-async def events(answer_id: UUID, after_seq: int, may_go_on: Callable[[], bool]) -> AsyncGenerator[str]:
+async def events(answer_id: UUID, after_seq: int, credential: Credential) -> AsyncGenerator[str]:
     """Yield an answer's events after `after_seq` as messages, and pings between them, until the last."""
     with suppress(NotAllowed):
-        async with aclosing(followed(answer_id, after_seq, may_go_on)) as batches:
+        async with aclosing(followed(answer_id, after_seq, credential)) as batches:
             async for batch in batches:
                 yield "".join(message(each.data, kind=each.kind, id=each.seq) for each in batch) or PING
 
 
-async def followed(answer_id: UUID, after_seq: int, may_go_on: Callable[[], bool]) -> AsyncGenerator[Batch]:
+async def followed(answer_id: UUID, after_seq: int, credential: Credential) -> AsyncGenerator[Batch]:
     """Follow an answer, and yield an empty batch whenever nothing came for PING_EVERY_S.
 
-    may_go_on: asked every CHECK_EVERY_S, in a thread. If not, raises NotAllowed.
+    credential: asked every CHECK_EVERY_S, in a thread. Raises NotAllowed when it is no longer valid.
     """
     checked_at = heard_at = time.monotonic()
     async with aclosing(_with_pauses(answer_id, after_seq)) as batches:
         async for batch in batches:
             now = time.monotonic()
             if now >= checked_at + CHECK_EVERY_S:
-                if not await retry_on_disconnect(to_thread(may_go_on))():
+                if not await retry_on_disconnect(to_thread(credential.is_valid))():
                     raise NotAllowed
                 checked_at = now
             if batch or now >= heard_at + PING_EVERY_S:

@@ -24,7 +24,7 @@ from documents.access import hidden_from
 from documents.filters import Filters, conditions_of
 from models_registry.models import Endpoint
 from workspaces.access import limited_for, workspace_for
-from workspaces.fields import BadValue
+from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Workspace
 
 from . import log, runner
@@ -329,7 +329,7 @@ def _check_filters(workspace: Workspace | None, filters: Filters) -> None:
     try:
         if workspace:
             conditions_of(workspace, filters)
-    except BadValue as problem:
+    except InvalidValue as problem:
         raise Refused(str(problem)) from problem
 
 

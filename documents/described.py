@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from accounts.models import User
-from workspaces.fields import BadValue
+from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Workspace
 
 from .metadata import About, about
@@ -18,7 +18,7 @@ def bad_values(field: str) -> Iterator[None]:
     """Say what is wrong with a value beside the field of the request that holds it."""
     try:
         yield
-    except BadValue as problem:
+    except InvalidValue as problem:
         raise ValidationError({field: [str(problem)]}) from problem
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.http import UserRequest
 from workspaces.access import workspace_for
-from workspaces.levels import name_levels
+from workspaces.access_levels import name_levels
 from workspaces.models import Field, Role, Workspace
 from workspaces.pages import workspace_page
 

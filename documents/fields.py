@@ -1,4 +1,4 @@
-"""A workspace declares what is known of its documents, and takes it back. Values are read in workspaces/fields.py."""
+"""A workspace declares what is known of its documents, and takes it back. Values are read in workspaces/metadata_schema.py."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.models import User, record
-from workspaces.fields import BUILT_IN, MAX_CHARACTERS, NAME
+from workspaces.metadata_schema import BUILT_IN, MAX_CHARACTERS, NAME
 from workspaces.models import Field, Workspace
 
 from . import metadata

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
 from accounts.models import User
-from workspaces.fields import Known
+from workspaces.metadata_schema import FieldDefinition
 from workspaces.models import Field, Workspace
 
 from .access import documents_for
@@ -19,7 +19,7 @@ _MOST_OFFERED = 50  # values of a field whose values are free
 
 @dataclass(frozen=True, slots=True)
 class FilterInput:
-    field: Known
+    field: FieldDefinition
     choices: list[tuple[str, str]]  # value, label; empty: it is typed in
     chosen: list[str]  # of a field without order
     low: str  # of a field with order
@@ -64,7 +64,7 @@ def _is_idle(shown: FilterInput) -> bool:
     return not shown.is_set and (is_single or shown.field.name == "access_level")
 
 
-def _input(seen: QuerySet[Document], field: Known, said: Any) -> FilterInput:
+def _input(seen: QuerySet[Document], field: FieldDefinition, said: Any) -> FilterInput:
     choices = [] if field.has_order else _choices(seen, field)
     offered = {value.casefold(): value for value, _ in choices}
     bounds, others = {"from": "", "to": ""}, []
@@ -81,7 +81,7 @@ def _input(seen: QuerySet[Document], field: Known, said: Any) -> FilterInput:
     return FilterInput(field, choices, chosen, bounds["from"], bounds["to"], others)
 
 
-def _choices(seen: QuerySet[Document], field: Known) -> list[tuple[str, str]]:
+def _choices(seen: QuerySet[Document], field: FieldDefinition) -> list[tuple[str, str]]:
     if field.type == Field.Type.YES_NO:
         return [("yes", "Yes"), ("no", "No")]
     if field.name == "type":

@@ -16,7 +16,7 @@ from django.db.models.fields.json import KeyTransform
 from django.http import QueryDict
 
 from workspaces.engines import Condition, Value
-from workspaces.fields import MAX_CHARACTERS, BadValue, Known, filterable
+from workspaces.metadata_schema import MAX_CHARACTERS, FieldDefinition, InvalidValue, filterable_fields
 from workspaces.models import Workspace
 
 from .media_types import BY_NAME, HTML, TYPES
@@ -47,8 +47,8 @@ def type_of(document: Document) -> str:
     return kind.extensions[0] if kind else ""
 
 
-def fields_to_filter(workspace: Workspace) -> dict[str, Known]:
-    return filterable(workspace, DOCUMENT_TYPES)
+def fields_to_filter(workspace: Workspace) -> dict[str, FieldDefinition]:
+    return filterable_fields(workspace, DOCUMENT_TYPES)
 
 
 def conditions_of(workspace: Workspace, filters: Filters) -> tuple[Condition, ...]:
@@ -56,37 +56,39 @@ def conditions_of(workspace: Workspace, filters: Filters) -> tuple[Condition, ..
     if not filters:
         return ()
     if not isinstance(filters, Mapping):
-        raise BadValue('Filters are an object, as in {"department": ["legal"]}.')
+        raise InvalidValue('Filters are an object, as in {"department": ["legal"]}.')
     known = fields_to_filter(workspace)
     if (unknown := next((name for name in filters if name not in known), None)) is not None:
-        raise BadValue(f"There is no field {str(unknown)[:40]!r} here. There are: {', '.join(known)}.")
+        raise InvalidValue(f"There is no field {str(unknown)[:40]!r} here. There are: {', '.join(known)}.")
     if len(filters) > MAX_FIELDS:
-        raise BadValue(f"At most {MAX_FIELDS} fields can be filtered by at once.")
+        raise InvalidValue(f"At most {MAX_FIELDS} fields can be filtered by at once.")
     return tuple(condition for name, said in filters.items() for condition in _conditions(known[name], said))
 
 
-def _conditions(field: Known, said: Any) -> Iterator[Condition]:
+def _conditions(field: FieldDefinition, said: Any) -> Iterator[Condition]:
     if not isinstance(said, Mapping):
         yield Condition(field.name, "is", _values(field, said))
         return
     if not said or not said.keys() <= _TESTS.keys():
-        raise BadValue(f'{field.name} takes a value, a list of them, or an object of "from", "to" and "not".')
+        raise InvalidValue(
+            f'{field.name} takes a value, a list of them, or an object of "from", "to" and "not".'
+        )
     for word, value in said.items():
         if word != "not" and not field.has_order:
-            raise BadValue(f'{field.name} has no order: give a value or a list, not "{word}".')
+            raise InvalidValue(f'{field.name} has no order: give a value or a list, not "{word}".')
         values = _values(field, value)
         if word != "not" and len(values) != 1:
-            raise BadValue(f'{field.name}: "{word}" takes one value.')
+            raise InvalidValue(f'{field.name}: "{word}" takes one value.')
         yield Condition(field.name, _TESTS[word], values)
 
 
-def _values(field: Known, said: Any) -> tuple[Value, ...]:
+def _values(field: FieldDefinition, said: Any) -> tuple[Value, ...]:
     listed = said if isinstance(said, list | tuple) else [said]
     if not 1 <= len(listed) <= MAX_VALUES:
-        raise BadValue(f"{field.name} takes 1 to {MAX_VALUES} values.")
+        raise InvalidValue(f"{field.name} takes 1 to {MAX_VALUES} values.")
     for each in listed:
         if isinstance(each, str) and not _can_be_kept(each):
-            raise BadValue(f"{field.name}: a value is too long, or has characters that cannot be kept.")
+            raise InvalidValue(f"{field.name}: a value is too long, or has characters that cannot be kept.")
     return tuple(field.ordered(field.read(each)) for each in listed)
 
 

@@ -5,8 +5,8 @@ from django.core.files.uploadedfile import UploadedFile
 
 from accounts.models import User
 from workspaces.access import level_in
-from workspaces.fields import MAX_CHARACTERS, BadValue, Known, fields_of
 from workspaces.languages import LANGUAGES
+from workspaces.metadata_schema import MAX_CHARACTERS, FieldDefinition, InvalidValue, fields_of
 from workspaces.models import Field, Workspace
 
 from .content import MAX_TITLE_CHARACTERS
@@ -91,13 +91,13 @@ class AboutForm(forms.Form):
             if value or self._is_whole:
                 try:
                     read |= about(self._workspace, self._user, {name: value}).metadata
-                except BadValue as problem:
+                except InvalidValue as problem:
                     self.add_error(_PREFIX + name, str(problem))
         try:
             cleaned["about"] = About(
                 read, about(self._workspace, self._user, None, int(level) if level else None).access_level
             )
-        except BadValue as problem:
+        except InvalidValue as problem:
             self.add_error("access_level", str(problem))
         return cleaned
 
@@ -108,7 +108,7 @@ class AboutSourceForm(AboutForm):
     level_help = f"{AboutForm.level_help} Of a website or feed, all its pages."
 
 
-def _input(field: Known, when_empty: str) -> forms.Field:
+def _input(field: FieldDefinition, when_empty: str) -> forms.Field:
     choices = {Field.Type.YES_NO: (("yes", "Yes"), ("no", "No"))}.get(Field.Type(field.type), field.choices)
     if choices:
         listed = [("", when_empty), *choices]

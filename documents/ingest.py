@@ -27,7 +27,7 @@ from inference.errors import InferenceError, RateLimited
 from inference.types import EndpointSpec, Vector
 from models_registry.secrets import SecretMissing
 from workspaces.engines import Facts, NewChunk, WrongDimensions, engine_for
-from workspaces.fields import Known, fields_kept
+from workspaces.metadata_schema import FieldDefinition, lock_fields
 from workspaces.models import Workspace
 
 from .chunking import CHUNKERS, Embed, questions
@@ -265,7 +265,7 @@ def _publish(
 ) -> None:
     document = claim.document
     with claim.stage(Work.Stage.PUBLISH) as step, transaction.atomic():
-        known = fields_kept(claim.workspace)
+        known = lock_fields(claim.workspace)
         claim.finish(  # then: it holds the document's row, or finds that it is not ours
             chunk_count=chunk_count,
             page_count=extraction.page_count,
@@ -283,7 +283,7 @@ def _publish(
         step.close()  # in this transaction: a document that is ready has no open stage
 
 
-def _described(claim: Claim, extraction: Extraction, known: Mapping[str, Known]) -> Facts:
+def _described(claim: Claim, extraction: Extraction, known: Mapping[str, FieldDefinition]) -> Facts:
     """Return what is known of the document now: somebody may have said something since it was claimed."""
     now = Document.objects.select_for_update(of=("self",)).get(pk=claim.document.pk)
     if claim.work is claim.document and known:

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.models import User, record
 from workspaces.access import level_in
-from workspaces.fields import fields_of
 from workspaces.languages import LANGUAGES
+from workspaces.metadata_schema import fields_of
 from workspaces.models import Workspace
 
 from . import reindex

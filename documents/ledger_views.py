@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.http import UserRequest
 from workspaces.access import role_in, workspace_for
+from workspaces.engines.pgvector.maintenance import state_of
 from workspaces.forms import IndexKindForm
 from workspaces.models import Reindex, Role, Workspace
 from workspaces.pages import workspace_page
-from workspaces.vector_indexes import state_of
 
 from . import reindex
 from .access import documents_for

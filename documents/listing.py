@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
 from documents.sources.models import Address
-from workspaces.fields import BadValue
+from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Workspace
 
 from .alarm import is_stuck, stuck
@@ -57,7 +57,7 @@ class Choice:
         filters, problem = filters_in(query), ""
         try:
             conditions_of(workspace, filters)
-        except BadValue as wrong:
+        except InvalidValue as wrong:
             filters, problem = {}, str(wrong)
         return cls(
             status if status in STATUSES else "",

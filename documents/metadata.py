@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models import User, record_each
 from workspaces.access import level_in
 from workspaces.engines import Facts, Value
-from workspaces.fields import BadValue, Known, fields_kept, fields_of
+from workspaces.metadata_schema import FieldDefinition, InvalidValue, fields_of, lock_fields
 from workspaces.models import Workspace
 
 from . import reindex
@@ -57,11 +57,11 @@ def about(
     metadata: field -> value; None and "" take what was known away. access_level: a number, or its name.
     """
     if metadata is not None and not isinstance(metadata, Mapping):
-        raise BadValue('Metadata is an object, as in {"department": "legal"}.')
+        raise InvalidValue('Metadata is an object, as in {"department": "legal"}.')
     known = fields_of(workspace) if metadata else {}
     if (unknown := next((name for name in metadata or () if name not in known), None)) is not None:
         there = f"There are: {', '.join(known)}." if known else "A manager declares them in the settings."
-        raise BadValue(f"There is no field {str(unknown)[:40]!r} here. {there}")
+        raise InvalidValue(f"There is no field {str(unknown)[:40]!r} here. {there}")
     read = {
         name: None if said in (None, "") else known[name].read(said)
         for name, said in (metadata or {}).items()
@@ -79,11 +79,11 @@ def _level(workspace: Workspace, user: User | None, said: Any) -> int:
         level = int(level)
     if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level < len(allowed):
         listed = ", ".join(f"{number} ({name})" for number, name in enumerate(allowed))
-        raise BadValue(f"The access level is one of: {listed}.")
+        raise InvalidValue(f"The access level is one of: {listed}.")
     return level
 
 
-def apply(document: Document, said: About, known: Mapping[str, Known]) -> None:
+def apply(document: Document, said: About, known: Mapping[str, FieldDefinition]) -> None:
     """Put what is said on the document, without saving it. known: the workspace's fields.
 
     Of a field that was deleted meanwhile nothing is kept, as if it were deleted a moment later.
@@ -101,10 +101,10 @@ def apply(document: Document, said: About, known: Mapping[str, Known]) -> None:
 def keep_fields(document: Document) -> None:
     """Have the fields of a new document stay until it is saved: call it first in that transaction."""
     if document.metadata:
-        apply(document, NOTHING, fields_kept(document.workspace))
+        apply(document, NOTHING, lock_fields(document.workspace))
 
 
-def found(document: Document, properties: Mapping[str, str], known: Mapping[str, Known]) -> None:
+def found(document: Document, properties: Mapping[str, str], known: Mapping[str, FieldDefinition]) -> None:
     """Fill the fields that a file's own properties may fill, and nobody has said anything of."""
     for each in known.values():
         if not each.source or (each.name in document.metadata and each.name not in document.found_fields):
@@ -114,12 +114,12 @@ def found(document: Document, properties: Mapping[str, str], known: Mapping[str,
         try:
             document.metadata[each.name] = each.read(properties.get(each.source.lower(), ""))
             document.found_fields = [*document.found_fields, each.name]
-        except BadValue:
+        except InvalidValue:
             continue  # the file says nothing, or something that does not fit
     _order(document, known)
 
 
-def _order(document: Document, known: Mapping[str, Known]) -> None:
+def _order(document: Document, known: Mapping[str, FieldDefinition]) -> None:
     document.facts = {
         name: known[name].ordered(value) for name, value in document.metadata.items() if name in known
     }
@@ -152,7 +152,7 @@ def describe(workspace: Workspace, user: User | None, documents: Iterable[UUID],
     that a foreign key would wait for. Raises BadValue for an access level of a page that its website does not have, and
     for one that was taken away meanwhile.
     """
-    known, together = fields_kept(workspace), set(documents)
+    known, together = lock_fields(workspace), set(documents)
     locked = Document.objects.select_for_update(of=("self",), no_key=True).filter(workspace=workspace)
     # What was found through others after them, as the crawler does: two at once never wait for each other.
     tops = list(locked.filter(parent=None, pk__in=together).order_by("pk"))
@@ -173,7 +173,7 @@ def describe(workspace: Workspace, user: User | None, documents: Iterable[UUID],
     # Last, for whoever publishes or adds here waits for the workspace's row.
     current = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
     if said.access_level and said.access_level >= len(current.access_levels):
-        raise BadValue(LEVELS_CHANGED)
+        raise InvalidValue(LEVELS_CHANGED)
     reindex.describe(current, {each.pk: facts_of(each) for each in every})
     return len(chosen)
 
@@ -191,6 +191,6 @@ def _save(documents: Iterable[Document]) -> None:
 def _refuse_alone(chosen: Iterable[Document], together: set[UUID], level: int) -> None:
     for each in chosen:
         if each.parent_id and each.parent_id not in together and each.access_level != level:
-            raise BadValue(
+            raise InvalidValue(
                 f"{each.title} was found through a website or feed, and has its access level. Change it there."
             )

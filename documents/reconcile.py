@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Sum
 from django.utils import timezone
 
-from workspaces.engines import PgVector, drop_tables, engine_for, tables
+from workspaces.engines import ENGINES, Engine, engine_for
 from workspaces.models import Workspace
 
 from . import intake
@@ -36,7 +36,7 @@ def find() -> list[Drift]:
         workspaces = list(Workspace.objects.select_related("embedder"))
         chunks = [drift for workspace in workspaces for drift in _of_chunks(workspace)]
         counters = [drift for workspace in workspaces for drift in _of_counters(workspace)]
-        return [*chunks, *counters, *_of_tables(workspaces), *_of_files(default_storage)]
+        return [*chunks, *counters, *_of_storage(workspaces), *_of_files(default_storage)]
 
 
 # --- counters and chunks ------------------------------------------------------------------------
@@ -102,18 +102,19 @@ def _read_again(document: Document) -> None:
 # --- tables and files ---------------------------------------------------------------------------
 
 
-def _of_tables(workspaces: list[Workspace]) -> Iterator[Drift]:
-    known: set[str] = set()
+def _of_storage(workspaces: list[Workspace]) -> Iterator[Drift]:
+    known: dict[type[Engine], set[str]] = {engine: set() for _, engine in ENGINES.values()}
     for workspace in workspaces:
         besides = workspace.reindexes.select_related("workspace", "embedder")
         for index in (workspace, *(each.beside() for each in besides)):
-            if isinstance(engine := engine_for(index), PgVector):
-                known.update(engine.names)
-    there = tables()
-    for name in sorted(there - known):
-        yield Drift(f"The table chunks.{name} belongs to no workspace.", partial(drop_tables, [name]))
-    for name in sorted(known - there):
-        yield Drift(f"The table chunks.{name} is missing. Restore it from a backup.", None)
+            engine = engine_for(index)
+            known[type(engine)].update(engine.storage_names())
+    for kind, names in known.items():
+        there = kind.stored_names()
+        for name in sorted(there - names):
+            yield Drift(f"The table chunks.{name} belongs to no workspace.", partial(kind.drop_stored, name))
+        for name in sorted(names - there):
+            yield Drift(f"The table chunks.{name} is missing. Restore it from a backup.", None)
 
 
 def _of_files(storage: Storage) -> Iterator[Drift]:

@@ -26,8 +26,8 @@ from django.utils import timezone
 from accounts.models import User, record
 from models_registry.models import Endpoint
 from models_registry.ping import check
-from workspaces import vector_indexes
 from workspaces.engines import Facts, engine_for
+from workspaces.engines.pgvector import maintenance
 from workspaces.models import INDEX_SETTINGS, Reindex, Workspace
 
 from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
@@ -197,7 +197,7 @@ def advance(reindex: Reindex) -> bool:
             return False
         _enlist(current)
     is_covered = not _uncovered(current).exists()
-    return is_covered and vector_indexes.is_settled(current.target()) and _switch(current.pk)
+    return is_covered and maintenance.is_settled(current.target()) and _switch(current.pk)
 
 
 def tidy() -> None:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from accounts.models import User
 from workspaces.engines import Value
-from workspaces.fields import BadValue
+from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Workspace
 
 from .metadata import About, about
@@ -36,7 +36,9 @@ class Rules:
         for rule in rules:
             pattern, colon, told = rule.partition(":")
             if not colon or not pattern.strip():
-                raise BadValue(f"The rule {rule!r} has no pattern. Write 'contracts/**: department=legal'.")
+                raise InvalidValue(
+                    f"The rule {rule!r} has no pattern. Write 'contracts/**: department=legal'."
+                )
             listed += [(pattern.strip(), each) for each in _parts(told)]
         return cls(tuple((pattern, _about(workspace, user, each)) for pattern, each in listed))
 
@@ -58,13 +60,13 @@ def _parts(told: str) -> list[str]:
     try:
         return [each.strip() for each in lexer]
     except ValueError as error:
-        raise BadValue(f"{told.strip()!r} has a quote that does not end.") from error
+        raise InvalidValue(f"{told.strip()!r} has a quote that does not end.") from error
 
 
 def _about(workspace: Workspace, user: User | None, pair: str) -> About:
     name, equals, value = (each.strip() for each in pair.partition("="))
     if not equals or not value:
-        raise BadValue(f"{pair!r} says nothing: write field=value, as in department=legal.")
+        raise InvalidValue(f"{pair!r} says nothing: write field=value, as in department=legal.")
     if name == "access_level":
         return about(workspace, user, access_level=value)
     return about(workspace, user, {name: value})

@@ -23,7 +23,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from workspaces.fields import BadValue
+from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Workspace
 
 from .content import Refused, check_length, clean_title
@@ -120,7 +120,7 @@ def _settle(upload: Upload) -> None:
             upload.document = add_file(
                 upload.workspace, upload.created_by, file, upload.name, upload.language, about=said
             )
-        except (Refused, BadValue) as refusal:
+        except (Refused, InvalidValue) as refusal:
             upload.refusal = str(refusal)
     upload.save()
     transaction.on_commit(lambda: default_storage.delete(upload.key))

@@ -18,8 +18,8 @@ from accounts.models import User
 from documents.retrieval.record import recorded_search, search_for
 from documents.sources.views import source_page
 from workspaces.access import workspace_for, workspaces_for
-from workspaces.fields import BadValue, fields_of
 from workspaces.languages import LANGUAGES
+from workspaces.metadata_schema import InvalidValue, fields_of
 from workspaces.models import Membership, Role, Workspace
 from workspaces.pages import workspace_page
 
@@ -115,7 +115,7 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
             context |= {"kept": kept, "result": found, "most_by_words": most}
         except RetrievalFailed as failure:
             context["failure"] = str(failure)
-        except BadValue as problem:
+        except InvalidValue as problem:
             context["bad_filter"] = str(problem)
     template = "documents/_results.html" if request.htmx else "documents/search.html"
     return workspace_page(request, workspace, "search", template, **context)
@@ -237,7 +237,7 @@ def _described(request: UserRequest, workspace: Workspace, documents: list[UUID]
         return
     try:
         count = metadata.describe(workspace, request.user, documents, form.cleaned_data["about"])
-    except BadValue as problem:
+    except InvalidValue as problem:
         messages.error(request, str(problem))
     else:
         what = "1 document" if count == 1 else f"{count} documents"

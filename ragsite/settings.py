@@ -279,7 +279,7 @@ CONTENT_SECURITY_POLICY = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.api_keys.ApiKeyAuthentication",  # first: it names the scheme in a 401
+        "accounts.identity.api_key.ApiKeyAuthentication",  # first: it names the scheme in a 401
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

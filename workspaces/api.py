@@ -14,10 +14,11 @@ from accounts.models import User
 from accounts.rest import ApiView
 from models_registry.models import Endpoint
 from models_registry.ping import check
+from workspaces.engines.pgvector.maintenance import state_of, try_again
 
 from .access import workspace_for, workspaces_for
+from .access_levels import name_levels
 from .engines import ENGINES, EngineError
-from .levels import name_levels
 from .models import Membership, Role, Workspace
 from .provision import change_workspace, create_workspace, delete_workspace
 from .serializers import (
@@ -27,7 +28,6 @@ from .serializers import (
     WorkspaceChanges,
     WorkspaceSerializer,
 )
-from .vector_indexes import state_of, try_again
 
 
 class Engines(ApiView):

@@ -15,9 +15,9 @@ from inference.providers import PROVIDERS
 from models_registry.models import Endpoint
 from models_registry.ping import check
 
-from .engines import MAX_INDEXED_DIMENSIONS, EngineError
+from .engines import EngineError
 from .languages import LANGUAGES
-from .models import INDEX_SETTINGS, ChunkingStrategy, IndexKind, Role, Workspace
+from .models import INDEX_SETTINGS, MAX_INDEXED_DIMENSIONS, ChunkingStrategy, IndexKind, Role, Workspace
 from .provision import create_workspace
 
 LANGUAGE_CHOICES = list(LANGUAGES.items())

@@ -31,6 +31,9 @@ class Metric(models.TextChoices):
     INNER_PRODUCT = "inner_product", "Inner product"
 
 
+MAX_INDEXED_DIMENSIONS = 4000  # of a halfvec in an index (pgvector README)
+
+
 class IndexKind(models.TextChoices):
     AUTO = "auto", "As suits the size"
     EXACT = "exact", "None: exact searches"
@@ -135,7 +138,7 @@ class Workspace(IndexSettings):
     engine = models.CharField(max_length=20, default="pgvector")  # a key of engines.ENGINES
     index_kind = models.CharField(
         "vector index", max_length=10, choices=IndexKind, default=IndexKind.AUTO
-    )  # changed at any time: workspaces.vector_indexes
+    )  # changed at any time: workspaces.engines.pgvector.maintenance
     index_number = models.PositiveIntegerField(
         default=0, editable=False
     )  # names its tables; grows with each Reindex
@@ -252,7 +255,7 @@ class Reindex(IndexSettings):
 class VectorIndex(models.Model):
     """What is made of the vectors of one of a workspace's indexes: when it is due, how it went, what it finds.
 
-    What stands is in PostgreSQL's catalogue. workspaces/vector_indexes.py works by these rows.
+    What stands is in PostgreSQL's catalogue. workspaces/engines/pgvector/maintenance.py works by these rows.
     """
 
     class Status(models.TextChoices):

@@ -12,9 +12,11 @@ from django.views.decorators.http import require_POST
 
 from accounts.http import UserRequest
 from models_registry.models import Endpoint
+from workspaces.engines.pgvector.maintenance import state_of, try_again
 
 from .access import workspace_for
-from .engines import ENGINES, MAX_INDEXED_DIMENSIONS
+from .access_levels import change_level
+from .engines import ENGINES
 from .forms import (
     IndexKindForm,
     NewMemberForm,
@@ -23,12 +25,10 @@ from .forms import (
     WorkspaceForm,
     is_beyond_index,
 )
-from .levels import change_level
 from .members import Refused, add_member, change_role, remove_member
-from .models import Membership, Role
+from .models import MAX_INDEXED_DIMENSIONS, Membership, Role
 from .pages import workspace_page
 from .provision import change_workspace, delete_workspace
-from .vector_indexes import state_of, try_again
 
 
 def create(request: UserRequest) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from accounts.http import UserRequest
 from documents.filter_inputs import filter_context
 from documents.filters import filters_in
-from workspaces.fields import BadValue
+from workspaces.metadata_schema import InvalidValue
 
 from .forms import ConfigForm, EmbeddingsForm, RankingForm, SearchForm
 from .models_beside import Outcome, rankings, similarities
@@ -34,7 +34,7 @@ def search(request: UserRequest) -> HttpResponse:
         configs = [each.config(workspace) for each in forms]
         try:
             ways = beside(request.user, workspace, question, filters_in(request.GET), configs)
-        except BadValue as problem:
+        except InvalidValue as problem:
             form.add_error(None, str(problem))
         else:
             context |= {"outcomes": list(zip(("Way A", "Way B"), ways, strict=True)), "workspace": workspace}

@@ -15,7 +15,7 @@ from inference.connect import open_embedder
 from inference.errors import InferenceError
 from inference.types import Vector
 from models_registry.secrets import SecretMissing
-from workspaces.engines import EngineError, FoundChunk, engine_for, plain
+from workspaces.engines import EngineError, FoundChunk, engine_for, plain_query
 
 from .fusion import Candidate, fuse
 from .types import Leg, RetrievalFailed, Scope, SearchConfig
@@ -85,7 +85,7 @@ class Legs:
     async def _embedded(self) -> Vector:
         started = perf_counter()
         async with open_embedder(self.scope.workspace.embedder.spec()) as embedder:
-            [self.vector] = await embedder.embed([plain(self.sent)], "query")
+            [self.vector] = await embedder.embed([plain_query(self.sent)], "query")
         self.embedding_ms = ms_since(started)
         return self.vector
 

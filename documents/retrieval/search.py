@@ -11,7 +11,7 @@ from time import perf_counter
 from inference.connect import open_reranker
 from inference.errors import BadReply, InferenceError
 from models_registry.secrets import SecretMissing
-from workspaces.engines import engine_for, plain
+from workspaces.engines import engine_for, plain_query
 
 from .cache import Memory, titles_of
 from .condense import LIMIT_S, Condensing
@@ -95,7 +95,7 @@ async def search(
     """
     config = config or SearchConfig.of(scope.workspace)
     run = _Run(question, config, _with_previous(question, previous))
-    memory = Memory(scope, config, run.sent, plain(run.sent), limit, token_budget)
+    memory = Memory(scope, config, run.sent, plain_query(run.sent), limit, token_budget)
     remembered = None if fresh else await in_thread(memory.recall)
     run.caches = memory.seen
     if remembered:
@@ -118,7 +118,9 @@ async def search(
 
 def _with_previous(question: str, previous: Sequence[str]) -> str:
     """Return the question after the one before it: the cheapest follow-up rewrite, worth .05 to .08 nDCG."""
-    return f"{plain(previous[-1])}\n{question}" if previous else question  # its quotes and minuses are over
+    return (
+        f"{plain_query(previous[-1])}\n{question}" if previous else question
+    )  # its quotes and minuses are over
 
 
 async def _quotable(scope: Scope, run: _Run, is_relevant: bool, limit: int, token_budget: int) -> Retrieval:

@@ -15,7 +15,7 @@ from documents.intake import language_of, refuse_gone_level, refuse_hidden, retr
 from documents.metadata import NOTHING, About, apply, keep_fields
 from documents.models import Document
 from documents.tasks import ask_soon
-from workspaces.fields import fields_of
+from workspaces.metadata_schema import fields_of
 from workspaces.models import Workspace
 
 from .addresses import canonical, shown

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from accounts.api_keys import issue
+from accounts.identity.api_key import issue
 from accounts.models import ApiKey, AuditEvent, User
 from tests import factories
 from workspaces.models import Membership, Role

@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.api_keys import issue, revoke
+from accounts.identity.api_key import issue, revoke
 from accounts.models import ApiKey, AuditEvent
 from tests import factories
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.api_keys import issue
+from accounts.identity.api_key import issue
 from accounts.models import User
 from tests.fakes import model_container
 from tests.fakes.openai_server import OpenAIServer, running_in_thread

@@ -7,7 +7,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from accounts.api_keys import issue, revoke
+from accounts.identity.api_key import issue, revoke
 from chat import sse
 from chat.models import Answer, AnswerRating, Turn
 from core.db.threads import to_thread

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 
-from accounts.api_keys import issue, revoke
+from accounts.identity.api_key import issue, revoke
 from chat import sse
 from chat.models import Answer, Session, Turn
 from chat.shown import found_sessions

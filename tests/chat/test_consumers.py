@@ -12,8 +12,9 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
+from accounts.identity import revocation
 from accounts.models import User
-from chat import consumers, log, presence
+from chat import consumers, log
 from chat.models import Answer, AnswerEvent, Turn
 from chat.runner import Runner
 from core.db.threads import to_thread
@@ -399,7 +400,7 @@ async def test_whoever_may_not_be_here_any_more_is_closed_while_they_only_listen
 
 
 async def test_a_login_with_other_data_in_its_session_is_still_good(cookie, asker, monkeypatch):
-    monkeypatch.setattr(presence, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(revocation, "LOOK_EVERY_S", 0.2)
     async with connected(cookie) as socket:
         await asyncio.sleep(0.3)
         await to_thread(_note_something)(cookie)
@@ -483,7 +484,7 @@ async def test_whoever_talks_on_when_they_are_sent_away_keeps_nobody_else_here(c
         socket.transport.pause_reading()  # so that it does not hear that it is sent away
         await socket.send(json.dumps(run()))
         await socket.send("and on, and on")
-        await asyncio.sleep(presence.LOOK_EVERY_S + 0.5)
+        await asyncio.sleep(revocation.LOOK_EVERY_S + 0.5)
         await to_thread(_disable)(other, others)
         await asyncio.wait_for(listening.wait_closed(), 5)
         socket.transport.abort()
@@ -504,7 +505,7 @@ async def test_whoever_does_not_read_keeps_nobody_else_here(cookie, asker, ask):
         await socket.send(json.dumps(follow))
         await asyncio.sleep(1)  # all that is between us is full
         await to_thread(_disable)(asker, cookie)
-        await asyncio.sleep(presence.LOOK_EVERY_S + 0.5)
+        await asyncio.sleep(revocation.LOOK_EVERY_S + 0.5)
         await to_thread(_disable)(other, others)
         await asyncio.wait_for(listening.wait_closed(), 5)
         socket.transport.abort()

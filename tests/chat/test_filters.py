@@ -6,7 +6,7 @@ import json
 import pytest
 from django.test import Client
 
-from accounts.api_keys import issue
+from accounts.identity.api_key import issue
 from chat import turns
 from chat.log import follow
 from chat.models import Turn
@@ -17,8 +17,8 @@ from documents import fields
 from tests import factories
 from tests.chat.test_consumers import connected, cookie_of, run
 from tests.fakes.openai_server import embed
+from workspaces.access_levels import name_levels
 from workspaces.engines import Facts, NewChunk, engine_for
-from workspaces.levels import name_levels
 from workspaces.models import Membership
 
 pytestmark = pytest.mark.django_db(transaction=True)

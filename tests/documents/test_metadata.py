@@ -22,7 +22,7 @@ from django.test import Client
 from accounts.models import AuditEvent
 from documents import fields, intake, reindex
 from documents.access import documents_for, where_for
-from documents.filters import BadValue, conditions_of, filters_in, in_words, inputs_of, matching
+from documents.filters import conditions_of, filters_in, in_words, inputs_of, matching
 from documents.ingest import ingest, ingest_again
 from documents.metadata import About, about, describe
 from documents.models import Document
@@ -34,8 +34,9 @@ from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded
 from tests.documents.test_ingest_command import run
 from tests.fakes.openai_server import OpenAIServer
+from workspaces.access_levels import name_levels
 from workspaces.engines import Where, engine_for
-from workspaces.levels import name_levels
+from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Membership, Role, Workspace
 
 ANYTHING = [1.0] * DIMENSIONS
@@ -145,7 +146,7 @@ def test_a_search_and_the_list_keep_to_the_filter(corpus: Workspace, filters: An
 def test_a_filter_that_fits_nothing_is_told_what_would(
     declared: Workspace, filters: Any, sentence: str
 ) -> None:
-    with pytest.raises(BadValue) as problem:
+    with pytest.raises(InvalidValue) as problem:
         where_for(factories.operator(), declared, filters)
     assert sentence in str(problem.value)
 
@@ -198,7 +199,7 @@ def test_a_form_says_all_of_a_filter(corpus: Workspace, filters: Any, inputs: li
 
 def test_a_filter_that_says_two_things_at_once_is_refused(corpus: Workspace) -> None:
     said = filters_in(QueryDict("f.region=eu&f.region.not=us"))
-    with pytest.raises(BadValue, match="region takes a value, a list of them, or an object"):
+    with pytest.raises(InvalidValue, match="region takes a value, a list of them, or an object"):
         conditions_of(corpus, said)
 
 
@@ -392,7 +393,7 @@ def test_what_is_here_above_ones_level_is_not_handed_out_again(levelled: Workspa
 def test_a_level_that_went_meanwhile_is_not_given(levelled: Workspace) -> None:
     said, plain = about(levelled, None, {}, "Board"), levelled.documents.get(title="plain.md")
     name_levels(levelled, None, [])
-    with pytest.raises(BadValue, match="were changed just now"):
+    with pytest.raises(InvalidValue, match="were changed just now"):
         describe(levelled, None, [plain.pk], said)
     plain.refresh_from_db()
     assert plain.access_level == 0
@@ -423,7 +424,7 @@ def test_pages_have_what_their_website_has(levelled: Workspace) -> None:
     page.refresh_from_db()
     assert (page.metadata, page.access_level) == ({"department": "HR", "region": "Bayern"}, 2)
     assert engine_for(levelled).search_lexical("page", 5, Where(access_level=1)) == []
-    with pytest.raises(BadValue, match="has its access level"):
+    with pytest.raises(InvalidValue, match="has its access level"):
         describe(levelled, None, [page.pk], About(access_level=0))
     other = Address.objects.create(source=site.source, url="https://example.org/b")
     with transaction.atomic():
@@ -642,7 +643,7 @@ def test_programs_say_and_ask_the_same(levelled: Workspace) -> None:
     "filters", [{"": 1}, {"region": "a\0b"}, {"region": "\ud800"}, {"date": "2024-01-31" * 99}]
 )
 def test_a_filter_that_could_not_be_kept_is_refused(corpus: Workspace, filters: Any) -> None:
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValue):
         searched(corpus, filters)
 
 

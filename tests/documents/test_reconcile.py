@@ -21,13 +21,16 @@ from documents.models import Document
 from tests.documents.conftest import a_worker_at
 from tests.documents.test_ingest import NUMBERED, put
 from tests.fakes.openai_server import OpenAIServer
-from workspaces.engines import NewChunk, PgVector, drop_tables, engine_for, tables
+from workspaces.engines import NewChunk, engine_for
+from workspaces.engines.pgvector.engine import PgVector
+from workspaces.engines.pgvector.tables import drop_table, table_names
 from workspaces.models import Workspace
 
 
 @pytest.fixture(autouse=True)
 def no_tables_of_other_tests(transactional_db: None) -> None:
-    drop_tables(tables())
+    for name in table_names():
+        drop_table(name)
 
 
 def reconcile(*arguments: str) -> str:
@@ -66,7 +69,7 @@ def orphan_file(workspace: Workspace) -> None:
 
 def chunks_gone(workspace: Workspace) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE chunks.{PgVector(workspace).names[0]}")
+        cursor.execute(f"TRUNCATE chunks.{PgVector(workspace).tables.names[0]}")
 
 
 def test_what_is_being_read_just_now_is_counted_once(filled: Workspace, embeddings: OpenAIServer) -> None:

@@ -24,8 +24,10 @@ from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded
 from tests.documents.test_ingest import NUMBERED, put
 from tests.fakes.openai_server import OpenAIServer
-from workspaces import vector_indexes
-from workspaces.engines import PgVector, engine_for, tables
+from workspaces.engines import engine_for
+from workspaces.engines.pgvector import maintenance
+from workspaces.engines.pgvector.engine import PgVector
+from workspaces.engines.pgvector.tables import table_names
 from workspaces.models import IndexKind, Reindex, Workspace
 from workspaces.provision import delete_workspace
 
@@ -57,7 +59,7 @@ def chunks(workspace: Workspace) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT d.title, c.ordinal, c.text, c.section, c.start, c.stop, c.embedding::text "
-            f"FROM chunks.{PgVector(workspace).names[0]} c JOIN documents_document d ON d.id = c.document_id "
+            f"FROM chunks.{PgVector(workspace).tables.names[0]} c JOIN documents_document d ON d.id = c.document_id "
             "WHERE c.live ORDER BY 1, 2"
         )
         return cursor.fetchall()
@@ -205,7 +207,7 @@ def test_a_worker_killed_on_the_way_is_taken_over(filled: Workspace, embeddings:
 
 
 def test_cancelled_it_leaves_nothing_and_changes_nothing(filled: Workspace) -> None:
-    before, there = chunks(filled), tables()
+    before, there = chunks(filled), table_names()
     building = reindex.start(filled, None, **SHORT)
     item = building.items.first()
     assert item is not None
@@ -213,7 +215,7 @@ def test_cancelled_it_leaves_nothing_and_changes_nothing(filled: Workspace) -> N
     held = take(building.items.exclude(pk=item.pk).get().pk, ReindexItem)
     assert held is not None
     assert reindex.cancel(filled, None)
-    assert tables() == there
+    assert table_names() == there
     assert chunks(filled) == before
     assert not Section.every.exclude(index_number=0).exists()
     assert not Reindex.objects.exists()
@@ -237,13 +239,13 @@ def test_cancelled_under_its_last_worker_it_ends_quietly(filled: Workspace, embe
 
 
 def test_what_was_replaced_goes_a_while_later(filled: Workspace) -> None:
-    old = PgVector(filled).names[0]
+    old = PgVector(filled).tables.names[0]
     assert work(reindex.start(filled, None, **SHORT))
     reindex.tidy()
-    assert old in tables(), "a search that has begun still needs it"
+    assert old in table_names(), "a search that has begun still needs it"
     Reindex.objects.update(ended_at=timezone.now() - 2 * reindex.GRACE)
     reindex.tidy()
-    assert old not in tables()
+    assert old not in table_names()
     assert not Section.every.filter(index_number=0).exists()
     assert work(reindex.start(Workspace.objects.get(pk=filled.pk), None, chunk_size=300))
 
@@ -301,12 +303,12 @@ def test_an_empty_workspace_switches_at_once(workspace: Workspace) -> None:
 
 
 def test_deleting_the_workspace_takes_every_index_along(filled: Workspace) -> None:
-    there = tables() - set(PgVector(filled).names)
+    there = table_names() - set(PgVector(filled).tables.names)
     assert work(reindex.start(filled, None, **SHORT))
     filled.refresh_from_db()
     reindex.start(filled, None, chunk_size=300)
     delete_workspace(None, filled)
-    assert tables() == there
+    assert table_names() == there
 
 
 @pytest.mark.parametrize(
@@ -348,8 +350,8 @@ def test_the_next_index_has_its_vector_index_before_it_takes_over(filled: Worksp
     filled.save()
     building = reindex.start(filled, None, **SHORT)
     assert not work(building)
-    for row_id in vector_indexes.due():
-        vector_indexes.tend(row_id)
+    for row_id in maintenance.due():
+        maintenance.reconcile(row_id)
     assert reindex.advance(building)
     filled.refresh_from_db()
-    assert vector_indexes.state_of(filled).kind == IndexKind.HNSW
+    assert maintenance.state_of(filled).kind == IndexKind.HNSW

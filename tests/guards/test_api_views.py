@@ -1,7 +1,7 @@
 import pytest
 from rest_framework.permissions import AllowAny
 
-from accounts.api_keys import ApiKeyAuthentication
+from accounts.identity.api_key import ApiKeyAuthentication
 
 from .world import addresses
 

@@ -12,9 +12,9 @@ from documents.access import documents_for, hidden_from
 from documents.metadata import About, about, describe
 from documents.models import Document, Upload
 from tests import factories
+from workspaces.access_levels import name_levels
 from workspaces.engines import NewChunk, engine_for
-from workspaces.fields import BadValue
-from workspaces.levels import name_levels
+from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Field, Membership, Role, Workspace
 
 from .world import METHODS, World, addresses
@@ -173,6 +173,6 @@ def test_managers_and_operators_see_all_and_strangers_nothing(world):
 
 def test_nobody_hides_a_document_from_themselves(world):
     editor = member(world, Role.EDITOR)
-    with pytest.raises(BadValue, match=r"0 \(everyone\), 1 \(staff\)"):
+    with pytest.raises(InvalidValue, match=r"0 \(everyone\), 1 \(staff\)"):
         about(world.workspace, editor, access_level=2)
     assert about(world.workspace, editor, access_level="staff").access_level == 1

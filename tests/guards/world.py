@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from accounts.api_keys import issue
+from accounts.identity.api_key import issue
 from accounts.models import AuditEvent, User
 from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
 from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload

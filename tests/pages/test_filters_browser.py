@@ -9,7 +9,7 @@ from documents import fields
 from documents.metadata import about, describe
 from tests import factories
 from tests.chat.serving import served_in_thread
-from workspaces.levels import name_levels
+from workspaces.access_levels import name_levels
 from workspaces.models import Role
 
 from .conftest import log_in

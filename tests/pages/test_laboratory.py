@@ -14,8 +14,8 @@ from inference.connect import open_embedder
 from models_registry.models import Endpoint
 from tests import factories
 from tests.fakes import model_container
+from workspaces.access_levels import name_levels
 from workspaces.engines import NewChunk, engine_for
-from workspaces.levels import name_levels
 from workspaces.models import Role, Workspace
 
 from .conftest import log_in, text_of

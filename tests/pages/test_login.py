@@ -5,7 +5,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.views.defaults import server_error
 
-from accounts import throttle
+from accounts import rate_limit
 from accounts.models import AuditEvent
 from tests import factories
 
@@ -47,7 +47,7 @@ def test_a_wrong_name_and_a_wrong_password_read_the_same(client, ada, username, 
 
 
 def test_after_five_failures_one_waits_and_is_told_how_long(client, ada):
-    for _ in range(throttle.FREE_ATTEMPTS):
+    for _ in range(rate_limit.FREE_ATTEMPTS):
         assert WRONG in text_of(log_in(client, password="wrong"))
     response = log_in(client)
     assert response.status_code == 429
@@ -58,7 +58,7 @@ def test_after_five_failures_one_waits_and_is_told_how_long(client, ada):
 
 def test_the_wait_is_for_that_name_from_that_address_only(client, ada):
     factories.user(username="bob", password="correct horse")
-    for _ in range(throttle.FREE_ATTEMPTS):
+    for _ in range(rate_limit.FREE_ATTEMPTS):
         log_in(client, password="wrong")
     assert log_in(client, "ADA").status_code == 429
     assert log_in(client, "bob").status_code == 302
@@ -66,7 +66,7 @@ def test_the_wait_is_for_that_name_from_that_address_only(client, ada):
 
 
 def test_a_success_starts_the_count_anew(client, ada):
-    for _ in range(throttle.FREE_ATTEMPTS - 1):
+    for _ in range(rate_limit.FREE_ATTEMPTS - 1):
         log_in(client, password="wrong")
     assert log_in(client).status_code == 302
     assert WRONG in text_of(log_in(client, password="wrong"))
@@ -74,7 +74,7 @@ def test_a_success_starts_the_count_anew(client, ada):
 
 
 def test_each_further_failure_doubles_the_wait_up_to_fifteen_minutes(services):
-    waits = [throttle.note_attempt("ada", "::1") for _ in range(14)]
+    waits = [rate_limit.note_attempt("ada", "::1") for _ in range(14)]
     assert waits == [0, 0, 0, 0, 15, 30, 60, 120, 240, 480, 900, 900, 900, 900]
     cache.clear()
 

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from accounts.api_keys import issue
+from accounts.identity.api_key import issue
 from tests import factories
 from tests.pages.conftest import text_of
 from workspaces.models import IndexKind, Role, VectorIndex, Workspace

@@ -18,12 +18,12 @@ from workspaces.engines import (
     Facts,
     Incomplete,
     NewChunk,
-    PgVector,
     Where,
     WrongDimensions,
     engine_for,
 )
-from workspaces.engines.tables import Tables
+from workspaces.engines.pgvector.engine import PgVector
+from workspaces.engines.pgvector.tables import Tables
 from workspaces.models import IndexKind, Metric, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -218,8 +218,8 @@ def test_what_is_known_of_a_document_changes_without_its_chunks(engine):
 @pytest.mark.parametrize("few", [False, True], ids=["through-the-index", "exactly"])
 @pytest.mark.parametrize("kept", [150, 5], ids=["half", "less-than-asked-for"])
 def test_a_filter_gives_as_many_as_are_asked_for(engine, kept, few, monkeypatch):
-    monkeypatch.setattr("workspaces.engines.where.ALWAYS_EXACT", 1000 if few else 1)
-    monkeypatch.setattr("workspaces.engines.where._TRADE", 0)
+    monkeypatch.setattr("workspaces.engines.pgvector.filter_plan.ALWAYS_EXACT", 1000 if few else 1)
+    monkeypatch.setattr("workspaces.engines.pgvector.filter_plan._TRADE", 0)
     put(engine, {f"pump {n}": [1.0, n / 300, 0.0] for n in range(150)}, facts=Facts({"kept": False}))
     put(engine, {f"old pump {n}": [-1.0, n / 300, 0.0] for n in range(kept)}, facts=Facts({"kept": True}))
     where = (Condition("kept", "is", (True,)),)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from workspaces.fields import BadValue, Known
+from workspaces.metadata_schema import FieldDefinition, InvalidValue
 from workspaces.models import Field
 
 T = Field.Type
 
 
 def known(type, **more):
-    return Known("x", "X", type, **more)
+    return FieldDefinition("x", "X", type, **more)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_fits_is_kept_in_one_form(type, said, kept):
     ],
 )
 def test_what_does_not_fit_is_told_what_would(type, said, sentence):
-    with pytest.raises(BadValue) as problem:
+    with pytest.raises(InvalidValue) as problem:
         known(type).read(said)
     assert str(problem.value) == sentence
 
@@ -60,7 +60,7 @@ def test_what_does_not_fit_is_told_what_would(type, said, sentence):
 def test_a_choice_is_found_whatever_its_case_and_others_are_refused():
     field = known(T.TEXT, choices=(("Legal", "Legal"), ("HR", "HR")))
     assert field.read("legal") == "Legal"
-    with pytest.raises(BadValue, match="x is one of: Legal, HR"):
+    with pytest.raises(InvalidValue, match="x is one of: Legal, HR"):
         field.read("Sales")
 
 

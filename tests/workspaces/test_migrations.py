@@ -14,23 +14,11 @@ from workspaces.engines import Facts, NewChunk, Where, engine_for
 pytestmark = pytest.mark.django_db
 
 
-def test_chunks_from_before_bm25_are_found_by_it():
-    workspace = factories.workspace(dimensions=3)
-    engine, document, table = engine_for(workspace), uuid4(), f"chunks.w_{workspace.id.hex}"
-    texts = ["old pump", "new pump"]
-    chunks = [NewChunk(n, text, b"%d" % n, 0, 0, len(text), "en") for n, text in enumerate(texts)]
-    engine.stage(document, chunks, [[1, 0, 0]] * 2)
-    engine.publish(document, 2)
-    with connection.cursor() as cursor:  # as it was before
-        cursor.execute(f"DROP TABLE chunks.t_{workspace.id.hex}")
-        cursor.execute(f"ALTER TABLE {table} DROP weights, DROP length, DROP k")
-    import_module("workspaces.migrations.0006_bm25")._index_the_words_anew(
-        apps, SimpleNamespace(connection=connection)
-    )
-    assert [hit.text for hit in engine.search_lexical("the new pump", 5)] == ["new pump", "old pump"]
-    engine.stage(document, chunks[:1], [None])
-    engine.publish(document, 1)
-    assert [hit.text for hit in engine.search_lexical("the new pump", 5)] == ["old pump"]
+def test_chunks_from_before_the_first_version_are_refused():
+    factories.workspace(dimensions=3)
+    migration = import_module("workspaces.migrations.0006_bm25")
+    with pytest.raises(RuntimeError, match="before version"):
+        migration._refuse_chunks_without_weights(apps, SimpleNamespace(connection=connection))
 
 
 def test_documents_from_before_facts_are_for_everyone_and_can_be_described():

@@ -19,10 +19,10 @@ from workspaces.engines import (
     Where,
     WrongDimensions,
     engine_for,
-    lexical,
 )
-from workspaces.engines.question import Question
-from workspaces.engines.tables import Tables, run_together
+from workspaces.engines.pgvector import lexical
+from workspaces.engines.pgvector.tables import Tables, execute_many
+from workspaces.engines.pgvector.tsquery import LexicalQuery
 from workspaces.models import Metric, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -478,8 +478,8 @@ def test_common_words_are_searched_by_a_few_candidates_and_the_best_is_among_the
     put_texts(workspace, "use use use", "use spare model", "cell model cell", "use cell model")
     assert texts(workspace, "use cell model", 1) == ["use cell model"]
     assert texts(workspace, "use", 1) == ["use use use"]
-    asked = Question.of("use cell", ["en"])
-    plan = lexical.plan(run_together([lexical.amounts(Tables(workspace), asked)])[0], asked, share=1)
+    asked = LexicalQuery.of("use cell", ["en"])
+    plan = lexical.plan(execute_many([lexical.amounts(Tables(workspace), asked)])[0], asked, share=1)
     assert plan is not None
     assert "'use'" not in plan.candidates.split(" | ")
 

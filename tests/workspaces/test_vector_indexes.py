@@ -10,12 +10,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tests import factories
-from workspaces import vector_indexes
-from workspaces.engines import NewChunk, PgVector, recall
-from workspaces.engines.vector_index import FEW, MANY, VectorIndex, wanted
+from workspaces.engines import NewChunk
+from workspaces.engines.pgvector import ann_tuning, maintenance
+from workspaces.engines.pgvector.ann_index import FEW, MANY, VectorIndex, wanted
+from workspaces.engines.pgvector.engine import PgVector
+from workspaces.engines.pgvector.maintenance import due, is_settled, reconcile, state_of, try_again
 from workspaces.models import IndexKind, Metric, Workspace
 from workspaces.models import VectorIndex as Row
-from workspaces.vector_indexes import due, is_settled, state_of, tend, try_again
 
 EXACT, HNSW, IVFFLAT, AUTO = IndexKind.EXACT, IndexKind.HNSW, IndexKind.IVFFLAT, IndexKind.AUTO
 DIMENSIONS = 8
@@ -41,7 +42,7 @@ def choose(workspace: Workspace, kind: IndexKind) -> None:
 
 def tend_all() -> None:
     for row_id in due():
-        tend(row_id)
+        reconcile(row_id)
 
 
 def row_of(workspace: Workspace) -> Row:
@@ -141,7 +142,7 @@ def test_adding_goes_on_while_an_index_is_built():
     [row_id] = due()
 
     def build() -> None:
-        tend(row_id)
+        reconcile(row_id)
         connection.close()
 
     building = threading.Thread(target=build)
@@ -160,7 +161,7 @@ def test_adding_goes_on_while_an_index_is_built():
 @pytest.mark.django_db(transaction=True)
 def test_an_unfinished_index_is_removed_and_built_anew():
     workspace = filled(HNSW)
-    name = PgVector(workspace).names[0]
+    name = PgVector(workspace).tables.names[0]
     with connection.cursor() as cursor:
         cursor.execute(
             f"CREATE INDEX leftover ON chunks.{name} USING hnsw (embedding halfvec_cosine_ops) WHERE live"
@@ -179,33 +180,33 @@ def test_an_unfinished_index_is_removed_and_built_anew():
 def test_a_dead_worker_is_taken_over_and_its_own_write_refused():
     workspace = filled(HNSW)
     [row_id] = due()
-    dead = vector_indexes._claimed(row_id)
+    dead = maintenance._claimed(row_id)
     assert dead is not None
     assert due() == []
     Row.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     tend_all()
     assert state_of(workspace).kind == HNSW
-    with pytest.raises(vector_indexes.Superseded):
-        vector_indexes._finish(dead, EXACT, breadth=None, recall=None)
+    with pytest.raises(maintenance.Superseded):
+        maintenance._finish(dead, EXACT, breadth=None, recall=None)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_do_not_build_the_same_index():
     filled(HNSW)
     [row_id] = due()
-    assert vector_indexes._claimed(row_id) is not None
-    assert vector_indexes._claimed(row_id) is None
+    assert maintenance._claimed(row_id) is not None
+    assert maintenance._claimed(row_id) is None
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_failure_is_said_in_words_tried_again_and_given_up_at_last():
     workspace = filled(HNSW)
-    name = PgVector(workspace).names[0]
+    name = PgVector(workspace).tables.names[0]
     with connection.cursor() as cursor:  # no index can be built on a column that is not there
         cursor.execute(f"ALTER TABLE chunks.{name} RENAME embedding TO elsewhere")
-    for attempt in range(1, vector_indexes.MAX_ATTEMPTS + 1):
+    for attempt in range(1, maintenance.MAX_ATTEMPTS + 1):
         [row_id] = due()
-        tend(row_id)
+        reconcile(row_id)
         row = row_of(workspace)
         assert row.attempt == attempt
         assert row.error == 'PostgreSQL says: column "embedding" does not exist.'
@@ -244,10 +245,10 @@ def test_a_small_workspace_has_nothing_to_be_done():
 
 @pytest.mark.django_db
 def test_it_is_quiet_once_the_number_of_chunks_has_stayed_for_a_while(monkeypatch):
-    monkeypatch.setattr("workspaces.engines.vector_index.FEW", 100)
+    monkeypatch.setattr("workspaces.engines.pgvector.ann_index.FEW", 100)
     workspace = filled(AUTO)
     assert due() == []
-    Row.objects.update(still_since=timezone.now() - vector_indexes.QUIET)
+    Row.objects.update(still_since=timezone.now() - maintenance.QUIET)
     assert due() == [row_of(workspace).pk]
     put(workspace, 10)
     assert due() == []
@@ -255,7 +256,7 @@ def test_it_is_quiet_once_the_number_of_chunks_has_stayed_for_a_while(monkeypatc
 
 @pytest.mark.django_db
 def test_an_index_that_is_complete_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr("workspaces.engines.vector_index.FEW", 100)
+    monkeypatch.setattr("workspaces.engines.pgvector.ann_index.FEW", 100)
     workspace = filled(AUTO)
     assert due() == []
     assert not is_settled(workspace)
@@ -286,4 +287,4 @@ def test_where_there_are_fewer_neighbours_than_looked_for_all_of_them_are_found(
 def test_chunks_may_go_while_it_is_measured(nearest):
     tables = PgVector(factories.workspace(dimensions=DIMENSIONS)).tables
     vector = f"[{','.join(['1'] * DIMENSIONS)}]"
-    assert recall._found(tables, HNSW, 40, vector, nearest) == 1.0
+    assert ann_tuning._found(tables, HNSW, 40, vector, nearest) == 1.0

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from inference.types import Vector
+from workspaces.models import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class Engine(Protocol):
     `publish`, `describe` and `forget` raise `Workspace.corpus_version` of the index that answers, with what they do.
     """
 
+    def __init__(self, workspace: Workspace) -> None: ...
+
     def create(self) -> None:
         """Make the place for the chunks. Called in the transaction that makes the workspace."""
 
@@ -157,6 +160,16 @@ class Engine(Protocol):
 
     def counts(self) -> dict[UUID, int]:
         """Return how many live chunks each document has; 0 for one that has only staged ones."""
+
+    def storage_names(self) -> Collection[str]:
+        """Return what this index is stored in, as `stored_names` lists it."""
+
+    @classmethod
+    def stored_names(cls) -> set[str]:
+        """Return what the engine stores of all indexes, also of those that no workspace has any more."""
+
+    @classmethod
+    def drop_stored(cls, name: str) -> None: ...
 
 
 class EngineError(Exception): ...

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.api_keys import issue
+from accounts.identity.api_key import issue
 from accounts.models import User
 
 

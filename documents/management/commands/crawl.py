@@ -21,7 +21,7 @@ from documents.models import Document
 from documents.rules import Rules, add_set_argument
 from documents.sources.adding import DEFAULT_DEPTH, DEFAULT_PAGES, add_feed, add_website
 from documents.sources.gather import gather
-from workspaces.fields import BadValue
+from workspaces.metadata_schema import InvalidValue
 
 _POLL_S = 0.25
 _S = Document.Status
@@ -85,7 +85,7 @@ def _added(options: dict[str, Any]) -> Document:
             )  # fmt: skip
         if not is_said(document, said):
             describe(workspace, user, [document.pk], said)
-    except (BadValue, Refused) as problem:
+    except (InvalidValue, Refused) as problem:
         raise CommandError(str(problem)) from problem
     if document.status == _S.READY:
         retry(document, user, ask_worker=False)

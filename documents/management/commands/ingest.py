@@ -31,7 +31,7 @@ from documents.metadata import About, describe, is_said
 from documents.models import Document
 from documents.pairs import Pair, read_pairs
 from documents.rules import Rules, add_set_argument
-from workspaces.fields import BadValue
+from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Workspace
 
 _POLL_S = 0.25
@@ -99,7 +99,7 @@ class Command(BaseCommand):
         files = list(_files(paths))
         try:
             told = Rules.read(place, owner, said, rules)
-        except BadValue as problem:
+        except InvalidValue as problem:
             raise CommandError(str(problem)) from problem
         jobs = [
             *_file_jobs(place, owner, files, language, told),

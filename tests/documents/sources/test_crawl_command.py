@@ -7,7 +7,7 @@ from documents import fields
 from documents.models import Document
 from tests import factories
 from tests.fakes.site import Page, html
-from workspaces.levels import name_levels
+from workspaces.access_levels import name_levels
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import Error
 
-from .identity import Login, unchanged
+from .session import Login, still_valid
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Socket(Protocol):
     async def check(self) -> None: ...
 
 
-class Presence:
+class SocketRegistry:
     """All sockets of one event loop."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Presence:
             await asyncio.sleep(LOOK_EVERY_S)
             logins = {each.login.session_key: each.login for each in self._sockets if each.login}
             try:
-                good = await unchanged.aio(list(logins.values()))
+                good = await still_valid.aio(list(logins.values()))
             except Error as error:
                 logger.warning("Cannot look at the logins: %s", error)
                 continue
@@ -69,12 +69,12 @@ class Presence:
             logger.error("A socket could not be checked", exc_info=error)
 
 
-_presences: WeakKeyDictionary[asyncio.AbstractEventLoop, Presence] = WeakKeyDictionary()
+_registries: WeakKeyDictionary[asyncio.AbstractEventLoop, SocketRegistry] = WeakKeyDictionary()
 
 
-def presence() -> Presence:
+def socket_registry() -> SocketRegistry:
     """Return the presence of the running loop: in a web process, the only one."""
     loop = asyncio.get_running_loop()
-    if loop not in _presences:
-        _presences[loop] = Presence()
-    return _presences[loop]
+    if loop not in _registries:
+        _registries[loop] = SocketRegistry()
+    return _registries[loop]

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from .models import ApiKey, User, record
+from accounts.models import ApiKey, User, record
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -31,10 +32,14 @@ def revoke(key: ApiKey, *, by: User | None = None) -> None:
         record(by, "api_key.revoke", f"{key} of {key.user}", id=key.pk)
 
 
-def is_good(user: User, key: ApiKey) -> bool:
-    """Say if a user may still be here, with the key they came with."""
-    active = User.objects.filter(pk=user.pk, is_active=True)
-    return active.filter(api_keys=key, api_keys__revoked_at=None).exists()
+@dataclass(frozen=True, slots=True)
+class KeyCredential:
+    user: User
+    key: ApiKey
+
+    def is_valid(self) -> bool:
+        active = User.objects.filter(pk=self.user.pk, is_active=True)
+        return active.filter(api_keys=self.key, api_keys__revoked_at=None).exists()
 
 
 def _digest(key: str) -> str:
@@ -73,7 +78,7 @@ def _note_use(key: ApiKey) -> None:
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the OpenAPI document names it."""
 
-    target_class = "accounts.api_keys.ApiKeyAuthentication"
+    target_class = "accounts.identity.api_key.ApiKeyAuthentication"
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

@@ -27,6 +27,12 @@ class Login:
     session_data: str  # as it is stored
     user: User
 
+    def is_valid(self) -> bool:
+        try:
+            return bool(still_valid([self]) or load_session(self.session_key))
+        except SignedOut:
+            return False
+
 
 class _Loaded(SessionStore):
     """A session whose row is here already."""
@@ -39,7 +45,7 @@ class _Loaded(SessionStore):
         return self._stored.get_decoded()
 
 
-def login_of(session_key: str) -> Login:
+def load_session(session_key: str) -> Login:
     """Return whose login session this is, looking at all that Django looks at. Raises SignedOut."""
     stored = Session.objects.filter(pk=session_key, expire_date__gt=Now()).first()
     request = HttpRequest()
@@ -50,35 +56,28 @@ def login_of(session_key: str) -> Login:
     return Login(session_key, stored.session_data, user)
 
 
-def is_signed_in(login: Login) -> bool:
-    try:
-        return bool(unchanged([login]) or login_of(login.session_key))
-    except SignedOut:
-        return False
-
-
 _found: dict[str, Login] = {}  # by session key, the oldest first
 _FOUND_MOST = 10_000
 
 
-async def login_now(session_key: str) -> Login:
+async def authenticate(session_key: str) -> Login:
     """Return whose login session this is, with its user's rights as they stand now. Raises SignedOut.
 
     What was found before is only compared with what is stored, which costs one statement.
     """
     before = _found.pop(session_key, None)
-    user = (await unchanged.aio([before])).get(session_key) if before else None
+    user = (await still_valid.aio([before])).get(session_key) if before else None
     if before and user:
         login = replace(before, user=user)
     else:
-        login = await to_thread(login_of)(session_key)
+        login = await to_thread(load_session)(session_key)
     _found[session_key] = login
     if len(_found) > _FOUND_MOST:
         del _found[next(iter(_found))]
     return login
 
 
-_UNCHANGED = f"""
+_STILL_VALID = f"""
     SELECT mine.session_key, {columns(User, "u")}
     FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::text[]) AS mine (session_key, data, user_id, password)
     JOIN django_session AS s ON s.session_key = mine.session_key AND s.session_data = mine.data
@@ -88,11 +87,11 @@ _UNCHANGED = f"""
 
 
 @statement
-def unchanged(logins: Collection[Login]) -> Plan[dict[str, User]]:
+def still_valid(logins: Collection[Login]) -> Plan[dict[str, User]]:
     """Return, by session key, the users whose login is what it was: one statement for all of them.
 
-    A login that is missing here may still be good, with other data in its session: `login_of` knows.
+    A login that is missing here may still be good, with other data in its session: `load_session` knows.
     """
     rows = [(each.session_key, each.session_data, each.user.pk, each.user.password) for each in logins]
-    [found] = yield [(_UNCHANGED, [[row[place] for row in rows] for place in range(4)])]
+    [found] = yield [(_STILL_VALID, [[row[place] for row in rows] for place in range(4)])]
     return {key: row_of(User, values) for key, *values in found}

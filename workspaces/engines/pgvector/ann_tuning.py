@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from workspaces.models import IndexKind
 
-from .tables import Rows, Statement, Tables, run_together
+from .tables import Rows, Statement, Tables, execute_many
 
 NEIGHBOURS = 10  # that are looked for, besides the question itself
 ENOUGH = (
@@ -32,7 +32,7 @@ def measure(tables: Tables, kind: IndexKind, chunks: int) -> Measured:
     Asks with the vectors of some chunks: each finds itself, which does not count.
     """
     questions = _questions(tables, max(_FEWEST, min(_MOST, _COMPARISONS // max(chunks, 1))), chunks)
-    nearest = [run_together([_exactly(tables, each)])[0] for each in questions]
+    nearest = [execute_many([_exactly(tables, each)])[0] for each in questions]
     for breadth in BREADTHS[kind]:
         found = [_found(tables, kind, breadth, *each) for each in zip(questions, nearest, strict=True)]
         recall = sum(found) / len(found) if found else 1.0
@@ -64,7 +64,7 @@ def _found(tables: Tables, kind: IndexKind, breadth: int, vector: str, nearest: 
     if len(nearest) < 2:
         return 1.0  # there is nothing to find, or no more: chunks go while we measure
     furthest = nearest[-1][0]
-    rows = run_together(
+    rows = execute_many(
         [
             tables.statement("SELECT set_config(%s, %s, true)", [_SETTING[kind], str(breadth)]),
             # However the planner guesses: of a small table it would rather read all.

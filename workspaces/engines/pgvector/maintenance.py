@@ -1,7 +1,7 @@
 """Keeps the vector index of each workspace what suits it, in the background, while people search and add.
 
 `due` looks every few seconds at how many chunks there are, at what was chosen and at what stands, and returns where
-there is something to do; `tend` does it under a lease: builds, removes what it replaces, and measures how wide
+there is something to do; `reconcile` does it under a lease: builds, removes what it replaces, and measures how wide
 searches must be. Whoever dies on the way is taken over from what PostgreSQL's catalogue says: a build that goes on
 without its worker is waited for, one that was broken off is removed and begun anew. Nothing is ever embedded for it.
 """
@@ -17,12 +17,13 @@ from django.db import DatabaseError, connection
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from workspaces.engines.recall import measure
-from workspaces.engines.vector_index import GROWN, Progress, Standing, wanted
-from workspaces.engines.vector_index import VectorIndex as Built
+from workspaces.engines import engine_for
+from workspaces.models import IndexKind, Reindex, VectorIndex, Workspace
 
-from .engines import PgVector, engine_for
-from .models import IndexKind, Reindex, VectorIndex, Workspace
+from .ann_index import GROWN, Progress, Standing, wanted
+from .ann_index import VectorIndex as Built
+from .ann_tuning import measure
+from .engine import PgVector
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def state_of(workspace: Workspace) -> State:
 
 
 def due() -> list[int]:
-    """Note how many chunks there are everywhere, and return the rows that a worker should tend, few at a time."""
+    """Note how many chunks there are everywhere, and return the rows that a worker should reconcile, few at a time."""
     found = []
     for index in _indexes():
         row = _looked_at(index)
@@ -147,7 +148,7 @@ def try_again(workspace: Workspace) -> bool:
     return bool(rows.update(status=_S.WAITING, attempt=0, error="", next_attempt_at=timezone.now()))
 
 
-def tend(row_id: int) -> None:
+def reconcile(row_id: int) -> None:
     """Bring the vector index up to date, if nobody else does. Outside a transaction."""
     row = _claimed(row_id)
     if row is None:

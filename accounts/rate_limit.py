@@ -14,7 +14,7 @@ LONGEST_WAIT_S = 15 * 60
 FORGOTTEN_AFTER_S = 60 * 60
 
 
-def wait_s(username: str, address: str) -> int:
+def seconds_to_wait(username: str, address: str) -> int:
     """Return how many seconds this person has to wait before the next attempt, 0 if none."""
     until: float = cache.get(f"{_key(username, address)}:until", 0.0)
     return max(0, round(until - time.time()))

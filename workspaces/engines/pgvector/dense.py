@@ -6,15 +6,15 @@ from inference.types import Vector
 from workspaces.models import IndexKind, VectorIndex, Workspace
 
 from . import lexical
-from .question import Question
+from .ann_index import USUAL_BREADTH
+from .filter_plan import Within
 from .tables import Statement, Tables, literal
-from .vector_index import USUAL_BREADTH
-from .where import Within
+from .tsquery import LexicalQuery
 
 _MOST = 1000  # that hnsw.ef_search may be
 
 # Without iterative scan a filter leaves an index with a handful of its candidates, or none. The breadth is what
-# measuring found (`workspaces.vector_indexes`); it is read here, so that a search costs no round trip for it.
+# measuring found (`workspaces.engines.pgvector.maintenance`); it is read here, so that a search costs no round trip for it.
 _SETTINGS = """SELECT
     set_config('hnsw.iterative_scan', 'strict_order', true),
     set_config('ivfflat.iterative_scan', 'relaxed_order', true),
@@ -27,7 +27,7 @@ def search(
     workspace: Workspace,
     tables: Tables,
     vector: Vector,
-    question: Question,
+    question: LexicalQuery,
     limit: int,
     among: Within,
     fields: sql.SQL,

@@ -1,6 +1,6 @@
-"""The tables of one index of a workspace in PostgreSQL, and how statements about them are run."""
+"""The table_names of one index of a workspace in PostgreSQL, and how statements about them are run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -50,10 +50,10 @@ class Tables:
         return Statement(sql.SQL(query).format(**self._parts, **parts), tuple(params))
 
     def run(self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable) -> Rows:
-        return run_together([self.statement(query, params, **parts)])[0]
+        return execute_many([self.statement(query, params, **parts)])[0]
 
 
-def run_together(statements: Sequence[Statement]) -> list[Rows]:
+def execute_many(statements: Sequence[Statement]) -> list[Rows]:
     """Run them in one round trip and, as PostgreSQL does with one text, in one transaction. Returns the rows of each."""
     if not statements:
         return []
@@ -72,15 +72,14 @@ def literal(vector: Vector) -> str:
     return f"[{','.join(f'{value:.5g}' for value in vector)}]"
 
 
-def tables() -> set[str]:
+def table_names() -> set[str]:
     """Return the name of every table there is in the schema."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [SCHEMA])
         return {name for (name,) in cursor.fetchall()}
 
 
-def drop_tables(names: Iterable[str]) -> None:
+def drop_table(name: str) -> None:
     with connection.cursor() as cursor:
-        for name in names:
-            statement = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(SCHEMA, name))
-            cursor.execute(statement.as_string(cursor.connection))
+        statement = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(SCHEMA, name))
+        cursor.execute(statement.as_string(cursor.connection))

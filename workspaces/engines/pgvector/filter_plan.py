@@ -12,7 +12,8 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from .contract import Condition, Value, Where
+from workspaces.engines.contract import Condition, Value, Where
+
 from .tables import Rows, Statement, Tables
 
 Params = list[Any]

@@ -24,12 +24,12 @@ _PARTS = 6  # of a version
 _T = Field.Type
 
 
-class BadValue(ValueError):
+class InvalidValue(ValueError):
     """`str()` says what is wrong with a value or a filter and what is allowed, for people."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class FieldDefinition:
     """A field as values are read by it: one that a workspace declares, or one that every document has."""
 
     name: str
@@ -44,7 +44,7 @@ class Known:
         return self.type in (_T.NUMBER, _T.DATE, _T.VERSION)
 
     def read(self, said: Any) -> Value:
-        """Return a value as it is kept. Raises BadValue."""
+        """Return a value as it is kept. Raises InvalidValue."""
         return _READERS[self.type](self, said)
 
     def ordered(self, kept: Value) -> Value:
@@ -57,12 +57,12 @@ class Known:
 BUILT_IN = ("type", "language", "added", "modified", "access_level")
 
 
-def fields_of(workspace: Workspace) -> dict[str, Known]:
+def fields_of(workspace: Workspace) -> dict[str, FieldDefinition]:
     """Return the fields that the workspace declares, by their names."""
     return {each.name: _known(each) for each in workspace.fields.all()}
 
 
-def fields_kept(workspace: Workspace) -> dict[str, Known]:
+def lock_fields(workspace: Workspace) -> dict[str, FieldDefinition]:
     """Return the same; none of them is deleted before this transaction ends.
 
     Whoever writes values calls it before locking a document: who deletes a field locks it first of all, then looks for
@@ -75,20 +75,20 @@ def fields_kept(workspace: Workspace) -> dict[str, Known]:
     return {each.name: _known(each) for each in rows}
 
 
-def _known(field: Field) -> Known:
+def _known(field: Field) -> FieldDefinition:
     choices = tuple((value, value) for value in field.choices)
-    return Known(field.name, field.label, field.type, choices, field.source)
+    return FieldDefinition(field.name, field.label, field.type, choices, field.source)
 
 
-def filterable(workspace: Workspace, types: Mapping[str, str]) -> dict[str, Known]:
+def filterable_fields(workspace: Workspace, types: Mapping[str, str]) -> dict[str, FieldDefinition]:
     """Return all that documents can be filtered by. types: kinds of documents, with their labels."""
     languages = tuple((code, LANGUAGES[code]) for code in workspace.languages)
     built_in = [
-        Known("type", "Document type", _T.TEXT, tuple(types.items()), is_built_in=True),
-        Known("language", "Language", _T.TEXT, languages, is_built_in=True),
-        Known("added", "Added", _T.DATE, is_built_in=True),
-        Known("modified", "Last read", _T.DATE, is_built_in=True),
-        Known("access_level", "Access level", _T.NUMBER, is_built_in=True),
+        FieldDefinition("type", "Document type", _T.TEXT, tuple(types.items()), is_built_in=True),
+        FieldDefinition("language", "Language", _T.TEXT, languages, is_built_in=True),
+        FieldDefinition("added", "Added", _T.DATE, is_built_in=True),
+        FieldDefinition("modified", "Last read", _T.DATE, is_built_in=True),
+        FieldDefinition("access_level", "Access level", _T.NUMBER, is_built_in=True),
     ]
     return fields_of(workspace) | {each.name: each for each in built_in}
 
@@ -96,25 +96,25 @@ def filterable(workspace: Workspace, types: Mapping[str, str]) -> dict[str, Know
 # --- reading values ------------------------------------------------------------------------------
 
 
-def _text(field: Known, said: Any) -> Value:
+def _text(field: FieldDefinition, said: Any) -> Value:
     if not isinstance(said, str):
-        raise BadValue(f"{field.name} is a text.")
+        raise InvalidValue(f"{field.name} is a text.")
     printable = "".join(each if unicodedata.category(each)[0] != "C" else " " for each in said)
     text = " ".join(unicodedata.normalize("NFC", printable).split())
     if not text:
-        raise BadValue(f"{field.name} has no text.")
+        raise InvalidValue(f"{field.name} has no text.")
     if len(text) > MAX_CHARACTERS:
-        raise BadValue(f"{field.name} has {len(text):,} characters, and {MAX_CHARACTERS} is the most.")
+        raise InvalidValue(f"{field.name} has {len(text):,} characters, and {MAX_CHARACTERS} is the most.")
     if not field.choices:
         return text
     same = (value for value, _ in field.choices if value.casefold() == text.casefold())
     if (choice := next(same, None)) is None:
-        raise BadValue(f"{field.name} is one of: {', '.join(value for value, _ in field.choices)}.")
+        raise InvalidValue(f"{field.name} is one of: {', '.join(value for value, _ in field.choices)}.")
     return choice
 
 
-def _number(field: Known, said: Any) -> Value:
-    wrong = BadValue(f"{field.name} is a number, as in 12 or 3.5.")
+def _number(field: FieldDefinition, said: Any) -> Value:
+    wrong = InvalidValue(f"{field.name} is a number, as in 12 or 3.5.")
     if isinstance(said, bool) or not isinstance(said, str | int | float):
         raise wrong
     try:
@@ -126,27 +126,27 @@ def _number(field: Known, said: Any) -> Value:
     return int(number) if number.is_integer() else number
 
 
-def _date(field: Known, said: Any) -> Value:
+def _date(field: FieldDefinition, said: Any) -> Value:
     try:
         # Of a moment, its day: files and feeds say when to the second.
         return date.fromisoformat(str(said).strip()[:10]).isoformat()
     except ValueError as error:
-        raise BadValue(f"{field.name} is a date, as in 2024-01-31.") from error
+        raise InvalidValue(f"{field.name} is a date, as in 2024-01-31.") from error
 
 
-def _yes_no(field: Known, said: Any) -> Value:
+def _yes_no(field: FieldDefinition, said: Any) -> Value:
     if isinstance(said, bool):
         return said
     found = {"yes": True, "true": True, "no": False, "false": False}.get(str(said).strip().lower())
     if found is None:
-        raise BadValue(f"{field.name} is yes or no.")
+        raise InvalidValue(f"{field.name} is yes or no.")
     return found
 
 
-def _version(field: Known, said: Any) -> Value:
+def _version(field: FieldDefinition, said: Any) -> Value:
     text = said.strip() if isinstance(said, str) else ""
     if not _VERSION.fullmatch(text):
-        raise BadValue(f"{field.name} is a version, as in 2.1 or v1.10-beta.")
+        raise InvalidValue(f"{field.name} is a version, as in 2.1 or v1.10-beta.")
     return text
 
 
@@ -158,7 +158,7 @@ def _padded(version: str) -> str:
     return ".".join(part.zfill(9) for part in parts) + (f"-{suffix.lower()}" if suffix else "~")
 
 
-_READERS: dict[str, Callable[[Known, Any], Value]] = {
+_READERS: dict[str, Callable[[FieldDefinition, Any], Value]] = {
     _T.TEXT: _text,
     _T.NUMBER: _number,
     _T.DATE: _date,

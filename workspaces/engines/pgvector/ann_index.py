@@ -16,11 +16,10 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
-from workspaces.models import IndexKind
+from workspaces.models import MAX_INDEXED_DIMENSIONS, IndexKind
 
 from .tables import SCHEMA, Rows, Tables
 
-MAX_INDEXED_DIMENSIONS = 4000  # of a halfvec in an index (pgvector README)
 # Numbers compared in an exact search, chunks times dimensions. Of 384 dimensions: 10,000 and 125,000 chunks.
 FEW = 3_840_000
 MANY = 48_000_000

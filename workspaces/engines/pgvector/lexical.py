@@ -22,10 +22,10 @@ from uuid import UUID
 
 from psycopg import sql
 
-from .question import Question, Word, quoted
+from .analyzer import terms
+from .filter_plan import Within
 from .tables import Rows, Statement, Tables
-from .where import Within
-from .words import terms
+from .tsquery import LexicalQuery, Word, quoted
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
 CANDIDATES = 1000  # for terms on their own, and as many again for pairs
@@ -143,7 +143,7 @@ class Plan:
     mean_length: float
 
 
-def amounts(tables: Tables, question: Question) -> Statement:
+def amounts(tables: Tables, question: LexicalQuery) -> Statement:
     """Ask how many chunks there are, and how many of them have each term of the question."""
     asked = set().union(*question.words)
     marked = {term + mark for term in asked for mark in _REPEATED.values()}
@@ -152,7 +152,7 @@ def amounts(tables: Tables, question: Question) -> Statement:
     )
 
 
-def plan(rows: Rows, question: Question, *, share: float) -> Plan | None:
+def plan(rows: Rows, question: LexicalQuery, *, share: float) -> Plan | None:
     """Return how to answer; None: no live chunk has any of the words.
 
     rows: of `amounts`. share: how much of the chunks a filter leaves; so many times more candidates are needed,
@@ -208,7 +208,7 @@ def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> It
 
 
 def search(
-    tables: Tables, question: Question, found: Plan, limit: int, within: Within, fields: sql.SQL
+    tables: Tables, question: LexicalQuery, found: Plan, limit: int, within: Within, fields: sql.SQL
 ) -> Statement:
     """Return the best by BM25: candidates are ordered by their weights, and the best of them scored exactly."""
     # Of few chunks each is scored, which is quicker than to find again what is chosen already.
@@ -269,7 +269,7 @@ def _coverage(found: Plan) -> sql.Composed:
     return sql.SQL(" + ").join(parts)
 
 
-def restriction(question: Question) -> sql.Composed:
+def restriction(question: LexicalQuery) -> sql.Composed:
     """Return a condition to add: the quoted phrases stand there, and nothing excluded."""
     parts = (
         [sql.SQL("AND words @@ {}::tsquery").format(sql.Literal(question.required))]

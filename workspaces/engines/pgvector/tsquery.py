@@ -1,42 +1,29 @@
 """What a question asks of the words: which it names, "which must stand side by side", and which it -excludes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .words import Term, terms
+from workspaces.engines.query_parser import parse_query
 
-_PHRASE = re.compile(r'["“„«]([^"“”„«»]+)["”“»]')
-# `-la` of a command has too few letters, `--all` one minus too many, `-5` is a number.
-_EXCLUDED = re.compile(r'(?:^|(?<=\s))-(?:"([^"]+)"|([^\W\d]\w\w[\w./:#@+-]*))')
-
+from .analyzer import Term, terms
 
 Word = frozenset[str]  # a word's terms, one for each language of the workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    plain: str  # without what it excludes, and without its marks
+class LexicalQuery:
     words: tuple[Word, ...]
     required: str  # tsquery of its phrases; "": none
     excluded: str  # tsquery of what must not be there; "": nothing
 
     @classmethod
-    def of(cls, text: str, languages: Sequence[str]) -> "Question":
-        left = _EXCLUDED.sub(" ", text)
-        unwanted = [phrase or word for phrase, word in _EXCLUDED.findall(text)]
-        if not left.strip():  # nothing else is asked
-            left, unwanted = text, []
+    def of(cls, text: str, languages: Sequence[str]) -> "LexicalQuery":
+        query = parse_query(text)
         return cls(
-            plain=_PHRASE.sub(r"\1", left).strip() if unwanted or _PHRASE.search(left) else text,
-            words=_words(left, languages),
-            required=" & ".join(filter(None, (_phrase(each, languages) for each in _PHRASE.findall(left)))),
-            excluded=" | ".join(filter(None, (_phrase(each, languages) for each in unwanted))),
+            words=_words(query.asked, languages),
+            required=" & ".join(filter(None, (_phrase(each, languages) for each in query.phrases))),
+            excluded=" | ".join(filter(None, (_phrase(each, languages) for each in query.excluded))),
         )
-
-
-def plain(text: str) -> str:
-    return Question.of(text, ()).plain
 
 
 def quoted(term: str) -> str:

@@ -20,10 +20,7 @@ from django.db.models import F
 from psycopg import sql
 
 from inference.types import Vector
-from workspaces.models import Workspace
-
-from . import dense, lexical
-from .contract import (
+from workspaces.engines.contract import (
     ANYWHERE,
     NO_FACTS,
     Facts,
@@ -34,10 +31,13 @@ from .contract import (
     Where,
     WrongDimensions,
 )
-from .question import Question
-from .tables import SCHEMA, Rows, Statement, Tables, literal, run_together
-from .vector_index import VectorIndex
-from .where import Within, exactly, look, of_documents, within
+from workspaces.models import Workspace
+
+from . import dense, lexical
+from .ann_index import VectorIndex
+from .filter_plan import Within, exactly, look, of_documents, within
+from .tables import SCHEMA, Rows, Statement, Tables, drop_table, execute_many, literal, table_names
+from .tsquery import LexicalQuery
 
 MAX_DIMENSIONS = 16_000  # of a halfvec column
 
@@ -64,7 +64,6 @@ class PgVector:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.tables = Tables(workspace)
-        self.names = self.tables.names
         self._run = self.tables.run
 
     # --- life ---------------------------------------------------------------------------------
@@ -278,20 +277,20 @@ class PgVector:
         """Return what each leg found that is asked for, in two round trips: what there is, and the legs."""
         if vector is not None:
             self._check_question(vector)
-        asked = Question.of(question, self.workspace.languages)
+        asked = LexicalQuery.of(question, self.workspace.languages)
         looks = [look(self.tables, where)] if where != ANYWHERE else []
-        seen = run_together([*looks, *([lexical.amounts(self.tables, asked)] if has_words else [])])
+        seen = execute_many([*looks, *([lexical.amounts(self.tables, asked)] if has_words else [])])
         among = within(self.tables, where, seen[0] if looks else None)
         plan = lexical.plan(seen[-1], asked, share=among.share) if has_words else None
         nearest = self._dense(vector, asked, limit, among) if vector is not None else []
         matching = [lexical.search(self.tables, asked, plan, limit, among, _FIELDS)] if plan else []
-        rows = run_together([*nearest, *matching])
+        rows = execute_many([*nearest, *matching])
         found = rows[len(nearest) - 1] if nearest else []
         if vector is not None and among.is_cut_short(len(found), limit):
-            found = run_together(self._dense(vector, asked, limit, exactly(self.tables, where, among)))[-1]
+            found = execute_many(self._dense(vector, asked, limit, exactly(self.tables, where, among)))[-1]
         return _found(found), _found(rows[-1] if matching else [])
 
-    def _dense(self, vector: Vector, asked: Question, limit: int, among: Within) -> list[Statement]:
+    def _dense(self, vector: Vector, asked: LexicalQuery, limit: int, among: Within) -> list[Statement]:
         return dense.search(self.workspace, self.tables, vector, asked, limit, among, _FIELDS)
 
     def search_documents(self, vector: Vector, limit: int, where: Where = ANYWHERE) -> list[FoundDocument]:
@@ -325,6 +324,17 @@ class PgVector:
         return dict(
             self._run("SELECT document_id, count(*) FILTER (WHERE live) FROM {table} GROUP BY document_id")
         )
+
+    def storage_names(self) -> Collection[str]:
+        return self.tables.names
+
+    @classmethod
+    def stored_names(cls) -> set[str]:
+        return table_names()
+
+    @classmethod
+    def drop_stored(cls, name: str) -> None:
+        drop_table(name)
 
 
 def _found(rows: Rows) -> list[FoundChunk]:
