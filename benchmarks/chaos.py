@@ -26,8 +26,8 @@ from benchmarks.installation import GRACE_S, ROOT, Installation, Person, Seen, f
 # isort: split
 # What follows needs the settings, which the installation makes.
 from chat.models import Answer, AnswerEvent, Turn
-from chat.runner import GRACE_S as ANSWERS_GRACE_S
-from chat.runner import LEAVE_S
+from chat.queue.runner import GRACE_S as ANSWERS_GRACE_S
+from chat.queue.runner import LEAVE_S
 from core.db.threads import to_thread
 
 RESULT = ROOT / "benchmarks" / "results" / "chaos.md"

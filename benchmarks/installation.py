@@ -40,7 +40,7 @@ from django.test import Client  # noqa: E402
 
 from accounts.identity.api_key import issue  # noqa: E402
 from accounts.models import User  # noqa: E402
-from chat.events import TERMINAL  # noqa: E402
+from chat.log.events import TERMINAL  # noqa: E402
 from models_registry.models import Endpoint  # noqa: E402
 from ragsite.embedded import postgres, valkey  # noqa: E402
 from ragsite.embedded.processes import WEB_SOCKETS, answers  # noqa: E402

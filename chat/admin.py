@@ -16,7 +16,7 @@ from core.admin.cells import time_ago
 from core.admin.read_only import ReadOnlyAdmin
 
 from .models import Answer, AnswerRating, Session, Summary
-from .states import PeriodFilter, StateOfAnswer, ThumbFilter
+from .status_filters import PeriodFilter, StateOfAnswer, ThumbFilter
 
 ONE_SESSION = "turn__session__id__exact"  # the list's parameter for the answers of one session
 

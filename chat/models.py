@@ -24,7 +24,7 @@ class Session(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     title = models.CharField(max_length=120, blank=True)  # "" until the first question names it
     is_pinned = models.BooleanField(default=False)
-    # chat.preface: what was said before, when a chat completions client began it; null: it began here
+    # chat.answering.imported_history: what was said before, when a chat completions client began it; null: it began here
     preface = models.JSONField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -66,7 +66,7 @@ class Turn(models.Model):
         return self.just_recorded or [each for each in self.answers.all() if each.message_id is None]
 
     def goes_on_with(self) -> "Answer | None":
-        """Return the answer that later turns build on, as chat.history finds it for their prompts.
+        """Return the answer that later turns build on, as chat.answering.history finds it for their prompts.
 
         It is the one chosen last; if none was, the newest in the first lane that has words.
         """
@@ -107,7 +107,7 @@ class Answer(models.Model):
     message_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - "" would not be unique
     chosen_at = models.DateTimeField(null=True)  # to go on with; the one chosen last counts
     parameters = models.JSONField(default=dict)
-    is_batch = models.BooleanField(default=False, db_default=False)  # nobody waits for it: chat.claims
+    is_batch = models.BooleanField(default=False, db_default=False)  # nobody waits for it: chat.queue.claims
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     grounding = models.CharField(max_length=20, choices=Grounding, default=Grounding.NONE)
     text = models.TextField(blank=True)
@@ -120,14 +120,14 @@ class Answer(models.Model):
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
     cost = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))  # US dollars
-    # What is in these sums of attempts that were broken off, by a crash or a restart: chat.attempts
+    # What is in these sums of attempts that were broken off, by a crash or a restart: chat.queue.lost_attempts
     broken_off = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
-    trace = models.JSONField(default=dict)  # chat.answer, "trace"
+    trace = models.JSONField(default=dict)  # chat.answering.answer, "trace"
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    has_compact_log = models.BooleanField(default=False)  # chat.compaction
+    has_compact_log = models.BooleanField(default=False)  # chat.log.compaction
 
     class Meta:
         ordering = ("lane", "created_at")
@@ -175,7 +175,7 @@ class AnswerEvent(models.Model):
     pk = models.CompositePrimaryKey("answer_id", "seq")
     answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="events")
     seq = models.PositiveIntegerField()  # from 1, without a gap
-    kind = models.CharField(max_length=12)  # one of chat.events; "deltas": several, of an old log
+    kind = models.CharField(max_length=12)  # one of chat.log.events; "deltas": several, of an old log
     data = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
 
@@ -231,7 +231,7 @@ class AnswerRating(models.Model):
 
 
 class Summary(models.Model):
-    """What a session was about before the messages that still fit a prompt: chat.summaries. One row a session."""
+    """What a session was about before the messages that still fit a prompt: chat.answering.session_summary. One row a session."""
 
     class Status(models.TextChoices):
         IDLE = "idle", "As it stands"
@@ -280,7 +280,7 @@ class Summary(models.Model):
 
 
 class LastTurn(models.Model):
-    """When a user last got an answer begun while others waited: chat.claims serves whose was longest ago."""
+    """When a user last got an answer begun while others waited: chat.queue.claims serves whose was longest ago."""
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="+")
     at = models.DateTimeField()

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from .compaction import compact_logs as _compact_logs
+from chat.log.compaction import compact_logs as _compact_logs
 
 
 @shared_task(name="chat.compact_logs")

@@ -1,6 +1,7 @@
 from django.urls import path
 
-from . import completions, views
+from .openai import views as completions
+from .pages import views
 
 urlpatterns = [
     path("", views.chat, name="chat"),

@@ -5,7 +5,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import IsAuthenticated
 
-from chat import api as chat
+from chat.api import views as chat
 from documents import api as documents
 from documents import comparison_views as comparison
 from documents import field_api as fields

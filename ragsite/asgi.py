@@ -18,8 +18,8 @@ _http = get_asgi_application()
 
 # What follows needs the apps, which the line above loads.
 import ragsite.urls  # noqa: E402, F401 - now, instead of in front of the first visitor
-from chat.routing import websocket_urlpatterns  # noqa: E402
-from chat.runner import Runner  # noqa: E402
+from chat.queue.runner import Runner  # noqa: E402
+from chat.socket.routing import websocket_urlpatterns  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from chat.models import Answer
-from chat.states import PeriodFilter, StateOfAnswer
+from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
 from documents.states import StateOfDocument
 from models_registry.states import HealthFilter

@@ -303,7 +303,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "chat.openai_schema.add_openai",
+        "chat.openai.schema.add_openai",
     ],
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},
     "SERVE_INCLUDE_SCHEMA": False,

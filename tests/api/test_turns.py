@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from accounts.identity.api_key import issue, revoke
-from chat import sse
+from chat.log import sse
 from chat.models import Answer, AnswerRating, Turn
 from core.db.threads import to_thread
 from models_registry.models import Endpoint

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from chat.turns import Ask, Parameters, submit
+from chat.asking.turns import Ask, Parameters, submit
 from models_registry.models import Endpoint
 from tests import factories
 from tests.fakes.openai_server import OpenAIServer, running_in_thread

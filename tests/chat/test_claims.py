@@ -9,11 +9,11 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from chat import claims
-from chat.claims import BATCH_EVERY, claimed, moved_up
+from chat.asking.turns import stop
 from chat.models import Answer, AnswerEvent, LastTurn, Turn
-from chat.runner import Runner
-from chat.turns import stop
+from chat.queue import claims
+from chat.queue.claims import BATCH_INTERVAL, claim_next, publish_queue_positions
+from chat.queue.runner import Runner
 from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
@@ -32,7 +32,7 @@ def ask_as(ask):
 
 
 def taken(room=100, own=()):
-    return [claim.answer.pk for claim in claimed(room, list(own))]
+    return [claim.answer.pk for claim in claim_next(room, list(own))]
 
 
 def ids(*answers):
@@ -80,7 +80,7 @@ def test_the_places_in_the_queue_are_those_of_the_claim(ask_as, one_after_the_ot
     [one] = ask_as(late)
     one_after_the_other(1)
     a_second_passes()
-    moved_up()
+    publish_queue_positions()
     assert places(one)[-1] == 0
     assert [places(each)[-1] for each in many[2:]] == [1, 2, 3]
 
@@ -184,22 +184,22 @@ def test_those_who_wait_hear_when_they_move_up(ask_as, asker):
     first, second, third = (ask_as(factories.user())[0] for _ in range(3))
     stop(Turn.objects.get(answers=first).session.user, first.pk)
     a_second_passes()
-    assert set(moved_up()) == ids(second, third)
+    assert set(publish_queue_positions()) == ids(second, third)
     assert (places(second), places(third)) == ([1, 0], [2, 1])
 
 
 def test_a_place_that_stays_is_not_told_again(ask_as, asker):
     ask_as(asker, 3)
     a_second_passes()
-    assert moved_up() == {}
+    assert publish_queue_positions() == {}
 
 
 def test_places_are_told_at_most_once_a_second(ask_as, asker):
     first, second = ask_as(asker, 2)
     Answer.objects.filter(pk=first.pk).update(status=Answer.Status.STOPPED)
-    assert moved_up() == {}
+    assert publish_queue_positions() == {}
     a_second_passes()
-    assert list(moved_up()) == [second.pk]
+    assert list(publish_queue_positions()) == [second.pk]
 
 
 # --- what nobody waits for -----------------------------------------------------------------------
@@ -243,7 +243,7 @@ def test_a_busy_endpoint_begins_a_batch_answer_now_and_then(ask_as, batch, a_bat
     waiting = [ask_as(factories.user())[0] for _ in range(3)]
     assert taken() == [waiting[0].pk]
     Answer.objects.filter(pk=waiting[0].pk).update(status=Answer.Status.FINISHED)
-    Answer.objects.filter(pk=a_batch_answer_just_began.pk).update(started_at=Now() - 2 * BATCH_EVERY)
+    Answer.objects.filter(pk=a_batch_answer_just_began.pk).update(started_at=Now() - 2 * BATCH_INTERVAL)
     assert taken() == [first.pk]
     Answer.objects.filter(pk=first.pk).update(status=Answer.Status.FINISHED)
     assert taken() == [waiting[1].pk]  # the next batch answer waits its time again
@@ -268,7 +268,7 @@ def test_the_place_of_somebody_who_waits_does_not_count_batches(ask_as, batch):
     [waiting] = ask_as(factories.user())
     assert places(waiting) == [0]
     a_second_passes()
-    moved_up()
+    publish_queue_positions()
     assert [places(each)[-1] for each in many] == [1, 2, 3]
 
 

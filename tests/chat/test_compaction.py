@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from chat.compaction import AFTER
-from chat.log import follow
+from chat.log.compaction import AFTER
+from chat.log.follow import follow
 from chat.models import Answer, AnswerEvent
 from chat.tasks import compact_logs
 from core.db.threads import to_thread

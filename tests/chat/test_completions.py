@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from django.test import Client
 
 from accounts.identity.api_key import issue, revoke
-from chat import sse
+from chat.asking.turns import delete
+from chat.log import sse
 from chat.models import Answer, Session, Turn
-from chat.shown import found_sessions
-from chat.turns import delete
+from chat.pages.presenters import find_sessions
 from core.db.threads import to_thread
 from tests import factories
 from tests.chat.serving import served
@@ -222,7 +222,7 @@ async def test_each_request_is_a_session_of_its_own_and_not_in_the_pages_list(cl
         await client.chat.completions.create(model=small, messages=QUESTION)
     sessions = await to_thread(lambda: list(Session.objects.all()))()
     assert [each.user_id for each in sessions] == [asker.pk] * 2
-    assert not await to_thread(lambda: list(found_sessions(asker, "")))()
+    assert not await to_thread(lambda: list(find_sessions(asker, "")))()
 
 
 async def test_the_same_key_again_is_the_same_answer(client, small, model):
@@ -350,7 +350,7 @@ async def test_an_answer_that_is_deleted_meanwhile_is_told_so(client, small, slo
     await to_thread(lambda: delete(asker, Session.objects.get().pk))()
     with pytest.raises(openai.APIError, match="This answer was deleted"):
         await asked
-    assert not [record for record in caplog.records if record.name in ("chat.completions", "uvicorn.error")]
+    assert not [record for record in caplog.records if record.name in ("chat.openai.views", "uvicorn.error")]
 
 
 async def completed(client, **asked):

@@ -14,9 +14,10 @@ from django.test import Client
 
 from accounts.identity import revocation
 from accounts.models import User
-from chat import consumers, log
+from chat.log import follow
 from chat.models import Answer, AnswerEvent, Turn
-from chat.runner import Runner
+from chat.queue.runner import Runner
+from chat.socket import consumers
 from core.db.threads import to_thread
 from ragsite.asgi import application
 from tests import factories
@@ -243,7 +244,7 @@ async def test_what_nobody_follows_may_be_acknowledged(cookie, ask):
 
 async def test_a_client_that_acknowledges_is_not_sent_more_than_it_can_take(cookie, ask, monkeypatch):
     monkeypatch.setattr(consumers, "UNACKNOWLEDGED_MOST", 10)
-    monkeypatch.setattr(log, "PAGE", 10)
+    monkeypatch.setattr(follow, "PAGE", 10)
     answer = await to_thread(_answer_of_30_events)(ask)
     async with connected(cookie) as socket:
         await socket.say({"action": "follow", "data": {"answerId": str(answer.pk)}})

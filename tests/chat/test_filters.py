@@ -7,11 +7,11 @@ import pytest
 from django.test import Client
 
 from accounts.identity.api_key import issue
-from chat import turns
-from chat.log import follow
+from chat.asking import turns
+from chat.asking.turns import Refused
+from chat.log.follow import follow
 from chat.models import Turn
-from chat.runner import Runner
-from chat.turns import Refused
+from chat.queue.runner import Runner
 from core.db.threads import to_thread
 from documents import fields
 from tests import factories

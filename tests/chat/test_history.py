@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.history import Exchange, histories_before, history_before, messages_within, tokens_of
+from chat.answering.history import Exchange, load_histories, load_history, messages_within, tokens_of
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -14,7 +14,7 @@ def session():
 
 
 def exchanges(session):
-    return history_before(session.turns.create(message_id="now", text="now")).exchanges
+    return load_history(session.turns.create(message_id="now", text="now")).exchanges
 
 
 def test_history_is_in_order_and_of_this_session_only(session):
@@ -48,7 +48,7 @@ def test_histories_of_several_turns_are_kept_apart_in_one_query(session, django_
     factories.answer(other, "two", text="second")
     turns = [each.turns.create(message_id="now", text="now") for each in (session, other)]
     with django_assert_num_queries(1):
-        histories = histories_before(turns)
+        histories = load_histories(turns)
     assert [histories[turn.pk].exchanges for turn in turns] == [
         [Exchange("one", "first")],
         [Exchange("two", "second")],
@@ -60,7 +60,7 @@ def test_a_long_session_costs_as_many_queries_and_rows_as_a_short_one(session, d
         factories.answer(session, f"question {number}", text="words")
     turn = session.turns.create(message_id="now", text="now")
     with django_assert_num_queries(1):
-        history = history_before(turn).exchanges
+        history = load_history(turn).exchanges
     assert len(history) == 20
     assert history[-1].question == "question 39"
 

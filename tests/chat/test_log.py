@@ -10,11 +10,12 @@ import pytest_asyncio
 from channels.layers import get_channel_layer
 from django.db import connection
 
-from chat import hub as hub_module
-from chat import log
-from chat.events import Event, Logged
-from chat.hub import hub
-from chat.log import Fenced, Unwritable, Writer, follow
+from chat.log import fanout
+from chat.log import follow as log_follow
+from chat.log.events import Event, Logged
+from chat.log.fanout import event_bus
+from chat.log.follow import follow
+from chat.log.writer import LogWriter, Rejected, Superseded
 from chat.models import Answer, AnswerEvent, Session
 from core.db.threads import to_thread
 
@@ -31,7 +32,7 @@ def answer(transactional_db, ask):
 
 @pytest_asyncio.fixture
 async def writer():
-    async with Writer() as writer:
+    async with LogWriter() as writer:
         yield writer
 
 
@@ -113,7 +114,7 @@ def _commits():
 
 
 async def test_the_first_words_do_not_wait_for_a_tick(pen, answer, monkeypatch):
-    monkeypatch.setattr(log, "TICK_S", 60)
+    monkeypatch.setattr("chat.log.writer.TICK_S", 60)
     pen.append(Event("started", {}))
     await asyncio.wait_for(pen.flush(), 5)
     pen.append(delta("first"))
@@ -129,9 +130,9 @@ async def test_a_stale_writer_is_refused_and_told(pen, answer):
     await pen.flush()
     await to_thread(Answer.objects.update)(fence=2)
     pen.append(delta("too late"))
-    with pytest.raises(Fenced):
+    with pytest.raises(Superseded):
         await pen.flush()
-    with pytest.raises(Fenced):
+    with pytest.raises(Superseded):
         pen.append(delta("still too late"))
     assert text_of(await logged(answer)) == "mine"
 
@@ -143,7 +144,7 @@ async def test_a_stale_writer_does_not_hold_up_the_others(writer, pen, answer, a
     stale.append(delta("stale"))
     good.append(delta("good"))
     await good.flush()
-    with pytest.raises(Fenced):
+    with pytest.raises(Superseded):
         await stale.flush()
     assert text_of(await logged(answer)) == "good"
     assert text_of(await logged(other)) == ""
@@ -157,7 +158,7 @@ async def test_what_goes_along_is_committed_with_its_event_or_not_at_all(pen, an
     pen.append(delta("before"))
     await pen.flush()
     pen.append(end(), along=go_along)
-    with pytest.raises(Unwritable):
+    with pytest.raises(Rejected):
         await pen.flush()
     await to_thread(answer.refresh_from_db)()
     assert answer.status == Answer.Status.RUNNING
@@ -174,7 +175,7 @@ async def test_words_that_cannot_be_stored_spoil_only_their_own_answer(writer, p
     bad.append(delta("\0"))
     pen.append(delta("good"))
     await pen.flush()
-    with pytest.raises(Unwritable):
+    with pytest.raises(Rejected):
         await bad.flush()
     assert text_of(await logged(answer)) == "good"
 
@@ -232,7 +233,7 @@ async def test_an_answer_that_ended_long_ago_is_replayed(pen, answer):
 
 
 async def test_a_log_longer_than_a_page_is_replayed_whole(pen, answer, monkeypatch):
-    monkeypatch.setattr(log, "PAGE", 3)
+    monkeypatch.setattr(log_follow, "PAGE", 3)
     await write_to_the_end(pen, answer, WORDS[:11])
     assert await followed(answer) == await logged(answer)
 
@@ -272,20 +273,20 @@ async def test_a_message_lost_in_the_middle_leaves_no_gap(answer):
         row = AnswerEvent(answer=answer, seq=seq, kind=event.kind, data=event.data)
         await to_thread(row.save)(force_insert=True)
         if seq != 3:
-            hub().deliver({answer.pk: [Logged(seq, event.kind, event.data)]})
+            event_bus().deliver({answer.pk: [Logged(seq, event.kind, event.data)]})
     assert [event.seq for event in await asyncio.wait_for(following, 3)] == [1, 2, 3, 4, 5]
 
 
 async def test_what_is_on_its_way_to_a_follower_is_not_read_from_the_log(answer, monkeypatch):
     """Each look finds something new in the logs of a hundred streams; to read them all would hold them all up."""
-    monkeypatch.setattr(hub_module, "LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr(hub_module, "ON_ITS_WAY_S", 1.5)  # on a busy machine, too
-    async with hub().following(answer.pk, seq=1) as follower:
+    monkeypatch.setattr(fanout, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(fanout, "ON_ITS_WAY_S", 1.5)  # on a busy machine, too
+    async with event_bus().following(answer.pk, seq=1) as follower:
         assert await follower.take() == []  # the hub hears from now on: what was before stands in the log
         row = AnswerEvent(answer=answer, seq=2, kind="delta", data={"text": "late"})
         await to_thread(row.save)(force_insert=True)
         await asyncio.sleep(0.3)
-        hub().deliver({answer.pk: [Logged(2, "delta", {"text": "late"})]})
+        event_bus().deliver({answer.pk: [Logged(2, "delta", {"text": "late"})]})
         await asyncio.sleep(1.5)
         assert [event.seq for event in await follower.take()] == [2]
 
@@ -295,17 +296,17 @@ async def test_a_message_that_comes_twice_is_shown_once(pen, answer):
     await asyncio.sleep(0.1)
     pen.append(delta("once"))
     await pen.flush()
-    hub().deliver({answer.pk: [Logged(2, "delta", {"text": "once"})]})
+    event_bus().deliver({answer.pk: [Logged(2, "delta", {"text": "once"})]})
     pen.append(end(), along=lambda: _ended(answer))
     assert [event.seq for event in await following] == [1, 2, 3]
 
 
 async def test_a_follower_hears_the_writer_of_another_process(answer, monkeypatch):
     """The other process is another thread with its own event loop: it shares only the services."""
-    monkeypatch.setattr(hub_module, "LOOK_EVERY_S", 30)
+    monkeypatch.setattr(fanout, "LOOK_EVERY_S", 30)
 
     async def write():
-        async with Writer() as writer:
+        async with LogWriter() as writer:
             pen = writer.open(answer.pk, fence=1, seq=1)
             await write_to_the_end(pen, answer, WORDS)
             await asyncio.sleep(0.2)
@@ -317,11 +318,11 @@ async def test_a_follower_hears_the_writer_of_another_process(answer, monkeypatc
 
 
 async def test_a_follower_who_does_not_read_costs_bounded_memory(pen, answer, monkeypatch):
-    monkeypatch.setattr(hub_module, "WAITING_MOST", 5)
+    monkeypatch.setattr(fanout, "WAITING_MOST", 5)
     async with aclosing(follow(answer.pk)) as events:
         shown = [await anext(events)]
         await write_to_the_end(pen, answer, WORDS)
-        [follower] = hub()._followers[answer.pk]
+        [follower] = event_bus()._followers[answer.pk]
         assert len(follower._waiting) <= 5
         shown += [event async for event in events]
     assert shown == await logged(answer)
@@ -332,8 +333,8 @@ async def test_leaving_leaves_nothing_behind(answer):
     await asyncio.sleep(0.2)
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
-    assert not hub()._followers
-    assert not hub()._tasks
+    assert not event_bus()._followers
+    assert not event_bus()._tasks
     layer = get_channel_layer()
     assert not layer.groups
     assert not layer.channels

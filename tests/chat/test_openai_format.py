@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from chat.events import Logged
-from chat.openai_format import Problem, Reply
+from chat.log.events import Logged
+from chat.openai.format import Problem, Reply
 
 
 def told(*events, is_streamed):

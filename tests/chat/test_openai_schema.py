@@ -5,15 +5,15 @@ from uuid import uuid4
 
 import pytest
 
-from chat import openai_schema
-from chat.events import Logged
-from chat.openai_format import Problem, Reply, model, parsed
+from chat.log.events import Logged
+from chat.openai import schema
+from chat.openai.format import Problem, Reply, model, parse_request
 
 PASSAGE = {"number": 1, "document_id": "d", "title": "t", "page": None, "text": "words", "section": 3}
 
 
 def paths():
-    return openai_schema.add_openai({"paths": {}, "components": {"schemas": {}}})["paths"]
+    return schema.add_openai({"paths": {}, "components": {"schemas": {}}})["paths"]
 
 
 def examples(content):
@@ -25,24 +25,24 @@ def test_replies_have_the_fields_that_are_described():
     reply.take(Logged(1, "sources", {"grounding": "found", "passages": [PASSAGE]}))
     reply.take(Logged(2, "delta", {"text": "Words."}))
     reply.take(Logged(3, "finished", {"reason": "stop"}))
-    openai_schema.Completion.model_validate(reply.whole(), strict=True)
-    openai_schema.Models.model_validate({"object": "list", "data": [model("small")]}, strict=True)
-    openai_schema.Error.model_validate(Problem("No.").as_json(), strict=True)
+    schema.Completion.model_validate(reply.whole(), strict=True)
+    schema.Models.model_validate({"object": "list", "data": [model("small")]}, strict=True)
+    schema.Error.model_validate(Problem("No.").as_json(), strict=True)
 
 
 def test_examples_are_what_they_are_examples_of():
     asked = paths()["/v1/chat/completions"]["post"]
     [question] = examples(asked["requestBody"]["content"])
-    assert parsed(json.dumps(question).encode()).model == "Club rules/Quotes"
+    assert parse_request(json.dumps(question).encode()).model == "Club rules/Quotes"
     [completion] = examples(asked["responses"]["200"]["content"])
-    openai_schema.Completion.model_validate(completion, strict=True)
+    schema.Completion.model_validate(completion, strict=True)
     [missing] = examples(paths()["/v1/models/{name}"]["get"]["responses"]["404"]["content"])
-    openai_schema.Error.model_validate(missing, strict=True)
+    schema.Error.model_validate(missing, strict=True)
 
 
 @pytest.mark.parametrize("name", ["max_completion_tokens", "document_id"])
 def test_what_may_be_null_says_so_in_openapis_words(name):
-    said = openai_schema.add_openai({"paths": {}, "components": {"schemas": {}}})["components"]["schemas"]
+    said = schema.add_openai({"paths": {}, "components": {"schemas": {}}})["components"]["schemas"]
     [found] = [each["properties"][name] for each in said.values() if name in each["properties"]]
     assert found["nullable"]
     assert "null" not in json.dumps(found["anyOf"])

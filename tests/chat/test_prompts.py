@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from chat import prompts
+from chat.answering import prompts
 from inference.types import ChatMessage, Quotable
 
 

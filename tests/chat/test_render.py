@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from chat.render import MARKDOWN_MAX_CHARACTERS, Citation, cited_numbers, render
+from chat.pages.render import MARKDOWN_MAX_CHARACTERS, Citation, cited_numbers, render
 
 PASSAGES = [Citation(number, f"/answers/a/passages/{number}/", f"Title {number}") for number in (1, 2, 3)]
 

@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
+from chat.asking.turns import Ask, submit
 from chat.models import Answer
-from chat.runner import Runner
-from chat.turns import Ask, submit
+from chat.queue.runner import Runner
 from documents.models import Document
 from tests import factories
 from tests.chat.test_answer import put

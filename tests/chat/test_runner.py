@@ -13,11 +13,11 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from chat import runner as runner_module
-from chat import turns
-from chat.log import follow
+from chat.asking import turns
+from chat.log.follow import follow
 from chat.models import Answer, Session
-from chat.runner import CLAIMS_MOST, Runner
+from chat.queue import runner as runner_module
+from chat.queue.runner import CLAIMS_MOST, Runner
 from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
@@ -533,7 +533,7 @@ import asyncio, django
 django.setup()
 from django.conf import settings
 settings.DATABASES["default"]["NAME"] = {database!r}
-from chat.runner import Runner
+from chat.queue.runner import Runner
 
 async def main():
     async with Runner():

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from django.db.models.functions import Now
 
-from chat import summaries
-from chat.claims import claimed
-from chat.history import TURNS_MOST, history_before
+from chat.answering import session_summary
+from chat.answering.history import TURNS_MOST, load_history
 from chat.models import Answer, Summary
-from chat.runner import Runner
+from chat.queue.claims import claim_next
+from chat.queue.runner import Runner
 from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
@@ -66,8 +66,8 @@ async def asked_in(session, ask, **fields):
 @to_thread
 def due(session, endpoint, **fields):
     """Put a summary into the queue, and claim it as a runner does."""
-    summaries.ask(session.pk, endpoint)
-    [summary] = claimed(10, [])
+    session_summary.enqueue_summary(session.pk, endpoint)
+    [summary] = claim_next(10, [])
     return summary
 
 
@@ -117,12 +117,12 @@ async def test_a_model_that_only_quotes_writes_no_summary(long_session, ask):
 async def test_it_waits_behind_whoever_waits_for_an_answer(long_session, ask, endpoint):
     def one_place():
         Endpoint.objects.update(max_concurrent=1)
-        summaries.ask(long_session.pk, endpoint)
+        session_summary.enqueue_summary(long_session.pk, endpoint)
         Summary.objects.update(started_at=Now())
         turn = ask(user=factories.user())
-        first = claimed(10, [])
+        first = claim_next(10, [])
         Answer.objects.update(status="finished")
-        return turn, first, claimed(10, [])
+        return turn, first, claim_next(10, [])
 
     turn, [first], [second] = await to_thread(one_place)()
     assert first.answer.turn_id == turn.pk
@@ -132,10 +132,10 @@ async def test_it_waits_behind_whoever_waits_for_an_answer(long_session, ask, en
 async def test_while_it_is_written_it_takes_a_place_of_its_endpoint(long_session, ask, endpoint):
     def one_place():
         Endpoint.objects.update(max_concurrent=1)
-        summaries.ask(long_session.pk, endpoint)
-        [summary] = claimed(10, [])
+        session_summary.enqueue_summary(long_session.pk, endpoint)
+        [summary] = claim_next(10, [])
         ask(user=factories.user())
-        return summary, claimed(10, [])
+        return summary, claim_next(10, [])
 
     summary, claims = await to_thread(one_place)()
     assert isinstance(summary, Summary)
@@ -183,7 +183,7 @@ async def test_the_history_of_an_earlier_turn_is_without_what_came_later(long_se
     def earlier():
         turns = list(long_session.turns.all())
         Summary.objects.create(session=long_session, text=RETOLD, last_turn=turns[8])
-        return history_before(turns[4]), history_before(turns[9]), history_before(turns[11])
+        return load_history(turns[4]), load_history(turns[9]), load_history(turns[11])
 
     before, at_its_end, after = await to_thread(earlier)()
     assert (before.summary, len(before.exchanges)) == ("", 4)
@@ -213,7 +213,7 @@ async def test_an_answer_that_is_still_written_is_not_retold_yet(long_session, e
         turn.answers.update(status="running", lease_until=Now() + Answer.LEASE)
 
     await to_thread(unended)()
-    await summaries.write(await due(long_session, endpoint))
+    await session_summary.write_summary(await due(long_session, endpoint))
     assert not summary_prompts(model)
 
 
@@ -224,19 +224,19 @@ async def test_a_failure_leaves_the_summary_as_it_was_and_says_why(long_session,
 
     await to_thread(before)()
     model.behaviour = Behaviour(status=400)
-    await summaries.write(await due(long_session, endpoint))
+    await session_summary.write_summary(await due(long_session, endpoint))
     summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.status) == ("As before.", "idle")
     assert "refused this request" in summary.error
     model.behaviour = Behaviour(text=RETOLD)
-    await summaries.write(await due(long_session, endpoint))
+    await session_summary.write_summary(await due(long_session, endpoint))
     summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.error) == (RETOLD, "")
 
 
 async def test_words_of_a_call_that_broke_are_paid_for(long_session, endpoint, model):
     model.behaviour = Behaviour(text=RETOLD, drop_after=3)
-    await summaries.write(await due(long_session, endpoint))
+    await session_summary.write_summary(await due(long_session, endpoint))
     summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.status) == ("", "idle")
     assert summary.output_tokens > 0
@@ -247,9 +247,9 @@ async def test_of_two_processes_the_one_that_claimed_last_keeps_its_text(long_se
     await to_thread(Summary.objects.update)(lease_until=Now() - Answer.LEASE)
     fresh = await due(long_session, endpoint)
     model.behaviour = Behaviour(text="The fresh one.")
-    await summaries.write(fresh)
+    await session_summary.write_summary(fresh)
     model.behaviour = Behaviour(text="The stale one.")
-    await summaries.write(stale)
+    await session_summary.write_summary(stale)
     summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.fence) == ("The fresh one.", 2)
 
@@ -257,8 +257,8 @@ async def test_of_two_processes_the_one_that_claimed_last_keeps_its_text(long_se
 async def test_one_that_is_asked_for_again_and_again_is_written_once(long_session, endpoint):
     def often():
         for _ in range(3):
-            summaries.ask(long_session.pk, endpoint)
-        return claimed(10, []), claimed(10, [])
+            session_summary.enqueue_summary(long_session.pk, endpoint)
+        return claim_next(10, []), claim_next(10, [])
 
     [_], nothing = await to_thread(often)()
     assert nothing == []
@@ -279,7 +279,7 @@ async def test_a_process_that_leaves_hands_it_to_the_next(long_session, ask, mod
 
 async def test_its_lease_is_renewed_while_the_model_thinks(long_session, endpoint, model):
     model.behaviour = Behaviour(text=RETOLD, first_token_s=60)
-    await to_thread(summaries.ask)(long_session.pk, endpoint)
+    await to_thread(session_summary.enqueue_summary)(long_session.pk, endpoint)
     async with Runner():
         begun = await eventually(lambda: Summary.objects.filter(status="running").first())
         await eventually(lambda: Summary.objects.get().lease_until > begun.lease_until)
@@ -292,7 +292,7 @@ async def test_a_very_long_message_is_cut_for_it(session, endpoint, model):
             factories.answer(session, f"question {number}", text=LONG, endpoint=endpoint)
 
     await to_thread(long_messages)()
-    await summaries.write(await due(session, endpoint))
+    await session_summary.write_summary(await due(session, endpoint))
     messages = model.chats[-1].body["messages"]
     assert len(messages[-1]["content"]) < 8_000
     assert (await to_thread(Summary.objects.get)()).text == RETOLD
@@ -302,7 +302,7 @@ async def test_a_long_past_is_retold_in_several_calls(session, endpoint, model):
     def long_past():
         for number in range(50):
             factories.answer(session, f"question {number}", text=LONG, endpoint=endpoint)
-        summaries.ask(session.pk, endpoint)
+        session_summary.enqueue_summary(session.pk, endpoint)
 
     await to_thread(long_past)()
     async with Runner():
@@ -317,13 +317,13 @@ async def test_forgetting_ends_the_summary_and_every_later_one(long_session, ask
     async with Runner():
         await asked_in(long_session, ask)
         await eventually(written)
-        await to_thread(summaries.switch)(long_session, False)
+        await to_thread(session_summary.switch_summary)(long_session, False)
         await asked_in(long_session, ask, text="And now?")
     summary = await to_thread(Summary.objects.get)()
     assert (summary.text, summary.last_turn_id, summary.status) == ("", None, "idle")
     said = [each["content"] for each in model.chats[-1].body["messages"]]
     assert not any("<summary>" in each for each in said)
-    await to_thread(summaries.switch)(long_session, True)
+    await to_thread(session_summary.switch_summary)(long_session, True)
     async with Runner():
         await asked_in(long_session, ask, text="Again?")
         assert (await eventually(written)).text == RETOLD
@@ -331,6 +331,6 @@ async def test_forgetting_ends_the_summary_and_every_later_one(long_session, ask
 
 async def test_what_is_being_written_when_the_user_forgets_is_not_kept(long_session, endpoint):
     summary = await due(long_session, endpoint)
-    await to_thread(summaries.switch)(long_session, False)
-    await summaries.write(summary)
+    await to_thread(session_summary.switch_summary)(long_session, False)
+    await session_summary.write_summary(summary)
     assert (await to_thread(Summary.objects.get)()).text == ""

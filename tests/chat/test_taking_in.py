@@ -9,11 +9,11 @@ import pytest
 from django.db import connection, transaction
 from django.http import Http404
 
-from chat import claims
-from chat.log import follow, follow_in_batches
+from chat.asking.turns import Ask, submit_async
+from chat.log.follow import follow, follow_in_batches
 from chat.models import Answer, Session, Turn
-from chat.runner import Runner
-from chat.turns import Ask, submit_here
+from chat.queue import claims
+from chat.queue.runner import Runner
 from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
@@ -27,7 +27,7 @@ def ask_here(asker, endpoint):
 
     async def ask_here(user=asker, **fields):
         fields = {"session_id": None, "message_id": uuid4().hex, "endpoints": [endpoint]} | fields
-        return await submit_here(user, Ask(text="What is a pump?", **fields))
+        return await submit_async(user, Ask(text="What is a pump?", **fields))
 
     return ask_here
 
@@ -155,7 +155,7 @@ async def test_a_question_is_recorded_while_another_process_claims(ask_here):
 
 async def test_a_question_that_waits_for_its_session_keeps_no_other_process_from_claiming(ask_here, ask):
     turn, _ = await ask_here()
-    await to_thread(claims.claimed)(1, [])
+    await to_thread(claims.claim_next)(1, [])
     locked, release = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -173,7 +173,7 @@ async def test_a_question_that_waits_for_its_session_keeps_no_other_process_from
         other = await to_thread(ask)()
         try:
             async with asyncio.timeout(5):
-                [claim] = await to_thread(claims.claimed)(1, [])
+                [claim] = await to_thread(claims.claim_next)(1, [])
         finally:
             release.set()
             await asyncio.gather(holding, waiting)

@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 from django.http import Http404
 
-from chat import ratings, turns
-from chat.history import history_before
-from chat.log import last_seqs
+from chat.answering.history import load_history
+from chat.asking import ratings, turns
+from chat.asking.turns import Again, Parameters, Refused
+from chat.log.follow import last_seqs
 from chat.models import Answer, AnswerEvent, Session, Turn
-from chat.turns import Again, Parameters, Refused
 from models_registry.models import Endpoint
 from tests import factories
 
@@ -185,7 +185,7 @@ def test_without_any_model_an_operator_is_named(ask, endpoint):
 
 
 def test_a_model_is_found_by_name_and_by_id(endpoint):
-    named = turns.models_named
+    named = turns.find_models
     assert (
         named(endpoint.name)
         == named(str(endpoint.pk))
@@ -231,7 +231,7 @@ def test_others_see_stop_and_delete_nothing(ask):
     for door, id in [
         (turns.answer_for, turn.answers.get().pk),
         (turns.stop, turn.answers.get().pk),
-        (turns.go_on_with, turn.answers.get().pk),
+        (turns.continue_with, turn.answers.get().pk),
         (lambda user, id: turns.regenerate(user, Again(id, "v-1")), turn.answers.get().pk),
         (lambda user, id: ratings.rate(user, id, is_good=True), turn.answers.get().pk),
         (ratings.withdraw, turn.answers.get().pk),
@@ -347,7 +347,7 @@ def going_on(turn):
     """What the page says, after looking that the prompt says the same."""
     turn = Turn.objects.get(pk=turn.pk)
     found = turn.goes_on_with()
-    [exchange] = history_before(turn.session.turns.create(message_id=uuid4().hex, text="next")).exchanges[:1]
+    [exchange] = load_history(turn.session.turns.create(message_id=uuid4().hex, text="next")).exchanges[:1]
     assert exchange.answer == (found.text if found else "")
     return exchange.answer
 
@@ -361,7 +361,7 @@ def test_the_first_lane_with_words_goes_on(side_by_side):
 def test_the_answer_chosen_last_goes_on(side_by_side, asker):
     first, second = side_by_side.answers.all()
     for chosen in (second, first, second):
-        turns.go_on_with(asker, chosen.pk)
+        turns.continue_with(asker, chosen.pk)
         chosen.refresh_from_db()
         assert going_on(side_by_side) == chosen.text
 
@@ -370,7 +370,7 @@ def test_the_answer_chosen_last_goes_on(side_by_side, asker):
 def test_an_answer_without_words_to_build_on_is_not_chosen(side_by_side, asker, status):
     answer = ended(side_by_side.answers.first(), "words", status)
     with pytest.raises(Refused, match="has ended and has words"):
-        turns.go_on_with(asker, answer.pk)
+        turns.continue_with(asker, answer.pk)
 
 
 def test_a_new_version_goes_on_as_soon_as_it_has_words(first, asker):
@@ -382,7 +382,7 @@ def test_a_new_version_goes_on_as_soon_as_it_has_words(first, asker):
 
 def test_a_version_made_after_another_was_chosen_goes_on_unless_it_fails(first, asker):
     second = ended(turns.regenerate(asker, Again(first.pk, "v-1"))[0], "second")
-    turns.go_on_with(asker, first.pk)
+    turns.continue_with(asker, first.pk)
     assert going_on(first.turn) == "words"
     third = ended(turns.regenerate(asker, Again(second.pk, "v-2"))[0], "third")
     assert going_on(first.turn) == "third"
@@ -392,7 +392,7 @@ def test_a_version_made_after_another_was_chosen_goes_on_unless_it_fails(first, 
 
 def test_a_new_version_in_another_lane_changes_nothing(side_by_side, asker):
     first, second = side_by_side.answers.all()
-    turns.go_on_with(asker, second.pk)
+    turns.continue_with(asker, second.pk)
     ended(turns.regenerate(asker, Again(first.pk, "v-1"))[0], "new")
     assert going_on(side_by_side) == "lane 1"
 

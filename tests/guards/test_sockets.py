@@ -6,7 +6,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 
 from chat.models import Turn
-from chat.routing import websocket_urlpatterns
+from chat.socket.routing import websocket_urlpatterns
 from ragsite.asgi import application
 
 pytestmark = pytest.mark.django_db(transaction=True)

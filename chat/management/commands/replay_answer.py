@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from chat.answering.replay import CannotReplay, replay
 from chat.models import Answer
-from chat.replay import CannotReplay, replay
 
 
 class Command(BaseCommand):

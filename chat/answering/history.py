@@ -1,0 +1,127 @@
+"""What a session was about so far, as much of it as a prompt may hold."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from chat.models import Answer, Turn
+from core.db.pool import Query, Rows
+from core.db.statements import Plan, statement
+from inference.tokens import estimate_tokens
+from inference.types import ChatMessage
+
+TURNS_MOST = 20  # looked at; the cost of a turn does not grow with its session
+TOKENS_MOST = 1_500  # in a prompt; a small model on two cores reads 60 to 100 a second
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question, and what was answered: "" when there was no answer, or not yet."""
+
+    question: str
+    answer: str
+    turn_id: UUID | None = field(default=None, compare=False)  # None: of a preface
+    answer_id: UUID | None = field(default=None, compare=False)
+
+
+@dataclass(slots=True)
+class History:
+    """What was said before a turn: the last exchanges, oldest first, and the summary of what was before them."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    summary: str = ""
+
+
+# Of each turn's answers the one chosen last, else the newest in the first lane with words (Turn.goes_on_with).
+_BEFORE = """
+    SELECT now.id, summary.text, earlier.id, earlier.text, answer.id, answer.text, answer.grounding
+    FROM chat_turn AS now
+    LEFT JOIN (chat_summary AS summary JOIN chat_turn AS last ON last.id = summary.last_turn_id)
+        ON summary.session_id = now.session_id AND last.created_at < now.created_at
+    LEFT JOIN LATERAL (
+        SELECT id, text, created_at FROM chat_turn
+        WHERE session_id = now.session_id AND created_at < now.created_at
+            AND created_at > coalesce(last.created_at, '-infinity')
+        ORDER BY created_at DESC LIMIT %s
+    ) AS earlier ON true
+    LEFT JOIN LATERAL (
+        SELECT id, text, grounding FROM chat_answer
+        WHERE turn_id = earlier.id AND status IN ('finished', 'stopped') AND text <> ''
+        ORDER BY chosen_at DESC NULLS LAST, lane, created_at DESC LIMIT 1
+    ) AS answer ON true
+    WHERE now.id = ANY(%s)
+    ORDER BY earlier.created_at
+"""
+# The numbers of passages that are not in this prompt; the model would cite them.
+_CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
+
+
+@statement
+def load_histories(turns: Collection[Turn], most: int = TURNS_MOST) -> Plan[dict[UUID, History]]:
+    """Return, for each turn, what its session was about before it: in one query.
+
+    The summary counts for turns after all that is in it; the exchanges, `most` of them, are those after it.
+    """
+    [rows] = yield [history_query(turns, most)]
+    return read_histories(rows, turns)
+
+
+def history_query(turns: Collection[Turn], most: int = TURNS_MOST) -> Query:
+    """Return what `histories_before` asks, and `histories_in` reads."""
+    return _BEFORE, [most, [turn.pk for turn in turns]]
+
+
+def read_histories(rows: Rows, turns: Collection[Turn]) -> dict[UUID, History]:
+    histories = {turn.pk: History() for turn in turns}
+    for turn_id, summary, earlier_id, question, answer_id, text, grounding in rows:
+        history = histories[turn_id]
+        history.summary = summary or ""
+        if earlier_id:
+            words = _words(text or "", grounding)
+            history.exchanges.append(Exchange(question, words, earlier_id, answer_id))
+    return histories
+
+
+def _words(text: str, grounding: str) -> str:
+    return _CITED.sub("", text) if grounding == Answer.Grounding.FOUND else text
+
+
+def load_exchanges(kept: Iterable[tuple[str, str | None]]) -> list[Exchange]:
+    """Return the exchanges of these turns with these answers, in this order, as prompts had them."""
+    pairs = list(kept)
+    turns = Turn.objects.in_bulk([turn for turn, _ in pairs])
+    answers = Answer.objects.in_bulk([answer for _, answer in pairs if answer])
+    exchanges = []
+    for turn_id, answer_id in pairs:
+        answer = answers.get(UUID(answer_id)) if answer_id else None
+        words = _words(answer.text, answer.grounding) if answer else ""
+        turn = turns[UUID(turn_id)]
+        exchanges.append(Exchange(turn.text, words, turn.pk, answer.pk if answer else None))
+    return exchanges
+
+
+def load_history(turn: Turn, most: int = TURNS_MOST) -> History:
+    return load_histories([turn], most)[turn.pk]
+
+
+def messages_within(history: Sequence[Exchange], token_budget: int = TOKENS_MOST) -> list[ChatMessage]:
+    """Return the newest answered exchanges that fit together, oldest first."""
+    token_budget = min(token_budget, TOKENS_MOST)
+    messages: list[ChatMessage] = []
+    for exchange in reversed([each for each in history if each.answer]):
+        pair = as_messages(exchange)
+        token_budget -= tokens_of(pair)
+        if token_budget < 0:
+            break
+        messages = pair + messages
+    return messages
+
+
+def as_messages(exchange: Exchange) -> list[ChatMessage]:
+    return [ChatMessage("user", exchange.question), ChatMessage("assistant", exchange.answer)]
+
+
+def tokens_of(messages: Sequence[ChatMessage]) -> int:
+    """Return an estimate, on the long side; each message takes some tokens for its role."""
+    return sum(4 + estimate_tokens(message.text) for message in messages)

@@ -1,0 +1,131 @@
+"""Searches for an answer's passages again, and says whether the same prompt comes out, byte for byte.
+
+It takes the way of the answer itself, up to where the model would be asked: with the same question, the same
+earlier exchanges and summary, the documents and settings as they are now. Nothing is stored, and no answer is
+written. Where a model condenses follow-ups, it is asked again, and may say something else.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from difflib import unified_diff
+from itertools import islice
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+from chat.models import Answer
+from documents.retrieval import Scope
+from documents.retrieval.circumstances import changes
+from inference.errors import InferenceError
+from models_registry.secrets import SecretMissing
+
+from .answer import AnswerRequest, TooLong, answer
+from .answer_request import CannotBegin, build_request
+from .history import History, load_exchanges, load_history
+
+DIFFERENT_LINES_MOST = 200
+
+
+class CannotReplay(Exception):
+    """`str()` says why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    differences: tuple[str, ...]  # in the passages and the prompt, in sentences; none: the same prompt
+    causes: tuple[str, ...]  # what is otherwise than it was, in sentences
+    changed_lines: tuple[str, ...]  # of the prompt, as a unified diff
+    prompt: tuple[Mapping[str, str], ...]  # as it would be sent now; none: no model would be asked
+
+    @property
+    def is_same(self) -> bool:
+        return not self.differences
+
+    @property
+    def size(self) -> int:
+        """Bytes of the prompt."""
+        return sum(len(each["text"].encode()) for each in self.prompt)
+
+
+def replay(of: Answer) -> Replay:
+    """Return what the search for an answer would come to now. Raises CannotReplay."""
+    if not of.trace:
+        raise CannotReplay("Nothing is kept of how this answer came about, so it cannot be replayed.")
+    try:
+        question = replace(_question_again(of), fresh=True)
+        grounding, passages, trace = async_to_sync(_prepared)(question)
+    except (CannotBegin, InferenceError, SecretMissing, TooLong) as error:
+        raise CannotReplay(f"It cannot be replayed now. {error}") from error
+    then, now = of.trace.get("prompt", []), trace.get("prompt", [])
+    differences = list(_differences(of, grounding, passages))
+    if not differences and then != now:
+        differences.append("The passages are the same, but not the words around them.")
+    return Replay(
+        differences=tuple(differences),
+        causes=tuple(_causes(of, question, trace)) if differences else (),
+        changed_lines=tuple(islice(_changed_lines(then, now), DIFFERENT_LINES_MOST)),
+        prompt=tuple(now),
+    )
+
+
+def _question_again(of: Answer) -> AnswerRequest:
+    if "history" not in of.trace:  # an answer of an earlier version of this program
+        return build_request(of, load_history(of.turn))
+    return build_request(of, History(load_exchanges(of.trace["history"]), of.trace["summary"]))
+
+
+async def _prepared(question: AnswerRequest) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+    """Return the grounding, the passages and the trace of an answer that would be written now."""
+    grounding, passages = str(Answer.Grounding.NONE), list[dict[str, Any]]()
+    async with aclosing(answer(question)) as events:
+        async for event in events:
+            if event.kind == "sources":
+                grounding, passages = event.data["grounding"], event.data["passages"]
+            elif event.kind == "trace":
+                return grounding, passages, event.data
+    raise AssertionError("an answer has a trace")
+
+
+def _differences(of: Answer, grounding: str, passages: Sequence[Mapping[str, Any]]) -> list[str]:
+    if grounding != of.grounding:
+        ends = f"{of.get_grounding_display()} then, {Answer.Grounding(grounding).label} now"
+        return [f"The search ended otherwise: {ends}."]
+    then = [(each.document_title, each.text) for each in of.passages.all()]
+    now = [(each["title"], each["text"]) for each in passages]
+    said = [f"Not there any more: {_named(each, then)}." for each in then if each not in now]
+    said += [f"New: {_named(each, now)}." for each in now if each not in then]
+    if [each for each in then if each in now] != [each for each in now if each in then]:
+        said.append("The passages that are still there stand in another order.")
+    return said
+
+
+def _named(passage: tuple[str, str], among: Sequence[tuple[str, str]]) -> str:
+    return f"[{among.index(passage) + 1}], of {passage[0]}"
+
+
+def _causes(of: Answer, question: AnswerRequest, now: Mapping[str, Any]) -> list[str]:
+    causes = []
+    if question.workspace is not None:
+        kept = of.trace.get("circumstances", {})
+        causes = changes(kept, Scope(question.workspace, question.where), of.started_at or of.created_at)
+    elif "circumstances" in of.trace:
+        causes.append("The workspace that it asked was deleted.")
+    if _condensed(now) != _condensed(of.trace):
+        causes.append("A language model put the follow-up into other words than it did then.")
+    return causes or [
+        "Nothing that is kept explains it. Programs change with an update of Ragsite or of a model's server."
+    ]
+
+
+def _condensed(trace: Mapping[str, Any]) -> str:
+    return str((trace.get("condensed") or {}).get("question", ""))
+
+
+def _changed_lines(then: Sequence[Mapping[str, str]], now: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    lines = unified_diff(_lines(then), _lines(now), "then", "now", n=1, lineterm="")
+    return islice(lines, 2, None)  # after the names of files
+
+
+def _lines(prompt: Sequence[Mapping[str, str]]) -> list[str]:
+    return [line for each in prompt for line in (f"# {each['role']}", *each["text"].splitlines())]

@@ -1,0 +1,261 @@
+"""Summaries of what falls out of a session's window, so that a long conversation is not forgotten.
+
+A prompt holds the last exchanges of a session (chat.answering.history). When they do not fit any more, the older ones
+are retold in a few sentences by the model that answered last, together with the summary before. That waits in
+the queue of answers, behind all that somebody waits for, and never in front of an answer. The half of the
+window that is left grows again before the next summary is due.
+
+A session's row is written by whoever claimed it last (its fence), and only while the user wants a summary. If
+the model or the process fails, the row stays as it was, and the next answer asks again.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from chat.models import Answer, Session, Summary
+from core.db.statements import Plan, statement
+from core.db.threads import to_thread
+from core.text import storable
+from inference.connect import open_chat
+from inference.errors import BadReply, InferenceError
+from inference.providers import PROVIDERS
+from inference.tokens import estimate_tokens
+from inference.types import ChatMessage, ChatRequest, TextDelta, Usage
+from models_registry.models import Endpoint
+from models_registry.secrets import SecretMissing
+
+from . import prompts
+from .answer import usage
+from .history import TOKENS_MOST, TURNS_MOST, Exchange, History, as_messages, load_history, tokens_of
+
+logger = logging.getLogger(__name__)
+
+KEPT_TOKENS, KEPT_TURNS = TOKENS_MOST // 2, TURNS_MOST // 2  # the newest exchanges, in their own words
+LEAST_TOKENS = 300  # less than this is not worth a call
+READ_TOKENS = 2_000  # of exchanges in one call
+LOOKED_AT = 60  # turns before the last; what is older when a session gets its first summary stays out
+SUMMARY_TOKENS = 300  # as long as one may get
+SUMMARY_CHARACTERS = 4_000
+
+
+# --- when ----------------------------------------------------------------------------------------
+
+
+def is_due(history: History, left_out: int) -> bool:
+    """Say whether enough has fallen out of the window, after an answer whose prompt left out so many exchanges."""
+    if len(history.exchanges) >= TURNS_MOST:
+        return True
+    return left_out > 0 and len(_older(history.exchanges)) > 0
+
+
+def can_write(endpoint: Endpoint | None) -> bool:
+    return endpoint is not None and PROVIDERS[endpoint.provider].writes
+
+
+def enqueue_summary(session_id: UUID, endpoint: Endpoint) -> None:
+    """Put the session's summary into the queue, unless it is there or the user wants none."""
+    Summary.objects.get_or_create(pk=session_id)
+    is_free = Q(status=Summary.Status.IDLE) | Q(status=Summary.Status.RUNNING, lease_until__lt=Now())
+    waiting = {"status": Summary.Status.QUEUED, "endpoint": endpoint, "queued_at": Now()}
+    Summary.objects.filter(is_free, pk=session_id, is_off=False).update(**waiting)
+
+
+# --- what the user wants -------------------------------------------------------------------------
+
+
+def summary_of(session: Session) -> Summary:
+    """Return the session's summary, or the empty one that it has before the first."""
+    return Summary.objects.filter(pk=session.pk).first() or Summary(session=session)
+
+
+@transaction.atomic
+def switch_summary(session: Session, is_on: bool) -> Summary:
+    """Forget the summary and write no more, or begin again. The messages stay as they are."""
+    Summary.objects.get_or_create(pk=session.pk)
+    summary = Summary.objects.select_for_update().get(pk=session.pk)
+    if summary.is_off == is_on:
+        summary.is_off = not is_on
+        summary.text, summary.last_turn, summary.written_at, summary.error = "", None, None, ""
+        summary.status = Summary.Status.IDLE
+        summary.fence += 1  # what is being written is refused
+        summary.save()
+    return summary
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What is to be retold."""
+
+    earlier: str  # the summary so far
+    exchanges: Sequence[Exchange]
+    has_more: bool  # than one call reads
+
+
+@dataclass(slots=True)
+class _Written:
+    prompt: Sequence[ChatMessage] = ()
+    text: str = ""
+    counted: Usage | None = None  # by the model's server
+
+    def took(self) -> Usage | None:
+        """Return what the call took. To estimate it takes milliseconds: once, and not in the event loop."""
+        if self.counted or not self.text:
+            return self.counted
+        return Usage(tokens_of(self.prompt), estimate_tokens(self.text), is_estimate=True)
+
+
+async def write_summary(summary: Summary) -> None:
+    """Write a claimed summary anew. Cancel it to have another process do so."""
+    written, material, error = _Written(), None, ""
+    try:
+        material = await to_thread(_material)(summary)
+        if material:
+            await _retell(summary, material, written)
+    except (InferenceError, SecretMissing) as problem:
+        error = str(problem)
+    except Exception:
+        logger.exception("The summary of session %s failed", summary.pk)
+        error = "Something went wrong here; the log has the details."
+    except BaseException:  # cancelled: the process leaves
+        await to_thread(_put_back)(summary, written)
+        raise
+    await to_thread(_keep)(summary, material, written, error)
+
+
+def _material(summary: Summary) -> _Material | None:
+    """Return the exchanges that are to go into the summary; None if there are too few."""
+    turns = summary.session.turns
+    waiting = (Answer.Status.QUEUED, Answer.Status.RUNNING)
+    # An answer that is being written may still change what came of its turn.
+    before = turns.filter(answers__status__in=waiting).order_by("created_at").first()
+    before = before or turns.order_by("-created_at").first()
+    if before is None or (summary.last_turn and summary.last_turn.created_at >= before.created_at):
+        return None
+    history = load_history(before, LOOKED_AT)
+    older = _older(history.exchanges)
+    if not older:
+        return None
+    room = summary.endpoint.context_limit - 2 * SUMMARY_TOKENS if summary.endpoint else 0
+    read = _read(older, min(READ_TOKENS, room - tokens_of(prompts.summarising(summary.text, ()))))
+    return _Material(history.summary, read, has_more=len(read) < len(older))
+
+
+def _older(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+    """Return the exchanges before the newest that are kept as they are; none if those are hardly any."""
+    kept, tokens = 0, 0
+    for exchange in reversed(exchanges):
+        tokens += _tokens(exchange)
+        if kept >= KEPT_TURNS or (kept and tokens > KEPT_TOKENS):
+            break
+        kept += 1
+    older = exchanges[: len(exchanges) - kept]
+    is_much = len(older) >= KEPT_TURNS or sum(map(_tokens, older)) >= LEAST_TOKENS
+    return older if is_much else ()
+
+
+def _tokens(exchange: Exchange) -> int:
+    return tokens_of(as_messages(exchange))
+
+
+def _read(exchanges: Sequence[Exchange], token_budget: int) -> Sequence[Exchange]:
+    """Return the oldest that fit together: at least one, cut if it must be."""
+    read: list[Exchange] = []
+    for exchange in exchanges:
+        tokens = _tokens(exchange)
+        if read and tokens > token_budget:
+            break
+        read.append(exchange if tokens <= token_budget else _cut(exchange, max(0, token_budget) / tokens))
+        token_budget -= tokens
+    return read
+
+
+def _cut(exchange: Exchange, share: float) -> Exchange:
+    question, told = (f"{text[: int(len(text) * share)]} …" for text in (exchange.question, exchange.answer))
+    return replace(exchange, question=question, answer=told)
+
+
+async def _retell(summary: Summary, material: _Material, written: _Written) -> None:
+    """Let the model write. Raises InferenceError and SecretMissing; `written` says what came until then."""
+    endpoint = summary.endpoint
+    if endpoint is None:
+        raise BadReply("The model that was to write it was removed.")
+    said = [(each.question, each.answer or "(no answer)") for each in material.exchanges]
+    written.prompt = prompts.summarising(material.earlier, said)
+    request = ChatRequest(written.prompt, max_tokens=SUMMARY_TOKENS, temperature=0)
+    async with open_chat(endpoint.spec()) as model, aclosing(model.stream(request)) as events:
+        async for event in events:
+            match event:
+                case TextDelta(text):
+                    written.text += text
+                case Usage():
+                    written.counted = event
+    if not written.text.strip():
+        raise BadReply("The model wrote nothing.")
+
+
+# --- keeping -------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def _keep(summary: Summary, material: _Material | None, written: _Written, error: str) -> None:
+    """End the claim: with a new text, or with the old one."""
+    fields: dict[str, object] = {"status": Summary.Status.IDLE, "error": error}
+    if material and not error:
+        fields |= {
+            "text": storable(written.text).strip()[:SUMMARY_CHARACTERS],
+            "last_turn": material.exchanges[-1].turn_id,
+            "written_at": Now(),
+        }
+        if material.has_more:
+            fields |= {"status": Summary.Status.QUEUED, "queued_at": Now()}
+    _mine(summary).update(**fields)
+    _bill(summary, written)
+
+
+@transaction.atomic
+def _put_back(summary: Summary, written: _Written) -> None:
+    _mine(summary).update(status=Summary.Status.QUEUED)
+    _bill(summary, written)
+
+
+def _mine(summary: Summary) -> QuerySet[Summary]:
+    return Summary.objects.filter(pk=summary.pk, fence=summary.fence, status=Summary.Status.RUNNING)
+
+
+def _bill(summary: Summary, written: _Written) -> None:
+    """Add what the call took, whatever became of its text."""
+    counted = written.took()
+    if counted is None or summary.endpoint is None:
+        return
+    took = usage(summary.endpoint, counted).data
+    Summary.objects.filter(pk=summary.pk).update(
+        input_tokens=F("input_tokens") + took["input_tokens"],
+        output_tokens=F("output_tokens") + took["output_tokens"],
+        cost=F("cost") + Decimal(took["cost"]),
+    )
+
+
+_RENEW = """
+    UPDATE chat_summary AS m SET lease_until = statement_timestamp() + make_interval(secs => %s)
+    FROM unnest(%s::uuid[], %s::int[]) AS mine (id, fence)
+    WHERE m.session_id = mine.id AND m.fence = mine.fence AND m.status = 'running'
+    RETURNING m.session_id
+"""
+
+
+@statement
+def renew_leases(fences: Mapping[UUID, int]) -> Plan[set[UUID]]:
+    """Renew leases. Returns those that we still hold."""
+    [rows] = yield [(_RENEW, [Answer.LEASE.total_seconds(), list(fences), list(fences.values())])]
+    return {id for (id,) in rows}

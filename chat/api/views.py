@@ -1,0 +1,304 @@
+from typing import Any
+from uuid import UUID
+
+from django.db import close_old_connections
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpResponse, HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied, ValidationError
+from rest_framework.mixins import ListModelMixin
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.identity.api_key import KeyCredential
+from accounts.identity.credential import Credential
+from accounts.identity.session import SignedOut, load_session
+from accounts.models import User
+from accounts.rest import ApiView
+from chat.answering import session_summary
+from chat.answering.answer import Parameters
+from chat.asking import ratings, turns
+from chat.log import sse
+from chat.log.follow import last_seqs, read_shown
+from chat.models import Answer, Session, Turn
+
+from .serializers import (
+    AnswerSerializer,
+    AnswerTraceSerializer,
+    NewTurn,
+    NewVersion,
+    RatingSerializer,
+    SessionSerializer,
+    SessionWithTurns,
+    SummarySerializer,
+    TurnSerializer,
+)
+
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The message's id, unless the body has it as messageId. The same again is the same turn.",
+)
+_LAST_EVENT_ID = OpenApiParameter(
+    "Last-Event-ID",
+    OpenApiTypes.INT,
+    OpenApiParameter.HEADER,
+    description="The id of the last event you have; absent: from the first.",
+)
+
+
+class Sessions(ListModelMixin, ApiView):
+    serializer_class = SessionSerializer
+
+    def get_queryset(self) -> QuerySet[Session]:
+        return turns.sessions_for(self.user)
+
+    @extend_schema(summary="List your sessions", tags=["sessions"])
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+    @extend_schema(summary="Begin a session", tags=["sessions"], responses={201: SessionSerializer})
+    def post(self, request: Request) -> Response:
+        session = Session.objects.create(user=self.user, **self.read(request, SessionSerializer))
+        return Response(SessionSerializer(session).data, status=201)
+
+
+class OneSession(ApiView):
+    serializer_class = SessionWithTurns
+
+    @extend_schema(summary="Read a session with its turns and answers", tags=["sessions"])
+    def get(self, request: Request, session_id: UUID) -> Response:
+        session = turns.session_for(self.user, session_id)
+        # Session, turns, answers, passages: four queries, however long it is.
+        seen = Prefetch("turns__answers__passages", turns.passages_for(self.user))
+        read = Session.objects.prefetch_related(seen).get(pk=session.pk)
+        return Response(SessionWithTurns(read).data)
+
+    @extend_schema(summary="Delete a session", tags=["sessions"], responses={204: None})
+    def delete(self, request: Request, session_id: UUID) -> Response:
+        turns.delete(self.user, session_id)
+        return Response(status=204)
+
+
+class SessionSummary(ApiView):
+    serializer_class = SummarySerializer
+
+    @extend_schema(
+        summary="Read what a session remembers of its earlier messages",
+        description="Once a conversation does not fit a prompt any more, its earlier messages are retold in a "
+        "few sentences, which the model reads instead.",
+        tags=["sessions"],
+    )
+    def get(self, request: Request, session_id: UUID) -> Response:
+        session = turns.session_for(self.user, session_id)
+        return Response(SummarySerializer(session_summary.summary_of(session)).data)
+
+    @extend_schema(summary="Forget the summary and write no more, or begin again", tags=["sessions"])
+    def patch(self, request: Request, session_id: UUID) -> Response:
+        session = turns.session_for(self.user, session_id)
+        wanted = self.read(request, SummarySerializer)
+        return Response(SummarySerializer(session_summary.switch_summary(session, wanted["is_on"])).data)
+
+
+class Turns(ApiView):
+    @extend_schema(
+        summary="Ask a question",
+        description="It is recorded and will be answered, whether you follow the answer or not. The same "
+        "message sent again is the same turn: 200 instead of 201.",
+        tags=["sessions"],
+        parameters=[_IDEMPOTENCY_KEY],
+        request=NewTurn,
+        responses={201: TurnSerializer, 200: TurnSerializer},
+    )
+    def post(self, request: Request, session_id: UUID) -> Response:
+        session = turns.session_for(self.user, session_id)
+        asked = self.read(request, NewTurn)
+        asked["message_id"] = _message_id(request, asked)
+        turn = self._submitted(session, asked)
+        return Response(TurnSerializer(turn).data, status=201 if turn.just_recorded else 200)
+
+    def _submitted(self, session: Session, asked: dict[str, Any]) -> Turn:
+        try:
+            ask = turns.Ask(
+                session_id=session.pk,
+                message_id=asked["message_id"],
+                text=asked["text"],
+                workspace_id=asked.get("workspace_id"),
+                filters=asked["filters"],
+                endpoints=turns.find_models(asked.get("model_name", ""), asked.get("model_names", ())),
+                parameters=Parameters(**asked.get("model_kwargs", {})),
+                is_batch=asked["priority"] == "batch",
+            )
+            return turns.submit(self.user, ask)
+        except turns.Refused as refusal:
+            raise ParseError(str(refusal)) from refusal
+
+
+def _message_id(request: Request, asked: dict[str, Any]) -> str:
+    said = {request.headers.get("Idempotency-Key"), asked.get("message_id")} - {None}
+    if len(said) == 1:
+        return str(said.pop())
+    sentence = (
+        "The Idempotency-Key header says another id: send one of them."
+        if said
+        else "Make an id for this message and send it, so that the message counts once however often it comes."
+    )
+    raise ValidationError({"messageId": [sentence]})
+
+
+class OneAnswer(ApiView):
+    @extend_schema(
+        summary="Read an answer",
+        description="While it is being written, the text is what there is so far.",
+        tags=["sessions"],
+        responses=AnswerSerializer,
+    )
+    def get(self, request: Request, answer_id: UUID) -> Response:
+        return Response(_as_it_stands(turns.answer_to_read(self.user, answer_id)))
+
+
+class AnswerTrace(ApiView):
+    @extend_schema(
+        summary="Read how an answer came about",
+        description="Its search, and the prompt exactly as it was sent. Complete once the answer has ended.",
+        tags=["sessions"],
+        responses={200: AnswerTraceSerializer},
+    )
+    def get(self, request: Request, answer_id: UUID) -> Response:
+        return Response(AnswerTraceSerializer(_to_follow(self.user, answer_id).trace).data)
+
+
+def _to_follow(user: User, answer_id: UUID) -> Answer:
+    try:
+        return turns.answer_to_follow(user, answer_id)
+    except turns.Refused as refusal:
+        raise PermissionDenied(str(refusal)) from refusal
+
+
+class StopAnswer(ApiView):
+    @extend_schema(
+        summary="Stop an answer",
+        description="What was written is kept. Nothing happens if it has ended already.",
+        tags=["sessions"],
+        request=None,
+        responses={202: AnswerSerializer},
+    )
+    def post(self, request: Request, answer_id: UUID) -> Response:
+        turns.stop(self.user, answer_id)
+        return Response(_as_it_stands(turns.answer_to_read(self.user, answer_id)), status=202)
+
+
+class RegenerateAnswer(ApiView):
+    @extend_schema(
+        summary="Answer again",
+        description="Another answer to the same turn, of the same model or another one; the old one is kept. "
+        "It needs a question that has its answer already: one still being written is refused. The same "
+        "message id again is the same version: 200 instead of 201.",
+        tags=["sessions"],
+        parameters=[_IDEMPOTENCY_KEY],
+        request=NewVersion,
+        responses={201: AnswerSerializer, 200: AnswerSerializer},
+    )
+    def post(self, request: Request, answer_id: UUID) -> Response:
+        turns.answer_for(self.user, answer_id)
+        asked = self.read(request, NewVersion)
+        message_id, said = _message_id(request, asked), asked.get("model_kwargs")
+        try:
+            endpoint = next(iter(turns.find_models(asked.get("model_name", ""))), None)
+            parameters = Parameters(**said) if said else None
+            again = turns.Again(answer_id, message_id, endpoint, parameters)
+            answer, is_new = turns.regenerate(self.user, again)
+        except turns.Refused as refusal:
+            raise ParseError(str(refusal)) from refusal
+        return Response(
+            _as_it_stands(turns.answer_to_read(self.user, answer.pk)), status=201 if is_new else 200
+        )
+
+
+class ContinueWithAnswer(ApiView):
+    @extend_schema(
+        summary="Go on with an answer",
+        description="Later turns of the session build on it, instead of the other answers to its turn.",
+        tags=["sessions"],
+        request=None,
+        responses=AnswerSerializer,
+    )
+    def post(self, request: Request, answer_id: UUID) -> Response:
+        try:
+            turns.continue_with(self.user, answer_id)
+        except turns.Refused as refusal:
+            raise ParseError(str(refusal)) from refusal
+        return Response(_as_it_stands(turns.answer_to_read(self.user, answer_id)))
+
+
+class RateAnswer(ApiView):
+    serializer_class = RatingSerializer
+
+    @extend_schema(summary="Rate an answer", tags=["sessions"])
+    def put(self, request: Request, answer_id: UUID) -> Response:
+        turns.answer_for(self.user, answer_id)
+        try:
+            rating = ratings.rate(self.user, answer_id, **self.read(request, RatingSerializer))
+        except turns.Refused as refusal:
+            raise ParseError(str(refusal)) from refusal
+        return Response(RatingSerializer(rating).data)
+
+    @extend_schema(summary="Withdraw a rating", tags=["sessions"], responses={204: None})
+    def delete(self, request: Request, answer_id: UUID) -> Response:
+        ratings.withdraw(self.user, answer_id)
+        return Response(status=204)
+
+
+def _as_it_stands(answer: Answer) -> Any:
+    if not answer.has_ended:
+        so_far = read_shown(answer.pk)
+        answer.text = "".join(event.data["text"] for event in so_far if event.kind == "delta")
+    return AnswerSerializer(answer).data
+
+
+class _AlwaysJson(DefaultContentNegotiation):
+    """Errors are JSON, also for a client that accepts only an event stream."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class AnswerEvents(ApiView):
+    content_negotiation_class = _AlwaysJson
+
+    @extend_schema(
+        summary="Follow an answer",
+        description="Server-sent events: first those that are there, then the new ones as they come, until "
+        "the last (finished, stopped or failed). `id` counts from 1; `event` and `data` are as on the "
+        "socket. A connection that broke goes on with Last-Event-ID, as browsers do by themselves; when "
+        "there is nothing more to come, the reply is 204.",
+        tags=["sessions"],
+        parameters=[_LAST_EVENT_ID],
+        responses={(200, "text/event-stream"): OpenApiTypes.STR, 204: None},
+    )
+    def get(self, request: Request, answer_id: UUID) -> HttpResponseBase:
+        answer = _to_follow(self.user, answer_id)
+        after_seq = _last_event_id(request)
+        if answer.has_ended and last_seqs([answer.pk]).get(answer.pk, 0) <= after_seq:
+            return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever
+        credential = self._credential(request)
+        close_old_connections()  # back to the pool, where each open stream would miss one until its end
+        return sse.stream(sse.events(answer.pk, after_seq, credential))
+
+    def _credential(self, request: Request) -> Credential:
+        if self.key:
+            return KeyCredential(self.user, self.key)
+        try:
+            return load_session(request.session.session_key or "")
+        except SignedOut as error:
+            raise NotAuthenticated from error
+
+
+def _last_event_id(request: Request) -> int:
+    said = request.headers.get("Last-Event-ID") or "0"
+    if not (said.isascii() and said.isdecimal() and len(said) <= 9):
+        raise ParseError("Last-Event-ID is the id of an event that was sent: a number from 0.")
+    return int(said)

@@ -1,0 +1,105 @@
+"""Reading an answer's log: from any event on, at any time, on any process."""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from chat.models import Answer, AnswerEvent
+from core.db.statements import Plan, prepared_cursor, statement
+from core.db.threads import retry_on_disconnect
+
+from .events import Event, Logged
+from .fanout import event_bus
+
+PAGE = 500  # events read from the log at once
+
+
+_LAST_SEQS = "SELECT answer_id, max(seq) FROM chat_answerevent WHERE answer_id = ANY(%s) GROUP BY answer_id"
+
+
+def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the place of the last event of each log that is not empty."""
+    with prepared_cursor() as cursor:
+        cursor.execute(_LAST_SEQS, [list(answer_ids)])
+        return dict(cursor.fetchall())
+
+
+def read_log(answer_id: UUID) -> list[Event]:
+    """Return the log of an answer that has not ended."""
+    rows = AnswerEvent.objects.filter(answer_id=answer_id).order_by("seq").values_list("kind", "data")
+    return [Event(*row) for row in rows]
+
+
+def read_shown(answer_id: UUID) -> Sequence[Event]:
+    """Return what people see of an answer that has not ended."""
+    return since_restart(read_log(answer_id))
+
+
+def since_restart(events: Sequence[Event]) -> Sequence[Event]:
+    begun = max((place for place, event in enumerate(events) if event.kind == "restarted"), default=-1)
+    return events[begun + 1 :]
+
+
+async def follow(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Logged]:
+    """Yield each event after `after_seq` once, in order: first from the log, then live, until the last.
+
+    Works from any process, whether the answer waits, is written or ended long ago. Close it (`aclosing`).
+    """
+    async with aclosing(follow_in_batches(answer_id, after_seq)) as batches:
+        async for events in batches:
+            for event in events:
+                yield event
+
+
+async def follow_in_batches(
+    answer_id: UUID, after_seq: int = 0, begun: Sequence[Logged] = ()
+) -> AsyncGenerator[Sequence[Logged]]:
+    """Like `follow`, but yield together what is there together.
+
+    begun: all that a new log holds, for whoever has just made it. If more has come, the hub tells soon.
+    """
+    # The hub first, then the log: what is committed in between comes twice, and is taken once.
+    async with event_bus().following(answer_id, after_seq) as follower:
+        events, is_over = begun, False
+        while True:
+            if not events:
+                events, is_over = await retry_on_disconnect(_read.aio)(answer_id, follower.seq)
+            if events:
+                follower.seq = events[-1].seq
+                yield events
+            if is_over or (events and events[-1].is_last):
+                return
+            count, events = len(events), ()
+            if count >= PAGE:
+                continue
+            while live := await follower.take():
+                yield live
+                if live[-1].is_last:
+                    return
+
+
+_READ = """
+    SELECT a.status, e.seq, e.kind, e.data FROM chat_answer AS a LEFT JOIN LATERAL (
+        SELECT * FROM chat_answerevent WHERE answer_id = a.id AND seq > %s ORDER BY seq LIMIT %s
+    ) AS e ON true WHERE a.id = %s ORDER BY e.seq
+"""
+
+
+@statement
+def _read(answer_id: UUID, after_seq: int) -> Plan[tuple[list[Logged], bool]]:
+    """Return the next events in the log, of PAGE rows at most, and whether those are all there will be."""
+    [rows] = yield [(_READ, [after_seq, PAGE, answer_id])]
+    events = [each for _, seq, kind, data in rows if seq for each in _events_of(seq, kind, json.loads(data))]
+    missed = [each for each in events if each.seq > after_seq]
+    return missed, not rows or (len(rows) < PAGE and rows[0][0] in Answer.ENDED)
+
+
+def _events_of(seq: int, kind: str, data: dict[str, Any]) -> list[Logged]:
+    """Return the events of a row: in an old log, one row holds all words that came one after the other."""
+    if kind != "deltas":
+        return [Logged(seq, kind, data)]
+    texts = data["texts"]
+    first = seq - len(texts) + 1
+    return [Logged(first + place, "delta", {"text": text}) for place, text in enumerate(texts)]

@@ -1,0 +1,107 @@
+"""An answer's events for a client that only reads: server-sent events, as HTML defines them.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import Any
+from uuid import UUID
+from weakref import finalize
+
+from django.http import StreamingHttpResponse
+
+from accounts.identity.credential import Credential
+from core.async_tasks import cancel_and_wait
+from core.db.threads import retry_on_disconnect, to_thread
+
+from .events import Logged
+from .follow import follow_in_batches
+
+PING_EVERY_S = 15.0  # a load balancer cuts what is silent for a minute
+PING = ": ping\n\n"  # a comment: clients pass over it
+CHECK_EVERY_S = 3.0  # whoever may not read on is sent away within five seconds, as from sockets
+Batch = Sequence[Logged]
+
+
+class NotAllowed(Exception):
+    """Whoever reads this may not any more: signed out, disabled, or the key was revoked."""
+
+
+class _Stream(StreamingHttpResponse):
+    def __init__(self, parts: AsyncIterator[str]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(parts, content_type="text/event-stream", headers=headers)
+
+
+class _LeftStream(_Stream):
+    def __init__(self, parts: AsyncIterator[str], leave: Callable[[], None]) -> None:
+        super().__init__(parts)
+        self._leave = leave
+        loop = asyncio.get_running_loop()
+        # A client that goes while a middleware has the response: Django drops it, and never closes it.
+        self._dropped = finalize(self, lambda: asyncio.run_coroutine_threadsafe(to_thread(leave)(), loop))
+        self._dropped.atexit = False  # type: ignore[misc]  # typeshed knows only its __slots__
+
+    def close(self) -> None:  # Django calls it, in a thread, at the end and when the client is gone
+        if self._dropped.detach():
+            self._leave()
+        super().close()
+
+
+def stream(parts: AsyncIterator[str], leave: Callable[[], None] | None = None) -> StreamingHttpResponse:
+    """Return the response that sends these parts as they come.
+
+    leave: called in a thread when the response is over, also because its client went away. Only in a loop.
+    """
+    return _LeftStream(parts, leave) if leave else _Stream(parts)
+
+
+def message(data: Any, *, kind: str = "", id: int | None = None) -> str:
+    """Return one message of the stream."""
+    fields = {"id": id, "event": kind or None, "data": json.dumps(data)}
+    return "".join(f"{name}: {value}\n" for name, value in fields.items() if value is not None) + "\n"
+
+
+async def events(answer_id: UUID, after_seq: int, credential: Credential) -> AsyncGenerator[str]:
+    """Yield an answer's events after `after_seq` as messages, and pings between them, until the last."""
+    with suppress(NotAllowed):
+        async with aclosing(followed(answer_id, after_seq, credential)) as batches:
+            async for batch in batches:
+                yield "".join(message(each.data, kind=each.kind, id=each.seq) for each in batch) or PING
+
+
+async def followed(answer_id: UUID, after_seq: int, credential: Credential) -> AsyncGenerator[Batch]:
+    """Follow an answer, and yield an empty batch whenever nothing came for PING_EVERY_S.
+
+    credential: asked every CHECK_EVERY_S, in a thread. Raises NotAllowed when it is no longer valid.
+    """
+    checked_at = heard_at = time.monotonic()
+    async with aclosing(_with_pauses(answer_id, after_seq)) as batches:
+        async for batch in batches:
+            now = time.monotonic()
+            if now >= checked_at + CHECK_EVERY_S:
+                if not await retry_on_disconnect(to_thread(credential.is_valid))():
+                    raise NotAllowed
+                checked_at = now
+            if batch or now >= heard_at + PING_EVERY_S:
+                heard_at = now
+                yield batch
+
+
+async def _with_pauses(answer_id: UUID, after_seq: int) -> AsyncGenerator[Batch]:
+    pause_s = min(CHECK_EVERY_S, PING_EVERY_S)
+    async with aclosing(follow_in_batches(answer_id, after_seq)) as batches:
+        while True:
+            coming = asyncio.ensure_future(anext(batches, None))
+            try:
+                while not (await asyncio.wait([coming], timeout=pause_s))[0]:
+                    yield ()
+            finally:
+                await cancel_and_wait([coming])
+            if (batch := coming.result()) is None:
+                return
+            yield batch

@@ -1,0 +1,258 @@
+"""Chat completions in OpenAI's words: requests become questions, an answer's events become replies.
+
+https://platform.openai.com/docs/api-reference/chat. Ours beyond it: `filters`, `citations` and `grounding`.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from chat.answering.answer import Parameters
+from chat.answering.history import Exchange
+from chat.answering.imported_history import ImportedHistory
+from chat.log.events import Logged
+
+_OURS = Parameters()  # what is not said
+# They change nothing about the text, or promise nothing.
+_PASSED_OVER = frozenset(
+    [
+        "user",
+        "metadata",
+        "store",
+        "seed",
+        "service_tier",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "parallel_tool_calls",
+        "reasoning_effort",
+        "verbosity",
+        "top_logprobs",
+    ]
+)
+# They would change it, and we cannot: only the value that asks for nothing is taken.
+_ASKS_NOTHING: Mapping[str, Sequence[Any]] = {
+    "n": [1],
+    "tools": [[]],
+    "tool_choice": ["none", "auto"],
+    "functions": [[]],
+    "function_call": ["none", "auto"],
+    "stop": [[], ""],
+    "logprobs": [False],
+    "logit_bias": [{}],
+    "frequency_penalty": [0],
+    "presence_penalty": [0],
+    "response_format": [{"type": "text"}],
+    "modalities": [["text"]],
+}
+
+
+class Problem(Exception):
+    """What a client is told instead of an answer, in OpenAI's form."""
+
+    def __init__(self, words: str, status: int = 400, *, code: str | None = None, param: str | None = None):
+        super().__init__(words)
+        self.status, self.code, self.param = status, code, param
+
+    def as_json(self) -> dict[str, Any]:
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+# --- requests ------------------------------------------------------------------------------------
+
+
+class TextPart(BaseModel):
+    type: Literal["text"]
+    text: str
+
+
+class Message(BaseModel):
+    """Clients send back what they got, with fields of later versions: those are passed over."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart] | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content or ())
+
+
+class StreamOptions(BaseModel):
+    include_usage: bool = False
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(max_length=200)
+    messages: list[Message]
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    max_tokens: int = _OURS.max_tokens
+    max_completion_tokens: int | None = None  # its newer name
+    temperature: float = _OURS.temperature
+    top_p: float = _OURS.top_p
+    # Ours: which of the workspace's documents, as everywhere: {"department": ["legal"]}
+    filters: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def parameters(self) -> Parameters:
+        longest = self.max_completion_tokens or self.max_tokens
+        return Parameters(longest, self.temperature, self.top_p, streaming=self.stream)
+
+
+def parse_request(body: bytes) -> Request:
+    """Return the request. Raises Problem."""
+    try:
+        raw = from_json(body)
+    except ValueError as error:
+        raise Problem("The body is no JSON.") from error
+    if not isinstance(raw, dict):
+        raise Problem("The body must be a JSON object.")
+    asked = {name: value for name, value in raw.items() if _asks_something(name, value)}
+    for name in asked:
+        if name in _ASKS_NOTHING:
+            raise Problem(
+                f"{name} is not supported here: leave it out.", code="unsupported_value", param=name
+            )
+    try:
+        return Request.model_validate(asked)
+    except ValidationError as error:
+        raise _not_understood(error) from error
+
+
+def _asks_something(name: str, value: Any) -> bool:
+    return value is not None and name not in _PASSED_OVER and value not in _ASKS_NOTHING.get(name, ())
+
+
+def _not_understood(error: ValidationError) -> Problem:
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return Problem(f"Unrecognized request argument supplied: {place[:80]}", param=place[:80])
+    return Problem(f"{place}: {first['msg']}"[:300], param=place[:80])
+
+
+def conversation(messages: Sequence[Message]) -> tuple[ImportedHistory, str]:
+    """Return what was said before, and the question: the user's words at the end. Raises Problem."""
+    instructions = [each.text for each in messages if each.role in ("system", "developer")]
+    rest = [each for each in messages if each.role in ("user", "assistant")]
+    said = [(role, _joined(some)) for role, some in groupby(rest, key=lambda each: each.role)]
+    if not said or said[-1][0] != "user":
+        raise Problem("The last message must be the user's: it is the question.", param="messages")
+    *before, (_, question) = said
+    exchanges = [Exchange(asked, told) for (role, asked), (_, told) in pairwise(before) if role == "user"]
+    return ImportedHistory("\n\n".join(instructions), exchanges), question
+
+
+def _joined(messages: Any) -> str:
+    return "\n\n".join(each.text for each in messages)
+
+
+# --- replies -------------------------------------------------------------------------------------
+
+_FINISH_REASONS = {"filtered": "content_filter"}
+_NOTHING_FOUND = {
+    "nothing_relevant": "Nothing relevant was found in {workspace}, so no model was asked.",
+    "empty": "There is nothing in {workspace} to search yet, so no model was asked.",
+}
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer on its way to a client. `take` its events in order."""
+
+    answer_id: UUID
+    model: str  # as the client named it
+    workspace: str  # its name, or ""
+    is_streamed: bool
+    text: str = ""
+    citations: list[dict[str, Any]] = field(default_factory=list)
+    grounding: str = "none"  # chat.models.Answer.Grounding
+    usage: dict[str, int] = field(default_factory=lambda: _usage(0, 0))
+    finish_reason: str | None = None
+    problem: Problem | None = None
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def take(self, event: Logged) -> dict[str, Any] | None:
+        """Return the chunk that tells a streaming client of this event, if it is to be told."""
+        data = event.data
+        match event.kind:
+            case "delta":
+                return self._words(data["text"])
+            case "sources":
+                self.grounding = data["grounding"]
+                self.citations = [_citation(each) for each in data["passages"]]
+                words = _NOTHING_FOUND.get(self.grounding, "").format(workspace=self.workspace)
+                return self._words(words) | {"citations": self.citations, "grounding": self.grounding}
+            case "usage":
+                self.usage = _usage(data["input_tokens"], data["output_tokens"])
+            case "restarted" if self.is_streamed and self.text:
+                return self.fail(Problem(f"{data['reason']} Ask again.", 503, code="restarted"))
+            case "restarted":
+                self.text = ""
+            case "failed":
+                return self.fail(Problem(data["error"], 503 if data["retryable"] else 400, code="failed"))
+            case "finished" | "stopped":
+                reason = data.get("reason", "stop")
+                self.finish_reason = _FINISH_REASONS.get(reason, reason)
+                return self.chunk({}, self.finish_reason)
+        return None
+
+    def _words(self, text: str) -> dict[str, Any]:
+        self.text += text
+        return self.chunk({"content": text})
+
+    def fail(self, problem: Problem) -> dict[str, Any]:
+        """Return the error that ends a stream."""
+        self.problem = problem
+        return problem.as_json()
+
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return self._head("chat.completion.chunk") | {"choices": [choice]}
+
+    def usage_chunk(self) -> dict[str, Any]:
+        return self._head("chat.completion.chunk") | {"choices": [], "usage": self.usage}
+
+    def whole(self) -> dict[str, Any]:
+        """Return the reply for a client that does not stream. Raises Problem."""
+        if self.problem:
+            raise self.problem
+        message = {"role": "assistant", "content": self.text, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
+        return self._head("chat.completion") | {
+            "choices": [choice],
+            "usage": self.usage,
+            "citations": self.citations,
+            "grounding": self.grounding,
+        }
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {
+            "id": f"chatcmpl-{self.answer_id}",
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+        }
+
+
+def _usage(read: int, written: int) -> dict[str, int]:
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+
+
+def _citation(passage: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: passage[name] for name in ("number", "document_id", "title", "page", "text")}
+
+
+def model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "ragsite"}

@@ -1,0 +1,189 @@
+"""The API that OpenAI's clients speak, so that they work here unchanged: models and chat completions.
+
+Nobody's session is continued: a client sends all of the conversation with each question, and so each request
+is a turn of a session of its own (docs/adr/0007-completions-are-sessions.md).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing, suppress
+from functools import wraps
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request as RestRequest
+
+from accounts.identity.api_key import ApiKeyAuthentication, KeyCredential
+from accounts.models import User
+from chat.asking import turns
+from chat.log import sse
+from core.db.threads import retry_on_disconnect, to_thread
+
+from . import model_names
+from .format import Problem, Reply, Request, conversation, model, parse_request
+
+logger = logging.getLogger(__name__)
+_View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+
+
+def _for_clients(method: str) -> Callable[[_View], _View]:
+    """Have a view called by whoever has an API key, with this method, and its problems told."""
+
+    def made(view: _View) -> _View:
+        @csrf_exempt  # a key does not come along by itself, as a cookie does
+        @login_not_required
+        @wraps(view)
+        async def told(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+            try:
+                caller = await retry_on_disconnect(to_thread(_caller))(request)
+                if request.method != method:
+                    raise Problem(f"This address takes only {method}.", 405)
+                return await view(request, caller, **kwargs)
+            except Problem as problem:
+                return JsonResponse(problem.as_json(), status=problem.status)
+            except Exception:
+                logger.exception("A request of an OpenAI client failed")
+                return JsonResponse(
+                    Problem("This did not work just now. Try again.", 500).as_json(), status=500
+                )
+
+        return told
+
+    return made
+
+
+def _caller(request: HttpRequest) -> KeyCredential:
+    try:
+        found = ApiKeyAuthentication().authenticate(RestRequest(request))
+    except AuthenticationFailed as error:
+        raise Problem(str(error.detail), 401, code="invalid_api_key") from error
+    if found is None:
+        raise Problem("Send an API key: Authorization: Bearer rs_...", 401, code="invalid_api_key")
+    return KeyCredential(*found)
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+@_for_clients("GET")
+async def models(request: HttpRequest, caller: KeyCredential) -> HttpResponseBase:
+    names = await retry_on_disconnect(to_thread(model_names.list_names))(caller.user)
+    return JsonResponse({"object": "list", "data": [model(name) for name in names]})
+
+
+@_for_clients("GET")
+async def one_model(request: HttpRequest, caller: KeyCredential, name: str) -> HttpResponseBase:
+    await retry_on_disconnect(to_thread(_choice))(caller.user, name)
+    return JsonResponse(model(name))
+
+
+def _choice(user: User, name: str) -> model_names.NamedModel:
+    try:
+        return model_names.resolve_model(user, name)
+    except model_names.UnknownModel as error:
+        raise Problem(str(error), 404, code="model_not_found", param="model") from error
+
+
+# --- chat completions ----------------------------------------------------------------------------
+
+
+@_for_clients("POST")
+async def completions(request: HttpRequest, caller: KeyCredential) -> HttpResponseBase:
+    """Answer the last message, all at once or as it is written.
+
+    A client that leaves takes its answer with it; with an Idempotency-Key it means to come back, and does not.
+    """
+    asked = parse_request(_body(request))
+    key = request.headers.get("Idempotency-Key")
+    recording = asyncio.ensure_future(
+        retry_on_disconnect(to_thread(_asked))(caller.user, asked, key or uuid4().hex)
+    )
+    try:
+        reply = await asyncio.shield(recording)
+    except asyncio.CancelledError:  # the client left; what a thread has begun to record cannot be called back
+        reply = await recording
+        if not key:
+            await to_thread(_stop)(caller.user, reply)
+        raise
+    leave = (lambda: None) if key else (lambda: _stop(caller.user, reply))
+    if asked.stream:
+        return sse.stream(_chunks(reply, caller, asked.stream_options.include_usage), leave)
+    try:
+        async with aclosing(_told(reply, caller)) as batches:
+            async for _ in batches:
+                pass
+    finally:
+        if reply.finish_reason is None:
+            await to_thread(leave)()
+    return JsonResponse(reply.whole())
+
+
+def _body(request: HttpRequest) -> bytes:
+    try:
+        return request.body
+    except RequestDataTooBig as error:
+        raise Problem("The conversation is too large: send less of it.", 413) from error
+
+
+def _asked(user: User, asked: Request, message_id: str) -> Reply:
+    """Record the question. Raises Problem."""
+    preface, question = conversation(asked.messages)
+    chosen = _choice(user, asked.model) if asked.model else model_names.NamedModel(None, None)
+    ask = turns.Ask(
+        session_id=None,
+        message_id=message_id,
+        text=question,
+        workspace_id=chosen.workspace.pk if chosen.workspace else None,
+        filters=asked.filters,
+        endpoints=[chosen.endpoint] if chosen.endpoint else [],
+        parameters=asked.parameters,
+        preface=preface,
+    )
+    try:
+        turn = turns.submit(user, ask)
+    except turns.Refused as refusal:
+        raise Problem(str(refusal)) from refusal
+    except Http404 as error:
+        raise Problem(str(error), 404) from error
+    [answer] = turn.first_answers()
+    return Reply(answer.pk, asked.model, chosen.workspace.name if chosen.workspace else "", asked.stream)
+
+
+def _stop(user: User, reply: Reply) -> None:
+    """Stop the answer, unless it came to its end."""
+    if reply.finish_reason is None:
+        with suppress(Http404):  # it was deleted
+            turns.stop(user, reply.answer_id)
+
+
+async def _chunks(reply: Reply, caller: KeyCredential, include_usage: bool) -> AsyncGenerator[str]:
+    yield sse.message(reply.chunk({"role": "assistant", "content": ""}))
+    async with aclosing(_told(reply, caller)) as batches:
+        async for chunks in batches:
+            yield "".join(map(sse.message, chunks)) or sse.PING
+    if reply.problem:
+        return
+    if include_usage:
+        yield sse.message(reply.usage_chunk())
+    yield "data: [DONE]\n\n"
+
+
+async def _told(reply: Reply, caller: KeyCredential) -> AsyncGenerator[list[dict[str, Any]]]:
+    """Yield the chunks for the answer's events, a batch at a time, until the reply is over."""
+    problem = Problem("This answer was deleted.", 404)
+    try:
+        async with aclosing(sse.followed(reply.answer_id, 0, caller)) as batches:
+            async for batch in batches:
+                yield [chunk for event in batch if (chunk := reply.take(event))]
+                if reply.problem:
+                    return
+    except sse.NotAllowed:
+        problem = Problem("This API key is not good any more.", 401, code="invalid_api_key")
+    if reply.finish_reason is None:
+        yield [reply.fail(problem)]

@@ -1,0 +1,281 @@
+"""What a page shows of sessions, turns, answers and passages: read in a constant number of queries."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from accounts.models import User
+from chat.asking.turns import passages_for
+from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
+from documents.access import hidden_from
+from documents.blocks import Block, blocks
+from documents.media_types import MARKDOWN
+from documents.models import Section
+from documents.reading import without_headings
+from workspaces.access import workspaces_for
+from workspaces.models import Role, Workspace
+
+from .render import Citation, cited_numbers, render
+
+EXCERPT_CHARACTERS = 320
+CONTEXT_CHARACTERS = 1600  # of a passage's section, shown before it and after it
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPassage:
+    """A passage as it stands in the list under an answer."""
+
+    number: int
+    title: str
+    place: str  # "Fees › Late payment, page 3"; "" when the document has no structure
+    excerpt: str
+    is_cited: bool
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    answer: Answer
+    question: str
+    workspace: Workspace | None
+    html: SafeString
+    passages: tuple[ShownPassage, ...]
+    search_error: str  # in words, when the search failed and the model answered without it
+    may_search: bool  # the asker still sees the workspace
+    may_add: bool  # and adds documents to it
+    goes_on: bool  # later turns build on it
+    rating: AnswerRating | None  # the asker's
+
+    @property
+    def cited(self) -> list[ShownPassage]:
+        return [passage for passage in self.passages if passage.is_cited]
+
+    @property
+    def uncited(self) -> list[ShownPassage]:
+        return [passage for passage in self.passages if not passage.is_cited]
+
+    @property
+    def took(self) -> timedelta | None:
+        """From the question to the last word, as the asker waited."""
+        return self.answer.ended_at - self.answer.created_at if self.answer.ended_at else None
+
+    @property
+    def first_words_after(self) -> timedelta | None:
+        return self.answer.first_token_at - self.answer.created_at if self.answer.first_token_at else None
+
+    @property
+    def was_model_asked(self) -> bool:
+        return self.answer.grounding not in (Answer.Grounding.NOTHING_RELEVANT, Answer.Grounding.EMPTY)
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """It failed, or has no words although a model was asked: there is nothing to judge or to go on with."""
+        failed = self.answer.status == Answer.Status.FAILED
+        return failed or (not self.answer.text and self.was_model_asked)
+
+    @property
+    def was_cut(self) -> bool:
+        """It ended because it was as long as the asker allowed."""
+        return bool(self.answer.trace.get("finish_reason") == "length")
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """An answer with its versions, in the order they were made."""
+
+    versions: tuple[ShownAnswer, ...]
+
+    @property
+    def front(self) -> ShownAnswer:
+        """The version that was made or chosen last."""
+        return max(self.versions, key=lambda shown: shown.answer.chosen_at or shown.answer.created_at)
+
+    @property
+    def number(self) -> int:
+        """Of the version in front, from 1."""
+        return self.versions.index(self.front) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTurn:
+    turn: Turn
+    lanes: tuple[Lane, ...]
+
+    @property
+    def has_choice(self) -> bool:
+        return sum(len(lane.versions) for lane in self.lanes) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class InContext:
+    """A passage within the text around it, laid out, with the passage marked."""
+
+    blocks: list[Block]
+    is_markdown: bool
+    is_cut_before: bool
+    is_cut_after: bool
+
+
+def _answers_for(user: User) -> QuerySet[Answer]:
+    own = Prefetch("ratings", AnswerRating.objects.filter(user=user))
+    return Answer.objects.prefetch_related(Prefetch("passages", passages_for(user)), own)
+
+
+def present_turns(user: User, session: Session) -> list[ShownTurn]:
+    """Return a session's turns in order, with all that is shown of them."""
+    answers = Prefetch("answers", _answers_for(user))
+    turns = list(session.turns.select_related("workspace").prefetch_related(answers))
+    around = _Around.of(user, turns, [answer for turn in turns for answer in turn.answers.all()])
+    return [ShownTurn(turn, tuple(_lanes(turn, around))) for turn in turns]
+
+
+def _lanes(turn: Turn, around: "_Around") -> Iterator[Lane]:
+    for _, versions in groupby(turn.answers.all(), key=lambda answer: answer.lane):
+        yield Lane(tuple(_shown(each, turn, around) for each in versions))
+
+
+def present_answer(user: User, answer: Answer) -> ShownAnswer:
+    own = Prefetch("ratings", AnswerRating.objects.filter(user=user))
+    prefetch_related_objects([answer], Prefetch("passages", passages_for(user)), own)
+    return _shown(answer, answer.turn, _Around.of(user, [answer.turn], [answer]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What answers need to be shown that is fetched once for all of them."""
+
+    sees: Collection[UUID]  # workspaces
+    edits: Collection[UUID]
+    search_errors: Mapping[UUID, str]
+    going_on: Collection[UUID]  # answers
+
+    @classmethod
+    def of(cls, user: User, turns: Sequence[Turn], answers: Sequence[Answer]) -> "_Around":
+        sees, edits = (
+            set(workspaces_for(user, role).values_list("pk", flat=True))
+            for role in (Role.VIEWER, Role.EDITOR)
+        )
+        degraded = [each.pk for each in answers if each.grounding == Answer.Grounding.DEGRADED]
+        told = AnswerEvent.objects.filter(answer__in=degraded, kind="sources").order_by("seq")
+        errors = {id: data.get("error", "") for id, data in told.values_list("answer", "data")}
+        going_on = {found.pk for turn in turns if (found := turn.goes_on_with())}
+        return cls(sees, edits, errors, going_on)
+
+
+def _shown(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
+    passages = answer.passages.all()
+    cited = set(cited_numbers(answer.text, [passage.number for passage in passages]))
+    citations = [Citation(each.number, _href(each), each.document_title) for each in passages]
+    return ShownAnswer(
+        answer,
+        turn.text,
+        turn.workspace,
+        render(answer.text, citations),
+        tuple(_shown_passage(passage, passage.number in cited) for passage in passages),
+        search_error=around.search_errors.get(answer.pk, ""),
+        may_search=turn.workspace_id in around.sees,
+        may_add=turn.workspace_id in around.edits,
+        goes_on=answer.pk in around.going_on,
+        rating=next(iter(answer.ratings.all()), None),
+    )
+
+
+def _shown_passage(passage: AnswerPassage, is_cited: bool) -> ShownPassage:
+    excerpt = passage.text.strip()
+    if len(excerpt) > EXCERPT_CHARACTERS:
+        excerpt = excerpt[:EXCERPT_CHARACTERS].rsplit(maxsplit=1)[0] + "…"
+    return ShownPassage(
+        passage.number, passage.document_title, place(passage), excerpt, is_cited, _href(passage)
+    )
+
+
+def _href(passage: AnswerPassage) -> str:
+    return reverse("answer-passage", args=[passage.answer_id, passage.number])
+
+
+def place(passage: AnswerPassage) -> str:
+    """Return where in its document a passage stands: the innermost headings, and the page."""
+    headings = " › ".join(passage.title_path[-2:])
+    page = f"page {passage.page}" if passage.page else ""
+    return ", ".join(filter(None, (headings, page)))
+
+
+def in_context(user: User, passage: AnswerPassage) -> InContext | None:
+    """Return the passage within its section, or None when it is not there any more, or not for this user.
+
+    A document that changed since the answer may hold other words at the same offsets: then nothing is
+    highlighted rather than the wrong sentence.
+    """
+    section = (
+        Section.objects.select_related("document")
+        .exclude(document__in=hidden_from(user))
+        .filter(
+            document=passage.document_id,
+            position=passage.section,
+            document__workspace__in=workspaces_for(user),
+        )
+        .first()
+    )
+    if section is None or section.text[passage.start : passage.end] != passage.text:
+        return None
+    text, headings = section.text, _end_of_headings(section, passage)
+    begin, finish = passage.start - CONTEXT_CHARACTERS, passage.end + CONTEXT_CHARACTERS
+    # At the border of a line, if there is one, so that no row of a table is cut.
+    begin = headings if begin <= headings else text.find("\n", begin, passage.start) + 1 or begin
+    finish = len(text) if finish >= len(text) else max(text.rfind("\n", passage.end, finish), 0) or finish
+    mark = (passage.start - begin, passage.end - begin)
+    is_markdown = section.document.media_type == MARKDOWN.name
+    return InContext(
+        blocks(text[begin:finish], 0, mark, is_markdown=is_markdown),
+        is_markdown,
+        is_cut_before=begin > headings,
+        is_cut_after=finish < len(text),
+    )
+
+
+def as_stored(passage: AnswerPassage) -> list[Block]:
+    """Return the passage as it stood in the prompt, laid out; nothing is known of the text around it."""
+    return blocks(without_headings(passage.text, passage.title_path), 0, (0, 0), is_markdown=True)
+
+
+def _end_of_headings(section: Section, passage: AnswerPassage) -> int:
+    """Return where the text begins after its own headings, which stand above it as its place."""
+    end = len(section.text) - len(without_headings(section.text, section.title_path))
+    return end if end < passage.end else 0
+
+
+# --- the list of sessions ------------------------------------------------------------------------
+
+
+def find_sessions(user: User, words: str) -> QuerySet[Session]:
+    """Return the user's sessions whose title or questions hold these words, pinned ones first.
+
+    Not those of chat completions, one for each request: whoever made it shows the conversation itself.
+    """
+    sessions = user.sessions.filter(preface__isnull=True)
+    if not words:
+        return sessions
+    asked = Turn.objects.filter(session=OuterRef("pk"), text__icontains=words)
+    return sessions.filter(Q(title__icontains=words) | Exists(asked))
+
+
+def group_sessions(
+    sessions: Iterable[Session], now: datetime | None = None
+) -> list[tuple[str, list[Session]]]:
+    """Return the sessions under the headings of the list, in the order they came."""
+    today = timezone.localdate(now)
+
+    def heading(session: Session) -> str:
+        if session.is_pinned:
+            return "Pinned"
+        age = today - timezone.localdate(session.updated_at)
+        return "Today" if age.days < 1 else "This week" if age.days < 7 else "Older"
+
+    return [(name, list(group)) for name, group in groupby(sessions, heading)]

@@ -1,0 +1,294 @@
+"""The chat page, and the parts of it that are fetched on their own.
+
+Never from a cache: the back button would show a conversation without its last turns, or a part as a page.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts.http import UserRequest
+from accounts.models import User
+from chat.answering import replay as replaying
+from chat.answering import session_summary
+from chat.asking import ratings, turns
+from chat.models import Answer, Session, Turn
+from documents.access import documents_for
+from documents.filter_inputs import shown_fields
+from documents.filters import Filters
+from documents.models import Document
+from models_registry.models import Endpoint
+from workspaces.access import totals_for, workspaces_for
+from workspaces.models import Workspace
+
+from . import presenters
+from .explain import explain_answer
+
+SESSIONS_PER_PAGE = 60
+SUGGESTED_DOCUMENTS = 3
+
+
+@never_cache
+@require_safe
+def chat(request: UserRequest) -> HttpResponse:
+    """A new chat. `?workspace=` chooses one; the part that suggests documents is fetched on its own."""
+    workspaces = workspaces_for(request.user)
+    last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
+    chosen = _workspace_for_new_chat(request, workspaces, last)
+    context = {"suggestions": _newest_documents(request.user, chosen), "workspace": chosen}
+    if request.htmx:
+        return render(request, "chat/_suggestions.html", context)
+    context |= _filter_context(request.user, chosen, {})
+    # One model, even if the last question went to several: each costs.
+    return _page(request, None, workspaces, chosen, _models_of(last)[:1] if last else [], context)
+
+
+@never_cache
+@require_safe
+def session(request: UserRequest, session_id: UUID) -> HttpResponse:
+    found = turns.session_for(request.user, session_id)
+    shown_turns = presenters.present_turns(request.user, found)
+    last = shown_turns[-1] if shown_turns else None
+    workspaces = workspaces_for(request.user)
+    chosen = next((each for each in workspaces if last and each.pk == last.turn.workspace_id), None)
+    models = _models_of(last.turn) if last else []
+    context = {"turns": shown_turns, "summary": session_summary.summary_of(found)}
+    context |= _filter_context(request.user, chosen, last.turn.filters if chosen and last else {})
+    return _page(request, found, workspaces, chosen, models, context)
+
+
+def _models_of(turn: Turn) -> list[UUID | None]:
+    return [each.endpoint_id for each in turn.first_answers()]
+
+
+def _page(
+    request: UserRequest,
+    session: Session | None,
+    workspaces: QuerySet[Workspace],
+    workspace: Workspace | None,
+    models: Collection[UUID | None],
+    context: dict[str, Any],
+) -> HttpResponse:
+    """models: the endpoints to begin with, if they are still offered; else the default."""
+    endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
+    default = Endpoint.objects.default_chat() or next(iter(endpoints), None)
+    context |= _listed(request, current=session) | {
+        "session": session,
+        "workspaces": _counted(request.user, workspaces),
+        "workspace": workspace,
+        "endpoints": endpoints,
+        "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
+        "models_most": turns.MODELS_MOST,
+        "question_max": settings.QUESTION_MAX_CHARACTERS,
+        "sessions_closed": request.COOKIES.get("sessions") == "closed",
+    }
+    return render(request, "chat/chat.html", context)
+
+
+def _counted(user: User, workspaces: Iterable[Workspace]) -> list[Workspace]:
+    """Have each say how many documents this user sees in it."""
+    listed = list(workspaces)
+    for each in listed:
+        each.document_count = totals_for(user, each)["document_count"]
+    return listed
+
+
+@never_cache
+@require_safe
+def filters(request: UserRequest) -> HttpResponse:
+    """What the documents of `?workspace=` can be filtered by: a part of the composer."""
+    chosen = next(
+        (each for each in workspaces_for(request.user) if str(each.pk) == request.GET.get("workspace")), None
+    )
+    return render(request, "chat/_filter.html", _filter_context(request.user, chosen, {}))
+
+
+def _filter_context(user: User, workspace: Workspace | None, said: Filters) -> dict[str, Any]:
+    return {"filter_fields": shown_fields(user, workspace, said) if workspace else []}
+
+
+def _workspace_for_new_chat(
+    request: UserRequest, workspaces: QuerySet[Workspace], last: Turn | None
+) -> Workspace | None:
+    """The one in the address, else the one asked last, else the first that holds something."""
+    if "workspace" in request.GET:
+        return next((each for each in workspaces if str(each.pk) == request.GET["workspace"]), None)
+    if last:
+        return next((each for each in workspaces if each.pk == last.workspace_id), None)
+    return workspaces.order_by("-document_count", "name").first()
+
+
+def _newest_documents(user: User, workspace: Workspace | None) -> list[Document]:
+    if workspace is None:
+        return []
+    ready = documents_for(user, workspace).filter(status=Document.Status.READY)
+    return list(ready.order_by("-ready_at")[:SUGGESTED_DOCUMENTS])
+
+
+# --- the list of sessions ------------------------------------------------------------------------
+
+
+@never_cache
+@require_safe
+def sessions(request: UserRequest) -> HttpResponse:
+    """The list, or more of it. `?q=` searches titles and questions, `?from=` leaves out that many."""
+    said = request.GET.get("from", "0")
+    is_number = said.isascii() and said.isdecimal() and len(said) <= 9
+    return render(request, "chat/_sessions.html", _listed(request, first=int(said) if is_number else 0))
+
+
+def _listed(request: UserRequest, current: Session | None = None, first: int = 0) -> dict[str, Any]:
+    words = request.GET.get("q", "").replace("\x00", "").strip()  # PostgreSQL refuses NUL in text
+    rows = list(presenters.find_sessions(request.user, words)[first : first + SESSIONS_PER_PAGE + 1])
+    return {
+        "groups": presenters.group_sessions(rows[:SESSIONS_PER_PAGE]),
+        "next_from": first + SESSIONS_PER_PAGE if len(rows) > SESSIONS_PER_PAGE else None,
+        "words": words,
+        "current_path": reverse("session", args=[current.pk]) if current else _page_address(request),
+    }
+
+
+def _page_address(request: UserRequest) -> str:
+    """Where the page is that asked for this part."""
+    return request.htmx.current_url_abs_path or request.path
+
+
+@require_POST
+def rename(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Give a session another title; an empty one changes nothing."""
+    found = turns.session_for(request.user, session_id)
+    title = " ".join(request.POST.get("title", "").split())
+    if title:
+        found.title = title[: Session._meta.get_field("title").max_length]
+        found.save(update_fields=["title"])
+    return _back_to_list(request, found)
+
+
+@require_POST
+def pin(request: UserRequest, session_id: UUID) -> HttpResponse:
+    found = turns.session_for(request.user, session_id)
+    found.is_pinned = not found.is_pinned
+    found.save(update_fields=["is_pinned"])
+    return _back_to_list(request, found)
+
+
+@require_POST
+def summary(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Forget the session's summary and write no more; with `keep`, begin again."""
+    found = turns.session_for(request.user, session_id)
+    switched = session_summary.switch_summary(found, is_on=bool(request.POST.get("keep")))
+    if request.htmx:
+        return render(request, "chat/_summary.html", {"session": found, "summary": switched})
+    return redirect("session", found.pk)
+
+
+@require_POST
+def delete(request: UserRequest, session_id: UUID) -> HttpResponse:
+    found = turns.session_for(request.user, session_id)
+    address = reverse("session", args=[found.pk])
+    turns.delete(request.user, found.pk)
+    if request.htmx and _page_address(request) != address:
+        return render(request, "chat/_sessions.html", _listed(request))
+    return HttpResponseClientRedirect(reverse("chat")) if request.htmx else redirect("chat")
+
+
+def _back_to_list(request: UserRequest, session: Session) -> HttpResponse:
+    if request.htmx:
+        return render(request, "chat/_sessions.html", _listed(request))
+    return redirect("session", session.pk)
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+@never_cache
+@require_safe
+def answer(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """An answer as it stands under its question, on its own."""
+    found = turns.answer_for(request.user, answer_id)
+    return render(request, "chat/_answer.html", {"shown": presenters.present_answer(request.user, found)})
+
+
+@require_POST
+def go_on(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Have the conversation go on with this answer."""
+    try:
+        turns.continue_with(request.user, answer_id)
+    except turns.Refused as refusal:
+        return HttpResponse(str(refusal), status=400, content_type="text/plain")
+    return HttpResponse(status=204)
+
+
+@require_POST
+def rate(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Keep a thumb up or down, with its comment; neither withdraws it."""
+    turns.answer_for(request.user, answer_id)
+    thumb, comment = request.POST.get("thumb"), request.POST.get("comment", "")
+    try:
+        if thumb in ("up", "down"):
+            ratings.rate(request.user, answer_id, is_good=thumb == "up", comment=comment)
+        else:
+            ratings.withdraw(request.user, answer_id)
+    except turns.Refused as refusal:
+        return HttpResponse(str(refusal), status=400, content_type="text/plain")
+    found = turns.answer_for(request.user, answer_id)
+    is_asked_why = thumb == "down" and "comment" not in request.POST
+    context = {"shown": presenters.present_answer(request.user, found), "is_asked_why": is_asked_why}
+    return render(request, "chat/_rating.html", context)
+
+
+@never_cache
+@require_safe
+def why(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """How an answer's passages were found: a part beneath the answer, or a page of its own."""
+    found = turns.answer_to_read(request.user, answer_id)
+    return _why(request, found, "chat/_why.html" if request.htmx else "chat/why.html")
+
+
+@require_POST
+def replay(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Search for an answer's passages again, and say whether the same prompt comes out."""
+    found = turns.answer_to_read(request.user, answer_id)
+    context: dict[str, Any] = {}
+    try:
+        turns.check_prompt(request.user, found)
+        context["replay"] = replaying.replay(found)
+    except (replaying.CannotReplay, turns.Refused) as problem:
+        context["problem"] = str(problem)
+    if request.htmx:
+        return render(request, "chat/_replay.html", context)
+    return _why(request, found, "chat/why.html", **context)
+
+
+def _why(request: UserRequest, answer: Answer, template: str, **context: Any) -> HttpResponse:
+    told = explain_answer(request.user, answer)
+    return render(
+        request, template, {"answer": answer, "why": told, "is_part": bool(request.htmx), **context}
+    )
+
+
+@never_cache
+@require_safe
+def passage(request: UserRequest, answer_id: UUID, number: int) -> HttpResponse:
+    """A passage within its document's text: a part for the panel, or a page of its own."""
+    found = turns.answer_for(request.user, answer_id)
+    seen = turns.passages_for(request.user).filter(answer=found)
+    chosen = get_object_or_404(seen.select_related("document"), number=number)
+    context = {
+        "passage": chosen,
+        "context": presenters.in_context(request.user, chosen),
+        "stored": presenters.as_stored(chosen),
+        "place": presenters.place(chosen),
+        "shown": presenters.present_answer(request.user, found),
+    }
+    is_part = "X-Requested-With" in request.headers or request.htmx
+    return render(request, "chat/_passage.html" if is_part else "chat/passage.html", context)

@@ -1,0 +1,190 @@
+"""Writes one answer under one claim: from its question to its last event, which is committed with its row."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from django.utils import timezone
+
+from chat.answering.answer import TooLong, answer, usage
+from chat.answering.answer_request import CannotBegin, build_bare_request, build_request
+from chat.answering.history import History
+from chat.log.events import TERMINAL, Event
+from chat.log.follow import since_restart
+from chat.log.writer import AnswerWriter
+from chat.models import Answer, AnswerPassage
+from core.db.threads import to_thread
+from core.text import storable
+from documents.models import Document
+from inference.errors import InferenceError
+from inference.tokens import estimate_tokens
+from inference.types import Usage
+from models_registry.secrets import SecretMissing
+
+from . import claims
+from .lost_attempts import usage_of_lost_attempts
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class AttemptState:
+    """What an answer's events amount to: its row when it ends."""
+
+    text: list[str] = field(default_factory=list)
+    grounding: str = Answer.Grounding.NONE
+    trace: dict[str, Any] = field(default_factory=dict)
+    usage: dict[str, Any] | None = None
+    first_token_at: datetime | None = None
+    broken_off: list[dict[str, Any]] = field(default_factory=list)  # chat.queue.lost_attempts
+
+    def take(self, event: Event) -> None:
+        match event.kind:
+            case "delta":
+                self.text.append(event.data["text"])
+                self.first_token_at = self.first_token_at or timezone.now()
+            case "sources":
+                self.grounding = event.data["grounding"]
+            case "usage":
+                self.usage = event.data
+            case "finished":
+                self.trace["finish_reason"] = event.data["reason"]
+
+    def forget_trace(self) -> None:
+        """Keep of it only what the bill needs."""
+        self.trace = {name: self.trace[name] for name in ("prompt_tokens",) if name in self.trace}
+
+    @property
+    def is_uncounted(self) -> bool:
+        """The model was asked, and did not come to say what it took."""
+        return self.usage is None and "prompt_tokens" in self.trace
+
+    def estimated(self) -> Usage:
+        written = estimate_tokens("".join(self.text))
+        return Usage(self.trace["prompt_tokens"], written, is_estimate=True)
+
+    def as_fields(self) -> dict[str, Any]:
+        beside = self.trace.get("condensed")  # a call of another model
+        attempts = [*self.broken_off, *([self.usage] if self.usage else []), *([beside] if beside else [])]
+        return {
+            "text": "".join(self.text),
+            "grounding": self.grounding,
+            "trace": self.trace,
+            "input_tokens": sum(each["input_tokens"] for each in attempts),
+            "output_tokens": sum(each["output_tokens"] for each in attempts),
+            "cost": sum((Decimal(each["cost"]) for each in attempts), Decimal(0)),
+            "broken_off": self.broken_off,
+            "first_token_at": self.first_token_at,
+        }
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One claim on one answer, while this process holds it."""
+
+    answer: Answer
+    history: History
+    log: AnswerWriter
+    before: Sequence[Event] = ()  # the log as the earlier claims left it
+    draft: AttemptState = field(default_factory=AttemptState)
+    producer: asyncio.Task[None] | None = None
+    why: Literal["", "stop", "leave"] = ""  # the producer was cancelled
+
+    def cancel(self, why: Literal["stop", "leave"]) -> None:
+        if self.producer is not None:  # else the next heartbeat comes back to it
+            self.why = self.why or why
+            self.producer.cancel()
+
+
+async def run_attempt(run: Attempt) -> None:
+    """Log what happens on the way to the answer, but not its end; what it amounts to is in the draft."""
+    if run.answer.fence > 1:  # a first claim has logged it
+        run.log.append(claims.started(run.answer))
+    if any(event.kind == "delta" for event in since_restart(run.before)):
+        reason = "The process that wrote this answer is gone, so it is written anew."
+        run.log.append(Event("restarted", {"reason": reason}))
+    if run.answer.turn.workspace_id:
+        question = await to_thread(build_request)(run.answer, run.history)
+    else:
+        question = build_request(run.answer, run.history)
+    async with aclosing(answer(question)) as events:
+        async for event in events:
+            if event.kind == "trace":
+                run.draft.trace = event.data
+                continue
+            run.draft.take(event)
+            if event.kind == "sources":
+                run.log.append(event, along=partial(_keep_passages, run.answer, event.data["passages"]))
+            elif event.kind not in TERMINAL:
+                run.log.append(event)
+
+
+async def finish_attempt(run: Attempt, end: Event) -> None:
+    """Commit the answer's last event together with its row."""
+    if run.draft.is_uncounted and run.answer.endpoint is not None:
+        counted = usage(run.answer.endpoint, run.draft.estimated())
+        run.draft.take(counted)
+        run.log.append(counted)
+    fields = run.draft.as_fields() | {
+        "status": _STATUS[end.kind],
+        "error": end.data.get("error", ""),
+        "ended_at": timezone.now(),
+    }
+    run.log.append(end, row=fields)
+    await run.log.flush()
+
+
+_STATUS = {
+    "finished": Answer.Status.FINISHED,
+    "stopped": Answer.Status.STOPPED,
+    "failed": Answer.Status.FAILED,
+}
+
+
+def failed(error: BaseException) -> Event:
+    """Return what people are told: the error's own words if they are meant for them."""
+    if isinstance(error, InferenceError | SecretMissing | TooLong | CannotBegin):
+        return failure(str(error), is_retryable=getattr(error, "retryable", False))
+    reference = uuid4().hex[:8]
+    logger.error("Answer failed, reference %s", reference, exc_info=error)
+    return failure(f"Something went wrong here (reference {reference}). Try again.", is_retryable=True)
+
+
+def failure(words: str, *, is_retryable: bool) -> Event:
+    return Event("failed", {"error": storable(words), "retryable": is_retryable})
+
+
+def lost_usage(run: Attempt) -> list[dict[str, Any]]:
+    turn, endpoint = run.answer.turn, run.answer.endpoint
+    if endpoint is None:
+        return []  # nobody knows any more what it cost
+    question = build_bare_request(turn, endpoint, run.history)
+    return usage_of_lost_attempts(question, bool(turn.workspace_id), run.before)
+
+
+def _keep_passages(answer: Answer, passages: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the passages as they stand in the prompt, instead of those of an earlier claim."""
+    there = set(Document.objects.filter(pk__in={each["document_id"] for each in passages}).values_list("pk"))
+    answer.passages.all().delete()
+    AnswerPassage.objects.bulk_create(
+        AnswerPassage(
+            answer=answer,
+            number=each["number"],
+            document_id=each["document_id"] if (UUID(each["document_id"]),) in there else None,
+            document_title=each["title"],
+            section=each["section"],
+            start=each["start"],
+            end=each["end"],
+            text=each["text"],
+            title_path=each["title_path"],
+            page=each["page"],
+        )
+        for each in passages
+    )

@@ -1,0 +1,309 @@
+"""Who writes which answer, and in which order answers get their turn.
+
+Claims of all processes come one after the other, under one lock of the database: only so do they count right
+what is being written already. In this order: each user's first answer, then each one's second, and so on; among
+equals, the user whose turn was longest ago, so that somebody who asks a hundred questions holds up nobody else,
+even where one answer is written at a time. An endpoint has as many answers at once as
+its operator allows, a user as many as RAGSITE_ANSWERS_PER_USER says, over all processes.
+
+What nobody waits for, batch answers and summaries, comes after all that somebody waits for; but however busy
+people keep an endpoint, it begins one of these every BATCH_EVERY.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from chat.answering.history import History, history_query, load_histories, read_histories
+from chat.log.events import Event, Logged
+from chat.log.writer import HELD_ANSWERS
+from chat.models import Answer, Session, Summary, Turn
+from core.db.pool import Query, Rows
+from core.db.statements import M, Plan, columns, row_of, statement
+from models_registry.models import Endpoint
+
+from .record import FirstEvents, SubmittedTurn
+
+BATCH_INTERVAL = timedelta(seconds=30)
+_LOCK = 7_262_011  # of the queue, among PostgreSQL's advisory locks
+
+# own: what this process writes. After a pause of the database our leases have run out as well as those of the
+# dead; the next heartbeat renews them, if nobody was quicker.
+#
+# A summary is known by its session's id. One whose writer died waits for nobody: the next answer asks again.
+_WAITING = """
+    WITH asked AS (
+        SELECT a.id, a.status, a.created_at, a.endpoint_id, s.user_id, a.is_batch, false AS is_summary,
+            a.status = 'running' AND (a.lease_until >= now() OR a.id = ANY(%(own)s)) AS is_written
+        FROM chat_answer AS a
+        JOIN chat_turn AS t ON t.id = a.turn_id
+        JOIN chat_session AS s ON s.id = t.session_id
+        WHERE a.status IN ('queued', 'running')
+        UNION ALL
+        SELECT m.session_id, m.status, m.queued_at, m.endpoint_id, s.user_id, true, true, m.status = 'running'
+        FROM chat_summary AS m
+        JOIN chat_session AS s ON s.id = m.session_id
+        WHERE m.status = 'queued' OR (m.status = 'running' AND m.lease_until >= now())
+    ), of_user AS (
+        SELECT asked.*, last.at AS last_turn_at, row_number() OVER (
+            PARTITION BY user_id ORDER BY is_written DESC, is_batch, created_at, id) AS nth_of_user
+        FROM asked LEFT JOIN chat_lastturn AS last USING (user_id)
+    )
+"""
+_FAIR = "nth_of_user, last_turn_at NULLS FIRST, created_at, id"
+# Most looks find nothing, and need not wait for one another.
+_LOCK_IF_ANY = """
+    WITH work AS MATERIALIZED (
+        SELECT FROM chat_answer WHERE status IN ('queued', 'running')
+            AND (status = 'queued' OR lease_until < now() AND id <> ALL(%s))
+        UNION ALL SELECT FROM chat_summary WHERE status = 'queued'
+        LIMIT 1
+    )
+    SELECT pg_advisory_xact_lock(%s) FROM work
+"""
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
+# For a claim that is sent together with it: without the lock it takes nothing.
+_NOTE_LOCK = "SELECT set_config('ragsite.may_claim', pg_try_advisory_xact_lock(%s)::text, true)"
+# lease_until: from now on, and not from when the transaction began, which has waited for the lock since.
+#
+# turns_taken: written only where others wait; else nobody will ask whose turn was longest ago.
+# started: of a first claim, so that it takes no commit of its own. Only a queue's place may be in its log so far,
+# and who writes that holds the lock as well. What other claims begin with, their writer has to see first.
+#
+# place: 0, the batch answer whose turn it is on its endpoint; 1, what somebody waits for; 2, the rest.
+_CLAIM = f"""
+    {_WAITING}, allowed AS (
+        SELECT *, row_number() OVER (
+            PARTITION BY endpoint_id, is_batch, is_written ORDER BY {_FAIR}) AS nth_of_kind
+        FROM of_user WHERE is_written OR nth_of_user <= %(of_user)s
+    ), placed AS (
+        SELECT *, CASE WHEN NOT is_batch THEN 1 WHEN nth_of_kind > 1 OR is_written OR EXISTS (
+            SELECT FROM chat_answer AS b
+            WHERE b.is_batch AND b.endpoint_id = allowed.endpoint_id
+                AND b.started_at > now() - make_interval(secs => %(batch_every_s)s)
+        ) OR EXISTS (
+            SELECT FROM chat_summary AS b
+            WHERE b.endpoint_id = allowed.endpoint_id
+                AND b.started_at > now() - make_interval(secs => %(batch_every_s)s)
+        ) THEN 2 ELSE 0 END AS place
+        FROM allowed
+    ), waiting AS (
+        SELECT *, row_number() OVER (
+            PARTITION BY endpoint_id ORDER BY is_written DESC, place, {_FAIR}
+        ) AS nth_of_endpoint
+        FROM placed
+    ), chosen AS (
+        SELECT w.id, w.is_summary, w.user_id FROM waiting AS w
+        LEFT JOIN (SELECT id AS endpoint_id, max_concurrent FROM models_registry_endpoint) AS e
+            USING (endpoint_id)
+        WHERE coalesce(current_setting('ragsite.may_claim', true), '') <> 'false'
+            AND NOT w.is_written AND (e.max_concurrent IS NULL OR w.nth_of_endpoint <= e.max_concurrent)
+        ORDER BY place, {_FAIR} LIMIT %(room)s
+    ), free AS (
+        SELECT a.id FROM chat_answer AS a JOIN chosen ON chosen.id = a.id AND NOT chosen.is_summary
+        WHERE a.status IN ('queued', 'running') FOR NO KEY UPDATE OF a SKIP LOCKED
+    ), answers AS (
+        UPDATE chat_answer AS a SET status = 'running', fence = a.fence + 1,
+            lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s),
+            started_at = coalesce(a.started_at, now())
+        FROM free WHERE a.id = free.id
+        RETURNING a.id, a.fence, a.endpoint_name
+    ), turns_taken AS (
+        INSERT INTO chat_lastturn (user_id, at)
+        SELECT DISTINCT user_id, statement_timestamp() FROM answers JOIN chosen USING (id)
+        WHERE EXISTS (SELECT FROM waiting AS w WHERE NOT w.is_written AND w.user_id <> chosen.user_id)
+        ON CONFLICT (user_id) DO UPDATE SET at = excluded.at
+    ), started AS (
+        INSERT INTO chat_answerevent (answer_id, seq, kind, data)
+        SELECT id, 1 + (SELECT max(seq) FROM chat_answerevent WHERE answer_id = answers.id), 'started',
+            jsonb_build_object('model', endpoint_name, 'fence', fence)
+        FROM answers WHERE fence = 1
+    ), summaries AS (
+        UPDATE chat_summary AS m SET status = 'running', fence = m.fence + 1,
+            lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s), started_at = now()
+        FROM chosen WHERE m.session_id = chosen.id AND chosen.is_summary AND m.status = 'queued'
+        RETURNING m.session_id
+    )
+    SELECT id, false FROM answers UNION ALL SELECT session_id, true FROM summaries
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    answer: Answer
+    seq: int  # of the last event in its log
+    history: History
+
+
+@statement(atomic=True)
+def claim_next(room: int, own: Sequence[UUID]) -> Plan[list[Claim | Summary]]:
+    """Take at most `room` answers and summaries that nobody writes, besides the answers `own`."""
+    [is_work] = yield [(_LOCK_IF_ANY, [list(own), _LOCK])]
+    if not is_work:
+        return []
+    [rows] = yield [_claim(room, own)]
+    return (yield from _claims_of(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    begun: FirstEvents
+    claims: list[Claim | Summary]
+    has_looked: bool  # for claims; else another process does just now
+
+
+@statement
+def admit_and_claim(records: Sequence[SubmittedTurn], room: int, own: Sequence[UUID]) -> Plan[Admitted]:
+    """Record questions, and claim in the same transaction what there is room for: two commits would take twice
+    as long as one. Whoever waits longer goes first, here as everywhere."""
+    turns = [each.turn for each in records]
+    # The lock last: a question may wait for whoever holds its session, and nobody else could claim meanwhile
+    asked = [*[each.query() for each in records], history_query(turns), (_NOTE_LOCK, [_LOCK])]
+    found = yield [*asked, *([_claim(room, own)] if room else [])]
+    [*recorded, exchanges, [(may_claim,)]], claimed = found[: len(asked)], found[len(asked) :]
+    begun = {
+        id: events
+        for each, rows in zip(records, recorded, strict=True)
+        for id, events in each.begun(rows).items()
+    }
+    rows = [row for each in claimed for row in each]
+    claims: list[Claim | Summary] = []
+    claims += _claims_here(records, {id for id, _ in rows}, read_histories(exchanges, turns), begun)
+    # Who wrote these before has lost them with the commit, and adds no more to their logs
+    claims += yield from _claims_of([row for row in rows if row[0] not in begun])
+    return Admitted(begun, claims, has_looked=may_claim == "true")
+
+
+def _claims_here(
+    records: Sequence[SubmittedTurn],
+    claimed: Collection[UUID],
+    histories: Mapping[UUID, History],
+    begun: FirstEvents,
+) -> Iterator[Claim]:
+    """Yield the claims on answers that were recorded just now, whose rows need not be read. `begun` is told."""
+    for answer in (answer for each in records for answer in each.answers if answer.pk in claimed):
+        answer.status, answer.fence = Answer.Status.RUNNING, 1
+        begun[answer.pk].append(Logged(2, "started", started(answer).data))
+        yield Claim(answer, 2, histories[answer.turn_id])
+
+
+def _claim(room: int, own: Sequence[UUID]) -> Query:
+    return _CLAIM, {
+        "room": room,
+        "own": list(own),
+        "of_user": settings.ANSWERS_PER_USER,
+        "lease_s": Answer.LEASE.total_seconds(),
+        "batch_every_s": BATCH_INTERVAL.total_seconds(),
+    }
+
+
+def _claims_of(rows: Rows) -> Plan[list[Claim | Summary]]:
+    """Return what was claimed. Its rows are locked now: no earlier writer adds to their logs any more."""
+    answers, summaries = ([id for id, is_summary in rows if is_summary == kind] for kind in (False, True))
+    claims: list[Claim | Summary] = []
+    if answers:
+        [found] = yield [(_CLAIMED, [answers, answers])]
+        read = [_claimed_row(values) for values in found]
+        histories = yield from load_histories.plan([answer.turn for answer, _ in read])
+        claims += [Claim(answer, seq, histories[answer.turn_id]) for answer, seq in read]
+    if summaries:
+        [found] = yield [(_CLAIMED_SUMMARIES, [summaries])]
+        claims += map(_claimed_summary, found)
+    return claims
+
+
+_MODELS = (Answer, Turn, Session, Endpoint)
+_CLAIMED = f"""
+    SELECT {", ".join(map(columns, _MODELS, ("a", "t", "s", "e")))},
+        (SELECT max(seq) FROM chat_answerevent WHERE answer_id = a.id)
+    FROM chat_answer AS a
+    JOIN chat_turn AS t ON t.id = a.turn_id
+    JOIN chat_session AS s ON s.id = t.session_id
+    LEFT JOIN models_registry_endpoint AS e ON e.id = a.endpoint_id
+    WHERE a.id = ANY(%s) ORDER BY array_position(%s, a.id)
+"""
+_CLAIMED_SUMMARIES = f"""
+    SELECT {", ".join(map(columns, (Summary, Endpoint), ("m", "e")))}
+    FROM chat_summary AS m LEFT JOIN models_registry_endpoint AS e ON e.id = m.endpoint_id
+    WHERE m.session_id = ANY(%s)
+"""
+
+
+def _claimed_row(values: Sequence[Any]) -> tuple[Answer, int]:
+    """Return a claimed answer with its turn, session and endpoint, and the last place of its log."""
+    left = iter(values)
+    answer, turn, session = _next(Answer, left), _next(Turn, left), _next(Session, left)
+    endpoint = _next(Endpoint, left)
+    answer.turn, turn.session = turn, session
+    answer.endpoint = endpoint if answer.endpoint_id else None
+    return answer, next(left)
+
+
+def _next(model: type[M], values: Iterator[Any]) -> M:
+    return row_of(model, list(islice(values, len(model._meta.concrete_fields))))
+
+
+def _claimed_summary(values: Sequence[Any]) -> Summary:
+    left = iter(values)
+    summary, endpoint = _next(Summary, left), _next(Endpoint, left)
+    summary.endpoint = endpoint if summary.endpoint_id else None
+    return summary
+
+
+def started(answer: Answer) -> Event:
+    """Return the event that a claim begins with: a first claim has logged it, at its `seq`."""
+    return Event("started", {"model": answer.endpoint_name, "fence": answer.fence})
+
+
+_RENEW = f"""
+    WITH held AS ({HELD_ANSWERS})
+    UPDATE chat_answer SET lease_until = statement_timestamp() + make_interval(secs => %s)
+    FROM held WHERE chat_answer.id = held.id
+    RETURNING chat_answer.id, stop_requested
+"""
+
+
+@statement
+def renew_leases(
+    fences: Mapping[UUID, int], lease_s: float = Answer.LEASE.total_seconds()
+) -> Plan[dict[UUID, bool]]:
+    """Renew leases. Returns those that we still hold, and whether they are to stop.
+
+    lease_s: 0 ends them now, so that another runner need not wait for them.
+    """
+    [rows] = yield [(_RENEW, [list(fences), list(fences.values()), lease_s])]
+    return dict(rows)
+
+
+_MOVED_UP = f"""
+    {_WAITING}, placed AS (
+        SELECT id, row_number() OVER (ORDER BY is_batch, {_FAIR}) - 1 AS position
+        FROM of_user WHERE status = 'queued'
+    ), held AS (
+        SELECT a.id, placed.position FROM placed JOIN chat_answer AS a ON a.id = placed.id
+        WHERE a.status = 'queued' FOR NO KEY UPDATE OF a SKIP LOCKED
+    )
+    INSERT INTO chat_answerevent (answer_id, seq, kind, data)
+    SELECT held.id, last.seq + 1, 'queued', jsonb_build_object('position', held.position)
+    FROM held CROSS JOIN LATERAL (
+        SELECT seq, data, at FROM chat_answerevent WHERE answer_id = held.id ORDER BY seq DESC LIMIT 1
+    ) AS last
+    WHERE last.at < now() - interval '1 second' AND (last.data ->> 'position')::int <> held.position
+    ON CONFLICT DO NOTHING
+    RETURNING answer_id, seq, (data ->> 'position')::int
+"""
+
+
+@statement(atomic=True)
+def publish_queue_positions() -> Plan[dict[UUID, list[Logged]]]:
+    """Log the new place of those who wait, where it has changed, for each at most once in a second."""
+    [[(is_locked,)]] = yield [(_TRY_LOCK, [_LOCK])]
+    if not is_locked:  # somebody claims: then a second later
+        return {}
+    [rows] = yield [(_MOVED_UP, {"own": [], "of_user": settings.ANSWERS_PER_USER})]
+    return {id: [Logged(seq, "queued", {"position": place})] for id, seq, place in rows}

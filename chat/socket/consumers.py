@@ -1,0 +1,233 @@
+"""The socket of the chat page: questions in, events out.
+
+A handler returns at once. Following an answer is a task of its own for each answer, which reads the log at
+the pace of the socket, and of the client if it acknowledges (docs/adr/0010-acknowledging.md); the answer
+itself is written by a runner and does not care who listens.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Sequence
+from contextlib import aclosing, suppress
+from typing import Any
+from uuid import UUID
+
+from channels.consumer import get_handler_name
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.http import Http404
+
+from accounts.identity.revocation import socket_registry
+from accounts.identity.session import Login, SignedOut, authenticate
+from accounts.models import User
+from chat.answering.answer import Parameters
+from chat.asking import turns
+from chat.log.events import Logged
+from chat.log.follow import follow_in_batches
+from chat.models import Answer, Turn
+from chat.queue.record import FirstEvents
+from core.async_tasks import cancel_and_wait
+from core.db.threads import retry_on_disconnect, to_thread
+from documents.filters import in_words
+
+from . import frames
+
+logger = logging.getLogger(__name__)
+
+UNACKNOWLEDGED_MOST = 1_000  # events on their way to a client that acknowledges
+FOLLOWED_MOST = 32  # answers at once on one socket
+SIGNED_OUT = 4401  # the close code
+
+
+class _Window:
+    """How far ahead of a client an answer may be sent: without bound, until it first acknowledges."""
+
+    def __init__(self) -> None:
+        self._acknowledged: int | None = None
+        self._moved = asyncio.Event()
+
+    def move(self, seq: int) -> None:
+        self._acknowledged = max(seq, self._acknowledged or 0)
+        self._moved.set()
+
+    async def reaches(self, seq: int) -> None:
+        while self._acknowledged is not None and seq > self._acknowledged + UNACKNOWLEDGED_MOST:
+            self._moved.clear()
+            await self._moved.wait()
+
+
+class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    # No channel of its own in the channel layer: the hub hears for all sockets of the process.
+    channel_layer_alias = "none"
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Without Channels' tidying of connections, a thread hop each time: only `in_thread` has any here."""
+        await getattr(self, get_handler_name(message))(message)
+
+    async def connect(self) -> None:
+        self._session_key: str = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
+        self._login: Login | None = None
+        self._following: dict[UUID, asyncio.Task[None]] = {}
+        self._windows: dict[UUID, _Window] = {}
+        await self.accept()
+        await self.check()
+        socket_registry().enter(self)
+
+    async def disconnect(self, code: int) -> None:
+        socket_registry().leave(self)
+        await cancel_and_wait(self._following.values())
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        try:
+            frame = frames.parse_frame(text_data or "")
+        except frames.BadFrame as error:
+            await self._complain(str(error), error.message_id)
+            return
+        await self._answering(self._act(frame), getattr(frame.data, "message_id", ""))
+
+    async def _answering(self, doing: Awaitable[None], message_id: str = "") -> None:
+        """Await what was asked for; whatever hinders it is told, unless nobody is there any more."""
+        try:
+            await doing
+        except OSError:  # so says uvicorn when we send to a client that is gone
+            logger.debug("A socket closed before it was answered")
+        except SignedOut:
+            await self.close_signed_out()
+        except (turns.Refused, Http404) as error:
+            await self._complain(str(error), message_id)
+        except Exception:
+            logger.exception("A message on the socket failed")
+            await self._complain("This did not work just now. Try again.", message_id)
+
+    async def _act(self, frame: frames.Frame) -> None:
+        match frame:
+            case frames.Run(data=data):
+                await self._submit(await self._user(), data)
+            case frames.Regenerate(data=data):
+                await self._begin(
+                    await retry_on_disconnect(to_thread(_regenerated))(await self._user(), data)
+                )
+            case frames.Follow(data=data):
+                await retry_on_disconnect(turns.check_followable)(await self._user(), data.answer_id)
+                self._follow(data.answer_id, data.after_seq)
+            case frames.Stop(data=data):
+                await retry_on_disconnect(to_thread(turns.stop))(await self._user(), data.answer_id)
+            case frames.Ack(data=data):  # it asks for nothing, so nobody is asked who it is from
+                if window := self._windows.get(data.answer_id):
+                    window.move(data.seq)
+
+    async def _user(self) -> User:
+        """Return whose session this is, after looking that it still is. Raises SignedOut."""
+        self._login = await retry_on_disconnect(authenticate)(self._session_key)
+        return self._login.user
+
+    async def _submit(self, user: User, data: frames.RunData) -> None:
+        ask = turns.Ask(
+            session_id=data.session_id,
+            message_id=data.message_id,
+            text=data.text,
+            workspace_id=data.workspace_id,
+            filters=data.filters,
+            endpoints=await retry_on_disconnect(turns.find_models.aio)(
+                data.model_name, data.model_names, data.provider
+            ),
+            parameters=_parameters(data.model_kwargs),
+        )
+        turn, begun = await turns.submit_async(user, ask)
+        answers = turn.first_answers() if begun else await to_thread(turn.first_answers)()
+        await self._begin(_accepted(turn.message_id, turn, answers), begun)
+
+    async def _begin(self, accepted: dict[str, Any], begun: FirstEvents | None = None) -> None:
+        await self._say("accepted", accepted)
+        for answer_id in (UUID(answer["answerId"]) for answer in accepted["answers"]):
+            if answer_id not in self._following:
+                self._follow(answer_id, 0, (begun or {}).get(answer_id, ()))
+
+    # --- following -------------------------------------------------------------------------------
+
+    def _follow(self, answer_id: UUID, after_seq: int, begun: Sequence[Logged] = ()) -> None:
+        """Send an answer's events from here on, instead of from where they were sent before."""
+        if task := self._following.pop(answer_id, None):
+            task.cancel()
+        if len(self._following) >= FOLLOWED_MOST:
+            raise turns.Refused(
+                f"This page follows {FOLLOWED_MOST} answers already: wait until one has ended."
+            )
+        window = self._windows[answer_id] = _Window()
+        task = asyncio.create_task(self._send_events(answer_id, after_seq, begun, window))
+        self._following[answer_id] = task
+        task.add_done_callback(lambda done: self._forget(answer_id, done))
+
+    def _forget(self, answer_id: UUID, task: asyncio.Task[None]) -> None:
+        if self._following.get(answer_id) is task:
+            del self._following[answer_id], self._windows[answer_id]
+
+    async def _send_events(
+        self, answer_id: UUID, after_seq: int, begun: Sequence[Logged], window: _Window
+    ) -> None:
+        try:
+            async with aclosing(follow_in_batches(answer_id, after_seq, begun)) as batches:
+                async for events in batches:
+                    await window.reaches(events[0].seq)
+                    sent = [{"seq": each.seq, "kind": each.kind, "data": each.data} for each in events]
+                    await self._say("event", {"answerId": str(answer_id), "events": sent})
+        except OSError:  # the client is gone; so says uvicorn when we send
+            logger.debug("A socket closed while it was written to")
+        except Exception:
+            logger.exception("Following answer %s failed", answer_id)
+            await self._complain("The answer cannot be followed just now. Reload the page to go on.")
+
+    # --- speaking --------------------------------------------------------------------------------
+
+    async def _say(self, action: str, data: dict[str, Any]) -> None:
+        """Send a frame. Raises OSError if nobody is there any more."""
+        try:
+            await self.send(text_data=json.dumps({"action": action, "data": data}))
+        except RuntimeError as error:  # so says uvicorn when we have closed the socket
+            raise ConnectionAbortedError from error
+
+    async def _complain(self, words: str, message_id: str = "") -> None:
+        with suppress(OSError):  # the client is gone
+            await self._say("error", {"message": words} | ({"messageId": message_id} if message_id else {}))
+
+    async def close_signed_out(self) -> None:
+        await self._complain("You are signed out. Log in again.")
+        with suppress(OSError, RuntimeError):  # it is closed already
+            await self.close(code=SIGNED_OUT, reason="signed out")
+
+    # --- the others' business --------------------------------------------------------------------
+
+    @property
+    def login(self) -> Login | None:
+        """Whose socket it is, as found at the last message; None before the first."""
+        return self._login
+
+    async def check(self) -> None:
+        """Close the socket if whoever is behind it may not be here any more."""
+        await self._answering(self._know())
+
+    async def _know(self) -> None:
+        await self._user()
+
+
+def _regenerated(user: User, data: frames.RegenerateData) -> dict[str, Any]:
+    """Record a wish for another version. Returns what the client is told."""
+    endpoint = next(iter(turns.find_models(data.model_name, provider=data.provider)), None)
+    parameters = _parameters(data.model_kwargs) if data.model_kwargs else None
+    answer, _ = turns.regenerate(user, turns.Again(data.answer_id, data.message_id, endpoint, parameters))
+    return _accepted(data.message_id, answer.turn, [answer]) | {"replaces": str(data.answer_id)}
+
+
+def _parameters(chosen: frames.ModelKwargs) -> Parameters:
+    return Parameters(chosen.max_tokens, chosen.temperature, chosen.top_p, chosen.streaming)
+
+
+def _accepted(message_id: str, turn: Turn, answers: Sequence[Answer]) -> dict[str, Any]:
+    return {
+        "messageId": message_id,
+        "sessionId": str(turn.session_id),
+        "turnId": str(turn.pk),
+        "answers": [{"answerId": str(each.pk), "model": each.endpoint_name} for each in answers],
+        **({"filterWords": in_words(turn.filters)} if turn.filters else {}),
+    }

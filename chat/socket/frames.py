@@ -1,0 +1,133 @@
+"""What a client may say on the socket, and nothing else: unknown fields and actions are refused by name."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
+
+from chat.asking.turns import MODELS_MOST
+
+FRAME_MOST_CHARACTERS = 256 * 1024  # the longest question, written in escapes
+_SEQ_MOST = 2**31 - 1
+_ERRORS_SHOWN = 3
+
+
+class BadFrame(Exception):
+    """`str()` says what is wrong with the frame; `message_id` is the one it named, or ""."""
+
+    def __init__(self, words: str, message_id: str = "") -> None:
+        super().__init__(words)
+        self.message_id = message_id
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+OptionalId = Annotated[UUID | None, BeforeValidator(lambda value: value or None)]  # "" is none
+Seq = Annotated[int, Field(ge=0, le=_SEQ_MOST)]
+
+
+class ModelKwargs(_Part):
+    streaming: bool = True
+    max_tokens: int = 512
+    temperature: float = 0.1
+    top_p: float = 1.0
+
+
+class RunData(_Part):
+    model_name: str = ""  # an endpoint's name or id; empty: the default
+    model_names: tuple[str, ...] = Field(
+        (), max_length=MODELS_MOST
+    )  # instead: an answer of each, side by side
+    provider: str = ""  # if given, the endpoints must be of this one
+    session_id: OptionalId = None
+    workspace_id: OptionalId = None
+    filters: dict[str, Any] = Field(default_factory=dict)  # documents.filters
+    model_kwargs: ModelKwargs = ModelKwargs()
+    text: str
+    mode: Literal["chain"] = "chain"
+    message_id: str
+
+
+class RegenerateData(_Part):
+    answer_id: UUID
+    message_id: str
+    model_name: str = ""  # empty: the model it had
+    provider: str = ""
+    model_kwargs: ModelKwargs | None = None  # absent: those it had
+
+
+class FollowData(_Part):
+    answer_id: UUID
+    after_seq: Seq = 0
+
+
+class AckData(_Part):
+    answer_id: UUID
+    seq: Seq
+
+
+class StopData(_Part):
+    answer_id: UUID
+
+
+class Run(_Part):
+    action: Literal["run"]
+    data: RunData
+
+
+class Regenerate(_Part):
+    action: Literal["regenerate"]
+    data: RegenerateData
+
+
+class Follow(_Part):
+    action: Literal["follow"]
+    data: FollowData
+
+
+class Ack(_Part):
+    action: Literal["ack"]
+    data: AckData
+
+
+class Stop(_Part):
+    action: Literal["stop"]
+    data: StopData
+
+
+Frame = Run | Regenerate | Follow | Ack | Stop
+_FRAME: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="action")])
+
+
+def parse_frame(text: str) -> Frame:
+    """Return what the client said. Raises BadFrame."""
+    if len(text) > FRAME_MOST_CHARACTERS:
+        raise BadFrame(f"The message is longer than {FRAME_MOST_CHARACTERS:,} characters.")
+    try:
+        raw = from_json(text)
+    except ValueError as error:
+        raise BadFrame("The message is no JSON.") from error
+    try:
+        return _FRAME.validate_python(raw)
+    except ValidationError as error:
+        raise BadFrame(_in_words(error), _message_id(raw)) from error
+
+
+def _in_words(error: ValidationError) -> str:
+    parts = [f"{_place(each['loc'])}: {each['msg']}"[:200] for each in error.errors()[:_ERRORS_SHOWN]]
+    return "The message was not understood. " + "; ".join(parts)
+
+
+def _place(path: tuple[int | str, ...]) -> str:
+    """Return "data.text" for ("run", "data", "text"): the first says only which kind of frame it is."""
+    return ".".join(map(str, path[1:])) or "message"
+
+
+def _message_id(raw: Any) -> str:
+    data = raw.get("data") if isinstance(raw, dict) else None
+    found = data.get("messageId") if isinstance(data, dict) else None
+    return found[:64] if isinstance(found, str) else ""
