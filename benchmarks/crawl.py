@@ -32,8 +32,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from benchmarks.installation import DATA, ROOT, Process, postgres
-from documents.intake import retry
 from documents.models import Document
+from documents.restart import restart
 from documents.sources.adding import add_website
 from tests import factories
 
@@ -150,7 +150,7 @@ def measure(data: Path, kills: int) -> list[str]:
         for path in TOUCHED:
             urllib.request.urlopen(f"{url}/__touch?p={path}", data=b"").close()
         before = dict(site.children.values_list("url", "content_sha256"))
-        retry(site, None, ask_worker=False)
+        restart(site, None, ask_worker=False)
         took_s = crawl(site, url, 0)
         changed = {
             each.removeprefix(url)

@@ -35,7 +35,8 @@ from psycopg import sql
 from documents.alarm import alarms
 from documents.ingest import BATCH, ingest
 from documents.intake import add_file
-from documents.tasks import ask_soon, recover
+from documents.queue import enqueue
+from documents.tasks import recover
 from inference.connect import open_embedder
 from inference.types import Vector
 from models_registry.models import Endpoint
@@ -220,7 +221,7 @@ def _until_ready(workspace: Workspace, parts: dict[str, Process], workers: Seque
     before = _spent(parts, workers)
     began = time.monotonic()
     for document_id in workspace.documents.due().values_list("pk", flat=True):
-        ask_soon(document_id)
+        enqueue(document_id)
     _wait(workspace)
     clock = time.monotonic() - began
     after = _spent(parts, workers)

@@ -11,8 +11,9 @@ from django.utils.html import format_html
 
 from accounts.models import User
 from core.admin.cells import time_ago
+from documents.deletion import delete_document
+from documents.restart import restart
 
-from . import intake
 from .alarm import is_stuck, report
 from .dead_letters import discard, replay
 from .models import BatchEntry, Document, LedgerEntry
@@ -133,7 +134,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
 
     @admin.action(description="Retry: read and embed again", permissions=["view"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        count = sum(intake.retry(document, cast(User, request.user)) for document in queryset)
+        count = sum(restart(document, cast(User, request.user)) for document in queryset)
         self.message_user(request, f"{count} will be ingested again.", messages.SUCCESS)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -141,7 +142,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
         return [str(each) for each in objs], {"documents": len(objs)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Document) -> None:
-        intake.delete(obj, cast(User, request.user))
+        delete_document(obj, cast(User, request.user))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         for document in queryset:

@@ -16,6 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest import ApiView
+from documents.deletion import delete_document
+from documents.restart import restart
 from documents.retrieval.record import recorded_search, search_for
 from workspaces.access import workspace_for
 from workspaces.models import Role, Workspace
@@ -364,7 +366,7 @@ class OneDocument(ApiView):
         summary="Delete a document, its chunks and its file", tags=["documents"], responses={204: None}
     )
     def delete(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
-        intake.delete(_document(self, Role.EDITOR), self.user)
+        delete_document(_document(self, Role.EDITOR), self.user)
         return Response(status=204)
 
 
@@ -377,7 +379,7 @@ class RetryDocument(ApiView):
     )
     def post(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
         document = _document(self, Role.EDITOR)
-        intake.retry(document, self.user)
+        restart(document, self.user)
         document.refresh_from_db()
         return Response(DocumentSerializer(document).data, status=202)
 

@@ -3,8 +3,9 @@
 from django.db.models import QuerySet
 
 from accounts.models import User
+from documents.deletion import delete_document
+from documents.restart import restart
 
-from . import intake
 from .models import Document
 
 
@@ -12,7 +13,7 @@ def replay(documents: QuerySet[Document], user: User | None) -> int:
     """Have those that are on the list tried again. Returns how many."""
     found = list(documents.filter(status=Document.Status.FAILED))
     for document in found:
-        intake.retry(document, user)
+        restart(document, user)
     return len(found)
 
 
@@ -20,5 +21,5 @@ def discard(documents: QuerySet[Document], user: User | None) -> int:
     """Delete those that are on the list, with all that is kept of them. Returns how many."""
     found = list(documents.filter(status=Document.Status.FAILED))
     for document in found:
-        intake.delete(document, user)
+        delete_document(document, user)
     return len(found)

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.core.files import File
 from django.db import Error, IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from accounts.models import User, record
 from workspaces.access import level_in
@@ -16,16 +15,15 @@ from workspaces.languages import LANGUAGES
 from workspaces.metadata_schema import fields_of
 from workspaces.models import Workspace
 
-from . import reindex
 from .content import Content, Refused, clean_title, of_file, of_qa, of_text
 from .metadata import LEVELS_CHANGED, NOTHING, About, apply, keep_fields
 from .models import Document
-from .removal import remove
-from .tasks import ask_soon
+from .queue import enqueue
+from .restart import restart
 
 _S = Document.Status
 
-__all__ = ["Refused", "add", "add_file", "add_qa", "add_text", "change", "clean_title", "delete", "retry"]
+__all__ = ["Refused", "add", "add_file", "add_qa", "add_text", "change", "clean_title"]
 
 
 def add_file(
@@ -130,18 +128,6 @@ def change(document: Document, user: User | None, content: Content, *, ask_worke
     return document
 
 
-def retry(document: Document, user: User | None, *, ask_worker: bool = True) -> bool:
-    """Ingest it again, from the beginning of its attempts. False: it is being worked on now, and left alone."""
-    with transaction.atomic():
-        waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
-        if not waiting.update(**_from_the_start()):
-            return False
-        record(user, "document.retry", document.title, id=str(document.pk))
-        if ask_worker:
-            _ask_after_commit(document.pk)
-    return True
-
-
 def correct_language(document: Document, user: User | None, language: str) -> None:
     """Say what a document is written in, and ingest it again: its words are matched in that language's forms.
 
@@ -153,24 +139,7 @@ def correct_language(document: Document, user: User | None, language: str) -> No
         if not waiting.update(language=language, is_language_chosen=True):
             raise Refused("It is being read just now. Wait until it is ready, and change its language then.")
         record(user, "document.language", document.title, id=str(document.pk), language=language)
-        retry(document, user)
-
-
-def delete(document: Document, user: User | None) -> None:
-    """Remove the document with all that came from it. A worker at it notices and stops."""
-    with transaction.atomic():
-        # The locks wait for a batch that is being staged, so that none is staged after it is removed.
-        reindex.lock_items(document.pk)
-        found = (
-            Document.objects.select_for_update(of=("self",))
-            .select_related("workspace")
-            .filter(pk=document.pk)
-            .first()
-        )
-        if found is None:
-            return
-        record(user, "document.delete", found.title, id=str(found.pk), workspace=found.workspace.name)
-        remove(found)
+        restart(document, user)
 
 
 def language_of(workspace: Workspace, language: str | None) -> str:
@@ -191,7 +160,7 @@ def refuse_hidden(known: Document, user: User | None) -> None:
 def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
     """Return a document that is added again; what had failed is tried again."""
     if known.status == _S.FAILED:
-        retry(known, user, ask_worker=ask_worker)
+        restart(known, user, ask_worker=ask_worker)
         known.refresh_from_db()
     return known
 
@@ -272,22 +241,13 @@ def _record_change(
         )
         Document.objects.filter(pk=held.pk).update(
             title=content.title, file=new_file, media_type=content.media_type.name,
-            size_bytes=content.file.size, content_sha256=content.sha256, lease_until=None,
-            fence=F("fence") + 1, **_from_the_start(),
+            size_bytes=content.file.size, content_sha256=content.sha256,
+            fence=F("fence") + 1, **Document.restart_values(),
         )  # fmt: skip
         record(user, "document.change", content.title, id=str(held.pk), workspace=held.workspace.name)
         if ask_worker:
             _ask_after_commit(held.pk)
 
 
-def _from_the_start() -> dict[str, Any]:
-    """Return what makes a document wait for a worker as if it had never been tried."""
-    now = timezone.now()
-    return {
-        "status": _S.PENDING, "stage": Document.Stage.QUEUED, "attempt": 0, "error": "", "progress_done": 0,
-        "progress_total": 0, "next_attempt_at": now, "queued_at": None, "updated_at": now,
-    }  # fmt: skip
-
-
 def _ask_after_commit(document_id: UUID) -> None:
-    transaction.on_commit(partial(ask_soon, document_id))
+    transaction.on_commit(partial(enqueue, document_id))

@@ -14,12 +14,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User, record_each
+from workspaces import indexes
 from workspaces.access import level_in
 from workspaces.engines import Facts, Value
 from workspaces.metadata_schema import FieldDefinition, InvalidValue, fields_of, lock_fields
 from workspaces.models import Workspace
 
-from . import reindex
 from .filters import type_of
 from .models import Document
 
@@ -174,7 +174,7 @@ def describe(workspace: Workspace, user: User | None, documents: Iterable[UUID],
     current = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
     if said.access_level and said.access_level >= len(current.access_levels):
         raise InvalidValue(LEVELS_CHANGED)
-    reindex.describe(current, {each.pk: facts_of(each) for each in every})
+    indexes.describe(current, {each.pk: facts_of(each) for each in every})
     return len(chosen)
 
 

@@ -37,6 +37,10 @@ class WorkQuerySet(models.QuerySet[_Work]):
         lost = timezone.now() - Work.QUEUE_PATIENCE
         return self.due().filter(models.Q(queued_at=None) | models.Q(queued_at__lt=lost))
 
+    def restart(self, **more: Any) -> int:
+        """Begin the work again from the start. Returns how many rows. more: other columns to change."""
+        return self.update(**Work.restart_values(), **more)
+
 
 class Work(models.Model):
     """What a worker takes under a lease and brings to an end: always says where it stands, and what is next."""
@@ -82,6 +86,16 @@ class Work(models.Model):
 
     class Meta:
         abstract = True
+
+    @staticmethod
+    def restart_values() -> dict[str, Any]:
+        """Return the values of work that waits for a worker as if it had never been tried."""
+        now = timezone.now()
+        return {
+            "status": Work.Status.PENDING, "stage": Work.Stage.QUEUED, "attempt": 0, "error": "",
+            "progress_done": 0, "progress_total": 0, "lease_until": None, "next_attempt_at": now,
+            "queued_at": None, "updated_at": now,
+        }  # fmt: skip
 
     @property
     def percent(self) -> int:

@@ -11,10 +11,10 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Sum
 from django.utils import timezone
 
+from documents.restart import restart
 from workspaces.engines import ENGINES, Engine, engine_for
 from workspaces.models import Workspace
 
-from . import intake
 from .models import Document
 
 _UPLOADING = timedelta(hours=1)  # a file is stored before its document is recorded
@@ -96,7 +96,7 @@ def _read_again(document: Document) -> None:
         chunk_count=F("chunk_count") + there - locked.chunk_count
     )
     Document.objects.filter(pk=locked.pk).update(chunk_count=there)
-    intake.retry(locked, None)
+    restart(locked, None)
 
 
 # --- tables and files ---------------------------------------------------------------------------

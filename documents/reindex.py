@@ -9,14 +9,12 @@ because searches that have begun still use it.
 Locks are taken in this order, by everybody: reindex, items, documents, workspace.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from itertools import product
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -26,11 +24,11 @@ from django.utils import timezone
 from accounts.models import User, record
 from models_registry.models import Endpoint
 from models_registry.ping import check
-from workspaces.engines import Facts, engine_for
+from workspaces.engines import engine_for
 from workspaces.engines.pgvector import maintenance
 from workspaces.models import INDEX_SETTINGS, Reindex, Workspace
 
-from .models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
+from .models import BatchEntry, Document, LedgerEntry, ReindexItem, ReindexItemQuerySet, Section, Work
 
 _S = Work.Status
 GRACE = timedelta(minutes=1)  # for searches that began in the index that was replaced
@@ -157,27 +155,6 @@ def failures(reindex: Reindex) -> QuerySet[ReindexItem]:
     return reindex.items.filter(status=_S.FAILED).select_related("document").order_by("document__title")
 
 
-def forget(workspace: Workspace, documents: Iterable[UUID]) -> None:
-    """Remove their chunks from the index that answers, and from the one that is being built."""
-    following = running(workspace)
-    indexes = [workspace, following.target()] if following else [workspace]
-    for engine, document_id in product(map(engine_for, indexes), documents):
-        engine.forget(document_id)
-
-
-def describe(workspace: Workspace, documents: Mapping[UUID, Facts]) -> None:
-    """Tell the index that answers, and the one that is being built, what is known of documents."""
-    following = running(workspace)
-    for index in [workspace, following.target()] if following else [workspace]:
-        engine_for(index).describe(documents)
-
-
-def lock_items(document_id: UUID) -> None:
-    """Wait for batches that are being staged for the next index, of it and its sub-documents, and keep others off."""
-    family = Q(document=document_id) | Q(document__parent=document_id)
-    _lock(ReindexItem.objects.filter(family).order_by("pk"))
-
-
 def next_items(limit: int) -> list[int]:
     """Return so many items that wait and that no worker was asked for: few, so that new documents wait little."""
     asked = ReindexItem.objects.due().exclude(queued_at=None).count()
@@ -232,12 +209,9 @@ def _enlist(reindex: Reindex) -> None:
     _renew(ended.exclude(of_ready_at=F("document__ready_at")))
 
 
-def _renew(items: QuerySet[ReindexItem]) -> int:
+def _renew(items: ReindexItemQuerySet) -> int:
     ready_at = Document.objects.filter(pk=OuterRef("document")).values("ready_at")
-    return items.update(
-        status=_S.PENDING, stage=Work.Stage.QUEUED, attempt=0, error="", progress_done=0, progress_total=0,
-        next_attempt_at=timezone.now(), queued_at=None, of_ready_at=Subquery(ready_at),
-    )  # fmt: skip
+    return items.restart(of_ready_at=Subquery(ready_at))
 
 
 def _uncovered(reindex: Reindex) -> QuerySet[Document]:
@@ -304,18 +278,14 @@ def _take_over_counts(reindex: Reindex) -> None:
 
 def _send_back(workspace: Workspace) -> None:
     """Have what is being worked on now, by the old settings and into the old tables, begun anew."""
-    now = timezone.now()
-    workspace.documents.filter(status=_S.PROCESSING).update(
-        status=_S.PENDING, stage=Work.Stage.QUEUED, fence=F("fence") + 1, attempt=0, lease_until=None,
-        progress_done=0, progress_total=0, next_attempt_at=now, queued_at=None, updated_at=now,
-    )  # fmt: skip
+    workspace.documents.filter(status=_S.PROCESSING).restart(fence=F("fence") + 1)
     open_steps = LedgerEntry.objects.filter(
         document__workspace=workspace, outcome=LedgerEntry.Outcome.RUNNING
     )
     open_steps.update(
         outcome=LedgerEntry.Outcome.FAILED,
         detail={"error": "The workspace got its new index meanwhile: it begins anew, for that one."},
-        finished_at=now,
+        finished_at=timezone.now(),
     )
 
 

@@ -15,6 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import UserRequest
 from accounts.models import User
+from documents.deletion import delete_document
+from documents.restart import restart
 from documents.retrieval.record import recorded_search, search_for
 from documents.sources.views import source_page
 from workspaces.access import workspace_for, workspaces_for
@@ -189,7 +191,7 @@ def download(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Fil
 def retry(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     found = _document(request.user, workspace, document_id)
-    if intake.retry(found, request.user):
+    if restart(found, request.user):
         messages.success(request, f"{found.title} is being read again.")
     else:
         messages.info(request, f"{found.title} is being read already.")
@@ -261,7 +263,7 @@ def delete_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 def retry_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     chosen = list(_selected(request, workspace))
-    count = sum(intake.retry(each, request.user) for each in chosen)
+    count = sum(restart(each, request.user) for each in chosen)
     if count:
         what = "1 document is" if count == 1 else f"{count} documents are"
         messages.success(request, f"{what} being read again.")
@@ -280,7 +282,7 @@ def _selected(request: UserRequest, workspace: Workspace) -> QuerySet[Document]:
 def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Document]) -> HttpResponse:
     deleted = 0
     for each in chosen:
-        intake.delete(each, request.user)
+        delete_document(each, request.user)
         deleted += 1
     if deleted:
         what = "The document" if deleted == 1 else f"{deleted} documents"

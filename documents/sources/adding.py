@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from accounts.models import User, record
 from documents.content import Refused
-from documents.intake import language_of, refuse_gone_level, refuse_hidden, retry
+from documents.intake import language_of, refuse_gone_level, refuse_hidden
 from documents.metadata import NOTHING, About, apply, keep_fields
 from documents.models import Document
-from documents.tasks import ask_soon
+from documents.queue import enqueue
+from documents.restart import restart
 from workspaces.metadata_schema import fields_of
 from workspaces.models import Workspace
 
@@ -134,7 +135,7 @@ def _document(workspace: Workspace, kind: Document.Kind, url: str, title: str) -
 
 def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
     if known.status == _S.FAILED:
-        retry(known, user, ask_worker=ask_worker)
+        restart(known, user, ask_worker=ask_worker)
         known.refresh_from_db()
     return known
 
@@ -150,4 +151,4 @@ def _record(document: Document, source: Source, user: User | None, ask_worker: b
         refuse_gone_level(document)
         record(user, "document.add", document.title, id=str(document.pk), workspace=document.workspace.name)
         if ask_worker:
-            transaction.on_commit(partial(ask_soon, document.pk))
+            transaction.on_commit(partial(enqueue, document.pk))

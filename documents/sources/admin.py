@@ -14,9 +14,9 @@ from django.utils.html import format_html, format_html_join
 from accounts.models import User
 from core.admin.cells import time_ago
 from core.admin.filters import StateFilter
-from documents import intake
 from documents.alarm import stuck
 from documents.models import Document
+from documents.restart import restart
 from documents.states import StateOfDocument, shown
 
 from .addresses import shown as plainly
@@ -163,7 +163,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
     @admin.action(description="Look now", permissions=["view"])
     def look_now(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
-        count = sum(intake.retry(each.document, cast(User, request.user)) for each in queryset)
+        count = sum(restart(each.document, cast(User, request.user)) for each in queryset)
         self._tell(
             request, count, "will be looked at as soon as a worker is free.", "each is being read already"
         )

@@ -11,19 +11,17 @@ from uuid import uuid5
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
+from documents.deletion import remove
 from documents.media_types import HTML, PDF, NotAccepted, recognise
 from documents.metadata import COLUMNS
 from documents.models import Document
-from documents.removal import remove
 from workspaces.models import Workspace
 
 from .fetch import NotFetched
 from .models import Address
 
 MAX_TITLE = 300
-_S = Document.Status
 
 
 def media_type_of(data: bytes) -> str:
@@ -76,11 +74,9 @@ def put(address: Address, parent: Document, title: str, data: bytes, media_type:
     )
     document.title, document.media_type = title, media_type
     document.size_bytes, document.content_sha256 = len(data), digest
-    document.status, document.stage = _S.PENDING, Document.Stage.QUEUED
-    document.attempt, document.error, document.lease_until = 0, "", None
-    document.progress_done = document.progress_total = 0
-    document.next_attempt_at, document.queued_at = timezone.now(), None
-    document.fence += 1  # whoever is at the old version stops
+    for name, value in Document.restart_values().items():
+        setattr(document, name, value)
+    document.fence += 1  # a worker at the old version stops
     document.save()
     address.document = document
     return document

@@ -30,12 +30,7 @@ def start_due_visits() -> Iterator[UUID]:
 
 def _make_due(document: Document) -> bool:
     rested = Document.objects.filter(pk=document.pk, status__in=(_S.READY, _S.FAILED))
-    return bool(
-        rested.update(
-            status=_S.PENDING, stage=Document.Stage.QUEUED, attempt=0, error="", progress_done=0, progress_total=0,
-            next_attempt_at=timezone.now(), queued_at=None, updated_at=timezone.now(),
-        )
-    )  # fmt: skip
+    return bool(rested.restart())
 
 
 def stop(document: Document, user: User | None) -> bool:

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from accounts.models import AuditEvent, User
 from documents import intake
+from documents.deletion import delete_document
 from documents.models import Document
 from models_registry.models import Endpoint
 from workspaces.models import Workspace
@@ -172,7 +173,7 @@ def _replace_documents(workspace: Workspace, files: list[Path], gone: set[str], 
             intake.add_file(workspace, workspace.created_by, File(file, name=path.name), path.name)
     _wait_for(workspace, within_s)
     for document in workspace.documents.filter(content_sha256__in=gone):
-        intake.delete(document, workspace.created_by)
+        delete_document(document, workspace.created_by)
 
 
 def _wait_for(workspace: Workspace, within_s: float) -> None:

@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from documents import intake
 from documents.claims import Superseded, take
+from documents.deletion import delete_document
 from documents.ingest import BATCH, ingest
 from documents.intake import add_file
 from documents.models import Document, LedgerEntry, Work
+from documents.restart import restart
 from tests import factories
 from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, a_worker_at, embedded
@@ -120,7 +122,7 @@ def test_reading_a_ready_document_again_embeds_nothing(
     document = put(workspace)
     ingest(document.pk)
     before, asked = rows(workspace), len(embedded(embeddings))
-    intake.retry(document, None)
+    restart(document, None)
     ingest(document.pk)
     document.refresh_from_db()
     assert document.status == "ready"
@@ -134,7 +136,7 @@ def test_smaller_chunks_replace_the_old_ones(workspace: Workspace) -> None:
     document = put(workspace)
     ingest(document.pk)
     Workspace.objects.update(chunk_size=120, chunk_overlap=0)
-    intake.retry(document, None)
+    restart(document, None)
     ingest(document.pk)
     workspace.refresh_from_db()
     assert all(len(row[2]) <= 120 and row[0] for row in rows(workspace))
@@ -273,7 +275,7 @@ def test_the_old_chunks_stay_searchable_while_a_repetition_fails(
     live, sections = [row for row in rows(workspace) if row[0]], list(document.sections.all())
     Workspace.objects.update(chunk_size=150, chunk_overlap=0)
     embeddings.behaviour.status, embeddings.behaviour.failures = 503, None
-    intake.retry(document, None)
+    restart(document, None)
     ingest(document.pk)
     assert [row for row in rows(workspace) if row[0]] == live
     assert list(document.sections.all()) == sections
@@ -339,7 +341,7 @@ def test_deleting_during_ingestion_leaves_no_orphan(workspace: Workspace, embedd
     with a_worker_at(document):
         while not rows(workspace):
             threading.Event().wait(0.02)
-        intake.delete(document, None)
+        delete_document(document, None)
     assert rows(workspace) == []
     assert not Document.objects.exists()
     workspace.refresh_from_db()

@@ -12,10 +12,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from kombu import pools
 
 from accounts.models import AuditEvent
-from documents import intake, tasks
+from documents import intake, queue
 from documents.content import of_text, text_of
+from documents.deletion import delete_document
 from documents.intake import Refused, add_file, add_text, change, clean_title
 from documents.models import Document
+from documents.restart import restart
 from documents.tasks import ingest_document, recover
 from ragsite.celery import app
 from tests import factories
@@ -50,7 +52,7 @@ def queued() -> list[str]:
 @pytest.fixture(autouse=True)
 def _empty_queue(services: None, monkeypatch: pytest.MonkeyPatch) -> None:
     queued()
-    monkeypatch.setattr(tasks, "_skip_until", 0.0)
+    monkeypatch.setattr(queue, "_skip_until", 0.0)
 
 
 def test_adding_records_counts_audits_and_queues(workspace: Workspace) -> None:
@@ -107,7 +109,7 @@ def test_a_document_is_whole_when_the_database_goes_away_before_a_worker_is_aske
     def ask(document_id: object) -> None:
         raise OperationalError("the connection is lost")
 
-    monkeypatch.setattr(intake, "ask_soon", ask)
+    monkeypatch.setattr(intake, "enqueue", ask)
     with pytest.raises(OperationalError):
         put(workspace)
     with Document.objects.get().file.open() as file:
@@ -256,7 +258,7 @@ def test_deleting_removes_chunks_counts_and_the_file(workspace: Workspace, setti
     ingest_document(str(document.pk))
     workspace.refresh_from_db()
     assert workspace.chunk_count == 1
-    intake.delete(document, user)
+    delete_document(document, user)
     workspace.refresh_from_db()
     assert (workspace.document_count, workspace.chunk_count, workspace.size_bytes) == (0, 0, 0)
     assert stored(settings) == []
@@ -264,7 +266,7 @@ def test_deleting_removes_chunks_counts_and_the_file(workspace: Workspace, setti
         cursor.execute(f"SELECT count(*) FROM chunks.w_{workspace.id.hex}")
         assert cursor.fetchone() == (0,)
     assert AuditEvent.objects.filter(action="document.delete", user=user).exists()
-    intake.delete(document, user)  # twice does no harm
+    delete_document(document, user)  # twice does no harm
 
 
 def test_a_deleted_workspace_takes_its_files_along(workspace: Workspace, settings: Any) -> None:
@@ -276,6 +278,6 @@ def test_a_deleted_workspace_takes_its_files_along(workspace: Workspace, setting
 def test_retry_leaves_a_document_at_work_alone(workspace: Workspace) -> None:
     document = put(workspace)
     Document.objects.update(status=Document.Status.PROCESSING, attempt=3)
-    intake.retry(document, None)
+    restart(document, None)
     document.refresh_from_db()
     assert (document.status, document.attempt) == ("processing", 3)

@@ -26,6 +26,7 @@ from documents.filters import conditions_of, filters_in, in_words, inputs_of, ma
 from documents.ingest import ingest, ingest_again
 from documents.metadata import About, about, describe
 from documents.models import Document
+from documents.restart import restart
 from documents.sources import children
 from documents.sources.adding import add_website
 from documents.sources.models import Address
@@ -462,7 +463,7 @@ def test_front_matter_meta_tags_and_document_properties_fill_fields(declared: Wo
     assert len(matching(Document.objects.all(), declared, {"author": "BEN"})) == 1
     describe(declared, None, [found["a.md"].pk], About({"author": "Zoe"}))
     found["a.md"].refresh_from_db()
-    intake.retry(found["a.md"], None)
+    restart(found["a.md"], None)
     ingest(found["a.md"].pk)
     found["a.md"].refresh_from_db()
     assert found["a.md"].metadata == {"author": "Zoe", "date": "2021-02-03"}

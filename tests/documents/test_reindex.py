@@ -15,8 +15,10 @@ from django.utils import timezone
 from documents import intake, reindex
 from documents.claims import take
 from documents.content import of_text
+from documents.deletion import delete_document
 from documents.ingest import ingest, ingest_again
 from documents.models import Document, ReindexItem, Section
+from documents.restart import restart
 from documents.retrieval import Scope, SearchConfig, search
 from documents.tasks import ingest_item
 from tests import factories
@@ -167,9 +169,9 @@ def test_documents_added_replaced_and_deleted_meanwhile_are_right_in_both(filled
     replaced, deleted = filled.documents.get(title="one.md"), filled.documents.get(title="two.md")
     replaced.file.delete(save=False)
     replaced.file.save("one.md", ContentFile(NUMBERED[5000:7000].encode()))
-    intake.retry(replaced, None)
+    restart(replaced, None)
     ingest(replaced.pk)
-    intake.delete(deleted, None)
+    delete_document(deleted, None)
     assert {row[0] for row in chunks(filled)} == {"one.md", "added.md"}
     assert not reindex.advance(building)
     assert work(building)

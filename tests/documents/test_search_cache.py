@@ -10,6 +10,7 @@ from redis import Redis
 
 from documents import intake
 from documents.content import of_text
+from documents.deletion import delete_document
 from documents.ingest import ingest
 from documents.models import Document
 from documents.retrieval import Retrieval, Scope, SearchConfig, search
@@ -85,7 +86,7 @@ def test_a_changed_document_is_found_as_it_is_now(workspace):
 
 def test_a_deleted_document_is_found_no_more(workspace):
     ask(workspace)
-    intake.delete(Document.objects.get(), factories.operator())
+    delete_document(Document.objects.get(), factories.operator())
     assert ask(workspace).outcome == "empty"
 
 

@@ -8,6 +8,7 @@ from accounts.models import AuditEvent
 from documents import intake
 from documents.claims import Superseded, take
 from documents.content import Refused, of_qa, of_text, pair_of, text_of
+from documents.deletion import delete_document
 from documents.ingest import ingest
 from documents.models import Document
 from tests import factories
@@ -135,7 +136,7 @@ def test_the_same_again_changes_nothing_and_a_double_is_refused(workspace: Works
     with pytest.raises(Refused, match="There is a document with this very title and content already"):
         intake.change(other, None, of_text("Oil", "The pump needs oil."))
     assert len(stored(settings)) == 2
-    intake.delete(other, None)
+    delete_document(other, None)
     with pytest.raises(Refused, match="deleted in the meantime"):
         intake.change(other, None, of_text("Oil", "New."))
     assert len(stored(settings)) == 1

@@ -14,10 +14,10 @@ from rich.text import Text
 
 from documents.content import Refused
 from documents.ingest import ingest
-from documents.intake import retry
 from documents.management.choices import chosen_user, chosen_workspace
 from documents.metadata import describe, is_said
 from documents.models import Document
+from documents.restart import restart
 from documents.rules import Rules, add_set_argument
 from documents.sources.adding import DEFAULT_DEPTH, DEFAULT_PAGES, add_feed, add_website
 from documents.sources.gather import gather
@@ -88,7 +88,7 @@ def _added(options: dict[str, Any]) -> Document:
     except (InvalidValue, Refused) as problem:
         raise CommandError(str(problem)) from problem
     if document.status == _S.READY:
-        retry(document, user, ask_worker=False)
+        restart(document, user, ask_worker=False)
     return document
 
 

@@ -23,9 +23,10 @@ from rich.table import Table
 from rich.text import Text
 
 from accounts.models import User
+from documents.deletion import delete_document
 from documents.folders import Change, bring, files_in, gone
 from documents.ingest import ingest
-from documents.intake import Refused, add_qa, add_text, delete
+from documents.intake import Refused, add_qa, add_text
 from documents.management.choices import chosen_user, chosen_workspace
 from documents.metadata import About, describe, is_said
 from documents.models import Document
@@ -224,7 +225,7 @@ def _missing(
     for folder in folders:
         for document in gone(place, folder.resolve(), present):
             if prune:
-                delete(document, owner)
+                delete_document(document, owner)
             yield Outcome(document.path, "deleted" if prune else "gone")
 
 

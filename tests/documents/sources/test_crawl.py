@@ -12,10 +12,11 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from documents import intake
 from documents.content import Refused
+from documents.deletion import delete_document
 from documents.ingest import ingest
 from documents.models import Document, Source
+from documents.restart import restart
 from documents.sources import gather as gather_module
 from documents.sources import sitemap
 from documents.sources.adding import add_website
@@ -53,7 +54,7 @@ def soon(document):
 
 def due_again(document):
     """Have it visited again, as its page's button does."""
-    intake.retry(document, None, ask_worker=False)
+    restart(document, None, ask_worker=False)
 
 
 def test_a_site_becomes_one_document_with_a_sub_document_for_each_page(workspace, site, add, visit):
@@ -588,7 +589,7 @@ def test_deleting_a_site_removes_its_pages_from_everywhere(workspace, site, add,
     site.pages |= {"/": html("Start", "/a"), "/a": html("A")}
     found = visit(add())
     assert sum(path.is_file() for path in tmp_path.rglob("*")) == 2
-    intake.delete(found, None)
+    delete_document(found, None)
     assert not Document.objects.exists()
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
     workspace.refresh_from_db()
@@ -600,7 +601,7 @@ def test_a_site_deleted_while_it_is_crawled_leaves_nothing(workspace, site, add,
     document = add()
 
     def delete(headers):
-        intake.delete(document, None)
+        delete_document(document, None)
         return html("Too late")
 
     site.pages |= {"/": html("Start", "/a"), "/a": delete}

@@ -5,8 +5,8 @@ from xml.sax.saxutils import escape
 import pytest
 from django.utils import timezone
 
-from documents import intake
 from documents.models import Document
+from documents.restart import restart
 from documents.sources import feeds
 from documents.sources.adding import add_feed
 from tests.documents.sources.conftest import pages
@@ -48,7 +48,7 @@ def titles(feed):
 
 
 def again(feed, crawl):
-    intake.retry(feed, None, ask_worker=False)
+    restart(feed, None, ask_worker=False)
     return crawl(feed)
 
 

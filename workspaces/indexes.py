@@ -1,0 +1,28 @@
+"""Every index of a workspace at once: the one that answers, and the one that is being built beside it."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from .engines import Engine, Facts, engine_for
+from .models import Reindex, Workspace
+
+
+def forget(workspace: Workspace, documents: Iterable[UUID]) -> None:
+    """Remove the chunks of documents from all indexes."""
+    gone = list(documents)
+    for engine in _engines(workspace):
+        for document_id in gone:
+            engine.forget(document_id)
+
+
+def describe(workspace: Workspace, documents: Mapping[UUID, Facts]) -> None:
+    """Tell all indexes what is known of documents."""
+    for engine in _engines(workspace):
+        engine.describe(documents)
+
+
+def _engines(workspace: Workspace) -> list[Engine]:
+    building = workspace.reindexes.filter(status=Reindex.Status.RUNNING).select_related(
+        "embedder", "workspace"
+    )
+    return [engine_for(workspace), *(engine_for(each.target()) for each in building)]
