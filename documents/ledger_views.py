@@ -1,4 +1,4 @@
-"""The next index of a workspace: what it would take, how far it is, and the dead letters, many at once."""
+"""The page of a workspace's index: what a new one would take, and how far one is that is being built."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,24 +6,18 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.shortcuts import redirect
 
 from accounts.http import UserRequest
-from workspaces.access import role_in, workspace_for
+from workspaces.access import workspace_for
 from workspaces.engines.pgvector.maintenance import state_of
 from workspaces.forms import IndexKindForm
 from workspaces.models import Reindex, Role, Workspace
 from workspaces.pages import workspace_page
 
 from . import reindex
-from .access import documents_for
-from .dead_letters import replay
 from .ledger_forms import IndexForm
-from .models import Document
-from .strip import strip_context
 
 
 def index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
@@ -36,40 +30,6 @@ def index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     else:
         context = _considered(workspace, IndexForm(workspace, request.GET), is_asked=bool(request.GET))
     return _page(request, workspace, **context)
-
-
-@require_GET
-def strip(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    workspace = workspace_for(request.user, workspace_id)
-    may_manage = role_in(request.user, workspace) == Role.MANAGER
-    return render(request, "documents/_strip.html", strip_context(workspace, may_manage))
-
-
-@require_POST
-def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Try the selected dead letters again, or all of them."""
-    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    chosen: QuerySet[Document] = documents_for(request.user, workspace)
-    if not request.POST.get("all"):
-        chosen = chosen.filter(
-            pk__in=[value for value in request.POST.getlist("document") if _is_uuid(value)]
-        )
-    if count := replay(chosen, request.user):
-        messages.success(request, f"{count:,} document{'s are' if count > 1 else ' is'} being read again.")
-    else:
-        messages.warning(request, "Nothing was done: select documents that failed.")
-    return redirect("workspace", workspace.id)
-
-
-def _is_uuid(value: str) -> bool:
-    try:
-        UUID(value)
-    except ValueError:
-        return False
-    return True
-
-
-# --- the index ----------------------------------------------------------------------------------
 
 
 def _considered(workspace: Workspace, form: IndexForm, *, is_asked: bool) -> dict[str, Any]:

@@ -12,13 +12,12 @@ from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
-from documents.sources.models import Address
 from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Workspace
 
 from .alarm import is_stuck, stuck
 from .filters import Filters, conditions_of, filters_in, inputs_of, matching
-from .models import Document
+from .models import Address, Document
 
 PER_PAGE = 50
 _S = Document.Status

@@ -1,17 +1,16 @@
 """A document's extracted text, page by page, with one stretch of it highlighted."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
 
 from .blocks import Block, Piece, blocks, pieces
+from .headings import own_headings
 from .media_types import MARKDOWN
 from .models import Document, Section
 
 SECTIONS_PER_PAGE = 60
-_FIRST_LINE = re.compile(r"(?:#{1,6}[ \t]+)?([^\n]+?)(?:[ \t]+#+)?(?:\n(?:=+|-{2,}))?(?:\n+|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +82,9 @@ def _show(section: Section, stretch: Stretch | None, page_before: int | None) ->
     mark = (stretch.start, stretch.end) if stretch and _holds(section, stretch) else (0, 0)
     is_markdown = section.document.media_type == MARKDOWN.name
     headings, rest = [], 0
-    for level, start, end, next_line in _own_headings(section.text, section.title_path):
+    for level, start, end, next_line in own_headings(section.text, section.title_path):
         headings.append(Heading(level, pieces(section.text, start, end, mark, is_markdown)))
         rest = next_line
     body = blocks(section.text, rest, mark, is_markdown=is_markdown)
     page = section.page if section.page != page_before else None
     return Shown(section.position, page, headings, body)
-
-
-def without_headings(text: str, title_path: Sequence[str]) -> str:
-    """Return the text after the headings it begins with, or all of it if it is nothing else."""
-    ends = [next_line for *_, next_line in _own_headings(text, title_path)]
-    return text[ends[-1] :] or text if ends else text
-
-
-def _own_headings(text: str, title_path: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield level, start, end and where the next line starts, for each heading the text begins with."""
-    titles, at = list(title_path), 0
-    while line := _FIRST_LINE.match(text, at):
-        title = " ".join(line[1].split())
-        if title not in titles:
-            return
-        yield titles.index(title) + 1, *line.span(1), line.end()
-        at = line.end()

@@ -5,7 +5,7 @@ from workspaces.models import Workspace
 from . import alarm, reindex
 
 
-def strip_context(workspace: Workspace, may_manage: bool) -> dict[str, Any]:
+def status_bar_context(workspace: Workspace, may_manage: bool) -> dict[str, Any]:
     """Return what stands above every tab of a workspace: what is stuck, and the index that is being built."""
     building = reindex.running(workspace)
     return {

@@ -11,7 +11,7 @@ from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.http import UserRequest
 from accounts.models import User
@@ -19,7 +19,7 @@ from documents.deletion import delete_document
 from documents.restart import restart
 from documents.retrieval.record import recorded_search, search_for
 from documents.sources.views import source_page
-from workspaces.access import workspace_for, workspaces_for
+from workspaces.access import role_in, workspace_for, workspaces_for
 from workspaces.languages import LANGUAGES
 from workspaces.metadata_schema import InvalidValue, fields_of
 from workspaces.models import Membership, Role, Workspace
@@ -28,15 +28,17 @@ from workspaces.pages import workspace_page
 from . import intake, metadata
 from .access import documents_for, hidden_from
 from .alarm import is_stuck
+from .dead_letters import replay
+from .fields_forms import AboutForm, AboutSourceForm
 from .filter_inputs import filter_context
 from .filters import filters_in, inputs_of
-from .forms import AboutForm, AboutSourceForm
 from .history import Run, runs_of
 from .listing import Choice, Listing, listing, version
 from .media_types import MARKDOWN
 from .models import Document
 from .reading import Stretch, read
 from .retrieval import RetrievalFailed
+from .strip import status_bar_context
 from .why import why
 
 _WORKING = (Document.Status.PENDING, Document.Status.PROCESSING)
@@ -271,6 +273,29 @@ def retry_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         messages.info(request, "What you selected is being read already.")
     else:
         messages.warning(request, "Nothing was done: select the documents first.")
+    return redirect("workspace", workspace.id)
+
+
+@require_GET
+def status_bar(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id)
+    may_manage = role_in(request.user, workspace) == Role.MANAGER
+    return render(request, "documents/_strip.html", status_bar_context(workspace, may_manage))
+
+
+@require_POST
+def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    """Try the selected dead letters again, or all of them."""
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    chosen: QuerySet[Document] = documents_for(request.user, workspace)
+    if not request.POST.get("all"):
+        chosen = chosen.filter(
+            pk__in=[value for value in request.POST.getlist("document") if _is_uuid(value)]
+        )
+    if count := replay(chosen, request.user):
+        messages.success(request, f"{count:,} document{'s are' if count > 1 else ' is'} being read again.")
+    else:
+        messages.warning(request, "Nothing was done: select documents that failed.")
     return redirect("workspace", workspace.id)
 
 

@@ -16,8 +16,8 @@ from accounts.models import User
 from workspaces.access import workspaces_for
 
 from .access import hidden_from
+from .headings import without_headings
 from .models import Document
-from .reading import without_headings
 from .retrieval import IN_PROMPT
 
 EXCERPT_CHARACTERS = 200

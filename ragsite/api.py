@@ -9,6 +9,7 @@ from chat.api import views as chat
 from documents import api as documents
 from documents import comparison_views as comparison
 from documents import field_api as fields
+from documents import ingestion_api as ingestion
 from documents import ledger_api as ledger
 from documents.laboratory import api as laboratory
 from documents.sources import api as sources
@@ -40,10 +41,10 @@ urlpatterns = [
     path(f"{_WORKSPACE}/fields", fields.Fields.as_view(), name="api-fields"),
     path(f"{_WORKSPACE}/fields/<slug:field>", fields.OneField.as_view(), name="api-field"),
     path(f"{_WORKSPACE}/reindex", ledger.WorkspaceReindex.as_view(), name="api-reindex"),
-    path(f"{_WORKSPACE}/dead-letters", ledger.DeadLetters.as_view(), name="api-dead-letters"),
-    path(f"{_WORKSPACE}/dead-letters/replay", ledger.ReplayDeadLetters.as_view(), name="api-replay"),
-    path(f"{_WORKSPACE}/dead-letters/discard", ledger.DiscardDeadLetters.as_view(), name="api-discard"),
-    path(f"{_V1}ingestion", ledger.Ingestion.as_view(), name="api-ingestion"),
+    path(f"{_WORKSPACE}/dead-letters", ingestion.DeadLetters.as_view(), name="api-dead-letters"),
+    path(f"{_WORKSPACE}/dead-letters/replay", ingestion.ReplayDeadLetters.as_view(), name="api-replay"),
+    path(f"{_WORKSPACE}/dead-letters/discard", ingestion.DiscardDeadLetters.as_view(), name="api-discard"),
+    path(f"{_V1}ingestion", ingestion.Ingestion.as_view(), name="api-ingestion"),
     path(
         f"{_WORKSPACE}/chunking-comparison",
         comparison.CompareChunking.as_view(),

@@ -16,9 +16,9 @@ from chat.asking.turns import passages_for
 from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
 from documents.access import hidden_from
 from documents.blocks import Block, blocks
+from documents.headings import without_headings
 from documents.media_types import MARKDOWN
 from documents.models import Section
-from documents.reading import without_headings
 from workspaces.access import workspaces_for
 from workspaces.models import Role, Workspace
 

@@ -13,7 +13,7 @@ from accounts.models import User, record
 from documents.content import Refused
 from documents.intake import language_of, refuse_gone_level, refuse_hidden
 from documents.metadata import NOTHING, About, apply, keep_fields
-from documents.models import Document
+from documents.models import Address, Document, Source
 from documents.queue import enqueue
 from documents.restart import restart
 from workspaces.metadata_schema import fields_of
@@ -21,7 +21,6 @@ from workspaces.models import Workspace
 
 from .addresses import canonical, shown
 from .guard import Forbidden
-from .models import Address, Source
 from .options import checked
 
 DEFAULT_PAGES, DEFAULT_DEPTH = 200, 5

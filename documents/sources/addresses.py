@@ -1,9 +1,11 @@
-"""Web addresses in one form each, and which of them belong to a site. Pure."""
+"""Web addresses in one form each, and which of them belong to a site."""
 
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+
+from documents.models import Source
 
 from . import guard
 
@@ -80,6 +82,10 @@ class Bounds:
     is_below_start: bool = False  # only what is in the start address's folder
     include: tuple[str, ...] = ()  # globs over path and query, of which one must fit; none: everything
     exclude: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, source: Source) -> "Bounds":
+        return cls(source.home, source.is_below_start, tuple(source.include), tuple(source.exclude))
 
     def refusal(self, url: str) -> str:
         """Return why an address does not belong, or ""."""

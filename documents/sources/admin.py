@@ -15,13 +15,12 @@ from accounts.models import User
 from core.admin.cells import time_ago
 from core.admin.filters import StateFilter
 from documents.alarm import stuck
-from documents.models import Document
+from documents.models import TROUBLE, Address, Document, Source
 from documents.restart import restart
 from documents.states import StateOfDocument, shown
 
 from .addresses import shown as plainly
 from .forms import options_form
-from .models import TROUBLE, Address, Source
 from .options import change as change_options
 from .serializers import SHOWN_TROUBLES
 from .visits import stop

@@ -15,11 +15,10 @@ from django.db.models import F
 from documents.deletion import remove
 from documents.media_types import HTML, PDF, NotAccepted, recognise
 from documents.metadata import COLUMNS
-from documents.models import Document
+from documents.models import Address, Document
 from workspaces.models import Workspace
 
 from .fetch import NotFetched
-from .models import Address
 
 MAX_TITLE = 300
 

@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from documents.forms import AboutSourceForm, LanguageForm
+from documents.fields_forms import AboutSourceForm, LanguageForm
+from documents.models import Source
 
 from .adding import DEFAULT_DEPTH, DEFAULT_PAGES
-from .models import Source
 
 _ADDRESS = {"class": "input", "inputmode": "url", "autocomplete": "off", "spellcheck": "false", "dir": "ltr"}
 _NUMBER = {"class": "input"}

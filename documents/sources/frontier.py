@@ -6,9 +6,10 @@ from contextlib import suppress
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from .addresses import canonical, has_no_text
+from documents.models import Address, Source
+
+from .addresses import Bounds, canonical, has_no_text
 from .guard import Forbidden
-from .models import Address, Source
 
 _KNOWN_PER_PAGE = 20  # addresses in the queue for each page of the limit: a trap's links end somewhere
 _MAX_KNOWN = 100_000
@@ -45,7 +46,7 @@ class Frontier:
             with suppress(Forbidden):
                 address = canonical(url)
                 is_list = role == _Role.SITEMAP
-                if is_list or not (has_no_text(address) or self._source.bounds.refusal(address)):
+                if is_list or not (has_no_text(address) or Bounds.of(self._source).refusal(address)):
                     yield address
 
     def next(self, most: int) -> list[Address]:

@@ -26,18 +26,17 @@ from django.utils.html import escape
 
 from documents.claims import Claim, Superseded, take
 from documents.media_types import HTML
-from documents.models import Document
+from documents.models import Address, Document, Source
 from documents.parsing.encodings import decode
 
 from . import children, guard
-from .addresses import canonical, shown
+from .addresses import Bounds, canonical, shown
 from .feeds import MAX_BYTES as FEED_MAX_BYTES
 from .feeds import read_feed
 from .fetch import NotFetched, Reply, Web
 from .frontier import Frontier
 from .guard import Forbidden
 from .html import Page, read_page, robots_words
-from .models import Address, Source
 from .posts import queue_posts
 from .replies import Gone, TryLater, is_readable, refused, with_its_encoding
 from .robots import RobotsOfHosts
@@ -273,7 +272,7 @@ class _Visit:
             raise _LeftOut("The site's robots.txt asks not to read it.")
 
     def _refusal(self, address: Address, url: str) -> str:
-        refusal = self._source.bounds.refusal(url)
+        refusal = Bounds.of(self._source).refusal(url)
         is_of_the_site = refusal and refusal != "It is on another host."
         return "" if address.role == _Role.SITEMAP and is_of_the_site else refusal
 
@@ -374,7 +373,7 @@ class _Visit:
             return
         with suppress(Forbidden):
             own = canonical(page.canonical)
-            if own in (address.url, landed.url) or self._source.bounds.refusal(own):
+            if own in (address.url, landed.url) or Bounds.of(self._source).refusal(own):
                 return
             self._frontier.add([own], landed.depth)
             if self._is_kept_at(own, {address.url, landed.url}, landed):

@@ -9,9 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User, record
 from documents.content import Refused
-from documents.models import Document
-
-from .models import Source
+from documents.models import Document, Source
 
 _MAX_PATTERNS, _MAX_PATTERN_CHARACTERS = 50, 200
 FEED_OPTIONS = {"schedule", "prefers_own_text"}

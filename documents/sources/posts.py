@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from documents.models import Address, Source
+
 from .addresses import canonical
 from .feeds import Post
 from .frontier import Frontier
 from .guard import Forbidden
-from .models import Address, Source
 
 _Role, _State = Address.Role, Address.State
 

@@ -2,8 +2,9 @@
 
 import codecs
 
+from documents.models import Address
+
 from .fetch import NotFetched, Reply
-from .models import Address
 
 _HTML_TYPES = {"text/html", "application/xhtml+xml", ""}
 _READABLE = _HTML_TYPES | {"application/pdf", "application/octet-stream"}

@@ -16,8 +16,8 @@ from accounts.http import UserRequest
 from accounts.models import User
 from documents.access import documents_for
 from documents.content import Refused
-from documents.forms import LanguageForm
-from documents.models import Document
+from documents.fields_forms import LanguageForm
+from documents.models import TROUBLE, Address, Document
 from workspaces.access import workspace_for
 from workspaces.languages import LANGUAGES
 from workspaces.models import Role, Workspace
@@ -25,7 +25,6 @@ from workspaces.pages import workspace_page
 
 from .adding import add_feed, add_website
 from .forms import FeedForm, WebsiteForm, options_form
-from .models import TROUBLE, Address
 from .options import change as change_source
 from .visits import stop as stop_visit
 

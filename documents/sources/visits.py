@@ -7,9 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User, record
-from documents.models import Document
-
-from .models import Source
+from documents.models import Document, Source
 
 _S = Document.Status
 

@@ -7,11 +7,11 @@ from django.template import Context
 
 from documents import listing
 from documents.filters import Filters, in_words
+from documents.headings import without_headings
 from documents.media_types import BY_NAME
 from documents.models import Document, LedgerEntry
-from documents.reading import without_headings
 from documents.retrieval import Passage
-from documents.strip import strip_context
+from documents.strip import status_bar_context
 from workspaces.models import Workspace
 
 register = template.Library()
@@ -20,7 +20,7 @@ register = template.Library()
 @register.inclusion_tag("documents/_strip.html", takes_context=True)
 def strip(context: Context) -> dict[str, Any]:
     page = context.flatten()
-    return strip_context(cast(Workspace, page["workspace"]), bool(page["may_manage"]))
+    return status_bar_context(cast(Workspace, page["workspace"]), bool(page["may_manage"]))
 
 
 @register.filter

@@ -25,11 +25,10 @@ from documents.access import documents_for, where_for
 from documents.filters import conditions_of, filters_in, in_words, inputs_of, matching
 from documents.ingest import ingest, ingest_again
 from documents.metadata import About, about, describe
-from documents.models import Document
+from documents.models import Address, Document
 from documents.restart import restart
 from documents.sources import children
 from documents.sources.adding import add_website
-from documents.sources.models import Address
 from tests import factories
 from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from .addresses import Bounds
+from documents.sources.addresses import Bounds
 
 TROUBLE = Q(state="failed") | Q(
     document__status="failed"
@@ -49,10 +49,6 @@ class Source(models.Model):
     @property
     def is_feed(self) -> bool:
         return self.document.kind == "feed"
-
-    @property
-    def bounds(self) -> Bounds:
-        return Bounds(self.home, self.is_below_start, tuple(self.include), tuple(self.exclude))
 
     @property
     def period(self) -> timedelta | None:

@@ -1,0 +1,11 @@
+"""What people put in, and the ledger of how it became searchable."""
+
+from .document import Document, DocumentQuerySet, LiveSections, Section, _media_path
+from .ledger import BatchEntry, LedgerEntry
+from .reindex_item import ReindexItem, ReindexItemQuerySet
+from .search import Search
+from .source import PERIODS, TROUBLE, Address, Source
+from .upload import Upload
+from .work import Work, WorkQuerySet
+
+__all__ = ["Address", "BatchEntry", "Document", "DocumentQuerySet", "LedgerEntry", "LiveSections", "PERIODS", "ReindexItem", "ReindexItemQuerySet", "Search", "Section", "Source", "TROUBLE", "Upload", "Work", "WorkQuerySet", "_media_path"]

@@ -1,0 +1,48 @@
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import models, transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from accounts.models import User
+from workspaces.models import Workspace
+
+from .document import Document
+
+
+class Upload(models.Model):
+    """A file that somebody is about to send: where it goes, and what became of it."""
+
+    LIFETIME = timedelta(hours=24)  # what did not become a document by then is thrown away
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="uploads")
+    name = models.CharField(max_length=300)  # as its owner calls the file
+    size_bytes = models.BigIntegerField()  # as announced
+    language = models.CharField(max_length=2)
+    metadata = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    access_level = models.PositiveSmallIntegerField(default=0, db_default=0)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    document = models.ForeignKey(Document, null=True, on_delete=models.CASCADE, related_name="+")
+    refusal = models.TextField(blank=True)  # why it became none, in words
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"])]  # those to be thrown away
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def key(self) -> str:
+        """Its name in the storage until it is a document's: made by us, so nobody chooses where they write."""
+        return f"uploads/{self.id}"
+
+
+@receiver(post_delete, sender=Upload)
+def _remove_upload(instance: Upload, **_: Any) -> None:
+    """Remove what was sent. A document has a copy of its own."""
+    transaction.on_commit(lambda: default_storage.delete(instance.key))

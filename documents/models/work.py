@@ -1,0 +1,89 @@
+"""What a worker takes under a lease and brings to an end."""
+
+from datetime import timedelta
+from typing import Any, Self, TypeVar
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+_Work = TypeVar("_Work", bound="Work")
+
+
+class WorkQuerySet(models.QuerySet[_Work]):
+    def due(self) -> Self:
+        """What somebody should work on now: never started, its pause is over, or its worker is gone."""
+        now = timezone.now()
+        waiting = models.Q(status=Work.Status.PENDING, next_attempt_at__lte=now)
+        abandoned = models.Q(status=Work.Status.PROCESSING, lease_until__lt=Now())  # see claims.py
+        return self.filter(waiting | abandoned)
+
+    def unqueued(self) -> Self:
+        """Return what is due and no worker was asked for, or so long ago that the message may be lost."""
+        lost = timezone.now() - Work.QUEUE_PATIENCE
+        return self.due().filter(models.Q(queued_at=None) | models.Q(queued_at__lt=lost))
+
+    def restart(self, **more: Any) -> int:
+        """Begin the work again from the start. Returns how many rows. more: other columns to change."""
+        return self.update(**Work.restart_values(), **more)
+
+
+class Work(models.Model):
+    """What a worker takes under a lease and brings to an end: always says where it stands, and what is next."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Waiting"
+        PROCESSING = "processing", "Working"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"  # the dead-letter list: Replay or Discard
+
+    class Stage(models.TextChoices):
+        QUEUED = "queued", "Waiting for a worker"
+        FETCH = "fetch", "Fetching"
+        EXTRACT = "extract", "Reading"
+        CHUNK = "chunk", "Cutting into chunks"
+        SUMMARISE = "summarise", "Summarising"
+        EMBED = "embed", "Embedding"
+        PUBLISH = "publish", "Publishing"
+        DONE = "done", "Searchable"
+
+    LEASE = timedelta(seconds=15)
+    QUEUE_PATIENCE = timedelta(minutes=10)
+    LOST_AFTER = timedelta(seconds=10)  # of a reminder in an empty queue
+    MAX_ATTEMPTS = 5
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    stage = models.CharField(max_length=10, choices=Stage, default=Stage.QUEUED)
+    progress_done = models.PositiveIntegerField(default=0)  # chunks embedded
+    progress_total = models.PositiveIntegerField(default=0)  # chunks in all, 0 until they are counted
+    attempt = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)  # in words, for people
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
+    queued_at = models.DateTimeField(null=True)  # when a worker was last asked; null once one has taken it
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveBigIntegerField(default=0)  # grows with each claim; a stale worker's write fails
+    moved_at = models.DateTimeField(default=timezone.now)  # when its stage or its progress changed last
+    ready_at = models.DateTimeField(null=True)
+    chunk_count = models.PositiveIntegerField(default=0)
+    page_count = models.PositiveIntegerField(null=True)
+    character_count = models.PositiveIntegerField(default=0)
+    summary = models.TextField(blank=True)  # a model's words on the whole, where the workspace has one for it
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    @staticmethod
+    def restart_values() -> dict[str, Any]:
+        """Return the values of work that waits for a worker as if it had never been tried."""
+        now = timezone.now()
+        return {
+            "status": Work.Status.PENDING, "stage": Work.Stage.QUEUED, "attempt": 0, "error": "",
+            "progress_done": 0, "progress_total": 0, "lease_until": None, "next_attempt_at": now,
+            "queued_at": None, "updated_at": now,
+        }  # fmt: skip
+
+    @property
+    def percent(self) -> int:
+        """How far embedding is, 0 to 100."""
+        return 100 * self.progress_done // self.progress_total if self.progress_total else 0
