@@ -30,10 +30,10 @@ from benchmarks.installation import ROOT, Process, forget_connections, stored
 from django.core.files import File
 from django.db import DatabaseError, connection
 
-from documents.ingest import BATCH
-from documents.intake import Refused, add_file
+from documents.adding.service import Refused, add_file
+from documents.ingestion.consistency import find_drift
+from documents.ingestion.ingest import BATCH
 from documents.models import Document
-from documents.reconcile import find
 from models_registry.models import Endpoint
 from ragsite.embedded.service import Service
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
@@ -263,7 +263,7 @@ def account(
             print(
                 f"Differs: {title}, {expected[title][0]} and {found.get(title, ['gone'])[0]}", file=sys.stderr
             )
-    drifts = find()
+    drifts = find_drift()
     for drift in drifts:
         print(drift.sentence, file=sys.stderr)
     return Result(

@@ -34,9 +34,9 @@ from benchmarks.installation import DATA, ROOT, installed
 from django.core.files.base import ContentFile
 from django.db.models import Sum
 
-from documents import intake
+from documents.adding import service as intake
 from documents.chunking import CHUNKERS, Chunk, Chunker, Embed, layout, recursive
-from documents.ingest import ingest
+from documents.ingestion.ingest import ingest
 from documents.models import BatchEntry, Document
 from documents.parsing.types import ExtractedSection
 from documents.retrieval import Scope, search

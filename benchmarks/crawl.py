@@ -32,9 +32,9 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from benchmarks.installation import DATA, ROOT, Process, postgres
+from documents.ingestion.restart import restart
 from documents.models import Document
-from documents.restart import restart
-from documents.sources.adding import add_website
+from documents.sources.service import add_website
 from tests import factories
 
 RESULT = Path(__file__).parent / "results" / "crawl.md"
@@ -46,10 +46,10 @@ _WORKER = """
 import sys, time, uuid, django
 django.setup()
 from documents.models import Document
-from documents.sources.gather import gather
+from documents.sources.crawl.crawler import crawl
 key = uuid.UUID(sys.argv[1])
 while Document.objects.get(pk=key).status in ("pending", "processing"):
-    gather(key, lambda document_id: None) or time.sleep(0.2)
+    crawl(key, lambda document_id: None) or time.sleep(0.2)
 """
 
 

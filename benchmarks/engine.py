@@ -36,7 +36,7 @@ from django.db import connection, transaction
 
 from inference.types import Vector
 from models_registry.models import Endpoint
-from workspaces.engines import Condition, Facts, NewChunk, Where
+from workspaces.engines import Condition, IndexedMetadata, NewChunk, Where
 from workspaces.engines.pgvector.ann_tuning import BREADTHS
 from workspaces.engines.pgvector.engine import PgVector
 from workspaces.engines.pgvector.maintenance import due, reconcile, state_of
@@ -147,8 +147,8 @@ def put(engine: PgVector, made: Made, number: int) -> None:
     engine.publish(document, BATCH, facts=_facts(number))
 
 
-def _facts(number: int) -> Facts:
-    return Facts({name: number % rest for name, rest in FILTERS.items()})
+def _facts(number: int) -> IndexedMetadata:
+    return IndexedMetadata({name: number % rest for name, rest in FILTERS.items()})
 
 
 def publishing(engine: PgVector, made: Made, first: int) -> Spent:

@@ -32,9 +32,9 @@ from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from psycopg import sql
 
-from documents.alarm import alarms
-from documents.ingest import BATCH, ingest
-from documents.intake import add_file
+from documents.adding.service import add_file
+from documents.ingestion.health import find_alarms
+from documents.ingestion.ingest import BATCH, ingest
 from documents.queue import enqueue
 from documents.tasks import recover
 from inference.connect import open_embedder
@@ -307,7 +307,7 @@ def _many(
 def _recovery_s(workspace: Workspace) -> float:
     began = time.monotonic()
     recover()
-    alarms(workspace)
+    find_alarms(workspace)
     return time.monotonic() - began
 
 

@@ -25,9 +25,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from documents.extract import Unreadable, extract
-from documents.media_types import NotAccepted, recognise
-from documents.parser_process import close, parser_process
+from documents.ingestion.extract import Unreadable, extract
+from documents.ingestion.parser_process import close, parser_process
+from documents.parsing.media_types import NotAccepted, recognise
 
 RESULT = Path(__file__).parent / "results" / "parsing.md"
 LANGUAGES = ("en",)

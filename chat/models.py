@@ -45,7 +45,7 @@ class Turn(models.Model):
     message_id = models.CharField(max_length=64)  # made by the client
     text = models.TextField()
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
-    # documents.filters: which of its documents were asked
+    # documents.fields.filters: which of its documents were asked
     filters = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     created_at = models.DateTimeField(auto_now_add=True)
 

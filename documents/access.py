@@ -6,11 +6,11 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import Http404
 
 from accounts.models import User
+from documents.fields.filters import Filters, conditions_of
 from workspaces.access import level_in
 from workspaces.engines import Where
 from workspaces.models import Membership, Role, Workspace
 
-from .filters import Filters, conditions_of
 from .models import Document, DocumentQuerySet
 
 

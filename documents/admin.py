@@ -11,14 +11,14 @@ from django.utils.html import format_html
 
 from accounts.models import User
 from core.admin.cells import time_ago
-from documents.deletion import delete_document
-from documents.restart import restart
+from documents.ingestion.dead_letters import discard, replay
+from documents.ingestion.deletion import delete_document
+from documents.ingestion.health import is_stuck, report_alarms
+from documents.ingestion.restart import restart
 
-from .alarm import is_stuck, report
-from .dead_letters import discard, replay
 from .models import BatchEntry, Document, LedgerEntry
 from .sources import admin as _sources  # noqa: F401 (so that its page is registered)
-from .states import StateOfDocument, shown
+from .status_filters import StateOfDocument, shown
 
 _S = Document.Status
 
@@ -110,7 +110,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        for alarm in report():
+        for alarm in report_alarms():
             self.message_user(request, f"Stuck: {alarm.sentence}", messages.ERROR)
         return super().changelist_view(request, extra_context)
 

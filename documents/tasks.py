@@ -4,16 +4,17 @@ from uuid import UUID
 
 from celery import shared_task
 
+from documents.ingestion.ingest import ingest, ingest_item
 from documents.retrieval.calibration import calibrate_due
-from documents.retrieval.record import forget_old_searches
-from documents.sources.gather import gather, is_source
-from documents.sources.visits import start_due_visits
+from documents.retrieval.search_history import forget_old_searches
+from documents.sources.crawl.crawler import crawl, is_source
+from documents.sources.schedule import start_due_visits
 from workspaces.models import Reindex
 
-from . import alarm, reindex
-from .ingest import ingest, ingest_again
+from .ingestion import health
 from .models import Document, ReindexItem, Work
 from .queue import URGENT, USUAL, enqueue, forget_lost_messages, try_enqueue, try_enqueue_item
+from .reindex import service as reindex
 
 _AT_ONCE = 500  # reminders per round: more would only wait in the broker
 _ITEMS_AT_ONCE = 8  # of an index that is being built: each that ends asks for the next
@@ -24,7 +25,7 @@ def ingest_document(document_id: str) -> None:
     key = UUID(document_id)
     if not is_source(key):
         ingest(key)
-    elif gather(key, enqueue):
+    elif crawl(key, enqueue):
         enqueue(key)
 
 
@@ -42,12 +43,12 @@ def forget_searches() -> None:
 
 
 @shared_task(name="documents.reindex")
-def ingest_item(item_id: int) -> None:
+def ingest_reindex_item(item_id: int) -> None:
     """Bring one document into the next index, and go on with the next, or switch."""
     item = (
         ReindexItem.objects.select_related("reindex").filter(pk=item_id).first()
     )  # it may be cancelled soon
-    ingest_again(item_id)
+    ingest_item(item_id)
     _enqueue_items()
     if item and not reindex.has_work(item.reindex_id):
         reindex.advance(item.reindex)
@@ -66,7 +67,7 @@ def recover() -> None:
         reindex.advance(each)
     _enqueue_items()
     reindex.tidy()
-    alarm.report()
+    health.report_alarms()
 
 
 @shared_task(name="documents.calibrate")

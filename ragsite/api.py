@@ -6,12 +6,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import IsAuthenticated
 
 from chat.api import views as chat
-from documents import api as documents
-from documents import comparison_views as comparison
-from documents import field_api as fields
-from documents import ingestion_api as ingestion
-from documents import ledger_api as ledger
+from documents.api import ingestion
+from documents.api import views as documents
+from documents.fields import api as fields
 from documents.laboratory import api as laboratory
+from documents.laboratory import chunking_views as comparison
+from documents.reindex import api as ledger
 from documents.sources import api as sources
 from models_registry import api as models
 from workspaces import api as workspaces

@@ -20,7 +20,7 @@ from accounts.models import User
 from chat.models import Answer
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
-from documents.states import StateOfDocument
+from documents.status_filters import StateOfDocument
 from models_registry.states import HealthFilter
 
 

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest import ApiView
-from documents.alarm import report
+from documents.ingestion.health import report_alarms
 
 VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
@@ -51,7 +51,7 @@ class Health(ApiView):
     def get(self, request: Request) -> Response:
         reached = {"database": _database_answers(), "broker": _broker_answers()}
         is_well = all(reached.values())
-        stuck = sum(alarm.count for alarm in report()) if reached["database"] else 0
+        stuck = sum(alarm.count for alarm in report_alarms()) if reached["database"] else 0
         body: dict[str, Any] = {
             "status": "ok" if is_well else "down", **reached, "stuck": stuck, "version": VERSION,
         }  # fmt: skip

@@ -100,7 +100,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": None,  # redis-py 8 gives up after 5 s, which kills blocking readers
 }
 CELERY_DB_REUSE_MAX = 1000  # tasks with one pool; ragsite/celery.py hands its connections back after each
-CELERY_IMPORTS = ["documents.uploads"]  # tasks that are in no tasks.py
+CELERY_IMPORTS = ["documents.adding.uploads"]  # tasks that are in no tasks.py
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from .engines import Engine, Facts, engine_for
+from .engines import Engine, IndexedMetadata, engine_for
 from .models import Reindex, Workspace
 
 
@@ -15,7 +15,7 @@ def forget(workspace: Workspace, documents: Iterable[UUID]) -> None:
             engine.forget(document_id)
 
 
-def describe(workspace: Workspace, documents: Mapping[UUID, Facts]) -> None:
+def describe(workspace: Workspace, documents: Mapping[UUID, IndexedMetadata]) -> None:
     """Tell all indexes what is known of documents."""
     for engine in _engines(workspace):
         engine.describe(documents)

@@ -22,8 +22,7 @@ from uuid import UUID
 
 from chat.log.events import Event
 from core.text import storable
-from documents.retrieval import Passage, Retrieval, RetrievalFailed, Scope, asks_nothing, search
-from documents.retrieval.circumstances import circumstances
+from documents.doors import Passage, Retrieval, RetrievalFailed, Scope, is_small_talk, search, take_snapshot
 from inference.connect import open_chat
 from inference.errors import BadReply
 from inference.types import ChatMessage, ChatRequest, Finished, Quotable, TextDelta, Usage
@@ -77,7 +76,7 @@ async def answer(question: AnswerRequest) -> AsyncGenerator[Event]:
     ruler = TokenBudget(question.endpoint, question.parameters.max_tokens)
     passages: Sequence[Passage] = ()
     trace = _kept(question)
-    if question.workspace is not None and not asks_nothing(question.text):
+    if question.workspace is not None and not is_small_talk(question.text):
         yield Event("retrieving", {"workspace": question.workspace.name})
         grounding, found, problem = await _search(Scope(question.workspace, question.where), question, ruler)
         if found:
@@ -284,7 +283,7 @@ def _kept(question: AnswerRequest) -> dict[str, Any]:
     said = [(str(each.turn_id), _id(each.answer_id)) for each in question.history if each.turn_id]
     kept: dict[str, Any] = {"history": said, "summary": question.summary}
     if question.workspace is not None:
-        kept["circumstances"] = circumstances(Scope(question.workspace, question.where))
+        kept["circumstances"] = take_snapshot(Scope(question.workspace, question.where))
     return kept
 
 

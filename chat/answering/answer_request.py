@@ -5,7 +5,7 @@ from dataclasses import replace
 from django.http import Http404
 
 from chat.models import Answer, Turn
-from documents.access import where_for
+from documents.doors import where_for
 from models_registry.models import Endpoint
 from workspaces.access import workspace_for
 from workspaces.engines import ANYWHERE

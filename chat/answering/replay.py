@@ -15,8 +15,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from chat.models import Answer
-from documents.retrieval import Scope
-from documents.retrieval.circumstances import changes
+from documents.doors import Scope, describe_changes
 from inference.errors import InferenceError
 from models_registry.secrets import SecretMissing
 
@@ -108,7 +107,9 @@ def _causes(of: Answer, question: AnswerRequest, now: Mapping[str, Any]) -> list
     causes = []
     if question.workspace is not None:
         kept = of.trace.get("circumstances", {})
-        causes = changes(kept, Scope(question.workspace, question.where), of.started_at or of.created_at)
+        causes = describe_changes(
+            kept, Scope(question.workspace, question.where), of.started_at or of.created_at
+        )
     elif "circumstances" in of.trace:
         causes.append("The workspace that it asked was deleted.")
     if _condensed(now) != _condensed(of.trace):

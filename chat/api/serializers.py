@@ -4,7 +4,7 @@ from chat.asking.ratings import COMMENT_MOST_CHARACTERS
 from chat.asking.turns import MODELS_MOST
 from chat.models import Answer
 from core.rest.serializers import CamelCase
-from documents.serializers import FILTERS_HELP, TraceSerializer
+from documents.doors import FILTERS_HELP, TraceSerializer
 
 
 class SessionSerializer(CamelCase):

@@ -27,8 +27,7 @@ from chat.queue.record import FirstEvents, SubmittedTurn, insert_turn, insert_ve
 from core.db.statements import Plan, columns, row_of, statement
 from core.db.threads import retry_on_disconnect, to_thread
 from core.text import storable
-from documents.access import hidden_from
-from documents.filters import Filters, conditions_of
+from documents.doors import Filters, conditions_of, hidden_from
 from models_registry.models import Endpoint
 from workspaces.access import limited_for, workspace_for
 from workspaces.metadata_schema import InvalidValue

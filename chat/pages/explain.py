@@ -1,4 +1,4 @@
-"""How an answer came about: its search as documents.why tells it, and what was before and after it."""
+"""How an answer came about: its search as documents.retrieval.explain tells it, and what was before and after it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,16 +9,15 @@ from django.urls import reverse
 from accounts.models import User
 from chat.asking.turns import rests_on_hidden
 from chat.models import Answer
-from documents.retrieval import IN_PROMPT
-from documents.why import Row, Stage, Why, why
+from documents.doors import IN_PROMPT, Explanation, Row, Stage, explain_search
 
 from .presenters import EXCERPT_CHARACTERS, place
 
 
-def explain_answer(user: User, answer: Answer) -> Why:
+def explain_answer(user: User, answer: Answer) -> Explanation:
     """Return how the answer came about, as its asker may read it."""
     trace = {} if rests_on_hidden(user, answer) else answer.trace  # it quotes every passage
-    told = why(user, trace, answer.started_at or answer.created_at)
+    told = explain_search(user, trace, answer.started_at or answer.created_at)
     rows = told.rows or tuple(_rows_of_passages(answer))
     return replace(told, rows=rows, stages=(*_before(answer), *told.stages, *_after(answer)))
 

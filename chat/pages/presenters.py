@@ -14,10 +14,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from chat.asking.turns import passages_for
 from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
-from documents.access import hidden_from
-from documents.blocks import Block, blocks
-from documents.headings import without_headings
-from documents.media_types import MARKDOWN
+from documents.doors import MARKDOWN, Block, blocks, hidden_from, without_headings
 from documents.models import Section
 from workspaces.access import workspaces_for
 from workspaces.models import Role, Workspace

@@ -22,9 +22,7 @@ from chat.answering import replay as replaying
 from chat.answering import session_summary
 from chat.asking import ratings, turns
 from chat.models import Answer, Session, Turn
-from documents.access import documents_for
-from documents.filter_inputs import shown_fields
-from documents.filters import Filters
+from documents.doors import Filters, documents_for, shown_fields
 from documents.models import Document
 from models_registry.models import Endpoint
 from workspaces.access import totals_for, workspaces_for

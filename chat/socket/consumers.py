@@ -29,7 +29,7 @@ from chat.models import Answer, Turn
 from chat.queue.record import FirstEvents
 from core.async_tasks import cancel_and_wait
 from core.db.threads import retry_on_disconnect, to_thread
-from documents.filters import in_words
+from documents.doors import in_words
 
 from . import frames
 

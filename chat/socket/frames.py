@@ -45,7 +45,7 @@ class RunData(_Part):
     provider: str = ""  # if given, the endpoints must be of this one
     session_id: OptionalId = None
     workspace_id: OptionalId = None
-    filters: dict[str, Any] = Field(default_factory=dict)  # documents.filters
+    filters: dict[str, Any] = Field(default_factory=dict)  # documents.fields.filters
     model_kwargs: ModelKwargs = ModelKwargs()
     text: str
     mode: Literal["chain"] = "chain"

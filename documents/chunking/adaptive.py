@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from documents.blocks import bounds
+from documents.parsing.blocks import bounds
 from documents.parsing.types import ExtractedSection
 
 from . import layout, recursive

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from operator import itemgetter
 
-from documents.blocks import bounds
+from documents.parsing.blocks import bounds
 from documents.parsing.types import ExtractedSection
 
 from . import recursive

@@ -10,16 +10,16 @@ from rest_framework.response import Response
 
 from accounts.rest import ApiView
 from core.rest.serializers import CamelCase
-from documents.described import bad_values
+from documents.api.serializers import FoundSerializer, LegSerializer, PassageSerializer, QuestionOfWorkspace
+from documents.fields.api_input import field_errors
 from documents.models import Search
 from documents.retrieval import SearchConfig
-from documents.serializers import FoundSerializer, LegSerializer, PassageSerializer, QuestionOfWorkspace
 from models_registry.models import Endpoint
 from models_registry.serializers import ModelName
 from workspaces.access import workspace_for
 from workspaces.models import Metric, Workspace
 
-from .models_beside import (
+from .compare_models import (
     CHARACTERS_MOST,
     LIMIT_S,
     MODELS_MOST,
@@ -28,8 +28,8 @@ from .models_beside import (
     rankings,
     similarities,
 )
-from .searches_beside import PASSAGES_MOST as FOUND_MOST
-from .searches_beside import Way, beside
+from .compare_searches import PASSAGES_MOST as FOUND_MOST
+from .compare_searches import Way, beside
 
 _WAYS_MOST = 2
 _COMPARED: dict[str, Any] = {
@@ -187,7 +187,7 @@ class CompareSearches(ApiView):
         asked = self.read(request, ComparedSearches)
         workspace = workspace_for(self.user, asked["workspace_id"])
         configs = [_config(workspace, each) for each in asked["configurations"]]
-        with bad_values("filters"):
+        with field_errors("filters"):
             ways = beside(self.user, workspace, asked["query"], asked["filters"], configs)
         return Response(SearchesReply({"results": [_told(way) for way in ways]}).data)
 

@@ -10,7 +10,7 @@ from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Metric, Workspace
 
-from .models_beside import CHARACTERS_MOST, MODELS_MOST, PASSAGES_MOST, TEXTS_MOST
+from .compare_models import CHARACTERS_MOST, MODELS_MOST, PASSAGES_MOST, TEXTS_MOST
 
 _SELECT, _INPUT = {"class": "select"}, {"class": "input", "dir": "auto"}
 AS_IT_IS = "As the workspace does"

@@ -9,13 +9,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from accounts.http import UserRequest
-from documents.filter_inputs import filter_context
-from documents.filters import filters_in
+from documents.fields.filters import filters_in
+from documents.pages.filter_inputs import filter_context
 from workspaces.metadata_schema import InvalidValue
 
+from .compare_models import Outcome, rankings, similarities
+from .compare_searches import beside
 from .forms import ConfigForm, EmbeddingsForm, RankingForm, SearchForm
-from .models_beside import Outcome, rankings, similarities
-from .searches_beside import beside
 
 
 def laboratory(request: UserRequest) -> HttpResponse:

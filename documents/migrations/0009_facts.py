@@ -1,7 +1,7 @@
 from django.db import migrations
 from psycopg import sql
 
-from documents.filters import type_of
+from documents.fields.filters import type_of
 from documents.models import Document
 
 _BATCH = 1000

@@ -8,4 +8,22 @@ from .source import PERIODS, TROUBLE, Address, Source
 from .upload import Upload
 from .work import Work, WorkQuerySet
 
-__all__ = ["Address", "BatchEntry", "Document", "DocumentQuerySet", "LedgerEntry", "LiveSections", "PERIODS", "ReindexItem", "ReindexItemQuerySet", "Search", "Section", "Source", "TROUBLE", "Upload", "Work", "WorkQuerySet", "_media_path"]
+__all__ = [
+    "PERIODS",
+    "TROUBLE",
+    "Address",
+    "BatchEntry",
+    "Document",
+    "DocumentQuerySet",
+    "LedgerEntry",
+    "LiveSections",
+    "ReindexItem",
+    "ReindexItemQuerySet",
+    "Search",
+    "Section",
+    "Source",
+    "Upload",
+    "Work",
+    "WorkQuerySet",
+    "_media_path",
+]

@@ -7,8 +7,6 @@ from django.db import models
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from documents.sources.addresses import Bounds
-
 TROUBLE = Q(state="failed") | Q(
     document__status="failed"
 )  # of an address: it could not be had, or not be read

@@ -29,7 +29,7 @@ MAX_REPLY_BYTES = 10 * reader.MAX_CHARACTERS
 _REPLY, _FIRST_NOT_NEEDED = 3, 4  # file descriptors of a fork
 
 
-class Nursery:
+class Zygote:
     """The forks at work. Each has a line to its worker: closed from there, the fork is killed."""
 
     def __init__(self, control: socket.socket, folder: Path) -> None:
@@ -166,7 +166,7 @@ def main() -> None:
     reader.warm_up(sys.argv[1])
     gc.freeze()  # what is loaded stays shared between the forks
     with scratch() as folder, socket.socket(fileno=0) as control:
-        Nursery(control, folder).serve()
+        Zygote(control, folder).serve()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Finds the best passages: `search` is the only door. `asks_nothing` says when not to knock."""
 
 from .search import search
-from .small_talk import asks_nothing
+from .small_talk import is_small_talk
 from .types import (
     IN_PROMPT,
     Found,
@@ -26,6 +26,6 @@ __all__ = [
     "Scope",
     "SearchConfig",
     "Trace",
-    "asks_nothing",
+    "is_small_talk",
     "search",
 ]

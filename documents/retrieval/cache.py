@@ -45,7 +45,7 @@ _SHAPE = [
 
 
 @dataclass(slots=True)
-class Memory:
+class SearchCache:
     """What is remembered of one search. Its methods talk to Postgres and Redis: not for the event loop."""
 
     scope: Scope

@@ -22,7 +22,7 @@ from models_registry.secrets import SecretMissing
 from workspaces.engines import EngineError, engine_for
 from workspaces.models import Workspace
 
-from .everyday import EVERYDAY
+from .calibration_questions import EVERYDAY
 
 logger = logging.getLogger(__name__)
 

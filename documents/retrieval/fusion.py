@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from workspaces.engines import FoundChunk
 
-CROWD = 10  # the candidate from which the first should stand out
-DENSE_PULL = 1.2  # similarities lie closer together than BM25's scores
+RANK_OF_REFERENCE = 10  # the candidate from which the first should stand out
+DENSE_WEIGHT = 1.2  # similarities lie closer together than BM25's scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def fuse(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> list[Can
     return sorted(candidates, key=lambda each: (-each.score, each.chunk.chunk_id))
 
 
-def together(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
+def merge(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
     """Return what two searches found as one list, best first. Ranks are the first's where it has them."""
     scores: defaultdict[int, float] = defaultdict(float)
     for candidate in (*first, *second):
@@ -54,16 +54,16 @@ def dense_share(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> f
     """Return how much the dense leg counts, 0 to 1; the lexical leg has the rest."""
     if not dense or not lexical:
         return float(bool(dense))
-    by_meaning, by_words = DENSE_PULL * _standing_out(dense), _standing_out(lexical)
+    by_meaning, by_words = DENSE_WEIGHT * _standing_out(dense), _standing_out(lexical)
     return by_meaning / (by_meaning + by_words) if by_meaning + by_words else 0.5
 
 
 def _standing_out(found: Sequence[FoundChunk]) -> float:
     """Return by which part of its score the first is better than the tenth, 0 to 1; 1 if there are fewer."""
     first = found[0].score
-    if len(found) < CROWD:
+    if len(found) < RANK_OF_REFERENCE:
         return 1.0
-    return min(1.0, (first - found[CROWD - 1].score) / abs(first)) if first else 0.0
+    return min(1.0, (first - found[RANK_OF_REFERENCE - 1].score) / abs(first)) if first else 0.0
 
 
 def _heights(found: Sequence[FoundChunk]) -> dict[int, float]:

@@ -13,11 +13,11 @@ from inference.errors import BadReply, InferenceError
 from models_registry.secrets import SecretMissing
 from workspaces.engines import engine_for, plain_query
 
-from .cache import Memory, titles_of
-from .condense import LIMIT_S, Condensing
-from .fusion import Candidate, together
-from .legs import Legs, in_thread, in_words, ms_since
+from .cache import SearchCache, titles_of
+from .fusion import Candidate, merge
 from .passages import Chosen, choose
+from .query_rewrite import LIMIT_S, QueryRewriter
+from .retrievers import Retrievers, in_thread, in_words, ms_since
 from .types import (
     IN_PROMPT,
     Condensed,
@@ -95,21 +95,21 @@ async def search(
     """
     config = config or SearchConfig.of(scope.workspace)
     run = _Run(question, config, _with_previous(question, previous))
-    memory = Memory(scope, config, run.sent, plain_query(run.sent), limit, token_budget)
+    memory = SearchCache(scope, config, run.sent, plain_query(run.sent), limit, token_budget)
     remembered = None if fresh else await in_thread(memory.recall)
     run.caches = memory.seen
     if remembered:
         timings_ms = {"total": ms_since(run.started)}
         trace = replace(remembered.trace, question=question, timings_ms=timings_ms, caches=run.caches)
         return replace(remembered, trace=trace)
-    legs = Legs(scope, config, run.sent, max(CANDIDATES, limit), memory.vector)
+    legs = Retrievers(scope, config, run.sent, max(CANDIDATES, limit), memory.vector)
     async with _condensing(run, legs, previous) as condensing:
         await legs.search()
         others = await condensing if condensing else None
     run.legs = legs.took
     if legs.embedding_ms is not None:
         run.timings_ms["embed question"] = legs.embedding_ms
-    run.fused = run.ordered = together(legs.fused, others.fused) if others else legs.fused
+    run.fused = run.ordered = merge(legs.fused, others.fused) if others else legs.fused
     is_relevant = legs.is_relevant or (others is not None and others.is_relevant)
     found = await _quotable(scope, run, is_relevant, limit, token_budget)
     await in_thread(lambda: memory.keep(found, legs.vector))
@@ -161,13 +161,13 @@ async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
 
 @asynccontextmanager
 async def _condensing(
-    run: _Run, legs: Legs, previous: Sequence[str]
-) -> AsyncIterator[asyncio.Task[Legs | None] | None]:
+    run: _Run, legs: Retrievers, previous: Sequence[str]
+) -> AsyncIterator[asyncio.Task[Retrievers | None] | None]:
     """Yield what is searched beside the question as it was asked; None: nothing is."""
     if run.config.condenser is None or not previous:
         yield None
         return
-    condensing = Condensing(run.config.condenser, run.question, previous)
+    condensing = QueryRewriter(run.config.condenser, run.question, previous)
     task = asyncio.create_task(_by_condensed(run, legs, condensing))
     try:
         yield task
@@ -176,7 +176,7 @@ async def _condensing(
         await asyncio.wait([task])
 
 
-async def _by_condensed(run: _Run, plainly: Legs, condensing: Condensing) -> Legs | None:
+async def _by_condensed(run: _Run, plainly: Retrievers, condensing: QueryRewriter) -> Retrievers | None:
     """Return what the question finds as a model puts it, unless that takes too long or fails."""
     said, error, legs = "", "", None
     try:

@@ -29,7 +29,7 @@ _CORE = frozenset(_SAID.split())
 _ALL = _CORE | frozenset(_BESIDE.split())
 
 
-def asks_nothing(text: str) -> bool:
+def is_small_talk(text: str) -> bool:
     words = _WORD.findall(text.casefold())
     if not 0 < len(words) <= _MOST_WORDS:
         return False

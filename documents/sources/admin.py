@@ -14,16 +14,16 @@ from django.utils.html import format_html, format_html_join
 from accounts.models import User
 from core.admin.cells import time_ago
 from core.admin.filters import StateFilter
-from documents.alarm import stuck
+from documents.ingestion.health import stuck
+from documents.ingestion.restart import restart
 from documents.models import TROUBLE, Address, Document, Source
-from documents.restart import restart
-from documents.states import StateOfDocument, shown
+from documents.sources.crawl.url_normalization import shown as plainly
+from documents.status_filters import StateOfDocument, shown
 
-from .addresses import shown as plainly
 from .forms import options_form
 from .options import change as change_options
+from .schedule import stop_visit
 from .serializers import SHOWN_TROUBLES
-from .visits import stop
 
 _S = Document.Status
 
@@ -169,7 +169,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
     @admin.action(description="Stop: what was read stays", permissions=["view"])
     def stop_looking(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
-        count = sum(stop(each.document, cast(User, request.user)) for each in queryset)
+        count = sum(stop_visit(each.document, cast(User, request.user)) for each in queryset)
         self._tell(request, count, "stopped. What was read stays.", "none is being read, or waits for it")
 
     @admin.action(description="End the schedule: look only when somebody asks", permissions=["view"])

@@ -10,16 +10,16 @@ from rest_framework.response import Response
 from accounts.rest import ApiView
 from core.rest.serializers import CamelCase
 from documents.access import documents_for
-from documents.content import Refused
-from documents.described import said_of
+from documents.adding.validation import Refused
+from documents.fields.api_input import read_change
 from documents.models import Document
 from workspaces.access import workspace_for
 from workspaces.models import Role
 
-from .adding import add_feed, add_website
 from .options import change
+from .schedule import stop_visit
 from .serializers import NewFeed, NewWebsite, SourceOptions, SourceSerializer
-from .visits import stop
+from .service import add_feed, add_website
 
 _TELLS = (
     "Its pages become documents of their own in the background: read it to see how far it is. "
@@ -31,7 +31,7 @@ class _AddSource(ApiView):
     def add(self, request: Request, fields: type[CamelCase], door: Callable[..., Document]) -> Response:
         workspace = workspace_for(self.user, self.kwargs["workspace_id"], Role.EDITOR)
         asked = self.read(request, fields)
-        about = said_of(self.user, workspace, asked)
+        about = read_change(self.user, workspace, asked)
         try:
             document = door(workspace, self.user, **asked, about=about)
         except Refused as refusal:
@@ -96,7 +96,7 @@ class StopSource(ApiView):
     )
     def post(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
         document = _source(self, Role.EDITOR)
-        stop(document, self.user)
+        stop_visit(document, self.user)
         return Response(SourceSerializer(_source(self, Role.EDITOR)).data)
 
 

@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from documents.fields_forms import AboutSourceForm, LanguageForm
+from documents.fields.forms import LanguageForm, SourceMetadataForm
 from documents.models import Source
 
-from .adding import DEFAULT_DEPTH, DEFAULT_PAGES
+from .service import DEFAULT_DEPTH, DEFAULT_PAGES
 
 _ADDRESS = {"class": "input", "inputmode": "url", "autocomplete": "off", "spellcheck": "false", "dir": "ltr"}
 _NUMBER = {"class": "input"}
@@ -87,7 +87,7 @@ def options_form(source: Source) -> type[WebsiteOptions | FeedOptions]:
     return FeedOptions if source.is_feed else WebsiteOptions
 
 
-class WebsiteForm(AboutSourceForm, LanguageForm, WebsiteOptions):
+class WebsiteForm(SourceMetadataForm, LanguageForm, WebsiteOptions):
     url = forms.CharField(
         label="Start address",
         max_length=2000,
@@ -96,7 +96,7 @@ class WebsiteForm(AboutSourceForm, LanguageForm, WebsiteOptions):
     )
 
 
-class FeedForm(AboutSourceForm, LanguageForm, FeedOptions):
+class FeedForm(SourceMetadataForm, LanguageForm, FeedOptions):
     url = forms.CharField(
         label="Address of the feed",
         max_length=2000,

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User, record
-from documents.content import Refused
+from documents.adding.validation import Refused
 from documents.models import Document, Source
 
 _MAX_PATTERNS, _MAX_PATTERN_CHARACTERS = 50, 200

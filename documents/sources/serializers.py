@@ -3,11 +3,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.rest.serializers import CamelCase
+from documents.api.serializers import Describing, DocumentSerializer
 from documents.models import Address, Source
-from documents.serializers import Describing, DocumentSerializer
 from workspaces.serializers import LANGUAGE_CODES
 
-from .adding import DEFAULT_DEPTH, DEFAULT_PAGES
+from .service import DEFAULT_DEPTH, DEFAULT_PAGES
 
 SHOWN_TROUBLES = 100
 _PATTERN = "Globs over path and query: * stands for anything."

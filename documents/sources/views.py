@@ -15,18 +15,18 @@ from django.views.decorators.http import require_POST
 from accounts.http import UserRequest
 from accounts.models import User
 from documents.access import documents_for
-from documents.content import Refused
-from documents.fields_forms import LanguageForm
+from documents.adding.validation import Refused
+from documents.fields.forms import LanguageForm
 from documents.models import TROUBLE, Address, Document
 from workspaces.access import workspace_for
 from workspaces.languages import LANGUAGES
 from workspaces.models import Role, Workspace
 from workspaces.pages import workspace_page
 
-from .adding import add_feed, add_website
 from .forms import FeedForm, WebsiteForm, options_form
 from .options import change as change_source
-from .visits import stop as stop_visit
+from .schedule import stop_visit
+from .service import add_feed, add_website
 
 PER_PAGE = 50
 _S = Address.State

@@ -5,13 +5,13 @@ from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template import Context
 
-from documents import listing
-from documents.filters import Filters, in_words
-from documents.headings import without_headings
-from documents.media_types import BY_NAME
+from documents.fields.filters import Filters, in_words
 from documents.models import Document, LedgerEntry
+from documents.pages import listing
+from documents.pages.status_bar import status_bar_context
+from documents.parsing.headings import without_headings
+from documents.parsing.media_types import BY_NAME
 from documents.retrieval import Passage
-from documents.strip import status_bar_context
 from workspaces.models import Workspace
 
 register = template.Library()

@@ -13,8 +13,8 @@ from django.core.files import File
 from django.db import transaction
 
 from accounts.models import AuditEvent, User
-from documents import intake
-from documents.deletion import delete_document
+from documents.adding import service as intake
+from documents.ingestion.deletion import delete_document
 from documents.models import Document
 from models_registry.models import Endpoint
 from workspaces.models import Workspace

@@ -245,7 +245,7 @@ export class Composer {
   }
 }
 
-/** What the inputs named f.department and f.date.from say, as documents/filters.py reads it. */
+/** What the inputs named f.department and f.date.from say, as documents/fields/filters.py reads it. */
 function filters(data) {
   const found = {};
   for (const [key, value] of data) {

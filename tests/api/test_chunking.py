@@ -1,6 +1,6 @@
 import pytest
 
-from documents.comparison import MAX_CHARACTERS
+from documents.laboratory.compare_chunking import MAX_CHARACTERS
 from tests import factories
 from workspaces.models import ChunkingStrategy, Role
 

@@ -7,8 +7,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 
-from documents import uploads
-from documents.intake import add_qa, add_text
+from documents.adding import uploads
+from documents.adding.service import add_qa, add_text
 from documents.models import Upload
 from tests import factories
 from workspaces.models import Role

@@ -13,12 +13,12 @@ from chat.log.follow import follow
 from chat.models import Turn
 from chat.queue.runner import Runner
 from core.db.threads import to_thread
-from documents import fields
+from documents.fields import definitions as fields
 from tests import factories
 from tests.chat.test_consumers import connected, cookie_of, run
 from tests.fakes.openai_server import embed
 from workspaces.access_levels import name_levels
-from workspaces.engines import Facts, NewChunk, engine_for
+from workspaces.engines import IndexedMetadata, NewChunk, engine_for
 from workspaces.models import Membership
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +37,7 @@ def workspace(model, asker):
         engine = engine_for(made)
         chunk = NewChunk(0, text, text.encode(), 0, 0, len(text), "en")
         engine.stage(document.pk, [chunk], [embed(text, 384)])
-        engine.publish(document.pk, 1, facts=Facts({"department": department.lower()}, number))
+        engine.publish(document.pk, 1, facts=IndexedMetadata({"department": department.lower()}, number))
     return made
 
 

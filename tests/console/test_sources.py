@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from documents.models import Address, Document, Source
-from documents.sources.adding import add_feed, add_website
+from documents.sources.service import add_feed, add_website
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from documents.ingest import ingest
+from documents.ingestion.ingest import ingest
 from documents.models import Document
 from tests import factories
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from documents.retrieval import Scope
-from documents.retrieval.circumstances import changes, circumstances
+from documents.retrieval.snapshot import describe_changes, take_snapshot
 from tests import factories
 from workspaces.engines import Condition, Where
 
@@ -20,14 +20,14 @@ def scope() -> Scope:
 
 
 def test_nothing_changed_is_nothing_said(scope):
-    assert changes(circumstances(scope), scope, timezone.now()) == []
+    assert describe_changes(take_snapshot(scope), scope, timezone.now()) == []
 
 
 def test_filters_are_told_in_words(scope):
     where = Where(conditions=(Condition("department", "is", ("legal", "hr")),), access_level=2)
-    told = circumstances(Scope(scope.workspace, where))
+    told = take_snapshot(Scope(scope.workspace, where))
     assert told["filters"] == ["department is legal or hr", "access level is at most 2"]
-    [changed] = changes(told, scope, timezone.now())
+    [changed] = describe_changes(told, scope, timezone.now())
     assert changed == "Which documents could be found changed, by a filter or an access level."
 
 
@@ -46,14 +46,14 @@ def test_filters_are_told_in_words(scope):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_each_change_is_one_sentence(scope, fields: dict[str, Any], sentence: str):
-    then = circumstances(scope)
+    then = take_snapshot(scope)
     for name, value in fields.items():
         setattr(scope.workspace, name, value)
-    assert changes(then, scope, timezone.now()) == [sentence]
+    assert describe_changes(then, scope, timezone.now()) == [sentence]
 
 
 def test_documents_that_were_read_since_are_counted(scope):
     now = timezone.now()
     for ready_at in (now - timedelta(hours=1), now + timedelta(hours=1), now + timedelta(hours=2)):
         factories.document(scope.workspace, ready_at=ready_at)
-    assert changes(circumstances(scope), scope, now) == ["2 of its documents were read since."]
+    assert describe_changes(take_snapshot(scope), scope, now) == ["2 of its documents were read since."]

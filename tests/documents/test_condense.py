@@ -7,7 +7,7 @@ from time import perf_counter
 import pytest
 
 from documents.retrieval import Retrieval, Scope, SearchConfig, search
-from documents.retrieval.condense import LIMIT_S
+from documents.retrieval.query_rewrite import LIMIT_S
 from models_registry.models import Endpoint
 from tests import factories
 from tests.documents.test_retrieval import put

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from documents.extract import Extraction, Unreadable, Unwanted, extract
-from documents.media_types import recognise
-from documents.parser_process import close, parser_process
+from documents.ingestion.extract import Extraction, Unreadable, Unwanted, extract
+from documents.ingestion.parser_process import close, parser_process
+from documents.parsing.media_types import recognise
 from tests.documents import files
 
 
@@ -386,7 +386,7 @@ def test_text_that_never_ends_is_too_much(read: Read) -> None:
 def test_the_reader_dies_with_its_worker(tmp_path: Path, root: Path) -> None:
     endless = tmp_path / "endless"
     os.mkfifo(endless)
-    code = f"from documents.extract import *; from pathlib import Path; extract(Path({str(endless)!r}), 'text/plain')"
+    code = f"from documents.ingestion.extract import *; from pathlib import Path; extract(Path({str(endless)!r}), 'text/plain')"
     worker = subprocess.Popen([sys.executable, "-c", code], cwd=root)
     writing = os.open(endless, os.O_WRONLY)  # returns when the reader has opened its end
     worker.kill()

@@ -10,13 +10,13 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.utils import timezone
 
-from documents import intake
-from documents.claims import Superseded, take
-from documents.deletion import delete_document
-from documents.ingest import BATCH, ingest
-from documents.intake import add_file
+from documents.adding import service as intake
+from documents.adding.service import add_file
+from documents.ingestion.claims import Superseded, claim_work
+from documents.ingestion.deletion import delete_document
+from documents.ingestion.ingest import BATCH, ingest
+from documents.ingestion.restart import restart
 from documents.models import Document, LedgerEntry, Work
-from documents.restart import restart
 from tests import factories
 from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, a_worker_at, embedded
@@ -283,7 +283,7 @@ def test_the_old_chunks_stay_searchable_while_a_repetition_fails(
 
 def test_a_repetition_embeds_only_what_is_missing(workspace: Workspace, embeddings: OpenAIServer) -> None:
     document = put(workspace)
-    claim = take(document.pk)
+    claim = claim_work(document.pk)
     assert claim is not None
     _let_fail_after(embeddings, batches=2)
     claim.release()
@@ -350,11 +350,11 @@ def test_deleting_during_ingestion_leaves_no_orphan(workspace: Workspace, embedd
 
 def test_a_worker_that_was_overtaken_changes_nothing(workspace: Workspace) -> None:
     document = put(workspace)
-    slow = take(document.pk)
+    slow = claim_work(document.pk)
     assert slow is not None
-    assert take(document.pk) is None
+    assert claim_work(document.pk) is None
     Document.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    fast = take(document.pk)
+    fast = claim_work(document.pk)
     assert fast is not None
     assert fast.document.fence > slow.document.fence
     with pytest.raises(Superseded), slow.guarded():
@@ -374,7 +374,7 @@ def test_a_worker_with_another_clock_takes_nothing_from_one_at_work(
     Document.objects.update(next_attempt_at=now() - timedelta(hours=1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timezone, "now", lambda: now() - timedelta(minutes=minutes))
-        claim = take(document.pk)
+        claim = claim_work(document.pk)
         assert claim
         with claim.stage(Work.Stage.EXTRACT):
             pass
@@ -382,9 +382,9 @@ def test_a_worker_with_another_clock_takes_nothing_from_one_at_work(
             pass
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timezone, "now", lambda: now() + timedelta(minutes=minutes))
-        assert take(document.pk) is None
+        assert claim_work(document.pk) is None
     Document.objects.update(lease_until=now() - timedelta(seconds=1))
-    assert take(document.pk)
+    assert claim_work(document.pk)
 
 
 def test_the_heartbeat_keeps_a_slow_worker_its_document(
@@ -392,19 +392,19 @@ def test_the_heartbeat_keeps_a_slow_worker_its_document(
 ) -> None:
     monkeypatch.setattr(Work, "LEASE", timedelta(seconds=0.6))
     document = put(workspace)
-    claim = take(document.pk)
+    claim = claim_work(document.pk)
     assert claim is not None
     with claim.kept_alive():
         threading.Event().wait(1.2)
-        assert take(document.pk) is None
+        assert claim_work(document.pk) is None
     threading.Event().wait(0.8)
-    assert take(document.pk) is not None
+    assert claim_work(document.pk) is not None
 
 
 def test_a_document_that_kills_its_workers_is_put_aside(workspace: Workspace) -> None:
     document = put(workspace)
     for _ in range(Document.MAX_ATTEMPTS):
-        assert take(document.pk) is not None
+        assert claim_work(document.pk) is not None
         Document.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     ingest(document.pk)
     document.refresh_from_db()
@@ -414,7 +414,7 @@ def test_a_document_that_kills_its_workers_is_put_aside(workspace: Workspace) ->
 
 def test_what_a_dead_worker_left_open_is_closed(workspace: Workspace) -> None:
     document = put(workspace)
-    assert take(document.pk) is not None
+    assert claim_work(document.pk) is not None
     LedgerEntry.objects.create(document=document, attempt=1, stage="extract")
     again(document)
     assert document.status == "ready"

@@ -7,7 +7,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 
-from documents import intake
+from documents.adding import service as intake
 from documents.models import Document
 from tests import factories
 from tests.documents import files

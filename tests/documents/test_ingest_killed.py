@@ -17,7 +17,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from documents.ingest import BATCH, ingest
+from documents.ingestion.ingest import BATCH, ingest
 from documents.models import Document
 from tests.documents.conftest import embedded
 from tests.documents.test_ingest import put, rows
@@ -30,7 +30,7 @@ from django.conf import settings
 settings.DATABASES["default"]["NAME"] = sys.argv[1]
 settings.MEDIA_ROOT = sys.argv[2]
 django.setup()
-from documents.ingest import ingest
+from documents.ingestion.ingest import ingest
 ingest(uuid.UUID(sys.argv[3]))
 """
 

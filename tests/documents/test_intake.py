@@ -12,12 +12,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from kombu import pools
 
 from accounts.models import AuditEvent
-from documents import intake, queue
-from documents.content import of_text, text_of
-from documents.deletion import delete_document
-from documents.intake import Refused, add_file, add_text, change, clean_title
+from documents import queue
+from documents.adding import service as intake
+from documents.adding.service import Refused, add_file, add_text, change, clean_title
+from documents.adding.validation import text_of, validate_text
+from documents.ingestion.deletion import delete_document
+from documents.ingestion.restart import restart
 from documents.models import Document
-from documents.restart import restart
 from documents.tasks import ingest_document, recover
 from ragsite.celery import app
 from tests import factories
@@ -91,7 +92,7 @@ def test_a_document_whose_commit_was_not_confirmed_keeps_its_file(workspace: Wor
 def test_a_change_whose_commit_was_not_confirmed_keeps_the_new_text(workspace: Workspace) -> None:
     document = add_text(workspace, None, "Notes", "What was said first.")
     with unconfirmed():
-        change(document, None, of_text("Notes", "What is said now."))
+        change(document, None, validate_text("Notes", "What is said now."))
     document.refresh_from_db()
     assert text_of(document) == "What is said now."
 
@@ -99,7 +100,7 @@ def test_a_change_whose_commit_was_not_confirmed_keeps_the_new_text(workspace: W
 def test_a_change_brings_back_a_document_whose_file_was_gone(workspace: Workspace) -> None:
     document = add_text(workspace, None, "Notes", "What was said first.")
     document.file.storage.delete(str(document.file.name))
-    change(document, None, of_text("Notes", "What is said now."))
+    change(document, None, validate_text("Notes", "What is said now."))
     assert text_of(document) == "What is said now."
 
 

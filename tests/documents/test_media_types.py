@@ -3,8 +3,8 @@ import struct
 
 import pytest
 
-from documents import media_types
-from documents.media_types import MediaType, NotAccepted, recognise
+from documents.parsing import media_types
+from documents.parsing.media_types import MediaType, NotAccepted, recognise
 from tests.documents import files
 
 

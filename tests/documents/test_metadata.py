@@ -20,15 +20,17 @@ from django.http import QueryDict
 from django.test import Client
 
 from accounts.models import AuditEvent
-from documents import fields, intake, reindex
 from documents.access import documents_for, where_for
-from documents.filters import conditions_of, filters_in, in_words, inputs_of, matching
-from documents.ingest import ingest, ingest_again
-from documents.metadata import About, about, describe
+from documents.adding import service as intake
+from documents.fields import definitions as fields
+from documents.fields.filters import conditions_of, filters_in, in_words, inputs_of, matching
+from documents.fields.metadata import MetadataChange, parse_change, update_metadata
+from documents.ingestion.ingest import ingest, ingest_item
+from documents.ingestion.restart import restart
 from documents.models import Address, Document
-from documents.restart import restart
-from documents.sources import children
-from documents.sources.adding import add_website
+from documents.reindex import service as reindex
+from documents.sources.crawl import crawled_pages
+from documents.sources.service import add_website
 from tests import factories
 from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded
@@ -58,7 +60,7 @@ def declared(workspace: Workspace) -> Workspace:
 
 def put(workspace: Workspace, text: str, **said: Any) -> Document:
     document = intake.add_text(
-        workspace, None, f"{text}.md", text, is_markdown=True, about=about(workspace, None, said)
+        workspace, None, f"{text}.md", text, is_markdown=True, about=parse_change(workspace, None, said)
     )
     ingest(document.pk)
     document.refresh_from_db()
@@ -216,10 +218,12 @@ def test_a_wrong_filter_in_an_address_is_told_and_left_out(corpus: Workspace) ->
 def test_describing_embeds_nothing_and_holds_at_once(corpus: Workspace, embeddings: OpenAIServer) -> None:
     plain, user = corpus.documents.get(title="plain.md"), factories.operator()
     before, asked = engine_for(corpus).chunks(plain.pk, 5), len(embedded(embeddings))
-    count = describe(corpus, user, [plain.pk], about(corpus, user, {"department": "HR", "region": "Bayern"}))
+    count = update_metadata(
+        corpus, user, [plain.pk], parse_change(corpus, user, {"department": "HR", "region": "Bayern"})
+    )
     assert count == 1
     assert searched(corpus, {"department": "hr"}) == {"rules", "plain"}
-    describe(corpus, user, [plain.pk], about(corpus, user, {"department": ""}))
+    update_metadata(corpus, user, [plain.pk], parse_change(corpus, user, {"department": ""}))
     plain.refresh_from_db()
     assert plain.metadata == {"region": "Bayern"}
     assert searched(corpus, {"department": "hr"}) == {"rules"}
@@ -231,11 +235,11 @@ def test_describing_embeds_nothing_and_holds_at_once(corpus: Workspace, embeddin
 def test_the_next_index_knows_what_was_said_meanwhile(corpus: Workspace) -> None:
     building = reindex.start(corpus, None, chunk_size=150)
     items = {item.document.title: item for item in building.items.select_related("document")}
-    ingest_again(items["plain.md"].pk)
+    ingest_item(items["plain.md"].pk)
     plain, rules = items["plain.md"].document, items["rules.md"].document
-    describe(corpus, None, [plain.pk, rules.pk], About({"region": "Bayern"}))
+    update_metadata(corpus, None, [plain.pk, rules.pk], MetadataChange({"region": "Bayern"}))
     for item in building.items.exclude(pk=items["plain.md"].pk):
-        ingest_again(item.pk)
+        ingest_item(item.pk)
     reindex.advance(building)
     corpus.refresh_from_db()
     assert corpus.index_number == 1
@@ -281,7 +285,7 @@ def test_a_deleted_field_is_taken_off_its_documents_and_can_be_declared_anew(cor
 @pytest.mark.parametrize(
     "write",
     [
-        lambda place, said: describe(place, None, [place.documents.get(title="plain.md").pk], said),
+        lambda place, said: update_metadata(place, None, [place.documents.get(title="plain.md").pk], said),
         lambda place, said: intake.add_text(place, None, "T", "words", about=said),
         lambda place, said: add_website(place, None, "https://example.org/", about=said),
     ],
@@ -291,7 +295,7 @@ def test_a_deleted_field_is_taken_off_its_documents_and_can_be_declared_anew(cor
 def test_nothing_is_left_of_a_field_that_is_deleted_while_its_values_are_written(
     corpus: Workspace, write: Any, is_first: bool
 ) -> None:
-    said, field = about(corpus, None, {"region": "EU"}), corpus.fields.get(name="region")
+    said, field = parse_change(corpus, None, {"region": "EU"}), corpus.fields.get(name="region")
     written, waiting = Event(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
     def write_slowly() -> None:
@@ -359,12 +363,12 @@ def levelled(corpus: Workspace) -> Workspace:
 
 def test_a_level_that_a_document_has_stays(levelled: Workspace) -> None:
     rules = levelled.documents.get(title="rules.md")
-    describe(levelled, None, [rules.pk], About(access_level=2))
+    update_metadata(levelled, None, [rules.pk], MetadataChange(access_level=2))
     with pytest.raises(ValidationError, match="1 document is for a level that would be gone"):
         name_levels(levelled, None, ["Everyone", "Staff"])
     with pytest.raises(ValidationError, match="same name"):
         name_levels(levelled, None, ["Everyone", "everyone", "Board"])
-    describe(levelled, None, [rules.pk], About(access_level=0))
+    update_metadata(levelled, None, [rules.pk], MetadataChange(access_level=0))
     member = levelled.memberships.create(user=factories.user(), access_level=2)
     name_levels(levelled, None, ["Everyone"])
     member.refresh_from_db()
@@ -385,16 +389,16 @@ def test_a_manager_gives_a_member_a_level(levelled: Workspace) -> None:
 
 def test_what_is_here_above_ones_level_is_not_handed_out_again(levelled: Workspace) -> None:
     rules, editor = levelled.documents.get(title="rules.md"), factories.member(levelled, Role.EDITOR)
-    describe(levelled, None, [rules.pk], About(access_level=1))
+    update_metadata(levelled, None, [rules.pk], MetadataChange(access_level=1))
     with pytest.raises(intake.Refused, match="It is here already, for others than you"):
         intake.add_text(levelled, editor, "rules.md", "rules", is_markdown=True)
 
 
 def test_a_level_that_went_meanwhile_is_not_given(levelled: Workspace) -> None:
-    said, plain = about(levelled, None, {}, "Board"), levelled.documents.get(title="plain.md")
+    said, plain = parse_change(levelled, None, {}, "Board"), levelled.documents.get(title="plain.md")
     name_levels(levelled, None, [])
     with pytest.raises(InvalidValue, match="were changed just now"):
-        describe(levelled, None, [plain.pk], said)
+        update_metadata(levelled, None, [plain.pk], said)
     plain.refresh_from_db()
     assert plain.access_level == 0
     for add in (
@@ -411,24 +415,29 @@ def test_a_level_that_went_meanwhile_is_not_given(levelled: Workspace) -> None:
 
 def test_pages_have_what_their_website_has(levelled: Workspace) -> None:
     site = add_website(
-        levelled, None, "https://example.org/", about=about(levelled, None, {"department": "HR"}, "Staff")
+        levelled,
+        None,
+        "https://example.org/",
+        about=parse_change(levelled, None, {"department": "HR"}, "Staff"),
     )
     address = Address.objects.create(source=site.source, url="https://example.org/a")
     with transaction.atomic():
-        page = children.put(address, site, "A page", b"<p>words of a page</p>", "text/html")
+        page = crawled_pages.store_page(address, site, "A page", b"<p>words of a page</p>", "text/html")
     assert page
     assert (page.metadata, page.access_level) == ({"department": "HR"}, 1)
     ingest(page.pk)
     page.refresh_from_db()
-    describe(levelled, None, [site.pk], about(levelled, None, {"region": "Bayern"}, 2))
+    update_metadata(levelled, None, [site.pk], parse_change(levelled, None, {"region": "Bayern"}, 2))
     page.refresh_from_db()
     assert (page.metadata, page.access_level) == ({"department": "HR", "region": "Bayern"}, 2)
     assert engine_for(levelled).search_lexical("page", 5, Where(access_level=1)) == []
     with pytest.raises(InvalidValue, match="has its access level"):
-        describe(levelled, None, [page.pk], About(access_level=0))
+        update_metadata(levelled, None, [page.pk], MetadataChange(access_level=0))
     other = Address.objects.create(source=site.source, url="https://example.org/b")
     with transaction.atomic():
-        late = children.put(other, site, "B page", b"<p>late</p>", "text/html")  # `site` is as it was before
+        late = crawled_pages.store_page(
+            other, site, "B page", b"<p>late</p>", "text/html"
+        )  # `site` is as it was before
     assert late
     assert late.access_level == 2
 
@@ -460,7 +469,7 @@ def test_front_matter_meta_tags_and_document_properties_fill_fields(declared: Wo
     assert found["d.docx"].metadata["author"] == "python-docx"
     assert found["e.md"].metadata == {"author": "Eve"}
     assert len(matching(Document.objects.all(), declared, {"author": "BEN"})) == 1
-    describe(declared, None, [found["a.md"].pk], About({"author": "Zoe"}))
+    update_metadata(declared, None, [found["a.md"].pk], MetadataChange({"author": "Zoe"}))
     found["a.md"].refresh_from_db()
     restart(found["a.md"], None)
     ingest(found["a.md"].pk)
@@ -656,7 +665,7 @@ def test_describing_lets_what_refers_to_a_document_be_written(declared: Workspac
     """Answers write their passages meanwhile, and others their searches: a foreign key must not wait."""
     document = put(declared, "law")
     with transaction.atomic():
-        describe(declared, None, [document.pk], about(declared, None, {"department": "HR"}))
+        update_metadata(declared, None, [document.pk], parse_change(declared, None, {"department": "HR"}))
         with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
             other.execute("SET lock_timeout = '2s'")
             for table, pk in (("documents_document", document.pk), ("workspaces_workspace", declared.pk)):

@@ -1,8 +1,8 @@
 import pytest
 from django.core.files.base import ContentFile
 
-from documents.content import Refused
-from documents.pairs import MAX_PAIRS, Pair, add_pairs, read_pairs
+from documents.adding.pairs import MAX_PAIRS, Pair, add_pairs, read_pairs
+from documents.adding.validation import Refused
 from workspaces.models import Workspace
 
 

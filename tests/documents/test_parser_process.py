@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from documents.extract import ParserGone, Unreadable, Unwanted, extract
-from documents.parser_process import close, parser_process
+from documents.ingestion.extract import ParserGone, Unreadable, Unwanted, extract
+from documents.ingestion.parser_process import close, parser_process
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_fork_has_no_secret_and_a_folder_that_goes_with_it(warm: int, tmp_path
 def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path, root: Path) -> None:
     endless = tmp_path / "endless"
     os.mkfifo(endless)
-    code = f"from documents.extract import *; from pathlib import Path; extract(Path({str(endless)!r}), 'text/plain')"
+    code = f"from documents.ingestion.extract import *; from pathlib import Path; extract(Path({str(endless)!r}), 'text/plain')"
     worker = subprocess.Popen(
         [sys.executable, "-c", code], cwd=root, env={**os.environ, "TMPDIR": str(tmp_path)}
     )
@@ -163,7 +163,7 @@ def test_what_a_killed_parser_left_behind_is_swept_away(warm: int, tmp_path: Pat
 def test_what_another_parser_uses_is_not_swept_away(warm: int, tmp_path: Path, root: Path) -> None:
     [own] = tmp_path.glob("ragsite-extract-*")
     os.utime(own, (0, 0))
-    code = f"from documents.extract import *; from pathlib import Path; extract(Path({str(text(tmp_path))!r}), 'text/plain')"
+    code = f"from documents.ingestion.extract import *; from pathlib import Path; extract(Path({str(text(tmp_path))!r}), 'text/plain')"
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True, env={**os.environ})
     assert own.exists()
 

@@ -14,10 +14,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import F
 
-from documents import intake, reindex
-from documents.content import of_text
-from documents.ingest import ingest
+from documents.adding import service as intake
+from documents.adding.validation import validate_text
+from documents.ingestion.ingest import ingest
 from documents.models import Document
+from documents.reindex import service as reindex
 from tests.documents.conftest import a_worker_at
 from tests.documents.test_ingest import NUMBERED, put
 from tests.fakes.openai_server import OpenAIServer
@@ -76,7 +77,7 @@ def test_what_is_being_read_just_now_is_counted_once(filled: Workspace, embeddin
     document = filled.documents.get(title="one.md")
     filled.documents.filter(pk=document.pk).update(chunk_count=F("chunk_count") + 5)
     Workspace.objects.filter(pk=filled.pk).update(chunk_count=F("chunk_count") + 5)
-    intake.change(document, None, of_text("one.md", NUMBERED[:9000] + " Anew."), ask_worker=False)
+    intake.change(document, None, validate_text("one.md", NUMBERED[:9000] + " Anew."), ask_worker=False)
     embeddings.behaviour.first_token_s = 0.5
     with a_worker_at(document):
         while not filled.documents.filter(pk=document.pk, stage="embed").exists():

@@ -12,15 +12,16 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.utils import timezone
 
-from documents import intake, reindex
-from documents.claims import take
-from documents.content import of_text
-from documents.deletion import delete_document
-from documents.ingest import ingest, ingest_again
+from documents.adding import service as intake
+from documents.adding.validation import validate_text
+from documents.ingestion.claims import claim_work
+from documents.ingestion.deletion import delete_document
+from documents.ingestion.ingest import ingest, ingest_item
+from documents.ingestion.restart import restart
 from documents.models import Document, ReindexItem, Section
-from documents.restart import restart
+from documents.reindex import service as reindex
 from documents.retrieval import Scope, SearchConfig, search
-from documents.tasks import ingest_item
+from documents.tasks import ingest_reindex_item
 from tests import factories
 from tests.documents import files
 from tests.documents.conftest import DIMENSIONS, embedded
@@ -49,7 +50,7 @@ def work(building: Reindex) -> bool:
     """Do what workers would, until nothing is left. True if the workspace has its new index."""
     while items := list(ReindexItem.objects.due().values_list("pk", flat=True)):
         for item in items:
-            ingest_again(item)
+            ingest_item(item)
         reindex.advance(building)
     building.refresh_from_db()
     return building.status == Reindex.Status.DONE
@@ -82,7 +83,7 @@ def test_the_old_index_answers_until_the_new_one_is_complete(filled: Workspace) 
     before = chunks(filled)
     building = reindex.start(filled, None, **SHORT)
     [first, _] = building.items.values_list("pk", flat=True)
-    ingest_again(first)
+    ingest_item(first)
     assert not reindex.advance(building)
     assert chunks(filled) == before
     assert reindex.progress(building) == reindex.Progress(total=2, done=1, failed=0)
@@ -146,7 +147,7 @@ def test_another_parser_gives_other_sections_and_they_switch_too(workspace: Work
     building = reindex.start(workspace, None, parser="layout")
     before = list(document.sections.values_list("text", flat=True))
     for item in building.items.all():
-        ingest_again(item.pk)
+        ingest_item(item.pk)
     assert list(document.sections.values_list("text", flat=True)) == before
     assert Section.every.filter(document=document).count() > len(before)
     assert reindex.advance(building)
@@ -163,7 +164,7 @@ def test_another_parser_gives_other_sections_and_they_switch_too(workspace: Work
 def test_documents_added_replaced_and_deleted_meanwhile_are_right_in_both(filled: Workspace) -> None:
     building = reindex.start(filled, None, **SHORT)
     for item in building.items.all():
-        ingest_again(item.pk)
+        ingest_item(item.pk)
     added = put(filled, NUMBERED[:2000], "added.md")
     ingest(added.pk)
     replaced, deleted = filled.documents.get(title="one.md"), filled.documents.get(title="two.md")
@@ -183,7 +184,7 @@ def test_documents_added_replaced_and_deleted_meanwhile_are_right_in_both(filled
 def test_a_document_worked_on_while_it_switches_is_begun_anew_for_the_new_index(filled: Workspace) -> None:
     building = reindex.start(filled, None, **SHORT)
     late = put(filled, NUMBERED[:2000], "late.md")
-    claim = take(late.pk)
+    claim = claim_work(late.pk)
     assert claim is not None
     assert work(building)
     late.refresh_from_db()
@@ -198,7 +199,7 @@ def test_a_worker_killed_on_the_way_is_taken_over(filled: Workspace, embeddings:
     building = reindex.start(filled, None, **SHORT)
     item = building.items.first()
     assert item is not None
-    assert take(item.pk, ReindexItem) is not None
+    assert claim_work(item.pk, ReindexItem) is not None
     assert not ReindexItem.objects.due().filter(pk=item.pk).exists()
     ReindexItem.objects.filter(pk=item.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert work(building)
@@ -213,8 +214,8 @@ def test_cancelled_it_leaves_nothing_and_changes_nothing(filled: Workspace) -> N
     building = reindex.start(filled, None, **SHORT)
     item = building.items.first()
     assert item is not None
-    ingest_again(item.pk)
-    held = take(building.items.exclude(pk=item.pk).get().pk, ReindexItem)
+    ingest_item(item.pk)
+    held = claim_work(building.items.exclude(pk=item.pk).get().pk, ReindexItem)
     assert held is not None
     assert reindex.cancel(filled, None)
     assert table_names() == there
@@ -235,7 +236,7 @@ def test_cancelled_under_its_last_worker_it_ends_quietly(filled: Workspace, embe
 
     cancelling = threading.Timer(0.3, cancel)
     cancelling.start()
-    ingest_item(item.pk)
+    ingest_reindex_item(item.pk)
     cancelling.join()
     assert not Reindex.objects.exists()
 
@@ -275,9 +276,9 @@ def test_a_new_version_on_its_way_is_not_given_up_with_the_old_one(
     document.file.storage.delete(str(document.file.name))
     building = reindex.start(filled, None, **SHORT)
     assert not work(building)
-    intake.change(document, None, of_text("one.md", "What it says by now."), ask_worker=False)
+    intake.change(document, None, validate_text("one.md", "What it says by now."), ask_worker=False)
     if is_at_work:
-        assert take(document.pk)
+        assert claim_work(document.pk)
     reindex.accept_losses(building, None)
     document.refresh_from_db()
     assert (document.status, document.error, document.chunk_count) == ("pending", "", 0)

@@ -5,8 +5,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from documents import reindex
-from documents.ingest import ingest
+from documents.ingestion.ingest import ingest
+from documents.reindex import service as reindex
 from tests.documents.test_ingest import NUMBERED, put
 from workspaces.models import Workspace
 

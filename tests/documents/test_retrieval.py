@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from documents.models import Document
-from documents.retrieval import RetrievalFailed, Scope, SearchConfig, asks_nothing, search
+from documents.retrieval import RetrievalFailed, Scope, SearchConfig, is_small_talk, search
 from documents.retrieval.calibration import calibrate_due
 from documents.retrieval.fusion import dense_share, fuse
 from inference.connect import open_embedder
@@ -338,7 +338,7 @@ def test_a_meaning_that_stands_out_leads_words_that_do_not():
     ],
 )
 def test_a_greeting_asks_nothing(text):
-    assert asks_nothing(text)
+    assert is_small_talk(text)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_a_greeting_asks_nothing(text):
     ],
 )
 def test_what_says_more_than_a_greeting_is_a_question(text):
-    assert not asks_nothing(text)
+    assert not is_small_talk(text)
 
 
 # --- what others got wrong ------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from redis import Redis
 
-from documents import intake
-from documents.content import of_text
-from documents.deletion import delete_document
-from documents.ingest import ingest
+from documents.adding import service as intake
+from documents.adding.validation import validate_text
+from documents.ingestion.deletion import delete_document
+from documents.ingestion.ingest import ingest
 from documents.models import Document
 from documents.retrieval import Retrieval, Scope, SearchConfig, search
 from tests import factories
@@ -79,7 +79,7 @@ def test_a_new_document_is_found_at_once(workspace):
 def test_a_changed_document_is_found_as_it_is_now(workspace):
     ask(workspace)
     document = Document.objects.get()
-    intake.change(document, None, of_text("leave.md", "Annual leave ends.", False), ask_worker=False)
+    intake.change(document, None, validate_text("leave.md", "Annual leave ends.", False), ask_worker=False)
     ingest(document.pk)
     assert [passage.text for passage in ask(workspace).passages] == ["Annual leave ends."]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from documents import reindex
-from documents.ingest import ingest
+from documents.ingestion.ingest import ingest
+from documents.reindex import service as reindex
 from tests import factories
 from tests.documents.conftest import DIMENSIONS, embedded
 from tests.documents.test_ingest import put

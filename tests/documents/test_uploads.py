@@ -19,9 +19,9 @@ from django.test import Client
 from django.utils import timezone
 from requests import Response, post
 
-from documents import uploads
-from documents.content import Refused
-from documents.ingest import ingest
+from documents.adding import uploads
+from documents.adding.validation import Refused
+from documents.ingestion.ingest import ingest
 from documents.models import Document, Upload
 from ragsite.settings import CELERY_BEAT_SCHEDULE
 from tests.documents import s3

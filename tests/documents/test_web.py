@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from documents.extract import Extraction, Unreadable, extract
+from documents.ingestion.extract import Extraction, Unreadable, extract
 
 _LONG = "Centrifugal pumps move liquid by turning an impeller, and want to be primed before they start. " * 3
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from accounts.models import AuditEvent
-from documents import intake
-from documents.claims import Superseded, take
-from documents.content import Refused, of_qa, of_text, pair_of, text_of
-from documents.deletion import delete_document
-from documents.ingest import ingest
+from documents.adding import service as intake
+from documents.adding.validation import Refused, pair_of, text_of, validate_pair, validate_text
+from documents.ingestion.claims import Superseded, claim_work
+from documents.ingestion.deletion import delete_document
+from documents.ingestion.ingest import ingest
 from documents.models import Document
 from tests import factories
 from tests.documents.conftest import embedded
@@ -72,16 +72,16 @@ def test_a_question_as_long_as_a_chunk_leaves_room_for_its_answer(workspace: Wor
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: of_text("", "text"), "The title is empty. Write one."),
+        (lambda: validate_text("", "text"), "The title is empty. Write one."),
         (
-            lambda: of_text("t" * 301, "text"),
+            lambda: validate_text("t" * 301, "text"),
             "The title has 301 characters, and 300 is the most. Shorten it.",
         ),
-        (lambda: of_text("title", " \x00\n "), "The text is empty. Write one."),
-        (lambda: of_qa("?", "answer"), "The question is empty. Write one."),
-        (lambda: of_qa("question", ""), "The answer is empty. Write one."),
+        (lambda: validate_text("title", " \x00\n "), "The text is empty. Write one."),
+        (lambda: validate_pair("?", "answer"), "The question is empty. Write one."),
+        (lambda: validate_pair("question", ""), "The answer is empty. Write one."),
         (
-            lambda: of_text("title", "x" * 2000),
+            lambda: validate_text("title", "x" * 2000),
             "It has 2.0 KB, the limit is 2.0 KB. Split it, and add the parts.",
         ),
     ],
@@ -105,7 +105,7 @@ def test_what_was_said_before_is_found_until_the_new_version_is_ready(
     user = factories.user()
     document = intake.add_text(workspace, user, "Oil", "The pump needs oil.")
     ingest(document.pk)
-    intake.change(document, user, of_text("Grease", "The pump needs grease, and no oil at all."))
+    intake.change(document, user, validate_text("Grease", "The pump needs grease, and no oil at all."))
     assert (document.title, document.status, document.attempt) == ("Grease", "pending", 0)
     assert chunks(document) == ["The pump needs oil."]
     ingest(document.pk)
@@ -118,9 +118,9 @@ def test_what_was_said_before_is_found_until_the_new_version_is_ready(
 
 def test_a_worker_at_the_old_version_publishes_nothing(workspace: Workspace) -> None:
     document = intake.add_text(workspace, None, "Oil", "The pump needs oil.")
-    claim = take(document.pk)
+    claim = claim_work(document.pk)
     assert claim
-    intake.change(document, None, of_text("Oil", "The pump needs rest."))
+    intake.change(document, None, validate_text("Oil", "The pump needs rest."))
     with pytest.raises(Superseded):
         claim.finish(chunk_count=1)
     ingest(document.pk)
@@ -131,12 +131,12 @@ def test_the_same_again_changes_nothing_and_a_double_is_refused(workspace: Works
     document = intake.add_text(workspace, None, "Oil", "The pump needs oil.")
     ingest(document.pk)
     document.refresh_from_db()
-    assert intake.change(document, None, of_text("Oil", "The pump needs oil.")).status == "ready"
+    assert intake.change(document, None, validate_text("Oil", "The pump needs oil.")).status == "ready"
     other = intake.add_text(workspace, None, "Grease", "Grease.")
     with pytest.raises(Refused, match="There is a document with this very title and content already"):
-        intake.change(other, None, of_text("Oil", "The pump needs oil."))
+        intake.change(other, None, validate_text("Oil", "The pump needs oil."))
     assert len(stored(settings)) == 2
     delete_document(other, None)
     with pytest.raises(Refused, match="deleted in the meantime"):
-        intake.change(other, None, of_text("Oil", "New."))
+        intake.change(other, None, validate_text("Oil", "New."))
     assert len(stored(settings)) == 1

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from documents.access import documents_for, hidden_from
-from documents.metadata import About, about, describe
+from documents.fields.metadata import MetadataChange, parse_change, update_metadata
 from documents.models import Document, Upload
 from tests import factories
 from workspaces.access_levels import name_levels
@@ -153,7 +153,7 @@ def test_search_finds_nothing_of_it(world):
     engine, text = engine_for(world.workspace), "salaries"
     engine.stage(world.document.pk, [NewChunk(0, text, b"1", 0, 0, len(text), "en")], [[1, 0, 0]])
     engine.publish(world.document.pk, 1)
-    describe(world.workspace, None, [world.document.pk], About(access_level=2))
+    update_metadata(world.workspace, None, [world.document.pk], MetadataChange(access_level=2))
     for level, found in ((1, 0), (2, 1)):
         body = json.dumps({"workspaceId": str(world.workspace.pk), "query": text})
         client = client_of(member(world, Role.VIEWER, level))
@@ -174,5 +174,5 @@ def test_managers_and_operators_see_all_and_strangers_nothing(world):
 def test_nobody_hides_a_document_from_themselves(world):
     editor = member(world, Role.EDITOR)
     with pytest.raises(InvalidValue, match=r"0 \(everyone\), 1 \(staff\)"):
-        about(world.workspace, editor, access_level=2)
-    assert about(world.workspace, editor, access_level="staff").access_level == 1
+        parse_change(world.workspace, editor, access_level=2)
+    assert parse_change(world.workspace, editor, access_level="staff").access_level == 1

@@ -12,7 +12,7 @@ from accounts.identity.api_key import issue
 from accounts.models import AuditEvent, User
 from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
 from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload
-from documents.sources.adding import add_website
+from documents.sources.service import add_website
 from tests import factories
 from workspaces.models import Membership, Role
 

@@ -4,7 +4,7 @@ from time import thread_time
 
 import pytest
 
-from documents.blocks import Block, blocks
+from documents.parsing.blocks import Block, blocks
 
 
 def shown(text: str, mark: tuple[int, int] = (0, 0), *, is_markdown: bool = True) -> list[tuple]:

@@ -4,9 +4,9 @@ import pytest
 from django.core.files.base import ContentFile
 from playwright.sync_api import Page, expect
 
-from documents import intake
-from documents.comparison import MAX_CHARACTERS
-from documents.ingest import ingest
+from documents.adding import service as intake
+from documents.ingestion.ingest import ingest
+from documents.laboratory.compare_chunking import MAX_CHARACTERS
 from tests import factories
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
 from workspaces.models import ChunkingStrategy, Role

@@ -8,7 +8,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from documents import content, fields, intake
+from documents.adding import service as intake
+from documents.adding import validation as content
+from documents.fields import definitions as fields
 from documents.models import BatchEntry, Document, LedgerEntry
 from documents.templatetags.documents import told
 from tests import factories

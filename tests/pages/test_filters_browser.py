@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from documents import fields
-from documents.metadata import about, describe
+from documents.fields import definitions as fields
+from documents.fields.metadata import parse_change, update_metadata
 from tests import factories
 from tests.chat.serving import served_in_thread
 from workspaces.access_levels import name_levels
@@ -34,8 +34,11 @@ def workspace(page):
     for title, department in (("Leave.md", "HR"), ("Contracts.md", "Legal"), ("Terms.md", "Legal")):
         document = factories.document(made, title=title, media_type="text/markdown", content=b"words")
         factories.section(document, "Some words.")
-        describe(
-            made, None, [document.pk], about(made, None, {"department": department, "version": "v1.10"}, 1)
+        update_metadata(
+            made,
+            None,
+            [document.pk],
+            parse_change(made, None, {"department": department, "version": "v1.10"}, 1),
         )
     log_in(page, factories.member(made, Role.MANAGER))
     return made

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 from playwright.sync_api import Page, expect
 
-from documents import fields
-from documents.metadata import About, about, describe
+from documents.fields import definitions as fields
+from documents.fields.metadata import MetadataChange, parse_change, update_metadata
 from documents.models import Document, Search
 from inference.connect import open_embedder
 from models_registry.models import Endpoint
@@ -152,8 +152,8 @@ def described(workspace) -> Workspace:
     fields.declare(workspace, None, label="Department", choices=["HR", "Legal", "Sales"])
     for number, department in enumerate(("HR", "Legal", "Sales")):
         document = workspace.documents.get(title=f"doc {number}")
-        said = about(workspace, None, {"number": number, "department": department})
-        describe(workspace, None, [document.pk], said)
+        said = parse_change(workspace, None, {"number": number, "department": department})
+        update_metadata(workspace, None, [document.pk], said)
     return workspace
 
 
@@ -186,7 +186,7 @@ def test_a_member_finds_nothing_above_his_level_whoever_searched_before(as_user,
     """Not in two ways, not as remembered from others, and not in a search of theirs after they lost the level."""
     name_levels(described, None, ["Everyone", "Board"])
     hidden = described.documents.get(title="doc 2")
-    describe(described, None, [hidden.pk], About(access_level=1))
+    update_metadata(described, None, [hidden.pk], MetadataChange(access_level=1))
     user = factories.member(described)
     manager, member = as_user(factories.member(described, Role.MANAGER)), as_user(user)
     api = {"workspaceId": str(described.pk), "query": "leave the pump alone"}

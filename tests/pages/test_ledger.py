@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from documents import reindex
+from documents.reindex import service as reindex
 from tests import factories
 from tests.pages.conftest import text_of
 from workspaces.models import Reindex, Role, Workspace

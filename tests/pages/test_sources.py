@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from documents.models import Address, Document
-from documents.sources.adding import add_feed, add_website
+from documents.sources.service import add_feed, add_website
 from tests import factories
 from workspaces.models import Role
 

@@ -15,8 +15,8 @@ from tests import factories
 from workspaces.engines import (
     Condition,
     Engine,
-    Facts,
     Incomplete,
+    IndexedMetadata,
     NewChunk,
     Where,
     WrongDimensions,
@@ -78,10 +78,13 @@ def stage(engine: Engine, texts: dict[str, list[float]], document: UUID | None =
 
 
 def put(
-    engine: Engine, texts: dict[str, list[float]], document: UUID | None = None, facts: Facts | None = None
+    engine: Engine,
+    texts: dict[str, list[float]],
+    document: UUID | None = None,
+    facts: IndexedMetadata | None = None,
 ) -> UUID:
     document = stage(engine, texts, document)
-    engine.publish(document, len(texts), facts=facts or Facts())
+    engine.publish(document, len(texts), facts=facts or IndexedMetadata())
     return document
 
 
@@ -182,8 +185,8 @@ def test_it_can_be_dropped_more_than_once(engine):
 # --- filters --------------------------------------------------------------------------------------
 
 FACTS = {
-    "manual": Facts({"type": "manual", "year": 2024.0}, access_level=0),
-    "report": Facts({"type": "report", "year": 2026.0}, access_level=2),
+    "manual": IndexedMetadata({"type": "manual", "year": 2024.0}, access_level=0),
+    "report": IndexedMetadata({"type": "report", "year": 2026.0}, access_level=2),
 }
 FILTERS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "is": ({"conditions": (Condition("type", "is", ("manual",)),)}, ["manual"]),
@@ -220,8 +223,14 @@ def test_what_is_known_of_a_document_changes_without_its_chunks(engine):
 def test_a_filter_gives_as_many_as_are_asked_for(engine, kept, few, monkeypatch):
     monkeypatch.setattr("workspaces.engines.pgvector.filter_plan.ALWAYS_EXACT", 1000 if few else 1)
     monkeypatch.setattr("workspaces.engines.pgvector.filter_plan._TRADE", 0)
-    put(engine, {f"pump {n}": [1.0, n / 300, 0.0] for n in range(150)}, facts=Facts({"kept": False}))
-    put(engine, {f"old pump {n}": [-1.0, n / 300, 0.0] for n in range(kept)}, facts=Facts({"kept": True}))
+    put(
+        engine, {f"pump {n}": [1.0, n / 300, 0.0] for n in range(150)}, facts=IndexedMetadata({"kept": False})
+    )
+    put(
+        engine,
+        {f"old pump {n}": [-1.0, n / 300, 0.0] for n in range(kept)},
+        facts=IndexedMetadata({"kept": True}),
+    )
     where = (Condition("kept", "is", (True,)),)
     assert len(by_meaning(engine, NORTH, 10, conditions=where)) == min(10, kept)
     assert len(by_words(engine, "pump", 10, conditions=where)) == min(10, kept)
@@ -252,7 +261,7 @@ def test_a_question_is_only_text(engine):
 def test_a_field_and_its_value_are_only_text(engine):
     document = put(engine, {"north pump": NORTH})
     for text in HOSTILE:
-        engine.describe({document: Facts({text: text})})
+        engine.describe({document: IndexedMetadata({text: text})})
         for test in ("is", "at_least", "at_most"):
             same = (Condition(text, test, (text,)),)
             assert by_meaning(engine, NORTH, conditions=same) == by_words(engine, "pump", conditions=same)

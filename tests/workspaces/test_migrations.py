@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import connection
 
 from tests import factories
-from workspaces.engines import Facts, NewChunk, Where, engine_for
+from workspaces.engines import IndexedMetadata, NewChunk, Where, engine_for
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def test_documents_from_before_facts_are_for_everyone_and_can_be_described():
         cursor.execute(f"ALTER TABLE chunks.d_{workspace.id.hex} DROP metadata, DROP access_level")
     import_module("workspaces.migrations.0007_facts")._add_facts(apps, SimpleNamespace(connection=connection))
     assert len(engine.search_dense([1, 0, 0], 5, Where(access_level=0))) == 1
-    engine.describe({document: Facts({}, 1)})
+    engine.describe({document: IndexedMetadata({}, 1)})
     assert engine.search_dense([1, 0, 0], 5, Where(access_level=0)) == []
 
 

@@ -10,10 +10,10 @@ from django.db import connection, transaction
 
 from tests import factories
 from workspaces.engines import (
-    NO_FACTS,
+    NO_METADATA,
     Condition,
-    Facts,
     Incomplete,
+    IndexedMetadata,
     NewChunk,
     Value,
     Where,
@@ -32,7 +32,9 @@ def chunk(ordinal: int, text: str) -> NewChunk:
     return NewChunk(ordinal, text, text.encode(), section=0, start=0, end=len(text), language="en")
 
 
-def put(workspace: Workspace, texts: dict[str, list[float]], document=None, facts: Facts = NO_FACTS):
+def put(
+    workspace: Workspace, texts: dict[str, list[float]], document=None, facts: IndexedMetadata = NO_METADATA
+):
     engine, document = engine_for(workspace), document or uuid4()
     engine.stage(document, [chunk(i, text) for i, text in enumerate(texts)], list(texts.values()))
     engine.publish(document, len(texts), facts=facts)
@@ -190,9 +192,13 @@ def described(workspace) -> Workspace:
     """Two laws, a newer policy, and something that nothing is known of."""
     law: dict[str, Value] = {"kind": "law", "year": 2020.0, "since": "2020-05-01"}
     policy: dict[str, Value] = {"kind": "policy", "year": 2024.0, "since": "2024-01-31"}
-    put(workspace, {"old pump law": [1, 0, 0]}, facts=Facts(law))
-    put(workspace, {"new pump law": [1, 1, 0]}, facts=Facts(law | {"year": 2023.5, "is_draft": True}, 2))
-    put(workspace, {"pump policy": [0, 1, 0]}, facts=Facts(policy, 1))
+    put(workspace, {"old pump law": [1, 0, 0]}, facts=IndexedMetadata(law))
+    put(
+        workspace,
+        {"new pump law": [1, 1, 0]},
+        facts=IndexedMetadata(law | {"year": 2023.5, "is_draft": True}, 2),
+    )
+    put(workspace, {"pump policy": [0, 1, 0]}, facts=IndexedMetadata(policy, 1))
     put(workspace, {"pump": [0, 1, 1]})
     return workspace
 
@@ -245,24 +251,27 @@ def test_nothing_above_the_askers_level_is_found(described, level, hidden):
 
 
 def test_describing_changes_what_is_known_and_no_chunk(workspace):
-    engine, document = engine_for(workspace), put(workspace, {"pump": [1, 0, 0]}, facts=Facts({"a": "b"}, 3))
+    engine, document = (
+        engine_for(workspace),
+        put(workspace, {"pump": [1, 0, 0]}, facts=IndexedMetadata({"a": "b"}, 3)),
+    )
     [before] = engine.search_dense([1, 0, 0], 1)
-    engine.describe({document: Facts({"a": "c"}, 1)})
+    engine.describe({document: IndexedMetadata({"a": "c"}, 1)})
     c = Where(conditions=(Condition("a", "is", ("c",)),), access_level=1)
     assert engine.search_dense([1, 0, 0], 1, c) == [before]
     assert everywhere(workspace, Where(access_level=0)) == set()
-    engine.describe({uuid4(): Facts()})  # of a document without live chunks: nothing
+    engine.describe({uuid4(): IndexedMetadata()})  # of a document without live chunks: nothing
 
 
 def test_a_new_version_brings_its_facts_along(workspace):
-    document = put(workspace, {"pump": [1, 0, 0]}, facts=Facts({}, 3))
-    put(workspace, {"new pump": [1, 0, 0]}, document, Facts({}, 1))
+    document = put(workspace, {"pump": [1, 0, 0]}, facts=IndexedMetadata({}, 3))
+    put(workspace, {"new pump": [1, 0, 0]}, document, IndexedMetadata({}, 1))
     assert everywhere(workspace, Where(access_level=1)) == {"new pump"}
 
 
 def test_a_narrow_condition_still_gives_as_many_as_asked(workspace):
     put(workspace, {f"crowd {i}": [1, i / 1000, 0] for i in range(600)})
-    put(workspace, {f"few {i}": [-1, 1, i / 10] for i in range(10)}, facts=Facts({"kind": "few"}))
+    put(workspace, {f"few {i}": [-1, 1, i / 10] for i in range(10)}, facts=IndexedMetadata({"kind": "few"}))
     few = Where(conditions=(Condition("kind", "is", ("few",)),))
     assert len(engine_for(workspace).search_dense([1, 0, 0], 10, few)) == 10
 
@@ -500,7 +509,7 @@ def test_each_change_of_what_may_be_found_is_a_new_version_of_the_corpus(workspa
 
     put(workspace, {"north": [1, 0, 0]}, document_id)
     versions.append(version())
-    engine.describe({document_id: Facts(access_level=3)})
+    engine.describe({document_id: IndexedMetadata(access_level=3)})
     versions.append(version())
     engine.forget(document_id)
     versions.append(version())

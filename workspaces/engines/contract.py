@@ -58,14 +58,14 @@ Value = str | float | bool
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class IndexedMetadata:
     """What is known of a document beside its text."""
 
     metadata: Mapping[str, Value] = field(default_factory=dict)
     access_level: int = 0  # who may see it: everyone whose own level is at least this
 
 
-NO_FACTS = Facts()
+NO_METADATA = IndexedMetadata()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,11 @@ class Engine(Protocol):
         """
 
     def publish(
-        self, document_id: UUID, chunk_count: int, summary: Vector | None = None, facts: Facts = NO_FACTS
+        self,
+        document_id: UUID,
+        chunk_count: int,
+        summary: Vector | None = None,
+        facts: IndexedMetadata = NO_METADATA,
     ) -> None:
         """Make the staged chunks, all `chunk_count` of them, the document's only ones, in one step.
 
@@ -124,7 +128,7 @@ class Engine(Protocol):
         Raises Incomplete if another number is staged: nothing changes then.
         """
 
-    def describe(self, documents: Mapping[UUID, Facts]) -> None:
+    def describe(self, documents: Mapping[UUID, IndexedMetadata]) -> None:
         """Change what is known of documents, and nothing of their chunks; of one without live chunks, nothing."""
 
     def forget(self, document_id: UUID) -> None:

@@ -12,15 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from documents.content import Refused
-from documents.ingest import ingest
+from documents.adding.rules import Rules, add_set_argument
+from documents.adding.validation import Refused
+from documents.fields.metadata import is_current, update_metadata
+from documents.ingestion.ingest import ingest
+from documents.ingestion.restart import restart
 from documents.management.choices import chosen_user, chosen_workspace
-from documents.metadata import describe, is_said
 from documents.models import Document
-from documents.restart import restart
-from documents.rules import Rules, add_set_argument
-from documents.sources.adding import DEFAULT_DEPTH, DEFAULT_PAGES, add_feed, add_website
-from documents.sources.gather import gather
+from documents.sources.crawl.crawler import crawl
+from documents.sources.service import DEFAULT_DEPTH, DEFAULT_PAGES, add_feed, add_website
 from workspaces.metadata_schema import InvalidValue
 
 _POLL_S = 0.25
@@ -83,8 +83,8 @@ def _added(options: dict[str, Any]) -> Document:
                 max_pages=options["pages"], max_depth=options["depth"], include=options["include"],
                 exclude=options["exclude"], **shared,
             )  # fmt: skip
-        if not is_said(document, said):
-            describe(workspace, user, [document.pk], said)
+        if not is_current(document, said):
+            update_metadata(workspace, user, [document.pk], said)
     except (InvalidValue, Refused) as problem:
         raise CommandError(str(problem)) from problem
     if document.status == _S.READY:
@@ -112,7 +112,7 @@ def _read(document: Document, console: Console) -> None:
             ingest(document_id)
 
         while True:
-            gather(document.pk, take_in)
+            crawl(document.pk, take_in)
             try:
                 document.refresh_from_db()
             except Document.DoesNotExist as error:

@@ -23,15 +23,15 @@ from rich.table import Table
 from rich.text import Text
 
 from accounts.models import User
-from documents.deletion import delete_document
-from documents.folders import Change, bring, files_in, gone
-from documents.ingest import ingest
-from documents.intake import Refused, add_qa, add_text
+from documents.adding.folder_import import Change, files_in, gone, import_file
+from documents.adding.pairs import Pair, read_pairs
+from documents.adding.rules import Rules, add_set_argument
+from documents.adding.service import Refused, add_qa, add_text
+from documents.fields.metadata import MetadataChange, is_current, update_metadata
+from documents.ingestion.deletion import delete_document
+from documents.ingestion.ingest import ingest
 from documents.management.choices import chosen_user, chosen_workspace
-from documents.metadata import About, describe, is_said
 from documents.models import Document
-from documents.pairs import Pair, read_pairs
-from documents.rules import Rules, add_set_argument
 from workspaces.metadata_schema import InvalidValue
 from workspaces.models import Workspace
 
@@ -173,18 +173,18 @@ def _bring(
     path: Path,
     language: str | None,
     present: set[Path],
-    about: About,
+    about: MetadataChange,
 ) -> tuple[Document, Change]:
     """Take the file in, and say what the rules tell of it, also of one that is here already."""
-    document, change = bring(place, owner, root, path, language, present, about)
-    if change != "new" and not is_said(document, about):
-        describe(place, owner, [document.pk], about)
+    document, change = import_file(place, owner, root, path, language, present, about)
+    if change != "new" and not is_current(document, about):
+        update_metadata(place, owner, [document.pk], about)
         document.refresh_from_db()
     return document, change
 
 
 def _text_jobs(
-    place: Workspace, owner: User, title: str | None, language: str | None, about: About
+    place: Workspace, owner: User, title: str | None, language: str | None, about: MetadataChange
 ) -> Iterator[Job]:
     if title is not None:
         text = sys.stdin.read()
@@ -194,7 +194,7 @@ def _text_jobs(
 
 
 def _question_jobs(
-    place: Workspace, owner: User, table: Path | None, language: str | None, about: About
+    place: Workspace, owner: User, table: Path | None, language: str | None, about: MetadataChange
 ) -> Iterator[Job]:
     if table is None:
         return
@@ -208,7 +208,7 @@ def _question_jobs(
 
 
 def _add_pair(
-    place: Workspace, owner: User, pair: Pair, language: str | None, about: About
+    place: Workspace, owner: User, pair: Pair, language: str | None, about: MetadataChange
 ) -> tuple[Document, Change]:
     return _new(add_qa(place, owner, pair.question, pair.answer, language, about=about, ask_worker=False))
 

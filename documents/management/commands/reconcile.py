@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from documents.reconcile import find
+from documents.ingestion.consistency import find_drift
 
 
 class Command(BaseCommand):
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--fix", action="store_true", help="mend what can be mended")
 
     def handle(self, *, fix: bool, **options: Any) -> None:
-        found = find()
+        found = find_drift()
         for drift in found:
             done = ""
             if fix and drift.mend:

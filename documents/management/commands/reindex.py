@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from documents import reindex
-from documents.ingest import ingest_again
+from documents.ingestion.ingest import ingest_item
 from documents.models import ReindexItem
+from documents.reindex import service as reindex
 from models_registry.models import Endpoint
 from workspaces.models import ChunkingStrategy, Metric, Parser, Reindex, Workspace
 
@@ -111,6 +111,6 @@ def _work(building: Reindex) -> None:
         ReindexItem.objects.due().filter(reindex=building).order_by("pk").values_list("pk", flat=True).first()
     )
     if item is not None:
-        ingest_again(item)
+        ingest_item(item)
     elif reindex.has_work(building.pk) or not reindex.advance(building):
         time.sleep(_PAUSE_S)

@@ -4,9 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from documents.ingest import ingest
+from documents.ingestion.ingest import ingest
 from documents.models import Document
-from documents.sources.gather import gather
+from documents.sources.crawl import crawler
 from tests.documents.conftest import embeddings, workspace  # noqa: F401 (fixtures)
 from tests.fakes.site import Site, running_site
 
@@ -25,7 +25,7 @@ def site(allowed: None) -> Iterator[Site]:
 
 def _until_it_ends(hand_on: Callable[[UUID], None]) -> Callable[[Document], Document]:
     def run(document: Document) -> Document:
-        while gather(document.pk, hand_on):
+        while crawler.crawl(document.pk, hand_on):
             pass
         document.refresh_from_db()
         return document

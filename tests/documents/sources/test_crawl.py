@@ -12,17 +12,15 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from documents.content import Refused
-from documents.deletion import delete_document
-from documents.ingest import ingest
+from documents.adding.validation import Refused
+from documents.ingestion.deletion import delete_document
+from documents.ingestion.ingest import ingest
+from documents.ingestion.restart import restart
 from documents.models import Document, Source
-from documents.restart import restart
-from documents.sources import gather as gather_module
-from documents.sources import sitemap
-from documents.sources.adding import add_website
-from documents.sources.gather import gather
+from documents.sources.crawl import crawler, sitemap
 from documents.sources.options import change
-from documents.sources.visits import start_due_visits, stop
+from documents.sources.schedule import start_due_visits, stop_visit
+from documents.sources.service import add_website
 from tests.documents import files
 from tests.documents.conftest import embedded
 from tests.documents.sources.conftest import pages
@@ -464,7 +462,7 @@ def test_the_old_version_is_found_until_the_new_one_is_ready(workspace, site, ad
     chunks = rows(workspace)
     site.pages["/"] = html("New words")
     due_again(found)
-    gather(found.pk, lambda document_id: None)
+    crawler.crawl(found.pk, lambda document_id: None)
     child = Document.objects.get(parent=found)
     assert child.status == "pending"
     assert "Old words" in child.sections.get().text
@@ -572,7 +570,7 @@ def test_a_visit_that_is_stopped_keeps_what_it_has_read(site, add, crawl):
     document = add()
 
     def press_stop(headers):
-        assert stop(document, None)
+        assert stop_visit(document, None)
         return html("Too late")
 
     site.pages |= {"/": html("Start", "/a"), "/a": press_stop}
@@ -605,16 +603,16 @@ def test_a_site_deleted_while_it_is_crawled_leaves_nothing(workspace, site, add,
         return html("Too late")
 
     site.pages |= {"/": html("Start", "/a"), "/a": delete}
-    while gather(document.pk, lambda document_id: None):
+    while crawler.crawl(document.pk, lambda document_id: None):
         pass
     assert not Document.objects.exists()
 
 
 def test_a_long_crawl_gives_way_to_others_and_goes_on(site, add, monkeypatch):
-    monkeypatch.setattr(gather_module, "SLICE_S", 0.0)
+    monkeypatch.setattr(crawler, "SLICE_S", 0.0)
     site.pages["/"] = html("Start")
     document = add()
-    assert gather(document.pk, lambda document_id: None), "there is more to do"
+    assert crawler.crawl(document.pk, lambda document_id: None), "there is more to do"
     document.refresh_from_db()
     assert (document.status, document.attempt) == ("pending", 0)
 
@@ -626,9 +624,9 @@ settings.DATABASES["default"]["NAME"] = sys.argv[1]
 settings.MEDIA_ROOT = sys.argv[2]
 settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
 django.setup()
-from documents.sources.gather import gather
+from documents.sources.crawl import crawler
 from documents.sources.options import change
-while gather(uuid.UUID(sys.argv[3]), lambda document_id: None): pass
+while crawler.crawl(uuid.UUID(sys.argv[3]), lambda document_id: None): pass
 """
 
 

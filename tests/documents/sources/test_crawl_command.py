@@ -3,7 +3,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from documents import fields
+from documents.fields import definitions as fields
 from documents.models import Document
 from tests import factories
 from tests.fakes.site import Page, html

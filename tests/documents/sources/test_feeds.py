@@ -5,10 +5,10 @@ from xml.sax.saxutils import escape
 import pytest
 from django.utils import timezone
 
+from documents.ingestion.restart import restart
 from documents.models import Document
-from documents.restart import restart
-from documents.sources import feeds
-from documents.sources.adding import add_feed
+from documents.sources.crawl import feeds
+from documents.sources.service import add_feed
 from tests.documents.sources.conftest import pages
 from tests.fakes.site import Page, html
 

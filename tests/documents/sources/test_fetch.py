@@ -8,9 +8,9 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from documents.content import Refused
-from documents.sources.adding import add_feed, add_website
-from documents.sources.fetch import MAX_REDIRECTS, Forbidden, NotFetched, Reply, Web
+from documents.adding.validation import Refused
+from documents.sources.crawl.fetch import MAX_REDIRECTS, Forbidden, NotFetched, Reply, Web
+from documents.sources.service import add_feed, add_website
 from tests import factories
 from tests.documents.sources.conftest import pages
 from tests.fakes.site import Page, Site, html, moved, packed, running_site

@@ -22,11 +22,11 @@ from psycopg import sql
 from inference.types import Vector
 from workspaces.engines.contract import (
     ANYWHERE,
-    NO_FACTS,
-    Facts,
+    NO_METADATA,
     FoundChunk,
     FoundDocument,
     Incomplete,
+    IndexedMetadata,
     NewChunk,
     Where,
     WrongDimensions,
@@ -56,7 +56,7 @@ _COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
 _FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_path, page")
 
 
-def _told(facts: Facts) -> tuple[str, int]:
+def _told(facts: IndexedMetadata) -> tuple[str, int]:
     return json.dumps(dict(facts.metadata), allow_nan=False), facts.access_level
 
 
@@ -190,7 +190,11 @@ class PgVector:
         )
 
     def publish(
-        self, document_id: UUID, chunk_count: int, summary: Vector | None = None, facts: Facts = NO_FACTS
+        self,
+        document_id: UUID,
+        chunk_count: int,
+        summary: Vector | None = None,
+        facts: IndexedMetadata = NO_METADATA,
     ) -> None:
         self._check_dimensions(summary)
         with transaction.atomic():
@@ -218,7 +222,7 @@ class PgVector:
             self._note_change()
 
     @transaction.atomic
-    def describe(self, documents: Mapping[UUID, Facts]) -> None:
+    def describe(self, documents: Mapping[UUID, IndexedMetadata]) -> None:
         told = [(id, *_told(facts)) for id, facts in documents.items()]
         self._run(
             "UPDATE {documents} AS d SET metadata = told.metadata::jsonb, access_level = told.access_level "

@@ -1,0 +1,116 @@
+"""A folder of files, and what of it is here already. A file is known by where it lies on the machine.
+
+`bring` takes one file in: a new document, a new version of the one that was made of this path, or nothing to do.
+What has no file any more is `gone`; it is only named here, never deleted.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from django.core.files import File
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import User, record
+from documents.fields.metadata import NO_CHANGE, MetadataChange
+from documents.models import Document
+from workspaces.models import Workspace
+
+from . import service as intake
+from .validation import Content, Refused, validate_file
+
+Change = Literal["new", "changed", "moved", "unchanged"]
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Yield all files below, in a steady order, but not what is hidden. Raises OSError at what cannot be looked into:
+    a file that cannot be seen must not be taken for one that is gone.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and (path := Path(place, name)).is_file():
+                yield path
+
+
+def import_file(
+    workspace: Workspace,
+    user: User | None,
+    root: Path,
+    path: Path,
+    language: str | None,
+    present: set[Path],
+    about: MetadataChange = NO_CHANGE,
+) -> tuple[Document, Change]:
+    """Return the file's document, and what is new about it. The caller ingests it. Raises Refused, OSError.
+
+    root: the folder that `path` was found in; both absolute. present: all that was found. about: of a new one.
+    """
+    _check_name(root, path)
+    with path.open("rb") as opened:
+        content = validate_file(File(opened, name=path.name), path.name)
+        if known := _made_of(workspace, path):
+            is_same = known.content_sha256 == content.sha256
+            return intake.change(
+                known, user, content, ask_worker=False
+            ), "unchanged" if is_same else "changed"
+        if moved := _moved_here(workspace, content, present):
+            return _moved(moved, user, root, path, content), "moved"
+        same = workspace.documents.filter(
+            parent=None, folder="", title=content.title, content_sha256=content.sha256
+        )
+        if other := same.first():  # it came another way
+            return intake.change(other, user, content, ask_worker=False), "unchanged"
+        place: dict[str, Any] = {"folder": str(root), "path": str(path.relative_to(root))}
+        added = intake.add(workspace, user, content, language, about=about, ask_worker=False, **place)
+        return added, "new"
+
+
+def _check_name(root: Path, path: Path) -> None:
+    """Raise Refused for a file whose place cannot be written down."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise Refused("Its name, or a folder's, is not in UTF-8. Rename it.") from error
+    for column, part in (("folder", root), ("path", path.relative_to(root))):
+        kept: Any = Document._meta.get_field(column)
+        if len(str(part)) > kept.max_length:
+            raise Refused(f"Its {column} has more than {kept.max_length} characters. Move or rename it.")
+
+
+def gone(workspace: Workspace, root: Path, present: set[Path]) -> list[Document]:
+    """Return the documents that were made of files below this folder which are no longer there."""
+    rows = workspace.documents.exclude(folder="").order_by("folder", "path")
+    return [each for each in rows if _place(each).is_relative_to(root) and _place(each) not in present]
+
+
+def _place(document: Document) -> Path:
+    return Path(document.folder, document.path)
+
+
+def _made_of(workspace: Workspace, path: Path) -> Document | None:
+    """Find the document of this path, whichever of the folders above it was asked for then."""
+    at = Q()
+    for folder in path.parents:
+        at |= Q(folder=str(folder), path=str(path.relative_to(folder)))
+    return workspace.documents.filter(at).first()
+
+
+def _moved_here(workspace: Workspace, content: Content, present: set[Path]) -> Document | None:
+    """Find a document of the same content whose own file is gone."""
+    same = workspace.documents.exclude(folder="").filter(content_sha256=content.sha256)
+    return next((each for each in same if _place(each) not in present and not _place(each).exists()), None)
+
+
+def _moved(document: Document, user: User | None, root: Path, path: Path, content: Content) -> Document:
+    document.folder, document.path = str(root), str(path.relative_to(root))
+    document.title, document.updated_at = content.title, timezone.now()
+    document.save(update_fields=["folder", "path", "title", "updated_at"])
+    record(user, "document.move", document.title, id=str(document.pk), path=document.path)
+    return intake.change(document, user, content, ask_worker=False)  # tries again what had failed

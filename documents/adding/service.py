@@ -1,0 +1,253 @@
+"""How documents come in: each `add_*` records one document that will be ingested once."""
+
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.core.files import File
+from django.db import Error, IntegrityError, transaction
+from django.db.models import F
+
+from accounts.models import User, record
+from documents.fields.metadata import LEVELS_CHANGED, NO_CHANGE, MetadataChange, apply_change, hold_fields
+from documents.ingestion.restart import restart
+from documents.models import Document
+from documents.queue import enqueue
+from workspaces.access import level_in
+from workspaces.languages import LANGUAGES
+from workspaces.metadata_schema import fields_of
+from workspaces.models import Workspace
+
+from .validation import Content, Refused, clean_title, validate_file, validate_pair, validate_text
+
+_S = Document.Status
+
+__all__ = ["Refused", "add", "add_file", "add_qa", "add_text", "change", "clean_title"]
+
+
+def add_file(
+    workspace: Workspace,
+    user: User | None,
+    file: File[Any],
+    title: str,
+    language: str | None = None,
+    *,
+    about: MetadataChange = NO_CHANGE,
+    ask_worker: bool = True,
+) -> Document:
+    """Record a file and have it ingested. The same file under the same title is the document we have.
+
+    title: as its owner calls it; anything but its last part is dropped. language: one of the workspace's;
+    None: what reading it finds, the workspace's first until then.
+    ask_worker: False when the caller ingests it at once. Raises Refused.
+    """
+    return add(workspace, user, validate_file(file, title), language, about=about, ask_worker=ask_worker)
+
+
+def add_text(
+    workspace: Workspace,
+    user: User | None,
+    title: str,
+    text: str,
+    language: str | None = None,
+    *,
+    is_markdown: bool = False,
+    about: MetadataChange = NO_CHANGE,
+    ask_worker: bool = True,
+) -> Document:
+    """Record a text that somebody wrote or pasted. Raises Refused."""
+    content = validate_text(title, text, is_markdown)
+    return add(workspace, user, content, language, about=about, ask_worker=ask_worker)
+
+
+def add_qa(
+    workspace: Workspace,
+    user: User | None,
+    question: str,
+    answer: str,
+    language: str | None = None,
+    *,
+    about: MetadataChange = NO_CHANGE,
+    ask_worker: bool = True,
+) -> Document:
+    """Record a question with its answer: found by the question, quoted with both. Raises Refused."""
+    return add(workspace, user, validate_pair(question, answer), language, about=about, ask_worker=ask_worker)
+
+
+def add(
+    workspace: Workspace,
+    user: User | None,
+    content: Content,
+    language: str | None = None,
+    *,
+    folder: str = "",
+    path: str = "",
+    about: MetadataChange = NO_CHANGE,
+    ask_worker: bool = True,
+) -> Document:
+    """Record a document and have it ingested, or return the one that has this title and content already.
+
+    folder, path: where `manage.py ingest` found it; each path is a document of its own.
+    about: what is said of a new one. Raises Refused.
+    """
+    is_language_chosen = bool(language)
+    language = language_of(workspace, language)
+    same = workspace.documents.filter(parent=None, title=content.title, content_sha256=content.sha256)
+    if known := (same.filter(folder=folder, path=path) if folder else same).first():
+        refuse_hidden(known, user)
+        return _once_more(known, user, ask_worker)
+    document = Document(
+        workspace=workspace, kind=content.kind, folder=folder, path=path, title=content.title,
+        media_type=content.media_type.name, size_bytes=content.file.size, content_sha256=content.sha256,
+        language=language, is_language_chosen=is_language_chosen, created_by=user,
+    )  # fmt: skip
+    apply_change(document, about, fields_of(workspace) if about.metadata else {})
+    return _taken(document, content.file, user, ask_worker)
+
+
+def change(document: Document, user: User | None, content: Content, *, ask_worker: bool = True) -> Document:
+    """Give a document a new content. What it was made of before is found until the new version is ready.
+
+    A worker at the old content notices and stops. Raises Refused.
+    """
+    if (document.title, document.content_sha256) == (content.title, content.sha256):
+        return _once_more(document, user, ask_worker)
+    new = Document(pk=document.pk, workspace=document.workspace)
+    _store(new, content.file)
+    try:
+        _record_change(document.pk, new.file.name or "", user, content, ask_worker)
+    except BaseException as error:
+        _remove_unrecorded(new)
+        if isinstance(error, IntegrityError):
+            raise Refused("There is a document with this very title and content already.") from error
+        if isinstance(error, Document.DoesNotExist):
+            raise Refused("The document was deleted in the meantime. Add it anew.") from error
+        raise
+    document.refresh_from_db()
+    return document
+
+
+def correct_language(document: Document, user: User | None, language: str) -> None:
+    """Say what a document is written in, and ingest it again: its words are matched in that language's forms.
+
+    What is embedded stays embedded. Raises Refused if the workspace does not hold the language.
+    """
+    language = language_of(document.workspace, language)
+    with transaction.atomic():
+        waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
+        if not waiting.update(language=language, is_language_chosen=True):
+            raise Refused("It is being read just now. Wait until it is ready, and change its language then.")
+        record(user, "document.language", document.title, id=str(document.pk), language=language)
+        restart(document, user)
+
+
+def language_of(workspace: Workspace, language: str | None) -> str:
+    """Return this language, or the workspace's first. Raises Refused if the workspace does not hold it."""
+    if language and language not in workspace.languages:
+        names = ", ".join(f"{code} ({LANGUAGES[code]})" for code in workspace.languages)
+        raise Refused(f"This workspace does not hold the language {language!r}. Choose one of: {names}.")
+    return language or workspace.languages[0]
+
+
+def refuse_hidden(known: Document, user: User | None) -> None:
+    """Raise Refused if what is added is there already, above this user's access level."""
+    level = level_in(user, known.workspace) if user else None
+    if level is not None and known.access_level > level:
+        raise Refused("It is here already, for others than you. Ask a manager of this workspace.")
+
+
+def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
+    """Return a document that is added again; what had failed is tried again."""
+    if known.status == _S.FAILED:
+        restart(known, user, ask_worker=ask_worker)
+        known.refresh_from_db()
+    return known
+
+
+# --- records ------------------------------------------------------------------------------------
+
+
+def _taken(document: Document, file: File[Any], user: User | None, ask_worker: bool) -> Document:
+    """Store and record it. Returns the other one if it was added twice at the same moment."""
+    _store(document, file)
+    try:
+        _record(document, user, ask_worker)
+    except BaseException as error:
+        _remove_unrecorded(document)
+        same = Document.objects.filter(
+            workspace=document.workspace, title=document.title, content_sha256=document.content_sha256
+        )
+        if isinstance(error, IntegrityError) and (known := same.first()):
+            refuse_hidden(known, user)
+            return known
+        raise
+    return document
+
+
+def _store(document: Document, file: File[Any]) -> None:
+    file.seek(0)
+    try:
+        document.file.save(document.title, file, save=False)
+    except OSError as error:
+        raise Refused(
+            f"The file could not be stored on the server: {error.strerror or error}. Tell your operator."
+        ) from error
+
+
+def _remove_unrecorded(document: Document) -> None:
+    """Remove its stored file after an error, unless it was recorded: a commit may lack only its confirmation.
+
+    Where the database does not say, the file stays: `reconcile` finds what belongs to no document.
+    """
+    with suppress(Error):
+        if not Document.objects.filter(pk=document.pk, file=document.file.name).exists():
+            document.file.delete(save=False)
+
+
+def _record(document: Document, user: User | None, ask_worker: bool) -> None:
+    with transaction.atomic():
+        hold_fields(document)
+        document.save()
+        Workspace.objects.filter(pk=document.workspace_id).update(
+            document_count=F("document_count") + 1, size_bytes=F("size_bytes") + document.size_bytes
+        )
+        refuse_gone_level(document)
+        record(user, "document.add", document.title, id=str(document.pk), workspace=document.workspace.name)
+        if ask_worker:
+            _ask_after_commit(document.pk)
+
+
+def refuse_gone_level(document: Document) -> None:
+    """Raise Refused if the levels changed since the document's was checked. Call it holding the workspace's row."""
+    if document.access_level:
+        names = Workspace.objects.values_list("access_levels", flat=True).get(pk=document.workspace_id)
+        if document.access_level >= len(names):
+            raise Refused(LEVELS_CHANGED)
+
+
+def _record_change(
+    document_id: UUID, new_file: str, user: User | None, content: Content, ask_worker: bool
+) -> None:
+    with transaction.atomic():
+        held = (
+            Document.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=document_id)
+        )
+        old_file = held.file.name
+        if old_file and old_file != new_file:  # where it was gone already, the new one has its name
+            transaction.on_commit(partial(held.file.storage.delete, old_file))
+        Workspace.objects.filter(pk=held.workspace_id).update(
+            size_bytes=F("size_bytes") + content.file.size - held.size_bytes
+        )
+        Document.objects.filter(pk=held.pk).update(
+            title=content.title, file=new_file, media_type=content.media_type.name,
+            size_bytes=content.file.size, content_sha256=content.sha256,
+            fence=F("fence") + 1, **Document.restart_values(),
+        )  # fmt: skip
+        record(user, "document.change", content.title, id=str(held.pk), workspace=held.workspace.name)
+        if ask_worker:
+            _ask_after_commit(held.pk)
+
+
+def _ask_after_commit(document_id: UUID) -> None:
+    transaction.on_commit(partial(enqueue, document_id))

@@ -1,0 +1,135 @@
+"""What comes in, checked: each `of_*` returns a document's content, or refuses it with a sentence."""
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.template.defaultfilters import filesizeformat
+
+from documents.chunking.questions import SEPARATOR
+from documents.models import Document
+from documents.parsing.media_types import MARKDOWN, TEXT, MediaType, NotAccepted, recognise
+
+MAX_TITLE_CHARACTERS = 300
+# Controls and lone surrogates, which PostgreSQL refuses, and the marks that make "gpj.exe" read as "exe.jpg"
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+class Refused(Exception):
+    """We did not take it. `str()` is a sentence that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a document is made of, checked."""
+
+    kind: Document.Kind
+    title: str
+    media_type: MediaType
+    file: File[Any]
+    sha256: str
+
+
+def validate_file(file: File[Any], title: str) -> Content:
+    """Return a file's content. Raises Refused."""
+    title = clean_title(title)
+    media_type = _checked(file, clean_title(file.name or title))
+    return Content(Document.Kind.FILE, title, media_type, file, _sha256(file))
+
+
+def validate_text(title: str, text: str, is_markdown: bool = False) -> Content:
+    """Return a text's content. Raises Refused."""
+    media_type = MARKDOWN if is_markdown else TEXT
+    return _written(Document.Kind.TEXT, _line(title, "title"), _body(text, "text"), media_type)
+
+
+def validate_pair(question: str, answer: str) -> Content:
+    """Return the content of a question and its answer: one text that begins with the question. Raises Refused."""
+    question = _line(question, "question")
+    return _written(Document.Kind.QA, question, question + SEPARATOR + _body(answer, "answer"), TEXT)
+
+
+def clean_title(name: str) -> str:
+    """Return the last part of a path, without control and direction marks, short enough to keep."""
+    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    # Category C holds controls, and the marks that make "gpj.exe" read as "exe.jpg".
+    kept = "".join(
+        each for each in unicodedata.normalize("NFC", last) if unicodedata.category(each)[0] != "C"
+    )
+    kept = " ".join(kept.split()).strip(". ") or "untitled"
+    stem, dot, extension = kept.rpartition(".")
+    if len(kept) > MAX_TITLE_CHARACTERS and dot and len(extension) < 20:
+        return f"{stem[: MAX_TITLE_CHARACTERS - len(extension) - 1]}.{extension}"
+    return kept[:MAX_TITLE_CHARACTERS]
+
+
+def _written(kind: Document.Kind, title: str, text: str, media_type: MediaType) -> Content:
+    file = ContentFile(text.encode("utf-8", "replace"), name=title)
+    check_size(file)
+    return Content(kind, title, media_type, file, _sha256(file))
+
+
+def _line(text: str, what: str) -> str:
+    """Return it as one line without control characters, which PostgreSQL and titles do not take."""
+    line = " ".join(_UNPRINTABLE.sub("", text).split())
+    if not any(character.isalnum() for character in line):
+        raise Refused(f"The {what} is empty. Write one.")
+    if len(line) > MAX_TITLE_CHARACTERS:
+        raise Refused(
+            f"The {what} has {len(line):,} characters, and {MAX_TITLE_CHARACTERS} is the most. Shorten it."
+        )
+    return line
+
+
+def _body(text: str, what: str) -> str:
+    body = _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if not any(character.isalnum() for character in body):
+        raise Refused(f"The {what} is empty. Write one.")
+    return body
+
+
+def _checked(file: File[Any], name: str) -> MediaType:
+    check_size(file)
+    try:
+        return recognise(cast(Any, file), name)
+    except NotAccepted as error:
+        raise Refused(str(error)) from error
+
+
+def check_size(file: File[Any]) -> None:
+    """Raise Refused if the file is empty or too large."""
+    check_length(file.size)
+
+
+def check_length(size_bytes: int) -> None:
+    if size_bytes <= 0:
+        raise Refused("The file is empty. Choose another one.")
+    if size_bytes > settings.UPLOAD_MAX_BYTES:
+        limit = filesizeformat(settings.UPLOAD_MAX_BYTES)
+        raise Refused(
+            f"It has {filesizeformat(size_bytes)}, the limit is {limit}. Split it, and add the parts."
+        )
+
+
+def _sha256(file: File[Any]) -> str:
+    digest = hashlib.sha256()
+    for piece in file.chunks():
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def text_of(document: Document) -> str:
+    """Return what somebody wrote, as it is stored. Raises FileNotFoundError."""
+    with document.file.open("rb") as file:
+        return str(file.read().decode())
+
+
+def pair_of(document: Document) -> tuple[str, str]:
+    """Return the question and the answer. Raises FileNotFoundError."""
+    question, _, answer = text_of(document).partition(SEPARATOR)
+    return question, answer

@@ -1,0 +1,49 @@
+"""What other apps may use of this one, besides its models. Everything else is private; a contract checks that."""
+
+from .access import documents_for, hidden_from, where_for
+from .api.serializers import FILTERS_HELP, TraceSerializer
+from .fields.filters import Filters, conditions_of, in_words
+from .pages.filter_inputs import shown_fields
+from .parsing.blocks import Block, blocks
+from .parsing.headings import without_headings
+from .parsing.media_types import MARKDOWN
+from .retrieval import (
+    IN_PROMPT,
+    Passage,
+    Retrieval,
+    RetrievalFailed,
+    Scope,
+    is_small_talk,
+    search,
+)
+from .retrieval.explain import Explanation, Row, Stage, explain_search
+from .retrieval.snapshot import describe_changes, take_snapshot
+
+__all__ = [
+    "FILTERS_HELP",
+    "IN_PROMPT",
+    "MARKDOWN",
+    "Block",
+    "Explanation",
+    "Filters",
+    "Passage",
+    "Retrieval",
+    "RetrievalFailed",
+    "Row",
+    "Scope",
+    "Stage",
+    "TraceSerializer",
+    "blocks",
+    "conditions_of",
+    "describe_changes",
+    "documents_for",
+    "explain_search",
+    "hidden_from",
+    "in_words",
+    "is_small_talk",
+    "search",
+    "shown_fields",
+    "take_snapshot",
+    "where_for",
+    "without_headings",
+]

@@ -1,0 +1,119 @@
+"""A workspace declares what is known of its documents, and takes it back. Values are read in workspaces/metadata_schema.py."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts.models import User, record
+from documents.models import Document, DocumentQuerySet
+from workspaces.metadata_schema import BUILT_IN, MAX_CHARACTERS, NAME
+from workspaces.models import Field, Workspace
+
+from . import metadata
+from .filters import MAX_FIELDS
+from .metadata import MetadataChange
+
+_MAX_CHOICES = 100
+_MAX_LABEL = 60
+
+
+def declare(workspace: Workspace, user: User | None, *, label: str, name: str = "", **settings: Any) -> Field:
+    """Declare a field. Without a name it gets one from its label. Raises ValidationError with a sentence per field.
+
+    settings: type, choices, source, as of Field.
+    """
+    field = Field(workspace=workspace, name=name or name_of(label), label=label, **settings)
+    _check(field)
+    try:
+        with transaction.atomic():
+            field.save()
+            record(user, "field.declare", field.name, workspace=workspace.name, type=field.type)
+    except IntegrityError as error:
+        raise ValidationError(
+            {"name": f"There is a field {field.name!r} already. Choose another name."}
+        ) from error
+    return field
+
+
+def change(field: Field, user: User | None, **settings: Any) -> None:
+    """Change its label, choices or source. Raises ValidationError, also for a choice that a document has."""
+    removed = set(field.choices) - set(settings.get("choices", field.choices))
+    for name, value in settings.items():
+        setattr(field, name, value)
+    _check(field)
+    if field.choices:
+        _refuse_used(field, removed)
+    with transaction.atomic():
+        field.save()
+        record(user, "field.change", field.name, workspace=field.workspace.name, fields=sorted(settings))
+
+
+def delete(field: Field, user: User | None) -> int:
+    """Take a field back, and its value off every document that has one. Returns of how many.
+
+    They are described anew for the engine, too: a later field of this name begins without values.
+    """
+    with transaction.atomic():
+        # This waits for whoever is writing values; who comes later finds no such field (fields_kept).
+        list(field.workspace.fields.select_for_update())
+        knowing = list(with_value(field).values_list("pk", flat=True))
+        metadata.update_metadata(field.workspace, user, knowing, MetadataChange({field.name: None}))
+        field.delete()
+        record(user, "field.delete", field.name, workspace=field.workspace.name, documents=len(knowing))
+    return len(knowing)
+
+
+def with_value(field: Field) -> DocumentQuerySet:
+    """Return the documents that this is known of."""
+    return Document.objects.filter(workspace=field.workspace, metadata__has_key=field.name)
+
+
+def name_of(label: str) -> str:
+    """Return a name for filters and the API: "Effective from" becomes effective_from."""
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_")[:30].rstrip("_")
+
+
+def _check(field: Field) -> None:
+    errors = {}
+    field.label = " ".join(field.label.replace("\x00", "").split())
+    if not 1 <= len(field.label) <= _MAX_LABEL:
+        errors["label"] = f"Give it a label of 1 to {_MAX_LABEL} characters, as people should read it."
+    if not NAME.fullmatch(field.name):
+        errors["name"] = "A name has 1 to 30 small letters, digits and _, and begins with a letter."
+    elif field.name in BUILT_IN:
+        errors["name"] = f"Every document has {field.name} already. Choose another name."
+    if field.type not in Field.Type.values:
+        errors["type"] = f"Choose one of: {', '.join(Field.Type.values)}."
+    field.choices = _choices(field.choices)
+    if len({each.casefold() for each in field.choices}) < len(field.choices):
+        errors["choices"] = "Two choices have the same name. Give each its own."
+    if field.choices and field.type != Field.Type.TEXT:
+        errors["choices"] = "Only a text has a list to choose from. Leave it empty."
+    elif len(field.choices) > _MAX_CHOICES or any(len(each) > MAX_CHARACTERS for each in field.choices):
+        errors["choices"] = (
+            f"There may be {_MAX_CHOICES} choices of {MAX_CHARACTERS} characters each. Use fewer."
+        )
+    field.source = field.source.replace("\x00", "").strip().lower()[:60]
+    if not field.pk and field.workspace.fields.count() >= MAX_FIELDS:
+        errors["name"] = f"A workspace has at most {MAX_FIELDS} fields. Delete one that nobody filters by."
+    if errors:
+        raise ValidationError(errors)
+
+
+def _choices(said: Iterable[str]) -> list[str]:
+    cleaned = (" ".join(str(each).replace("\x00", "").split()) for each in said)
+    return list(dict.fromkeys(each for each in cleaned if each))  # the same line twice is a slip
+
+
+def _refuse_used(field: Field, removed: set[str]) -> None:
+    for choice in sorted(removed - set(field.choices)):
+        if count := with_value(field).filter(metadata__contains={field.name: choice}).count():
+            what, them = ("1 document has", "it") if count == 1 else (f"{count:,} documents have", "them")
+            raise ValidationError(
+                {"choices": f"{what} the choice {choice!r}. Give {them} another one first."}
+            )

@@ -1,0 +1,139 @@
+"""The parts of forms that say something of documents: the workspace's fields, the access level, the language."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.models import User
+from documents.models import Document
+from workspaces.access import level_in
+from workspaces.languages import LANGUAGES
+from workspaces.metadata_schema import MAX_CHARACTERS, FieldDefinition, InvalidValue, fields_of
+from workspaces.models import Field, Workspace
+
+from .metadata import MetadataChange, parse_change
+
+_PLAIN = {"class": "input", "autocomplete": "off", "dir": "auto"}
+_PREFIX = "m."  # of the inputs of the workspace's fields
+
+
+class MetadataForm(forms.Form):
+    """What is known of documents: the workspace's fields, and the access level where it has some.
+
+    Cleaned, all of it is one value, `about`. is_whole: a field left empty is not known any more.
+    sent_with: the id of the form that the inputs belong to, where they stand outside of it.
+    """
+
+    level_help = "People with this access level, and those above."
+
+    def __init__(
+        self,
+        user: User,
+        workspace: Workspace,
+        *args: Any,
+        is_whole: bool = False,
+        sent_with: str = "",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._user, self._workspace, self._is_whole = user, workspace, is_whole
+        self._known = fields_of(workspace)
+        for each in self._known.values():
+            self.fields[_PREFIX + each.name] = _input(
+                each, "Not known" if is_whole or not sent_with else "As it is"
+            )
+        if workspace.access_levels:
+            self.fields["access_level"] = _level_input(user, workspace, is_whole, self.level_help)
+        if sent_with:
+            for field in self.fields.values():
+                field.widget.attrs["form"] = sent_with
+
+    @staticmethod
+    def initial_of(document: Document) -> dict[str, Any]:
+        said = {True: "yes", False: "no"}
+        values = {
+            _PREFIX + name: said[value] if isinstance(value, bool) else value
+            for name, value in document.metadata.items()
+        }
+        return values | {"access_level": document.access_level}
+
+    def known_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name.startswith(_PREFIX) or name == "access_level"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        level = cleaned.pop("access_level", None)
+        said = {name: cleaned.pop(_PREFIX + name, "") for name in self._known}
+        read: dict[str, Any] = {}
+        for name, value in said.items():
+            if value or self._is_whole:
+                try:
+                    read |= parse_change(self._workspace, self._user, {name: value}).metadata
+                except InvalidValue as problem:
+                    self.add_error(_PREFIX + name, str(problem))
+        try:
+            cleaned["about"] = MetadataChange(
+                read,
+                parse_change(self._workspace, self._user, None, int(level) if level else None).access_level,
+            )
+        except InvalidValue as problem:
+            self.add_error("access_level", str(problem))
+        return cleaned
+
+
+class SourceMetadataForm(MetadataForm):
+    """The same where a website or feed may be meant."""
+
+    level_help = f"{MetadataForm.level_help} Of a website or feed, all its pages."
+
+
+def _input(field: FieldDefinition, when_empty: str) -> forms.Field:
+    choices = {Field.Type.YES_NO: (("yes", "Yes"), ("no", "No"))}.get(Field.Type(field.type), field.choices)
+    if choices:
+        listed = [("", when_empty), *choices]
+        return forms.ChoiceField(
+            label=field.label, required=False, choices=listed, widget=forms.Select({"class": "select"})
+        )
+    kind = {Field.Type.DATE: "date", Field.Type.NUMBER: "number"}.get(Field.Type(field.type), "text")
+    attributes = _PLAIN | ({"step": "any"} if kind == "number" else {}) | {"type": kind}
+    return forms.CharField(
+        label=field.label, required=False, max_length=MAX_CHARACTERS, widget=forms.TextInput(attributes)
+    )
+
+
+def _level_input(user: User, workspace: Workspace, is_whole: bool, help_text: str) -> forms.Field:
+    return forms.ChoiceField(
+        label="Who may see it",
+        required=is_whole,
+        choices=[
+            *([] if is_whole else [("", "As it is")]),
+            *_levels(user, workspace),
+        ],
+        widget=forms.Select({"class": "select"}),
+        help_text=help_text,
+    )
+
+
+def _levels(user: User, workspace: Workspace) -> list[tuple[str, str]]:
+    own = level_in(user, workspace)
+    names = workspace.access_levels if own is None else workspace.access_levels[: own + 1]
+    return [(str(number), name) for number, name in enumerate(names)]
+
+
+class LanguageForm(MetadataForm):
+    language = forms.ChoiceField(widget=forms.Select({"class": "select"}))
+
+    def __init__(self, user: User, workspace: Workspace, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, workspace, *args, **kwargs)
+        if level := self.fields.get("access_level"):
+            assert isinstance(level, forms.ChoiceField)
+            level.choices = _levels(user, workspace)  # the lowest, unless another is chosen
+        language = self.fields["language"]
+        assert isinstance(language, forms.ChoiceField)
+        choices = [(code, LANGUAGES[code]) for code in workspace.languages]
+        if len(choices) > 1:
+            choices.insert(0, ("", "Find out from the text"))
+        language.choices = choices
+        language.required = False
+        language.help_text = "What it is written in, so that its words are matched in the basic form."
+        language.error_messages["invalid_choice"] = "Choose one of this workspace's languages."

@@ -1,0 +1,120 @@
+"""Finds what is stuck: work that nobody does, or that does not move. A test without any worker shows that it fires.
+
+Recovery looks every few seconds, but runs in a worker; so whatever else asks (the console, a workspace's page,
+/api/v1/health) looks, too.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Aggregate, BooleanField, Count, Exists, ExpressionWrapper, Min, Q
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from documents.models import Document, ReindexItem, Work
+from workspaces.models import Workspace
+
+log = logging.getLogger(__name__)
+
+OVERDUE = timedelta(minutes=1)  # recovery and a queue that is short take seconds
+STILL = timedelta(minutes=15)  # no stage and no batch takes as long
+_S = Work.Status
+
+
+def _abandoned() -> Q:
+    return Q(status=_S.PROCESSING, lease_until__lt=timezone.now() - OVERDUE)
+
+
+def _unattended() -> Q:
+    """It is due, and nobody is working on anything: a long queue before busy workers is not stuck."""
+    now = timezone.now()
+    working = (
+        of.objects.filter(status=_S.PROCESSING, lease_until__gte=now) for of in (Document, ReindexItem)
+    )
+    is_quiet = ~Exists(next(working)) & ~Exists(next(working))
+    return Q(status=_S.PENDING, next_attempt_at__lt=now - OVERDUE) & Q(is_quiet)
+
+
+def _still() -> Q:
+    now = timezone.now()
+    return Q(status=_S.PROCESSING, lease_until__gte=now - OVERDUE, moved_at__lt=now - STILL)
+
+
+_NO_WORKER = (
+    "Nobody is working. See that a worker and beat are running and reach the broker: "
+    "on one machine, make run starts them; their logs say why they ended."
+)
+# What is wrong -> (which rows, since when, what to say)
+_KINDS = {
+    "abandoned": (_abandoned, "lease_until", f"lost by a worker and taken over by no other. {_NO_WORKER}"),
+    "unattended": (_unattended, "next_attempt_at", f"waiting for a worker. {_NO_WORKER}"),
+    "still": (
+        _still,
+        "moved_at",
+        f"without progress for more than {STILL.seconds // 60} minutes. Look at the worker's log and at the "
+        "model's server. If a worker hangs, end it: another one takes over.",
+    ),
+}
+
+
+def stuck() -> Q:
+    """Return which work somebody should look after now."""
+    return _abandoned() | _unattended() | _still()
+
+
+def is_stuck() -> ExpressionWrapper[Q]:
+    """Return the same as a column."""
+    return ExpressionWrapper(stuck(), BooleanField())
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    kind: str
+    count: int
+    since: datetime  # of the oldest
+    sentence: str  # what is wrong, and what to do
+
+
+def find_alarms(workspace: Workspace | None = None) -> list[Alarm]:
+    """Return what is stuck, there or anywhere. Two queries."""
+    asked: dict[str, Aggregate] = {}
+    for kind, (which, moment, _) in _KINDS.items():
+        asked[f"{kind}_count"] = Count("pk", filter=which())
+        asked[f"{kind}_since"] = Min(moment, filter=which())
+    documents, items = Document.objects.all(), ReindexItem.objects.all()
+    if workspace:
+        documents, items = documents.filter(workspace=workspace), items.filter(reindex__workspace=workspace)
+    open_ones = (each.filter(status__in=(_S.PENDING, _S.PROCESSING)) for each in (documents, items))
+    found = [each.aggregate(**asked) for each in open_ones]
+    return [alarm for kind in _KINDS if (alarm := _alarm(kind, found))]
+
+
+def report_alarms() -> list[Alarm]:
+    """Return the alarms. Each is logged once, as an error, until it is over."""
+    found = {alarm.kind: alarm for alarm in find_alarms()}
+    for kind in _KINDS:
+        if _is_news(kind, raised=kind in found):
+            log.error("Ingestion is stuck: %s", found[kind].sentence)
+    return list(found.values())
+
+
+def _alarm(kind: str, found: list[dict[str, Any]]) -> Alarm | None:
+    count = sum(each[f"{kind}_count"] for each in found)
+    if not count:
+        return None
+    since = min(each[f"{kind}_since"] for each in found if each[f"{kind}_count"])
+    return Alarm(kind, count, since, f"{count:,} document{'s' * (count > 1)} {_KINDS[kind][2]}")
+
+
+def _is_news(kind: str, *, raised: bool) -> bool:
+    key = f"alarm.{kind}"
+    try:
+        if raised:
+            return cache.add(key, True, timeout=None)
+        cache.delete(key)
+    except RedisError:
+        return raised  # nobody remembers: rather twice than never
+    return False

@@ -1,0 +1,307 @@
+"""Makes one document searchable, or says why not. Safe to repeat, and to kill at any point.
+
+extract -> sections -> (summarise) -> chunk -> embed in batches -> publish. Each batch is staged where no search sees it,
+in one transaction with its row in the ledger; a repetition embeds only what has no vector yet. Publishing
+swaps the old chunks and sections for the new ones in one transaction, so a searcher sees either.
+
+The same for an index that is being built beside the one that answers: its texts, its chunks, its tables.
+"""
+
+import asyncio
+import hashlib
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+from uuid import UUID
+
+from django.core.files import File
+from django.db import DatabaseError, transaction
+from django.db.models import F
+
+from documents.chunking import CHUNKERS, Embed, questions
+from documents.fields.metadata import COLUMNS, fill_from_file, indexed_metadata
+from documents.models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
+from documents.parsing.confinement import scratch
+from documents.parsing.media_types import HTML
+from inference.connect import open_embedder
+from inference.errors import InferenceError, RateLimited
+from inference.types import EndpointSpec, Vector
+from models_registry.secrets import SecretMissing
+from workspaces.engines import IndexedMetadata, NewChunk, WrongDimensions, engine_for
+from workspaces.metadata_schema import FieldDefinition, lock_fields
+from workspaces.models import Workspace
+
+from .claims import Claim, Superseded, claim_work
+from .document_summary import summarise
+from .extract import Extraction, ParserGone, Unreadable, Unwanted, extract
+
+log = logging.getLogger(__name__)
+
+BATCH = 64  # chunks per call of the model, and per transaction: what a killed worker can lose
+
+
+def ingest(document_id: UUID) -> None:
+    """Take the document if it is due and free, and work on it until it is ready, failed or postponed."""
+    _bring_to_an_end(claim_work(document_id))
+
+
+def ingest_item(item_id: int) -> None:
+    """Do the same for the index that is being built."""
+    _bring_to_an_end(claim_work(item_id, ReindexItem))
+
+
+def _bring_to_an_end(claim: Claim | None) -> None:
+    if claim is None:
+        return
+    started = time.monotonic()
+    with suppress(Superseded, Unwanted), claim.kept_alive():
+        try:
+            _work(claim)
+        except (Superseded, Unwanted):
+            log.info("%s: another worker has it now, or it was deleted.", claim)
+        except Exception as error:
+            _settle(claim, error)
+        except BaseException:  # Ctrl-C, or the worker is told to leave
+            with suppress(Superseded):
+                claim.release()
+            raise
+        else:
+            log.info("%s is ready after %.1f s.", claim, time.monotonic() - started)
+
+
+def _work(claim: Claim) -> None:
+    extraction = _extract(claim)
+    summary = _summarise(claim, extraction)
+    with _embedder(claim.workspace.embedder.spec()) as embed:
+        chunks = _chunk(claim, extraction, embed)
+        _embed(claim, chunks, embed)
+        vector = embed([summary])[0] if summary else None
+    _publish(claim, extraction, len(chunks), summary, vector)
+
+
+def _settle(claim: Claim, error: Exception) -> None:
+    """Turn what went wrong into a state and a sentence: trying again may help, or it will not."""
+    log.warning("%s: %s: %s", claim, type(error).__name__, error)
+    match error:
+        case Unreadable():
+            claim.fail(str(error))
+        case ParserGone():
+            claim.postpone(str(error))
+        case WrongDimensions() | SecretMissing() | InferenceError(retryable=False):
+            claim.fail(f"Embedding failed. {error}")
+        case RateLimited():
+            claim.postpone(f"Embedding failed. {error}", error.retry_after_s or 0)
+        case InferenceError():
+            claim.postpone(f"Embedding failed. {error}")
+        case DatabaseError():
+            with suppress(DatabaseError):  # still away: the lease runs out, and somebody takes over
+                claim.postpone("The database did not do what it was asked.")
+        case _:
+            log.error("%s: unexpected.", claim, exc_info=error)
+            claim.postpone(
+                f"Something unexpected went wrong ({type(error).__name__}); the worker's log has more."
+            )
+
+
+# --- the stages ---------------------------------------------------------------------------------
+
+
+def _extract(claim: Claim) -> Extraction:
+    document = claim.document
+    with claim.stage(Work.Stage.EXTRACT) as step, _on_disk(document) as path:
+        found = extract(
+            path,
+            document.media_type,
+            _parser(document, claim.workspace),
+            languages=[document.language] if document.is_language_chosen else claim.workspace.languages,
+            still_wanted=lambda: not claim.is_lost.is_set(),
+        )
+        step.detail |= {
+            "parser": f"{found.parser} {found.parser_version}",
+            "sections": len(found.sections),
+            "pages": found.page_count,
+            "characters": found.character_count,
+            "pages recognised": found.recognised_pages or None,
+            "pages without text": found.unread_pages or None,
+        }
+    if not document.is_language_chosen and found.language:
+        document.language = found.language
+    return found
+
+
+def _parser(document: Document, workspace: Workspace) -> str:
+    """Web pages have menus and banners around their text, which the parser for files would keep."""
+    is_from_the_web = document.kind in (Document.Kind.PAGE, Document.Kind.POST)
+    return "web" if is_from_the_web and document.media_type == HTML.name else workspace.parser
+
+
+@contextmanager
+def _on_disk(document: Document) -> Iterator[Path]:
+    """Yield where the original lies, or a copy where the storage is elsewhere."""
+    try:
+        path = Path(document.file.path)
+    except NotImplementedError:  # by the storage, which has no such places
+        with scratch() as folder:
+            path = folder / "original"
+            with _original(document) as original, path.open("wb") as copy:
+                shutil.copyfileobj(original, copy)
+            yield path
+    else:
+        _original(document).close()
+        yield path
+
+
+def _original(document: Document) -> File[bytes]:
+    try:
+        return document.file.open("rb")
+    except FileNotFoundError as error:
+        raise Unreadable(
+            "Its file is gone from the storage. Delete the document, and add it again."
+        ) from error
+
+
+def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]:
+    document, workspace, sections = claim.document, claim.workspace, extraction.sections
+    with claim.stage(Work.Stage.CHUNK) as step:
+        chunk = questions if document.kind == Document.Kind.QA else CHUNKERS[workspace.chunking]
+        cut = chunk(sections, workspace.chunk_size, workspace.chunk_overlap, embed)
+        step.detail["chunks"] = len(cut)
+    return [
+        NewChunk(
+            ordinal=ordinal,
+            text=chunk.text,
+            content_hash=_content_hash(workspace, chunk.embedded or chunk.text),
+            embedded=chunk.embedded or chunk.text,
+            section=chunk.section,
+            start=chunk.start,
+            end=chunk.end,
+            language=document.language,
+            title_path=sections[chunk.section].title_path,
+            page=sections[chunk.section].page,
+        )
+        for ordinal, chunk in enumerate(cut)
+    ]
+
+
+def _summarise(claim: Claim, extraction: Extraction) -> str:
+    """Return a model's summary, "" if there is none: a document can be found without."""
+    model = claim.workspace.summarizer
+    if model is None:
+        return ""
+    if isinstance(claim.work, ReindexItem) and claim.document.summary:
+        return claim.document.summary  # of the same text
+    with claim.stage(Work.Stage.SUMMARISE) as step:
+        try:
+            return asyncio.run(summarise(model.spec(), model.context_limit, extraction.sections))
+        except (InferenceError, SecretMissing) as error:
+            log.warning("%s: no summary: %s", claim, error)
+            step.close(LedgerEntry.Outcome.FAILED, error=str(error))
+            return ""
+
+
+def _content_hash(workspace: Workspace, text: str) -> bytes:
+    embedder = workspace.embedder
+    return hashlib.sha256(
+        f"{embedder.provider}\0{embedder.model}\0{workspace.dimensions}\0{text}".encode()
+    ).digest()
+
+
+def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
+    document_id, engine = claim.document.pk, engine_for(claim.workspace)
+    with claim.stage(Work.Stage.EMBED, progress_total=len(chunks)) as step:
+        known: set[bytes] = set() if claim.is_first else engine.embedded_hashes(document_id)
+        is_repetition = bool(known)
+        for number, first in enumerate(range(0, len(chunks), BATCH)):
+            batch = chunks[first : first + BATCH]
+            started = time.monotonic()
+            if is_repetition:  # a batch may have replaced the only chunk that had some text's vector
+                known = engine.embedded_hashes(document_id)
+            fresh = {chunk.content_hash: chunk.embedded for chunk in batch if chunk.content_hash not in known}
+            vectors = _in_the_live_index(claim, fresh)
+            missing = {key: text for key, text in fresh.items() if key not in vectors}
+            vectors |= zip(missing, embed(list(missing.values())) if missing else (), strict=True)
+            with claim.guarded(progress_done=first + len(batch)):
+                engine.stage(document_id, batch, [vectors.get(chunk.content_hash) for chunk in batch])
+                _note_batch(claim, number, batch, len(missing), time.monotonic() - started)
+            known |= fresh.keys()
+            step.detail["embedded"] = step.detail.get("embedded", 0) + len(missing)
+
+
+def _in_the_live_index(claim: Claim, texts: Mapping[bytes, str]) -> dict[bytes, Vector]:
+    """Return the vectors that a document, on its way into the next index, has in the one that answers."""
+    if isinstance(claim.work, ReindexItem):
+        return engine_for(claim.work.reindex.workspace).embeddings(claim.document.pk, texts)
+    return {}
+
+
+@contextmanager
+def _embedder(spec: EndpointSpec) -> Iterator[Embed]:
+    """Yield a plain function around an async model: between its calls no loop runs, so the database may be used."""
+    with asyncio.Runner() as runner:
+        opened = AsyncExitStack()
+        model = runner.run(opened.enter_async_context(open_embedder(spec)))
+        try:
+            yield lambda texts: runner.run(model.embed(texts, "passage"))
+        finally:
+            runner.run(opened.aclose())
+
+
+def _note_batch(claim: Claim, number: int, batch: Sequence[NewChunk], embedded: int, took_s: float) -> None:
+    BatchEntry.objects.create(
+        ordinal=number,
+        content_sha256=hashlib.sha256(b"".join(chunk.content_hash for chunk in batch)).hexdigest(),
+        chunk_count=len(batch),
+        embedded_count=embedded,
+        took_ms=round(took_s * 1000),
+        **claim.entry(),
+    )
+
+
+def _publish(
+    claim: Claim, extraction: Extraction, chunk_count: int, summary: str, vector: Vector | None
+) -> None:
+    document = claim.document
+    with claim.stage(Work.Stage.PUBLISH) as step, transaction.atomic():
+        known = lock_fields(claim.workspace)
+        claim.finish(  # then: it holds the document's row, or finds that it is not ours
+            chunk_count=chunk_count,
+            page_count=extraction.page_count,
+            character_count=extraction.character_count,
+            summary=summary,
+            language=document.language,
+        )
+        facts = _described(claim, extraction, known)
+        engine_for(claim.workspace).publish(document.pk, chunk_count, vector, facts)
+        _replace_sections(claim, extraction)
+        if claim.work is document:
+            Workspace.objects.filter(pk=document.workspace_id).update(
+                chunk_count=F("chunk_count") + chunk_count - document.chunk_count,
+            )
+        step.close()  # in this transaction: a document that is ready has no open stage
+
+
+def _described(claim: Claim, extraction: Extraction, known: Mapping[str, FieldDefinition]) -> IndexedMetadata:
+    """Return what is known of the document now: somebody may have said something since it was claimed."""
+    now = Document.objects.select_for_update(of=("self",)).get(pk=claim.document.pk)
+    if claim.work is claim.document and known:
+        fill_from_file(now, extraction.properties, known)
+        now.save(update_fields=COLUMNS)
+    return indexed_metadata(now)
+
+
+def _replace_sections(claim: Claim, extraction: Extraction) -> None:
+    place = {"document": claim.document, "index_number": claim.workspace.index_number}
+    Section.every.filter(**place).delete()
+    Section.every.bulk_create(
+        Section(
+            position=position,
+            text=section.text,
+            title_path=list(section.title_path),
+            page=section.page,
+            **place,
+        )
+        for position, section in enumerate(extraction.sections)
+    )

@@ -1,0 +1,162 @@
+"""What each chunking strategy would make of a text, before a workspace commits to one. Changes nothing."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from documents.chunking import CHUNKERS, Chunk
+from documents.models import Document
+from documents.parsing import markdown
+from documents.parsing.outline import outline
+from documents.parsing.types import ExtractedSection
+from inference.connect import open_embedder
+from inference.errors import InferenceError
+from inference.types import EndpointSpec, Vector
+from models_registry.secrets import SecretMissing
+from workspaces.engines import engine_for
+from workspaces.models import ChunkingStrategy, Workspace
+
+MAX_CHARACTERS = 20_000  # what one can compare by eye, and a model embeds in seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk as it is compared: `repeated` and `own` are its text."""
+
+    number: int  # from 1
+    section: int
+    start: int
+    end: int
+    repeated: str  # what the chunk before says already
+    own: str
+    title_path: tuple[str, ...]
+    page: int | None
+    above: str  # what is embedded above the text
+
+    @property
+    def length(self) -> int:
+        return len(self.repeated) + len(self.own)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way of cutting. Without pieces, `error` says why there are none."""
+
+    strategy: ChunkingStrategy
+    pieces: list[Piece] = field(default_factory=list)
+    error: str = ""
+    is_stored: bool = False  # as the document was cut when it was added
+
+    @property
+    def lengths(self) -> list[int]:
+        return [piece.length for piece in self.pieces] or [0]
+
+    @property
+    def mean_length(self) -> float:
+        return fmean(self.lengths)
+
+    @property
+    def shortest(self) -> int:
+        return min(self.lengths)
+
+    @property
+    def longest(self) -> int:
+        return max(self.lengths)
+
+    @property
+    def repeated_percent(self) -> float:
+        repeated = sum(len(piece.repeated) for piece in self.pieces)
+        return 100 * repeated / (sum(self.lengths) or 1)
+
+
+def sections_of_text(text: str) -> list[ExtractedSection]:
+    """Return a pasted text as a Markdown file would be read."""
+    return outline(markdown.blocks(text))
+
+
+def sections_of(document: Document) -> tuple[list[ExtractedSection], bool]:
+    """Return the beginning of a document that was read, and whether that is not all of it."""
+    kept: list[ExtractedSection] = []
+    characters = 0
+    for each in document.sections.all().iterator():
+        room = MAX_CHARACTERS - characters
+        if kept and len(each.text) > room:
+            return kept, True
+        # Whole, unless it is all that there is to see: a long text without headings is one section.
+        kept.append(ExtractedSection(each.text[:room], tuple(each.title_path), each.page))
+        if len(each.text) > room:
+            return kept, True
+        characters += len(each.text)
+    return kept, False
+
+
+def attempts(
+    workspace: Workspace,
+    sections: Sequence[ExtractedSection],
+    strategies: Iterable[ChunkingStrategy],
+    size: int,
+    overlap: int,
+) -> list[Attempt]:
+    """Return what each strategy makes of the sections. A model that fails is an attempt's error, not ours."""
+    return [_attempt(workspace, sections, strategy, size, overlap) for strategy in dict.fromkeys(strategies)]
+
+
+def stored(document: Document, sections: Sequence[ExtractedSection]) -> Attempt:
+    """Return the document's own chunks, as far as these sections go."""
+    found = engine_for(document.workspace).chunks(document.pk, MAX_CHARACTERS)
+    chunks = [
+        Chunk(each.section, each.start, each.end, each.text)
+        for each in found
+        if each.section < len(sections) and each.start < len(sections[each.section].text)
+    ]
+    return Attempt(ChunkingStrategy(document.workspace.chunking), _pieces(chunks, sections), is_stored=True)
+
+
+def _attempt(
+    workspace: Workspace,
+    sections: Sequence[ExtractedSection],
+    strategy: ChunkingStrategy,
+    size: int,
+    overlap: int,
+) -> Attempt:
+    spec = workspace.embedder.spec
+
+    def embed(texts: list[str]) -> list[Vector]:
+        return asyncio.run(_embed(spec(), texts))
+
+    try:
+        return Attempt(strategy, _pieces(CHUNKERS[strategy](sections, size, overlap, embed), sections))
+    except (InferenceError, SecretMissing) as error:
+        return Attempt(
+            strategy,
+            error=f"{workspace.embedder} could not be asked which sentences belong together. {error}",
+        )
+
+
+async def _embed(spec: EndpointSpec, texts: list[str]) -> list[Vector]:
+    async with open_embedder(spec) as embedder:
+        return await embedder.embed(texts, "passage")
+
+
+def _pieces(chunks: Sequence[Chunk], sections: Sequence[ExtractedSection]) -> list[Piece]:
+    return [
+        _piece(number, chunk, before, sections[chunk.section])
+        for number, (before, chunk) in enumerate(zip([None, *chunks], chunks, strict=False), 1)
+    ]
+
+
+def _piece(number: int, chunk: Chunk, before: Chunk | None, section: ExtractedSection) -> Piece:
+    is_neighbour = before is not None and before.section == chunk.section
+    repeated = max(0, before.end - chunk.start) if before and is_neighbour else 0
+    return Piece(
+        number,
+        chunk.section,
+        chunk.start,
+        chunk.end,
+        chunk.text[:repeated],
+        chunk.text[repeated:],
+        section.title_path,
+        section.page,
+        chunk.embedded.removesuffix(chunk.text).strip(),
+    )

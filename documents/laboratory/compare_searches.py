@@ -1,0 +1,74 @@
+"""The same question searched in two ways, and how the ranks differ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from accounts.models import User
+from documents.fields.filters import Filters
+from documents.models import Search
+from documents.retrieval import Passage, Retrieval, RetrievalFailed, SearchConfig
+from documents.retrieval.search_history import search_and_record
+from workspaces.models import Workspace
+
+PASSAGES_MOST = 10
+_TOKEN_BUDGET = 20_000  # so that the number decides
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A passage, and where the other way of searching has it."""
+
+    passage: Passage
+    other: int | None  # its number there; None: it is not there
+
+    @property
+    def moved(self) -> int:
+        """How many places it stands higher than there."""
+        return self.other - self.passage.number if self.other else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of searching, with what it came to: `error` says in words why there is nothing."""
+
+    config: SearchConfig
+    kept: Search | None = None
+    retrieval: Retrieval | None = None
+    error: str = ""
+    placed: tuple[Placed, ...] = ()
+
+
+def beside(
+    user: User, workspace: Workspace, question: str, filters: Filters, configs: Sequence[SearchConfig]
+) -> list[Way]:
+    """Search in each way, one after the other so that none slows another, and compare each with the next.
+
+    Raises BadValue for a filter that fits nothing.
+    """
+    ways = [_way(user, workspace, question, filters, config) for config in configs]
+    others = [*ways[1:], ways[0]]
+    return [replace(way, placed=_placed(way, other)) for way, other in zip(ways, others, strict=True)]
+
+
+def _way(user: User, workspace: Workspace, question: str, filters: Filters, config: SearchConfig) -> Way:
+    how = {"config": config, "limit": PASSAGES_MOST, "token_budget": _TOKEN_BUDGET, "fresh": True}
+    try:
+        kept, found = search_and_record(user, workspace, question, filters, **how)
+    except RetrievalFailed as failure:
+        return Way(config, error=str(failure))
+    return Way(config, kept, found)
+
+
+def _placed(way: Way, other: Way) -> tuple[Placed, ...]:
+    there = other.retrieval.passages if other.retrieval else ()
+    here = way.retrieval.passages if way.retrieval else ()
+    return tuple(
+        Placed(each, next((found.number for found in there if _is_same(each, found)), None)) for each in here
+    )
+
+
+def _is_same(one: Passage, other: Passage) -> bool:
+    """Whether they quote the same words: neighbours may be joined in one way and not in the other."""
+    if (one.document_id, one.section) != (other.document_id, other.section):
+        return False
+    return one.start < other.end and other.start < one.end

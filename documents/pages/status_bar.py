@@ -1,0 +1,17 @@
+from typing import Any
+
+from documents.ingestion import health
+from documents.reindex import service as reindex
+from workspaces.models import Workspace
+
+
+def status_bar_context(workspace: Workspace, may_manage: bool) -> dict[str, Any]:
+    """Return what stands above every tab of a workspace: what is stuck, and the index that is being built."""
+    building = reindex.running(workspace)
+    return {
+        "workspace": workspace,
+        "may_manage": may_manage,
+        "alarms": health.find_alarms(workspace),
+        "building": building,
+        "progress": building and reindex.progress(building),
+    }

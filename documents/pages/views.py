@@ -1,0 +1,339 @@
+"""Workspaces at a glance, their documents, reading one, and finding passages."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Lower
+from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from accounts.http import UserRequest
+from accounts.models import User
+from documents.access import documents_for, hidden_from
+from documents.adding import service as intake
+from documents.fields import metadata
+from documents.fields.filters import filters_in, inputs_of
+from documents.fields.forms import MetadataForm, SourceMetadataForm
+from documents.ingestion.attempt_timeline import TimelineAttempt, load_timeline
+from documents.ingestion.dead_letters import replay
+from documents.ingestion.deletion import delete_document
+from documents.ingestion.health import is_stuck
+from documents.ingestion.restart import restart
+from documents.models import Document
+from documents.parsing.media_types import MARKDOWN
+from documents.retrieval import RetrievalFailed
+from documents.retrieval.explain import explain_search
+from documents.retrieval.search_history import search_and_record, search_for
+from documents.sources.views import source_page
+from workspaces.access import role_in, workspace_for, workspaces_for
+from workspaces.languages import LANGUAGES
+from workspaces.metadata_schema import InvalidValue, fields_of
+from workspaces.models import Membership, Role, Workspace
+from workspaces.pages import workspace_page
+
+from .filter_inputs import filter_context
+from .listing import Listing, ListQuery, listing, version
+from .reading import Stretch, read
+from .status_bar import status_bar_context
+
+_WORKING = (Document.Status.PENDING, Document.Status.PROCESSING)
+
+
+def workspaces(request: UserRequest) -> HttpResponse:
+    ids = workspaces_for(request.user).values("pk")
+    seen = ~Q(documents__in=hidden_from(request.user))
+    listed = (
+        Workspace.objects.filter(pk__in=ids)
+        .annotate(
+            working=Count("documents", filter=seen & Q(documents__status__in=_WORKING)),
+            failed=Count("documents", filter=seen & Q(documents__status=Document.Status.FAILED)),
+            total=Count("documents", filter=seen),
+            chunks=Sum("documents__chunk_count", filter=seen, default=0),
+        )
+        .order_by(Lower("name"))
+    )
+    roles = dict(Membership.objects.filter(user=request.user).values_list("workspace_id", "role"))
+    rows = [(each, _role_label(roles.get(each.pk))) for each in listed]
+    may_create = request.user.has_perm("workspaces.add_workspace")
+    return render(request, "workspaces/list.html", {"rows": rows, "may_create": may_create})
+
+
+def _role_label(role: str | None) -> str:
+    """Only operators see a workspace in which they have no role."""
+    return Role(role).label if role else "Operator"
+
+
+def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    """Show the list; for htmx the part that a search changes; for a page that is open, what it does not have yet."""
+    workspace = workspace_for(request.user, workspace_id)
+    choice = ListQuery.parse(workspace, request.GET)
+    found = listing(documents_for(request.user, workspace), workspace, choice, request.GET.get("page"))
+    if "seen" in request.GET:
+        return _changes(request, workspace, found, set(request.GET["seen"].split(".")))
+    template = "documents/_table.html" if request.htmx else "documents/list.html"
+    form_class = SourceMetadataForm if found.has_sources else MetadataForm
+    context = filter_context(request.user, workspace, choice.filters) | _describing(
+        form_class(request.user, workspace, sent_with="selection", auto_id="id_selected_%s")
+    )
+    return workspace_page(request, workspace, "documents", template, listing=found, **context)
+
+
+def _describing(form: MetadataForm) -> dict[str, Any]:
+    """Return the form, if there is anything that one can say here."""
+    return {"about_form": form if form.fields else None}
+
+
+def _changes(request: UserRequest, workspace: Workspace, found: Listing, seen: set[str]) -> HttpResponse:
+    """Return the counts and the rows that changed; all of the list when others stand there; nothing if nothing did."""
+    is_same_page = found.shape in seen
+    changed = [document for document in found.page if version(document) not in seen]
+    has_counts = found.counts_version in seen
+    if is_same_page and has_counts and not changed:
+        return HttpResponse(status=204)
+    return workspace_page(
+        request, workspace, "documents", "documents/_changes.html",
+        listing=found, is_same_page=is_same_page, has_counts=has_counts, changed=changed,
+    )  # fmt: skip
+
+
+def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id)
+    # PostgreSQL refuses NUL in text
+    question = request.GET.get("q", "").replace("\x00", "").strip()[: settings.QUESTION_MAX_CHARACTERS]
+    filters = filters_in(request.GET)
+    context: dict[str, Any] = {
+        "question": question,
+        **filter_context(request.user, workspace, filters),
+    }
+    if question:
+        try:
+            kept, found = search_and_record(
+                request.user, workspace, question, filters, limit=10, token_budget=6000
+            )
+            most = max((each.lexical_score or 0 for each in found.passages), default=0)
+            context |= {"kept": kept, "result": found, "most_by_words": most}
+        except RetrievalFailed as failure:
+            context["failure"] = str(failure)
+        except InvalidValue as problem:
+            context["bad_filter"] = str(problem)
+    template = "documents/_results.html" if request.htmx else "documents/search.html"
+    return workspace_page(request, workspace, "search", template, **context)
+
+
+@never_cache
+@require_safe
+def search_why(request: UserRequest, search_id: UUID) -> HttpResponse:
+    """How a search that somebody made by itself was done."""
+    found = search_for(request.user, search_id)
+    told = explain_search(request.user, found.trace, found.created_at)
+    again = urlencode([("q", found.question), *inputs_of(found.trace.get("filters", {}))])
+    context = {"search": found, "why": told, "again": again, "kept_days": settings.SEARCHES_KEPT_DAYS}
+    return render(request, "documents/why.html", context)
+
+
+def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id)
+    found = _document(request.user, workspace, document_id)
+    known = _known_of(request, workspace, found)
+    if hasattr(found, "source"):
+        return source_page(request, workspace, found, known)
+    runs = load_timeline(found)
+    if "seen" in request.GET:
+        return _progress(request, workspace, found, runs, request.GET["seen"])
+    stretch = Stretch.parse(request.GET)
+    return workspace_page(
+        request, workspace, "documents", "documents/document.html",
+        document=found, is_markdown=found.media_type == MARKDOWN.name, reading=read(found, stretch, request.GET.get("page")),
+        runs=runs, language=LANGUAGES[found.language],
+        languages=[(code, LANGUAGES[code]) for code in workspace.languages],
+        **known,
+    )  # fmt: skip
+
+
+def _known_of(request: UserRequest, workspace: Workspace, document: Document) -> dict[str, Any]:
+    """Return what the page says of a document beside its text, and the form to change it."""
+    levels = workspace.access_levels
+    level = levels[document.access_level] if document.access_level < len(levels) else ""
+    known = [
+        (field.label, document.metadata.get(name), name in document.found_fields)
+        for name, field in fields_of(workspace).items()
+    ]
+    form_class = SourceMetadataForm if hasattr(document, "source") else MetadataForm
+    form = form_class(request.user, workspace, initial=MetadataForm.initial_of(document), is_whole=True)
+    return {"known": known, "level": level} | _describing(form)
+
+
+def _progress(
+    request: UserRequest, workspace: Workspace, document: Document, runs: list[TimelineAttempt], seen: str
+) -> HttpResponse:
+    if version(document) == seen:
+        return HttpResponse(status=204)
+    template = "documents/_progress_change.html"
+    return workspace_page(request, workspace, "documents", template, document=document, runs=runs)
+
+
+def download(request: UserRequest, workspace_id: UUID, document_id: UUID) -> FileResponse:
+    """Send the original as an attachment: never shown by the browser as a page of ours."""
+    found = _document(request.user, workspace_for(request.user, workspace_id), document_id)
+    try:
+        file = found.file.open("rb")
+    except FileNotFoundError as error:
+        raise Http404("The original file is gone.") from error
+    return FileResponse(
+        file, as_attachment=True, filename=found.title, content_type="application/octet-stream"
+    )
+
+
+@require_POST
+def retry(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    found = _document(request.user, workspace, document_id)
+    if restart(found, request.user):
+        messages.success(request, f"{found.title} is being read again.")
+    else:
+        messages.info(request, f"{found.title} is being read already.")
+    return redirect("workspace", workspace.id)
+
+
+@require_POST
+def language(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    found = _document(request.user, workspace, document_id)
+    try:
+        intake.correct_language(found, request.user, request.POST.get("language", ""))
+        messages.success(request, f"{found.title} is being read again in its language.")
+    except intake.Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("document", workspace.id, found.id)
+
+
+@require_POST
+def describe_one(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    """Change what is known of a document; what is left empty is not known any more."""
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    found = _document(request.user, workspace, document_id)
+    form = MetadataForm(request.user, workspace, request.POST, is_whole=True)
+    _described(request, workspace, [found.pk], form)
+    return redirect("document", workspace.id, found.id)
+
+
+@require_POST
+def describe_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    """Say the same of several documents; what is left empty stays as it is with each."""
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    chosen = list(_selected(request, workspace).values_list("pk", flat=True))
+    if chosen:
+        _described(request, workspace, chosen, MetadataForm(request.user, workspace, request.POST))
+    else:
+        messages.warning(request, "Nothing was changed: select the documents first.")
+    return redirect("workspace", workspace.id)
+
+
+def _described(request: UserRequest, workspace: Workspace, documents: list[UUID], form: MetadataForm) -> None:
+    if not form.is_valid():
+        for errors in form.errors.values():
+            messages.error(request, " ".join(map(str, errors)))
+        return
+    try:
+        count = metadata.update_metadata(workspace, request.user, documents, form.cleaned_data["about"])
+    except InvalidValue as problem:
+        messages.error(request, str(problem))
+    else:
+        what = "1 document" if count == 1 else f"{count} documents"
+        messages.success(request, f"Saved for {what}. Filters know it from now on.")
+
+
+@require_POST
+def delete(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    found = _document(request.user, workspace, document_id)
+    return _delete(request, workspace, workspace.documents.filter(pk=found.pk))
+
+
+@require_POST
+def delete_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    return _delete(request, workspace, _selected(request, workspace))
+
+
+@require_POST
+def retry_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    chosen = list(_selected(request, workspace))
+    count = sum(restart(each, request.user) for each in chosen)
+    if count:
+        what = "1 document is" if count == 1 else f"{count} documents are"
+        messages.success(request, f"{what} being read again.")
+    elif chosen:
+        messages.info(request, "What you selected is being read already.")
+    else:
+        messages.warning(request, "Nothing was done: select the documents first.")
+    return redirect("workspace", workspace.id)
+
+
+@require_GET
+def status_bar(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = workspace_for(request.user, workspace_id)
+    may_manage = role_in(request.user, workspace) == Role.MANAGER
+    return render(request, "documents/_strip.html", status_bar_context(workspace, may_manage))
+
+
+@require_POST
+def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
+    """Try the selected dead letters again, or all of them."""
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    chosen: QuerySet[Document] = documents_for(request.user, workspace)
+    if not request.POST.get("all"):
+        chosen = chosen.filter(
+            pk__in=[value for value in request.POST.getlist("document") if _is_uuid(value)]
+        )
+    if count := replay(chosen, request.user):
+        messages.success(request, f"{count:,} document{'s are' if count > 1 else ' is'} being read again.")
+    else:
+        messages.warning(request, "Nothing was done: select documents that failed.")
+    return redirect("workspace", workspace.id)
+
+
+def _selected(request: UserRequest, workspace: Workspace) -> QuerySet[Document]:
+    ids = [value for value in request.POST.getlist("document") if _is_uuid(value)]
+    return documents_for(request.user, workspace).filter(pk__in=ids)
+
+
+def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Document]) -> HttpResponse:
+    deleted = 0
+    for each in chosen:
+        delete_document(each, request.user)
+        deleted += 1
+    if deleted:
+        what = "The document" if deleted == 1 else f"{deleted} documents"
+        messages.success(
+            request,
+            f"{what}, its passages and its file are deleted."
+            if deleted == 1
+            else f"{what}, their passages and their files are deleted.",
+        )
+    else:
+        messages.warning(request, "Nothing was deleted: select the documents first.")
+    return redirect("workspace", workspace.id)
+
+
+def _document(user: User, workspace: Workspace, document_id: UUID) -> Document:
+    try:
+        found = documents_for(user, workspace).select_related("workspace", "created_by", "parent", "source")
+        return found.annotate(is_stuck=is_stuck()).get(pk=document_id)
+    except Document.DoesNotExist as error:
+        raise Http404("There is no such document here.") from error
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        UUID(value)
+    except ValueError:
+        return False
+    return True

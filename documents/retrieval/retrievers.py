@@ -1,0 +1,108 @@
+"""Searches one question by meaning and by words, both at once."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from math import isfinite
+from time import perf_counter
+from typing import Literal, TypeVar
+
+from channels.db import database_sync_to_async
+from django.db import DatabaseError
+
+from inference.connect import open_embedder
+from inference.errors import InferenceError
+from inference.types import Vector
+from models_registry.secrets import SecretMissing
+from workspaces.engines import EngineError, FoundChunk, engine_for, plain_query
+
+from .fusion import Candidate, fuse
+from .types import Leg, RetrievalFailed, Scope, SearchConfig
+
+logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+# A chunk with this share of a question's words, by their rarity, is about it, however far its vector is
+# (docs/adr/0022-relevance.md).
+COVERED = 0.2
+
+
+@dataclass(slots=True)
+class Retrievers:
+    """How one question is searched, and what came of it."""
+
+    scope: Scope
+    config: SearchConfig
+    sent: str
+    limit: int  # chunks of each leg
+    vector: Vector | None = None  # of the question; None: a model is asked
+    took: list[Leg] = field(default_factory=list)
+    embedding_ms: float | None = None
+    dense: list[FoundChunk] = field(default_factory=list)
+    lexical: list[FoundChunk] = field(default_factory=list)
+    fused: list[Candidate] = field(default_factory=list)
+
+    async def search(self) -> None:
+        """Raises RetrievalFailed when no leg could answer."""
+        legs = [self._leg("dense", self._by_meaning)]
+        if self.config.is_hybrid:
+            legs.append(self._leg("lexical", self._by_words))
+        self.dense, *rest = await asyncio.gather(*legs)
+        if all(leg.error for leg in self.took):
+            raise RetrievalFailed(" ".join(leg.error for leg in self.took))
+        self.lexical = rest[0] if rest else []
+        self.fused = fuse(self.dense, self.lexical)
+
+    @property
+    def is_relevant(self) -> bool:
+        """Whether anything found is about the question."""
+        floor = self.config.relevance_floor
+        if not self.dense or floor is None:
+            return bool(self.fused)
+        return self.dense[0].score >= floor or any(hit.coverage >= COVERED for hit in self.lexical)
+
+    async def _leg(
+        self, name: Literal["dense", "lexical"], find: Callable[[], Awaitable[list[FoundChunk]]]
+    ) -> list[FoundChunk]:
+        """Run one leg. Its failure is noted, not raised: the other may answer."""
+        started, found, error = perf_counter(), list[FoundChunk](), ""
+        try:
+            found = [hit for hit in await find() if isfinite(hit.score)]
+        except (InferenceError, SecretMissing, EngineError) as problem:
+            error = in_words(problem)
+        except DatabaseError:
+            logger.exception("The %s leg failed", name)
+            error = "The search engine did not answer."
+        self.took.append(Leg(name, len(found), ms_since(started), error))
+        return found
+
+    async def _by_meaning(self) -> list[FoundChunk]:
+        vector = self.vector or await self._embedded()
+        engine, where = engine_for(self.scope.workspace), self.scope.where
+        return await in_thread(lambda: engine.search_dense(vector, self.limit, where, self.sent))
+
+    async def _embedded(self) -> Vector:
+        started = perf_counter()
+        async with open_embedder(self.scope.workspace.embedder.spec()) as embedder:
+            [self.vector] = await embedder.embed([plain_query(self.sent)], "query")
+        self.embedding_ms = ms_since(started)
+        return self.vector
+
+    async def _by_words(self) -> list[FoundChunk]:
+        engine, where = engine_for(self.scope.workspace), self.scope.where
+        return await in_thread(lambda: engine.search_lexical(self.sent, self.limit, where))
+
+
+async def in_thread(function: Callable[[], _T]) -> _T:
+    result: _T = await database_sync_to_async(function, thread_sensitive=False)()
+    return result
+
+
+def ms_since(started: float) -> float:
+    return round((perf_counter() - started) * 1000, 1)
+
+
+def in_words(problem: Exception) -> str:
+    """Return what went wrong, as it can be kept: a server's own words may hold what PostgreSQL cannot."""
+    return str(problem).encode(errors="replace").decode().replace("\0", "")

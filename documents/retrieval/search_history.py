@@ -1,0 +1,63 @@
+"""Searches that somebody makes by themselves are kept for a while, so that one can ask later why they went so.
+
+Those of answers are kept with their answers.
+"""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.db.models import Q
+from django.http import Http404
+from django.utils import timezone
+
+from accounts.models import User
+from documents.access import where_for
+from documents.fields.filters import Filters
+from documents.models import Search
+from workspaces.access import workspaces_for
+from workspaces.models import Role, Workspace
+
+from .search import search
+from .snapshot import take_snapshot
+from .types import Retrieval, RetrievalFailed, Scope
+
+
+def search_and_record(
+    user: User, workspace: Workspace, question: str, filters: Filters, **how: Any
+) -> tuple[Search, Retrieval]:
+    """Search among what this user may see, and return what is kept of it beside what was found.
+
+    how: what else `search` takes. Raises BadValue for a filter that fits nothing, and RetrievalFailed; that it
+    failed is kept, too.
+    """
+    scope = Scope(workspace, where_for(user, workspace, filters))
+    kept = Search(workspace=workspace, user=user, question=question, trace={"filters": filters or {}})
+    try:
+        found = async_to_sync(search)(scope, question, **how)
+    except RetrievalFailed as failure:
+        kept.outcome, kept.error = Search.Outcome.FAILED, str(failure)
+        kept.save(force_insert=True)
+        raise
+    told = {"circumstances": take_snapshot(scope, how.get("config"))}
+    kept.outcome, kept.trace = found.outcome, found.trace.as_json() | kept.trace | told
+    kept.save(force_insert=True)
+    return kept, found
+
+
+def search_for(user: User, id: UUID) -> Search:
+    """Return a search that is kept. Raises Http404 unless this user made it, or manages its workspace."""
+    is_theirs = Q(user=user) | Q(workspace__in=workspaces_for(user, Role.MANAGER))
+    readable = Search.objects.filter(is_theirs, workspace__in=workspaces_for(user))
+    found = readable.select_related("workspace", "user").filter(pk=id).first()
+    if found is None:
+        raise Http404("There is no such search, or it is not kept any more.")
+    return found
+
+
+def forget_old_searches() -> int:
+    """Delete the searches that were kept long enough. Returns how many rows went."""
+    until = timezone.now() - timedelta(days=settings.SEARCHES_KEPT_DAYS)
+    return Search.objects.filter(created_at__lt=until).delete()[0]

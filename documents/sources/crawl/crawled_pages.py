@@ -1,0 +1,106 @@
+"""The documents that pages of a website and posts of a feed become."""
+
+import hashlib
+import io
+import unicodedata
+from functools import partial
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid5
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.db.models import F
+
+from documents.fields.metadata import COLUMNS
+from documents.ingestion.deletion import remove
+from documents.models import Address, Document
+from documents.parsing.media_types import HTML, PDF, NotAccepted, recognise
+from workspaces.models import Workspace
+
+from .fetch import NotFetched
+
+MAX_TITLE = 300
+
+
+def media_type_of(data: bytes) -> str:
+    """Return what was fetched, by its content. Raises NotFetched for what is neither HTML nor PDF."""
+    try:
+        found = recognise(io.BytesIO(data), "page.html" if not data.startswith(b"%PDF-") else "page.pdf")
+    except NotAccepted as error:
+        raise NotFetched(f"Only web pages and PDF files are read from the web. {error}") from error
+    if found not in (HTML, PDF):
+        raise NotFetched(f"It is {found.label}: only web pages and PDF files are read from the web.")
+    return found.name
+
+
+def title_of(proposed: str, url: str) -> str:
+    """Return a title that can be shown: what the page says, else the last part of its address."""
+    last = unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or urlsplit(url).netloc
+    for title in (proposed, last):
+        kept = "".join(c for c in unicodedata.normalize("NFC", title) if unicodedata.category(c)[0] != "C")
+        if kept.strip():
+            return kept.strip()[:MAX_TITLE]
+    return "untitled"
+
+
+def store_page(
+    address: Address, parent: Document, title: str, data: bytes, media_type: str
+) -> Document | None:
+    """Store what was fetched as the address's document, to be ingested. Returns None if it is as before.
+
+    Call it in a transaction that holds the parent's row. The old version is found until the new one is ready.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    known = Document.objects.select_for_update().filter(parent=parent, url=address.url).first()
+    if known and known.content_sha256 == digest:
+        address.document = known
+        return None
+    document = known or Document(
+        pk=uuid5(parent.pk, address.url),  # the same after a kill, so that no file is left over
+        workspace=parent.workspace,
+        parent=parent,
+        url=address.url,
+        kind=Document.Kind.POST if parent.kind == Document.Kind.FEED else Document.Kind.PAGE,
+        language=parent.language,
+        is_language_chosen=parent.is_language_chosen,
+        created_by=parent.created_by,
+        size_bytes=0,
+        **_given(parent),
+    )
+    _store(document, data)
+    Workspace.objects.filter(pk=document.workspace_id).update(
+        document_count=F("document_count") + int(known is None),
+        size_bytes=F("size_bytes") + len(data) - document.size_bytes,
+    )
+    document.title, document.media_type = title, media_type
+    document.size_bytes, document.content_sha256 = len(data), digest
+    for name, value in Document.restart_values().items():
+        setattr(document, name, value)
+    document.fence += 1  # a worker at the old version stops
+    document.save()
+    address.document = document
+    return document
+
+
+def _given(parent: Document) -> dict[str, Any]:
+    """Return what its website or feed gives it. What the visit holds may be older than what somebody said."""
+    given: dict[str, Any] = Document.objects.values(*COLUMNS).get(pk=parent.pk)
+    return given
+
+
+def _store(document: Document, data: bytes) -> None:
+    storage, old = document.file.storage, document.file.name
+    if not old:  # a worker killed before its commit may have left the file
+        storage.delete(document.file.field.generate_filename(document, ""))
+    document.file.save("", ContentFile(data), save=False)
+    if old and old != document.file.name:  # where it was gone already, the new one has its name
+        transaction.on_commit(partial(storage.delete, old))
+
+
+def drop_page(address: Address) -> None:
+    """Remove the document that the address had become, if there is one. Call it in a transaction."""
+    held = Document.objects.select_for_update(of=("self",)).select_related("workspace")
+    if address.document_id and (document := held.filter(pk=address.document_id).first()):
+        remove(document)
+    address.document = None

@@ -1,0 +1,470 @@
+"""Visits a website or feed: fetches what waits in its queue, a slice at a time, until nothing waits.
+
+The queue is the table of addresses. A page is stored as a sub-document, its links are queued and its row
+is closed in one transaction that holds the claim to the source, so a killed visit goes on where it was and
+does nothing twice. Between slices the source goes back to the end of the workers' queue: a large site does
+not keep its own pages, or anybody else's, from being ingested.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.html import escape
+
+from documents.ingestion.claims import Claim, Superseded, claim_work
+from documents.models import Address, Document, Source
+from documents.parsing.encodings import decode
+from documents.parsing.media_types import HTML
+
+from . import crawled_pages, ssrf_guard
+from .feed_items import queue_posts
+from .feeds import MAX_BYTES as FEED_MAX_BYTES
+from .feeds import read_feed
+from .fetch import NotFetched, Reply, Web
+from .frontier import Frontier
+from .html import Page, read_page, robots_words
+from .response_policy import Gone, TryLater, is_readable, refused, with_its_encoding
+from .robots import RobotsOfHosts
+from .sitemap import is_sitemap, read_sitemap
+from .ssrf_guard import Forbidden
+from .url_normalization import Bounds, canonical, shown
+
+log = logging.getLogger(__name__)
+
+SLICE_S = 30.0
+MAX_TRIES = 3  # of one address in one visit, when trying again may help
+_MOST_TRIES = 30  # of a post's page, over all visits of its feed
+_FIRST_PAUSE_S = 10  # then three times as long
+_Role, _State = Address.Role, Address.State
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]  # waits for a coroutine, and returns what it does
+HandOn = Callable[[UUID], None]  # has a document ingested
+
+
+class _LeftOut(Exception):
+    """The address is not to be read. `str()` says why; elsewhere: the address that has its page instead."""
+
+    def __init__(self, reason: str, elsewhere: str = "") -> None:
+        super().__init__(reason)
+        self.elsewhere = elsewhere
+
+
+def is_source(document_id: UUID) -> bool:
+    return Source.objects.filter(pk=document_id).exists()
+
+
+def crawl(document_id: UUID, hand_on: HandOn) -> bool:
+    """Visit the source for a while, if it is due and free. Returns whether there is more to do at once.
+
+    hand_on: called after the commit with each document that is new or has changed.
+    """
+    claim = claim_work(document_id)
+    if claim is None:
+        return False
+    with suppress(Superseded), claim.kept_alive():
+        try:
+            return _work(claim, hand_on)
+        except Superseded:
+            log.info("Source %s: it was stopped or deleted, or another worker has it.", document_id)
+        except Exception as error:
+            _settle(claim, error)
+        except BaseException:  # Ctrl-C, or the worker is told to leave
+            with suppress(Superseded):
+                claim.release()
+            raise
+    return False
+
+
+def _work(claim: Claim, hand_on: HandOn) -> bool:
+    source = Source.objects.select_related("document__workspace").get(pk=claim.document.pk)
+    with claim.stage(Document.Stage.FETCH) as step, _opened() as (web, run):
+        visit = _Visit(claim, source, web, run, hand_on)
+        visit.begin()
+        visit.read_what_waits(time.monotonic() + SLICE_S)
+        step.detail |= visit.tally
+    then = source.addresses.filter(state=_State.QUEUED).order_by("next_try_at").first()
+    if then is None:
+        _conclude(claim, source)
+        return False
+    claim.pause(max(then.next_try_at, visit.free_at))
+    return max(then.next_try_at, visit.free_at) <= timezone.now()
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[Web, Run]]:
+    """Yield a way to the web, and what waits for its coroutines: between those the database may be used."""
+    with asyncio.Runner() as runner:
+        opened = AsyncExitStack()
+        web = runner.run(opened.enter_async_context(Web()))
+        try:
+            yield web, runner.run
+        finally:
+            runner.run(opened.aclose())
+
+
+def _settle(claim: Claim, error: Exception) -> None:
+    """Turn what stopped the visit as a whole into a state and a sentence."""
+    log.warning("Source %s: %s: %s", claim.document.pk, type(error).__name__, error)
+    match error:
+        case NotFetched(may_pass=True):
+            claim.postpone(str(error))
+        case NotFetched() | Forbidden():
+            claim.fail(str(error))
+        case DatabaseError():
+            with suppress(DatabaseError):  # still away: the lease runs out, and somebody takes over
+                claim.postpone("The database did not do what it was asked.")
+        case _:
+            log.error("Source %s: unexpected.", claim.document.pk, exc_info=error)
+            claim.postpone(
+                f"Something unexpected went wrong ({type(error).__name__}); the worker's log has more."
+            )
+
+
+def _conclude(claim: Claim, source: Source) -> None:
+    """End the visit: the source is ready, unless there was nothing to be had from it at all."""
+    trouble = (
+        source.addresses.filter(state__in=(_State.FAILED, _State.SKIPPED)).order_by("depth", "pk").first()
+    )
+    feed_failed = source.is_feed and trouble is not None and trouble.role == _Role.FEED
+    has_pages = source.pages().filter(document__isnull=False).exists()
+    with claim.guarded():
+        Source.objects.filter(pk=source.pk).update(is_under_way=False, visited_at=timezone.now())
+        if feed_failed and trouble:
+            claim.fail(f"The feed could not be read. {trouble.reason}")
+        elif not has_pages and trouble and not source.is_feed:
+            claim.fail(f"No page could be read. {trouble.url}: {trouble.reason}")
+        else:
+            claim.finish(page_count=source.pages().filter(document__isnull=False).count())
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """How a request for one address ended."""
+
+    address: Address
+    reply: Reply | None = None
+    error: Exception | None = None
+
+
+class _Visit:
+    """One slice of a visit: what it knows, and what it does with each address."""
+
+    def __init__(self, claim: Claim, source: Source, web: Web, run: Run, hand_on: HandOn) -> None:
+        self._claim, self._source, self._web, self._run, self._hand_on = claim, source, web, run, hand_on
+        self._document = source.document
+        self._frontier = Frontier(source)
+        self._robots = RobotsOfHosts(web)
+        self._delay_s = 0.0
+        self.tally = {"fetched": 0, "stored": 0, "failed": 0}
+        self.free_at = timezone.now()  # when the site may be asked again
+
+    # --- the visit ----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Read robots.txt; queue what a new visit looks at."""
+        sitemaps: list[str] = []
+        if not self._source.is_feed:
+            robots = self._home_robots()
+            self._delay_s = robots.delay_s
+            sitemaps = robots.sitemaps(self._source.home) if self._source.follows_links else []
+        if self._source.is_under_way:
+            return
+        again = self._source.addresses.all()
+        if self._source.is_feed:
+            again = again.filter(role=_Role.FEED)  # each post once
+        unlucky = self._source.pages().filter(state=_State.FAILED, tries__range=(MAX_TRIES, _MOST_TRIES))
+        with self._claim.guarded():
+            if self._source.is_feed:  # what was away when its post came: once more, without counting anew
+                self._frontier.again(unlucky, tries=F("tries"))
+            self._frontier.again(again)
+            self._frontier.add(sitemaps, 0, _Role.SITEMAP)
+            period = self._source.period
+            self._source.next_visit_at = timezone.now() + period if period else None
+            self._source.is_under_way = True
+            self._source.save(update_fields=["next_visit_at", "is_under_way"])
+
+    def _home_robots(self) -> Any:
+        try:
+            return self._run(self._robots.of(self._source.home))
+        except NotFetched as error:
+            raise NotFetched(f"The site's robots.txt could not be had. {error}", may_pass=True) from error
+
+    def read_what_waits(self, until: float) -> None:
+        """Fetch and keep until nothing waits that is due, or the slice is over."""
+        self._wait_since_the_last_request(until)
+        while time.monotonic() < until and (batch := self._next()):
+            for answer in self._run(self._fetch_all(batch)):
+                self._keep(answer)
+            self._show_progress()
+            self.free_at = timezone.now() + timedelta(seconds=self._delay_s)
+            if self._delay_s:
+                time.sleep(min(self._delay_s, max(0.0, until - time.monotonic())))
+
+    def _next(self) -> list[Address]:
+        """Return what to fetch at once: nothing when the limit of pages is reached, and what waits is left out."""
+        if self._frontier.is_full():
+            self._leave_out_the_rest()
+            return []
+        return self._frontier.next(1 if self._delay_s else settings.CRAWL_AT_ONCE)
+
+    def _leave_out_the_rest(self) -> None:
+        """Close what waits beyond the limit of pages; what was read there at an earlier visit goes."""
+        for address in self._frontier.read_before():
+            with self._claim.guarded():  # one by one: a transaction that outlasts the lease loses it
+                self._leave_out(address, _LeftOut(self._frontier.full))
+                address.save()
+        with self._claim.guarded():
+            self._frontier.leave_out_the_rest()
+
+    def _wait_since_the_last_request(self, until: float) -> None:
+        """Keep the site's crawl delay from slice to slice."""
+        last = self._source.addresses.exclude(fetched_at=None).order_by("-fetched_at").first()
+        if self._delay_s and last and last.fetched_at:
+            passed_s = (timezone.now() - last.fetched_at).total_seconds()
+            time.sleep(min(max(0.0, self._delay_s - passed_s), max(0.0, until - time.monotonic())))
+
+    # --- fetching -----------------------------------------------------------------------------
+
+    async def _fetch_all(self, batch: Sequence[Address]) -> list[_Answer]:
+        return list(await asyncio.gather(*(self._fetch(address) for address in batch)))
+
+    async def _fetch(self, address: Address) -> _Answer:
+        if address.own_text and (self._source.prefers_own_text or not address.has_page):
+            return _Answer(address)
+        try:
+            ssrf_guard.target(address.url)
+            await self._may_go(address, address.url)
+            limit = settings.CRAWL_PAGE_MAX_BYTES
+            if address.role == _Role.FEED:
+                limit = min(limit, FEED_MAX_BYTES)
+            reply = await self._web.get(
+                address.url,
+                accepts=lambda media_type: address.role != _Role.PAGE or is_readable(media_type, address),
+                may_go=partial(self._may_go, address),
+                max_bytes=limit,
+                headers=address.conditions,
+            )
+        except (Forbidden, NotFetched, _LeftOut) as error:
+            return _Answer(address, error=error)
+        return _Answer(address, reply)
+
+    async def _may_go(self, address: Address, url: str) -> None:
+        """Raise _LeftOut for what is outside of the site, or what its robots.txt keeps to itself."""
+        ssrf_guard.target(url)
+        is_start = address.url == self._document.url
+        if not self._source.is_feed and not is_start and (why := self._refusal(address, url)):
+            raise _LeftOut(why if url == address.url else f"It leads to {url}. {why}")
+        robots = await self._robots.of(url)
+        if not robots.allows(url):
+            raise _LeftOut("The site's robots.txt asks not to read it.")
+
+    def _refusal(self, address: Address, url: str) -> str:
+        refusal = Bounds.of(self._source).refusal(url)
+        is_of_the_site = refusal and refusal != "It is on another host."
+        return "" if address.role == _Role.SITEMAP and is_of_the_site else refusal
+
+    # --- keeping ------------------------------------------------------------------------------
+
+    def _keep(self, answer: _Answer) -> None:
+        """Close the address with what came of it, in one transaction."""
+        address = answer.address
+        self.tally["fetched"] += 1
+        with self._claim.guarded():
+            address.refresh_from_db(fields=["state", "document"])
+            if address.state != _State.QUEUED:  # another address of this batch led here
+                return
+            address.fetched_at, address.elsewhere = timezone.now(), ""
+            try:
+                self._read(address, answer)
+            except _LeftOut as reason:
+                self._leave_out(address, reason)
+            except (Forbidden, NotFetched) as error:
+                self._fail(address, error)
+            address.save()
+
+    def _read(self, address: Address, answer: _Answer) -> None:
+        if answer.error or answer.reply is None:
+            return self._without_its_page(address, answer.error)
+        reply = answer.reply
+        if reply.status == 304:
+            return self._close(address)
+        if reply.status != 200:
+            return self._without_its_page(address, refused(reply))
+        match address.role:
+            case _Role.SITEMAP:
+                self._read_sitemap(address, reply)
+            case _Role.FEED:
+                self._read_feed(address, reply)
+            case _:
+                self._read_page(address, reply)
+
+    def _read_sitemap(self, address: Address, reply: Reply) -> None:
+        found = read_sitemap(reply.body)
+        self._frontier.add(found.sitemaps, address.depth, _Role.SITEMAP)
+        self._frontier.add(found.pages, 1)
+        self._close(address, reply)
+
+    def _read_feed(self, address: Address, reply: Reply) -> None:
+        feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
+        self._name(feed.title)
+        queue_posts(self._source, address.url, reversed(feed.posts))
+        self._close(address, reply)
+
+    def _read_page(self, address: Address, reply: Reply) -> None:
+        if address.depth == 0 and is_sitemap(reply.body):  # the start address may be a sitemap
+            address.role = _Role.SITEMAP
+            return self._read_sitemap(address, reply)
+        if not is_readable(reply.media_type, address):
+            raise NotFetched(f"It is {reply.media_type}: only web pages and PDF files are read from the web.")
+        landed = self._landed(address, reply)
+        media_type = crawled_pages.media_type_of(reply.body)
+        data, page = reply.body, Page()
+        if media_type == HTML.name:
+            data = with_its_encoding(reply)
+            page = read_page(decode(data, declares=True), reply.url)
+        page.is_noindex |= "noindex" in robots_words(reply.headers.get("X-Robots-Tag", ""))
+        if self._source.follows_links and not page.is_nofollow:
+            self._frontier.add(page.links, landed.depth + 1)
+        if page.is_noindex:
+            return self._own_text_or_not(landed, _LeftOut("The page asks not to be kept (noindex)."))
+        self._check_canonical(address, landed, page)
+        landed.content_sha256 = hashlib.sha256(reply.body).hexdigest()
+        self._check_double(landed)
+        self._store(landed, landed.own_title or page.title, data, media_type)
+        if landed.depth == 0 and not self._source.is_feed:
+            self._name(page.title)
+        self._close(landed, reply)
+        if landed is not address:
+            landed.save()
+        return None
+
+    def _landed(self, address: Address, reply: Reply) -> Address:
+        """Return the address that the reply is the page of: another one, after a redirect within a site."""
+        final = canonical(reply.url)
+        if self._source.is_feed or final == address.url:
+            return address
+        if address.url == self._document.url and address.depth == 0:
+            self._source.home = final  # a site begins where its start address leads
+            self._source.save(update_fields=["home"])
+        depth = {"depth": address.depth, "priority": address.priority}
+        other, _ = Address.objects.get_or_create(source=self._source, url=final, defaults=depth)
+        leads = _LeftOut(f"It leads to {final}.", final)
+        self._leave_out(address, leads)
+        if other.state != _State.QUEUED:
+            raise leads
+        other.fetched_at = timezone.now()
+        return other
+
+    def _check_canonical(self, address: Address, landed: Address, page: Page) -> None:
+        if self._source.is_feed or not page.canonical:
+            return
+        with suppress(Forbidden):
+            own = canonical(page.canonical)
+            if own in (address.url, landed.url) or Bounds.of(self._source).refusal(own):
+                return
+            self._frontier.add([own], landed.depth)
+            if self._is_kept_at(own, {address.url, landed.url}, landed):
+                raise _LeftOut(f"It says that its address is {own}.", own)
+
+    def _is_kept_at(self, url: str, seen: set[str], page: Address) -> bool:
+        """Say whether the page is there, or may be: an address may lead back here, or nowhere."""
+        while url not in seen:
+            seen.add(url)
+            there = self._source.pages().filter(url=url).first()
+            if there is None:
+                return False
+            if there.document_id or there.state == _State.DONE:
+                return True
+            if there.state == _State.QUEUED:
+                # Where nothing was kept at the visit before, nobody waits for it
+                return not (page.document_id and there.fetched_at)
+            if not there.elsewhere:
+                return False
+            url = there.elsewhere
+        return False
+
+    def _check_double(self, address: Address) -> None:
+        same = self._source.pages().filter(content_sha256=address.content_sha256, state=_State.DONE)
+        if double := same.exclude(pk=address.pk).first():
+            raise _LeftOut(f"It is the same page as {double.url}.", double.url)
+
+    def _name(self, title: str) -> None:
+        """Call a source that nobody gave a name as it calls itself."""
+        if title and self._document.title == shown(self._document.url)[: crawled_pages.MAX_TITLE]:
+            self._document.title = crawled_pages.title_of(title, self._document.url)
+            self._document.save(update_fields=["title"])
+
+    # --- how an address ends ------------------------------------------------------------------
+
+    def _store(self, address: Address, title: str, data: bytes, media_type: str) -> None:
+        title = crawled_pages.title_of(title, address.url)
+        document = crawled_pages.store_page(address, self._document, title, data, media_type)
+        if document is not None:
+            self.tally["stored"] += 1
+            transaction.on_commit(partial(self._hand_on, document.pk))
+
+    def _close(self, address: Address, reply: Reply | None = None) -> None:
+        address.state, address.reason = _State.DONE, ""
+        if reply is not None:
+            address.etag = reply.headers.get("ETag", "")[:500]
+            address.last_modified = reply.headers.get("Last-Modified", "")[:100]
+
+    def _without_its_page(self, address: Address, error: Exception | None) -> None:
+        """Try again later where that may help; else take a post's own text, or give up."""
+        if isinstance(error, TryLater) or (isinstance(error, NotFetched) and error.may_pass):
+            address.tries += 1
+            if address.tries < MAX_TRIES:
+                pause_s = max(_FIRST_PAUSE_S * 3 ** (address.tries - 1), getattr(error, "least_s", 0))
+                address.next_try_at = timezone.now() + timedelta(seconds=pause_s)
+                address.reason = f"{error} It will be tried again."
+                return
+        self._own_text_or_not(address, error)
+
+    def _own_text_or_not(self, address: Address, error: Exception | None) -> None:
+        if not address.own_text:
+            raise error or NotFetched("It has no text of its own.")
+        title = escape(address.own_title)
+        html = f"<html><head><title>{title}</title></head><body><article><h1>{title}</h1>{address.own_text}</article></body></html>"
+        self._store(address, address.own_title, html.encode("utf-8", "replace"), HTML.name)
+        self._close(address)
+
+    def _leave_out(self, address: Address, reason: _LeftOut) -> None:
+        address.state, address.reason, address.elsewhere = _State.SKIPPED, str(reason), reason.elsewhere
+        crawled_pages.drop_page(address)
+        self._read_what_named(address)
+
+    def _read_what_named(self, address: Address) -> None:
+        """Queue what was left out in favour of this address, where nothing is kept now; once in a visit."""
+        named = self._source.pages().filter(elsewhere=address.url, state=_State.SKIPPED, tries=0)
+        self._frontier.again(named, tries=1)
+
+    def _fail(self, address: Address, error: Exception) -> None:
+        """Close it as failed. What was read of it before stays, unless it is gone for good."""
+        self.tally["failed"] += 1
+        is_gone = isinstance(error, Gone) and address.document_id is not None
+        address.state, address.reason = (_State.GONE if is_gone else _State.FAILED), str(error)
+        if is_gone:
+            crawled_pages.drop_page(address)
+            address.etag = address.last_modified = address.content_sha256 = ""
+        if address.document_id is None:
+            self._read_what_named(address)
+
+    def _show_progress(self) -> None:
+        wanted = self._source.pages().exclude(state__in=(_State.SKIPPED, _State.GONE))
+        total, waiting = wanted.count(), wanted.filter(state=_State.QUEUED).count()
+        # Who gets on is at the first attempt: a crawl of hours may lose more workers than a document may.
+        with self._claim.guarded(progress_done=total - waiting, progress_total=total, attempt=1):
+            pass

@@ -1,0 +1,265 @@
+"""The one way out to the web: one GET at a time, followed through redirects, within limits.
+
+A host is resolved once for each hop, every address it has is checked, and the connection goes to one of
+those: nobody asks the name server again, so what it answers the second time does not matter.
+"""
+
+import asyncio
+import re
+import socket
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urljoin
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from django.conf import settings
+from django.template.defaultfilters import filesizeformat
+from django.utils.datastructures import CaseInsensitiveMapping
+from yarl import URL
+
+from . import ssrf_guard
+from .ssrf_guard import Forbidden
+
+__all__ = ["Forbidden", "NotFetched", "Reply", "Web", "gunzip"]
+
+USER_AGENT = "Ragsite/0.1 (crawler; obeys robots.txt as Ragsite)"
+MAX_REDIRECTS = 5
+MAX_RETRY_AFTER_S = 600
+_PIECE = 64 * 1024
+_REDIRECTS = {301, 302, 303, 307, 308}
+_CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]  # host, port -> IP addresses
+MayGo = Callable[[str], Awaitable[None]]  # raises to forbid a redirect's target
+
+
+class NotFetched(Exception):
+    """Nothing came back that can be used. `str()` is a sentence for people."""
+
+    def __init__(self, sentence: str, *, may_pass: bool = False) -> None:
+        super().__init__(sentence)
+        self.may_pass = may_pass  # trying again later may help
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    url: str  # where it came from in the end, after redirects
+    status: int
+    headers: Mapping[str, str]  # names in any case
+    body: bytes = field(default=b"", repr=False)  # unpacked; empty unless the status is 200
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str:
+        found = _CHARSET.search(self.headers.get("Content-Type", ""))
+        return found[1].lower() if found else ""
+
+    @property
+    def retry_after_s(self) -> int:
+        value = self.headers.get("Retry-After", "")
+        return min(int(value), MAX_RETRY_AFTER_S) if value.isascii() and value.isdigit() else 0
+
+
+async def _system_resolve(host: str, port: int) -> list[str]:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+async def _anywhere(url: str) -> None:
+    """Forbid nothing beyond what is always forbidden."""
+
+
+class _Checked(AbstractResolver):
+    """Resolves a name once and gives out its addresses only if we may go to all of them."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        where = ssrf_guard.Target("", host, port)
+        addresses = await self._resolve(host, port)
+        for address in addresses:
+            ssrf_guard.check(address, where)
+        return [
+            ResolveResult(
+                hostname=host, host=address, port=port, proto=0, flags=socket.AI_NUMERICHOST,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+            )
+            for address in addresses
+        ]  # fmt: skip
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class Web(AbstractAsyncContextManager["Web"]):
+    """Fetches. No cookies, no proxy of the environment's, a connection for each request."""
+
+    def __init__(self, resolve: Resolve = _system_resolve) -> None:
+        self._resolver = _Checked(resolve)
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(resolver=self._resolver, use_dns_cache=False, force_close=True)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,  # a bomb is defused by unpacking it ourselves, a bounded piece at a time
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def get(
+        self,
+        url: str,
+        *,
+        accepts: Callable[[str], bool] = lambda media_type: True,
+        may_go: MayGo = _anywhere,
+        max_bytes: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Return what the server says, after at most five redirects.
+
+        accepts: asked with a 200's media type; its body is only read after a yes. may_go: asked with each
+        redirect's target. Raises Forbidden, NotFetched, and what may_go raises.
+        """
+        limit = max_bytes or settings.CRAWL_PAGE_MAX_BYTES
+        try:
+            async with asyncio.timeout(settings.CRAWL_TIMEOUT_S):
+                return await self._follow(url, accepts, may_go, limit, headers or {})
+        except TimeoutError as error:
+            sentence = f"The server took longer than {settings.CRAWL_TIMEOUT_S} seconds."
+            raise NotFetched(sentence, may_pass=True) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NotFetched(_sentence(error), may_pass=True) from error
+
+    async def _follow(
+        self,
+        url: str,
+        accepts: Callable[[str], bool],
+        may_go: MayGo,
+        limit: int,
+        headers: Mapping[str, str],
+    ) -> Reply:
+        seen = {url}
+        while True:
+            async with self._request(url, headers) as response:
+                if response.status not in _REDIRECTS or "Location" not in response.headers:
+                    return await _reply(url, response, accepts, limit)
+                url = urljoin(url, response.headers["Location"].strip()).partition("#")[0]
+            if url in seen:
+                raise NotFetched("It redirects in a circle.")
+            if len(seen) > MAX_REDIRECTS:
+                raise NotFetched(f"It redirects more than {MAX_REDIRECTS} times.")
+            seen.add(url)
+            await may_go(url)
+
+    def _request(self, url: str, headers: Mapping[str, str]) -> Any:
+        where = ssrf_guard.target(url)
+        parsed = URL(url)
+        if (parsed.raw_host, parsed.port, parsed.scheme) != (where.host, where.port, where.scheme):
+            raise Forbidden(ssrf_guard.NO_HOST)
+        return self._session.get(parsed, allow_redirects=False, headers=headers)
+
+
+async def _reply(
+    url: str, response: aiohttp.ClientResponse, accepts: Callable[[str], bool], limit: int
+) -> Reply:
+    reply = Reply(url, response.status, _headers(response))
+    if response.status != 200 or not accepts(reply.media_type):
+        return reply
+    if (response.content_length or 0) > limit:
+        raise NotFetched(_too_big(limit))
+    return replace(reply, body=await _body(response, limit))
+
+
+def _headers(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """Return them without the half surrogates that stand for bytes of no encoding, and that nothing stores."""
+    first_wins = reversed(list(response.headers.items()))
+    return CaseInsensitiveMapping(
+        {name.lower(): value.encode("utf-8", "replace").decode() for name, value in first_wins}
+    )
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise NotFetched(f"The server packs it in a way we did not ask for ({encoding[:20]}).")
+    unpack = _Gunzip(limit) if encoding.endswith("gzip") else None
+    body = bytearray()
+    async for piece in response.content.iter_chunked(_PIECE):
+        body += unpack.feed(piece) if unpack else piece
+        if len(body) > limit:
+            raise NotFetched(_too_big(limit))
+    if unpack:
+        unpack.close()
+    return bytes(body)
+
+
+class _Gunzip:
+    """Unpacks gzip piece by piece, never to more than a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._left = limit, limit
+        self._unpacker = zlib.decompressobj(wbits=31)
+
+    def feed(self, piece: bytes) -> bytes:
+        unpacked = bytearray()
+        while piece:
+            try:
+                unpacked += self._unpacker.decompress(piece, self._left - len(unpacked) + 1)
+            except zlib.error as error:
+                raise NotFetched("What the server packed is damaged.", may_pass=True) from error
+            if len(unpacked) > self._left:
+                raise NotFetched(_too_big(self._limit))
+            piece = self._unpacker.unused_data
+            if piece:  # one gzip file may follow another
+                self._unpacker = zlib.decompressobj(wbits=31)
+        self._left -= len(unpacked)
+        return bytes(unpacked)
+
+    def close(self) -> None:
+        if not self._unpacker.eof:
+            raise NotFetched("What the server packed ends too early.", may_pass=True)
+
+
+def gunzip(data: bytes, limit: int) -> bytes:
+    """Return the unpacked bytes. Raises NotFetched if they are damaged or more than the limit."""
+    unpacker = _Gunzip(limit)
+    unpacked = unpacker.feed(data)
+    unpacker.close()
+    return unpacked
+
+
+def _too_big(limit: int) -> str:
+    return f"It is larger than {filesizeformat(limit)}, which is the most that is read of it."
+
+
+def _sentence(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return "Its certificate is not valid, so nobody knows who answers there."
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
+            return "There is no host of this name."
+        case aiohttp.ClientConnectorError():
+            return "The server could not be reached."
+        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | ConnectionError():
+            return "The server broke off in the middle."
+        case _:
+            return "The server answered in a way that is not HTTP."

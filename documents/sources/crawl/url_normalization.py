@@ -1,0 +1,102 @@
+"""Web addresses in one form each, and which of them belong to a site."""
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+
+from documents.models import Source
+
+from . import ssrf_guard
+
+_TRACKING = re.compile(r"utm_\w+|fbclid|gclid|mc_[ce]id|msclkid", re.IGNORECASE)
+_ESCAPE = re.compile(r"%([0-9a-fA-F]{2})")
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+_SAFE = "%/:@!$&'()*+,;=~-._"  # may stand unescaped in a path, RFC 3986
+# Files that hold no text for us: their links are not followed, and nobody's server is asked for them.
+_NO_TEXT = re.compile(
+    r"\.(?:7z|avi|bin|bmp|bz2|css|dmg|eot|exe|flac|gif|gz|ico|iso|jar|jpe?g|js|json|m4[av]|mid|mov|mp[34]|mpe?g"
+    r"|og[agv]|otf|png|rar|rss|svg|tar|tgz|tiff?|ttf|wav|web[mp]|wmv|woff2?|xz|zip)$",
+    re.IGNORECASE,
+)
+
+
+def canonical(url: str, base: str = "") -> str:
+    """Return the one form of an address: absolute, host in lower case, no fragment, no tracking.
+
+    Raises guard.Forbidden when it is no address that we would go to.
+    """
+    try:
+        joined = urljoin(base, url.strip()) if base else url.strip()
+    except ValueError as error:
+        raise ssrf_guard.Forbidden("This is not a web address such as https://example.org/.") from error
+    joined = joined.replace(" ", "%20")
+    where = ssrf_guard.target(joined.partition("#")[0])
+    parts = urlsplit(joined)
+    host = f"[{where.host}]" if ":" in where.host else where.host
+    is_usual = where.port == (443 if where.scheme == "https" else 80)
+    netloc = host if is_usual else f"{host}:{where.port}"
+    plain = urlunsplit((where.scheme, netloc, _path(parts.path), _query(parts.query), ""))
+    ssrf_guard.target(plain)
+    return plain
+
+
+def _path(path: str) -> str:
+    path = _ESCAPE.sub(_tidy_escape, quote(path, safe=_SAFE, encoding="utf-8"))
+    return urlsplit(urljoin("http://host/", re.sub("^/+", "/", path) or "/")).path
+
+
+def _tidy_escape(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else found[0].upper()
+
+
+def _query(query: str) -> str:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if any(_TRACKING.fullmatch(name) for name, _ in pairs):
+        return urlencode([(name, value) for name, value in pairs if not _TRACKING.fullmatch(name)])
+    return quote(query, safe=_SAFE + "?", encoding="utf-8")
+
+
+def has_no_text(url: str) -> bool:
+    """Say whether its ending tells that there is a picture, a recording or the like."""
+    return bool(_NO_TEXT.search(urlsplit(url).path))
+
+
+def origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def shown(url: str) -> str:
+    """Return an address as people say it."""
+    parts = urlsplit(url)
+    return f"{parts.netloc}{parts.path}".rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What belongs to a site."""
+
+    home: str  # its start address: everything else is on the same host and port
+    is_below_start: bool = False  # only what is in the start address's folder
+    include: tuple[str, ...] = ()  # globs over path and query, of which one must fit; none: everything
+    exclude: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, source: Source) -> "Bounds":
+        return cls(source.home, source.is_below_start, tuple(source.include), tuple(source.exclude))
+
+    def refusal(self, url: str) -> str:
+        """Return why an address does not belong, or ""."""
+        if urlsplit(url).netloc != urlsplit(self.home).netloc:
+            return "It is on another host."
+        path = url.removeprefix(origin(url))
+        folder = urlsplit(self.home).path.rpartition("/")[0] + "/"
+        if self.is_below_start and not path.startswith(folder):
+            return "It is not below the start address."
+        if self.include and not any(fnmatchcase(path, glob) for glob in self.include):
+            return "It fits none of the patterns to include."
+        if any(fnmatchcase(path, glob) for glob in self.exclude):
+            return "It fits a pattern to exclude."
+        return ""

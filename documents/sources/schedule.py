@@ -1,0 +1,49 @@
+"""When websites and feeds are visited: by their schedule; and how a visit is stopped."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User, record
+from documents.models import Document, Source
+
+_S = Document.Status
+
+
+def start_due_visits() -> Iterator[UUID]:
+    """Make due what its schedule says, and yield it. What is being worked on is left for its next time."""
+    now = timezone.now()
+    due = Source.objects.filter(next_visit_at__lte=now, document__status__in=(_S.READY, _S.FAILED))
+    for source in due.select_related("document").order_by("next_visit_at"):
+        period = source.period
+        # Together: a visit that is crossed off and not begun would be missed, for a week perhaps
+        with transaction.atomic():
+            Source.objects.filter(pk=source.pk).update(next_visit_at=now + period if period else None)
+            is_due = period and _make_due(source.document)
+        if is_due:
+            yield source.document_id
+
+
+def _make_due(document: Document) -> bool:
+    rested = Document.objects.filter(pk=document.pk, status__in=(_S.READY, _S.FAILED))
+    return bool(rested.restart())
+
+
+def stop_visit(document: Document, user: User | None) -> bool:
+    """End a visit that is under way or waits. What was read stays. False if there was nothing to stop.
+
+    A worker at it finds at its next write that it has lost its claim.
+    """
+    working = Document.objects.filter(pk=document.pk, status__in=(_S.PENDING, _S.PROCESSING))
+    with transaction.atomic():
+        stopped = working.update(
+            status=_S.READY, stage=Document.Stage.DONE, error="", lease_until=None, next_attempt_at=None,
+            queued_at=None, updated_at=timezone.now(),
+        )  # fmt: skip
+        if not stopped:
+            return False
+        Source.objects.filter(pk=document.pk).update(is_under_way=False)
+        record(user, "document.stop", document.title, id=str(document.pk))
+    return True

@@ -1,0 +1,33 @@
+"""What operators ask of the ingestion: the lists show it and filter by it, and the console counts it."""
+
+from django.db.models import Q
+from django.utils.html import format_html
+
+from core.admin.filters import StateFilter
+from documents.ingestion.health import stuck
+
+from .models import Document
+
+_S = Document.Status
+
+
+class StateOfDocument(StateFilter):
+    title = "state"
+    parameter_name = "state"
+    model = Document
+    states = {
+        "waiting": ("Waiting", lambda: Q(status=_S.PENDING) & ~stuck()),
+        "working": ("Working", lambda: Q(status=_S.PROCESSING) & ~stuck()),
+        "stuck": ("Stuck", stuck),
+        "failed": ("Failed", lambda: Q(status=_S.FAILED)),
+        "ready": ("Ready", lambda: Q(status=_S.READY)),
+    }
+
+
+def shown(document: Document, *, is_stuck: bool) -> str:
+    """Return where it stands as a badge. is_stuck: what `alarm.is_stuck` says of it."""
+    if is_stuck:
+        return format_html('<span class="state failing">{}</span>', "Stuck")
+    tones = {_S.READY: "well", _S.FAILED: "failing", _S.PROCESSING: "working"}
+    tone = tones.get(_S(document.status), "waiting")
+    return format_html('<span class="state {}">{}</span>', tone, document.get_status_display())
