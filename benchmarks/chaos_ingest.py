@@ -30,7 +30,8 @@ from benchmarks.installation import ROOT, Process, forget_connections, stored
 from django.core.files import File
 from django.db import DatabaseError, connection
 
-from documents.adding.service import Refused, add_file
+from documents.adding.service import add_file
+from documents.errors import DocumentRefused
 from documents.ingestion.consistency import find_drift
 from documents.ingestion.ingest import BATCH
 from documents.models import Document
@@ -39,7 +40,7 @@ from ragsite.embedded.service import Service
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
 from workspaces.engines.pgvector.engine import PgVector
 from workspaces.models import Workspace
-from workspaces.provision import create_workspace
+from workspaces.provision import provision_workspace
 
 RESULT = ROOT / "benchmarks" / "results" / "chaos-ingest.md"
 DIMENSIONS = 64
@@ -117,7 +118,7 @@ def put(workspace: Workspace, files: Sequence[Path], limit: int, *, ask_worker: 
     """Add so many of them; some are refused, with a reason, before anything begins."""
     added = 0
     for number, path in enumerate(files):
-        with path.open("rb") as file, suppress(Refused):
+        with path.open("rb") as file, suppress(DocumentRefused):
             add_file(
                 workspace, None, File(file, name=path.name), f"{number:03} {path.name}", ask_worker=ask_worker
             )
@@ -231,7 +232,7 @@ def workspace_for_run(place: Place, name: str) -> Workspace:
             "options": {"base_url": place.model.base_url}, "dimensions": DIMENSIONS,
         },
     )  # fmt: skip
-    return create_workspace(
+    return provision_workspace(
         None, name=name, languages=["en"], embedder=embedder, chunk_size=400, chunk_overlap=60
     )
 

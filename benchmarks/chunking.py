@@ -41,13 +41,13 @@ from documents.models import BatchEntry, Document
 from documents.parsing.types import ExtractedSection
 from documents.retrieval import Scope, search
 from inference.providers import PROVIDERS
-from inference.providers.sagemaker_contract import ContainerEmbedder
+from inference.providers.container import ContainerEmbedder
 from inference.types import TextRole, Vector
 from models_registry.models import Endpoint
 from ragsite.embedded.processes import answers
 from ragsite.embedded.service import Service, running
 from workspaces.models import Workspace
-from workspaces.provision import create_workspace
+from workspaces.provision import provision_workspace
 
 RESULT = ROOT / "benchmarks" / "results" / "chunking.md"
 PASSAGES = 50
@@ -230,7 +230,7 @@ class Counted:
 
 def measure(collection: Collection, strategy: str, chunker: Chunker, embedder: Endpoint) -> Row:
     CHUNKERS["recursive"] = counted = Counted(chunker)  # the default, also for what no workspace can choose
-    workspace = create_workspace(
+    workspace = provision_workspace(
         None,
         name=f"{collection.name} {strategy}"[:80],
         languages=[collection.language],
@@ -283,7 +283,7 @@ def _embedder() -> Iterator[Endpoint]:
         cwd=ROOT,
         is_ready=lambda: answers(f"{url}/ping"),
     )
-    PROVIDERS["cached"] = replace(PROVIDERS["sagemaker_contract"], embedding=CachedEmbedder)
+    PROVIDERS["cached"] = replace(PROVIDERS["container"], embedding=CachedEmbedder)
     with running(service, DATA / "logs" / "serving.log"):
         yield Endpoint.objects.create(
             name="all-MiniLM-L6-v2",

@@ -42,7 +42,7 @@ from workspaces.engines.pgvector.engine import PgVector
 from workspaces.engines.pgvector.maintenance import due, reconcile, state_of
 from workspaces.engines.pgvector.tables import literal
 from workspaces.models import IndexKind, VectorIndex, Workspace
-from workspaces.provision import create_workspace
+from workspaces.provision import provision_workspace
 
 RESULTS = ROOT / "benchmarks" / "results"
 FIRST = 100_000  # chunks, of which many are copied
@@ -355,7 +355,7 @@ def _engine() -> PgVector:
         name="none", kind="embedding", provider="openai_compat", model="none", dimensions=DIMENSIONS,
         options={"base_url": "http://127.0.0.1:9/v1"}, last_check_ok=True,
     )  # fmt: skip
-    return PgVector(create_workspace(None, name="engine", languages=["en"], embedder=embedder))
+    return PgVector(provision_workspace(None, name="engine", languages=["en"], embedder=embedder))
 
 
 def parts(count: int) -> Iterator[list[str]]:

@@ -46,7 +46,7 @@ from tests.fakes.openai_server import Behaviour, running_in_thread
 from workspaces.engines import NewChunk
 from workspaces.engines.pgvector.engine import PgVector
 from workspaces.models import Workspace
-from workspaces.provision import create_workspace
+from workspaces.provision import provision_workspace
 
 RESULT = ROOT / "benchmarks" / "results" / "ingest.md"
 DIMENSIONS = 384
@@ -139,7 +139,7 @@ def serving() -> Iterator[tuple[Process, Endpoint]]:
     process.start()
     try:
         url = f"http://127.0.0.1:{port}"
-        yield process, _embedder("minilm", "sagemaker_contract", {"url": url})
+        yield process, _embedder("minilm", "container", {"url": url})
     finally:
         process.stop()
 
@@ -150,7 +150,7 @@ def _embedder(name: str, provider: str, options: dict[str, str]) -> Endpoint:
 
 
 def _workspace(name: str, embedder: Endpoint) -> Workspace:
-    return create_workspace(None, name=name, languages=["en"], embedder=embedder)
+    return provision_workspace(None, name=name, languages=["en"], embedder=embedder)
 
 
 def _wait(workspace: Workspace) -> float:

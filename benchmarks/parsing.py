@@ -25,9 +25,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from documents.ingestion.extract import Unreadable, extract
+from documents.errors import NotAccepted, Unreadable
+from documents.ingestion.extract import extract
 from documents.ingestion.parser_process import close, parser_process
-from documents.parsing.media_types import NotAccepted, recognise
+from documents.parsing.media_types import recognise
 
 RESULT = Path(__file__).parent / "results" / "parsing.md"
 LANGUAGES = ("en",)

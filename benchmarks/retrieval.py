@@ -32,8 +32,9 @@ from benchmarks.installation import DATA, free_port
 from benchmarks.metrics import ndcg, quantile, recall, reciprocal_rank
 from benchmarks.stage import service
 from documents.chunking import Chunk
+from documents.errors import RetrievalFailed
 from documents.models import Document
-from documents.retrieval import Passage, Retrieval, RetrievalFailed, Scope, SearchConfig, search
+from documents.retrieval import Passage, Retrieval, Scope, SearchConfig, search
 from documents.retrieval.calibration import calibrate
 from inference.connect import open_embedder
 from inference.tokens import estimate_tokens
@@ -43,7 +44,7 @@ from ragsite.embedded import postgres, valkey
 from ragsite.embedded.service import running
 from workspaces.engines import NewChunk, engine_for
 from workspaces.models import Workspace
-from workspaces.provision import create_workspace
+from workspaces.provision import provision_workspace
 
 RESULT = Path(__file__).parent / "results" / "retrieval.md"
 DIMENSIONS = 384
@@ -98,7 +99,7 @@ class Row:
 
 def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]]:
     """Return a workspace with the collection in it, and which page each document is."""
-    workspace = create_workspace(None, name=corpus.name, languages=[corpus.language], embedder=embedder)
+    workspace = provision_workspace(None, name=corpus.name, languages=[corpus.language], embedder=embedder)
     vectors = asyncio.run(embed(workspace, [chunk.text for page in corpus.pages for chunk in page.chunks]))
     pages: dict[UUID, str] = {}
     engine = engine_for(workspace)
@@ -443,7 +444,7 @@ def main() -> None:
         embedder = Endpoint.objects.create(
             name="all-MiniLM-L6-v2",
             kind=Endpoint.Kind.EMBEDDING,
-            provider="sagemaker_contract",
+            provider="container",
             options={"url": f"http://127.0.0.1:{port}", "batch_size": BATCH},
             dimensions=DIMENSIONS,
         )

@@ -18,7 +18,7 @@ from documents.ingestion.restart import restart
 
 from .models import BatchEntry, Document, LedgerEntry
 from .sources import admin as _sources  # noqa: F401 (so that its page is registered)
-from .status_filters import StateOfDocument, shown
+from .status_filters import StateOfDocument, status_badge
 
 _S = Document.Status
 
@@ -76,7 +76,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
 
     @admin.display(description="state", ordering="status")
     def state(self, document: Any) -> str:
-        return shown(document, is_stuck=document.is_stuck)
+        return status_badge(document, is_stuck=document.is_stuck)
 
     @admin.display(description="progress")
     def progress(self, document: Document) -> str:

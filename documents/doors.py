@@ -2,20 +2,13 @@
 
 from .access import documents_for, hidden_from, where_for
 from .api.serializers import FILTERS_HELP, TraceSerializer
+from .errors import RetrievalFailed
 from .fields.filters import Filters, conditions_of, in_words
 from .pages.filter_inputs import shown_fields
 from .parsing.blocks import Block, blocks
 from .parsing.headings import without_headings
 from .parsing.media_types import MARKDOWN
-from .retrieval import (
-    IN_PROMPT,
-    Passage,
-    Retrieval,
-    RetrievalFailed,
-    Scope,
-    is_small_talk,
-    search,
-)
+from .retrieval import IN_PROMPT, Passage, Retrieval, Scope, is_small_talk, search
 from .retrieval.explain import Explanation, Row, Stage, explain_search
 from .retrieval.snapshot import describe_changes, take_snapshot
 

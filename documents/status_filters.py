@@ -24,7 +24,7 @@ class StateOfDocument(StateFilter):
     }
 
 
-def shown(document: Document, *, is_stuck: bool) -> str:
+def status_badge(document: Document, *, is_stuck: bool) -> str:
     """Return where it stands as a badge. is_stuck: what `alarm.is_stuck` says of it."""
     if is_stuck:
         return format_html('<span class="state failing">{}</span>', "Stuck")

@@ -7,7 +7,7 @@ from .errors import Misconfigured
 from .http import Http
 from .protocols import ChatModel, Embedder, ModelServer, Reranker
 from .providers import PROVIDERS, Model, Opener, Provider, parse_options
-from .resilience import BriefServer, ResilientChat, ResilientEmbedder, ResilientReranker
+from .resilience import ResilientChat, ResilientEmbedder, ResilientReranker, TimedServer
 from .types import EndpointSpec
 
 
@@ -30,7 +30,7 @@ async def open_reranker(spec: EndpointSpec) -> AsyncIterator[Reranker]:
 
 @asynccontextmanager
 async def open_server(spec: EndpointSpec) -> AsyncIterator[ModelServer]:
-    yield BriefServer(_open(spec, "description of its models", lambda provider: provider.server))
+    yield TimedServer(_open(spec, "description of its models", lambda provider: provider.server))
 
 
 def _open(spec: EndpointSpec, kind: str, opener_of: Callable[[Provider], Opener[Model] | None]) -> Model:

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from inference.wire.refusals import error_for, words_of
+from inference.wire.http_errors import error_for, words_of
 
 from .errors import BadReply, InferenceError, Misconfigured, TimedOut, Unavailable
 from .types import EndpointSpec

@@ -74,7 +74,7 @@ class ResilientReranker:
         return scores
 
 
-class BriefServer:
+class TimedServer:
     def __init__(self, server: ModelServer) -> None:
         self._server = server
 

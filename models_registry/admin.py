@@ -20,10 +20,10 @@ from accounts.models import User, record
 from core.admin.cells import time_ago
 from inference.providers import PROVIDERS
 
-from . import ping
+from . import probe
 from .forms import PREFIX, endpoint_form, option_fields
 from .models import Endpoint
-from .states import HealthFilter, ProviderFilter, health_of
+from .status_filters import HealthFilter, ProviderFilter, health_of
 
 KINDS = {
     Endpoint.Kind.CHAT: "Writes the answers.",
@@ -189,7 +189,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     @admin.action(description="Check: one tiny real call to each")
     def check_selected(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
         endpoints = list(queryset)
-        ping.check_each(endpoints)
+        probe.probe_each(endpoints)
         for endpoint in endpoints:
             self._report(request, endpoint)
 
@@ -206,7 +206,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
         return HttpResponseRedirect(_admin_url(endpoint))
 
     def _check(self, request: HttpRequest, endpoint: Endpoint) -> None:
-        ping.check(endpoint)
+        probe.probe(endpoint)
         self._report(request, endpoint)
 
     def _report(self, request: HttpRequest, endpoint: Endpoint) -> None:

@@ -17,8 +17,8 @@ from inference.errors import InferenceError
 from inference.types import Vector
 
 from . import serializers
+from .errors import SecretMissing
 from .models import Endpoint
-from .secrets import SecretMissing
 
 _T = TypeVar("_T")
 

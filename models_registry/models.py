@@ -25,6 +25,10 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
         """What a member may choose from, the best first."""
         return self.filter(kind=kind, is_enabled=True).order_by("rank", "name")
 
+    def writing(self) -> "EndpointQuerySet":
+        """Those that write text of their own: `can_write`."""
+        return self.filter(provider__in=[key for key, each in PROVIDERS.items() if each.writes])
+
     def default_chat(self) -> "Endpoint | None":
         """The first by rank that was well when last checked."""
         return self.offered(Endpoint.Kind.CHAT).filter(last_check_ok=True).first()
@@ -151,6 +155,11 @@ class Endpoint(models.Model):
         """Name the reverse relations of `used_by`, for prefetching. Apps above add theirs by being there."""
         relations = [each for each in cls._meta.related_objects if each.on_delete is models.PROTECT]
         return [name for each in relations if (name := each.get_accessor_name())]
+
+    @property
+    def can_write(self) -> bool:
+        """It writes text of its own, and does not only quote: it can summarise and rewrite."""
+        return self.kind == self.Kind.CHAT and PROVIDERS[self.provider].writes
 
     @property
     def is_locked(self) -> bool:

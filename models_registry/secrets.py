@@ -5,9 +5,7 @@ from pathlib import Path
 
 from django.core.exceptions import ValidationError
 
-
-class SecretMissing(Exception):
-    """The reference is well formed, but nothing is there. `str()` names the reference, not the secret."""
+from .errors import SecretMissing
 
 
 def validate(reference: str) -> None:

@@ -4,6 +4,7 @@ from django.db.models import Q
 from rest_framework import serializers
 
 from core.rest.serializers import CamelCase
+from core.text import storable
 
 from .models import Endpoint
 
@@ -47,8 +48,7 @@ class ModelName(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> Any:
         name = super().to_internal_value(data)
-        # The validators come later; the database takes neither NUL nor half surrogates.
-        name = name.replace("\0", "").encode("utf-8", "replace").decode()
+        name = storable(name)  # the validators come later
         found = Endpoint.objects.offered(self.kind).filter(_named(name)).first()
         if found is None:
             offered = ", ".join(Endpoint.objects.offered(self.kind).values_list("name", flat=True))

@@ -1,10 +1,10 @@
 from celery import shared_task
 
-from . import ping
+from . import probe
 from .models import Endpoint
 
 
 @shared_task(name="models_registry.check_all")
 def check_all() -> None:
     """Check every enabled endpoint, so that people are offered what is well."""
-    ping.check_each(list(Endpoint.objects.filter(is_enabled=True)))
+    probe.probe_each(list(Endpoint.objects.filter(is_enabled=True)))

@@ -21,7 +21,7 @@ from chat.models import Answer
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
 from documents.status_filters import StateOfDocument
-from models_registry.states import HealthFilter
+from models_registry.status_filters import HealthFilter
 
 
 @dataclass(frozen=True, slots=True)

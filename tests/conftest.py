@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from ragsite.embedded import postgres, valkey
-from ragsite.embedded.claim import claimed
+from ragsite.embedded.claim import claim_data_dir
 from ragsite.embedded.service import Service, running
 
 
@@ -44,7 +44,7 @@ def services() -> Iterator[None]:
     data_dir = settings.DATA_DIR
     sentence = f"Another test run uses {data_dir}: wait for it, or set RAGSITE_TEST_DIR to another directory."
     with ExitStack() as stack:
-        stack.enter_context(claimed(data_dir, sentence))
+        stack.enter_context(claim_data_dir(data_dir, sentence))
         if not settings.DATABASE_URL:
             stack.enter_context(
                 running(_hasty(postgres.service(data_dir)), data_dir / "logs" / "postgres.log")

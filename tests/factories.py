@@ -13,7 +13,7 @@ from chat.models import Answer, Session
 from documents.models import Document, Section
 from models_registry.models import Endpoint
 from workspaces.models import Membership, Role, Workspace
-from workspaces.provision import create_workspace
+from workspaces.provision import provision_workspace
 
 _numbers = count(1)
 
@@ -66,7 +66,7 @@ def workspace(*, dimensions: int = 3, **fields: Any) -> Workspace:
     made_by = fields.pop("created_by", None)
     fields.setdefault("embedder", None)
     fields["embedder"] = fields["embedder"] or embedder(dimensions=dimensions)
-    return create_workspace(made_by, **fields)
+    return provision_workspace(made_by, **fields)
 
 
 def member(of: Workspace, role: str = Role.VIEWER, **fields: Any) -> User:

@@ -35,6 +35,11 @@ def workspace_for(user: User | AnonymousUser, id: UUID | str, role: Role = Role.
         raise Http404("There is no such workspace, or it is not shared with you.") from error
 
 
+def may_create_workspaces(user: User) -> bool:
+    """Say whether this user may make workspaces of their own."""
+    return user.has_perm("workspaces.add_workspace")
+
+
 def level_in(user: User, workspace: Workspace) -> int | None:
     """Return up to which access level this user sees documents here; None: all there are.
 

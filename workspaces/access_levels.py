@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import User, record
+from core.text import one_line
 
 from .models import Membership, Workspace
 
@@ -21,7 +22,7 @@ def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -
     A member keeps the level that has the same number; one above the new highest gets that one. Raises
     ValidationError for odd names, for leaving out a level that a document has, and for moving one that is used.
     """
-    kept = [name for each in names if (name := " ".join(each.replace("\x00", "").split()))]
+    kept = [name for each in names if (name := one_line(each))]
     if len(kept) > MOST or any(len(each) > _MAX_CHARACTERS for each in kept):
         raise ValidationError(f"There may be {MOST} levels with names of {_MAX_CHARACTERS} characters.")
     if numbers := [each for each in kept if each.isdecimal()]:

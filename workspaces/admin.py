@@ -3,23 +3,51 @@
 from typing import Any, cast
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
-from django.forms import ModelForm
+from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.admin import RecordsRows, UserAdmin
-from accounts.models import User, record
+from accounts.models import User
 from core.admin.cells import time_ago
 
+from .errors import MembershipRefused
 from .languages import LANGUAGES
-from .models import Membership, Workspace
+from .members import check_managers_remain
+from .models import Membership, Role, Workspace
+from .settings import change_settings
+
+
+class _MembershipFormSet(BaseInlineFormSet[Membership, Any, Any]):
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        filled = [form for form in self.forms if form.cleaned_data.get("role")]
+        ends = [form for form in filled if form.cleaned_data.get("DELETE") or not _is_manager(form)]
+        gains = {
+            form.instance.workspace_id for form in filled if form not in ends and "role" in form.changed_data
+        }
+        ending = Membership.objects.filter(pk__in=[form.instance.pk for form in ends], role=Role.MANAGER)
+        try:
+            with transaction.atomic():
+                check_managers_remain(list(ending.select_related("user", "workspace")), gains)
+        except MembershipRefused as refusal:
+            raise ValidationError(str(refusal)) from refusal
+
+
+def _is_manager(form: Any) -> bool:
+    return bool(form.cleaned_data["role"] == Role.MANAGER)
 
 
 class MemberInline(admin.TabularInline[Membership, Workspace]):
     model = Membership
+    formset = _MembershipFormSet
     fields = ("user", "role", "created_at")
     readonly_fields = ("created_at",)
     autocomplete_fields = ("user",)
@@ -29,6 +57,7 @@ class MemberInline(admin.TabularInline[Membership, Workspace]):
 
 class RoleInline(admin.TabularInline[Membership, User]):
     model = Membership
+    formset = _MembershipFormSet
     fields = ("workspace", "role")
     autocomplete_fields = ("workspace",)
     extra = 0
@@ -132,7 +161,4 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
     def save_model(
         self, request: HttpRequest, obj: Workspace, form: ModelForm[Workspace], change: bool
     ) -> None:
-        obj.save(update_fields=["name", "description", "updated_at"])  # the counters are ingestion's
-        record(
-            cast(User, request.user), "workspace.change", obj.name, id=str(obj.pk), fields=form.changed_data
-        )
+        change_settings(cast(User, request.user), obj, name=obj.name, description=obj.description)

@@ -1,26 +1,20 @@
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
 from accounts.rest import ApiView
-from models_registry.models import Endpoint
-from models_registry.ping import check
 from workspaces.engines.pgvector.maintenance import state_of, try_again
 
-from .access import workspace_for, workspaces_for
-from .access_levels import name_levels
-from .engines import ENGINES, EngineError
+from .access import may_create_workspaces, workspace_for, workspaces_for
+from .engines import ENGINES
 from .models import Membership, Role, Workspace
-from .provision import change_workspace, create_workspace, delete_workspace
+from .provision import delete_workspace
 from .serializers import (
     EngineSerializer,
     NewWorkspace,
@@ -28,6 +22,7 @@ from .serializers import (
     WorkspaceChanges,
     WorkspaceSerializer,
 )
+from .settings import change_settings, create_workspace
 
 
 class Engines(ApiView):
@@ -65,19 +60,9 @@ class Workspaces(ListModelMixin, ApiView):
         responses={201: WorkspaceSerializer},
     )
     def post(self, request: Request) -> Response:
-        if not self.user.has_perm("workspaces.add_workspace"):
+        if not may_create_workspaces(self.user):
             raise PermissionDenied("You may not create workspaces. Ask an operator to allow it.")
-        fields = self.read(request, NewWorkspace)
-        fields.setdefault("embedder", Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).first())
-        _check_answers(fields, "embedder", "reranker", "summarizer", "condenser")
-        levels = fields.pop("access_levels", [])
-        try:
-            with transaction.atomic():
-                workspace = create_workspace(self.user, **fields)
-                if levels:
-                    _name_levels(self.user, workspace, levels)
-        except EngineError as error:
-            raise ValidationError({"embedder": [str(error)]}) from error
+        workspace = create_workspace(self.user, **self.read(request, NewWorkspace))
         return Response(_described(self, workspace), status=201)
 
 
@@ -91,13 +76,7 @@ class OneWorkspace(ApiView):
     @extend_schema(summary="Change a workspace", tags=["workspaces"], request=WorkspaceChanges)
     def patch(self, request: Request, workspace_id: UUID) -> Response:
         workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
-        fields = self.read(request, WorkspaceChanges, partial=True)
-        _check_answers(fields, "reranker", "summarizer", "condenser")
-        levels = fields.pop("access_levels", None)
-        with transaction.atomic():
-            change_workspace(self.user, workspace, **fields)
-            if levels is not None:
-                _name_levels(self.user, workspace, levels)
+        change_settings(self.user, workspace, **self.read(request, WorkspaceChanges, partial=True))
         return Response(_described(self, workspace))
 
     @extend_schema(
@@ -130,29 +109,5 @@ class WorkspaceVectorIndex(ApiView):
         return Response(VectorIndexSerializer(state_of(workspace)).data, status=202)
 
 
-def _name_levels(user: User, workspace: Workspace, names: list[str]) -> None:
-    try:
-        name_levels(workspace, user, names)
-    except ModelValidationError as error:
-        raise ValidationError({"accessLevels": error.messages}) from error
-
-
 def _described(view: ApiView, workspace: Workspace) -> Any:
     return WorkspaceSerializer(workspace, context={"request": view.request}).data
-
-
-def _check_answers(fields: dict[str, Any], *names: str) -> None:
-    """Make one real call to each model that was chosen: one that is down now would fail every document."""
-    for name in names:
-        if name not in fields or (fields[name] is None and name != "embedder"):
-            continue
-        if fields[name] is None:
-            raise ValidationError(
-                {name: ["No embedding model is set up yet. An operator adds one in the admin."]}
-            )
-        check(fields[name])
-        if not fields[name].last_check_ok:
-            sentence = (
-                f"{fields[name]} does not answer just now: {fields[name].last_error} Nothing was saved."
-            )
-            raise ValidationError({name: [sentence]})

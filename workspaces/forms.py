@@ -10,15 +10,12 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.models import User, record
-from inference.providers import PROVIDERS
+from accounts.models import User
 from models_registry.models import Endpoint
-from models_registry.ping import check
 
-from .engines import EngineError
 from .languages import LANGUAGES
-from .models import INDEX_SETTINGS, MAX_INDEXED_DIMENSIONS, ChunkingStrategy, IndexKind, Role, Workspace
-from .provision import create_workspace
+from .models import MAX_INDEXED_DIMENSIONS, ChunkingStrategy, IndexKind, Role, Workspace
+from .settings import change_settings, create_workspace, index_changes
 
 LANGUAGE_CHOICES = list(LANGUAGES.items())
 
@@ -125,10 +122,9 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         reranker = cast("forms.ModelChoiceField[Endpoint]", self.fields["reranker"])
         reranker.queryset = Endpoint.objects.offered(Endpoint.Kind.RERANKER)
         reranker.empty_label = "No"
-        writers = [name for name, provider in PROVIDERS.items() if provider.needs_model]
         for name in ("condenser", "summarizer"):
             writer = cast("forms.ModelChoiceField[Endpoint]", self.fields[name])
-            writer.queryset = Endpoint.objects.offered(Endpoint.Kind.CHAT).filter(provider__in=writers)
+            writer.queryset = Endpoint.objects.offered(Endpoint.Kind.CHAT).writing()
             writer.empty_label = "No"
         # A label that is the strategy itself, so that the page can show its sentence.
         cast(forms.ChoiceField, self.fields["chunking"]).choices = [
@@ -148,41 +144,19 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             self.fields[name].widget.attrs.update(inputmode="numeric", min=0, max=9999)
         self.fields["most_per_document"].widget.attrs.update(inputmode="numeric", max=50)
 
-    def change(self, user: User) -> Workspace | None:
-        """Save, and return the workspace; None if a chosen model does not answer.
-
-        What its index is made with stays as it is while there are documents: see `needs_reindex`.
-        """
-        chosen = [name for name in ("reranker", "condenser", "summarizer") if name in self.changed_data]
-        if not all(self._answers(name) for name in chosen):
-            return None
-        workspace = self.save(commit=False)
-        kept = INDEX_SETTINGS if workspace.document_count else ()
-        # Only these: the counters belong to the ingestion, which may be changing them now.
-        saved = [name for name in self.Meta.fields if name not in kept]
-        workspace.save(update_fields=[*saved, "updated_at"])
-        record(user, "workspace.change", workspace.name, fields=[n for n in self.changed_data if n in saved])
-        return workspace
+    def change(self, user: User) -> bool:
+        """Save what can be changed at once; see `needs_reindex` for the rest. False: the errors say why not."""
+        held = self.needs_reindex()
+        fields = {name: self.cleaned_data[name] for name in self.changed_data if name not in held}
+        try:
+            change_settings(user, self.instance, **fields)
+        except ValidationError as error:
+            self.add_error(None, error)
+        return not self.errors
 
     def needs_reindex(self) -> dict[str, Any]:
         """Return what was changed, and holds only once the documents are read again."""
-        if not self.instance.document_count:
-            return {}
-        return {name: self.cleaned_data[name] for name in self.changed_data if name in INDEX_SETTINGS}
-
-    def _answers(self, field: str) -> bool:
-        """Make one real call to the chosen model; its silence is the field's error."""
-        endpoint = self.cleaned_data[field]
-        if endpoint is None:
-            return True
-        check(endpoint)
-        if not endpoint.last_check_ok:
-            self.add_error(
-                field,
-                f"{endpoint} does not answer just now: {endpoint.last_error} "
-                "Nothing was saved. Choose another model, or ask an operator to look at this one.",
-            )
-        return bool(endpoint.last_check_ok)
+        return index_changes(self.instance, {name: self.cleaned_data[name] for name in self.changed_data})
 
 
 class NewWorkspaceForm(WorkspaceForm):
@@ -223,15 +197,11 @@ class NewWorkspaceForm(WorkspaceForm):
         _offer_index_kinds(self)
 
     def create(self, user: User) -> Workspace | None:
-        """Make the workspace; None, with the reason among the errors, if the embedder does not fit."""
-        if not all(self._answers(name) for name in ("embedder", "reranker", "condenser", "summarizer")):
-            return None
+        """Make the workspace; None: the errors say why not."""
         try:
             return create_workspace(user, **self.cleaned_data)
         except ValidationError as error:
             self.add_error(None, error)
-        except EngineError as error:
-            self.add_error("embedder", str(error))
         return None
 
 

@@ -5,13 +5,15 @@ Every door reads values here: forms, the API, rules for folders, files' own prop
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from core.text import one_line
+
 from .engines import Value
+from .errors import InvalidValue
 from .languages import LANGUAGES
 from .models import Field, Workspace
 
@@ -22,10 +24,6 @@ _VERSION = re.compile(r"[vV]?(\d{1,9}(?:\.\d{1,9}){0,5})(?:[-+_ ]?([A-Za-z][\w.+
 _PARTS = 6  # of a version
 
 _T = Field.Type
-
-
-class InvalidValue(ValueError):
-    """`str()` says what is wrong with a value or a filter and what is allowed, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +97,7 @@ def filterable_fields(workspace: Workspace, types: Mapping[str, str]) -> dict[st
 def _text(field: FieldDefinition, said: Any) -> Value:
     if not isinstance(said, str):
         raise InvalidValue(f"{field.name} is a text.")
-    printable = "".join(each if unicodedata.category(each)[0] != "C" else " " for each in said)
-    text = " ".join(unicodedata.normalize("NFC", printable).split())
+    text = one_line(said)
     if not text:
         raise InvalidValue(f"{field.name} has no text.")
     if len(text) > MAX_CHARACTERS:

@@ -121,6 +121,7 @@ class IndexSettings(models.Model):
             raise ValidationError(errors)
 
 
+MAX_PER_DOCUMENT = 50  # passages
 INDEX_SETTINGS = tuple(field.name for field in IndexSettings._meta.fields)
 
 
@@ -206,6 +207,17 @@ class Workspace(IndexSettings):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        errors = {}
+        for name in ("condenser", "summarizer"):
+            if (model := getattr(self, name)) and not model.can_write:
+                errors[name] = f"{model} writes no text of its own. Choose a language model."
+        if (self.most_per_document or 0) > MAX_PER_DOCUMENT:
+            errors["most_per_document"] = f"Choose a number from 1 to {MAX_PER_DOCUMENT}, or none."
+        if errors:
+            raise ValidationError(errors)
 
 
 class Reindex(IndexSettings):

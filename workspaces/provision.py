@@ -1,4 +1,4 @@
-"""Makes and removes workspaces, each with the place where its chunks live."""
+"""Makes and removes workspaces, each with the place where its chunks live. The rules for settings: settings.py."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from .engines import ENGINES, engine_for
 from .models import Membership, Role, Workspace
 
 
-def create_workspace(user: User | None, members: Iterable[User] = (), **fields: Any) -> Workspace:
+def provision_workspace(user: User | None, members: Iterable[User] = (), **fields: Any) -> Workspace:
     """Make a workspace, its chunk table, and `user` its manager, all or nothing.
 
     fields: those of Workspace. The embedder must have passed a check: its dimensions shape the table.
@@ -38,19 +38,6 @@ def create_workspace(user: User | None, members: Iterable[User] = (), **fields: 
             )
         record(user, "workspace.create", workspace.name, id=str(workspace.id))
     return workspace
-
-
-@transaction.atomic
-def change_workspace(user: User | None, workspace: Workspace, **fields: Any) -> None:
-    """Change these fields and no others: the counters belong to the ingestion, which may be at work.
-
-    Raises ValidationError with a sentence per field.
-    """
-    for name, value in fields.items():
-        setattr(workspace, name, value)
-    workspace.full_clean()
-    workspace.save(update_fields=[*fields, "updated_at"])
-    record(user, "workspace.change", workspace.name, id=str(workspace.id), fields=sorted(fields))
 
 
 @transaction.atomic

@@ -26,7 +26,7 @@ class ModelReference(CamelCase):
 
 
 class WorkspaceChanges(CamelCase):
-    """What can change at any time. Documents that are in already keep the shape they were added with."""
+    """What can be changed. What the index was made with takes a new index where there are documents."""
 
     name = serializers.CharField(max_length=80)
     description = serializers.CharField(max_length=300, allow_blank=True, required=False)

@@ -14,9 +14,10 @@ from accounts.http import UserRequest
 from models_registry.models import Endpoint
 from workspaces.engines.pgvector.maintenance import state_of, try_again
 
-from .access import workspace_for
+from .access import may_create_workspaces, workspace_for
 from .access_levels import change_level
 from .engines import ENGINES
+from .errors import MembershipRefused
 from .forms import (
     IndexKindForm,
     NewMemberForm,
@@ -25,14 +26,15 @@ from .forms import (
     WorkspaceForm,
     is_beyond_index,
 )
-from .members import Refused, add_member, change_role, remove_member
+from .members import add_member, change_role, remove_member
 from .models import MAX_INDEXED_DIMENSIONS, Membership, Role
 from .pages import workspace_page
-from .provision import change_workspace, delete_workspace
+from .provision import delete_workspace
+from .settings import change_settings
 
 
 def create(request: UserRequest) -> HttpResponse:
-    if not request.user.has_perm("workspaces.add_workspace"):
+    if not may_create_workspaces(request.user):
         raise PermissionDenied(
             "To make a workspace of your own, ask an operator for the permission to add workspaces."
         )
@@ -58,7 +60,7 @@ def members(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         user, role = form.cleaned_data["username"], Role(form.cleaned_data["role"])
         try:
             add_member(request.user, workspace, user, role)
-        except Refused as refusal:
+        except MembershipRefused as refusal:
             form.add_error("username", str(refusal))
         else:
             messages.success(request, f"{user} is now {role.label.lower()} here.")
@@ -86,7 +88,7 @@ def member_change(request: UserRequest, workspace_id: UUID, membership_id: int) 
             if (level := form.cleaned_data["access_level"]) is not None:
                 change_level(request.user, membership, level)
             messages.success(request, f"{membership.user} is now {role.label.lower()} here.")
-        except Refused as refusal:
+        except MembershipRefused as refusal:
             messages.error(request, str(refusal))
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
@@ -101,7 +103,7 @@ def member_remove(request: UserRequest, workspace_id: UUID, membership_id: int) 
     try:
         remove_member(request.user, membership)
         messages.success(request, f"{membership.user} can no longer see {membership.workspace}.")
-    except Refused as refusal:
+    except MembershipRefused as refusal:
         messages.error(request, str(refusal))
     return _members_or_list(request, workspace_id)
 
@@ -135,7 +137,7 @@ def vector_index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         if try_again(workspace):
             messages.success(request, "It is tried again within seconds.")
     elif form.is_valid():
-        change_workspace(request.user, workspace, index_kind=form.cleaned_data["index_kind"])
+        change_settings(request.user, workspace, index_kind=form.cleaned_data["index_kind"])
         messages.success(request, "Saved. What has to be built for it begins within seconds.")
     else:
         messages.error(request, "Nothing was saved: choose one of the kinds.")

@@ -10,13 +10,10 @@ from django.contrib.sessions.models import Session
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
+from accounts.errors import SignedOut
 from accounts.models import User
 from core.db.statements import Plan, columns, row_of, statement
 from core.db.threads import to_thread
-
-
-class SignedOut(Exception):
-    """The session behind the socket has ended, or its user may not log in any more."""
 
 
 @dataclass(frozen=True, slots=True)

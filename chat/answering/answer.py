@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from chat.errors import PromptTooLong
 from chat.log.events import Event
 from core.text import storable
-from documents.doors import Passage, Retrieval, RetrievalFailed, Scope, is_small_talk, search, take_snapshot
+from documents.doors import Passage, Retrieval, Scope, is_small_talk, search, take_snapshot
+from documents.errors import RetrievalFailed
 from inference.connect import open_chat
 from inference.errors import BadReply
 from inference.types import ChatMessage, ChatRequest, Finished, Quotable, TextDelta, Usage
@@ -61,10 +63,6 @@ class AnswerRequest:
     summary: str = ""  # of what was said before the history
     instructions: str = ""  # how to answer, beside our own
     fresh: bool = False  # search, whatever is remembered
-
-
-class TooLong(Exception):
-    """The prompt does not fit the model. `str()` says what to shorten."""
 
 
 async def answer(question: AnswerRequest) -> AsyncGenerator[Event]:
@@ -266,13 +264,13 @@ def _instructed(question: AnswerRequest, prompt: tuple[ChatMessage, ...]) -> tup
     return (ChatMessage(first.role, f"{first.text}\n\n{question.instructions}"), *rest)
 
 
-def _too_long(question: AnswerRequest, by_tokens: int) -> TooLong:
+def _too_long(question: AnswerRequest, by_tokens: int) -> PromptTooLong:
     """Return what to shorten, and by how much."""
     limit, longest = question.endpoint.context_limit, question.parameters.max_tokens
     is_brief = tokens_of([ChatMessage("user", question.text)]) < by_tokens
     shorten = "instructions" if is_brief and question.instructions else "question"
     remedies = f"shorten the {shorten}, allow a shorter answer, or choose a model with a larger context."
-    return TooLong(
+    return PromptTooLong(
         f"This question does not fit {question.endpoint.name}, which takes {limit:,} tokens together with the "
         f"passages and an answer of up to {longest:,}. It is about {by_tokens:,} tokens too long: {remedies}"
     )

@@ -4,20 +4,17 @@ from dataclasses import replace
 
 from django.http import Http404
 
+from chat.errors import CannotBegin
 from chat.models import Answer, Turn
 from documents.doors import where_for
 from models_registry.models import Endpoint
 from workspaces.access import workspace_for
 from workspaces.engines import ANYWHERE
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 
 from .answer import AnswerRequest, Parameters
 from .history import History
 from .imported_history import ImportedHistory
-
-
-class CannotBegin(Exception):
-    """What the question needs is not there any more. `str()` says what, for people."""
 
 
 def build_request(answer: Answer, history: History) -> AnswerRequest:

@@ -14,20 +14,17 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
+from chat.errors import CannotBegin, CannotReplay, PromptTooLong
 from chat.models import Answer
 from documents.doors import Scope, describe_changes
 from inference.errors import InferenceError
-from models_registry.secrets import SecretMissing
+from models_registry.errors import SecretMissing
 
-from .answer import AnswerRequest, TooLong, answer
-from .answer_request import CannotBegin, build_request
+from .answer import AnswerRequest, answer
+from .answer_request import build_request
 from .history import History, load_exchanges, load_history
 
 DIFFERENT_LINES_MOST = 200
-
-
-class CannotReplay(Exception):
-    """`str()` says why, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def replay(of: Answer) -> Replay:
     try:
         question = replace(_question_again(of), fresh=True)
         grounding, passages, trace = async_to_sync(_prepared)(question)
-    except (CannotBegin, InferenceError, SecretMissing, TooLong) as error:
+    except (CannotBegin, InferenceError, SecretMissing, PromptTooLong) as error:
         raise CannotReplay(f"It cannot be replayed now. {error}") from error
     then, now = of.trace.get("prompt", []), trace.get("prompt", [])
     differences = list(_differences(of, grounding, passages))

@@ -23,14 +23,14 @@ from django.db.models.functions import Now
 from chat.models import Answer, Session, Summary
 from core.db.statements import Plan, statement
 from core.db.threads import to_thread
+from core.leases import lease_end_sql
 from core.text import storable
 from inference.connect import open_chat
 from inference.errors import BadReply, InferenceError
-from inference.providers import PROVIDERS
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage, ChatRequest, TextDelta, Usage
+from models_registry.errors import SecretMissing
 from models_registry.models import Endpoint
-from models_registry.secrets import SecretMissing
 
 from . import prompts
 from .answer import usage
@@ -54,10 +54,6 @@ def is_due(history: History, left_out: int) -> bool:
     if len(history.exchanges) >= TURNS_MOST:
         return True
     return left_out > 0 and len(_older(history.exchanges)) > 0
-
-
-def can_write(endpoint: Endpoint | None) -> bool:
-    return endpoint is not None and PROVIDERS[endpoint.provider].writes
 
 
 def enqueue_summary(session_id: UUID, endpoint: Endpoint) -> None:
@@ -246,8 +242,8 @@ def _bill(summary: Summary, written: _Written) -> None:
     )
 
 
-_RENEW = """
-    UPDATE chat_summary AS m SET lease_until = statement_timestamp() + make_interval(secs => %s)
+_RENEW = f"""
+    UPDATE chat_summary AS m SET lease_until = {lease_end_sql("%s")}
     FROM unnest(%s::uuid[], %s::int[]) AS mine (id, fence)
     WHERE m.session_id = mine.id AND m.fence = mine.fence AND m.status = 'running'
     RETURNING m.session_id

@@ -7,8 +7,8 @@ from math import ceil
 from inference.connect import open_server
 from inference.errors import InferenceError
 from inference.types import ChatMessage
+from models_registry.errors import SecretMissing
 from models_registry.models import Endpoint
-from models_registry.secrets import SecretMissing
 
 from .history import tokens_of
 

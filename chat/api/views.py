@@ -12,14 +12,17 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.errors import SignedOut
 from accounts.identity.api_key import KeyCredential
 from accounts.identity.credential import Credential
-from accounts.identity.session import SignedOut, load_session
+from accounts.identity.session import load_session
 from accounts.models import User
 from accounts.rest import ApiView
 from chat.answering import session_summary
 from chat.answering.answer import Parameters
 from chat.asking import ratings, turns
+from chat.asking.sessions import create_session, delete_session, session_for, sessions_for
+from chat.errors import QuestionRefused
 from chat.log import sse
 from chat.log.follow import last_seqs, read_shown
 from chat.models import Answer, Session, Turn
@@ -54,7 +57,7 @@ class Sessions(ListModelMixin, ApiView):
     serializer_class = SessionSerializer
 
     def get_queryset(self) -> QuerySet[Session]:
-        return turns.sessions_for(self.user)
+        return sessions_for(self.user)
 
     @extend_schema(summary="List your sessions", tags=["sessions"])
     def get(self, request: Request) -> Response:
@@ -62,7 +65,7 @@ class Sessions(ListModelMixin, ApiView):
 
     @extend_schema(summary="Begin a session", tags=["sessions"], responses={201: SessionSerializer})
     def post(self, request: Request) -> Response:
-        session = Session.objects.create(user=self.user, **self.read(request, SessionSerializer))
+        session = create_session(self.user, **self.read(request, SessionSerializer))
         return Response(SessionSerializer(session).data, status=201)
 
 
@@ -71,7 +74,7 @@ class OneSession(ApiView):
 
     @extend_schema(summary="Read a session with its turns and answers", tags=["sessions"])
     def get(self, request: Request, session_id: UUID) -> Response:
-        session = turns.session_for(self.user, session_id)
+        session = session_for(self.user, session_id)
         # Session, turns, answers, passages: four queries, however long it is.
         seen = Prefetch("turns__answers__passages", turns.passages_for(self.user))
         read = Session.objects.prefetch_related(seen).get(pk=session.pk)
@@ -79,7 +82,7 @@ class OneSession(ApiView):
 
     @extend_schema(summary="Delete a session", tags=["sessions"], responses={204: None})
     def delete(self, request: Request, session_id: UUID) -> Response:
-        turns.delete(self.user, session_id)
+        delete_session(self.user, session_id)
         return Response(status=204)
 
 
@@ -93,12 +96,12 @@ class SessionSummary(ApiView):
         tags=["sessions"],
     )
     def get(self, request: Request, session_id: UUID) -> Response:
-        session = turns.session_for(self.user, session_id)
+        session = session_for(self.user, session_id)
         return Response(SummarySerializer(session_summary.summary_of(session)).data)
 
     @extend_schema(summary="Forget the summary and write no more, or begin again", tags=["sessions"])
     def patch(self, request: Request, session_id: UUID) -> Response:
-        session = turns.session_for(self.user, session_id)
+        session = session_for(self.user, session_id)
         wanted = self.read(request, SummarySerializer)
         return Response(SummarySerializer(session_summary.switch_summary(session, wanted["is_on"])).data)
 
@@ -114,7 +117,7 @@ class Turns(ApiView):
         responses={201: TurnSerializer, 200: TurnSerializer},
     )
     def post(self, request: Request, session_id: UUID) -> Response:
-        session = turns.session_for(self.user, session_id)
+        session = session_for(self.user, session_id)
         asked = self.read(request, NewTurn)
         asked["message_id"] = _message_id(request, asked)
         turn = self._submitted(session, asked)
@@ -122,7 +125,7 @@ class Turns(ApiView):
 
     def _submitted(self, session: Session, asked: dict[str, Any]) -> Turn:
         try:
-            ask = turns.Ask(
+            ask = turns.Question(
                 session_id=session.pk,
                 message_id=asked["message_id"],
                 text=asked["text"],
@@ -133,7 +136,7 @@ class Turns(ApiView):
                 is_batch=asked["priority"] == "batch",
             )
             return turns.submit(self.user, ask)
-        except turns.Refused as refusal:
+        except QuestionRefused as refusal:
             raise ParseError(str(refusal)) from refusal
 
 
@@ -174,7 +177,7 @@ class AnswerTrace(ApiView):
 def _to_follow(user: User, answer_id: UUID) -> Answer:
     try:
         return turns.answer_to_follow(user, answer_id)
-    except turns.Refused as refusal:
+    except QuestionRefused as refusal:
         raise PermissionDenied(str(refusal)) from refusal
 
 
@@ -209,9 +212,9 @@ class RegenerateAnswer(ApiView):
         try:
             endpoint = next(iter(turns.find_models(asked.get("model_name", ""))), None)
             parameters = Parameters(**said) if said else None
-            again = turns.Again(answer_id, message_id, endpoint, parameters)
+            again = turns.Regeneration(answer_id, message_id, endpoint, parameters)
             answer, is_new = turns.regenerate(self.user, again)
-        except turns.Refused as refusal:
+        except QuestionRefused as refusal:
             raise ParseError(str(refusal)) from refusal
         return Response(
             _as_it_stands(turns.answer_to_read(self.user, answer.pk)), status=201 if is_new else 200
@@ -229,7 +232,7 @@ class ContinueWithAnswer(ApiView):
     def post(self, request: Request, answer_id: UUID) -> Response:
         try:
             turns.continue_with(self.user, answer_id)
-        except turns.Refused as refusal:
+        except QuestionRefused as refusal:
             raise ParseError(str(refusal)) from refusal
         return Response(_as_it_stands(turns.answer_to_read(self.user, answer_id)))
 
@@ -242,7 +245,7 @@ class RateAnswer(ApiView):
         turns.answer_for(self.user, answer_id)
         try:
             rating = ratings.rate(self.user, answer_id, **self.read(request, RatingSerializer))
-        except turns.Refused as refusal:
+        except QuestionRefused as refusal:
             raise ParseError(str(refusal)) from refusal
         return Response(RatingSerializer(rating).data)
 
@@ -286,7 +289,7 @@ class AnswerEvents(ApiView):
             return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever
         credential = self._credential(request)
         close_old_connections()  # back to the pool, where each open stream would miss one until its end
-        return sse.stream(sse.events(answer.pk, after_seq, credential))
+        return sse.stream(sse.stream_events(answer.pk, after_seq, credential))
 
     def _credential(self, request: Request) -> Credential:
         if self.key:

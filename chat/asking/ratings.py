@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from accounts.models import User
+from chat.errors import QuestionRefused
 from chat.models import AnswerRating
 from core.text import storable
 
-from .turns import Refused, answer_for
+from .turns import answer_for
 
 COMMENT_MOST_CHARACTERS = 2_000
 
@@ -15,9 +16,9 @@ def rate(user: User, answer_id: UUID, *, is_good: bool, comment: str = "") -> An
     """Keep what this user thinks of an answer, instead of what they thought before. Raises Refused."""
     answer = answer_for(user, answer_id)
     if not answer.has_ended:
-        raise Refused("This answer is still being written: rate it when it has ended.")
+        raise QuestionRefused("This answer is still being written: rate it when it has ended.")
     if len(comment) > COMMENT_MOST_CHARACTERS:
-        raise Refused(f"A comment has at most {COMMENT_MOST_CHARACTERS:,} characters: shorten it.")
+        raise QuestionRefused(f"A comment has at most {COMMENT_MOST_CHARACTERS:,} characters: shorten it.")
     fields = {"is_good": is_good, "comment": storable(comment).strip()}
     return AnswerRating.objects.update_or_create(answer=answer, user=user, defaults=fields)[0]
 

@@ -19,6 +19,8 @@ from django.utils.crypto import salted_hmac
 from accounts.models import User
 from chat.answering.answer import Parameters
 from chat.answering.imported_history import ImportedHistory
+from chat.asking.sessions import sessions_for, title_of
+from chat.errors import QuestionRefused
 from chat.log import writer
 from chat.log.events import Event
 from chat.models import Answer, AnswerPassage, Session, Turn
@@ -26,14 +28,13 @@ from chat.queue import runner
 from chat.queue.record import FirstEvents, SubmittedTurn, insert_turn, insert_version
 from core.db.statements import Plan, columns, row_of, statement
 from core.db.threads import retry_on_disconnect, to_thread
-from core.text import storable
+from core.text import storable, uuid_or_none
 from documents.doors import Filters, conditions_of, hidden_from
 from models_registry.models import Endpoint
 from workspaces.access import limited_for, workspace_for
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
-TITLE_CHARACTERS = 80
 MODELS_MOST = 4  # side by side
 ANSWERS_MOST = 40  # of one turn, versions among them
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -42,12 +43,8 @@ _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _NO_ANSWER = "There is no such answer."
 
 
-class Refused(Exception):
-    """The question cannot be taken as it is. `str()` says why and what to do, for people."""
-
-
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Question:
     """One message of a user, as a client sends it."""
 
     session_id: UUID | None  # None: a new session; a new id is also fine, then the client knows it already
@@ -61,7 +58,7 @@ class Ask:
     is_batch: bool = False  # nobody waits for the answer: those whom somebody waits for go first
 
 
-def submit(user: User, ask: Ask) -> Turn:
+def submit(user: User, ask: Question) -> Turn:
     """Return the turn of this message: recorded now, or, for a resend, the one there is.
 
     Raises Refused, and Http404 for a session or a workspace that is not this user's.
@@ -70,18 +67,18 @@ def submit(user: User, ask: Ask) -> Turn:
     session_id = ask.session_id or _id_of_new_session(user, ask.message_id)
     try:
         turn = _recorded(user, session_id, ask) or _found(user, session_id, ask)
-    except (Refused, Http404):  # but a resend finds its turn, whatever became of what it asked for
+    except (QuestionRefused, Http404):  # but a resend finds its turn, whatever became of what it asked for
         turn = _found(user, session_id, ask)
         if turn is None:
             raise
     if turn is None:
         raise Http404("There is no such session.")
     if turn.text != storable(ask.text):
-        raise Refused("This message id was used for another text before: send it with a new one.")
+        raise QuestionRefused("This message id was used for another text before: send it with a new one.")
     return turn
 
 
-async def submit_async(user: User, ask: Ask) -> tuple[Turn, FirstEvents]:
+async def submit_async(user: User, ask: Question) -> tuple[Turn, FirstEvents]:
     """Do what `submit` does, in the event loop of a web process, which begins to answer if it has room.
 
     Returns the events, too, that the logs of the answers begin with, if they were recorded here and now.
@@ -95,13 +92,13 @@ async def submit_async(user: User, ask: Ask) -> tuple[Turn, FirstEvents]:
             record = await to_thread(_record)(user, session_id, ask)
         if begun := await runner.admit(record):
             return record.turn, begun
-    except (Refused, Http404):
+    except (QuestionRefused, Http404):
         pass  # `submit` knows of resends
     return await retry_on_disconnect(to_thread(submit))(user, ask), {}
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Regeneration:
     """A wish for another version of an answer, as a client sends it."""
 
     answer_id: UUID
@@ -110,7 +107,7 @@ class Again:
     parameters: Parameters | None = None  # None: those it had
 
 
-def regenerate(user: User, again: Again) -> tuple[Answer, bool]:
+def regenerate(user: User, again: Regeneration) -> tuple[Answer, bool]:
     """Return the new version of an answer, and whether it was recorded now: a resend finds the one there is.
 
     It stands in the lane of the old one, which is kept. If the conversation goes on with that lane, then
@@ -134,7 +131,7 @@ def continue_with(user: User, answer_id: UUID) -> None:
     """Have later turns build on this answer instead of the others to its turn. Raises Refused."""
     answer = answer_for(user, answer_id)
     if not answer.has_words:
-        raise Refused(
+        raise QuestionRefused(
             "The conversation goes on with an answer that has ended and has words: choose another one."
         )
     Answer.objects.filter(pk=answer_id).update(chosen_at=timezone.now())
@@ -183,7 +180,7 @@ def answer_to_follow(user: User, answer_id: UUID) -> Answer:
 def check_prompt(user: User, answer: Answer) -> None:
     """Raise Refused if a document that was quoted in the answer's prompt is above this user's level now."""
     if rests_on_hidden(user, answer):
-        raise Refused(
+        raise QuestionRefused(
             "This answer rests on documents above your access level now: reload the page to read it."
         )
 
@@ -204,31 +201,6 @@ def _is_hidden_from(user: User) -> Q:
     return Q(document__in=hidden_from(user)) | gone
 
 
-def sessions_for(user: User) -> QuerySet[Session]:
-    return Session.objects.filter(user=user)
-
-
-def session_for(user: User, id: UUID) -> Session:
-    """Return the session. Raises Http404 if there is none, or if it is somebody else's."""
-    found = sessions_for(user).filter(pk=id).first()
-    if found is None:
-        raise Http404("There is no such session.")
-    return found
-
-
-@transaction.atomic
-def delete(user: User, id: UUID) -> None:
-    """Delete a session with its turns and answers. What is being written for it ends by itself.
-
-    Whoever writes to it waits meanwhile: what came after its rows were looked up would keep them from going.
-    """
-    session = session_for(user, id)
-    Session.objects.select_for_update().filter(pk=id).first()
-    answers = Answer.objects.filter(turn__session=id).select_for_update(of=("self",))
-    list(answers.order_by("pk").values_list("pk"))  # in the order of log.HELD, against deadlocks
-    session.delete()
-
-
 _NAMED = f"""
     SELECT {columns(Endpoint, "e")} FROM models_registry_endpoint AS e
     WHERE e.kind = 'chat' AND e.is_enabled AND (e.id = %s::uuid OR e.name = %s::text)
@@ -243,20 +215,13 @@ def find_models(name: str, names: Sequence[str] = (), provider: str = "") -> Pla
     Raises Refused.
     """
     if name and names:
-        raise Refused("Send modelName for one model or modelNames for several, not both.")
+        raise QuestionRefused("Send modelName for one model or modelNames for several, not both.")
     wanted = [storable(each) for each in names or filter(None, [name])]
-    found = yield [(_NAMED, [*_id_or_name(each), storable(provider)]) for each in wanted]
+    found = yield [(_NAMED, [uuid_or_none(each), each, storable(provider)]) for each in wanted]
     for each, rows in zip(wanted, found, strict=True):
         if not rows:
-            raise Refused(f"There is no chat model {each[:80]!r}: choose another one.")
+            raise QuestionRefused(f"There is no chat model {each[:80]!r}: choose another one.")
     return [row_of(Endpoint, rows[0]) for rows in found]
-
-
-def _id_or_name(name: str) -> tuple[UUID | None, str | None]:
-    try:
-        return UUID(name), None
-    except ValueError:
-        return None, name
 
 
 _HAS_ENDED = """
@@ -284,12 +249,12 @@ async def check_followable(user: User, answer_id: UUID) -> None:
 # --- what is asked -------------------------------------------------------------------------------
 
 
-def _check(ask: Ask) -> None:
+def _check(ask: Question) -> None:
     _check_message_id(ask.message_id)
     if not storable(ask.text).strip():
-        raise Refused("The question is empty: write something.")
+        raise QuestionRefused("The question is empty: write something.")
     if len(ask.text) > settings.QUESTION_MAX_CHARACTERS:
-        raise Refused(
+        raise QuestionRefused(
             f"The question has {len(ask.text):,} characters, and {settings.QUESTION_MAX_CHARACTERS:,} are "
             "allowed: shorten it, or add the text to a workspace as a document."
         )
@@ -299,43 +264,45 @@ def _check(ask: Ask) -> None:
 
 def _check_message_id(message_id: str) -> None:
     if not _MESSAGE_ID.fullmatch(message_id):
-        raise Refused("A message id has 1 to 64 letters, digits and the signs . _ : - in it.")
+        raise QuestionRefused("A message id has 1 to 64 letters, digits and the signs . _ : - in it.")
 
 
 def _check_endpoints(endpoints: Sequence[Endpoint]) -> None:
     if len(endpoints) > MODELS_MOST:
-        raise Refused(f"At most {MODELS_MOST} models answer side by side: choose fewer.")
+        raise QuestionRefused(f"At most {MODELS_MOST} models answer side by side: choose fewer.")
     if len({each.pk for each in endpoints}) < len(endpoints):
-        raise Refused("A model answers once: choose different ones.")
+        raise QuestionRefused("A model answers once: choose different ones.")
     if not all(each.is_enabled and each.kind == Endpoint.Kind.CHAT for each in endpoints):
-        raise Refused("This model is not offered any more: choose another one.")
+        raise QuestionRefused("This model is not offered any more: choose another one.")
 
 
 def _check_parameters(parameters: Parameters) -> None:
     if not 1 <= parameters.max_tokens <= 8192:
-        raise Refused("The length of the answer must be from 1 to 8,192 tokens.")
+        raise QuestionRefused("The length of the answer must be from 1 to 8,192 tokens.")
     if not 0 <= parameters.temperature <= 2:
-        raise Refused("The temperature must be from 0 to 2.")
+        raise QuestionRefused("The temperature must be from 0 to 2.")
     if not 0 <= parameters.top_p <= 1:
-        raise Refused("Top-p must be from 0 to 1.")
+        raise QuestionRefused("Top-p must be from 0 to 1.")
 
 
 def _check_filters(workspace: Workspace | None, filters: Filters) -> None:
     if filters and workspace is None:
-        raise Refused(
+        raise QuestionRefused(
             "A filter chooses among the documents of a workspace: choose one, or ask without the filter."
         )
     try:
         if workspace:
             conditions_of(workspace, filters)
     except InvalidValue as problem:
-        raise Refused(str(problem)) from problem
+        raise QuestionRefused(str(problem)) from problem
 
 
 def _default_endpoint() -> Endpoint:
     default = Endpoint.objects.default_chat() or Endpoint.objects.offered(Endpoint.Kind.CHAT).first()
     if default is None:
-        raise Refused("There is no chat model yet: an operator adds one in the admin, under Endpoints.")
+        raise QuestionRefused(
+            "There is no chat model yet: an operator adds one in the admin, under Endpoints."
+        )
     return default
 
 
@@ -348,12 +315,12 @@ def _id_of_new_session(user: User, message_id: str) -> UUID:
     return UUID(bytes=digest[:16], version=4)
 
 
-def _found(user: User, session_id: UUID, ask: Ask) -> Turn | None:
+def _found(user: User, session_id: UUID, ask: Question) -> Turn | None:
     turns = Turn.objects.filter(session_id=session_id, session__user=user, message_id=ask.message_id)
     return turns.first()
 
 
-def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
+def _recorded(user: User, session_id: UUID, ask: Question) -> Turn | None:
     """Record the question. None: it is recorded already, or the session is somebody else's."""
     record = _record(user, session_id, ask)
     if not insert_turn(record):
@@ -362,13 +329,13 @@ def _recorded(user: User, session_id: UUID, ask: Ask) -> Turn | None:
     return record.turn
 
 
-def _record(user: User, session_id: UUID, ask: Ask) -> SubmittedTurn:
+def _record(user: User, session_id: UUID, ask: Question) -> SubmittedTurn:
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
     _check_filters(workspace, ask.filters)
     endpoints = ask.endpoints or [_default_endpoint()]
     text = storable(ask.text)
     preface = ask.preface.as_json() if ask.preface else None
-    session = Session(pk=session_id, user=user, title=_title(text), preface=preface)
+    session = Session(pk=session_id, user=user, title=title_of(text), preface=preface)
     turn = Turn(
         session=session,
         message_id=ask.message_id,
@@ -380,7 +347,7 @@ def _record(user: User, session_id: UUID, ask: Ask) -> SubmittedTurn:
     return SubmittedTurn(session, turn, answers)
 
 
-def _answer(turn: Turn, lane: int, endpoint: Endpoint, ask: Ask) -> Answer:
+def _answer(turn: Turn, lane: int, endpoint: Endpoint, ask: Question) -> Answer:
     return Answer(
         turn=turn,
         lane=lane,
@@ -391,17 +358,17 @@ def _answer(turn: Turn, lane: int, endpoint: Endpoint, ask: Ask) -> Answer:
     )
 
 
-def _version(old: Answer, again: Again) -> Answer:
+def _version(old: Answer, again: Regeneration) -> Answer:
     """Return the answer to record in the lane of the old one. Raises Refused."""
     endpoint, parameters = again.endpoint or old.endpoint, again.parameters or Parameters(**old.parameters)
     if endpoint is None:
-        raise Refused(f"The model {old.endpoint_name} was removed: choose another one.")
+        raise QuestionRefused(f"The model {old.endpoint_name} was removed: choose another one.")
     _check_endpoints([endpoint])
     _check_parameters(parameters)
     if not old.has_ended:
-        raise Refused("This answer is still being written: wait for its end, or stop it first.")
+        raise QuestionRefused("This answer is still being written: wait for its end, or stop it first.")
     if old.turn.answers.count() >= ANSWERS_MOST:
-        raise Refused(f"This question has {ANSWERS_MOST} answers already: ask it anew.")
+        raise QuestionRefused(f"This question has {ANSWERS_MOST} answers already: ask it anew.")
     going_on = old.turn.goes_on_with()
     return Answer(
         turn=old.turn,
@@ -412,11 +379,6 @@ def _version(old: Answer, again: Again) -> Answer:
         parameters=asdict(parameters),
         chosen_at=timezone.now() if going_on and going_on.lane == old.lane else None,
     )
-
-
-def _title(question: str) -> str:
-    title = " ".join(question[: 4 * TITLE_CHARACTERS].split())
-    return title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1].rstrip()}…"
 
 
 def _end_unbegun(answer: Answer) -> None:

@@ -15,6 +15,7 @@ from weakref import finalize
 from django.http import StreamingHttpResponse
 
 from accounts.identity.credential import Credential
+from chat.errors import NotAllowed
 from core.async_tasks import cancel_and_wait
 from core.db.threads import retry_on_disconnect, to_thread
 
@@ -25,10 +26,6 @@ PING_EVERY_S = 15.0  # a load balancer cuts what is silent for a minute
 PING = ": ping\n\n"  # a comment: clients pass over it
 CHECK_EVERY_S = 3.0  # whoever may not read on is sent away within five seconds, as from sockets
 Batch = Sequence[Logged]
-
-
-class NotAllowed(Exception):
-    """Whoever reads this may not any more: signed out, disabled, or the key was revoked."""
 
 
 class _Stream(StreamingHttpResponse):
@@ -60,21 +57,25 @@ def stream(parts: AsyncIterator[str], leave: Callable[[], None] | None = None) -
     return _LeftStream(parts, leave) if leave else _Stream(parts)
 
 
-def message(data: Any, *, kind: str = "", id: int | None = None) -> str:
+def format_message(data: Any, *, kind: str = "", id: int | None = None) -> str:
     """Return one message of the stream."""
     fields = {"id": id, "event": kind or None, "data": json.dumps(data)}
     return "".join(f"{name}: {value}\n" for name, value in fields.items() if value is not None) + "\n"
 
 
-async def events(answer_id: UUID, after_seq: int, credential: Credential) -> AsyncGenerator[str]:
+async def stream_events(answer_id: UUID, after_seq: int, credential: Credential) -> AsyncGenerator[str]:
     """Yield an answer's events after `after_seq` as messages, and pings between them, until the last."""
     with suppress(NotAllowed):
-        async with aclosing(followed(answer_id, after_seq, credential)) as batches:
+        async with aclosing(follow_with_checks(answer_id, after_seq, credential)) as batches:
             async for batch in batches:
-                yield "".join(message(each.data, kind=each.kind, id=each.seq) for each in batch) or PING
+                yield (
+                    "".join(format_message(each.data, kind=each.kind, id=each.seq) for each in batch) or PING
+                )
 
 
-async def followed(answer_id: UUID, after_seq: int, credential: Credential) -> AsyncGenerator[Batch]:
+async def follow_with_checks(
+    answer_id: UUID, after_seq: int, credential: Credential
+) -> AsyncGenerator[Batch]:
     """Follow an answer, and yield an empty batch whenever nothing came for PING_EVERY_S.
 
     credential: asked every CHECK_EVERY_S, in a thread. Raises NotAllowed when it is no longer valid.

@@ -23,6 +23,7 @@ from chat.models import Answer, AnswerEvent
 from core.async_tasks import cancel_and_wait
 from core.db.statements import Plan, statement
 from core.db.threads import to_thread
+from core.leases import Superseded
 
 from .events import TERMINAL, Event, Logged
 from .fanout import EVENTS, LOOK_EVERY_S, Committed, event_bus, publish, publish_from_thread
@@ -36,11 +37,7 @@ RETRY_EVERY_S = 0.25  # while the database does not answer
 UNSENT_MOST = 2_000  # events for other processes; beyond that they read the log
 
 
-class Superseded(Exception):
-    """Another process has taken the answer over: what this one writes is refused."""
-
-
-class Rejected(Exception):
+class EventsRejected(Exception):
     """The database refused this answer's last events; the log stands as it was before them."""
 
 
@@ -105,7 +102,7 @@ class AnswerWriter:
         if self._error is None:
             return
         error = self._error
-        if isinstance(error, Rejected):  # what follows may be fit to write
+        if isinstance(error, EventsRejected):  # what follows may be fit to write
             self._error = None
         raise error
 
@@ -223,7 +220,7 @@ class LogWriter:
             return
         for log, _ in batch:
             logger.error("Answer %s cannot be written", log.answer_id, exc_info=error)
-            log._refuse(Rejected(str(error)))
+            log._refuse(EventsRejected(str(error)))
 
     def announce(self, committed: Committed) -> None:
         """Hand committed events to the followers here, and soon to those of other processes."""

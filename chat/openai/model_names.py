@@ -11,19 +11,15 @@ workspace. Ids do as well as names, and are never mistaken.
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
-from core.text import storable
+from chat.errors import UnknownModel
+from core.text import storable, uuid_or_none
 from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Workspace
-
-
-class UnknownModel(Exception):
-    """Nobody offers this user such a model. `str()` says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +47,8 @@ def resolve_model(user: User, name: str) -> NamedModel:
 
 def _by_name(rows: QuerySet[Any], names: Collection[str]) -> dict[str, Any]:
     """Return the rows with these names or ids, under both."""
-    found = rows.filter(Q(name__in=names) | Q(pk__in=filter(None, map(_id, names))))
+    found = rows.filter(Q(name__in=names) | Q(pk__in=filter(None, map(uuid_or_none, names))))
     return {name: row for row in found for name in (row.name, str(row.pk))}
-
-
-def _id(name: str) -> UUID | None:
-    try:
-        return UUID(name)
-    except ValueError:
-        return None
 
 
 def list_names(user: User) -> list[str]:

@@ -22,6 +22,7 @@ from rest_framework.request import Request as RestRequest
 from accounts.identity.api_key import ApiKeyAuthentication, KeyCredential
 from accounts.models import User
 from chat.asking import turns
+from chat.errors import NotAllowed, QuestionRefused, UnknownModel
 from chat.log import sse
 from core.db.threads import retry_on_disconnect, to_thread
 
@@ -86,7 +87,7 @@ async def one_model(request: HttpRequest, caller: KeyCredential, name: str) -> H
 def _choice(user: User, name: str) -> model_names.NamedModel:
     try:
         return model_names.resolve_model(user, name)
-    except model_names.UnknownModel as error:
+    except UnknownModel as error:
         raise Problem(str(error), 404, code="model_not_found", param="model") from error
 
 
@@ -135,7 +136,7 @@ def _asked(user: User, asked: Request, message_id: str) -> Reply:
     """Record the question. Raises Problem."""
     preface, question = conversation(asked.messages)
     chosen = _choice(user, asked.model) if asked.model else model_names.NamedModel(None, None)
-    ask = turns.Ask(
+    ask = turns.Question(
         session_id=None,
         message_id=message_id,
         text=question,
@@ -147,7 +148,7 @@ def _asked(user: User, asked: Request, message_id: str) -> Reply:
     )
     try:
         turn = turns.submit(user, ask)
-    except turns.Refused as refusal:
+    except QuestionRefused as refusal:
         raise Problem(str(refusal)) from refusal
     except Http404 as error:
         raise Problem(str(error), 404) from error
@@ -163,14 +164,14 @@ def _stop(user: User, reply: Reply) -> None:
 
 
 async def _chunks(reply: Reply, caller: KeyCredential, include_usage: bool) -> AsyncGenerator[str]:
-    yield sse.message(reply.chunk({"role": "assistant", "content": ""}))
+    yield sse.format_message(reply.chunk({"role": "assistant", "content": ""}))
     async with aclosing(_told(reply, caller)) as batches:
         async for chunks in batches:
-            yield "".join(map(sse.message, chunks)) or sse.PING
+            yield "".join(map(sse.format_message, chunks)) or sse.PING
     if reply.problem:
         return
     if include_usage:
-        yield sse.message(reply.usage_chunk())
+        yield sse.format_message(reply.usage_chunk())
     yield "data: [DONE]\n\n"
 
 
@@ -178,12 +179,12 @@ async def _told(reply: Reply, caller: KeyCredential) -> AsyncGenerator[list[dict
     """Yield the chunks for the answer's events, a batch at a time, until the reply is over."""
     problem = Problem("This answer was deleted.", 404)
     try:
-        async with aclosing(sse.followed(reply.answer_id, 0, caller)) as batches:
+        async with aclosing(sse.follow_with_checks(reply.answer_id, 0, caller)) as batches:
             async for batch in batches:
                 yield [chunk for event in batch if (chunk := reply.take(event))]
                 if reply.problem:
                     return
-    except sse.NotAllowed:
+    except NotAllowed:
         problem = Problem("This API key is not good any more.", 401, code="invalid_api_key")
     if reply.finish_reason is None:
         yield [reply.fail(problem)]

@@ -21,7 +21,10 @@ from accounts.models import User
 from chat.answering import replay as replaying
 from chat.answering import session_summary
 from chat.asking import ratings, turns
+from chat.asking.sessions import delete_session, pin_session, rename_session, session_for
+from chat.errors import CannotReplay, QuestionRefused
 from chat.models import Answer, Session, Turn
+from core.text import storable
 from documents.doors import Filters, documents_for, shown_fields
 from documents.models import Document
 from models_registry.models import Endpoint
@@ -53,7 +56,7 @@ def chat(request: UserRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def session(request: UserRequest, session_id: UUID) -> HttpResponse:
-    found = turns.session_for(request.user, session_id)
+    found = session_for(request.user, session_id)
     shown_turns = presenters.present_turns(request.user, found)
     last = shown_turns[-1] if shown_turns else None
     workspaces = workspaces_for(request.user)
@@ -145,7 +148,7 @@ def sessions(request: UserRequest) -> HttpResponse:
 
 
 def _listed(request: UserRequest, current: Session | None = None, first: int = 0) -> dict[str, Any]:
-    words = request.GET.get("q", "").replace("\x00", "").strip()  # PostgreSQL refuses NUL in text
+    words = storable(request.GET.get("q", "")).strip()
     rows = list(presenters.find_sessions(request.user, words)[first : first + SESSIONS_PER_PAGE + 1])
     return {
         "groups": presenters.group_sessions(rows[:SESSIONS_PER_PAGE]),
@@ -163,26 +166,21 @@ def _page_address(request: UserRequest) -> str:
 @require_POST
 def rename(request: UserRequest, session_id: UUID) -> HttpResponse:
     """Give a session another title; an empty one changes nothing."""
-    found = turns.session_for(request.user, session_id)
-    title = " ".join(request.POST.get("title", "").split())
-    if title:
-        found.title = title[: Session._meta.get_field("title").max_length]
-        found.save(update_fields=["title"])
-    return _back_to_list(request, found)
+    renamed = rename_session(request.user, session_id, request.POST.get("title", ""))
+    return _back_to_list(request, renamed)
 
 
 @require_POST
 def pin(request: UserRequest, session_id: UUID) -> HttpResponse:
-    found = turns.session_for(request.user, session_id)
-    found.is_pinned = not found.is_pinned
-    found.save(update_fields=["is_pinned"])
-    return _back_to_list(request, found)
+    """Pin a session, or let go of it."""
+    found = session_for(request.user, session_id)
+    return _back_to_list(request, pin_session(request.user, session_id, is_pinned=not found.is_pinned))
 
 
 @require_POST
 def summary(request: UserRequest, session_id: UUID) -> HttpResponse:
     """Forget the session's summary and write no more; with `keep`, begin again."""
-    found = turns.session_for(request.user, session_id)
+    found = session_for(request.user, session_id)
     switched = session_summary.switch_summary(found, is_on=bool(request.POST.get("keep")))
     if request.htmx:
         return render(request, "chat/_summary.html", {"session": found, "summary": switched})
@@ -191,9 +189,9 @@ def summary(request: UserRequest, session_id: UUID) -> HttpResponse:
 
 @require_POST
 def delete(request: UserRequest, session_id: UUID) -> HttpResponse:
-    found = turns.session_for(request.user, session_id)
+    found = session_for(request.user, session_id)
     address = reverse("session", args=[found.pk])
-    turns.delete(request.user, found.pk)
+    delete_session(request.user, found.pk)
     if request.htmx and _page_address(request) != address:
         return render(request, "chat/_sessions.html", _listed(request))
     return HttpResponseClientRedirect(reverse("chat")) if request.htmx else redirect("chat")
@@ -221,7 +219,7 @@ def go_on(request: UserRequest, answer_id: UUID) -> HttpResponse:
     """Have the conversation go on with this answer."""
     try:
         turns.continue_with(request.user, answer_id)
-    except turns.Refused as refusal:
+    except QuestionRefused as refusal:
         return HttpResponse(str(refusal), status=400, content_type="text/plain")
     return HttpResponse(status=204)
 
@@ -236,7 +234,7 @@ def rate(request: UserRequest, answer_id: UUID) -> HttpResponse:
             ratings.rate(request.user, answer_id, is_good=thumb == "up", comment=comment)
         else:
             ratings.withdraw(request.user, answer_id)
-    except turns.Refused as refusal:
+    except QuestionRefused as refusal:
         return HttpResponse(str(refusal), status=400, content_type="text/plain")
     found = turns.answer_for(request.user, answer_id)
     is_asked_why = thumb == "down" and "comment" not in request.POST
@@ -260,7 +258,7 @@ def replay(request: UserRequest, answer_id: UUID) -> HttpResponse:
     try:
         turns.check_prompt(request.user, found)
         context["replay"] = replaying.replay(found)
-    except (replaying.CannotReplay, turns.Refused) as problem:
+    except (CannotReplay, QuestionRefused) as problem:
         context["problem"] = str(problem)
     if request.htmx:
         return render(request, "chat/_replay.html", context)

@@ -13,20 +13,20 @@ from uuid import UUID, uuid4
 
 from django.utils import timezone
 
-from chat.answering.answer import TooLong, answer, usage
-from chat.answering.answer_request import CannotBegin, build_bare_request, build_request
+from chat.answering.answer import answer, usage
+from chat.answering.answer_request import build_bare_request, build_request
 from chat.answering.history import History
 from chat.log.events import TERMINAL, Event
 from chat.log.follow import since_restart
 from chat.log.writer import AnswerWriter
 from chat.models import Answer, AnswerPassage
 from core.db.threads import to_thread
+from core.errors import DomainError
 from core.text import storable
 from documents.models import Document
 from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
 from inference.types import Usage
-from models_registry.secrets import SecretMissing
 
 from . import claims
 from .lost_attempts import usage_of_lost_attempts
@@ -106,7 +106,7 @@ class Attempt:
 async def run_attempt(run: Attempt) -> None:
     """Log what happens on the way to the answer, but not its end; what it amounts to is in the draft."""
     if run.answer.fence > 1:  # a first claim has logged it
-        run.log.append(claims.started(run.answer))
+        run.log.append(claims.started_event(run.answer))
     if any(event.kind == "delta" for event in since_restart(run.before)):
         reason = "The process that wrote this answer is gone, so it is written anew."
         run.log.append(Event("restarted", {"reason": reason}))
@@ -148,16 +148,16 @@ _STATUS = {
 }
 
 
-def failed(error: BaseException) -> Event:
+def failure_of(error: BaseException) -> Event:
     """Return what people are told: the error's own words if they are meant for them."""
-    if isinstance(error, InferenceError | SecretMissing | TooLong | CannotBegin):
-        return failure(str(error), is_retryable=getattr(error, "retryable", False))
+    if isinstance(error, InferenceError | DomainError):
+        return failed_event(str(error), is_retryable=error.retryable)
     reference = uuid4().hex[:8]
     logger.error("Answer failed, reference %s", reference, exc_info=error)
-    return failure(f"Something went wrong here (reference {reference}). Try again.", is_retryable=True)
+    return failed_event(f"Something went wrong here (reference {reference}). Try again.", is_retryable=True)
 
 
-def failure(words: str, *, is_retryable: bool) -> Event:
+def failed_event(words: str, *, is_retryable: bool) -> Event:
     return Event("failed", {"error": storable(words), "retryable": is_retryable})
 
 

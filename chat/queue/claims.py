@@ -25,6 +25,7 @@ from chat.log.writer import HELD_ANSWERS
 from chat.models import Answer, Session, Summary, Turn
 from core.db.pool import Query, Rows
 from core.db.statements import M, Plan, columns, row_of, statement
+from core.leases import lease_end_sql
 from models_registry.models import Endpoint
 
 from .record import FirstEvents, SubmittedTurn
@@ -109,7 +110,7 @@ _CLAIM = f"""
         WHERE a.status IN ('queued', 'running') FOR NO KEY UPDATE OF a SKIP LOCKED
     ), answers AS (
         UPDATE chat_answer AS a SET status = 'running', fence = a.fence + 1,
-            lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s),
+            lease_until = {lease_end_sql("%(lease_s)s")},
             started_at = coalesce(a.started_at, now())
         FROM free WHERE a.id = free.id
         RETURNING a.id, a.fence, a.endpoint_name
@@ -125,7 +126,7 @@ _CLAIM = f"""
         FROM answers WHERE fence = 1
     ), summaries AS (
         UPDATE chat_summary AS m SET status = 'running', fence = m.fence + 1,
-            lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s), started_at = now()
+            lease_until = {lease_end_sql("%(lease_s)s")}, started_at = now()
         FROM chosen WHERE m.session_id = chosen.id AND chosen.is_summary AND m.status = 'queued'
         RETURNING m.session_id
     )
@@ -188,7 +189,7 @@ def _claims_here(
     """Yield the claims on answers that were recorded just now, whose rows need not be read. `begun` is told."""
     for answer in (answer for each in records for answer in each.answers if answer.pk in claimed):
         answer.status, answer.fence = Answer.Status.RUNNING, 1
-        begun[answer.pk].append(Logged(2, "started", started(answer).data))
+        begun[answer.pk].append(Logged(2, "started", started_event(answer).data))
         yield Claim(answer, 2, histories[answer.turn_id])
 
 
@@ -255,14 +256,14 @@ def _claimed_summary(values: Sequence[Any]) -> Summary:
     return summary
 
 
-def started(answer: Answer) -> Event:
+def started_event(answer: Answer) -> Event:
     """Return the event that a claim begins with: a first claim has logged it, at its `seq`."""
     return Event("started", {"model": answer.endpoint_name, "fence": answer.fence})
 
 
 _RENEW = f"""
     WITH held AS ({HELD_ANSWERS})
-    UPDATE chat_answer SET lease_until = statement_timestamp() + make_interval(secs => %s)
+    UPDATE chat_answer SET lease_until = {lease_end_sql("%s")}
     FROM held WHERE chat_answer.id = held.id
     RETURNING chat_answer.id, stop_requested
 """

@@ -22,13 +22,14 @@ from chat.answering import session_summary
 from chat.log.events import Event, Logged
 from chat.log.fanout import RUNNERS, event_bus, publish, publish_from_thread, subscribe
 from chat.log.follow import read_log, since_restart
-from chat.log.writer import LogWriter, Rejected, Superseded
+from chat.log.writer import EventsRejected, LogWriter
 from chat.models import Summary
 from core.async_tasks import cancel_and_wait
 from core.db.threads import to_thread
+from core.leases import Superseded
 
 from . import claims
-from .attempt import Attempt, failed, failure, finish_attempt, lost_usage, run_attempt
+from .attempt import Attempt, failed_event, failure_of, finish_attempt, lost_usage, run_attempt
 from .record import FirstEvents, SubmittedTurn
 
 logger = logging.getLogger(__name__)
@@ -183,7 +184,9 @@ class Runner:
         answer = claim.answer
         run = Attempt(answer, claim.history, self._writer.open(answer.pk, answer.fence, claim.seq))
         if answer.fence == 1:
-            self._writer.announce({answer.pk: [Logged(claim.seq, "started", claims.started(answer).data)]})
+            self._writer.announce(
+                {answer.pk: [Logged(claim.seq, "started", claims.started_event(answer).data)]}
+            )
         self._runs[answer.pk] = run
         task = asyncio.create_task(self._attend(run))
         self._tasks.add(task)
@@ -262,7 +265,7 @@ class Runner:
         """Have the session's summary written, if enough has fallen out of its window. Returns whether it is."""
         endpoint, session = run.answer.endpoint, run.answer.turn.session
         is_due = session_summary.is_due(run.history, run.draft.trace.get("left_out", 0))
-        if is_due and endpoint and session.preface is None and session_summary.can_write(endpoint):
+        if is_due and endpoint and endpoint.can_write and session.preface is None:
             await _tried(to_thread(session_summary.enqueue_summary), session.pk, endpoint)
             return True
         return False
@@ -277,16 +280,16 @@ class Runner:
             return
         try:
             await finish_attempt(run, end)
-        except Rejected as error:
+        except EventsRejected as error:
             run.draft.forget_trace()  # it may be what cannot be written
-            await finish_attempt(run, failed(error))
+            await finish_attempt(run, failure_of(error))
 
     def _abandoned_end(self, run: Attempt) -> Event | None:
         """Return the end of an answer that is not to be tried again; it keeps what people have seen."""
         if run.answer.stop_requested:
             end = Event("stopped", {})
         elif run.answer.fence > CLAIMS_MOST:
-            end = failure("Writing this answer was interrupted too often. Ask again.", is_retryable=True)
+            end = failed_event("Writing this answer was interrupted too often. Ask again.", is_retryable=True)
         else:
             return None
         for event in since_restart(run.before):
@@ -303,7 +306,7 @@ class Runner:
         error = run.producer.exception()
         if isinstance(error, Superseded):
             raise error
-        return failed(error) if error else Event("finished", {"reason": run.draft.trace["finish_reason"]})
+        return failure_of(error) if error else Event("finished", {"reason": run.draft.trace["finish_reason"]})
 
 
 def _fences(runs: Iterable[Attempt]) -> dict[UUID, int]:

@@ -18,11 +18,13 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.http import Http404
 
+from accounts.errors import SignedOut
 from accounts.identity.revocation import socket_registry
-from accounts.identity.session import Login, SignedOut, authenticate
+from accounts.identity.session import Login, authenticate
 from accounts.models import User
 from chat.answering.answer import Parameters
 from chat.asking import turns
+from chat.errors import BadFrame, QuestionRefused
 from chat.log.events import Logged
 from chat.log.follow import follow_in_batches
 from chat.models import Answer, Turn
@@ -81,7 +83,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
             frame = frames.parse_frame(text_data or "")
-        except frames.BadFrame as error:
+        except BadFrame as error:
             await self._complain(str(error), error.message_id)
             return
         await self._answering(self._act(frame), getattr(frame.data, "message_id", ""))
@@ -94,7 +96,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             logger.debug("A socket closed before it was answered")
         except SignedOut:
             await self.close_signed_out()
-        except (turns.Refused, Http404) as error:
+        except (QuestionRefused, Http404) as error:
             await self._complain(str(error), message_id)
         except Exception:
             logger.exception("A message on the socket failed")
@@ -123,7 +125,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return self._login.user
 
     async def _submit(self, user: User, data: frames.RunData) -> None:
-        ask = turns.Ask(
+        ask = turns.Question(
             session_id=data.session_id,
             message_id=data.message_id,
             text=data.text,
@@ -151,7 +153,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if task := self._following.pop(answer_id, None):
             task.cancel()
         if len(self._following) >= FOLLOWED_MOST:
-            raise turns.Refused(
+            raise QuestionRefused(
                 f"This page follows {FOLLOWED_MOST} answers already: wait until one has ended."
             )
         window = self._windows[answer_id] = _Window()
@@ -215,7 +217,9 @@ def _regenerated(user: User, data: frames.RegenerateData) -> dict[str, Any]:
     """Record a wish for another version. Returns what the client is told."""
     endpoint = next(iter(turns.find_models(data.model_name, provider=data.provider)), None)
     parameters = _parameters(data.model_kwargs) if data.model_kwargs else None
-    answer, _ = turns.regenerate(user, turns.Again(data.answer_id, data.message_id, endpoint, parameters))
+    answer, _ = turns.regenerate(
+        user, turns.Regeneration(data.answer_id, data.message_id, endpoint, parameters)
+    )
     return _accepted(data.message_id, answer.turn, [answer]) | {"replaces": str(data.answer_id)}
 
 

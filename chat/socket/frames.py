@@ -8,18 +8,11 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
 from chat.asking.turns import MODELS_MOST
+from chat.errors import BadFrame
 
 FRAME_MOST_CHARACTERS = 256 * 1024  # the longest question, written in escapes
 _SEQ_MOST = 2**31 - 1
 _ERRORS_SHOWN = 3
-
-
-class BadFrame(Exception):
-    """`str()` says what is wrong with the frame; `message_id` is the one it named, or ""."""
-
-    def __init__(self, words: str, message_id: str = "") -> None:
-        super().__init__(words)
-        self.message_id = message_id
 
 
 class _Part(BaseModel):

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from kombu.exceptions import OperationalError
 
-from .uploads import arrived, keys_in
+from .uploads import complete_arrived, keys_in
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def s3_events(request: HttpRequest) -> JsonResponse:
         log.warning("SNS asks to confirm a subscription. If it is yours, open: %s", event.get("SubscribeURL"))
     try:
         for key in keys:
-            arrived.apply_async((key,), retry=False)
+            complete_arrived.apply_async((key,), retry=False)
     except OperationalError:
         return _reply(503, "The broker is away. Send it again.")
     return JsonResponse({"queued": len(keys)}, status=202)

@@ -14,12 +14,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User, record
+from documents.errors import DocumentRefused
 from documents.fields.metadata import NO_CHANGE, MetadataChange
 from documents.models import Document
 from workspaces.models import Workspace
 
 from . import service as intake
-from .validation import Content, Refused, validate_file
+from .validation import Content, validate_file
 
 Change = Literal["new", "changed", "moved", "unchanged"]
 
@@ -77,14 +78,16 @@ def _check_name(root: Path, path: Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise Refused("Its name, or a folder's, is not in UTF-8. Rename it.") from error
+        raise DocumentRefused("Its name, or a folder's, is not in UTF-8. Rename it.") from error
     for column, part in (("folder", root), ("path", path.relative_to(root))):
         kept: Any = Document._meta.get_field(column)
         if len(str(part)) > kept.max_length:
-            raise Refused(f"Its {column} has more than {kept.max_length} characters. Move or rename it.")
+            raise DocumentRefused(
+                f"Its {column} has more than {kept.max_length} characters. Move or rename it."
+            )
 
 
-def gone(workspace: Workspace, root: Path, present: set[Path]) -> list[Document]:
+def find_gone(workspace: Workspace, root: Path, present: set[Path]) -> list[Document]:
     """Return the documents that were made of files below this folder which are no longer there."""
     rows = workspace.documents.exclude(folder="").order_by("folder", "path")
     return [each for each in rows if _place(each).is_relative_to(root) and _place(each) not in present]

@@ -9,13 +9,14 @@ from typing import Any
 from django.core.files import File
 
 from accounts.models import User
+from documents.errors import DocumentRefused
 from documents.fields.metadata import NO_CHANGE, MetadataChange
 from documents.models import Document
 from documents.parsing.encodings import decode
 from workspaces.models import Workspace
 
 from .service import add_qa
-from .validation import Refused, check_size
+from .validation import check_size
 
 MAX_PAIRS = 1000  # in one go: each is a document with a place in the queue
 _COLUMNS = ("question", "answer")
@@ -49,7 +50,9 @@ def add_pairs(
     """Add each pair by itself: what is wrong with one keeps none of the others out. Raises Refused if they are too many."""
     listed = list(pairs)
     if len(listed) > MAX_PAIRS:
-        raise Refused(f"There are {len(listed):,} pairs, and {MAX_PAIRS:,} is the most at once. Split them.")
+        raise DocumentRefused(
+            f"There are {len(listed):,} pairs, and {MAX_PAIRS:,} is the most at once. Split them."
+        )
     return [_add(workspace, user, pair, language, about, ask_worker) for pair in listed]
 
 
@@ -65,7 +68,7 @@ def _add(
         document = add_qa(
             workspace, user, pair.question, pair.answer, language, about=about, ask_worker=ask_worker
         )
-    except Refused as refusal:
+    except DocumentRefused as refusal:
         return Outcome(pair.row, pair.question, None, str(refusal))
     return Outcome(pair.row, pair.question, document)
 
@@ -81,9 +84,9 @@ def read_pairs(file: File[Any]) -> list[Pair]:
     try:
         pairs = list(_pairs(text))
     except csv.Error as error:
-        raise Refused(f"The table could not be read: {error}. Save it as CSV again.") from error
+        raise DocumentRefused(f"The table could not be read: {error}. Save it as CSV again.") from error
     if not pairs:
-        raise Refused(f"There are no questions in it. {_NOT_A_TABLE}")
+        raise DocumentRefused(f"There are no questions in it. {_NOT_A_TABLE}")
     return pairs
 
 
@@ -99,7 +102,7 @@ def _pairs(text: str) -> Iterator[Pair]:
                 columns = names.index("question"), names.index("answer")
                 continue
             if len(row) != len(_COLUMNS):
-                raise Refused(_NOT_A_TABLE)
+                raise DocumentRefused(_NOT_A_TABLE)
             columns = 0, 1
         cells = [*row, *[""] * (max(columns) + 1 - len(row))]
         yield Pair(number, cells[columns[0]], cells[columns[1]])

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from accounts.models import User
 from documents.fields.metadata import MetadataChange, parse_change
 from workspaces.engines import Value
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
 

@@ -10,6 +10,7 @@ from django.db import Error, IntegrityError, transaction
 from django.db.models import F
 
 from accounts.models import User, record
+from documents.errors import DocumentRefused
 from documents.fields.metadata import LEVELS_CHANGED, NO_CHANGE, MetadataChange, apply_change, hold_fields
 from documents.ingestion.restart import restart
 from documents.models import Document
@@ -19,11 +20,11 @@ from workspaces.languages import LANGUAGES
 from workspaces.metadata_schema import fields_of
 from workspaces.models import Workspace
 
-from .validation import Content, Refused, clean_title, validate_file, validate_pair, validate_text
+from .validation import Content, clean_title, validate_file, validate_pair, validate_text
 
 _S = Document.Status
 
-__all__ = ["Refused", "add", "add_file", "add_qa", "add_text", "change", "clean_title"]
+__all__ = ["DocumentRefused", "add", "add_file", "add_qa", "add_text", "change", "clean_title"]
 
 
 def add_file(
@@ -120,9 +121,9 @@ def change(document: Document, user: User | None, content: Content, *, ask_worke
     except BaseException as error:
         _remove_unrecorded(new)
         if isinstance(error, IntegrityError):
-            raise Refused("There is a document with this very title and content already.") from error
+            raise DocumentRefused("There is a document with this very title and content already.") from error
         if isinstance(error, Document.DoesNotExist):
-            raise Refused("The document was deleted in the meantime. Add it anew.") from error
+            raise DocumentRefused("The document was deleted in the meantime. Add it anew.") from error
         raise
     document.refresh_from_db()
     return document
@@ -137,7 +138,9 @@ def correct_language(document: Document, user: User | None, language: str) -> No
     with transaction.atomic():
         waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
         if not waiting.update(language=language, is_language_chosen=True):
-            raise Refused("It is being read just now. Wait until it is ready, and change its language then.")
+            raise DocumentRefused(
+                "It is being read just now. Wait until it is ready, and change its language then."
+            )
         record(user, "document.language", document.title, id=str(document.pk), language=language)
         restart(document, user)
 
@@ -146,7 +149,9 @@ def language_of(workspace: Workspace, language: str | None) -> str:
     """Return this language, or the workspace's first. Raises Refused if the workspace does not hold it."""
     if language and language not in workspace.languages:
         names = ", ".join(f"{code} ({LANGUAGES[code]})" for code in workspace.languages)
-        raise Refused(f"This workspace does not hold the language {language!r}. Choose one of: {names}.")
+        raise DocumentRefused(
+            f"This workspace does not hold the language {language!r}. Choose one of: {names}."
+        )
     return language or workspace.languages[0]
 
 
@@ -154,7 +159,7 @@ def refuse_hidden(known: Document, user: User | None) -> None:
     """Raise Refused if what is added is there already, above this user's access level."""
     level = level_in(user, known.workspace) if user else None
     if level is not None and known.access_level > level:
-        raise Refused("It is here already, for others than you. Ask a manager of this workspace.")
+        raise DocumentRefused("It is here already, for others than you. Ask a manager of this workspace.")
 
 
 def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
@@ -190,7 +195,7 @@ def _store(document: Document, file: File[Any]) -> None:
     try:
         document.file.save(document.title, file, save=False)
     except OSError as error:
-        raise Refused(
+        raise DocumentRefused(
             f"The file could not be stored on the server: {error.strerror or error}. Tell your operator."
         ) from error
 
@@ -223,7 +228,7 @@ def refuse_gone_level(document: Document) -> None:
     if document.access_level:
         names = Workspace.objects.values_list("access_levels", flat=True).get(pk=document.workspace_id)
         if document.access_level >= len(names):
-            raise Refused(LEVELS_CHANGED)
+            raise DocumentRefused(LEVELS_CHANGED)
 
 
 def _record_change(

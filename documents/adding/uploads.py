@@ -23,23 +23,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from documents.errors import DocumentRefused, NothingUploaded
 from documents.fields.metadata import NO_CHANGE, MetadataChange, parse_change
 from documents.models import Document, Upload
 from documents.parsing.media_types import type_of_name
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
 from .service import add_file, language_of
-from .validation import Refused, check_length, clean_title
+from .validation import check_length, clean_title
 
 log = logging.getLogger(__name__)
 
 _RETRIES = 8  # the last one after some forty minutes
 _KEY = re.compile(r"uploads/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
-
-
-class NotThere(Exception):
-    """Nothing has arrived yet. `str()` says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ def destination(upload: Upload) -> Destination:
 def receive(upload: Upload, file: File[Any]) -> None:
     """Take the file where there is no bucket. Sent again, it replaces what was sent before. Raises Refused."""
     if file.size != upload.size_bytes:
-        raise Refused(
+        raise DocumentRefused(
             f"It was announced with {upload.size_bytes:,} bytes and came with {file.size:,}. Send it again."
         )
     default_storage.delete(upload.key)
@@ -103,7 +100,7 @@ def complete(upload_id: UUID) -> Document:
         if upload.document_id is None and not upload.refusal:
             _settle(upload)
     if upload.document is None:
-        raise Refused(upload.refusal)
+        raise DocumentRefused(upload.refusal)
     return upload.document
 
 
@@ -111,7 +108,7 @@ def _settle(upload: Upload) -> None:
     try:
         arrived = default_storage.open(upload.key)
     except FileNotFoundError as error:
-        raise NotThere("Nothing has arrived yet. Send the file to its address first.") from error
+        raise NothingUploaded("Nothing has arrived yet. Send the file to its address first.") from error
     with arrived as file:
         file.name = upload.name  # a name chooses between kinds of text
         try:
@@ -120,7 +117,7 @@ def _settle(upload: Upload) -> None:
             upload.document = add_file(
                 upload.workspace, upload.created_by, file, upload.name, upload.language, about=said
             )
-        except (Refused, InvalidValue) as refusal:
+        except (DocumentRefused, InvalidValue) as refusal:
             upload.refusal = str(refusal)
     upload.save()
     transaction.on_commit(lambda: default_storage.delete(upload.key))
@@ -154,14 +151,14 @@ def _ours(bucket: str, key: str) -> Iterator[str]:
 @shared_task(
     name="documents.upload_arrived", autoretry_for=(Exception,), retry_backoff=10, max_retries=_RETRIES
 )
-def arrived(key: str) -> None:
+def complete_arrived(key: str) -> None:
     """Complete the upload of this key, if there is one and it was not done already."""
     found = _KEY.match(key)
     if not found:
         return
     try:
         complete(UUID(found[1]))
-    except (Refused, NotThere, Upload.DoesNotExist) as outcome:
+    except (DocumentRefused, NothingUploaded, Upload.DoesNotExist) as outcome:
         log.info("Upload %s made no document: %s", found[1], outcome)  # it is recorded, or thrown away
 
 
@@ -169,7 +166,7 @@ def arrived(key: str) -> None:
 
 
 @shared_task(name="documents.clear_uploads")
-def clear() -> None:
+def clear_expired() -> None:
     """Throw away uploads past their time with what was sent. The documents made of them stay."""
     for upload in Upload.objects.filter(created_at__lt=timezone.now() - Upload.LIFETIME):
         log.info("Upload %s is past its time and thrown away.", upload.pk)

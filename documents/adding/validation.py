@@ -1,8 +1,6 @@
 """What comes in, checked: each `of_*` returns a document's content, or refuses it with a sentence."""
 
 import hashlib
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,17 +9,13 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.template.defaultfilters import filesizeformat
 
+from core.text import clean_body, one_line
 from documents.chunking.questions import SEPARATOR
+from documents.errors import DocumentRefused, NotAccepted
 from documents.models import Document
-from documents.parsing.media_types import MARKDOWN, TEXT, MediaType, NotAccepted, recognise
+from documents.parsing.media_types import MARKDOWN, TEXT, MediaType, recognise
 
 MAX_TITLE_CHARACTERS = 300
-# Controls and lone surrogates, which PostgreSQL refuses, and the marks that make "gpj.exe" read as "exe.jpg"
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-
-
-class Refused(Exception):
-    """We did not take it. `str()` is a sentence that says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +51,7 @@ def validate_pair(question: str, answer: str) -> Content:
 def clean_title(name: str) -> str:
     """Return the last part of a path, without control and direction marks, short enough to keep."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    # Category C holds controls, and the marks that make "gpj.exe" read as "exe.jpg".
-    kept = "".join(
-        each for each in unicodedata.normalize("NFC", last) if unicodedata.category(each)[0] != "C"
-    )
-    kept = " ".join(kept.split()).strip(". ") or "untitled"
+    kept = one_line(last).strip(". ") or "untitled"
     stem, dot, extension = kept.rpartition(".")
     if len(kept) > MAX_TITLE_CHARACTERS and dot and len(extension) < 20:
         return f"{stem[: MAX_TITLE_CHARACTERS - len(extension) - 1]}.{extension}"
@@ -75,21 +65,21 @@ def _written(kind: Document.Kind, title: str, text: str, media_type: MediaType) 
 
 
 def _line(text: str, what: str) -> str:
-    """Return it as one line without control characters, which PostgreSQL and titles do not take."""
-    line = " ".join(_UNPRINTABLE.sub("", text).split())
+    """Return it as one line."""
+    line = one_line(text)
     if not any(character.isalnum() for character in line):
-        raise Refused(f"The {what} is empty. Write one.")
+        raise DocumentRefused(f"The {what} is empty. Write one.")
     if len(line) > MAX_TITLE_CHARACTERS:
-        raise Refused(
+        raise DocumentRefused(
             f"The {what} has {len(line):,} characters, and {MAX_TITLE_CHARACTERS} is the most. Shorten it."
         )
     return line
 
 
 def _body(text: str, what: str) -> str:
-    body = _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    body = clean_body(text)
     if not any(character.isalnum() for character in body):
-        raise Refused(f"The {what} is empty. Write one.")
+        raise DocumentRefused(f"The {what} is empty. Write one.")
     return body
 
 
@@ -98,7 +88,7 @@ def _checked(file: File[Any], name: str) -> MediaType:
     try:
         return recognise(cast(Any, file), name)
     except NotAccepted as error:
-        raise Refused(str(error)) from error
+        raise DocumentRefused(str(error)) from error
 
 
 def check_size(file: File[Any]) -> None:
@@ -108,10 +98,10 @@ def check_size(file: File[Any]) -> None:
 
 def check_length(size_bytes: int) -> None:
     if size_bytes <= 0:
-        raise Refused("The file is empty. Choose another one.")
+        raise DocumentRefused("The file is empty. Choose another one.")
     if size_bytes > settings.UPLOAD_MAX_BYTES:
         limit = filesizeformat(settings.UPLOAD_MAX_BYTES)
-        raise Refused(
+        raise DocumentRefused(
             f"It has {filesizeformat(size_bytes)}, the limit is {limit}. Split it, and add the parts."
         )
 

@@ -21,6 +21,7 @@ from documents.adding import service as intake
 from documents.adding import uploads
 from documents.adding.pairs import Pair, add_pairs, read_pairs
 from documents.adding.validation import pair_of, text_of, validate_pair, validate_text
+from documents.errors import DocumentRefused, NothingUploaded, RetrievalFailed
 from documents.fields.api_input import field_errors, read_change
 from documents.fields.filters import matching
 from documents.fields.metadata import MetadataChange, update_metadata
@@ -28,7 +29,6 @@ from documents.ingestion.deletion import delete_document
 from documents.ingestion.restart import restart
 from documents.models import Document, Upload
 from documents.parsing.media_types import MARKDOWN
-from documents.retrieval import RetrievalFailed
 from documents.retrieval.search_history import search_and_record, search_for
 from workspaces.access import workspace_for
 from workspaces.models import Role, Workspace
@@ -150,7 +150,7 @@ def _refusals(field: str) -> Iterator[None]:
     """Say what was refused beside its field."""
     try:
         yield
-    except intake.Refused as refusal:
+    except DocumentRefused as refusal:
         raise ValidationError({field: [str(refusal)]}) from refusal
 
 
@@ -322,7 +322,7 @@ class CompleteUpload(ApiView):
         try:
             with _refusals("file"):
                 document = uploads.complete(_upload(self).pk)
-        except uploads.NotThere as error:
+        except NothingUploaded as error:
             raise NothingArrived(str(error)) from error
         return Response(DocumentSerializer(document).data, status=201)
 

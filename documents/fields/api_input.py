@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from accounts.models import User
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
 from .metadata import MetadataChange, parse_change

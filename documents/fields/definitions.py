@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.models import User, record
+from core.text import one_line
 from documents.models import Document, DocumentQuerySet
 from workspaces.metadata_schema import BUILT_IN, MAX_CHARACTERS, NAME
 from workspaces.models import Field, Workspace
@@ -80,7 +81,7 @@ def name_of(label: str) -> str:
 
 def _check(field: Field) -> None:
     errors = {}
-    field.label = " ".join(field.label.replace("\x00", "").split())
+    field.label = one_line(field.label)
     if not 1 <= len(field.label) <= _MAX_LABEL:
         errors["label"] = f"Give it a label of 1 to {_MAX_LABEL} characters, as people should read it."
     if not NAME.fullmatch(field.name):
@@ -98,7 +99,7 @@ def _check(field: Field) -> None:
         errors["choices"] = (
             f"There may be {_MAX_CHOICES} choices of {MAX_CHARACTERS} characters each. Use fewer."
         )
-    field.source = field.source.replace("\x00", "").strip().lower()[:60]
+    field.source = one_line(field.source).lower()[:60]
     if not field.pk and field.workspace.fields.count() >= MAX_FIELDS:
         errors["name"] = f"A workspace has at most {MAX_FIELDS} fields. Delete one that nobody filters by."
     if errors:
@@ -106,7 +107,7 @@ def _check(field: Field) -> None:
 
 
 def _choices(said: Iterable[str]) -> list[str]:
-    cleaned = (" ".join(str(each).replace("\x00", "").split()) for each in said)
+    cleaned = (one_line(str(each)) for each in said)
     return list(dict.fromkeys(each for each in cleaned if each))  # the same line twice is a slip
 
 

@@ -18,7 +18,8 @@ from django.http import QueryDict
 from documents.models import Document
 from documents.parsing.media_types import BY_NAME, HTML, TYPES
 from workspaces.engines import Condition, Value
-from workspaces.metadata_schema import MAX_CHARACTERS, FieldDefinition, InvalidValue, filterable_fields
+from workspaces.errors import InvalidValue
+from workspaces.metadata_schema import MAX_CHARACTERS, FieldDefinition, filterable_fields
 from workspaces.models import Workspace
 
 _NEVER_KEPT = re.compile("[\0\ud800-\udfff]")

@@ -7,8 +7,9 @@ from django import forms
 from accounts.models import User
 from documents.models import Document
 from workspaces.access import level_in
+from workspaces.errors import InvalidValue
 from workspaces.languages import LANGUAGES
-from workspaces.metadata_schema import MAX_CHARACTERS, FieldDefinition, InvalidValue, fields_of
+from workspaces.metadata_schema import MAX_CHARACTERS, FieldDefinition, fields_of
 from workspaces.models import Field, Workspace
 
 from .metadata import MetadataChange, parse_change

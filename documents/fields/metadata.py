@@ -18,7 +18,8 @@ from documents.models import Document
 from workspaces import indexes
 from workspaces.access import level_in
 from workspaces.engines import IndexedMetadata, Value
-from workspaces.metadata_schema import FieldDefinition, InvalidValue, fields_of, lock_fields
+from workspaces.errors import InvalidValue
+from workspaces.metadata_schema import FieldDefinition, fields_of, lock_fields
 from workspaces.models import Workspace
 
 from .filters import type_of

@@ -9,17 +9,17 @@ machines differ.
 import json
 import logging
 import random
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import Error, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from core.leases import Lease, Superseded, lease_end
 from documents.models import Document, LedgerEntry, ReindexItem, Work
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ _FIRST_PAUSE_S = 5  # then three times as long each time: 5, 15, 45, 135 s
 _NEXT_STAGE = """
 WITH mine AS (
     UPDATE {work} SET stage = %(stage)s, progress_total = coalesce(%(progress_total)s, progress_total),
-        lease_until = statement_timestamp() + %(lease)s, moved_at = %(now)s, updated_at = %(now)s
+        lease_until = statement_timestamp() + %(lease)s, moved_at = statement_timestamp(), updated_at = statement_timestamp()
     WHERE id = %(id)s AND fence = %(fence)s AND status = 'processing' RETURNING id
 ), closed AS (
     UPDATE documents_ledgerentry SET outcome = 'done', detail = %(detail)s, finished_at = %(now)s
@@ -43,18 +43,13 @@ RETURNING id
 """
 
 
-class Superseded(Exception):
-    """Somebody else has the document now, or it is gone."""
-
-
 def claim_work(id: Any, of: type[Document] | type[ReindexItem] = Document) -> "Claim | None":
     """Return a claim to the work with this key if it is due and free, else None."""
-    now = timezone.now()
     with transaction.atomic():
         taken = of.objects.due().filter(pk=id).update(
             status=_S.PROCESSING, stage=Work.Stage.QUEUED, progress_done=0, progress_total=0, error="",
-            attempt=F("attempt") + 1, fence=F("fence") + 1, lease_until=Now() + Work.LEASE,
-            next_attempt_at=None, queued_at=None, moved_at=now, updated_at=now,
+            attempt=F("attempt") + 1, fence=F("fence") + 1, lease_until=lease_end(Work.LEASE),
+            next_attempt_at=None, queued_at=None, moved_at=Now(), updated_at=Now(),
         )  # fmt: skip
         if not taken:
             return None
@@ -92,15 +87,15 @@ class Claim:
         self.document = work if isinstance(work, Document) else work.document
         self.workspace = work.workspace  # with the settings to work by
         self.is_first = work.fence == 1  # nobody had it before, and left anything
-        self.is_lost = threading.Event()
+        rows = type(work).objects.filter(pk=work.pk)
+        self.lease = Lease(rows.filter(fence=work.fence, status=_S.PROCESSING), Work.LEASE)
         self._ended: Step | None = None  # well, and open in the ledger until the next stage begins
 
     @contextmanager
-    def guarded(self, **fields: Any) -> Iterator[None]:
+    def hold_row(self, **fields: Any) -> Iterator[None]:
         """Hold the work's row for a transaction, after changing `fields`. Raises Superseded."""
-        now = timezone.now()
         with transaction.atomic():
-            self._update(lease_until=Now() + Work.LEASE, moved_at=now, **fields)
+            self._update(lease_until=lease_end(Work.LEASE), moved_at=Now(), **fields)
             yield
 
     @contextmanager
@@ -137,36 +132,21 @@ class Claim:
             "attempt": self.work.attempt,
         }
 
-    @contextmanager
-    def kept_alive(self) -> Iterator[None]:
-        """Renew the lease from a thread, so that a long step is not taken for a dead worker."""
-        done = threading.Event()
-        thread = threading.Thread(target=self._beat, args=(done,), name="lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+    def keep_alive(self) -> AbstractContextManager[None]:
+        """Renew the lease while the work goes on."""
+        return self.lease.keep_alive()
 
-    def _beat(self, done: threading.Event) -> None:
-        while not done.wait(Work.LEASE.total_seconds() / 3):
-            try:
-                self._change(lease_until=Now() + Work.LEASE)
-            except Superseded:
-                self.is_lost.set()
-                return
-            except Error:
-                log.warning("%s: the lease could not be renewed.", self, exc_info=True)
-            finally:
-                connection.close()
+    @property
+    def is_lost(self) -> bool:
+        return self.lease.is_lost.is_set()
 
     # --- how it ends --------------------------------------------------------------------------
 
     def finish(self, **fields: Any) -> None:
         """Mark the work done. Call it in the transaction that publishes its chunks."""
-        now = timezone.now()
-        self._update(status=_S.READY, stage=Work.Stage.DONE, lease_until=None, ready_at=now, **fields)
+        self._update(
+            status=_S.READY, stage=Work.Stage.DONE, lease_until=None, ready_at=timezone.now(), **fields
+        )
 
     def fail(self, reason: str) -> None:
         """Put the work on the dead-letter list."""
@@ -225,15 +205,9 @@ class Claim:
         return f"Document {self.document.pk}{building}"
 
     def _update(self, **fields: Any) -> None:
-        self._change(**fields)
+        self.lease.update(updated_at=Now(), **fields)
         if self._ended:
             self._ended.close()
-
-    def _change(self, **fields: Any) -> None:
-        work = type(self.work).objects.filter(pk=self.work.pk)
-        mine = work.filter(fence=self.work.fence, status=_S.PROCESSING)
-        if not mine.update(updated_at=timezone.now(), **fields):
-            raise Superseded
 
 
 def _clock(moment: datetime) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+from core.text import storable
 from documents.parsing.types import ExtractedSection
 from inference.connect import open_chat
 from inference.types import ChatMessage, ChatRequest, EndpointSpec, TextDelta
@@ -30,4 +31,4 @@ async def summarise(spec: EndpointSpec, context_tokens: int, sections: Sequence[
         async for event in events:
             if isinstance(event, TextDelta):
                 said.append(event.text)
-    return "".join(said).replace("\0", "").strip()[:_MAX_CHARACTERS]
+    return storable("".join(said)).strip()[:_MAX_CHARACTERS]

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
-from documents.parsing.types import DAMAGED, ExtractedSection, Extraction, Job, Unreadable
+from documents.errors import ParserGone, Unreadable, Unwanted
+from documents.parsing.types import DAMAGED, ExtractedSection, Extraction, Job
 
 from . import parser_process
 
@@ -24,14 +25,6 @@ log = logging.getLogger(__name__)
 TIMEOUT_S = 180.0
 # Address space; measured need: 0.7 GB of the fast one, 1.1 of the layout-aware one
 MEMORY_BYTES = {"fast": 2 * 1024**3, "web": 2 * 1024**3, "layout": 4 * 1024**3}
-
-
-class Unwanted(Exception):
-    """The caller lost its claim to the document while its file was being read."""
-
-
-class ParserGone(Exception):
-    """The parser's process ended, twice, without a word about the file. Trying later may help."""
 
 
 def extract(

@@ -11,9 +11,10 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Aggregate, BooleanField, Count, Exists, ExpressionWrapper, Min, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
+from core.leases import lease_expired
 from documents.models import Document, ReindexItem, Work
 from workspaces.models import Workspace
 
@@ -25,22 +26,18 @@ _S = Work.Status
 
 
 def _abandoned() -> Q:
-    return Q(status=_S.PROCESSING, lease_until__lt=timezone.now() - OVERDUE)
+    return lease_expired(OVERDUE) & Q(status=_S.PROCESSING)
 
 
 def _unattended() -> Q:
     """It is due, and nobody is working on anything: a long queue before busy workers is not stuck."""
-    now = timezone.now()
-    working = (
-        of.objects.filter(status=_S.PROCESSING, lease_until__gte=now) for of in (Document, ReindexItem)
-    )
+    working = (of.objects.filter(~lease_expired(), status=_S.PROCESSING) for of in (Document, ReindexItem))
     is_quiet = ~Exists(next(working)) & ~Exists(next(working))
-    return Q(status=_S.PENDING, next_attempt_at__lt=now - OVERDUE) & Q(is_quiet)
+    return Q(status=_S.PENDING, next_attempt_at__lt=Now() - OVERDUE) & Q(is_quiet)
 
 
 def _still() -> Q:
-    now = timezone.now()
-    return Q(status=_S.PROCESSING, lease_until__gte=now - OVERDUE, moved_at__lt=now - STILL)
+    return ~lease_expired(OVERDUE) & Q(status=_S.PROCESSING, moved_at__lt=Now() - STILL)
 
 
 _NO_WORKER = (

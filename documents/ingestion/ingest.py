@@ -21,7 +21,9 @@ from django.core.files import File
 from django.db import DatabaseError, transaction
 from django.db.models import F
 
+from core.leases import Superseded
 from documents.chunking import CHUNKERS, Embed, questions
+from documents.errors import ParserGone, Unreadable, Unwanted
 from documents.fields.metadata import COLUMNS, fill_from_file, indexed_metadata
 from documents.models import BatchEntry, Document, LedgerEntry, ReindexItem, Section, Work
 from documents.parsing.confinement import scratch
@@ -29,14 +31,15 @@ from documents.parsing.media_types import HTML
 from inference.connect import open_embedder
 from inference.errors import InferenceError, RateLimited
 from inference.types import EndpointSpec, Vector
-from models_registry.secrets import SecretMissing
-from workspaces.engines import IndexedMetadata, NewChunk, WrongDimensions, engine_for
+from models_registry.errors import SecretMissing
+from workspaces.engines import IndexedMetadata, NewChunk, engine_for
+from workspaces.errors import WrongDimensions
 from workspaces.metadata_schema import FieldDefinition, lock_fields
 from workspaces.models import Workspace
 
-from .claims import Claim, Superseded, claim_work
+from .claims import Claim, claim_work
 from .document_summary import summarise
-from .extract import Extraction, ParserGone, Unreadable, Unwanted, extract
+from .extract import Extraction, extract
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +60,7 @@ def _bring_to_an_end(claim: Claim | None) -> None:
     if claim is None:
         return
     started = time.monotonic()
-    with suppress(Superseded, Unwanted), claim.kept_alive():
+    with suppress(Superseded, Unwanted), claim.keep_alive():
         try:
             _work(claim)
         except (Superseded, Unwanted):
@@ -117,7 +120,7 @@ def _extract(claim: Claim) -> Extraction:
             document.media_type,
             _parser(document, claim.workspace),
             languages=[document.language] if document.is_language_chosen else claim.workspace.languages,
-            still_wanted=lambda: not claim.is_lost.is_set(),
+            still_wanted=lambda: not claim.is_lost,
         )
         step.detail |= {
             "parser": f"{found.parser} {found.parser_version}",
@@ -202,11 +205,13 @@ def _summarise(claim: Claim, extraction: Extraction) -> str:
             return ""
 
 
+_HASHED_AS = {"container": "sagemaker_contract"}  # its name before: vectors that are there keep their hashes
+
+
 def _content_hash(workspace: Workspace, text: str) -> bytes:
     embedder = workspace.embedder
-    return hashlib.sha256(
-        f"{embedder.provider}\0{embedder.model}\0{workspace.dimensions}\0{text}".encode()
-    ).digest()
+    provider = _HASHED_AS.get(embedder.provider, embedder.provider)
+    return hashlib.sha256(f"{provider}\0{embedder.model}\0{workspace.dimensions}\0{text}".encode()).digest()
 
 
 def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
@@ -223,7 +228,7 @@ def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
             vectors = _in_the_live_index(claim, fresh)
             missing = {key: text for key, text in fresh.items() if key not in vectors}
             vectors |= zip(missing, embed(list(missing.values())) if missing else (), strict=True)
-            with claim.guarded(progress_done=first + len(batch)):
+            with claim.hold_row(progress_done=first + len(batch)):
                 engine.stage(document_id, batch, [vectors.get(chunk.content_hash) for chunk in batch])
                 _note_batch(claim, number, batch, len(missing), time.monotonic() - started)
             known |= fresh.keys()

@@ -14,13 +14,14 @@ from accounts.http import UserRequest
 from accounts.models import User
 from accounts.rest import ApiView
 from core.rest.serializers import CamelCase
+from core.text import uuid_or_none
 from documents.access import document_for, documents_for
 from documents.models import Document
 from workspaces.access import workspace_for
 from workspaces.models import ChunkingStrategy, Role, Workspace
 from workspaces.pages import workspace_page
 
-from .compare_chunking import MAX_CHARACTERS, attempts, sections_of, sections_of_text, stored
+from .compare_chunking import MAX_CHARACTERS, attempts, load_sections, sections_of, sections_of_text
 
 _TOO_MUCH = f"Paste at most {MAX_CHARACTERS:,} characters: that is as much as one can compare."
 _NEITHER = "Paste a text, or choose a document."
@@ -85,7 +86,7 @@ class ComparisonForm(forms.Form):
 def compare(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     """Show what each strategy makes of a text or a document; for htmx, only that."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    initial = {"document": _uuid(request.GET.get("document", ""))}
+    initial = {"document": uuid_or_none(request.GET.get("document", ""))}
     form = ComparisonForm(request.user, workspace, request.POST or None, initial=initial)
     context: dict[str, Any] = {"form": form, "max_characters": MAX_CHARACTERS}
     if form.is_valid():
@@ -94,20 +95,13 @@ def compare(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     return workspace_page(request, workspace, "chunking", template, **context)
 
 
-def _uuid(value: str) -> UUID | None:
-    try:
-        return UUID(value)
-    except ValueError:
-        return None
-
-
 def _compared(workspace: Workspace, asked: dict[str, Any]) -> dict[str, Any]:
     """Return the attempts at what was asked for, the document's own chunks first."""
     document: Document | None = asked.get("document")
     sections, is_cut = sections_of(document) if document else (sections_of_text(asked["text"]), False)
     chosen = [ChunkingStrategy(each) for each in asked["strategies"]]
     made = attempts(workspace, sections, chosen, asked["chunk_size"], asked["chunk_overlap"])
-    own = [stored(document, sections)] if document else []
+    own = [load_sections(document, sections)] if document else []
     characters = sum(len(section.text) for section in sections)
     return {"attempts": own + made, "document": document, "is_cut": is_cut, "characters": characters}
 

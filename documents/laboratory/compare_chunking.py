@@ -13,7 +13,7 @@ from documents.parsing.types import ExtractedSection
 from inference.connect import open_embedder
 from inference.errors import InferenceError
 from inference.types import EndpointSpec, Vector
-from models_registry.secrets import SecretMissing
+from models_registry.errors import SecretMissing
 from workspaces.engines import engine_for
 from workspaces.models import ChunkingStrategy, Workspace
 
@@ -102,7 +102,7 @@ def attempts(
     return [_attempt(workspace, sections, strategy, size, overlap) for strategy in dict.fromkeys(strategies)]
 
 
-def stored(document: Document, sections: Sequence[ExtractedSection]) -> Attempt:
+def load_sections(document: Document, sections: Sequence[ExtractedSection]) -> Attempt:
     """Return the document's own chunks, as far as these sections go."""
     found = engine_for(document.workspace).chunks(document.pk, MAX_CHARACTERS)
     chunks = [

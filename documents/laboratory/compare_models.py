@@ -13,8 +13,8 @@ from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
 from inference.types import TextRole, Vector
+from models_registry.errors import SecretMissing
 from models_registry.models import Endpoint
-from models_registry.secrets import SecretMissing
 from workspaces.models import Metric
 
 MODELS_MOST = 4

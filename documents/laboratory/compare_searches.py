@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from accounts.models import User
+from documents.errors import RetrievalFailed
 from documents.fields.filters import Filters
 from documents.models import Search
-from documents.retrieval import Passage, Retrieval, RetrievalFailed, SearchConfig
+from documents.retrieval import Passage, Retrieval, SearchConfig
 from documents.retrieval.search_history import search_and_record
 from workspaces.models import Workspace
 

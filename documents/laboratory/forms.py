@@ -5,6 +5,7 @@ from django import forms
 from django.conf import settings
 
 from accounts.models import User
+from core.text import storable
 from documents.retrieval import SearchConfig
 from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
@@ -72,7 +73,7 @@ class _Pieces(forms.CharField):
         super().__init__(widget=widget, max_length=most_characters, error_messages=sentences, **kwargs)
 
     def clean(self, value: Any) -> Any:
-        whole = super().clean(value).replace("\r\n", "\n").replace("\x00", "")
+        whole = storable(super().clean(value)).replace("\r\n", "\n")
         pieces = [piece.strip() for piece in whole.split(self.separator) if piece.strip()]
         if not self.least <= len(pieces) <= self.most:
             raise forms.ValidationError(

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from accounts.http import UserRequest
 from documents.fields.filters import filters_in
 from documents.pages.filter_inputs import filter_context
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 
 from .compare_models import Outcome, rankings, similarities
 from .compare_searches import beside

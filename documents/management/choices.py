@@ -7,10 +7,10 @@ from accounts.models import User
 from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Role, Workspace
-from workspaces.provision import create_workspace
+from workspaces.settings import create_workspace
 
 
-def chosen_user(name: str | None) -> User:
+def find_user(name: str | None) -> User:
     active = User.objects.filter(is_active=True)
     if name is None:
         user = active.filter(is_superuser=True).order_by("date_joined").first()
@@ -23,7 +23,7 @@ def chosen_user(name: str | None) -> User:
     return user
 
 
-def chosen_workspace(user: User, name: str, language: str | None, create: bool) -> Workspace:
+def find_workspace(user: User, name: str, language: str | None, create: bool) -> Workspace:
     found = workspaces_for(user, Role.EDITOR).select_related("embedder").filter(name=name).first()
     if found:
         return found

@@ -7,15 +7,16 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from core.leases import lease_expired
+
 _Work = TypeVar("_Work", bound="Work")
 
 
 class WorkQuerySet(models.QuerySet[_Work]):
     def due(self) -> Self:
         """What somebody should work on now: never started, its pause is over, or its worker is gone."""
-        now = timezone.now()
-        waiting = models.Q(status=Work.Status.PENDING, next_attempt_at__lte=now)
-        abandoned = models.Q(status=Work.Status.PROCESSING, lease_until__lt=Now())  # see claims.py
+        waiting = models.Q(status=Work.Status.PENDING, next_attempt_at__lte=Now())
+        abandoned = lease_expired() & models.Q(status=Work.Status.PROCESSING)
         return self.filter(waiting | abandoned)
 
     def unqueued(self) -> Self:
@@ -76,11 +77,10 @@ class Work(models.Model):
     @staticmethod
     def restart_values() -> dict[str, Any]:
         """Return the values of work that waits for a worker as if it had never been tried."""
-        now = timezone.now()
         return {
             "status": Work.Status.PENDING, "stage": Work.Stage.QUEUED, "attempt": 0, "error": "",
-            "progress_done": 0, "progress_total": 0, "lease_until": None, "next_attempt_at": now,
-            "queued_at": None, "updated_at": now,
+            "progress_done": 0, "progress_total": 0, "lease_until": None, "next_attempt_at": Now(),
+            "queued_at": None, "updated_at": Now(),
         }  # fmt: skip
 
     @property

@@ -16,7 +16,8 @@ from accounts.http import UserRequest
 from documents.access import documents_for
 from documents.adding import service as intake
 from documents.adding.pairs import MAX_PAIRS, Outcome, add_pairs, read_pairs
-from documents.adding.validation import Refused, pair_of, text_of, validate_pair, validate_text
+from documents.adding.validation import pair_of, text_of, validate_pair, validate_text
+from documents.errors import DocumentRefused
 from documents.models import Document
 from documents.parsing.media_types import ACCEPTED, MARKDOWN, TYPES
 from workspaces.access import workspace_for
@@ -49,7 +50,7 @@ def files(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 def _refusal(request: UserRequest, workspace: Workspace, file: Any, said: dict[str, Any]) -> str:
     try:
         intake.add_file(workspace, request.user, file, file.name, said["language"], about=said["about"])
-    except Refused as refusal:
+    except DocumentRefused as refusal:
         return f"{file.name}: {refusal}"
     return ""
 
@@ -70,7 +71,7 @@ def text(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     if form.is_valid():
         try:
             document = intake.add_text(workspace, request.user, **form.cleaned_data)
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
             messages.success(request, f"{document.title} is added. It becomes searchable below.")
@@ -85,7 +86,7 @@ def pairs(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     if form.is_valid():
         try:
             document = intake.add_qa(workspace, request.user, **form.cleaned_data)
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
             sentence = '“<a href="{}">{}</a>” is added. Here is room for the next.'
@@ -105,7 +106,7 @@ def pairs_file(request: UserRequest, workspace_id: UUID) -> HttpResponse:
             listed = read_pairs(form.cleaned_data["file"])
             said = form.cleaned_data
             outcomes = add_pairs(workspace, request.user, listed, said["language"], said["about"])
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             form.add_error("file", str(refusal))
     refused = [each for each in outcomes if each.document is None]
     if taken := len(outcomes) - len(refused):
@@ -140,7 +141,7 @@ def edit(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpRes
     if form.is_valid():
         try:
             intake.change(document, request.user, check(**form.cleaned_data))
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
             messages.success(request, "Saved. Until it is searchable, what was said before is found.")

@@ -12,10 +12,11 @@ from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
+from core.text import storable, uuid_or_none
 from documents.fields.filters import Filters, conditions_of, filters_in, inputs_of, matching
 from documents.ingestion.health import is_stuck, stuck
 from documents.models import Address, Document
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
 PER_PAGE = 50
@@ -60,8 +61,8 @@ class ListQuery:
         return cls(
             status if status in STATUSES else "",
             kind if kind in Document.Kind.values else "",
-            query.get("q", "").replace("\x00", "").strip()[:200],
-            _uuid(query.get("in", "")),
+            storable(query.get("q", "")).strip()[:200],
+            uuid_or_none(query.get("in", "")),
             filters,
             problem,
         )
@@ -124,13 +125,6 @@ class Listing:
     @property
     def following(self) -> str:
         return self.choice.address(self.page.next_page_number())
-
-
-def _uuid(value: str) -> UUID | None:
-    try:
-        return UUID(value)
-    except ValueError:
-        return None
 
 
 def version(document: Document) -> str:

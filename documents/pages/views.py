@@ -15,8 +15,10 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.http import UserRequest
 from accounts.models import User
+from core.text import storable, uuid_or_none
 from documents.access import documents_for, hidden_from
 from documents.adding import service as intake
+from documents.errors import DocumentRefused, RetrievalFailed
 from documents.fields import metadata
 from documents.fields.filters import filters_in, inputs_of
 from documents.fields.forms import MetadataForm, SourceMetadataForm
@@ -27,13 +29,13 @@ from documents.ingestion.health import is_stuck
 from documents.ingestion.restart import restart
 from documents.models import Document
 from documents.parsing.media_types import MARKDOWN
-from documents.retrieval import RetrievalFailed
 from documents.retrieval.explain import explain_search
 from documents.retrieval.search_history import search_and_record, search_for
 from documents.sources.views import source_page
-from workspaces.access import role_in, workspace_for, workspaces_for
+from workspaces.access import may_create_workspaces, role_in, workspace_for, workspaces_for
+from workspaces.errors import InvalidValue
 from workspaces.languages import LANGUAGES
-from workspaces.metadata_schema import InvalidValue, fields_of
+from workspaces.metadata_schema import fields_of
 from workspaces.models import Membership, Role, Workspace
 from workspaces.pages import workspace_page
 
@@ -60,7 +62,7 @@ def workspaces(request: UserRequest) -> HttpResponse:
     )
     roles = dict(Membership.objects.filter(user=request.user).values_list("workspace_id", "role"))
     rows = [(each, _role_label(roles.get(each.pk))) for each in listed]
-    may_create = request.user.has_perm("workspaces.add_workspace")
+    may_create = may_create_workspaces(request.user)
     return render(request, "workspaces/list.html", {"rows": rows, "may_create": may_create})
 
 
@@ -105,7 +107,7 @@ def _changes(request: UserRequest, workspace: Workspace, found: Listing, seen: s
 def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
     # PostgreSQL refuses NUL in text
-    question = request.GET.get("q", "").replace("\x00", "").strip()[: settings.QUESTION_MAX_CHARACTERS]
+    question = storable(request.GET.get("q", "")).strip()[: settings.QUESTION_MAX_CHARACTERS]
     filters = filters_in(request.GET)
     context: dict[str, Any] = {
         "question": question,
@@ -208,7 +210,7 @@ def language(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
     try:
         intake.correct_language(found, request.user, request.POST.get("language", ""))
         messages.success(request, f"{found.title} is being read again in its language.")
-    except intake.Refused as refusal:
+    except DocumentRefused as refusal:
         messages.error(request, str(refusal))
     return redirect("document", workspace.id, found.id)
 
@@ -291,7 +293,7 @@ def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     chosen: QuerySet[Document] = documents_for(request.user, workspace)
     if not request.POST.get("all"):
         chosen = chosen.filter(
-            pk__in=[value for value in request.POST.getlist("document") if _is_uuid(value)]
+            pk__in=[value for value in request.POST.getlist("document") if uuid_or_none(value)]
         )
     if count := replay(chosen, request.user):
         messages.success(request, f"{count:,} document{'s are' if count > 1 else ' is'} being read again.")
@@ -301,7 +303,7 @@ def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 
 def _selected(request: UserRequest, workspace: Workspace) -> QuerySet[Document]:
-    ids = [value for value in request.POST.getlist("document") if _is_uuid(value)]
+    ids = [value for value in request.POST.getlist("document") if uuid_or_none(value)]
     return documents_for(request.user, workspace).filter(pk__in=ids)
 
 
@@ -329,11 +331,3 @@ def _document(user: User, workspace: Workspace, document_id: UUID) -> Document:
         return found.annotate(is_stuck=is_stuck()).get(pk=document_id)
     except Document.DoesNotExist as error:
         raise Http404("There is no such document here.") from error
-
-
-def _is_uuid(value: str) -> bool:
-    try:
-        UUID(value)
-    except ValueError:
-        return False
-    return True

@@ -19,9 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from documents.errors import Unreadable
+
 from . import reader
 from .confinement import cut_off_network, die_with, limit, scratch, work_in
-from .types import Extraction, Job, Unreadable
+from .types import Extraction, Job
 
 IDLE_S = 600.0  # then the memory is worth more than the next file's start
 MAX_REQUEST_BYTES = 65_536

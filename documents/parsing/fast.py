@@ -11,10 +11,12 @@ from typing import Any, cast
 import kreuzberg
 from kreuzberg import ExtractionConfig, KreuzbergError, PageConfig
 
+from documents.errors import Unreadable
+
 from . import html, markdown
 from .encodings import decode
 from .outline import outline
-from .types import DAMAGED, ENCRYPTED, ENCRYPTED_MAIL, TOO_BIG, Block, ExtractedSection, Unreadable
+from .types import DAMAGED, ENCRYPTED, ENCRYPTED_MAIL, TOO_BIG, Block, ExtractedSection
 
 VERSION = kreuzberg.__version__
 

@@ -14,8 +14,10 @@ from unstructured.documents.elements import Element, Footer, Header, PageBreak, 
 from unstructured.errors import UnprocessableEntityError
 from unstructured.partition.auto import partition
 
+from documents.errors import Unreadable
+
 from .outline import outline
-from .types import DAMAGED, Block, ExtractedSection, Unreadable
+from .types import DAMAGED, Block, ExtractedSection
 
 VERSION = unstructured.__version__.__version__
 # unstructured would download its language model; this is the same one, from a package.

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import filetype
 
+from documents.errors import NotAccepted
 from documents.parsing.encodings import decode
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
@@ -80,10 +81,6 @@ _PICTURES = ((b"\x89PNG\r\n\x1a\n", PNG), (b"\xff\xd8\xff", JPEG), (b"II*\0", TI
 _MAIL_HEADER = re.compile(
     r"^(received|from|to|subject|date|message-id|mime-version|return-path|content-type):", re.I | re.M
 )
-
-
-class NotAccepted(Exception):
-    """We do not read this. `str()` is a sentence that says what to do, to stand after the file's name."""
 
 
 def recognise(file: BinaryIO, name: str) -> MediaType:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from .types import Unreadable
+from documents.errors import Unreadable
 
 PAGE_TIMEOUT_S = 60.0
 DPI = 200

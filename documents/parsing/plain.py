@@ -4,10 +4,12 @@ import html
 import re
 from pathlib import Path
 
+from documents.errors import Unreadable
+
 from . import markdown
 from .encodings import decode
 from .outline import outline
-from .types import ENTITIES, Block, ExtractedSection, Unreadable
+from .types import ENTITIES, Block, ExtractedSection
 
 VERSION = "1"
 READS = {"text/plain", "text/markdown", "application/xml"}

@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from core.text import one_line
+
 from .encodings import decode
 
 MOST = 50
@@ -26,7 +28,7 @@ def properties(path: Path, media_type: str, said: Mapping[str, Any]) -> dict[str
     """Return names in small letters with their values. said: what kreuzberg tells of the file it read."""
     found: dict[str, str] = {}
     for name, value in _pairs(path, media_type, said):
-        if len(found) < MOST and (text := " ".join(value.replace("\x00", "").split())[:_MAX_CHARACTERS]):
+        if len(found) < MOST and (text := one_line(value)[:_MAX_CHARACTERS]):
             found.setdefault(name.strip().lower()[:60], text)
     return found
 

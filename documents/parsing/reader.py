@@ -7,10 +7,12 @@ from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
+from documents.errors import Unreadable
+
 from . import fast, plain, scans, slides
 from .languages import language_of
 from .properties import properties
-from .types import NO_TEXT, TOO_LONG, Extraction, Job, Unreadable
+from .types import NO_TEXT, TOO_LONG, Extraction, Job
 
 MAX_CHARACTERS = 20_000_000
 _PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"

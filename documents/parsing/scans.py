@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from documents.errors import Unreadable
+
 from . import fast, ocr
 from .outline import outline
-from .types import TOO_MANY_SCANS, Block, Extraction, Unreadable
+from .types import TOO_MANY_SCANS, Block, Extraction
 
 PICTURES = {"image/png", "image/jpeg", "image/tiff"}
 READS = {fast.PDF, *PICTURES}

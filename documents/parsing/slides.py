@@ -6,8 +6,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from documents.errors import Unreadable
+
 from .outline import outline
-from .types import DAMAGED, ENCRYPTED, ENTITIES, TOO_BIG, Block, Extraction, Unreadable
+from .types import DAMAGED, ENCRYPTED, ENTITIES, TOO_BIG, Block, Extraction
 
 VERSION = "1"
 READS = {"application/vnd.oasis.opendocument.presentation"}

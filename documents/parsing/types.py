@@ -54,10 +54,6 @@ class Extraction:
         return sum(len(section.text) for section in self.sections)
 
 
-class Unreadable(Exception):
-    """There is no text to be had from this file. `str()` says why and what to do, for people."""
-
-
 ENCRYPTED = "It is protected by a password. Save a copy without protection, and add that."
 ENCRYPTED_MAIL = "It is an encrypted message. Open it in your mail program, save its text, and add that."
 DAMAGED = "It is damaged and could not be read. Open it in the program it was made with, save it again, and add the new file."

@@ -8,10 +8,12 @@ import trafilatura
 from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
+from documents.errors import Unreadable
+
 from . import markdown
 from .encodings import decode
 from .outline import outline
-from .types import NO_TEXT_ON_PAGE, ExtractedSection, Unreadable
+from .types import NO_TEXT_ON_PAGE, ExtractedSection
 
 VERSION = trafilatura.__version__
 

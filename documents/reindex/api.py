@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.rest import ApiView
 from core.rest.serializers import CamelCase
+from documents.errors import ReindexRefused
 from models_registry.models import Endpoint
 from models_registry.serializers import ModelName
 from workspaces.access import workspace_for
@@ -119,7 +120,7 @@ class WorkspaceReindex(ApiView):
         workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
         try:
             building = reindex.start(workspace, self.user, **_settings(self, request.data))
-        except reindex.Refused as refusal:
+        except ReindexRefused as refusal:
             raise Busy(str(refusal)) from refusal
         return Response(ReindexSerializer(building).data, status=202)
 

@@ -22,6 +22,7 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from accounts.models import User, record
+from documents.errors import ReindexRefused
 from documents.models import (
     BatchEntry,
     Document,
@@ -32,7 +33,7 @@ from documents.models import (
     Work,
 )
 from models_registry.models import Endpoint
-from models_registry.ping import check
+from models_registry.probe import find_problem
 from workspaces.engines import engine_for
 from workspaces.engines.pgvector import maintenance
 from workspaces.models import INDEX_SETTINGS, Reindex, Workspace
@@ -44,10 +45,6 @@ _CHARACTERS_PER_TOKEN = 4
 _WRITE_S = 0.003  # per chunk, where the ledger knows nothing yet
 _READ_S = 2.0  # per document, likewise
 _EMBED_S = 0.05  # per chunk, likewise
-
-
-class Refused(Exception):
-    """Nothing was begun. `str()` is a sentence that says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +108,7 @@ def start(workspace: Workspace, user: User | None, **settings: Any) -> Reindex:
     with transaction.atomic():
         current = Workspace.objects.select_for_update().get(pk=workspace.pk)
         if running(current):
-            raise Refused("A new index is being built already. Wait for it, or cancel it.")
+            raise ReindexRefused("A new index is being built already. Wait for it, or cancel it.")
         numbers = {"number": _next_number(current), "replaces": current.index_number}
         reindex = Reindex(workspace=current, created_by=user, **numbers)
         for name in INDEX_SETTINGS:
@@ -316,10 +313,8 @@ def _target(workspace: Workspace, settings: dict[str, Any]) -> Workspace:
 
 
 def _check_answers(embedder: Endpoint) -> None:
-    check(embedder)
-    if not embedder.last_check_ok:
-        sentence = f"{embedder} does not answer just now: {embedder.last_error} Nothing was begun."
-        raise ValidationError({"embedder": sentence})
+    if problem := find_problem(embedder):
+        raise ValidationError({"embedder": f"{problem} Nothing was begun."})
 
 
 def _next_number(workspace: Workspace) -> int:

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 
 from accounts.http import UserRequest
+from documents.errors import ReindexRefused
 from workspaces.access import workspace_for
 from workspaces.engines.pgvector.maintenance import state_of
 from workspaces.forms import IndexKindForm
@@ -73,7 +74,7 @@ def _start(request: UserRequest, workspace: Workspace) -> HttpResponse:
         try:
             reindex.start(workspace, request.user, **form.settings())
             return redirect("workspace-index", workspace.id)
-        except reindex.Refused as refusal:
+        except ReindexRefused as refusal:
             messages.error(request, str(refusal))
             return redirect("workspace-index", workspace.id)
         except ValidationError as error:

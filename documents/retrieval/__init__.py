@@ -1,19 +1,10 @@
 """Finds the best passages: `search` is the only door. `asks_nothing` says when not to knock."""
 
+from documents.errors import RetrievalFailed
+
 from .search import search
 from .small_talk import is_small_talk
-from .types import (
-    IN_PROMPT,
-    Found,
-    Leg,
-    Outcome,
-    Passage,
-    Retrieval,
-    RetrievalFailed,
-    Scope,
-    SearchConfig,
-    Trace,
-)
+from .types import IN_PROMPT, Found, Leg, Outcome, Passage, Retrieval, Scope, SearchConfig, Trace
 
 __all__ = [
     "IN_PROMPT",

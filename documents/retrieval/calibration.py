@@ -18,8 +18,9 @@ from django.db.models.functions import Now
 from inference.connect import open_embedder
 from inference.errors import InferenceError
 from inference.types import EndpointSpec, Vector
-from models_registry.secrets import SecretMissing
-from workspaces.engines import EngineError, engine_for
+from models_registry.errors import SecretMissing
+from workspaces.engines import engine_for
+from workspaces.errors import EngineError
 from workspaces.models import Workspace
 
 from .calibration_questions import EVERYDAY

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+from core.text import one_line
 from inference.connect import open_chat
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage, ChatRequest, TextDelta, Usage
@@ -44,7 +45,7 @@ class QueryRewriter:
                         self._said += text
                     case Usage():
                         self._counted = event
-        return " ".join(self._said.replace("\0", "").split())[:_MAX_CHARACTERS]
+        return one_line(self._said)[:_MAX_CHARACTERS]
 
     def took(self) -> Usage:
         """Return the tokens: as the model's server counted them, or estimated."""

@@ -11,14 +11,17 @@ from typing import Literal, TypeVar
 from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
+from core.text import storable
+from documents.errors import RetrievalFailed
 from inference.connect import open_embedder
 from inference.errors import InferenceError
 from inference.types import Vector
-from models_registry.secrets import SecretMissing
-from workspaces.engines import EngineError, FoundChunk, engine_for, plain_query
+from models_registry.errors import SecretMissing
+from workspaces.engines import FoundChunk, engine_for, plain_query
+from workspaces.errors import EngineError
 
 from .fusion import Candidate, fuse
-from .types import Leg, RetrievalFailed, Scope, SearchConfig
+from .types import Leg, Scope, SearchConfig
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -70,7 +73,7 @@ class Retrievers:
         try:
             found = [hit for hit in await find() if isfinite(hit.score)]
         except (InferenceError, SecretMissing, EngineError) as problem:
-            error = in_words(problem)
+            error = storable(str(problem))
         except DatabaseError:
             logger.exception("The %s leg failed", name)
             error = "The search engine did not answer."
@@ -101,8 +104,3 @@ async def in_thread(function: Callable[[], _T]) -> _T:
 
 def ms_since(started: float) -> float:
     return round((perf_counter() - started) * 1000, 1)
-
-
-def in_words(problem: Exception) -> str:
-    """Return what went wrong, as it can be kept: a server's own words may hold what PostgreSQL cannot."""
-    return str(problem).encode(errors="replace").decode().replace("\0", "")

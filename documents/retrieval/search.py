@@ -8,29 +8,19 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from time import perf_counter
 
+from core.text import storable
+from documents.errors import RetrievalFailed
 from inference.connect import open_reranker
 from inference.errors import BadReply, InferenceError
-from models_registry.secrets import SecretMissing
+from models_registry.errors import SecretMissing
 from workspaces.engines import engine_for, plain_query
 
 from .cache import SearchCache, titles_of
 from .fusion import Candidate, merge
 from .passages import Chosen, choose
 from .query_rewrite import LIMIT_S, QueryRewriter
-from .retrievers import Retrievers, in_thread, in_words, ms_since
-from .types import (
-    IN_PROMPT,
-    Condensed,
-    Found,
-    Leg,
-    Outcome,
-    Passage,
-    Retrieval,
-    RetrievalFailed,
-    Scope,
-    SearchConfig,
-    Trace,
-)
+from .retrievers import Retrievers, in_thread, ms_since
+from .types import IN_PROMPT, Condensed, Found, Leg, Outcome, Passage, Retrieval, Scope, SearchConfig, Trace
 
 CANDIDATES = 100  # each leg's, at least
 TRACED = 50  # candidates that a trace tells of
@@ -151,7 +141,7 @@ async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
         scored = [replace(each, rerank_score=score) for each, score in zip(best, scores, strict=True)]
         best = sorted(scored, key=lambda each: -(each.rerank_score or 0))
     except (InferenceError, SecretMissing) as problem:
-        error = in_words(problem)
+        error = storable(str(problem))
     run.legs.append(Leg("rerank", len(best), ms_since(started), error))
     return best + fused[RERANKED:]
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from documents.access import where_for
+from documents.errors import RetrievalFailed
 from documents.fields.filters import Filters
 from documents.models import Search
 from workspaces.access import workspaces_for
@@ -22,7 +23,7 @@ from workspaces.models import Role, Workspace
 
 from .search import search
 from .snapshot import take_snapshot
-from .types import Retrieval, RetrievalFailed, Scope
+from .types import Retrieval, Scope
 
 
 def search_and_record(

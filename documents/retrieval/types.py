@@ -151,7 +151,3 @@ class Retrieval:
     outcome: Outcome
     passages: tuple[Passage, ...]
     trace: Trace
-
-
-class RetrievalFailed(Exception):
-    """No leg could answer. `str()` says why, for people."""

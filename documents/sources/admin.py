@@ -17,11 +17,11 @@ from core.admin.filters import StateFilter
 from documents.ingestion.health import stuck
 from documents.ingestion.restart import restart
 from documents.models import TROUBLE, Address, Document, Source
-from documents.sources.crawl.url_normalization import shown as plainly
-from documents.status_filters import StateOfDocument, shown
+from documents.sources.crawl.url_normalization import display_url as plainly
+from documents.status_filters import StateOfDocument, status_badge
 
 from .forms import options_form
-from .options import change as change_options
+from .options import change_options
 from .schedule import stop_visit
 from .serializers import SHOWN_TROUBLES
 
@@ -104,7 +104,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
     @admin.display(ordering="document__status")
     def state(self, source: Any) -> str:
-        return shown(source.document, is_stuck=source.is_stuck)
+        return status_badge(source.document, is_stuck=source.is_stuck)
 
     @admin.display(description="pages", ordering="searchable")
     def pages_counted(self, source: Any) -> str:

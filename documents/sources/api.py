@@ -10,13 +10,13 @@ from rest_framework.response import Response
 from accounts.rest import ApiView
 from core.rest.serializers import CamelCase
 from documents.access import documents_for
-from documents.adding.validation import Refused
+from documents.errors import DocumentRefused
 from documents.fields.api_input import read_change
 from documents.models import Document
 from workspaces.access import workspace_for
 from workspaces.models import Role
 
-from .options import change
+from .options import change_options
 from .schedule import stop_visit
 from .serializers import NewFeed, NewWebsite, SourceOptions, SourceSerializer
 from .service import add_feed, add_website
@@ -34,7 +34,7 @@ class _AddSource(ApiView):
         about = read_change(self.user, workspace, asked)
         try:
             document = door(workspace, self.user, **asked, about=about)
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             raise ValidationError({"url": [str(refusal)]}) from refusal
         return Response(SourceSerializer(document).data, status=201)
 
@@ -80,8 +80,8 @@ class OneSource(ApiView):
     def patch(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
         document = _source(self, Role.EDITOR)
         try:
-            change(document, self.user, **self.read(request, SourceOptions))
-        except Refused as refusal:
+            change_options(document, self.user, **self.read(request, SourceOptions))
+        except DocumentRefused as refusal:
             raise ValidationError(str(refusal)) from refusal
         return Response(SourceSerializer(document).data)
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User, record
-from documents.adding.validation import Refused
+from documents.errors import DocumentRefused
 from documents.models import Document, Source
 
 _MAX_PATTERNS, _MAX_PATTERN_CHARACTERS = 50, 200
@@ -18,15 +18,17 @@ SITE_OPTIONS = {
 }  # fmt: skip
 
 
-def change(document: Document, user: User | None, **options: Any) -> None:
+def change_options(document: Document, user: User | None, **options: Any) -> None:
     """Change how a website or feed is read, from what is read next on. Raises Refused.
 
     options: some of what `add_website` or `add_feed` takes. Pages that no longer belong to it go at its next visit.
     """
     source = document.source
     if odd := sorted(options.keys() - (FEED_OPTIONS if source.is_feed else SITE_OPTIONS)):
-        raise Refused(f"A {document.get_kind_display().lower()} has no such option: {', '.join(odd)}.")
-    kept = checked({"schedule": source.schedule, **options})
+        raise DocumentRefused(
+            f"A {document.get_kind_display().lower()} has no such option: {', '.join(odd)}."
+        )
+    kept = check_options({"schedule": source.schedule, **options})
     for name, value in kept.items():
         setattr(source, name, value)
     if "schedule" in options:
@@ -36,31 +38,31 @@ def change(document: Document, user: User | None, **options: Any) -> None:
         record(user, "document.options", document.title, id=str(document.pk), **options)
 
 
-def checked(options: Mapping[str, Any]) -> dict[str, Any]:
+def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a source's options as they are kept. Raises Refused."""
     if "max_pages" in options:
         _check_limit("pages", options["max_pages"], 1, settings.CRAWL_MAX_PAGES)
     if "max_depth" in options:
         _check_limit("links from the start address", options["max_depth"], 0, settings.CRAWL_MAX_DEPTH)
     if options["schedule"] not in Source.Schedule.values:
-        raise Refused(f"Choose one of these schedules: {', '.join(Source.Schedule.values)}.")
+        raise DocumentRefused(f"Choose one of these schedules: {', '.join(Source.Schedule.values)}.")
     patterns = {name: _patterns(options[name]) for name in ("include", "exclude") if name in options}
     return {**options, **patterns}
 
 
 def _check_limit(what: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise Refused(f"The limit of {what} must be from {least} to {most:,}.")
+        raise DocumentRefused(f"The limit of {what} must be from {least} to {most:,}.")
 
 
 def _patterns(patterns: Sequence[str]) -> list[str]:
     kept = [pattern.strip() for pattern in patterns if pattern.strip()]
     if len(kept) > _MAX_PATTERNS or any(len(each) > _MAX_PATTERN_CHARACTERS for each in kept):
-        raise Refused(
+        raise DocumentRefused(
             f"There may be {_MAX_PATTERNS} patterns of {_MAX_PATTERN_CHARACTERS} characters each. Use fewer."
         )
     if odd := next((each for each in kept if not each.startswith(("/", "*"))), None):
-        raise Refused(
+        raise DocumentRefused(
             f"The pattern {odd!r} can fit no address: begin it with / or *, as in /docs/* or *.pdf."
         )
     return kept

@@ -11,17 +11,16 @@ from django.utils import timezone
 
 from accounts.models import User, record
 from documents.adding.service import language_of, refuse_gone_level, refuse_hidden
-from documents.adding.validation import Refused
+from documents.errors import DocumentRefused, Forbidden
 from documents.fields.metadata import NO_CHANGE, MetadataChange, apply_change, hold_fields
 from documents.ingestion.restart import restart
 from documents.models import Address, Document, Source
 from documents.queue import enqueue
-from documents.sources.crawl.ssrf_guard import Forbidden
-from documents.sources.crawl.url_normalization import canonical, shown
+from documents.sources.crawl.url_normalization import canonical, display_url
 from workspaces.metadata_schema import fields_of
 from workspaces.models import Workspace
 
-from .options import checked
+from .options import check_options
 
 DEFAULT_PAGES, DEFAULT_DEPTH = 200, 5
 _S = Document.Status
@@ -91,7 +90,7 @@ def _add(
     about: MetadataChange,
     ask_worker: bool,
 ) -> Document:
-    url, options = _address(url), checked(options)
+    url, options = _address(url), check_options(options)
     same = workspace.documents.filter(kind=kind, url=url)
     if known := same.first():
         refuse_hidden(known, user)
@@ -117,7 +116,7 @@ def _address(url: str) -> str:
     try:
         return canonical(url if "://" in url else f"https://{url.strip()}")
     except Forbidden as error:
-        raise Refused(str(error)) from error
+        raise DocumentRefused(str(error)) from error
 
 
 def _document(workspace: Workspace, kind: Document.Kind, url: str, title: str) -> Document:
@@ -125,7 +124,7 @@ def _document(workspace: Workspace, kind: Document.Kind, url: str, title: str) -
         workspace=workspace,
         kind=kind,
         url=url,
-        title=" ".join(title.split())[:300] or shown(url)[:300],
+        title=" ".join(title.split())[:300] or display_url(url)[:300],
         media_type="text/html" if kind == Document.Kind.SITE else "application/xml",
         size_bytes=0,
         content_sha256=hashlib.sha256(f"{kind}\0{url}".encode()).hexdigest(),

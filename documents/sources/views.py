@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from accounts.http import UserRequest
 from accounts.models import User
 from documents.access import documents_for
-from documents.adding.validation import Refused
+from documents.errors import DocumentRefused
 from documents.fields.forms import LanguageForm
 from documents.models import TROUBLE, Address, Document
 from workspaces.access import workspace_for
@@ -24,7 +24,7 @@ from workspaces.models import Role, Workspace
 from workspaces.pages import workspace_page
 
 from .forms import FeedForm, WebsiteForm, options_form
-from .options import change as change_source
+from .options import change_options as change_source
 from .schedule import stop_visit
 from .service import add_feed, add_website
 
@@ -59,7 +59,7 @@ def _add(
     if form.is_valid():
         try:
             document = add(workspace, request.user, **form.cleaned_data)
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             form.add_error("url", str(refusal))
         else:
             messages.success(request, f"{document.title} is added. Its pages appear below as they are read.")
@@ -99,7 +99,7 @@ def change(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpR
     if form.is_valid():
         try:
             change_source(document, request.user, **form.cleaned_data)
-        except Refused as refusal:
+        except DocumentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
             messages.success(request, "Saved. It counts from the next visit on.")

@@ -14,7 +14,7 @@ from inference.errors import Misconfigured
 from inference.protocols import ChatModel, Embedder, ModelServer, Reranker
 from inference.types import EndpointSpec
 
-from . import openai_compat, quotes, sagemaker_contract
+from . import container, openai_compat, quotes
 
 if TYPE_CHECKING:
     from inference.http import Http
@@ -68,13 +68,13 @@ PROVIDERS: dict[str, Provider] = {
         embedding=openai_compat.OpenAIEmbedder,
         server=openai_compat.OpenAIServer,
     ),
-    "sagemaker_contract": Provider(
+    "container": Provider(
         label="Ragsite model container",
         description="Our own container for embedding models and cross-encoders, reached by plain HTTP.",
-        options=sagemaker_contract.ContainerOptions,
+        options=container.ContainerOptions,
         needs_model=False,
-        embedding=sagemaker_contract.ContainerEmbedder,
-        reranker=sagemaker_contract.ContainerReranker,
+        embedding=container.ContainerEmbedder,
+        reranker=container.ContainerReranker,
     ),
     "quotes": Provider(
         label="Quotes",

@@ -8,7 +8,7 @@ from pydantic import Field
 from inference.errors import InferenceError, Misconfigured
 from inference.options import CHAT_ONLY, EMBEDDING_ONLY, BatchSize, HttpAddress, Options
 from inference.types import ChatEvent, ChatMessage, ChatRequest, EndpointSpec, ServerFacts, TextRole, Vector
-from inference.wire import model_servers, openai_chat, openai_embeddings
+from inference.wire import openai_chat, openai_embeddings, server_info
 from inference.wire.sse import SseReader
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ class OpenAIServer(_OpenAI):
 
     async def facts(self) -> ServerFacts:
         listed = await self._told(f"{self._options.base_url}/models")
-        facts = model_servers.from_models(listed, self._model)
+        facts = server_info.from_models(listed, self._model)
         if facts.tokenizer == "llama.cpp":  # what its slots hold may be less than what it was trained for
-            return model_servers.from_props(await self._told(f"{self._root}/props"), facts)
-        return facts if facts.tokenizer else model_servers.from_info(await self._told(f"{self._root}/info"))
+            return server_info.from_props(await self._told(f"{self._root}/props"), facts)
+        return facts if facts.tokenizer else server_info.from_info(await self._told(f"{self._root}/info"))
 
     async def _told(self, url: str) -> bytes:
         """Return what is there, or nothing: few servers have all of these addresses."""
@@ -124,14 +124,14 @@ class OpenAIServer(_OpenAI):
         url, headers = f"{self._root}/tokenize", self._headers
         match self._tokenizer:
             case "vllm":
-                body = model_servers.vllm_body(self._model, messages)
-                return model_servers.vllm_count(await self._http.post(url, body, headers))
+                body = server_info.vllm_body(self._model, messages)
+                return server_info.vllm_count(await self._http.post(url, body, headers))
             case "llama.cpp":
-                asked = model_servers.template_body(messages)
+                asked = server_info.template_body(messages)
                 filled = await self._http.post(f"{self._root}/apply-template", asked, headers)
-                body = model_servers.llama_body(filled)
-                return model_servers.llama_count(await self._http.post(url, body, headers))
+                body = server_info.llama_body(filled)
+                return server_info.llama_count(await self._http.post(url, body, headers))
             case "tgi":
-                body = model_servers.tgi_body(messages)
-                return model_servers.tgi_count(await self._http.post(url, body, headers), messages)
+                body = server_info.tgi_body(messages)
+                return server_info.tgi_count(await self._http.post(url, body, headers), messages)
         raise Misconfigured("This server does not count tokens.")

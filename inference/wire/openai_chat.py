@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from inference.errors import BadReply
 from inference.types import ChatEvent, ChatRequest, Finished, TextDelta, Usage
 
-from .refusals import error_for, words_in
+from .http_errors import error_for, words_in
 
 LimitField = Literal["max_tokens", "max_completion_tokens"]
 _REASONS: dict[str, Literal["length", "filtered"]] = {"length": "length", "content_filter": "filtered"}

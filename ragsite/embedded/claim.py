@@ -19,7 +19,7 @@ class AlreadyRunning(EmbeddedError):
 
 
 @contextmanager
-def claimed(data_dir: Path, what: str) -> Iterator[None]:
+def claim_data_dir(data_dir: Path, what: str) -> Iterator[None]:
     """Own the directory inside the block, with nothing running in it at the start.
 
     what: a sentence about the owner, for whoever comes second.

@@ -46,7 +46,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def wanted(*, has_llm: bool) -> list[str]:
+def wanted_services(*, has_llm: bool) -> list[str]:
     """Return the names of what we start: nothing that a variable replaces by a server elsewhere."""
     replaced = {
         "postgres": settings.DATABASE_URL,

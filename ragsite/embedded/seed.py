@@ -18,7 +18,7 @@ from documents.ingestion.deletion import delete_document
 from documents.models import Document
 from models_registry.models import Endpoint
 from workspaces.models import Workspace
-from workspaces.provision import create_workspace
+from workspaces.settings import create_workspace
 
 from . import model_choice
 from .model_choice import CONTEXT_TOKENS, Local, Remote
@@ -61,7 +61,7 @@ def endpoints() -> None:
 def _embedder() -> dict[str, Any]:
     return {
         "kind": Endpoint.Kind.EMBEDDING,
-        "provider": "sagemaker_contract",
+        "provider": "container",
         "options": {"url": settings.SERVING_URL or f"http://127.0.0.1:{settings.SERVING_PORT}"},
         "dimensions": 384,
         "licence": "Apache-2.0",

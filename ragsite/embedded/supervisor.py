@@ -102,7 +102,7 @@ class Supervisor:
 
 
 @contextmanager
-def supervised(
+def supervise(
     data_dir: Path, directory: Path, env: Mapping[str, str], services: Sequence[Service]
 ) -> Iterator[Supervisor]:
     """Run supervisord inside the block, with nothing started yet; then stop all, the last one first.

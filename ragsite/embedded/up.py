@@ -17,10 +17,10 @@ from types import FrameType
 from ragsite import settings
 
 from . import model_choice, ports
-from .claim import claimed
-from .processes import PROCESSES, environment, wanted
+from .claim import claim_data_dir
+from .processes import PROCESSES, environment, wanted_services
 from .service import EmbeddedError, Service, tail
-from .supervisor import Supervisor, supervised
+from .supervisor import Supervisor, supervise
 from .terminal import following, free_mb, paint, say
 
 _NEEDED_MB = 500  # a new cluster with its log takes 100, the first documents little
@@ -38,7 +38,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         check_room(settings.DATA_DIR, _NEEDED_MB)
-        with claimed(settings.DATA_DIR, _already_running()):
+        with claim_data_dir(settings.DATA_DIR, _already_running()):
             _run(started, verbose=options.verbose)
     except _Stopped:
         say("Stopped.")
@@ -65,14 +65,14 @@ def check_room(data_dir: Path, needed_mb: int) -> None:
 def _run(started: float, *, verbose: bool) -> None:
     our_ports = {settings.PORT, settings.SERVING_PORT, settings.LLM_PORT}
     model = model_choice.from_environment(settings.DATA_DIR, our_ports)
-    services = [PROCESSES[name]() for name in wanted(has_llm=isinstance(model, model_choice.Local))]
+    services = [PROCESSES[name]() for name in wanted_services(has_llm=isinstance(model, model_choice.Local))]
     _check_ports({service.name for service in services})
     has_demo, has_login = (settings.DATA_DIR / "handbook.json").exists(), _password_file().exists()
     say(f"Starting Ragsite in {settings.DATA_DIR}")
     names = [service.name for service in services]
     with (
         following(_LOGS, [*names, "supervisord"], settings.DATA_DIR, verbose=verbose),
-        supervised(settings.DATA_DIR, settings.BASE_DIR, environment(), services) as supervisor,
+        supervise(settings.DATA_DIR, settings.BASE_DIR, environment(), services) as supervisor,
     ):
         try:
             _start_all(supervisor, {service.name: service for service in services})

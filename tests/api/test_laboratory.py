@@ -18,7 +18,7 @@ def cross(container) -> Endpoint:
     return factories.chat_endpoint(
         name="cross",
         kind=Endpoint.Kind.RERANKER,
-        provider="sagemaker_contract",
+        provider="container",
         options={"url": container},
     )
 

@@ -14,7 +14,7 @@ def program(api):
 def reranker(container, **fields):
     fields.setdefault("name", "cross")
     return factories.chat_endpoint(
-        kind=Endpoint.Kind.RERANKER, provider="sagemaker_contract", options={"url": container}, **fields
+        kind=Endpoint.Kind.RERANKER, provider="container", options={"url": container}, **fields
     )
 
 

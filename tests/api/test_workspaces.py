@@ -141,6 +141,17 @@ def test_what_the_chunks_were_made_with_cannot_change(api, fixed):
     assert set(response.json()) == {fixed}
 
 
+def test_the_api_refuses_other_languages_and_search_by_words_goes_on(api):
+    filled = factories.workspace()
+    factories.document(filled)
+    Workspace.objects.filter(pk=filled.pk).update(document_count=1)
+    manager = factories.member(filled, Role.MANAGER)
+    response = api(manager)("PATCH", f"workspaces/{filled.pk}", {"languages": ["fr"]})
+    assert response.status_code == 400
+    assert "Build a new index" in response.json()["languages"][0]
+    assert Workspace.objects.get(pk=filled.pk).languages == ["en"]
+
+
 def test_an_overlap_beyond_the_size_is_refused_when_only_one_of_them_changes(api):
     workspace = factories.workspace(chunk_size=1000, chunk_overlap=150)
     program = api(factories.member(workspace, Role.MANAGER))

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from chat.asking.turns import Ask, Parameters, submit
+from chat.asking.turns import Parameters, Question, submit
 from models_registry.models import Endpoint
 from tests import factories
 from tests.fakes.openai_server import OpenAIServer, running_in_thread
@@ -39,7 +39,7 @@ def ask(asker: User, endpoint: Endpoint) -> Callable[..., Any]:
     def ask(text: str = "What is a pump?", user: User = asker, **fields: Any) -> Any:
         fields = {"session_id": None, "message_id": uuid4().hex, "endpoints": [endpoint]} | fields
         fields["parameters"] = fields.get("parameters", Parameters())
-        return submit(user, Ask(text=text, **fields))
+        return submit(user, Question(text=text, **fields))
 
     return ask
 

@@ -4,8 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from chat.answering.answer import AnswerRequest, Parameters, TooLong, answer
+from chat.answering.answer import AnswerRequest, Parameters, answer
 from chat.answering.history import Exchange
+from chat.errors import PromptTooLong
 from chat.models import Answer
 from chat.queue.runner import Runner
 from core.db.threads import to_thread
@@ -162,13 +163,13 @@ async def test_a_passage_of_a_document_deleted_meanwhile_keeps_its_words(ask, as
 
 async def test_a_question_that_does_not_fit_says_what_to_shorten(endpoint, model):
     endpoint.context_tokens = 600
-    with pytest.raises(TooLong, match=r"600 tokens .* shorten the question"):
+    with pytest.raises(PromptTooLong, match=r"600 tokens .* shorten the question"):
         await events_of(AnswerRequest("word " * 400, endpoint, Parameters(max_tokens=100)))
     assert not model.chats
 
 
 async def test_an_answer_as_long_as_the_context_does_not_fit(endpoint):
-    with pytest.raises(TooLong, match="allow a shorter answer"):
+    with pytest.raises(PromptTooLong, match="allow a shorter answer"):
         await events_of(AnswerRequest("Hello", endpoint, Parameters(max_tokens=8192)))
 
 
@@ -197,14 +198,14 @@ async def test_the_oldest_history_falls_out_first(endpoint, model):
 
 async def test_too_long_says_by_how_much(endpoint):
     endpoint.context_tokens = 600
-    with pytest.raises(TooLong, match=r"about \d{3} tokens too long"):
+    with pytest.raises(PromptTooLong, match=r"about \d{3} tokens too long"):
         await events_of(AnswerRequest("word " * 400, endpoint, Parameters(max_tokens=100)))
 
 
 async def test_a_clients_instructions_that_do_not_fit_are_what_is_to_be_shortened(endpoint):
     endpoint.context_tokens = 600
     question = AnswerRequest("Hello", endpoint, Parameters(max_tokens=100), instructions="word " * 400)
-    with pytest.raises(TooLong, match="shorten the instructions"):
+    with pytest.raises(PromptTooLong, match="shorten the instructions"):
         await events_of(question)
 
 

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from accounts.identity.api_key import issue, revoke
-from chat.asking.turns import delete
+from chat.asking.sessions import delete_session
 from chat.log import sse
 from chat.models import Answer, Session, Turn
 from chat.pages.presenters import find_sessions
@@ -347,7 +347,7 @@ async def test_a_key_that_is_revoked_meanwhile_gets_no_more(client, small, slow,
 async def test_an_answer_that_is_deleted_meanwhile_is_told_so(client, small, slow, asker, caplog, streams):
     asked = asyncio.create_task(completed(client, model=small, messages=QUESTION, stream=streams))
     await slow.wait_until(lambda: slow.chats)
-    await to_thread(lambda: delete(asker, Session.objects.get().pk))()
+    await to_thread(lambda: delete_session(asker, Session.objects.get().pk))()
     with pytest.raises(openai.APIError, match="This answer was deleted"):
         await asked
     assert not [record for record in caplog.records if record.name in ("chat.openai.views", "uvicorn.error")]

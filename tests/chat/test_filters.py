@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.identity.api_key import issue
 from chat.asking import turns
-from chat.asking.turns import Refused
+from chat.errors import QuestionRefused
 from chat.log.follow import follow
 from chat.models import Turn
 from chat.queue.runner import Runner
@@ -54,7 +54,7 @@ async def test_an_answer_and_its_later_versions_keep_to_the_filter(ask, asker, w
     turn = await to_thread(ask)("Where is the pump?", workspace_id=workspace.pk, filters=where)
     answer = await to_thread(turn.answers.get)()
     assert await titles(answer) == {"HR.txt"}
-    again, _ = await to_thread(turns.regenerate)(asker, turns.Again(answer.pk, "again"))
+    again, _ = await to_thread(turns.regenerate)(asker, turns.Regeneration(answer.pk, "again"))
     assert await titles(again) == {"HR.txt"}
     assert (await to_thread(Turn.objects.get)(pk=turn.pk)).filters == where
 
@@ -80,9 +80,9 @@ async def test_a_field_that_was_deleted_while_the_question_waited_fails_it_in_wo
 
 
 def test_a_filter_that_fits_nothing_refuses_the_question(ask, workspace):
-    with pytest.raises(Refused, match="department is one of: HR, Legal"):
+    with pytest.raises(QuestionRefused, match="department is one of: HR, Legal"):
         ask("Where?", workspace_id=workspace.pk, filters={"department": "Sales"})
-    with pytest.raises(Refused, match="choose one, or ask without the filter"):
+    with pytest.raises(QuestionRefused, match="choose one, or ask without the filter"):
         ask("Where?", filters={"department": "HR"})
     assert not Turn.objects.exists()
 

@@ -15,9 +15,10 @@ from chat.log import follow as log_follow
 from chat.log.events import Event, Logged
 from chat.log.fanout import event_bus
 from chat.log.follow import follow
-from chat.log.writer import LogWriter, Rejected, Superseded
+from chat.log.writer import EventsRejected, LogWriter
 from chat.models import Answer, AnswerEvent, Session
 from core.db.threads import to_thread
+from core.leases import Superseded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,7 +159,7 @@ async def test_what_goes_along_is_committed_with_its_event_or_not_at_all(pen, an
     pen.append(delta("before"))
     await pen.flush()
     pen.append(end(), along=go_along)
-    with pytest.raises(Rejected):
+    with pytest.raises(EventsRejected):
         await pen.flush()
     await to_thread(answer.refresh_from_db)()
     assert answer.status == Answer.Status.RUNNING
@@ -175,7 +176,7 @@ async def test_words_that_cannot_be_stored_spoil_only_their_own_answer(writer, p
     bad.append(delta("\0"))
     pen.append(delta("good"))
     await pen.flush()
-    with pytest.raises(Rejected):
+    with pytest.raises(EventsRejected):
         await bad.flush()
     assert text_of(await logged(answer)) == "good"
 

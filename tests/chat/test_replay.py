@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from chat.asking.turns import Ask, submit
+from chat.asking.turns import Question, submit
 from chat.models import Answer
 from chat.queue.runner import Runner
 from documents.models import Document
@@ -39,7 +39,7 @@ def answered(asker, endpoint, workspace):
         session_id, answers = None, []
         async with Runner():
             for number, text in enumerate(questions):
-                ask = Ask(session_id, f"m{number}", text, workspace.pk, endpoints=[endpoint])
+                ask = Question(session_id, f"m{number}", text, workspace.pk, endpoints=[endpoint])
                 turn = await asyncio.to_thread(submit, asker, ask)
                 session_id = turn.session_id
                 answers += turn.just_recorded

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from chat.asking import turns
+from chat.asking.sessions import delete_session
 from chat.log.follow import follow
 from chat.models import Answer, Session
 from chat.queue import runner as runner_module
@@ -253,7 +254,7 @@ async def test_a_session_goes_while_its_answer_is_written(answer, asker, model):
     async with writing(answer) as runner:
         deleting = [asyncio.create_task(to_thread(_hold_the_passages)(0.4))]
         await asyncio.sleep(0.1)
-        deleting.append(asyncio.create_task(to_thread(turns.delete)(asker, answer.turn.session_id)))
+        deleting.append(asyncio.create_task(to_thread(delete_session)(asker, answer.turn.session_id)))
         await asyncio.gather(*deleting)
         await model.wait_abandoned()
         assert runner.has_room

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.http import Http404
 
-from chat.asking.turns import Ask, submit_async
+from chat.asking.turns import Question, submit_async
 from chat.log.follow import follow, follow_in_batches
 from chat.models import Answer, Session, Turn
 from chat.queue import claims
@@ -27,7 +27,7 @@ def ask_here(asker, endpoint):
 
     async def ask_here(user=asker, **fields):
         fields = {"session_id": None, "message_id": uuid4().hex, "endpoints": [endpoint]} | fields
-        return await submit_async(user, Ask(text="What is a pump?", **fields))
+        return await submit_async(user, Question(text="What is a pump?", **fields))
 
     return ask_here
 

@@ -10,7 +10,9 @@ from django.http import Http404
 
 from chat.answering.history import load_history
 from chat.asking import ratings, turns
-from chat.asking.turns import Again, Parameters, Refused
+from chat.asking.sessions import delete_session, session_for, sessions_for
+from chat.asking.turns import Parameters, Regeneration
+from chat.errors import QuestionRefused
 from chat.log.follow import last_seqs
 from chat.models import Answer, AnswerEvent, Session, Turn
 from models_registry.models import Endpoint
@@ -118,25 +120,25 @@ def test_when_two_users_claim_one_new_session_one_gets_it(ask):
 
 def test_a_message_id_is_not_used_for_two_texts(ask):
     ask("one", message_id="m-1")
-    with pytest.raises(Refused, match="new one"):
+    with pytest.raises(QuestionRefused, match="new one"):
         ask("two", message_id="m-1")
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "\0"])
 def test_an_empty_question_is_refused(ask, text):
-    with pytest.raises(Refused, match="empty"):
+    with pytest.raises(QuestionRefused, match="empty"):
         ask(text)
 
 
 def test_a_question_that_is_too_long_is_refused_with_its_length(ask, settings):
     settings.QUESTION_MAX_CHARACTERS = 10
-    with pytest.raises(Refused, match=r"11 characters, and 10 are allowed"):
+    with pytest.raises(QuestionRefused, match=r"11 characters, and 10 are allowed"):
         ask("x" * 11)
 
 
 @pytest.mark.parametrize("message_id", ["", "x" * 65, "a b", "é", "a\n"])
 def test_an_odd_message_id_is_refused(ask, message_id):
-    with pytest.raises(Refused, match="1 to 64"):
+    with pytest.raises(QuestionRefused, match="1 to 64"):
         ask(message_id=message_id)
 
 
@@ -152,7 +154,7 @@ def test_an_odd_message_id_is_refused(ask, message_id):
     ],
 )
 def test_parameters_out_of_range_are_refused(ask, parameters):
-    with pytest.raises(Refused, match="must be from"):
+    with pytest.raises(QuestionRefused, match="must be from"):
         ask(parameters=Parameters(**parameters))
 
 
@@ -168,7 +170,7 @@ def test_a_workspace_of_others_is_not_there(ask):
 
 @pytest.mark.parametrize("fields", [{"is_enabled": False}, {"kind": Endpoint.Kind.EMBEDDING}])
 def test_a_model_that_is_not_offered_is_refused(ask, fields):
-    with pytest.raises(Refused, match="not offered"):
+    with pytest.raises(QuestionRefused, match="not offered"):
         ask(endpoints=[factories.chat_endpoint(**fields)])
 
 
@@ -180,7 +182,7 @@ def test_without_a_choice_the_best_healthy_model_answers(ask):
 
 def test_without_any_model_an_operator_is_named(ask, endpoint):
     endpoint.delete()
-    with pytest.raises(Refused, match="operator"):
+    with pytest.raises(QuestionRefused, match="operator"):
         ask(endpoints=[])
 
 
@@ -194,9 +196,9 @@ def test_a_model_is_found_by_name_and_by_id(endpoint):
         == [endpoint]
     )
     assert named("") == []
-    with pytest.raises(Refused, match="no chat model"):
+    with pytest.raises(QuestionRefused, match="no chat model"):
         named(endpoint.name, provider="quotes")
-    with pytest.raises(Refused, match="not both"):
+    with pytest.raises(QuestionRefused, match="not both"):
         named(endpoint.name, [endpoint.name])
 
 
@@ -212,7 +214,7 @@ def test_each_of_several_models_gets_an_answer_of_its_own(ask):
 @pytest.mark.parametrize(("picked", "word"), [([0, 1, 2, 3, 4], "At most 4"), ([0, 1, 0], "different")])
 def test_too_many_models_or_one_twice_are_refused(ask, picked, word):
     models = [factories.chat_endpoint() for _ in range(5)]
-    with pytest.raises(Refused, match=word):
+    with pytest.raises(QuestionRefused, match=word):
         ask(endpoints=[models[place] for place in picked])
 
 
@@ -232,20 +234,20 @@ def test_others_see_stop_and_delete_nothing(ask):
         (turns.answer_for, turn.answers.get().pk),
         (turns.stop, turn.answers.get().pk),
         (turns.continue_with, turn.answers.get().pk),
-        (lambda user, id: turns.regenerate(user, Again(id, "v-1")), turn.answers.get().pk),
+        (lambda user, id: turns.regenerate(user, Regeneration(id, "v-1")), turn.answers.get().pk),
         (lambda user, id: ratings.rate(user, id, is_good=True), turn.answers.get().pk),
         (ratings.withdraw, turn.answers.get().pk),
-        (turns.session_for, turn.session_id),
-        (turns.delete, turn.session_id),
+        (session_for, turn.session_id),
+        (delete_session, turn.session_id),
     ]:
         with pytest.raises(Http404):
             door(stranger, id)
-    assert not turns.sessions_for(stranger)
+    assert not sessions_for(stranger)
     assert turn.answers.get().status == Answer.Status.QUEUED
 
 
 def test_deleting_a_session_deletes_its_turns_answers_and_logs(ask, asker):
-    turns.delete(asker, ask().session_id)
+    delete_session(asker, ask().session_id)
     assert not Turn.objects.exists()
     assert not AnswerEvent.objects.exists()
 
@@ -266,11 +268,11 @@ def first(ask):
 
 def test_a_version_is_asked_of_the_same_model_with_the_same_parameters(asker, first, endpoint):
     other = factories.chat_endpoint()
-    new, is_new = turns.regenerate(asker, Again(first.pk, "v-1"))
+    new, is_new = turns.regenerate(asker, Regeneration(first.pk, "v-1"))
     assert is_new
     assert (new.turn, new.lane, new.endpoint, new.parameters) == (first.turn, 0, endpoint, first.parameters)
     assert new.events.get().kind == "queued"
-    changed, _ = turns.regenerate(asker, Again(first.pk, "v-2", other, Parameters(max_tokens=9)))
+    changed, _ = turns.regenerate(asker, Regeneration(first.pk, "v-2", other, Parameters(max_tokens=9)))
     assert (changed.endpoint, changed.endpoint_name, changed.parameters["max_tokens"]) == (
         other,
         other.name,
@@ -281,15 +283,15 @@ def test_a_version_is_asked_of_the_same_model_with_the_same_parameters(asker, fi
 
 
 def test_a_version_asked_for_again_is_the_same_whatever_became_of_the_answer(asker, first):
-    new, _ = turns.regenerate(asker, Again(first.pk, "v-1"))
-    assert turns.regenerate(asker, Again(first.pk, "v-1")) == (new, False)
+    new, _ = turns.regenerate(asker, Regeneration(first.pk, "v-1"))
+    assert turns.regenerate(asker, Regeneration(first.pk, "v-1")) == (new, False)
     Answer.objects.filter(pk=first.pk).update(status=Answer.Status.RUNNING)
-    assert turns.regenerate(asker, Again(first.pk, "v-1")) == (new, False)
+    assert turns.regenerate(asker, Regeneration(first.pk, "v-1")) == (new, False)
 
 
 @threaded
 def test_one_version_asked_for_five_times_at_once_is_made_once(asker, first):
-    results = at_once(*[lambda: turns.regenerate(asker, Again(first.pk, "v-1"))] * 5)
+    results = at_once(*[lambda: turns.regenerate(asker, Regeneration(first.pk, "v-1"))] * 5)
     assert len({answer for answer, _ in results}) == 1
     assert sorted(is_new for _, is_new in results) == [False] * 4 + [True]
     assert AnswerEvent.objects.exclude(answer=first).count() == 1
@@ -298,13 +300,13 @@ def test_one_version_asked_for_five_times_at_once_is_made_once(asker, first):
 def test_a_question_sent_again_after_a_version_was_made_finds_its_first_answers(ask, asker):
     turn = ask(message_id="m-1")
     first = ended(turn.answers.get())
-    turns.regenerate(asker, Again(first.pk, "v-1"))
+    turns.regenerate(asker, Regeneration(first.pk, "v-1"))
     assert list(ask(message_id="m-1").first_answers()) == [first]
 
 
 def test_a_version_moves_its_session_up(asker, first):
     before = first.turn.session.updated_at
-    turns.regenerate(asker, Again(first.pk, "v-1"))
+    turns.regenerate(asker, Regeneration(first.pk, "v-1"))
     assert Session.objects.get().updated_at > before
 
 
@@ -319,16 +321,16 @@ def test_a_version_moves_its_session_up(asker, first):
 )
 def test_a_version_that_cannot_be_made_is_refused(asker, first, change, words):
     change(first)
-    with pytest.raises(Refused, match=words):
-        turns.regenerate(asker, Again(first.pk, "v-1"))
+    with pytest.raises(QuestionRefused, match=words):
+        turns.regenerate(asker, Regeneration(first.pk, "v-1"))
     assert Answer.objects.count() == 1
 
 
 def test_a_turn_has_only_so_many_answers(asker, first, monkeypatch):
     monkeypatch.setattr(turns, "ANSWERS_MOST", 2)
-    turns.regenerate(asker, Again(first.pk, "v-1"))
-    with pytest.raises(Refused, match="2 answers already"):
-        turns.regenerate(asker, Again(first.pk, "v-2"))
+    turns.regenerate(asker, Regeneration(first.pk, "v-1"))
+    with pytest.raises(QuestionRefused, match="2 answers already"):
+        turns.regenerate(asker, Regeneration(first.pk, "v-2"))
 
 
 # --- what the conversation goes on with ----------------------------------------------------------
@@ -369,22 +371,22 @@ def test_the_answer_chosen_last_goes_on(side_by_side, asker):
 @pytest.mark.parametrize("status", [Answer.Status.RUNNING, Answer.Status.FAILED])
 def test_an_answer_without_words_to_build_on_is_not_chosen(side_by_side, asker, status):
     answer = ended(side_by_side.answers.first(), "words", status)
-    with pytest.raises(Refused, match="has ended and has words"):
+    with pytest.raises(QuestionRefused, match="has ended and has words"):
         turns.continue_with(asker, answer.pk)
 
 
 def test_a_new_version_goes_on_as_soon_as_it_has_words(first, asker):
-    new, _ = turns.regenerate(asker, Again(first.pk, "v-1"))
+    new, _ = turns.regenerate(asker, Regeneration(first.pk, "v-1"))
     assert going_on(first.turn) == "words"
     ended(new, "new words")
     assert going_on(first.turn) == "new words"
 
 
 def test_a_version_made_after_another_was_chosen_goes_on_unless_it_fails(first, asker):
-    second = ended(turns.regenerate(asker, Again(first.pk, "v-1"))[0], "second")
+    second = ended(turns.regenerate(asker, Regeneration(first.pk, "v-1"))[0], "second")
     turns.continue_with(asker, first.pk)
     assert going_on(first.turn) == "words"
-    third = ended(turns.regenerate(asker, Again(second.pk, "v-2"))[0], "third")
+    third = ended(turns.regenerate(asker, Regeneration(second.pk, "v-2"))[0], "third")
     assert going_on(first.turn) == "third"
     ended(third, "third", Answer.Status.FAILED)
     assert going_on(first.turn) == "words"
@@ -393,7 +395,7 @@ def test_a_version_made_after_another_was_chosen_goes_on_unless_it_fails(first, 
 def test_a_new_version_in_another_lane_changes_nothing(side_by_side, asker):
     first, second = side_by_side.answers.all()
     turns.continue_with(asker, second.pk)
-    ended(turns.regenerate(asker, Again(first.pk, "v-1"))[0], "new")
+    ended(turns.regenerate(asker, Regeneration(first.pk, "v-1"))[0], "new")
     assert going_on(side_by_side) == "lane 1"
 
 
@@ -413,8 +415,8 @@ def test_a_rating_takes_the_place_of_the_one_before_and_can_be_withdrawn(first, 
 
 
 def test_what_cannot_be_rated_is_refused(first, asker):
-    with pytest.raises(Refused, match="2,000 characters"):
+    with pytest.raises(QuestionRefused, match="2,000 characters"):
         ratings.rate(asker, first.pk, is_good=True, comment="x" * 2001)
     Answer.objects.update(status=Answer.Status.RUNNING)
-    with pytest.raises(Refused, match="when it has ended"):
+    with pytest.raises(QuestionRefused, match="when it has ended"):
         ratings.rate(asker, first.pk, is_good=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from documents.ingestion.extract import Extraction, Unreadable, Unwanted, extract
+from documents.errors import Unreadable, Unwanted
+from documents.ingestion.extract import Extraction, extract
 from documents.ingestion.parser_process import close, parser_process
 from documents.parsing.media_types import recognise
 from tests.documents import files

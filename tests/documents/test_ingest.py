@@ -10,9 +10,11 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.utils import timezone
 
+from core.leases import Superseded
 from documents.adding import service as intake
 from documents.adding.service import add_file
-from documents.ingestion.claims import Superseded, claim_work
+from documents.errors import DocumentRefused
+from documents.ingestion.claims import claim_work
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.ingest import BATCH, ingest
 from documents.ingestion.restart import restart
@@ -357,7 +359,7 @@ def test_a_worker_that_was_overtaken_changes_nothing(workspace: Workspace) -> No
     fast = claim_work(document.pk)
     assert fast is not None
     assert fast.document.fence > slow.document.fence
-    with pytest.raises(Superseded), slow.guarded():
+    with pytest.raises(Superseded), slow.hold_row():
         pytest.fail("an overtaken worker must not get here")
     for end in (slow.release, lambda: slow.fail("no"), lambda: slow.postpone("no"), slow.finish):
         with pytest.raises(Superseded):
@@ -378,7 +380,7 @@ def test_a_worker_with_another_clock_takes_nothing_from_one_at_work(
         assert claim
         with claim.stage(Work.Stage.EXTRACT):
             pass
-        with claim.guarded():
+        with claim.hold_row():
             pass
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timezone, "now", lambda: now() + timedelta(minutes=minutes))
@@ -394,7 +396,7 @@ def test_the_heartbeat_keeps_a_slow_worker_its_document(
     document = put(workspace)
     claim = claim_work(document.pk)
     assert claim is not None
-    with claim.kept_alive():
+    with claim.keep_alive():
         threading.Event().wait(1.2)
         assert claim_work(document.pk) is None
     threading.Event().wait(0.8)
@@ -462,5 +464,5 @@ def test_a_corrected_language_is_kept_and_nothing_is_embedded_again(
 
 def test_the_language_of_what_is_being_read_cannot_be_changed(workspace: Workspace) -> None:
     document = factories.document(workspace, status="processing")
-    with pytest.raises(intake.Refused, match="being read just now"):
+    with pytest.raises(DocumentRefused, match="being read just now"):
         intake.correct_language(document, None, "de")

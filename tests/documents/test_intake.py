@@ -14,8 +14,9 @@ from kombu import pools
 from accounts.models import AuditEvent
 from documents import queue
 from documents.adding import service as intake
-from documents.adding.service import Refused, add_file, add_text, change, clean_title
+from documents.adding.service import add_file, add_text, change, clean_title
 from documents.adding.validation import text_of, validate_text
+from documents.errors import DocumentRefused
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.restart import restart
 from documents.models import Document
@@ -179,14 +180,14 @@ def test_what_cannot_be_read_is_refused_at_the_door(
     workspace: Workspace, settings: Any, content: bytes, title: str, words: str
 ) -> None:
     settings.UPLOAD_MAX_BYTES = 1999
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(DocumentRefused, match=words):
         put(workspace, content, title)
     assert not Document.objects.exists()
     assert stored(settings) == []
 
 
 def test_a_language_the_workspace_does_not_hold_is_refused(workspace: Workspace) -> None:
-    with pytest.raises(Refused, match=r"en \(English\), de \(German\)"):
+    with pytest.raises(DocumentRefused, match=r"en \(English\), de \(German\)"):
         put(workspace, language="fr")
 
 

@@ -3,8 +3,9 @@ import struct
 
 import pytest
 
+from documents.errors import NotAccepted
 from documents.parsing import media_types
-from documents.parsing.media_types import MediaType, NotAccepted, recognise
+from documents.parsing.media_types import MediaType, recognise
 from tests.documents import files
 
 

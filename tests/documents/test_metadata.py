@@ -22,6 +22,7 @@ from django.test import Client
 from accounts.models import AuditEvent
 from documents.access import documents_for, where_for
 from documents.adding import service as intake
+from documents.errors import DocumentRefused
 from documents.fields import definitions as fields
 from documents.fields.filters import conditions_of, filters_in, in_words, inputs_of, matching
 from documents.fields.metadata import MetadataChange, parse_change, update_metadata
@@ -38,7 +39,7 @@ from tests.documents.test_ingest_command import run
 from tests.fakes.openai_server import OpenAIServer
 from workspaces.access_levels import name_levels
 from workspaces.engines import Where, engine_for
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 from workspaces.models import Membership, Role, Workspace
 
 ANYTHING = [1.0] * DIMENSIONS
@@ -390,7 +391,7 @@ def test_a_manager_gives_a_member_a_level(levelled: Workspace) -> None:
 def test_what_is_here_above_ones_level_is_not_handed_out_again(levelled: Workspace) -> None:
     rules, editor = levelled.documents.get(title="rules.md"), factories.member(levelled, Role.EDITOR)
     update_metadata(levelled, None, [rules.pk], MetadataChange(access_level=1))
-    with pytest.raises(intake.Refused, match="It is here already, for others than you"):
+    with pytest.raises(DocumentRefused, match="It is here already, for others than you"):
         intake.add_text(levelled, editor, "rules.md", "rules", is_markdown=True)
 
 
@@ -405,7 +406,7 @@ def test_a_level_that_went_meanwhile_is_not_given(levelled: Workspace) -> None:
         lambda: intake.add_text(levelled, None, "T", "words", about=said),
         lambda: add_website(levelled, None, "https://example.org/", about=said),
     ):
-        with pytest.raises(intake.Refused, match="were changed just now"):
+        with pytest.raises(DocumentRefused, match="were changed just now"):
             add()
     assert levelled.documents.count() == 4
 

@@ -2,7 +2,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from documents.adding.pairs import MAX_PAIRS, Pair, add_pairs, read_pairs
-from documents.adding.validation import Refused
+from documents.errors import DocumentRefused
 from workspaces.models import Workspace
 
 
@@ -44,7 +44,7 @@ def test_an_answer_may_have_lines_and_quotes() -> None:
     ],
 )
 def test_what_is_no_such_table_says_what_to_do(text: str, words: str) -> None:
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(DocumentRefused, match=words):
         read_pairs(table(text))
 
 
@@ -64,5 +64,5 @@ def test_one_bad_pair_keeps_no_other_out(workspace: Workspace) -> None:
 
 
 def test_too_many_at_once_are_refused_whole() -> None:
-    with pytest.raises(Refused, match="1,001 pairs, and 1,000 is the most at once"):
+    with pytest.raises(DocumentRefused, match="1,001 pairs, and 1,000 is the most at once"):
         add_pairs(Workspace(), None, [Pair(row, "q", "a") for row in range(MAX_PAIRS + 1)])

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from documents.ingestion.extract import ParserGone, Unreadable, Unwanted, extract
+from documents.errors import ParserGone, Unreadable, Unwanted
+from documents.ingestion.extract import extract
 from documents.ingestion.parser_process import close, parser_process
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from documents.adding import service as intake
 from documents.adding.validation import validate_text
+from documents.errors import ReindexRefused
 from documents.ingestion.claims import claim_work
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.ingest import ingest, ingest_item
@@ -189,7 +190,7 @@ def test_a_document_worked_on_while_it_switches_is_begun_anew_for_the_new_index(
     assert work(building)
     late.refresh_from_db()
     assert late.status == "pending"
-    claim.is_lost.set()
+    claim.lease.is_lost.set()
     ingest(late.pk)
     assert chunks(filled) == fresh_copy(filled, **SHORT)
     assert not late.ledger.filter(outcome="running").exists()
@@ -330,7 +331,7 @@ def test_settings_that_make_no_sense_begin_nothing(
 
 def test_two_at_a_time_are_refused(filled: Workspace) -> None:
     reindex.start(filled, None, **SHORT)
-    with pytest.raises(reindex.Refused, match="already"):
+    with pytest.raises(ReindexRefused, match="already"):
         reindex.start(filled, None, chunk_size=300)
 
 

@@ -10,8 +10,9 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
+from documents.errors import RetrievalFailed
 from documents.models import Document
-from documents.retrieval import RetrievalFailed, Scope, SearchConfig, is_small_talk, search
+from documents.retrieval import Scope, SearchConfig, is_small_talk, search
 from documents.retrieval.calibration import calibrate_due
 from documents.retrieval.fusion import dense_share, fuse
 from inference.connect import open_embedder
@@ -251,7 +252,7 @@ def reranker(workspace) -> Iterator[Endpoint]:
     """A cross-encoder that scores a passage by the question's words in it."""
     with model_container() as url:
         workspace.reranker = Endpoint.objects.create(
-            name="cross-encoder", kind="reranker", provider="sagemaker_contract", options={"url": url}
+            name="cross-encoder", kind="reranker", provider="container", options={"url": url}
         )
         yield workspace.reranker
 
@@ -376,7 +377,7 @@ def test_a_cross_encoder_that_rejects_all_does_not_bring_the_farthest_up(workspa
     nearest = [each.chunk_id for each in ask(workspace, "annual leave", limit=50).trace.candidates]
     with model_container(scores=scores) as url:
         endpoint = Endpoint.objects.create(
-            name="rejecting", kind="reranker", provider="sagemaker_contract", options={"url": url}
+            name="rejecting", kind="reranker", provider="container", options={"url": url}
         )
         found = ask(workspace, "annual leave", SearchConfig(reranker=endpoint))
     assert "far.md" not in {passage.document_title for passage in found.passages}

@@ -18,7 +18,7 @@ from tests import factories
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
 from workspaces.engines import Where
 from workspaces.models import Workspace
-from workspaces.provision import change_workspace
+from workspaces.settings import change_settings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LEAVE = "You may carry over five days of annual leave until 31 March."
@@ -116,7 +116,7 @@ def test_whoever_asks_otherwise_is_not_given_what_others_were(workspace, other):
 
 def test_a_changed_setting_holds_at_once(workspace):
     ask(workspace)
-    change_workspace(None, workspace, is_hybrid=False)
+    change_settings(None, workspace, is_hybrid=False)
     assert [leg.name for leg in ask(workspace).trace.legs] == ["dense"]
 
 

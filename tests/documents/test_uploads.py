@@ -20,7 +20,7 @@ from django.utils import timezone
 from requests import Response, post
 
 from documents.adding import uploads
-from documents.adding.validation import Refused
+from documents.errors import DocumentRefused, NothingUploaded
 from documents.ingestion.ingest import ingest
 from documents.models import Document, Upload
 from ragsite.settings import CELERY_BEAT_SCHEDULE
@@ -98,7 +98,7 @@ def test_announced_by_anybody_in_any_order_it_is_one_document(
     upload = begun(workspace)
     send(upload)
     for announcer in order.split():
-        uploads.complete(upload.pk) if announcer == "client" else uploads.arrived(upload.key)
+        uploads.complete(upload.pk) if announcer == "client" else uploads.complete_arrived(upload.key)
     document = workspace.documents.get()
     assert keys(bucket) == [f"workspaces/{workspace.pk}/{document.pk}"]
     assert queued() == [f"documents.ingest {document.pk}"]
@@ -117,7 +117,7 @@ def test_an_event_that_meets_an_outage_is_not_lost(workspace: Workspace, bucket:
     opens = default_storage.open
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(default_storage, "open", open_)
-        uploads.arrived.apply((upload.key,))
+        uploads.complete_arrived.apply((upload.key,))
     assert workspace.documents.get().title == upload.name
 
 
@@ -145,9 +145,9 @@ def test_announced_by_both_at_the_same_moment_it_is_one_document(workspace: Work
 
 def test_nothing_there_is_said_and_may_come_later(workspace: Workspace, bucket: Any) -> None:
     upload = begun(workspace)
-    with pytest.raises(uploads.NotThere, match="Send the file to its address first"):
+    with pytest.raises(NothingUploaded, match="Send the file to its address first"):
         uploads.complete(upload.pk)
-    uploads.arrived(upload.key)  # an event before its time does no harm
+    uploads.complete_arrived(upload.key)  # an event before its time does no harm
     send(upload)
     assert uploads.complete(upload.pk).title == "a b+ü.txt"
 
@@ -165,9 +165,9 @@ def test_what_arrived_is_judged_by_its_content_and_thrown_away(
     upload = begun(workspace, name, len(content))
     send(upload, content)
     for _ in range(2):
-        with pytest.raises(Refused, match=words):
+        with pytest.raises(DocumentRefused, match=words):
             uploads.complete(upload.pk)
-    uploads.arrived(upload.key)
+    uploads.complete_arrived(upload.key)
     assert keys(bucket) == []
     assert not Document.objects.exists()
 
@@ -207,7 +207,7 @@ def test_without_a_bucket_the_site_takes_it(workspace: Workspace, settings: Any)
 
 
 def test_another_size_than_was_announced_is_refused(workspace: Workspace, settings: Any) -> None:
-    with pytest.raises(Refused, match="announced with 19 bytes and came with 4"):
+    with pytest.raises(DocumentRefused, match="announced with 19 bytes and came with 4"):
         uploads.receive(begun(workspace), SimpleUploadedFile("x", b"Oil."))
     assert stored(settings) == []
 
@@ -219,7 +219,7 @@ def test_what_cannot_be_taken_is_refused_before_it_is_sent(
     workspace: Workspace, settings: Any, size: int, language: str, words: str
 ) -> None:
     settings.UPLOAD_MAX_BYTES = 1999
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(DocumentRefused, match=words):
         begun(workspace, size=size, language=language)
     assert not Upload.objects.exists()
 
@@ -230,10 +230,10 @@ def test_what_nobody_announced_is_thrown_away_and_documents_stay(workspace: Work
         uploads.receive(upload, SimpleUploadedFile("x", TEXT))
     document = uploads.complete(done.pk)
     Upload.objects.exclude(pk=young.pk).update(created_at=timezone.now() - timedelta(hours=25))
-    uploads.clear()
+    uploads.clear_expired()
     assert Upload.objects.get() == young
     assert {path.name for path in stored(settings)} == {str(document.pk), str(young.pk)}
-    assert CELERY_BEAT_SCHEDULE["clear-uploads"]["task"] == uploads.clear.name
+    assert CELERY_BEAT_SCHEDULE["clear-uploads"]["task"] == uploads.clear_expired.name
 
 
 # --- what the bucket says -------------------------------------------------------------------------
@@ -285,8 +285,8 @@ def test_what_is_not_ours_is_left_alone(workspace: Workspace, bucket: Any, event
 
 
 def test_an_event_about_nothing_we_know_does_no_harm(workspace: Workspace, bucket: Any) -> None:
-    uploads.arrived("uploads/0b6f2c1e-5a53-4d0c-8e3c-4d1d6fd3a111")
-    uploads.arrived("workspaces/x")
+    uploads.complete_arrived("uploads/0b6f2c1e-5a53-4d0c-8e3c-4d1d6fd3a111")
+    uploads.complete_arrived("workspaces/x")
     assert not Document.objects.exists()
 
 

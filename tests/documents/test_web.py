@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from documents.ingestion.extract import Extraction, Unreadable, extract
+from documents.errors import Unreadable
+from documents.ingestion.extract import Extraction, extract
 
 _LONG = "Centrifugal pumps move liquid by turning an impeller, and want to be primed before they start. " * 3
 

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from accounts.models import AuditEvent
+from core.leases import Superseded
 from documents.adding import service as intake
-from documents.adding.validation import Refused, pair_of, text_of, validate_pair, validate_text
-from documents.ingestion.claims import Superseded, claim_work
+from documents.adding.validation import pair_of, text_of, validate_pair, validate_text
+from documents.errors import DocumentRefused
+from documents.ingestion.claims import claim_work
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.ingest import ingest
 from documents.models import Document
@@ -88,7 +90,7 @@ def test_a_question_as_long_as_a_chunk_leaves_room_for_its_answer(workspace: Wor
 )
 def test_what_says_nothing_or_too_much_is_refused(settings: Any, make: Any, words: str) -> None:
     settings.UPLOAD_MAX_BYTES = 1999
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(DocumentRefused) as refusal:
         make()
     assert str(refusal.value).replace("\xa0", " ") == words
 
@@ -133,10 +135,10 @@ def test_the_same_again_changes_nothing_and_a_double_is_refused(workspace: Works
     document.refresh_from_db()
     assert intake.change(document, None, validate_text("Oil", "The pump needs oil.")).status == "ready"
     other = intake.add_text(workspace, None, "Grease", "Grease.")
-    with pytest.raises(Refused, match="There is a document with this very title and content already"):
+    with pytest.raises(DocumentRefused, match="There is a document with this very title and content already"):
         intake.change(other, None, validate_text("Oil", "The pump needs oil."))
     assert len(stored(settings)) == 2
     delete_document(other, None)
-    with pytest.raises(Refused, match="deleted in the meantime"):
+    with pytest.raises(DocumentRefused, match="deleted in the meantime"):
         intake.change(other, None, validate_text("Oil", "New."))
     assert len(stored(settings)) == 1

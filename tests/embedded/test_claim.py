@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ragsite.embedded import postgres, valkey
-from ragsite.embedded.claim import AlreadyRunning, claimed, end_leftovers
+from ragsite.embedded.claim import AlreadyRunning, claim_data_dir, end_leftovers
 from ragsite.embedded.service import MARK, running
 
 pytestmark = pytest.mark.integration
@@ -33,9 +33,9 @@ def sleeper(mark: str, *, is_stubborn: bool = False) -> Iterator[subprocess.Pope
 
 def test_the_second_claim_says_what_the_first_one_is(tmp_path: Path) -> None:
     with (
-        claimed(tmp_path, "It runs at http://127.0.0.1:8000."),
+        claim_data_dir(tmp_path, "It runs at http://127.0.0.1:8000."),
         pytest.raises(AlreadyRunning, match=r"It runs at http://127\.0\.0\.1:8000\."),
-        claimed(tmp_path, "never"),
+        claim_data_dir(tmp_path, "never"),
     ):
         pass
 
@@ -46,14 +46,14 @@ def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
         "with claimed(Path(sys.argv[1]), 'first'): os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == -signal.SIGKILL
-    with claimed(tmp_path, "second"):
+    with claim_data_dir(tmp_path, "second"):
         assert (tmp_path / "lock").read_text() == "second"
 
 
 def test_leftovers_of_this_directory_are_ended_and_others_are_not(tmp_path: Path) -> None:
     mine, other = tmp_path / "mine", tmp_path / "mine too"
     with sleeper(str(mine)) as leftover, sleeper(str(other)) as neighbour:
-        with claimed(mine, "next"):
+        with claim_data_dir(mine, "next"):
             assert leftover.wait(1) == -signal.SIGTERM
         assert neighbour.poll() is None
 
@@ -70,5 +70,5 @@ def test_servers_of_a_killed_run_are_ended_so_that_they_can_start_again(
     servers = [postgres.service(tmp_path), valkey.service(tmp_path)]
     with ExitStack() as stack:
         left = [stack.enter_context(running(server, tmp_path / f"{server.name}.log")) for server in servers]
-        with claimed(tmp_path, "next"):
+        with claim_data_dir(tmp_path, "next"):
             assert [process.wait(1) for process in left] == [0, 0]

@@ -14,7 +14,7 @@ from documents.models import Document, Upload
 from tests import factories
 from workspaces.access_levels import name_levels
 from workspaces.engines import NewChunk, engine_for
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 from workspaces.models import Field, Membership, Role, Workspace
 
 from .world import METHODS, World, addresses

@@ -415,7 +415,7 @@ async def test_a_server_that_never_hangs_up_after_the_end_does_not_hold_us(
 
 
 async def test_both_models_of_the_container_are_reached(container_url: str) -> None:
-    spec = EndpointSpec("sagemaker_contract", "", {"url": container_url})
+    spec = EndpointSpec("container", "", {"url": container_url})
     async with open_embedder(spec) as embedder, open_reranker(spec) as reranker:
         [query], [passage] = await embedder.embed(["a b"], "query"), await embedder.embed(["a b"], "passage")
         assert query == [-value for value in passage], "the role reaches the container"

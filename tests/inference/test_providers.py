@@ -30,7 +30,7 @@ def specs(openai_server: OpenAIServer, container_url: str) -> Mapping[str, Endpo
         "openai_compat": EndpointSpec(
             "openai_compat", "fake", {"base_url": openai_server.base_url, "batch_size": 3}, secret="sk-hush"
         ),
-        "sagemaker_contract": EndpointSpec("sagemaker_contract", "", {"url": container_url, "batch_size": 3}),
+        "container": EndpointSpec("container", "", {"url": container_url, "batch_size": 3}),
         "quotes": EndpointSpec("quotes", ""),
     }
 
@@ -99,8 +99,8 @@ async def test_a_reranker_gives_one_score_for_each_passage_in_order(
 
 
 OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "missing": ("sagemaker_contract", {}, r"^Address \(url\) is missing: fill it in\.$"),
-    "no address": ("sagemaker_contract", {"url": "models"}, r"Address \(url\): write an address such as"),
+    "missing": ("container", {}, r"^Address \(url\) is missing: fill it in\.$"),
+    "no address": ("container", {"url": "models"}, r"Address \(url\): write an address such as"),
     "another scheme": ("openai_compat", {"base_url": "ftp://a/v1"}, "write an address such as"),
     "no host": ("openai_compat", {"base_url": "https:///v1"}, "write an address such as"),
     "a wild port": ("openai_compat", {"base_url": "http://a:99999/v1"}, "write an address such as"),

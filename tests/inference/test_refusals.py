@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from inference.errors import InferenceError, Misconfigured, RateLimited, Rejected, Unauthorized, Unavailable
-from inference.wire.refusals import error_for, words_of
+from inference.wire.http_errors import error_for, words_of
 
 SHAPES: dict[str, tuple[Any, str]] = {
     "OpenAI": ({"error": {"message": "No such model.", "type": "x"}}, "No such model."),

@@ -61,7 +61,7 @@ class Process:
 
     @property
     def spec(self) -> EndpointSpec:
-        return EndpointSpec("sagemaker_contract", "", {"url": self.url, "batch_size": 64})
+        return EndpointSpec("container", "", {"url": self.url, "batch_size": 64})
 
     def wait_until_ready(self) -> None:
         end = time.monotonic() + START_S

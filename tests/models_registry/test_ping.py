@@ -3,7 +3,7 @@ import time
 import pytest
 
 from models_registry.models import Endpoint
-from models_registry.ping import check, check_each
+from models_registry.probe import probe, probe_each
 from models_registry.tasks import check_all
 from tests import factories
 from tests.fakes import model_container, openai_server
@@ -24,7 +24,7 @@ def container():
 
 
 def checked(endpoint):
-    check(endpoint)
+    probe(endpoint)
     endpoint.refresh_from_db()
     return endpoint
 
@@ -58,7 +58,7 @@ def test_other_dimensions_than_recorded_are_an_error_that_says_so(server):
 def test_a_cross_encoder_is_asked_for_one_score(container):
     endpoint = factories.chat_endpoint(
         kind=Endpoint.Kind.RERANKER,
-        provider="sagemaker_contract",
+        provider="container",
         options={"url": container},
         last_check_ok=None,
     )
@@ -103,7 +103,7 @@ def test_a_slow_one_delays_no_other(server):
     server.behaviour.first_token_s = 0.4
     endpoints = [factories.chat_endpoint(base_url=server.base_url) for _ in range(5)]
     started = time.perf_counter()
-    check_each(endpoints)
+    probe_each(endpoints)
     assert time.perf_counter() - started < 5 * 0.4
     assert all(endpoint.last_check_ok for endpoint in endpoints)
 
@@ -120,7 +120,7 @@ def test_the_task_checks_what_is_enabled_and_leaves_the_rest(server):
 def test_an_endpoint_deleted_during_its_check_stays_deleted():
     endpoint = factories.chat_endpoint()
     Endpoint.objects.filter(pk=endpoint.pk).delete()
-    check(endpoint)
+    probe(endpoint)
     assert not Endpoint.objects.exists()
 
 

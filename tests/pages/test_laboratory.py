@@ -42,7 +42,7 @@ def reranker(container) -> Endpoint:
 
 def cross_encoder(name: str, url: str) -> Endpoint:
     return factories.chat_endpoint(
-        name=name, kind=Endpoint.Kind.RERANKER, provider="sagemaker_contract", options={"url": url}
+        name=name, kind=Endpoint.Kind.RERANKER, provider="container", options={"url": url}
     )
 
 
@@ -238,9 +238,7 @@ def embeddings(client, *models: Endpoint, **asked: str):
 
 
 def test_each_model_has_a_heat_map_with_its_numbers(view, workspace, container):
-    other = factories.embedder(
-        name="other", provider="sagemaker_contract", options={"url": container}, dimensions=8
-    )
+    other = factories.embedder(name="other", provider="container", options={"url": container}, dimensions=8)
     part = text_of(embeddings(view, workspace.embedder, other))
     for words in ("mini", "384 dimensions", "other", "8 dimensions", ">1.00<", 'class="heat-10"', "tokens"):
         assert words in part

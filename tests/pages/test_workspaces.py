@@ -280,7 +280,7 @@ def test_roles_change_and_members_go(manage, shared):
 def test_the_last_manager_stays(manage, shared, way, data):
     mana = shared.memberships.get(user__username="mana")
     response = manage.post(f"/workspaces/{shared.id}/members/{mana.pk}/{way}", data, follow=True)
-    assert "mana is the only manager. Make somebody else a manager first" in text_of(response)
+    assert "mana is the only manager. Make another member a manager first" in text_of(response)
     mana.refresh_from_db()
     assert mana.role == Role.MANAGER
 
@@ -324,7 +324,7 @@ def test_refused_settings_keep_the_old_name_on_the_page(manage, shared):
 
 def test_a_reranker_that_does_not_answer_is_not_chosen(manage, shared):
     reranker = Endpoint.objects.create(
-        name="cross", kind="reranker", provider="sagemaker_contract", options={"url": "http://127.0.0.1:9"}
+        name="cross", kind="reranker", provider="container", options={"url": "http://127.0.0.1:9"}
     )
     fields = form(shared.embedder, name="Shared", reranker=str(reranker.pk))
     assert "cross does not answer just now" in text_of(

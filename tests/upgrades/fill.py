@@ -86,7 +86,7 @@ def new_key(site: Installation, username: str) -> str:
 def make_models(admin: Admin, world: World) -> None:
     openai = world.openai.base_url
     for name, kind, provider, fields in (
-        ("Eight", "embedding", "sagemaker_contract", {"option_url": world.container}),
+        ("Eight", "embedding", "container", {"option_url": world.container}),
         ("Wide", "embedding", "openai_compat", {"option_base_url": openai, "model": "wide"}),
         ("Cited", "chat", "openai_compat", {"option_base_url": openai, "model": "cited", "input_price": "2.5",
                                             "output_price": "10"}),

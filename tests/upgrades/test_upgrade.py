@@ -83,5 +83,17 @@ def test_what_waited_goes_on(upgraded: Upgraded) -> None:
     assert (workspace["dimensions"], workspace["chunkCount"]) == (16, 6)
 
 
+def test_what_is_read_again_keeps_its_vectors(upgraded: Upgraded) -> None:
+    client, workspace = upgraded.client, upgraded.expected["admin"]["workspaces"]["Harbour"]["id"]
+    rules = next(
+        each for each in client.all(f"workspaces/{workspace}/documents") if each["title"] == "rules.md"
+    )
+    path = f"workspaces/{workspace}/documents/{rules['id']}"
+    client.call("POST", f"{path}/retry")
+    wait_until(lambda: client.call("GET", path)["readyAt"] != rules["readyAt"])
+    newest = f"from documents_batchentry where document_id = '{rules['id']}' order by id desc limit 1"
+    assert upgraded.site.query(f"select embedded_count {newest}") == 0
+
+
 def test_the_ledger_agrees_with_what_is_there(upgraded: Upgraded) -> None:
     assert "All agrees." in upgraded.site.manage("reconcile")

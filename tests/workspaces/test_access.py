@@ -8,7 +8,7 @@ from tests import factories
 from workspaces.access import role_in, workspace_for, workspaces_for
 from workspaces.engines import engine_for
 from workspaces.models import Membership, Role
-from workspaces.provision import create_workspace, delete_workspace
+from workspaces.provision import delete_workspace, provision_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +49,7 @@ def test_an_id_that_is_none_is_not_found(id):
 
 def test_creating_makes_the_creator_manager_and_leaves_a_record():
     user, other = factories.user(), factories.user()
-    workspace = create_workspace(
+    workspace = provision_workspace(
         user, members=[other], name="Handbook", languages=["en"], embedder=factories.embedder()
     )
     assert role_in(user, workspace) == Role.MANAGER
@@ -75,13 +75,13 @@ def test_creating_makes_the_creator_manager_and_leaves_a_record():
 def test_impossible_settings_are_refused_by_field(wrong, field, sentence):
     fields = {"name": "W", "languages": ["en"], "embedder": factories.embedder(), **wrong}
     with pytest.raises(ValidationError, match=sentence) as caught:
-        create_workspace(factories.user(), **fields)
+        provision_workspace(factories.user(), **fields)
     assert field in caught.value.message_dict
 
 
 def test_an_embedder_that_never_passed_a_check_is_refused():
     with pytest.raises(Exception, match="has not passed a check yet"):
-        create_workspace(
+        provision_workspace(
             factories.user(), name="W", languages=["en"], embedder=factories.embedder(dimensions=None)
         )
 

@@ -12,18 +12,10 @@ import pytest
 from django.db import connection
 
 from tests import factories
-from workspaces.engines import (
-    Condition,
-    Engine,
-    Incomplete,
-    IndexedMetadata,
-    NewChunk,
-    Where,
-    WrongDimensions,
-    engine_for,
-)
+from workspaces.engines import Condition, Engine, IndexedMetadata, NewChunk, Where, engine_for
 from workspaces.engines.pgvector.engine import PgVector
 from workspaces.engines.pgvector.tables import Tables
+from workspaces.errors import Incomplete, WrongDimensions
 from workspaces.models import IndexKind, Metric, Workspace
 
 pytestmark = pytest.mark.django_db

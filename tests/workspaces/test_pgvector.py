@@ -9,20 +9,11 @@ import pytest
 from django.db import connection, transaction
 
 from tests import factories
-from workspaces.engines import (
-    NO_METADATA,
-    Condition,
-    Incomplete,
-    IndexedMetadata,
-    NewChunk,
-    Value,
-    Where,
-    WrongDimensions,
-    engine_for,
-)
+from workspaces.engines import NO_METADATA, Condition, IndexedMetadata, NewChunk, Value, Where, engine_for
 from workspaces.engines.pgvector import lexical
 from workspaces.engines.pgvector.tables import Tables, execute_many
 from workspaces.engines.pgvector.tsquery import LexicalQuery
+from workspaces.errors import Incomplete, WrongDimensions
 from workspaces.models import Metric, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.utils import timezone
 from tests import factories
 from workspaces.engines import NewChunk
 from workspaces.engines.pgvector import ann_tuning, maintenance
-from workspaces.engines.pgvector.ann_index import FEW, MANY, VectorIndex, wanted
+from workspaces.engines.pgvector.ann_index import FEW, MANY, VectorIndex, wanted_kind
 from workspaces.engines.pgvector.engine import PgVector
 from workspaces.engines.pgvector.maintenance import due, is_settled, reconcile, state_of, try_again
 from workspaces.models import IndexKind, Metric, Workspace
@@ -69,11 +69,11 @@ def row_of(workspace: Workspace) -> Row:
     ],
 )
 def test_the_kind_follows_the_choice_and_the_size(kind, chunks, is_quiet, standing, expected):
-    assert wanted(kind, chunks, 384, is_quiet=is_quiet, standing=standing) == expected
+    assert wanted_kind(kind, chunks, 384, is_quiet=is_quiet, standing=standing) == expected
 
 
 def test_more_dimensions_than_an_index_holds_are_searched_exactly():
-    assert wanted(HNSW, 10**6, 4001, is_quiet=True, standing=EXACT) == EXACT
+    assert wanted_kind(HNSW, 10**6, 4001, is_quiet=True, standing=EXACT) == EXACT
 
 
 # --- building -------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_an_unfinished_index_is_removed_and_built_anew():
 def test_a_dead_worker_is_taken_over_and_its_own_write_refused():
     workspace = filled(HNSW)
     [row_id] = due()
-    dead = maintenance._claimed(row_id)
+    dead = maintenance._claim(row_id)
     assert dead is not None
     assert due() == []
     Row.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
@@ -194,8 +194,8 @@ def test_a_dead_worker_is_taken_over_and_its_own_write_refused():
 def test_two_workers_do_not_build_the_same_index():
     filled(HNSW)
     [row_id] = due()
-    assert maintenance._claimed(row_id) is not None
-    assert maintenance._claimed(row_id) is None
+    assert maintenance._claim(row_id) is not None
+    assert maintenance._claim(row_id) is None
 
 
 @pytest.mark.django_db(transaction=True)

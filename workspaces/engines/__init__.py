@@ -1,19 +1,18 @@
 """Where a workspace's chunks live. `engine_for` is the door; every engine keeps `contract.Engine`."""
 
+from workspaces.errors import EngineError, Incomplete, WrongDimensions
+
 from .contract import (
     ANYWHERE,
     NO_METADATA,
     Condition,
     Engine,
-    EngineError,
     FoundChunk,
     FoundDocument,
-    Incomplete,
     IndexedMetadata,
     NewChunk,
     Value,
     Where,
-    WrongDimensions,
 )
 from .query_parser import plain_query
 from .registry import ENGINES, engine_for

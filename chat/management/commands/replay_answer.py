@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from chat.answering.replay import CannotReplay, replay
+from chat.answering.replay import replay
+from chat.errors import CannotReplay
 from chat.models import Answer
 
 

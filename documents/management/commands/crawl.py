@@ -13,15 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from documents.adding.rules import Rules, add_set_argument
-from documents.adding.validation import Refused
+from documents.errors import DocumentRefused
 from documents.fields.metadata import is_current, update_metadata
 from documents.ingestion.ingest import ingest
 from documents.ingestion.restart import restart
-from documents.management.choices import chosen_user, chosen_workspace
+from documents.management.choices import find_user, find_workspace
 from documents.models import Document
 from documents.sources.crawl.crawler import crawl
 from documents.sources.service import DEFAULT_DEPTH, DEFAULT_PAGES, add_feed, add_website
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 
 _POLL_S = 0.25
 _S = Document.Status
@@ -70,8 +70,8 @@ class Command(BaseCommand):
 
 
 def _added(options: dict[str, Any]) -> Document:
-    user = chosen_user(options["user"])
-    workspace = chosen_workspace(user, options["workspace"], options["language"], options["create"])
+    user = find_user(options["user"])
+    workspace = find_workspace(user, options["workspace"], options["language"], options["create"])
     try:
         said = Rules.read(workspace, user, options["said"]).of("")
         shared = {"language": options["language"], "about": said, "ask_worker": False}
@@ -85,7 +85,7 @@ def _added(options: dict[str, Any]) -> Document:
             )  # fmt: skip
         if not is_current(document, said):
             update_metadata(workspace, user, [document.pk], said)
-    except (InvalidValue, Refused) as problem:
+    except (InvalidValue, DocumentRefused) as problem:
         raise CommandError(str(problem)) from problem
     if document.status == _S.READY:
         restart(document, user, ask_worker=False)

@@ -23,16 +23,17 @@ from rich.table import Table
 from rich.text import Text
 
 from accounts.models import User
-from documents.adding.folder_import import Change, files_in, gone, import_file
+from documents.adding.folder_import import Change, files_in, find_gone, import_file
 from documents.adding.pairs import Pair, read_pairs
 from documents.adding.rules import Rules, add_set_argument
-from documents.adding.service import Refused, add_qa, add_text
+from documents.adding.service import add_qa, add_text
+from documents.errors import DocumentRefused
 from documents.fields.metadata import MetadataChange, is_current, update_metadata
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.ingest import ingest
-from documents.management.choices import chosen_user, chosen_workspace
+from documents.management.choices import find_user, find_workspace
 from documents.models import Document
-from workspaces.metadata_schema import InvalidValue
+from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
 _POLL_S = 0.25
@@ -95,8 +96,8 @@ class Command(BaseCommand):
         self, *, paths: list[Path], workspace: str, user: str | None, language: str | None, create: bool,
         prune: bool, said: list[str], rules: list[str], text: str | None, questions: Path | None, **options: Any,
     ) -> None:  # fmt: skip
-        owner = chosen_user(user)
-        place = chosen_workspace(owner, workspace, language, create)
+        owner = find_user(user)
+        place = find_workspace(owner, workspace, language, create)
         files = list(_files(paths))
         try:
             told = Rules.read(place, owner, said, rules)
@@ -201,7 +202,7 @@ def _question_jobs(
     try:
         with table.open("rb") as file:
             pairs = read_pairs(File(file))
-    except (OSError, Refused) as error:
+    except (OSError, DocumentRefused) as error:
         raise CommandError(f"{table}: {error}") from error
     for pair in pairs:
         yield Job(pair.question, partial(_add_pair, place, owner, pair, language, about))
@@ -223,7 +224,7 @@ def _missing(
     """Yield what the folders no longer hold, after deleting it if that was asked for."""
     present = {path for _, path in files}
     for folder in folders:
-        for document in gone(place, folder.resolve(), present):
+        for document in find_gone(place, folder.resolve(), present):
             if prune:
                 delete_document(document, owner)
             yield Outcome(document.path, "deleted" if prune else "gone")
@@ -254,7 +255,7 @@ def _one(job: Job, progress: Progress, task: TaskID) -> Outcome:
             return Outcome(job.name, state, chunks=document.chunk_count)
         with _watched(document, progress, task):
             _finish(document)
-    except (Refused, OSError) as error:
+    except (DocumentRefused, OSError) as error:
         return Outcome(job.name, "failed", str(error), took_s=time.monotonic() - started)
     except Document.DoesNotExist:
         reason = "Somebody deleted it in the meantime."

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import unicodedata
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,13 +11,13 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import F
 
+from core.text import one_line
+from documents.errors import NotAccepted, NotFetched
 from documents.fields.metadata import COLUMNS
 from documents.ingestion.deletion import remove
 from documents.models import Address, Document
-from documents.parsing.media_types import HTML, PDF, NotAccepted, recognise
+from documents.parsing.media_types import HTML, PDF, recognise
 from workspaces.models import Workspace
-
-from .fetch import NotFetched
 
 MAX_TITLE = 300
 
@@ -38,9 +37,8 @@ def title_of(proposed: str, url: str) -> str:
     """Return a title that can be shown: what the page says, else the last part of its address."""
     last = unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or urlsplit(url).netloc
     for title in (proposed, last):
-        kept = "".join(c for c in unicodedata.normalize("NFC", title) if unicodedata.category(c)[0] != "C")
-        if kept.strip():
-            return kept.strip()[:MAX_TITLE]
+        if kept := one_line(title):
+            return kept[:MAX_TITLE]
     return "untitled"
 
 

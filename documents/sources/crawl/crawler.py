@@ -24,7 +24,9 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.html import escape
 
-from documents.ingestion.claims import Claim, Superseded, claim_work
+from core.leases import Superseded
+from documents.errors import Forbidden, Gone, NotFetched, TryLater
+from documents.ingestion.claims import Claim, claim_work
 from documents.models import Address, Document, Source
 from documents.parsing.encodings import decode
 from documents.parsing.media_types import HTML
@@ -33,14 +35,13 @@ from . import crawled_pages, ssrf_guard
 from .feed_items import queue_posts
 from .feeds import MAX_BYTES as FEED_MAX_BYTES
 from .feeds import read_feed
-from .fetch import NotFetched, Reply, Web
+from .fetch import Reply, Web
 from .frontier import Frontier
 from .html import Page, read_page, robots_words
-from .response_policy import Gone, TryLater, is_readable, refused, with_its_encoding
+from .response_policy import error_for, is_readable, with_its_encoding
 from .robots import RobotsOfHosts
 from .sitemap import is_sitemap, read_sitemap
-from .ssrf_guard import Forbidden
-from .url_normalization import Bounds, canonical, shown
+from .url_normalization import Bounds, canonical, display_url
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def crawl(document_id: UUID, hand_on: HandOn) -> bool:
     claim = claim_work(document_id)
     if claim is None:
         return False
-    with suppress(Superseded), claim.kept_alive():
+    with suppress(Superseded), claim.keep_alive():
         try:
             return _work(claim, hand_on)
         except Superseded:
@@ -119,7 +120,7 @@ def _settle(claim: Claim, error: Exception) -> None:
     """Turn what stopped the visit as a whole into a state and a sentence."""
     log.warning("Source %s: %s: %s", claim.document.pk, type(error).__name__, error)
     match error:
-        case NotFetched(may_pass=True):
+        case NotFetched(retryable=True):
             claim.postpone(str(error))
         case NotFetched() | Forbidden():
             claim.fail(str(error))
@@ -140,7 +141,7 @@ def _conclude(claim: Claim, source: Source) -> None:
     )
     feed_failed = source.is_feed and trouble is not None and trouble.role == _Role.FEED
     has_pages = source.pages().filter(document__isnull=False).exists()
-    with claim.guarded():
+    with claim.hold_row():
         Source.objects.filter(pk=source.pk).update(is_under_way=False, visited_at=timezone.now())
         if feed_failed and trouble:
             claim.fail(f"The feed could not be read. {trouble.reason}")
@@ -186,7 +187,7 @@ class _Visit:
         if self._source.is_feed:
             again = again.filter(role=_Role.FEED)  # each post once
         unlucky = self._source.pages().filter(state=_State.FAILED, tries__range=(MAX_TRIES, _MOST_TRIES))
-        with self._claim.guarded():
+        with self._claim.hold_row():
             if self._source.is_feed:  # what was away when its post came: once more, without counting anew
                 self._frontier.again(unlucky, tries=F("tries"))
             self._frontier.again(again)
@@ -200,7 +201,7 @@ class _Visit:
         try:
             return self._run(self._robots.of(self._source.home))
         except NotFetched as error:
-            raise NotFetched(f"The site's robots.txt could not be had. {error}", may_pass=True) from error
+            raise NotFetched(f"The site's robots.txt could not be had. {error}", retryable=True) from error
 
     def read_what_waits(self, until: float) -> None:
         """Fetch and keep until nothing waits that is due, or the slice is over."""
@@ -223,10 +224,10 @@ class _Visit:
     def _leave_out_the_rest(self) -> None:
         """Close what waits beyond the limit of pages; what was read there at an earlier visit goes."""
         for address in self._frontier.read_before():
-            with self._claim.guarded():  # one by one: a transaction that outlasts the lease loses it
+            with self._claim.hold_row():  # one by one: a transaction that outlasts the lease loses it
                 self._leave_out(address, _LeftOut(self._frontier.full))
                 address.save()
-        with self._claim.guarded():
+        with self._claim.hold_row():
             self._frontier.leave_out_the_rest()
 
     def _wait_since_the_last_request(self, until: float) -> None:
@@ -282,7 +283,7 @@ class _Visit:
         """Close the address with what came of it, in one transaction."""
         address = answer.address
         self.tally["fetched"] += 1
-        with self._claim.guarded():
+        with self._claim.hold_row():
             address.refresh_from_db(fields=["state", "document"])
             if address.state != _State.QUEUED:  # another address of this batch led here
                 return
@@ -302,7 +303,7 @@ class _Visit:
         if reply.status == 304:
             return self._close(address)
         if reply.status != 200:
-            return self._without_its_page(address, refused(reply))
+            return self._without_its_page(address, error_for(reply))
         match address.role:
             case _Role.SITEMAP:
                 self._read_sitemap(address, reply)
@@ -403,7 +404,7 @@ class _Visit:
 
     def _name(self, title: str) -> None:
         """Call a source that nobody gave a name as it calls itself."""
-        if title and self._document.title == shown(self._document.url)[: crawled_pages.MAX_TITLE]:
+        if title and self._document.title == display_url(self._document.url)[: crawled_pages.MAX_TITLE]:
             self._document.title = crawled_pages.title_of(title, self._document.url)
             self._document.save(update_fields=["title"])
 
@@ -424,7 +425,7 @@ class _Visit:
 
     def _without_its_page(self, address: Address, error: Exception | None) -> None:
         """Try again later where that may help; else take a post's own text, or give up."""
-        if isinstance(error, TryLater) or (isinstance(error, NotFetched) and error.may_pass):
+        if isinstance(error, TryLater) or (isinstance(error, NotFetched) and error.retryable):
             address.tries += 1
             if address.tries < MAX_TRIES:
                 pause_s = max(_FIRST_PAUSE_S * 3 ** (address.tries - 1), getattr(error, "least_s", 0))
@@ -466,5 +467,5 @@ class _Visit:
         wanted = self._source.pages().exclude(state__in=(_State.SKIPPED, _State.GONE))
         total, waiting = wanted.count(), wanted.filter(state=_State.QUEUED).count()
         # Who gets on is at the first attempt: a crawl of hours may lose more workers than a document may.
-        with self._claim.guarded(progress_done=total - waiting, progress_total=total, attempt=1):
+        with self._claim.hold_row(progress_done=total - waiting, progress_total=total, attempt=1):
             pass

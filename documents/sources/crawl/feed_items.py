@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from documents.errors import Forbidden
 from documents.models import Address, Source
 
 from .feeds import Post
 from .frontier import Frontier
-from .ssrf_guard import Forbidden
 from .url_normalization import canonical
 
 _Role, _State = Address.Role, Address.State

@@ -9,7 +9,8 @@ from typing import Any
 
 import feedparser
 
-from .fetch import NotFetched
+from core.text import storable
+from documents.errors import NotFetched
 
 MAX_POSTS = 500  # of one feed at one time
 MAX_BYTES = 5 * 1024 * 1024  # feedparser takes seconds for each
@@ -49,16 +50,11 @@ def read_feed(data: bytes, url: str, content_type: str = "") -> Feed:
 def _posts(entries: list[Any]) -> Iterator[Post]:
     for entry in entries:
         link, title, text = map(
-            _storable, (entry.get("link", ""), _plain(entry.get("title", "")), _text(entry))
+            storable, (entry.get("link", ""), _plain(entry.get("title", "")), _text(entry))
         )
         name = entry.get("id") or link or f"{title}\0{text}"
         if name.strip("\0"):
             yield Post(hashlib.sha256(name.encode("utf-8", "replace")).hexdigest(), link, title, text)
-
-
-def _storable(text: str) -> str:
-    """Return it without what PostgreSQL refuses: NUL, and half surrogates, which feeds write as references."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _text(entry: Any) -> str:

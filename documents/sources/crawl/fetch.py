@@ -22,8 +22,10 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.datastructures import CaseInsensitiveMapping
 from yarl import URL
 
+from core.text import storable
+from documents.errors import Forbidden, NotFetched
+
 from . import ssrf_guard
-from .ssrf_guard import Forbidden
 
 __all__ = ["Forbidden", "NotFetched", "Reply", "Web", "gunzip"]
 
@@ -36,14 +38,6 @@ _CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]  # host, port -> IP addresses
 MayGo = Callable[[str], Awaitable[None]]  # raises to forbid a redirect's target
-
-
-class NotFetched(Exception):
-    """Nothing came back that can be used. `str()` is a sentence for people."""
-
-    def __init__(self, sentence: str, *, may_pass: bool = False) -> None:
-        super().__init__(sentence)
-        self.may_pass = may_pass  # trying again later may help
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +139,9 @@ class Web(AbstractAsyncContextManager["Web"]):
                 return await self._follow(url, accepts, may_go, limit, headers or {})
         except TimeoutError as error:
             sentence = f"The server took longer than {settings.CRAWL_TIMEOUT_S} seconds."
-            raise NotFetched(sentence, may_pass=True) from error
+            raise NotFetched(sentence, retryable=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NotFetched(_sentence(error), may_pass=True) from error
+            raise NotFetched(_sentence(error), retryable=True) from error
 
     async def _follow(
         self,
@@ -192,9 +186,7 @@ async def _reply(
 def _headers(response: aiohttp.ClientResponse) -> Mapping[str, str]:
     """Return them without the half surrogates that stand for bytes of no encoding, and that nothing stores."""
     first_wins = reversed(list(response.headers.items()))
-    return CaseInsensitiveMapping(
-        {name.lower(): value.encode("utf-8", "replace").decode() for name, value in first_wins}
-    )
+    return CaseInsensitiveMapping({name.lower(): storable(value) for name, value in first_wins})
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
@@ -225,7 +217,7 @@ class _Gunzip:
             try:
                 unpacked += self._unpacker.decompress(piece, self._left - len(unpacked) + 1)
             except zlib.error as error:
-                raise NotFetched("What the server packed is damaged.", may_pass=True) from error
+                raise NotFetched("What the server packed is damaged.", retryable=True) from error
             if len(unpacked) > self._left:
                 raise NotFetched(_too_big(self._limit))
             piece = self._unpacker.unused_data
@@ -236,7 +228,7 @@ class _Gunzip:
 
     def close(self) -> None:
         if not self._unpacker.eof:
-            raise NotFetched("What the server packed ends too early.", may_pass=True)
+            raise NotFetched("What the server packed ends too early.", retryable=True)
 
 
 def gunzip(data: bytes, limit: int) -> bytes:

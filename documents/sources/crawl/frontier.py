@@ -6,9 +6,9 @@ from contextlib import suppress
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from documents.errors import Forbidden
 from documents.models import Address, Source
 
-from .ssrf_guard import Forbidden
 from .url_normalization import Bounds, canonical, has_no_text
 
 _KNOWN_PER_PAGE = 20  # addresses in the queue for each page of the limit: a trap's links end somewhere

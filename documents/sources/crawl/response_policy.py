@@ -2,28 +2,17 @@
 
 import codecs
 
+from documents.errors import Gone, NotFetched, TryLater
 from documents.models import Address
 
-from .fetch import NotFetched, Reply
+from .fetch import Reply
 
 _HTML_TYPES = {"text/html", "application/xhtml+xml", ""}
 _READABLE = _HTML_TYPES | {"application/pdf", "application/octet-stream"}
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class TryLater(NotFetched):
-    """The server says when: least_s is in seconds, 0 where it did not."""
-
-    def __init__(self, sentence: str, least_s: int) -> None:
-        super().__init__(sentence, may_pass=True)
-        self.least_s = least_s
-
-
-class Gone(NotFetched):
-    """The server knows that there is no such page."""
-
-
-def refused(reply: Reply) -> NotFetched:
+def error_for(reply: Reply) -> NotFetched:
     """Return what a status other than 200 means."""
     status = reply.status
     match status:
@@ -34,7 +23,7 @@ def refused(reply: Reply) -> NotFetched:
         case 429 | 503:
             return TryLater(f"The server asks to come back later (status {status}).", reply.retry_after_s)
         case _ if status >= 500:
-            return NotFetched(f"The server has a fault (status {status}).", may_pass=True)
+            return NotFetched(f"The server has a fault (status {status}).", retryable=True)
         case _:
             return NotFetched(f"The server answered with status {status}.")
 

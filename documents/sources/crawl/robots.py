@@ -5,7 +5,9 @@ from urllib.parse import urljoin
 
 from protego import Protego
 
-from .fetch import NotFetched, Web
+from documents.errors import NotFetched
+
+from .fetch import Web
 from .url_normalization import origin
 
 _TOKEN = "Ragsite"
@@ -40,7 +42,7 @@ async def read_robots(web: Web, url: str) -> Robots:
     if reply.status >= 500 or reply.status == 429:
         raise NotFetched(
             f"The site's robots.txt, which says what may be read, could not be had (status {reply.status}).",
-            may_pass=True,
+            retryable=True,
         )
     text = reply.body.decode("utf-8", "replace") if reply.status == 200 else ""
     return Robots(Protego.parse(text))

@@ -8,7 +8,9 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from .fetch import NotFetched, gunzip
+from documents.errors import NotFetched
+
+from .fetch import gunzip
 
 MAX_ENTRIES = 50_000  # in one file, by the protocol
 _MAX_BYTES = 50 * 1024 * 1024  # unpacked, by the protocol

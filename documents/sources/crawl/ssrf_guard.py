@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
+from documents.errors import Forbidden
+
 MAX_CHARACTERS = 2000
 _PORTS = {80, 443, 8000, 8080, 8443, 8888}  # of web servers: others are services that were never meant for us
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
@@ -40,10 +42,6 @@ _PRIVATE = (
 _METADATA = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))  # Alibaba's, Amazon's
 
 NO_HOST = "The host in this address is not written in the usual way, such as example.org."
-
-
-class Forbidden(Exception):
-    """We do not go there. `str()` is a sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)

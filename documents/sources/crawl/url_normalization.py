@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
+from documents.errors import Forbidden
 from documents.models import Source
 
 from . import ssrf_guard
@@ -29,7 +30,7 @@ def canonical(url: str, base: str = "") -> str:
     try:
         joined = urljoin(base, url.strip()) if base else url.strip()
     except ValueError as error:
-        raise ssrf_guard.Forbidden("This is not a web address such as https://example.org/.") from error
+        raise Forbidden("This is not a web address such as https://example.org/.") from error
     joined = joined.replace(" ", "%20")
     where = ssrf_guard.target(joined.partition("#")[0])
     parts = urlsplit(joined)
@@ -68,7 +69,7 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def shown(url: str) -> str:
+def display_url(url: str) -> str:
     """Return an address as people say it."""
     parts = urlsplit(url)
     return f"{parts.netloc}{parts.path}".rstrip("/")

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from models_registry import ping
+from models_registry import probe
 from models_registry.models import Endpoint
 from ragsite.embedded import seed
 
@@ -12,7 +12,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        ping.check_each(list(Endpoint.objects.filter(is_enabled=True)))
+        probe.probe_each(list(Endpoint.objects.filter(is_enabled=True)))
         for endpoint in Endpoint.objects.filter(is_enabled=True, last_check_ok=False):
             self.stdout.write(f"{endpoint.name} is not well: {endpoint.last_error}")
         if sentence := seed.demo():

@@ -12,13 +12,13 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from documents.adding.validation import Refused
+from documents.errors import DocumentRefused
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.ingest import ingest
 from documents.ingestion.restart import restart
 from documents.models import Document, Source
 from documents.sources.crawl import crawler, sitemap
-from documents.sources.options import change
+from documents.sources.options import change_options
 from documents.sources.schedule import start_due_visits, stop_visit
 from documents.sources.service import add_website
 from tests.documents import files
@@ -497,7 +497,7 @@ def test_a_page_that_fails_the_second_time_stays_searchable(site, add, visit):
 def test_pages_beyond_a_limit_that_was_lowered_go_at_the_next_visit(workspace, site, add, visit):
     site.pages |= {"/": html("Start", "/a", "/b", "/c"), "/a": html("A"), "/b": html("B"), "/c": html("C")}
     found = visit(add())
-    change(found, None, max_pages=2)
+    change_options(found, None, max_pages=2)
     due_again(found)
     found = visit(found)
     assert pages(found) == {"/": "done", "/a": "done", "/b": "skipped", "/c": "skipped"}
@@ -559,7 +559,7 @@ def test_the_same_start_address_again_is_the_site_we_have(site, add):
     ids=lambda options: next(iter(options)),
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused(add, options):
-    with pytest.raises(Refused):
+    with pytest.raises(DocumentRefused):
         add(**options)
 
 

@@ -8,8 +8,8 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from documents.adding.validation import Refused
-from documents.sources.crawl.fetch import MAX_REDIRECTS, Forbidden, NotFetched, Reply, Web
+from documents.errors import DocumentRefused, NotFetched
+from documents.sources.crawl.fetch import MAX_REDIRECTS, Forbidden, Reply, Web
 from documents.sources.service import add_feed, add_website
 from tests import factories
 from tests.documents.sources.conftest import pages
@@ -126,7 +126,7 @@ def test_a_forbidden_address_is_refused_by_the_client(url):
 @pytest.mark.parametrize("add", [add_website, add_feed])
 def test_a_forbidden_address_is_refused_by_the_doors(url, add):
     workspace = factories.workspace()
-    with pytest.raises(Refused):
+    with pytest.raises(DocumentRefused):
         add(workspace, None, url, ask_worker=False)
     assert not workspace.documents.exists()
 
@@ -285,7 +285,7 @@ def test_a_slow_server_is_left_alone(site, settings):
     site.pages["/"] = Page(b"late", wait_s=1)
     with pytest.raises(NotFetched, match="took longer") as error:
         get(site.at("/"))
-    assert error.value.may_pass
+    assert error.value.retryable
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "200000"}], ids=["as it comes", "as announced"])
@@ -335,4 +335,4 @@ def test_a_body_that_nobody_wants_is_not_read(site):
 def test_a_server_that_is_not_there_is_said_in_words(allowed):
     with pytest.raises(NotFetched, match="could not be reached") as error:
         get("http://127.0.0.1:9/")
-    assert error.value.may_pass
+    assert error.value.retryable

@@ -59,7 +59,7 @@ class Progress:
     percent: int  # of this phase
 
 
-def wanted(
+def wanted_kind(
     kind: IndexKind, chunks: int, dimensions: int, *, is_quiet: bool, standing: IndexKind
 ) -> IndexKind:
     """Return what should stand; never AUTO.

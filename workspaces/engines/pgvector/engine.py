@@ -25,12 +25,11 @@ from workspaces.engines.contract import (
     NO_METADATA,
     FoundChunk,
     FoundDocument,
-    Incomplete,
     IndexedMetadata,
     NewChunk,
     Where,
-    WrongDimensions,
 )
+from workspaces.errors import Incomplete, WrongDimensions
 from workspaces.models import Workspace
 
 from . import dense, lexical
@@ -127,7 +126,7 @@ class PgVector:
             document_id, [chunk.content_hash for chunk, vector in pairs if vector is None]
         )
         languages, mean_length = self.workspace.languages, lexical.mean_length(self._run)
-        words = lexical.indexed([chunk.text for chunk in chunks], languages, mean_length)
+        words = lexical.index_texts([chunk.text for chunk in chunks], languages, mean_length)
         rows = [
             self._row(
                 document_id, chunk, kept[chunk.content_hash] if vector is None else literal(vector), each

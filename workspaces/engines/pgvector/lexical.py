@@ -25,7 +25,7 @@ from psycopg import sql
 from .analyzer import terms
 from .filter_plan import Within
 from .tables import Rows, Statement, Tables
-from .tsquery import LexicalQuery, Word, quoted
+from .tsquery import LexicalQuery, Word, quote_term
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
 CANDIDATES = 1000  # for terms on their own, and as many again for pairs
@@ -53,7 +53,7 @@ class Indexed:
     k: float  # of the weights
 
 
-def indexed(texts: Sequence[str], languages: Sequence[str], mean_length: float | None) -> list[Indexed]:
+def index_texts(texts: Sequence[str], languages: Sequence[str], mean_length: float | None) -> list[Indexed]:
     """Return the terms of texts in each of the languages: documents mix them, and are taken for one of another.
 
     mean_length: of the chunks that are there already, if there are any.
@@ -81,9 +81,9 @@ def _places(text: str, languages: Sequence[str]) -> dict[str, set[int]]:
 
 
 def _indexed(places: Mapping[str, set[int]], length: int, k: float) -> Indexed:
-    marked = [f"{quoted(term)}:{','.join(map(str, sorted(each)[:255]))}" for term, each in places.items()]
+    marked = [f"{quote_term(term)}:{','.join(map(str, sorted(each)[:255]))}" for term, each in places.items()]
     for times, mark in _REPEATED.items():
-        marked += [quoted(term + mark) for term, each in places.items() if len(each) >= times]
+        marked += [quote_term(term + mark) for term, each in places.items() if len(each) >= times]
     weights = {term: len(each) / (len(each) + k) for term, each in places.items()}
     return Indexed(" ".join(marked), _sparse(weights), length, k)
 
@@ -170,7 +170,7 @@ def plan(rows: Rows, question: LexicalQuery, *, share: float) -> Plan | None:
     }
     worths = {word: math.log(1 + (chunks - amount + 0.5) / (amount + 0.5)) for word, amount in having.items()}
     is_open = share and not question.required
-    chosen = _candidates(known, amounts, CANDIDATES / share) if is_open else map(quoted, known)
+    chosen = _candidates(known, amounts, CANDIDATES / share) if is_open else map(quote_term, known)
     unknown = sum(1 for word in question.words if not word & amounts.keys())
     total = sum(worths.values()) + unknown * math.log(1 + (chunks + 0.5) / 0.5)
     return Plan(" | ".join(chosen), worths, total, amounts.get(WORDS, 0) / chunks)
@@ -191,8 +191,8 @@ def _candidates(known: Sequence[str], amounts: Mapping[str, int], most: float) -
                 repeated.append(term + mark)
                 left -= amount
                 break
-    chosen = [*map(quoted, rare + repeated), *_pairs(common, amounts, left + most)]
-    return chosen or [quoted(known[0])]
+    chosen = [*map(quote_term, rare + repeated), *_pairs(common, amounts, left + most)]
+    return chosen or [quote_term(known[0])]
 
 
 def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> Iterator[str]:
@@ -204,7 +204,7 @@ def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> It
         if amount > left:
             return
         left -= amount
-        yield f"{quoted(pair[0])} & {quoted(pair[1])}"
+        yield f"{quote_term(pair[0])} & {quote_term(pair[1])}"
 
 
 def search(

@@ -7,20 +7,20 @@ without its worker is waited for, one that was broken off is removed and begun a
 """
 
 import logging
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import DatabaseError, connection
-from django.db.models import F, Q, QuerySet
+from django.db import DatabaseError
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from core.leases import Lease, Superseded, lease_end, lease_expired
 from workspaces.engines import engine_for
 from workspaces.models import IndexKind, Reindex, VectorIndex, Workspace
 
-from .ann_index import GROWN, Progress, Standing, wanted
+from .ann_index import GROWN, Progress, Standing, wanted_kind
 from .ann_index import VectorIndex as Built
 from .ann_tuning import measure
 from .engine import PgVector
@@ -33,10 +33,6 @@ QUEUE_PATIENCE = timedelta(minutes=10)  # then the reminder is lost
 MAX_ATTEMPTS = 5
 _FIRST_PAUSE = timedelta(seconds=15)  # then three times as long each time
 _S = VectorIndex.Status
-
-
-class Superseded(Exception):
-    """Another worker has it now, or the workspace is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +67,22 @@ def state_of(workspace: Workspace) -> State:
 
 
 def due() -> list[int]:
-    """Note how many chunks there are everywhere, and return the rows that a worker should reconcile, few at a time."""
-    found = []
-    for index in _indexes():
-        row = _looked_at(index)
-        if _is_free(row) and not _is_settled(index, row):
-            found.append(row.pk)
-    return found
+    """Note how many chunks there are everywhere, and return the rows that a worker should tend, few at a time."""
+    noted = [(index, _note_chunks(index)) for index in _indexes()]
+    is_asked = Q(queued_at__gt=Now() - QUEUE_PATIENCE)
+    free = set(VectorIndex.objects.filter(_free()).exclude(is_asked).values_list("pk", flat=True))
+    return [row.pk for index, row in noted if row.pk in free and not _is_settled(index, row)]
+
+
+def _free() -> Q:
+    """Return which rows a worker may take: their time has come, or their worker is gone."""
+    waiting = Q(status=_S.WAITING, next_attempt_at__lte=Now())
+    return waiting | (Q(status=_S.WORKING) & (lease_expired() | Q(lease_until=None)))
 
 
 def is_settled(index: Workspace) -> bool:
     """Say whether the vector index is what it will be, when nothing is added to this index any more."""
-    row = _looked_at(index)
+    row = _note_chunks(index)
     VectorIndex.objects.filter(pk=row.pk).update(still_since=row.still_since - QUIET)
     row.still_since -= QUIET
     return row.status == _S.FAILED or _is_settled(index, row)
@@ -101,23 +101,12 @@ def _indexes() -> Iterator[Workspace]:
     yield from following
 
 
-def _looked_at(index: Workspace) -> VectorIndex:
+def _note_chunks(index: Workspace) -> VectorIndex:
     row, _ = VectorIndex.objects.get_or_create(workspace_id=index.pk, index_number=index.index_number)
     if row.chunks != (chunks := engine_for(index).count()):
         row.chunks, row.still_since = chunks, timezone.now()
         row.save(update_fields=["chunks", "still_since"])
     return row
-
-
-def _is_free(row: VectorIndex) -> bool:
-    now = timezone.now()
-    match row.status:
-        case _S.WAITING:
-            is_asked = row.queued_at is not None and row.queued_at > now - QUEUE_PATIENCE
-            return row.next_attempt_at <= now and not is_asked
-        case _S.WORKING:
-            return row.lease_until is None or row.lease_until < now
-    return False
 
 
 def _is_settled(index: Workspace, row: VectorIndex) -> bool:
@@ -136,7 +125,7 @@ def _has_grown(row: VectorIndex) -> bool:
 def _wanted(index: Workspace, row: VectorIndex, standing: IndexKind) -> IndexKind:
     is_quiet = row.still_since <= timezone.now() - QUIET
     chosen = IndexKind(index.index_kind)
-    return wanted(chosen, row.chunks, index.dimensions, is_quiet=is_quiet, standing=standing)
+    return wanted_kind(chosen, row.chunks, index.dimensions, is_quiet=is_quiet, standing=standing)
 
 
 # --- doing it ---------------------------------------------------------------------------------------
@@ -145,16 +134,16 @@ def _wanted(index: Workspace, row: VectorIndex, standing: IndexKind) -> IndexKin
 def try_again(workspace: Workspace) -> bool:
     """Begin anew where it was given up. False: it was not."""
     rows = VectorIndex.objects.filter(workspace=workspace, status=_S.FAILED)
-    return bool(rows.update(status=_S.WAITING, attempt=0, error="", next_attempt_at=timezone.now()))
+    return bool(rows.update(status=_S.WAITING, attempt=0, error="", next_attempt_at=Now()))
 
 
 def reconcile(row_id: int) -> None:
     """Bring the vector index up to date, if nobody else does. Outside a transaction."""
-    row = _claimed(row_id)
+    row = _claim(row_id)
     if row is None:
         return
     try:
-        with _kept(row):
+        with _lease(row).keep_alive():
             _bring_up_to_date(row)
     except Superseded:
         log.info("%s: another worker has it, or its workspace is gone.", row)
@@ -163,42 +152,19 @@ def reconcile(row_id: int) -> None:
         _postpone(row, f"PostgreSQL says: {str(error).strip().splitlines()[0]}.")
 
 
-def _claimed(row_id: int) -> VectorIndex | None:
-    now = timezone.now()
-    free = Q(status=_S.WAITING, next_attempt_at__lte=now) | Q(status=_S.WORKING, lease_until__lt=now)
-    taken = VectorIndex.objects.filter(free, pk=row_id).update(
+def _claim(row_id: int) -> VectorIndex | None:
+    taken = VectorIndex.objects.filter(_free(), pk=row_id).update(
         status=_S.WORKING,
         attempt=F("attempt") + 1,
         fence=F("fence") + 1,
-        lease_until=now + LEASE,
+        lease_until=lease_end(LEASE),
         queued_at=None,
     )
     return VectorIndex.objects.select_related("workspace").get(pk=row_id) if taken else None
 
 
-@contextmanager
-def _kept(row: VectorIndex) -> Iterator[None]:
-    """Renew the lease from a thread: a build takes minutes."""
-    done = threading.Event()
-    thread = threading.Thread(target=_beat, args=(row, done), name="lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _beat(row: VectorIndex, done: threading.Event) -> None:
-    while not done.wait(LEASE.total_seconds() / 3):
-        try:
-            _change(row, lease_until=timezone.now() + LEASE)
-        except Superseded:
-            return  # whatever is written afterwards is refused, too
-        except DatabaseError:
-            log.warning("%s: the lease could not be renewed.", row, exc_info=True)
-        finally:
-            connection.close()
+def _lease(row: VectorIndex) -> Lease:
+    return Lease(VectorIndex.objects.filter(pk=row.pk, fence=row.fence, status=_S.WORKING), LEASE)
 
 
 def _bring_up_to_date(row: VectorIndex) -> None:
@@ -206,7 +172,7 @@ def _bring_up_to_date(row: VectorIndex) -> None:
     tables = PgVector(index).tables
     built = Built(tables)
     if built.progress():  # for a worker that is gone
-        _release(row, timezone.now() + _FIRST_PAUSE)
+        _release(row, Now() + _FIRST_PAUSE)
         return
     standing = built.standing()
     kind = _wanted(index, row, standing.kind if standing else IndexKind.EXACT)
@@ -232,32 +198,25 @@ def _index_of(row: VectorIndex) -> Workspace:
 
 
 def _finish(row: VectorIndex, kind: IndexKind, *, breadth: int | None, recall: float | None) -> None:
-    now = timezone.now()
-    _change(
-        row, status=_S.WAITING, attempt=0, error="", lease_until=None, next_attempt_at=now,
-        kind=kind, breadth=breadth, recall=recall, measured_chunks=row.chunks, measured_at=now,
+    _lease(row).update(
+        status=_S.WAITING, attempt=0, error="", lease_until=None, next_attempt_at=Now(),
+        kind=kind, breadth=breadth, recall=recall, measured_chunks=row.chunks, measured_at=Now(),
     )  # fmt: skip
 
 
 def _release(row: VectorIndex, then: object) -> None:
     """Give it back: this was no attempt."""
-    _change(row, status=_S.WAITING, attempt=row.attempt - 1, lease_until=None, next_attempt_at=then)
+    _lease(row).update(status=_S.WAITING, attempt=row.attempt - 1, lease_until=None, next_attempt_at=then)
 
 
 def _postpone(row: VectorIndex, reason: str) -> None:
     """Have it tried again after a pause, or give up; searches go on with what stands, or exactly."""
     has_failed = row.attempt >= MAX_ATTEMPTS
-    then = timezone.now() + _FIRST_PAUSE * 3 ** (row.attempt - 1)
+    then = Now() + _FIRST_PAUSE * 3 ** (row.attempt - 1)
     try:
-        _change(
-            row, status=_S.FAILED if has_failed else _S.WAITING, error=reason, lease_until=None,
+        _lease(row).update(
+            status=_S.FAILED if has_failed else _S.WAITING, error=reason, lease_until=None,
             next_attempt_at=then,
         )  # fmt: skip
     except Superseded:
         log.info("%s: another worker has it, or its workspace is gone.", row)
-
-
-def _change(row: VectorIndex, **fields: object) -> None:
-    mine: QuerySet[VectorIndex] = VectorIndex.objects.filter(pk=row.pk, fence=row.fence, status=_S.WORKING)
-    if not mine.update(**fields):
-        raise Superseded

@@ -26,7 +26,7 @@ class LexicalQuery:
         )
 
 
-def quoted(term: str) -> str:
+def quote_term(term: str) -> str:
     """Return a term as tsvector and tsquery read it."""
     return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"
 
@@ -47,9 +47,9 @@ def _phrase(text: str, languages: Sequence[str]) -> str:
 def _side_by_side(found: Sequence[Term]) -> str:
     """Return the identifiers as they stand, and the words at their distances."""
     if len({term.position for term in found}) == 1:  # one word: its whole name, if it has one
-        return quoted(found[0].text)
+        return quote_term(found[0].text)
     main = [term for term in found if not term.is_extra]
     query = ""
     for before, term in zip([None, *main], main, strict=False):
-        query += (f" <{term.position - before.position}> " if before else "") + quoted(term.text)
+        query += (f" <{term.position - before.position}> " if before else "") + quote_term(term.text)
     return query

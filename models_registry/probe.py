@@ -22,8 +22,8 @@ from inference.types import (
     TextDelta,
 )
 
+from .errors import SecretMissing
 from .models import Endpoint
-from .secrets import SecretMissing
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +40,18 @@ class _Finding:
     facts: ServerFacts = field(default_factory=ServerFacts)  # of a chat model
 
 
-def check(endpoint: Endpoint) -> None:
+def probe(endpoint: Endpoint) -> None:
     """Make one tiny real call, at most 20 s long, and note latency, error and what it says of itself. Raises nothing."""
-    check_each([endpoint])
+    probe_each([endpoint])
 
 
-def check_each(endpoints: Sequence[Endpoint]) -> None:
+def find_problem(endpoint: Endpoint) -> str:
+    """Probe the endpoint, and return what is wrong in a sentence; "": it answers."""
+    probe(endpoint)
+    return "" if endpoint.last_check_ok else f"{endpoint} does not answer just now: {endpoint.last_error}"
+
+
+def probe_each(endpoints: Sequence[Endpoint]) -> None:
     """Check them all at once, so that one slow endpoint delays no other."""
     for endpoint, finding in zip(endpoints, async_to_sync(_probe_each)(endpoints), strict=True):
         endpoint.note_check(

@@ -1,0 +1,69 @@
+"""The conversations of a user: found, named, pinned and deleted by their owner only."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404
+
+from accounts.models import User
+from chat.models import Answer, Session
+from core.text import one_line
+
+TITLE_CHARACTERS = 80  # of a title that is made of a question
+
+
+def sessions_for(user: User) -> QuerySet[Session]:
+    return Session.objects.filter(user=user)
+
+
+def session_for(user: User, id: UUID) -> Session:
+    """Return the session. Raises Http404 if there is none, or if it is somebody else's."""
+    found = sessions_for(user).filter(pk=id).first()
+    if found is None:
+        raise Http404("There is no such session.")
+    return found
+
+
+@transaction.atomic
+def delete_session(user: User, id: UUID) -> None:
+    """Delete a session with its turns and answers. What is being written for it ends by itself.
+
+    Whoever writes to it waits meanwhile: what came after its rows were looked up would keep them from going.
+    """
+    session = session_for(user, id)
+    Session.objects.select_for_update().filter(pk=id).first()
+    answers = Answer.objects.filter(turn__session=id).select_for_update(of=("self",))
+    list(answers.order_by("pk").values_list("pk"))  # in the order of log.HELD, against deadlocks
+    session.delete()
+
+
+def create_session(user: User, title: str = "", *, is_pinned: bool = False) -> Session:
+    """Begin a session. Without a title the first question names it."""
+    return Session.objects.create(user=user, title=_fitting(title), is_pinned=is_pinned)
+
+
+def rename_session(user: User, id: UUID, title: str) -> Session:
+    """Give a session another title; an empty one changes nothing. Raises Http404."""
+    session = session_for(user, id)
+    if title := _fitting(title):
+        session.title = title
+        session.save(update_fields=["title"])
+    return session
+
+
+def pin_session(user: User, id: UUID, *, is_pinned: bool) -> Session:
+    """Keep a session at the top of the list, or no longer. Raises Http404."""
+    session = session_for(user, id)
+    session.is_pinned = is_pinned
+    session.save(update_fields=["is_pinned"])
+    return session
+
+
+def _fitting(title: str) -> str:
+    return one_line(title)[: Session._meta.get_field("title").max_length]
+
+
+def title_of(question: str) -> str:
+    title = " ".join(question[: 4 * TITLE_CHARACTERS].split())
+    return title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1].rstrip()}…"
