@@ -11,7 +11,6 @@ the model or the process fails, the row stays as it was, and the next answer ask
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
@@ -24,11 +23,8 @@ from chat.models import Answer, Session, Summary
 from core.db.statements import Plan, statement
 from core.db.threads import to_thread
 from core.leases import lease_end_sql
-from core.text import storable
-from inference.connect import open_chat
 from inference.errors import BadReply, InferenceError
-from inference.tokens import estimate_tokens
-from inference.types import ChatMessage, ChatRequest, TextDelta, Usage
+from models_registry.completion import Completion
 from models_registry.errors import SecretMissing
 from models_registry.models import Endpoint
 
@@ -98,35 +94,24 @@ class _Material:
     has_more: bool  # than one call reads
 
 
-@dataclass(slots=True)
-class _Written:
-    prompt: Sequence[ChatMessage] = ()
-    text: str = ""
-    counted: Usage | None = None  # by the model's server
-
-    def took(self) -> Usage | None:
-        """Return what the call took. To estimate it takes milliseconds: once, and not in the event loop."""
-        if self.counted or not self.text:
-            return self.counted
-        return Usage(tokens_of(self.prompt), estimate_tokens(self.text), is_estimate=True)
-
-
 async def write_summary(summary: Summary) -> None:
-    """Write a claimed summary anew. Cancel it to have another process do so."""
-    written, material, error = _Written(), None, ""
+    """Write the next text of a claimed summary. Cancel it to leave that to another process."""
+    material, call, text, error = None, None, "", ""
     try:
         material = await to_thread(_material)(summary)
         if material:
-            await _retell(summary, material, written)
+            call = _open_call(summary, material)
+            text = await call.run()
+            error = "" if text else "The model wrote nothing."
     except (InferenceError, SecretMissing) as problem:
         error = str(problem)
     except Exception:
         logger.exception("The summary of session %s failed", summary.pk)
         error = "Something went wrong here; the log has the details."
     except BaseException:  # cancelled: the process leaves
-        await to_thread(_put_back)(summary, written)
+        await to_thread(_put_back)(summary, call)
         raise
-    await to_thread(_keep)(summary, material, written, error)
+    await to_thread(_finish)(summary, call, material, text, error)
 
 
 def _material(summary: Summary) -> _Material | None:
@@ -181,60 +166,51 @@ def _cut(exchange: Exchange, share: float) -> Exchange:
     return replace(exchange, question=question, answer=told)
 
 
-async def _retell(summary: Summary, material: _Material, written: _Written) -> None:
-    """Let the model write. Raises InferenceError and SecretMissing; `written` says what came until then."""
-    endpoint = summary.endpoint
-    if endpoint is None:
+def _open_call(summary: Summary, material: _Material) -> Completion:
+    """Return the call of the model that retells the material. Raises BadReply if the model is gone."""
+    if summary.endpoint is None:
         raise BadReply("The model that was to write it was removed.")
     said = [(each.question, each.answer or "(no answer)") for each in material.exchanges]
-    written.prompt = prompts.summarising(material.earlier, said)
-    request = ChatRequest(written.prompt, max_tokens=SUMMARY_TOKENS, temperature=0)
-    async with open_chat(endpoint.spec()) as model, aclosing(model.stream(request)) as events:
-        async for event in events:
-            match event:
-                case TextDelta(text):
-                    written.text += text
-                case Usage():
-                    written.counted = event
-    if not written.text.strip():
-        raise BadReply("The model wrote nothing.")
+    return Completion(summary.endpoint, prompts.summarising(material.earlier, said), SUMMARY_TOKENS)
 
 
 # --- keeping -------------------------------------------------------------------------------------
 
 
 @transaction.atomic
-def _keep(summary: Summary, material: _Material | None, written: _Written, error: str) -> None:
+def _finish(
+    summary: Summary, call: Completion | None, material: _Material | None, text: str, error: str
+) -> None:
     """End the claim: with a new text, or with the old one."""
     fields: dict[str, object] = {"status": Summary.Status.IDLE, "error": error}
-    if material and not error:
+    if material and text:
         fields |= {
-            "text": storable(written.text).strip()[:SUMMARY_CHARACTERS],
+            "text": text[:SUMMARY_CHARACTERS],
             "last_turn": material.exchanges[-1].turn_id,
             "written_at": Now(),
         }
         if material.has_more:
             fields |= {"status": Summary.Status.QUEUED, "queued_at": Now()}
-    _mine(summary).update(**fields)
-    _bill(summary, written)
+    _claimed_row(summary).update(**fields)
+    _bill(summary, call)
 
 
 @transaction.atomic
-def _put_back(summary: Summary, written: _Written) -> None:
-    _mine(summary).update(status=Summary.Status.QUEUED)
-    _bill(summary, written)
+def _put_back(summary: Summary, call: Completion | None) -> None:
+    _claimed_row(summary).update(status=Summary.Status.QUEUED)
+    _bill(summary, call)
 
 
-def _mine(summary: Summary) -> QuerySet[Summary]:
+def _claimed_row(summary: Summary) -> QuerySet[Summary]:
+    """Return the row while the claim holds."""
     return Summary.objects.filter(pk=summary.pk, fence=summary.fence, status=Summary.Status.RUNNING)
 
 
-def _bill(summary: Summary, written: _Written) -> None:
+def _bill(summary: Summary, call: Completion | None) -> None:
     """Add what the call took, whatever became of its text."""
-    counted = written.took()
-    if counted is None or summary.endpoint is None:
+    if call is None:
         return
-    took = usage(summary.endpoint, counted).data
+    took = usage(call.endpoint, call.usage()).data
     Summary.objects.filter(pk=summary.pk).update(
         input_tokens=F("input_tokens") + took["input_tokens"],
         output_tokens=F("output_tokens") + took["output_tokens"],

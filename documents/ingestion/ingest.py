@@ -198,7 +198,7 @@ def _summarise(claim: Claim, extraction: Extraction) -> str:
         return claim.document.summary  # of the same text
     with claim.stage(Work.Stage.SUMMARISE) as step:
         try:
-            return asyncio.run(summarise(model.spec(), model.context_limit, extraction.sections))
+            return asyncio.run(summarise(model, extraction.sections))
         except (InferenceError, SecretMissing) as error:
             log.warning("%s: no summary: %s", claim, error)
             step.close(LedgerEntry.Outcome.FAILED, error=str(error))

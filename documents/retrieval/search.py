@@ -12,13 +12,14 @@ from core.text import storable
 from documents.errors import RetrievalFailed
 from inference.connect import open_reranker
 from inference.errors import BadReply, InferenceError
+from models_registry.completion import Completion
 from models_registry.errors import SecretMissing
 from workspaces.engines import engine_for, plain_query
 
 from .cache import SearchCache, titles_of
 from .fusion import Candidate, merge
 from .passages import Chosen, choose
-from .query_rewrite import LIMIT_S, QueryRewriter
+from .query_rewrite import LIMIT_S, open_query_rewrite, read_query
 from .retrievers import Retrievers, in_thread, ms_since
 from .types import IN_PROMPT, Condensed, Found, Leg, Outcome, Passage, Retrieval, Scope, SearchConfig, Trace
 
@@ -157,8 +158,8 @@ async def _condensing(
     if run.config.condenser is None or not previous:
         yield None
         return
-    condensing = QueryRewriter(run.config.condenser, run.question, previous)
-    task = asyncio.create_task(_by_condensed(run, legs, condensing))
+    rewrite = open_query_rewrite(run.config.condenser, run.question, previous)
+    task = asyncio.create_task(_search_rewritten(run, legs, rewrite))
     try:
         yield task
     finally:
@@ -166,12 +167,12 @@ async def _condensing(
         await asyncio.wait([task])
 
 
-async def _by_condensed(run: _Run, plainly: Retrievers, condensing: QueryRewriter) -> Retrievers | None:
+async def _search_rewritten(run: _Run, plainly: Retrievers, rewrite: Completion) -> Retrievers | None:
     """Return what the question finds as a model puts it, unless that takes too long or fails."""
     said, error, legs = "", "", None
     try:
         async with asyncio.timeout(LIMIT_S):
-            if said := await condensing.question():
+            if said := read_query(await rewrite.run()):
                 legs = replace(plainly, sent=said, vector=None, took=[])
                 await legs.search()
     except TimeoutError:
@@ -179,7 +180,7 @@ async def _by_condensed(run: _Run, plainly: Retrievers, condensing: QueryRewrite
     except (InferenceError, SecretMissing, RetrievalFailed) as problem:
         legs, error = None, str(problem)
     finally:
-        took, endpoint = condensing.took(), condensing.endpoint
+        took, endpoint = rewrite.usage(), rewrite.endpoint
         cost = str(endpoint.cost(took.input_tokens, took.output_tokens))
         counted = (took.input_tokens, took.output_tokens, took.is_estimate)
         run.condensed = Condensed(endpoint.name, said if legs else "", error, *counted, cost)

@@ -1,7 +1,7 @@
 """The prompts: Markdown files with a heading for each role, worked examples as earlier turns.
 
-They are filled once, in one pass: braces in a question or a passage are only text. Passages are fenced as
-data, as are summaries, and what looks like a fence within them is made harmless.
+They are filled once, in one pass: braces in a question or a passage are only text. Passages and summaries are
+fenced as data (inference.untrusted_text).
 """
 
 import re
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import get_args
 
 from inference.types import ChatMessage, Quotable, Role
+from inference.untrusted_text import disarm, fence
 
 _ROLES: tuple[Role, ...] = get_args(Role)
 _HEADING = re.compile(r"^# (\w+)$\n", re.MULTILINE)
 _PLACE = re.compile(r"\{(\w+)\}")
-_FENCE = re.compile(r"<(?=\s*/?\s*(?:passage|summary|messages))", re.IGNORECASE)
 
 
 def grounded(
@@ -31,24 +31,17 @@ def plain(question: str, history: Iterable[ChatMessage] = ()) -> tuple[ChatMessa
 
 def earlier(summary: str) -> tuple[ChatMessage, ...]:
     """Return what stands before the history, for the messages that are not in it any more."""
-    return _filled(_EARLIER, (), summary=_harmless(summary))
+    return _filled(_EARLIER, (), summary=disarm(summary))
 
 
 def summarising(summary: str, exchanges: Iterable[tuple[str, str]]) -> tuple[ChatMessage, ...]:
     """Return the prompt for a summary of an earlier one ("": there is none) and what was said since."""
-    said = [f"User: {_harmless(asked)}\n\nAssistant: {_harmless(told)}" for asked, told in exchanges]
-    return _filled(
-        _SUMMARY, (), summary=_harmless(summary) or "There is none yet.", messages="\n\n".join(said)
-    )
+    said = [f"User: {disarm(asked)}\n\nAssistant: {disarm(told)}" for asked, told in exchanges]
+    return _filled(_SUMMARY, (), summary=disarm(summary) or "There is none yet.", messages="\n\n".join(said))
 
 
 def _fenced(passage: Quotable) -> str:
-    title = _harmless(" ".join(passage.title.split())).replace('"', "'")
-    return f'<passage number="{passage.number}" title="{title}">\n{_harmless(passage.text)}\n</passage>'
-
-
-def _harmless(text: str) -> str:
-    return _FENCE.sub("‹", text)
+    return fence("passage", passage.text, number=passage.number, title=passage.title)
 
 
 _Template = tuple[tuple[str, str], ...]  # (heading, text)

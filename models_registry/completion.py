@@ -1,0 +1,55 @@
+"""Asks a chat model for a short text: a summary, a search query."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from core.text import storable
+from inference.connect import open_chat
+from inference.errors import InferenceError
+from inference.tokens import estimate_tokens
+from inference.types import ChatMessage, ChatRequest, TextDelta, Usage
+
+from .errors import SecretMissing
+from .models import Endpoint
+
+
+@dataclass(slots=True)
+class Completion:
+    """One call. What it took can be read also after it failed or was cancelled."""
+
+    endpoint: Endpoint
+    messages: Sequence[ChatMessage]
+    max_tokens: int
+    text: str = ""  # as far as it came
+    _counted: Usage | None = field(default=None, repr=False)
+    _has_failed: bool = False
+
+    async def run(self) -> str:
+        """Return the text, "" if the model said nothing. Raises InferenceError, SecretMissing."""
+        try:
+            await self._read()
+        except (InferenceError, SecretMissing):
+            self._has_failed = True
+            raise
+        return storable(self.text).strip()
+
+    async def _read(self) -> None:
+        request = ChatRequest(tuple(self.messages), max_tokens=self.max_tokens, temperature=0)
+        async with open_chat(self.endpoint.spec()) as model, aclosing(model.stream(request)) as events:
+            async for event in events:
+                match event:
+                    case TextDelta(text):
+                        self.text += text
+                    case Usage():
+                        self._counted = event
+
+    def usage(self) -> Usage:
+        """Return the tokens as the model's server counted them, else estimated: that takes milliseconds.
+
+        A call that failed before the first word took nothing; one that was cancelled has read its prompt.
+        """
+        if self._has_failed and not self.text:
+            return self._counted or Usage(0, 0)
+        read = sum(estimate_tokens(message.text) for message in self.messages)
+        return self._counted or Usage(read, estimate_tokens(self.text), is_estimate=True)
