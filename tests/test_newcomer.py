@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.documents import files
+from tests.documents.parsing import files
 from tests.installation import Installation, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]

@@ -21,7 +21,7 @@ from typing import Any
 
 from ragsite.embedded import postgres
 from ragsite.embedded.service import running
-from tests.documents import files
+from tests.documents.parsing import files
 from tests.fakes.openai_server import Behaviour
 from tests.installation import Installation
 from tests.upgrades.client import Admin, Client, remembered, wait_until

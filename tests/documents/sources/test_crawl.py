@@ -21,10 +21,10 @@ from documents.sources.crawl import crawler, sitemap
 from documents.sources.options import change_options
 from documents.sources.schedule import start_due_visits, stop_visit
 from documents.sources.service import add_website
-from tests.documents import files
 from tests.documents.conftest import embedded
+from tests.documents.ingestion.test_ingest import rows
+from tests.documents.parsing import files
 from tests.documents.sources.conftest import pages
-from tests.documents.test_ingest import rows
 from tests.fakes.site import Page, html, moved, packed
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,0 +1,89 @@
+import io
+import struct
+
+import pytest
+
+from documents.errors import NotAccepted
+from documents.parsing import media_types
+from documents.parsing.media_types import MediaType, recognise
+from tests.documents.parsing import files
+
+
+def ole(stream: str) -> bytes:
+    return files.encrypted_office().replace(
+        "EncryptedPackage".encode("utf-16-le"), stream.encode("utf-16-le").ljust(32, b"\0")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.pdf", files.pdf("x"), media_types.PDF),
+        ("a.docx", files.docx(), media_types.DOCX),
+        ("a.pptx", files.pptx(), media_types.PPTX),
+        ("a.xlsx", files.xlsx(), media_types.XLSX),
+        ("a.epub", files.epub(), media_types.EPUB),
+        ("a.odt", files.archive({"mimetype": media_types.ODT.name, "content.xml": "<x/>"}), media_types.ODT),
+        ("a.doc", ole("WordDocument"), media_types.DOC),
+        ("a.msg", ole("__properties_version1.0"), media_types.MSG),
+        ("a.rtf", rb"{\rtf1 words}", media_types.RTF),
+        ("a.eml", files.eml(), media_types.EML),
+        ("a.md", b"# words", media_types.MARKDOWN),
+        ("a.csv", b"a,b\n1,2", media_types.CSV),
+        ("a.json", b'{"a": 1}', media_types.TEXT),
+        ("no extension", files.pdf("x"), media_types.PDF),
+        ("backup.old", b"plain words", media_types.TEXT),
+        ("mail", files.eml(), media_types.EML),
+        ("page.txt", b"<!doctype html><p>words", media_types.HTML),
+        ("wide.txt", "words".encode("utf-16"), media_types.TEXT),
+        ("wide.csv", "a;b".encode("utf-16-le"), media_types.CSV),
+        ("old.txt", "Größe".encode("cp1252"), media_types.TEXT),
+        ("zeros.txt", b"alpha\0beta\0gamma", media_types.TEXT),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_content_decides(name: str, content: bytes, expected: MediaType) -> None:
+    assert recognise(io.BytesIO(content), name) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.pdf", b"only words", r"name ends in \.pdf, but the content is plain text"),
+        ("a.txt", files.pdf("x"), r"content is a PDF. Rename it to \.pdf"),
+        ("a.docx", files.xlsx(), r"content is an Excel workbook"),
+        ("a.docx", files.encrypted_office(), "protected by a password"),
+        ("a.docx", files.docx()[:300], "damaged"),
+        ("a.docx", bytes(range(256)) * 20, "says a Word document, but the content is not"),
+        ("a.pdf", b"MZ\x90\0" + bytes(range(256)) * 20, "says a PDF, but the content is not"),
+        ("a.zip", files.archive({"a.txt": "x"}), "an archive. Unpack it"),
+        ("a.gif", b"GIF89a" + bytes(range(256)), "a picture"),
+        ("a.mp3", b"ID3\x03\0\0\0" + bytes(range(256)) * 4, "a recording"),
+        ("a.bin", bytes(range(256)) * 20, "does not read this kind of file. Add PDF"),
+        (
+            "a.odg",
+            files.archive({"mimetype": "application/vnd.oasis.opendocument.graphics"}),
+            "this OpenDocument kind",
+        ),
+        ("a.docx", b"PK\x03\x04" + bytes(100), "damaged"),
+        ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(10), "damaged"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_we_do_not_take_is_told_apart(name: str, content: bytes, words: str) -> None:
+    with pytest.raises(NotAccepted, match=words):
+        recognise(io.BytesIO(content), name)
+
+
+def test_a_package_that_unfolds_enormously_is_not_taken() -> None:
+    data = files.docx_bomb(1, admits=True)
+    at = data.rindex(b"PK\x01\x02")  # its directory declares 600 MB
+    bomb = data[: at + 24] + struct.pack("<I", 600 * 2**20) + data[at + 28 :]
+    with pytest.raises(NotAccepted, match="unpacks to more than 500 MB"):
+        recognise(io.BytesIO(bomb), "a.docx")
+
+
+def test_a_package_of_countless_parts_is_not_taken() -> None:
+    bomb = files.archive({f"word/{number}": b"" for number in range(10_001)})
+    with pytest.raises(NotAccepted, match="10,000 parts"):
+        recognise(io.BytesIO(bomb), "a.docx")
