@@ -26,12 +26,12 @@ from benchmarks.installation import GRACE_S, ROOT, Installation, Person, Seen, f
 # isort: split
 # What follows needs the settings, which the installation makes.
 from chat.models import Answer, AnswerEvent, Turn
+from chat.queue.runner import FLUSH_S
 from chat.queue.runner import GRACE_S as ANSWERS_GRACE_S
-from chat.queue.runner import LEAVE_S
 from core.db.threads import to_thread
 
 RESULT = ROOT / "benchmarks" / "results" / "chaos.md"
-AT_ONCE = 50
+CONCURRENCY = 50
 USUAL = "usual?tokens=60&first_token_s=0.2&between_tokens_s=0.04&text=word%20"
 LONG = "long?tokens=200&first_token_s=0.2&between_tokens_s=0.04&text=word%20"
 DEADLINES_S = {"first_token_timeout_s": 2.0, "between_tokens_timeout_s": 1.0}
@@ -45,7 +45,7 @@ BAD_MODELS = {
     f"drops?tokens=20&text=word%20&drop_after={KEPT}": KEPT,
     f"garbage?tokens=20&text=word%20&garbage_after={KEPT}": KEPT,
 }
-CALLS_MOST = 3  # of a model that fails before its first word: inference.resilience tries again
+MAX_CALLS = 3  # of a model that fails before its first word: inference.resilience tries again
 
 
 @dataclass
@@ -208,7 +208,7 @@ async def terminated(place: Installation, row: Row, count: int) -> list[Turned]:
         await asyncio.sleep(1.5)
         left_s = await asyncio.to_thread(process.terminate)
         row.left_s = max(row.left_s, left_s)
-        row.wrong += left_s > GRACE_S + ANSWERS_GRACE_S + LEAVE_S + 2
+        row.wrong += left_s > GRACE_S + ANSWERS_GRACE_S + FLUSH_S + 2
         await asyncio.to_thread(process.restart)
 
     return await asked_during(place, [(USUAL, LONG)[n % 2] for n in range(count)], accident)
@@ -266,7 +266,7 @@ def _account(row: Row, turn: Turned, replay: Seen, calls: int) -> None:
     row.unlogged += sum(len(set(canonical(each.events)) - set(log)) for each in (turn.asker, turn.watcher))
     row.differing += sum(canonical(each.events) != log for each in (turn.asker, turn.watcher, replay))
     row.differing += turn.asker.text != answer.text
-    allowed = answer.fence * (CALLS_MOST if answer.status == Answer.Status.FAILED else 1)
+    allowed = answer.fence * (MAX_CALLS if answer.status == Answer.Status.FAILED else 1)
     row.calls_too_many += max(0, calls - allowed)
 
 
@@ -282,7 +282,7 @@ async def _happened(place: Installation, name: str, accident: Accident, turns: i
     row, left = Row(name), max(1, turns)
     print(f"{name} ...", file=sys.stderr, flush=True)
     while left:
-        turned = await accident(place, row, min(left, AT_ONCE))
+        turned = await accident(place, row, min(left, CONCURRENCY))
         await account(place, row, turned)
         left -= len(turned)
     print(row.as_markdown(), file=sys.stderr, flush=True)
@@ -298,7 +298,7 @@ def report(rows: Sequence[Row], command: str, took_s: float) -> str:
             "",
             f"Made by `{command}` on {date.today()}, in {took_s / 60:.0f} minutes; {os.cpu_count()} cores, load "
             f"average {os.getloadavg()[0]:.1f}. Two web processes, a PostgreSQL and a Valkey; {total} turns, up to "
-            f"{AT_ONCE} at a time, each with two followers.",
+            f"{CONCURRENCY} at a time, each with two followers.",
             "",
             f"{verdict} The columns from *lost* to *wrong end* must be 0.",
             "",

@@ -24,13 +24,13 @@ from benchmarks import streams
 from benchmarks.installation import ROOT
 from benchmarks.load_client import Stream
 from benchmarks.stage import Stage, cpu_ticks, staged
-from benchmarks.streams import GAP_MOST_MS, IDLE_SOCKETS, Counted, Idle, PerTurn, Rung, Steady, percentile
+from benchmarks.streams import IDLE_SOCKETS, MAX_GAP_MS, Counted, Idle, PerTurn, Rung, Steady, percentile
 from core.db.threads import to_thread
 
 RESULT = ROOT / "benchmarks" / "results" / "chat.md"
-PART_MOST_S = 300  # on a machine that is busy; else something hangs
+MAX_PART_S = 300  # on a machine that is busy; else something hangs
 SESSIONS = 5  # of each length, asked in turn
-ALONE_LEAST = 30  # first words that nobody else disturbed, to judge by them
+MIN_ALONE = 30  # first words that nobody else disturbed, to judge by them
 GOALS_RELAY_US = 46  # CPU of a relay's token on the machine that the goals are from
 ROUNDS = 2  # of what is compared side by side, one after the other
 
@@ -136,7 +136,7 @@ async def run(stage: Stage, parts: Sequence[str]) -> Results:
     for part in parts:
         print(f"{part} ...", file=sys.stderr, flush=True)
         try:
-            async with asyncio.timeout(PART_MOST_S):
+            async with asyncio.timeout(MAX_PART_S):
                 await getattr(run, part)()
         except TimeoutError:
             run.results.unfinished.append(part)
@@ -179,7 +179,7 @@ def goals(results: Results) -> Iterator[tuple[str, str, str, str, bool]]:
         yield "fixed CPU of a turn, ms", f"{ms[relay]:.1f}", f"{ms[spine]:.1f}", "10", ms[spine] <= 10
     if results.ladder:
         most = {name: carried(rungs) for name, rungs in results.ladder.items()}
-        what = f"streams of 50 tokens/s on one core, p95 gap below {GAP_MOST_MS} ms"
+        what = f"streams of 50 tokens/s on one core, p95 gap below {MAX_GAP_MS} ms"
         yield what, str(most[relay]), str(most[spine]), "400", most[spine] >= 400
     if results.idle:
         kb = {name: each.kb for name, each in results.idle.items()}
@@ -204,7 +204,7 @@ def goals(results: Results) -> Iterator[tuple[str, str, str, str, bool]]:
 
 
 def first_words(steady: Mapping[str, Steady], when: str) -> tuple[str, str, str, str, bool]:
-    alone = min(len(each.alone_ms) for each in steady.values()) >= ALONE_LEAST
+    alone = min(len(each.alone_ms) for each in steady.values()) >= MIN_ALONE
     firsts = [each.alone_ms if alone else each.first_ms for each in steady.values()]
     p50, p95 = (percentile(firsts[-1], share) for share in (0.5, 0.95))
     what = f"added time to the first token, {when}, p50 / p95 ms"
@@ -253,7 +253,7 @@ def report(results: Results, took_s: float, stolen: float) -> str:
     ]
     if results.unfinished:
         parts = ", ".join(results.unfinished)
-        lines += ["", f"**Not ended within {PART_MOST_S} s, and so not wholly measured: {parts}.**"]
+        lines += ["", f"**Not ended within {MAX_PART_S} s, and so not wholly measured: {parts}.**"]
     lines += _details(results)
     return "\n".join([*lines, ""])
 

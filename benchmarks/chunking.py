@@ -42,7 +42,7 @@ from documents.parsing.types import ExtractedSection
 from documents.retrieval import Scope, search
 from inference.providers import PROVIDERS
 from inference.providers.container import ContainerEmbedder
-from inference.types import TextRole, Vector
+from inference.types import Embeddings, TextRole, Usage, Vector
 from models_registry.models import Endpoint
 from ragsite.embedded.processes import answers
 from ragsite.embedded.service import Service, running
@@ -201,11 +201,11 @@ class CachedEmbedder(ContainerEmbedder):
 
     _known: ClassVar[dict[str, Vector]] = {}
 
-    async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
+    async def embed(self, texts: Sequence[str], role: TextRole) -> Embeddings:
         fresh = list(dict.fromkeys(text for text in texts if text not in self._known))
         if fresh:
-            self._known.update(zip(fresh, await super().embed(fresh, role), strict=True))
-        return [self._known[text] for text in texts]
+            self._known.update(zip(fresh, (await super().embed(fresh, role)).vectors, strict=True))
+        return Embeddings([self._known[text] for text in texts], Usage(0, 0))
 
 
 class Counted:

@@ -60,7 +60,7 @@ Processor time is all that the processes used, on all cores.
 SAMPLES = 15
 WORKERS = 2
 ROUNDS = 4
-LEAST_BYTES = 2000  # of a document beside the model: shorter ones are the other measurement
+MIN_BYTES = 2000  # of a document beside the model: shorter ones are the other measurement
 SEED = 7
 Spent = dict[str, float]  # seconds, of the clock and of each part's processors
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -164,7 +164,7 @@ def _wait(workspace: Workspace) -> float:
 
 
 def beside_the_model(data: Path | None, documents: int, services: dict[str, Process]) -> list[str]:
-    files = [path for path in chosen(data) if path.stat().st_size > LEAST_BYTES]
+    files = [path for path in chosen(data) if path.stat().st_size > MIN_BYTES]
     random.Random(SEED).shuffle(files)
     whole: Spent = {}
     bare: Spent = {}
@@ -185,7 +185,7 @@ def beside_the_model(data: Path | None, documents: int, services: dict[str, Proc
     return [
         "## Beside the bare model",
         "",
-        f"{documents // ROUNDS * ROUNDS} documents of more than {LEAST_BYTES:,} bytes, {count:,} chunks; {WORKERS} workers with one "
+        f"{documents // ROUNDS * ROUNDS} documents of more than {MIN_BYTES:,} bytes, {count:,} chunks; {WORKERS} workers with one "
         f"child each. In {ROUNDS} rounds: a part of the documents, then their texts by the model alone.",
         "",
         "| | the model alone | all of it | share |",

@@ -137,7 +137,7 @@ async def embed(workspace: Workspace, texts: Sequence[str]) -> dict[str, Vector]
     async with open_embedder(workspace.embedder.spec()) as embedder:
         for first in range(0, len(alike), BATCH):
             batch = alike[first : first + BATCH]
-            found |= zip(batch, await embedder.embed(batch, "passage"), strict=True)
+            found |= zip(batch, (await embedder.embed(batch, "passage")).vectors, strict=True)
     return found
 
 

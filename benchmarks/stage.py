@@ -129,7 +129,7 @@ def cpu_ticks() -> tuple[int, int]:
 class Host:
     """The machine below this one, which at times gives it less than whole cores."""
 
-    LOOK_EVERY_S = 0.05
+    POLL_INTERVAL_S = 0.05
 
     def __init__(self) -> None:
         self._stolen: list[tuple[float, int]] = []  # at a moment of the monotonic clock, until then
@@ -137,11 +137,11 @@ class Host:
     async def watch(self) -> None:
         while True:
             self._stolen.append((time.monotonic(), cpu_ticks()[1]))
-            await asyncio.sleep(self.LOOK_EVERY_S)
+            await asyncio.sleep(self.POLL_INTERVAL_S)
 
     def left_us_alone(self, began: float, ended: float) -> bool:
         """Say if no hundredth of a second was taken between these moments, or a little before and after."""
-        about = 2 * self.LOOK_EVERY_S
+        about = 2 * self.POLL_INTERVAL_S
         stolen = [ticks for at, ticks in self._stolen if began - about <= at <= ended + about]
         return len(stolen) > 1 and stolen[0] == stolen[-1]
 

@@ -25,7 +25,7 @@ GAP_MS = 20  # between tokens: 50 in a second
 PAGES = 200  # open, and asking one after the other
 IDLE_SOCKETS = 1000
 LADDER = (200, 300, 400, 500)  # streams at once
-GAP_MOST_MS = 100  # p95, between two frames of a stream
+MAX_GAP_MS = 100  # p95, between two frames of a stream
 FAULTS: tuple[dict[str, Any], ...] = (
     {"fault": "drop", "after": 40},
     {"fault": "stall", "after": 20},
@@ -225,7 +225,7 @@ class Rung:
 
     @property
     def is_carried(self) -> bool:
-        return self.gap_ms[1] < GAP_MOST_MS and self.tokens_per_s > 0.97 * self.streams * 1000 / GAP_MS
+        return self.gap_ms[1] < MAX_GAP_MS and self.tokens_per_s > 0.97 * self.streams * 1000 / GAP_MS
 
 
 async def ladder(stage: Stage, side: Side, into: list[Rung]) -> list[Stream]:

@@ -19,11 +19,11 @@ def storable(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return the text as a title or a name: in NFC, on one line, without invisible characters."""
-    shown = (_shown(each) for each in unicodedata.normalize("NFC", text))
+    shown = (_visible(each) for each in unicodedata.normalize("NFC", text))
     return " ".join("".join(shown).split())
 
 
-def _shown(character: str) -> str:
+def _visible(character: str) -> str:
     if character in _JOINERS or unicodedata.category(character)[0] != "C":
         return character
     return " " if character.isspace() else ""

@@ -11,6 +11,7 @@ from .parsing.media_types import MARKDOWN
 from .retrieval import IN_PROMPT, Passage, Retrieval, Scope, is_small_talk, search
 from .retrieval.explain import Explanation, Row, Stage, explain_search
 from .retrieval.snapshot import describe_changes, take_snapshot
+from .retrieval.types import flatten_ranks
 
 __all__ = [
     "FILTERS_HELP",
@@ -31,6 +32,7 @@ __all__ = [
     "describe_changes",
     "documents_for",
     "explain_search",
+    "flatten_ranks",
     "hidden_from",
     "in_words",
     "is_small_talk",

@@ -16,8 +16,8 @@ from .models import Document, ReindexItem, Work
 from .queue import URGENT, USUAL, enqueue, forget_lost_messages, try_enqueue, try_enqueue_item
 from .reindex import service as reindex
 
-_AT_ONCE = 500  # reminders per round: more would only wait in the broker
-_ITEMS_AT_ONCE = 8  # of an index that is being built: each that ends asks for the next
+_MAX_REMINDERS = 500  # reminders per round: more would only wait in the broker
+_ITEM_BATCH = 8  # of an index that is being built: each that ends asks for the next
 
 
 @shared_task(name="documents.ingest")
@@ -59,7 +59,7 @@ def recover() -> None:
     """Ask for workers where nobody did, or where nothing came of it. Runs every few seconds."""
     forget_lost_messages()
     due = Document.objects.unqueued().order_by("created_at").values_list("pk", "status")
-    for document_id, status in due[:_AT_ONCE]:
+    for document_id, status in due[:_MAX_REMINDERS]:
         priority = URGENT if status == Work.Status.PROCESSING else USUAL  # its worker is gone
         if not try_enqueue(document_id, priority):
             return
@@ -77,6 +77,6 @@ def calibrate() -> None:
 
 
 def _enqueue_items() -> None:
-    for item_id in reindex.next_items(_ITEMS_AT_ONCE):
+    for item_id in reindex.next_items(_ITEM_BATCH):
         if not try_enqueue_item(item_id):
             return

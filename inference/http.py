@@ -64,7 +64,7 @@ class Http:
             ) as response:
                 if response.status >= 300:
                     raise await self._refusal(response)
-                yield _bounded(response.content.iter_any())
+                yield _limit_size(response.content.iter_any())
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> InferenceError:
         body = b""
@@ -100,7 +100,7 @@ class Http:
             raise Unavailable(f"The connection to {place} broke.") from error
 
 
-async def _bounded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _limit_size(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     size = 0
     async for piece in pieces:
         size += len(piece)

@@ -13,7 +13,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
-def _checked_address(address: str) -> str:
+def _check_address(address: str) -> str:
     try:
         parts = urlsplit(address)
         is_sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -28,7 +28,7 @@ def _checked_address(address: str) -> str:
     return address.rstrip("/")
 
 
-HttpAddress = Annotated[str, AfterValidator(_checked_address)]  # without a trailing slash
+HttpAddress = Annotated[str, AfterValidator(_check_address)]  # without a trailing slash
 
 # For the kinds of model that an option means something to; the admin leaves it out of the others' forms.
 CHAT_ONLY: JsonDict = {"kinds": ["chat"]}

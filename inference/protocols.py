@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from .types import ChatEvent, ChatMessage, ChatRequest, ServerFacts, TextRole, Vector
+from .types import ChatEvent, ChatMessage, ChatRequest, Embeddings, Scores, ServerFacts, TextRole
 
 
 class ChatModel(Protocol):
@@ -16,14 +16,14 @@ class ChatModel(Protocol):
 
 
 class Embedder(Protocol):
-    async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
-        """Return one vector per text, in order. Raises InferenceError."""
+    async def embed(self, texts: Sequence[str], role: TextRole) -> Embeddings:
+        """Return one vector per text, in order, and what it took. Raises InferenceError."""
         ...
 
 
 class Reranker(Protocol):
-    async def score(self, query: str, passages: Sequence[str]) -> list[float]:
-        """Return one score per passage, in order, higher is better. Raises InferenceError.
+    async def score(self, query: str, passages: Sequence[str]) -> Scores:
+        """Return one score per passage, in order, higher is better, and what it took. Raises InferenceError.
 
         The scale is the model's own: compare scores of one call only.
         """

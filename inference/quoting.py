@@ -19,13 +19,13 @@ from .sentences import Kind, split
 from .stop_words import STOP_WORDS, language_of
 from .types import Quotable
 
-MOST_QUOTES = 3
+MAX_QUOTES = 3
 _CONTEXT = 0.4  # how much a word in the title, the heading or the sentence before counts
 _RANK_LOSS = 0.04  # of the worth, for each passage above
 _LENGTH_PULL = 0.15  # 0: length does not matter, 1: only density does
 _WORTH_ADDING = 0.6  # of the best quote's worth
-_LEAST_COVERAGE = 0.25  # of the question's weight; less is a coincidence
-_LEAST_COVERAGE_OF_PAIRS = 0.15  # pairs of characters cross the borders of words, and fewer of them meet
+_MIN_COVERAGE = 0.25  # of the question's weight; less is a coincidence
+_MIN_COVERAGE_OF_PAIRS = 0.15  # pairs of characters cross the borders of words, and fewer of them meet
 _SAME = 0.8  # of the shorter one's words
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -60,7 +60,7 @@ def best_quotes(question: str, passages: Sequence[Quotable]) -> list[Quote]:
         quote: _worth(quote, rarity, length) for quote in quotes if (quote.terms | quote.context) & asked
     }
     ranked = sorted(worth, key=worth.__getitem__, reverse=True)
-    least = _LEAST_COVERAGE_OF_PAIRS if _NO_SPACES.search(question) else _LEAST_COVERAGE
+    least = _MIN_COVERAGE_OF_PAIRS if _NO_SPACES.search(question) else _MIN_COVERAGE
     if not ranked or _coverage(ranked[0], rarity) < least:
         return []
     chosen = _distinct(quote for quote in ranked if worth[quote] >= _WORTH_ADDING * worth[ranked[0]])
@@ -103,7 +103,7 @@ def _coverage(quote: Quote, rarity: dict[str, float]) -> float:
 def _distinct(quotes: Iterable[Quote]) -> list[Quote]:
     chosen: list[Quote] = []
     for quote in quotes:
-        if len(chosen) < MOST_QUOTES and not any(_is_same(quote, other) for other in chosen):
+        if len(chosen) < MAX_QUOTES and not any(_is_same(quote, other) for other in chosen):
             chosen.append(quote)
     return chosen
 

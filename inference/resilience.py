@@ -14,7 +14,18 @@ from .breaker import guarding
 from .errors import BadReply, RateLimited, TimedOut, Unavailable
 from .protocols import ChatModel, ModelServer
 from .providers import BatchEmbedder, BatchReranker
-from .types import ChatEvent, ChatMessage, ChatRequest, EndpointSpec, ServerFacts, TextRole, Vector
+from .types import (
+    ChatEvent,
+    ChatMessage,
+    ChatRequest,
+    Embeddings,
+    EndpointSpec,
+    Scores,
+    ServerFacts,
+    TextRole,
+    Usage,
+    Vector,
+)
 
 _FACTS_S, _COUNT_S = 5.0, 2.0  # nobody depends on these: whoever asks goes on without
 _STOOD_STILL_S = 0.1  # a timer that comes so late says that the loop did
@@ -34,10 +45,10 @@ class ResilientChat:
         what = "first word" if request.streaming else "answer"
         event, events = await _attempts(self._name, partial(self._begin, request), limit_s, what)
         async with aclosing(events):
-            with _Patience(limits.between_tokens_s, "next word") as patience:
+            with _DeadlineTimer(limits.between_tokens_s, "next word") as timer:
                 while event is not None:
                     yield event
-                    event = await patience.wait(anext(events, None))
+                    event = await timer.wait(anext(events, None))
 
     async def _begin(self, request: ChatRequest) -> tuple[ChatEvent | None, AsyncGenerator[ChatEvent]]:
         events = self._model.stream(request)
@@ -50,14 +61,15 @@ class ResilientEmbedder:
         self._name = spec.name
         self._limit_s = spec.deadlines.whole_reply_s
 
-    async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
-        vectors: list[Vector] = []
+    async def embed(self, texts: Sequence[str], role: TextRole) -> Embeddings:
+        vectors, usage = list[Vector](), Usage(0, 0)
         for batch in _batches(texts, self._model.batch_size):
             call = partial(self._model.embed, batch, role)
-            vectors += _one_each(await _attempts(self._name, call, self._limit_s, "embedding"), batch)
+            got = await _attempts(self._name, call, self._limit_s, "embedding")
+            vectors, usage = vectors + _one_each(got.vectors, batch), usage + got.usage
         if len(lengths := {len(vector) for vector in vectors}) > 1 or 0 in lengths:
             raise BadReply(f"The model sent embeddings of different lengths: {sorted(lengths)}.")
-        return vectors
+        return Embeddings(vectors, usage)
 
 
 class ResilientReranker:
@@ -66,12 +78,13 @@ class ResilientReranker:
         self._name = spec.name
         self._limit_s = spec.deadlines.whole_reply_s
 
-    async def score(self, query: str, passages: Sequence[str]) -> list[float]:
-        scores: list[float] = []
+    async def score(self, query: str, passages: Sequence[str]) -> Scores:
+        values, usage = list[float](), Usage(0, 0)
         for batch in _batches(passages, self._model.batch_size):
             call = partial(self._model.score, query, batch)
-            scores += _one_each(await _attempts(self._name, call, self._limit_s, "score"), batch)
-        return scores
+            got = await _attempts(self._name, call, self._limit_s, "score")
+            values, usage = values + _one_each(got.values, batch), usage + got.usage
+        return Scores(values, usage)
 
 
 class TimedServer:
@@ -109,11 +122,11 @@ async def _attempt_before(end: float, call: Callable[[], Awaitable[Got]]) -> Got
 
 
 async def _within(limit_s: float, what: str, waiting: Awaitable[Got]) -> Got:
-    with _Patience(limit_s, what) as patience:
-        return await patience.wait(waiting)
+    with _DeadlineTimer(limit_s, what) as timer:
+        return await timer.wait(waiting)
 
 
-class _Patience:
+class _DeadlineTimer:
     """A limit for each of several waits, one after the other: with one timer, where each word would take its own.
 
     Time in which our own process stood still does not count: what the model sent meanwhile has not been read.
@@ -129,13 +142,13 @@ class _Patience:
         self._is_over = False
 
     def __enter__(self) -> Self:
-        self._timer = self._loop.call_later(self._limit_s, self._look)
+        self._timer = self._loop.call_later(self._limit_s, self._check)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._loop.time()
         since = self._since if self._task else now
         end = since + self._limit_s
@@ -146,7 +159,7 @@ class _Patience:
             self._is_over = True
             self._task.cancel()
         else:
-            self._timer = self._loop.call_at(end, self._look)
+            self._timer = self._loop.call_at(end, self._check)
 
     async def wait(self, waiting: Awaitable[Got]) -> Got:
         task = self._task = asyncio.current_task()
@@ -157,13 +170,13 @@ class _Patience:
             return await waiting
         except asyncio.CancelledError as error:
             if self._is_over and task.uncancel() <= cancelled:  # else somebody else cancelled it
-                raise _timed_out(self._limit_s, self._what) from error
+                raise _timeout_error(self._limit_s, self._what) from error
             raise
         finally:
             self._task = None
 
 
-def _timed_out(limit_s: float, what: str) -> TimedOut:
+def _timeout_error(limit_s: float, what: str) -> TimedOut:
     return TimedOut(f"The model sent no {what} within {limit_s:g} s.")
 
 

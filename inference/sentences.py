@@ -32,7 +32,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _ENDS_A_SENTENCE = re.compile(r"[.!?…:;。！？｡][\"'”’»)\]」』）]*$")
-_MOST_HEADING_WORDS = 10
+_MAX_HEADING_WORDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def split(text: str) -> list[Sentence]:
         if kind == "heading":
             heading = stretch
         pieces = split_prose(stretch) if kind == "sentence" else [stretch]
-        found += [Sentence(piece, kind, heading) for whole in pieces for piece in _shortened(whole)]
+        found += [Sentence(piece, kind, heading) for whole in pieces for piece in _cut_long(whole)]
     return found
 
 
@@ -153,10 +153,10 @@ def _is_headline(line: str, following: str) -> bool:
 def _is_short(line: str) -> bool:
     words = line.split()
     is_fact = ":" in line or (len(words) == 1 and len(line) > 20)  # "Opening hours: 9 to 5"; CJK text
-    return len(words) <= _MOST_HEADING_WORDS and not is_fact and not _ENDS_A_SENTENCE.search(line.strip())
+    return len(words) <= _MAX_HEADING_WORDS and not is_fact and not _ENDS_A_SENTENCE.search(line.strip())
 
 
-def _shortened(text: str) -> Iterator[str]:
+def _cut_long(text: str) -> Iterator[str]:
     while len(text) > MAX_CHARACTERS:
         cut = text.rfind(" ", MAX_CHARACTERS // 2, MAX_CHARACTERS)
         cut = cut if cut > 0 else MAX_CHARACTERS

@@ -77,6 +77,25 @@ class Usage:
     output_tokens: int
     is_estimate: bool = False
 
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.is_estimate or other.is_estimate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    vectors: list[Vector]  # one per text, in order
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    values: list[float]  # one per passage, in order; higher is better, on the model's own scale
+    usage: Usage
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:

@@ -95,7 +95,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     # --- the form -----------------------------------------------------------------------------
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        chosen = _chosen(request)
+        chosen = _read_choice(request)
         if chosen is None:
             return self._choose(request)
         title = f"Add a {Endpoint.Kind(chosen[1]).label.lower()}"
@@ -119,12 +119,12 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     def get_form(
         self, request: HttpRequest, obj: Endpoint | None = None, change: bool = False, **kwargs: Any
     ) -> type[ModelForm[Endpoint]]:
-        provider, kind = (obj.provider, obj.kind) if obj else _chosen(request) or ("", "")
+        provider, kind = (obj.provider, obj.kind) if obj else _read_choice(request) or ("", "")
         form = endpoint_form(provider, kind)
         return super().get_form(request, obj, change, **kwargs | {"form": form})
 
     def get_fieldsets(self, request: HttpRequest, obj: Endpoint | None = None) -> Any:
-        provider_key, kind = (obj.provider, obj.kind) if obj else _chosen(request) or ("", "")
+        provider_key, kind = (obj.provider, obj.kind) if obj else _read_choice(request) or ("", "")
         provider = PROVIDERS[provider_key]
         reached = [
             *(["model"] if provider.needs_model else []),
@@ -222,12 +222,12 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
 
 _LAST_CHECK = ("How it is", {"fields": (("health", "checked", "latency"), "error", "in_use_by")})
 _COSTS = ("What it is and costs", {"fields": ("licence", "size_bytes", ("input_price", "output_price"))})
-_PATIENCE = "How long people wait before it counts as down, in seconds."
-_BRIEF_PATIENCE = (
+_TIMEOUT = "How long people wait before it counts as down, in seconds."
+_BRIEF_TIMEOUT = (
     "Patience",
     {
         "fields": ("connect_timeout_s", "whole_reply_timeout_s"),
-        "description": _PATIENCE,
+        "description": _TIMEOUT,
         "classes": ("collapse",),
     },
 )
@@ -243,7 +243,7 @@ _KIND_FIELDSETS: dict[str, list[tuple[str, dict[str, Any]]]] = {
                     "between_tokens_timeout_s",
                     "whole_reply_timeout_s",
                 ),
-                "description": _PATIENCE,
+                "description": _TIMEOUT,
                 "classes": ("collapse",),
             },
         ),
@@ -251,17 +251,17 @@ _KIND_FIELDSETS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     Endpoint.Kind.EMBEDDING: [
         ("Vectors", {"fields": ("dimensions",)}),
-        _BRIEF_PATIENCE,
+        _BRIEF_TIMEOUT,
         _COSTS,
     ],
     Endpoint.Kind.RERANKER: [
-        _BRIEF_PATIENCE,
+        _BRIEF_TIMEOUT,
         _COSTS,
     ],
 }
 
 
-def _chosen(request: HttpRequest) -> tuple[str, str] | None:
+def _read_choice(request: HttpRequest) -> tuple[str, str] | None:
     """Return the provider and the kind that were chosen in the first step, if they go together."""
     provider, kind = request.GET.get("provider", ""), request.GET.get("kind", "")
     return (provider, kind) if provider in PROVIDERS and PROVIDERS[provider].supports(kind) else None

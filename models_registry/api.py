@@ -108,9 +108,9 @@ def _call(function: Callable[..., Awaitable[_T]], *arguments: Any) -> _T:
 
 async def _embed(endpoint: Endpoint, texts: list[str], role: Any) -> list[Vector]:
     async with open_embedder(endpoint.spec()) as embedder:
-        return await embedder.embed(texts, role)
+        return (await embedder.embed(texts, role)).vectors
 
 
 async def _score(endpoint: Endpoint, query: str, passages: list[str]) -> list[float]:
     async with open_reranker(endpoint.spec()) as reranker:
-        return await reranker.score(query, passages)
+        return (await reranker.score(query, passages)).values

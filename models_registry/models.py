@@ -174,12 +174,12 @@ class Endpoint(models.Model):
             raise ValidationError({"kind": f"{provider.label} offers no {self.get_kind_display().lower()}."})
         if provider.needs_model and not self.model:
             raise ValidationError({"model": f"{provider.label} wants to know which model: give its id."})
-        self.options = self._checked_options()
+        self.options = self._check_options()
         secrets.validate(self.secret_ref)
         if not self._state.adding and self.used_by():
             self._check_unchanged()
 
-    def _checked_options(self) -> dict[str, Any]:
+    def _check_options(self) -> dict[str, Any]:
         """Return the options with those that were left out at their defaults."""
         try:
             return parse_options(self.provider, self.options).model_dump(mode="json")

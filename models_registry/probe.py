@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 # Somebody may be waiting in front of a form, so a check is given less time than an answer.
 _DEADLINES = Deadlines(connect_s=3, first_token_s=15, between_tokens_s=10, whole_reply_s=15)
-_LONGEST_S = 20
+_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ async def _probe_each(endpoints: Sequence[Endpoint]) -> list[_Finding]:
 async def _probe(endpoint: Endpoint) -> _Finding:
     started, dimensions, error, facts = perf_counter(), None, "", ServerFacts()
     try:
-        async with asyncio.timeout(_LONGEST_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             dimensions = await _call(endpoint)
-        error = _changed_dimensions(endpoint, dimensions)
+        error = _compare_dimensions(endpoint, dimensions)
     except TimeoutError:
-        error = f"It did not answer within {_LONGEST_S} seconds."
+        error = f"It did not answer within {_TIMEOUT_S} seconds."
     except (InferenceError, SecretMissing) as problem:
         error = str(problem)
     except Exception:
@@ -105,7 +105,7 @@ async def _call(endpoint: Endpoint) -> int | None:
             await _say_ok(spec)
         case Endpoint.Kind.EMBEDDING:
             async with open_embedder(spec) as embedder:
-                [vector] = await embedder.embed(["Is it well?"], "query")
+                [vector] = (await embedder.embed(["Is it well?"], "query")).vectors
             return len(vector)
         case Endpoint.Kind.RERANKER:
             async with open_reranker(spec) as reranker:
@@ -125,7 +125,7 @@ async def _say_ok(spec: EndpointSpec) -> None:
     raise BadReply("The model answered without a single word.")
 
 
-def _changed_dimensions(endpoint: Endpoint, found: int | None) -> str:
+def _compare_dimensions(endpoint: Endpoint, found: int | None) -> str:
     if found is None or endpoint.dimensions in (None, found):
         return ""
     return (

@@ -49,7 +49,7 @@ class ModelName(serializers.CharField):
     def to_internal_value(self, data: Any) -> Any:
         name = super().to_internal_value(data)
         name = storable(name)  # the validators come later
-        found = Endpoint.objects.offered(self.kind).filter(_named(name)).first()
+        found = Endpoint.objects.offered(self.kind).filter(_by_name_or_id(name)).first()
         if found is None:
             offered = ", ".join(Endpoint.objects.offered(self.kind).values_list("name", flat=True))
             raise serializers.ValidationError(
@@ -58,7 +58,7 @@ class ModelName(serializers.CharField):
         return found
 
 
-def _named(name: str) -> Q:
+def _by_name_or_id(name: str) -> Q:
     try:
         return Q(name=name) | Q(pk=serializers.UUIDField().to_internal_value(name))
     except serializers.ValidationError:

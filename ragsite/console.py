@@ -57,7 +57,7 @@ class Console(AdminSite):
         return super().index(request, {**(extra_context or {}), "panels": panels})
 
 
-def _counted(of: type[StateFilter], tones: Mapping[str, str]) -> list[Figure]:
+def _figures(of: type[StateFilter], tones: Mapping[str, str]) -> list[Figure]:
     """Return a figure per state of a list's filter. `tones` says which are shown, and how if not zero."""
     counts = of.counts()
     return [
@@ -69,12 +69,12 @@ def _counted(of: type[StateFilter], tones: Mapping[str, str]) -> list[Figure]:
 
 
 def _models() -> Panel:
-    return Panel("Models", _counted(HealthFilter, {"well": "", "slow": "warn", "failing": "bad"}))
+    return Panel("Models", _figures(HealthFilter, {"well": "", "slow": "warn", "failing": "bad"}))
 
 
 def _ingestion() -> Panel:
     tones = {"waiting": "", "working": "", "stuck": "bad", "failed": "bad"}
-    return Panel("Ingestion", _counted(StateOfDocument, tones))
+    return Panel("Ingestion", _figures(StateOfDocument, tones))
 
 
 class _Median(Aggregate):

@@ -10,7 +10,7 @@ from storages.backends.s3 import S3File, S3Storage
 
 
 @contextmanager
-def _told_as_a_file_error() -> Iterator[None]:
+def _raise_os_errors() -> Iterator[None]:
     """Raise OSError as any storage does: who stores a file does not know where."""
     try:
         yield
@@ -21,7 +21,7 @@ def _told_as_a_file_error() -> Iterator[None]:
 class S3(S3Storage):  # type: ignore[misc]  # it has no types
     def _save(self, name: str, content: Any) -> str:
         """Store it. What is in the bucket already is copied there, and does not come by way of us."""
-        with _told_as_a_file_error():
+        with _raise_os_errors():
             if not isinstance(content, S3File) or content.obj.bucket_name != self.bucket_name:
                 return str(super()._save(name, content))
             source = {"Bucket": self.bucket_name, "Key": content.obj.key}
@@ -29,13 +29,13 @@ class S3(S3Storage):  # type: ignore[misc]  # it has no types
             return name
 
     def _open(self, name: str, mode: str = "rb") -> Any:
-        with _told_as_a_file_error():
+        with _raise_os_errors():
             return super()._open(name, mode)
 
     def exists(self, name: str) -> bool:
-        with _told_as_a_file_error():
+        with _raise_os_errors():
             return bool(super().exists(name))
 
     def delete(self, name: str) -> None:
-        with _told_as_a_file_error():
+        with _raise_os_errors():
             super().delete(name)

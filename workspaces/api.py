@@ -63,7 +63,7 @@ class Workspaces(ListModelMixin, ApiView):
         if not may_create_workspaces(self.user):
             raise PermissionDenied("You may not create workspaces. Ask an operator to allow it.")
         workspace = create_workspace(self.user, **self.read(request, NewWorkspace))
-        return Response(_described(self, workspace), status=201)
+        return Response(_as_json(self, workspace), status=201)
 
 
 class OneWorkspace(ApiView):
@@ -71,13 +71,13 @@ class OneWorkspace(ApiView):
 
     @extend_schema(summary="Read a workspace", tags=["workspaces"])
     def get(self, request: Request, workspace_id: UUID) -> Response:
-        return Response(_described(self, workspace_for(self.user, workspace_id)))
+        return Response(_as_json(self, workspace_for(self.user, workspace_id)))
 
     @extend_schema(summary="Change a workspace", tags=["workspaces"], request=WorkspaceChanges)
     def patch(self, request: Request, workspace_id: UUID) -> Response:
         workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
         change_settings(self.user, workspace, **self.read(request, WorkspaceChanges, partial=True))
-        return Response(_described(self, workspace))
+        return Response(_as_json(self, workspace))
 
     @extend_schema(
         summary="Delete a workspace and everything in it", tags=["workspaces"], responses={204: None}
@@ -109,5 +109,5 @@ class WorkspaceVectorIndex(ApiView):
         return Response(VectorIndexSerializer(state_of(workspace)).data, status=202)
 
 
-def _described(view: ApiView, workspace: Workspace) -> Any:
+def _as_json(view: ApiView, workspace: Workspace) -> Any:
     return WorkspaceSerializer(workspace, context={"request": view.request}).data

@@ -49,7 +49,7 @@ class FieldDefinition:
         """Return a kept value in the form that engines compare: texts without case, versions padded."""
         if self.type == _T.TEXT:
             return str(kept).casefold()
-        return _padded(str(kept)) if self.type == _T.VERSION else kept
+        return _pad(str(kept)) if self.type == _T.VERSION else kept
 
 
 BUILT_IN = ("type", "language", "added", "modified", "access_level")
@@ -57,7 +57,7 @@ BUILT_IN = ("type", "language", "added", "modified", "access_level")
 
 def fields_of(workspace: Workspace) -> dict[str, FieldDefinition]:
     """Return the fields that the workspace declares, by their names."""
-    return {each.name: _known(each) for each in workspace.fields.all()}
+    return {each.name: _definition(each) for each in workspace.fields.all()}
 
 
 def lock_fields(workspace: Workspace) -> dict[str, FieldDefinition]:
@@ -70,10 +70,10 @@ def lock_fields(workspace: Workspace) -> dict[str, FieldDefinition]:
         f"SELECT * FROM {Field._meta.db_table} WHERE workspace_id = %s ORDER BY id FOR KEY SHARE",
         [workspace.pk],
     )
-    return {each.name: _known(each) for each in rows}
+    return {each.name: _definition(each) for each in rows}
 
 
-def _known(field: Field) -> FieldDefinition:
+def _definition(field: Field) -> FieldDefinition:
     choices = tuple((value, value) for value in field.choices)
     return FieldDefinition(field.name, field.label, field.type, choices, field.source)
 
@@ -147,7 +147,7 @@ def _version(field: FieldDefinition, said: Any) -> Value:
     return text
 
 
-def _padded(version: str) -> str:
+def _pad(version: str) -> str:
     """Return what sorts as versions do: 1.9 before 1.10-beta before 1.10."""
     found = _VERSION.fullmatch(version)
     numbers, suffix = found.groups() if found else ("0", "")

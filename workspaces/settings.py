@@ -59,10 +59,10 @@ def change_settings(
     changed then.
     """
     stored = Workspace.objects.get(pk=workspace.pk)
-    _require_answers({name: fields[name] for name in _changed(stored, fields)})
+    _require_answers({name: fields[name] for name in _changes(stored, fields)})
     with transaction.atomic():
         current = Workspace.objects.select_for_update().get(pk=workspace.pk)
-        changed = _changed(current, fields)
+        changed = _changes(current, fields)
         if refused := index_changes(current, changed):
             raise ValidationError(dict.fromkeys(refused, _NEEDS_INDEX))
         for name, value in changed.items():
@@ -82,7 +82,7 @@ def index_changes(workspace: Workspace, fields: Mapping[str, Any]) -> dict[str, 
     return {name: value for name, value in fields.items() if name in held}
 
 
-def _changed(workspace: Workspace, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _changes(workspace: Workspace, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if getattr(workspace, name) != value}
 
 

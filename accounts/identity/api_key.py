@@ -15,7 +15,7 @@ from rest_framework.request import Request
 
 from accounts.models import ApiKey, User, record
 
-_USE_NOTED_EVERY = timedelta(minutes=1)
+_USE_NOTE_INTERVAL = timedelta(minutes=1)
 
 
 def issue(user: User, name: str, *, by: User | None = None) -> tuple[ApiKey, str]:
@@ -71,7 +71,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 def _note_use(key: ApiKey) -> None:
     """Keep the time of the last use, to the minute: a busy program does not write at every call."""
     now = timezone.now()
-    is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_NOTED_EVERY)
+    is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_NOTE_INTERVAL)
     ApiKey.objects.filter(is_old, pk=key.pk).update(last_used_at=now)
 
 

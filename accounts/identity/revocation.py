@@ -14,7 +14,7 @@ from .session import Login, still_valid
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 3.0  # a disabled user's sockets close within five seconds
+POLL_INTERVAL_S = 3.0  # a disabled user's sockets close within five seconds
 
 
 class Socket(Protocol):
@@ -46,7 +46,7 @@ class SocketRegistry:
 
     async def _look(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
             logins = {each.login.session_key: each.login for each in self._sockets if each.login}
             try:
                 good = await still_valid.aio(list(logins.values()))

@@ -54,7 +54,7 @@ def load_session(session_key: str) -> Login:
 
 
 _found: dict[str, Login] = {}  # by session key, the oldest first
-_FOUND_MOST = 10_000
+_MAX_FOUND = 10_000
 
 
 async def authenticate(session_key: str) -> Login:
@@ -69,7 +69,7 @@ async def authenticate(session_key: str) -> Login:
     else:
         login = await to_thread(load_session)(session_key)
     _found[session_key] = login
-    if len(_found) > _FOUND_MOST:
+    if len(_found) > _MAX_FOUND:
         del _found[next(iter(_found))]
     return login
 

@@ -23,7 +23,7 @@ from uuid import UUID
 from chat.errors import PromptTooLong
 from chat.log.events import Event
 from core.text import storable
-from documents.doors import Passage, Retrieval, Scope, is_small_talk, search, take_snapshot
+from documents.doors import Passage, Retrieval, Scope, flatten_ranks, is_small_talk, search, take_snapshot
 from documents.errors import RetrievalFailed
 from inference.connect import open_chat
 from inference.errors import BadReply
@@ -36,10 +36,10 @@ from . import prompts
 from .history import Exchange, messages_within, tokens_of
 from .token_budget import TokenBudget
 
-PASSAGE_TOKENS_MOST = 1_800
-PASSAGE_TOKENS_LEAST = 200  # less room than this is not worth a search
+MAX_PASSAGE_TOKENS = 1_800
+MIN_PASSAGE_TOKENS = 200  # less room than this is not worth a search
 SEARCH_LIMIT_S = 30.0
-TOKENS_MOST = 10_000_000  # of one call
+MAX_TOKENS = 10_000_000  # of one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ async def answer(question: AnswerRequest) -> AsyncGenerator[Event]:
     """
     ruler = TokenBudget(question.endpoint, question.parameters.max_tokens)
     passages: Sequence[Passage] = ()
-    trace = _kept(question)
+    trace = _replay_data(question)
     if question.workspace is not None and not is_small_talk(question.text):
         yield Event("retrieving", {"workspace": question.workspace.name})
         grounding, found, problem = await _search(Scope(question.workspace, question.where), question, ruler)
         if found:
-            passages = await _fitting(question, found.passages, ruler)
+            passages = await _choose_fitting(question, found.passages, ruler)
             trace |= _search_trace(found, len(passages))
         yield _sources(grounding, passages, problem)
         if not passages and found:
@@ -87,12 +87,12 @@ async def answer(question: AnswerRequest) -> AsyncGenerator[Event]:
             return
     prompt = await _prompt(question, passages, ruler)
     yield Event("trace", trace | _prompt_trace(prompt, passages))
-    async with aclosing(_written(question, prompt.messages, passages)) as events:
+    async with aclosing(_stream_model(question, prompt.messages, passages)) as events:
         async for event in events:
             yield event
 
 
-async def _written(
+async def _stream_model(
     question: AnswerRequest, prompt: tuple[ChatMessage, ...], passages: Sequence[Passage]
 ) -> AsyncGenerator[Event]:
     request = _request(question, prompt, passages)
@@ -129,7 +129,7 @@ def _request(
 
 def usage(endpoint: Endpoint, counted: Usage) -> Event:
     """Return what a call took, with its price. A server may count wrongly, but not without limit."""
-    read, written = (max(0, min(n, TOKENS_MOST)) for n in (counted.input_tokens, counted.output_tokens))
+    read, written = (max(0, min(n, MAX_TOKENS)) for n in (counted.input_tokens, counted.output_tokens))
     took = {"input_tokens": read, "output_tokens": written, "is_estimate": counted.is_estimate}
     return Event("usage", took | {"cost": str(endpoint.cost(read, written))})
 
@@ -141,10 +141,10 @@ async def _search(
     scope: Scope, question: AnswerRequest, ruler: TokenBudget
 ) -> tuple[str, Retrieval | None, str]:
     """Return the grounding, what was found, and what went wrong, in words: without passages we go on."""
-    room = ruler.room(await ruler.length(_grounded(question, ())))
-    if room < PASSAGE_TOKENS_LEAST:
-        raise _too_long(question, PASSAGE_TOKENS_LEAST - room)
-    budget = min(PASSAGE_TOKENS_MOST, ruler.estimates(room))
+    room = ruler.room(await ruler.length(_grounded_prompt(question, ())))
+    if room < MIN_PASSAGE_TOKENS:
+        raise _too_long(question, MIN_PASSAGE_TOKENS - room)
+    budget = min(MAX_PASSAGE_TOKENS, ruler.estimates(room))
     previous = [exchange.question for exchange in question.history]
     try:
         async with asyncio.timeout(SEARCH_LIMIT_S):
@@ -159,14 +159,14 @@ async def _search(
     return grounding, found, ""
 
 
-async def _fitting(
+async def _choose_fitting(
     question: AnswerRequest, passages: Sequence[Passage], ruler: TokenBudget
 ) -> Sequence[Passage]:
     """Return the best passages that fit the model: their titles and fences take room too."""
     room = 0
     for count in range(len(passages), 0, -1):
         fenced = [_quotable(passage) for passage in passages[:count]]
-        room = ruler.room(await ruler.length(_grounded(question, fenced)))
+        room = ruler.room(await ruler.length(_grounded_prompt(question, fenced)))
         if room >= 0:
             return passages[:count]
     if passages:
@@ -175,7 +175,7 @@ async def _fitting(
 
 
 def _quotable(passage: Passage) -> Quotable:
-    return quotable(_logged(passage))
+    return quotable(_as_logged(passage))
 
 
 def quotable(passage: Mapping[str, Any]) -> Quotable:
@@ -186,13 +186,13 @@ def quotable(passage: Mapping[str, Any]) -> Quotable:
 
 
 def _sources(grounding: str, passages: Sequence[Passage], problem: str) -> Event:
-    shown = [_logged(each) for each in passages]
+    shown = [_as_logged(each) for each in passages]
     return Event(
         "sources", {"grounding": grounding, "passages": shown} | ({"error": problem} if problem else {})
     )
 
 
-def _logged(passage: Passage) -> dict[str, Any]:
+def _as_logged(passage: Passage) -> dict[str, Any]:
     return {
         "number": passage.number,
         "document_id": str(passage.document_id),
@@ -246,17 +246,17 @@ def prompt_of(
 ) -> tuple[ChatMessage, ...]:
     """Return the prompt, however long it is."""
     if passages:
-        return _grounded(question, passages, history)
-    return _instructed(question, prompts.plain(question.text, history))
+        return _grounded_prompt(question, passages, history)
+    return _add_instructions(question, prompts.plain(question.text, history))
 
 
-def _grounded(
+def _grounded_prompt(
     question: AnswerRequest, passages: Sequence[Quotable], history: Sequence[ChatMessage] = ()
 ) -> tuple[ChatMessage, ...]:
-    return _instructed(question, prompts.grounded(question.text, passages, history))
+    return _add_instructions(question, prompts.grounded(question.text, passages, history))
 
 
-def _instructed(question: AnswerRequest, prompt: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
+def _add_instructions(question: AnswerRequest, prompt: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
     """Add the client's instructions to ours: some models take one system message only, and only first."""
     if not question.instructions:
         return prompt
@@ -276,7 +276,7 @@ def _too_long(question: AnswerRequest, by_tokens: int) -> PromptTooLong:
     )
 
 
-def _kept(question: AnswerRequest) -> dict[str, Any]:
+def _replay_data(question: AnswerRequest) -> dict[str, Any]:
     """Return what an answer is replayed with, beside its question."""
     said = [(str(each.turn_id), _id(each.answer_id)) for each in question.history if each.turn_id]
     kept: dict[str, Any] = {"history": said, "summary": question.summary}
@@ -301,16 +301,7 @@ def _search_trace(found: Retrieval, fitting: int) -> dict[str, Any]:
 def _prompt_trace(prompt: _Prompt, passages: Sequence[Passage]) -> dict[str, Any]:
     return {
         "passages": [
-            {
-                "number": each.number,
-                "score": each.score,
-                "dense_rank": each.dense_rank,
-                "dense_score": each.dense_score,
-                "lexical_rank": each.lexical_rank,
-                "lexical_score": each.lexical_score,
-                "rerank_score": each.rerank_score,
-            }
-            for each in passages
+            {"number": each.number, "score": each.score, **flatten_ranks(each.ranks)} for each in passages
         ],
         "prompt": [{"role": each.role, "text": each.text} for each in prompt.messages],
         "prompt_tokens": prompt.tokens,

@@ -11,8 +11,8 @@ from core.db.statements import Plan, statement
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
 
-TURNS_MOST = 20  # looked at; the cost of a turn does not grow with its session
-TOKENS_MOST = 1_500  # in a prompt; a small model on two cores reads 60 to 100 a second
+MAX_TURNS = 20  # looked at; the cost of a turn does not grow with its session
+MAX_TOKENS = 1_500  # in a prompt; a small model on two cores reads 60 to 100 a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ _CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
 
 
 @statement
-def load_histories(turns: Collection[Turn], most: int = TURNS_MOST) -> Plan[dict[UUID, History]]:
+def load_histories(turns: Collection[Turn], most: int = MAX_TURNS) -> Plan[dict[UUID, History]]:
     """Return, for each turn, what its session was about before it: in one query.
 
     The summary counts for turns after all that is in it; the exchanges, `most` of them, are those after it.
@@ -67,7 +67,7 @@ def load_histories(turns: Collection[Turn], most: int = TURNS_MOST) -> Plan[dict
     return read_histories(rows, turns)
 
 
-def history_query(turns: Collection[Turn], most: int = TURNS_MOST) -> Query:
+def history_query(turns: Collection[Turn], most: int = MAX_TURNS) -> Query:
     """Return what `histories_before` asks, and `histories_in` reads."""
     return _BEFORE, [most, [turn.pk for turn in turns]]
 
@@ -101,13 +101,13 @@ def load_exchanges(kept: Iterable[tuple[str, str | None]]) -> list[Exchange]:
     return exchanges
 
 
-def load_history(turn: Turn, most: int = TURNS_MOST) -> History:
+def load_history(turn: Turn, most: int = MAX_TURNS) -> History:
     return load_histories([turn], most)[turn.pk]
 
 
-def messages_within(history: Sequence[Exchange], token_budget: int = TOKENS_MOST) -> list[ChatMessage]:
+def messages_within(history: Sequence[Exchange], token_budget: int = MAX_TOKENS) -> list[ChatMessage]:
     """Return the newest answered exchanges that fit together, oldest first."""
-    token_budget = min(token_budget, TOKENS_MOST)
+    token_budget = min(token_budget, MAX_TOKENS)
     messages: list[ChatMessage] = []
     for exchange in reversed([each for each in history if each.answer]):
         pair = as_messages(exchange)

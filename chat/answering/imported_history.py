@@ -6,7 +6,7 @@ from typing import Any
 
 from core.text import storable
 
-from .history import TURNS_MOST, Exchange
+from .history import MAX_TURNS, Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class ImportedHistory:
 
     def as_json(self) -> dict[str, Any]:
         """Return what the session keeps: as many exchanges as a prompt looks at."""
-        kept = [[storable(each.question), storable(each.answer)] for each in self.exchanges[-TURNS_MOST:]]
+        kept = [[storable(each.question), storable(each.answer)] for each in self.exchanges[-MAX_TURNS:]]
         return asdict(ImportedHistory(storable(self.instructions))) | {"exchanges": kept}
 
     @classmethod

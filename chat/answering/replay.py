@@ -24,7 +24,7 @@ from .answer import AnswerRequest, answer
 from .answer_request import build_request
 from .history import History, load_exchanges, load_history
 
-DIFFERENT_LINES_MOST = 200
+MAX_DIFFERENT_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def replay(of: Answer) -> Replay:
         raise CannotReplay("Nothing is kept of how this answer came about, so it cannot be replayed.")
     try:
         question = replace(_question_again(of), fresh=True)
-        grounding, passages, trace = async_to_sync(_prepared)(question)
+        grounding, passages, trace = async_to_sync(_prepare_again)(question)
     except (CannotBegin, InferenceError, SecretMissing, PromptTooLong) as error:
         raise CannotReplay(f"It cannot be replayed now. {error}") from error
     then, now = of.trace.get("prompt", []), trace.get("prompt", [])
@@ -60,7 +60,7 @@ def replay(of: Answer) -> Replay:
     return Replay(
         differences=tuple(differences),
         causes=tuple(_causes(of, question, trace)) if differences else (),
-        changed_lines=tuple(islice(_changed_lines(then, now), DIFFERENT_LINES_MOST)),
+        changed_lines=tuple(islice(_diff_lines(then, now), MAX_DIFFERENT_LINES)),
         prompt=tuple(now),
     )
 
@@ -71,7 +71,7 @@ def _question_again(of: Answer) -> AnswerRequest:
     return build_request(of, History(load_exchanges(of.trace["history"]), of.trace["summary"]))
 
 
-async def _prepared(question: AnswerRequest) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+async def _prepare_again(question: AnswerRequest) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
     """Return the grounding, the passages and the trace of an answer that would be written now."""
     grounding, passages = str(Answer.Grounding.NONE), list[dict[str, Any]]()
     async with aclosing(answer(question)) as events:
@@ -89,14 +89,14 @@ def _differences(of: Answer, grounding: str, passages: Sequence[Mapping[str, Any
         return [f"The search ended otherwise: {ends}."]
     then = [(each.document_title, each.text) for each in of.passages.all()]
     now = [(each["title"], each["text"]) for each in passages]
-    said = [f"Not there any more: {_named(each, then)}." for each in then if each not in now]
-    said += [f"New: {_named(each, now)}." for each in now if each not in then]
+    said = [f"Not there any more: {_passage_name(each, then)}." for each in then if each not in now]
+    said += [f"New: {_passage_name(each, now)}." for each in now if each not in then]
     if [each for each in then if each in now] != [each for each in now if each in then]:
         said.append("The passages that are still there stand in another order.")
     return said
 
 
-def _named(passage: tuple[str, str], among: Sequence[tuple[str, str]]) -> str:
+def _passage_name(passage: tuple[str, str], among: Sequence[tuple[str, str]]) -> str:
     return f"[{among.index(passage) + 1}], of {passage[0]}"
 
 
@@ -109,18 +109,18 @@ def _causes(of: Answer, question: AnswerRequest, now: Mapping[str, Any]) -> list
         )
     elif "circumstances" in of.trace:
         causes.append("The workspace that it asked was deleted.")
-    if _condensed(now) != _condensed(of.trace):
+    if _rewritten_query(now) != _rewritten_query(of.trace):
         causes.append("A language model put the follow-up into other words than it did then.")
     return causes or [
         "Nothing that is kept explains it. Programs change with an update of Ragsite or of a model's server."
     ]
 
 
-def _condensed(trace: Mapping[str, Any]) -> str:
+def _rewritten_query(trace: Mapping[str, Any]) -> str:
     return str((trace.get("condensed") or {}).get("question", ""))
 
 
-def _changed_lines(then: Sequence[Mapping[str, str]], now: Sequence[Mapping[str, str]]) -> Iterator[str]:
+def _diff_lines(then: Sequence[Mapping[str, str]], now: Sequence[Mapping[str, str]]) -> Iterator[str]:
     lines = unified_diff(_lines(then), _lines(now), "then", "now", n=1, lineterm="")
     return islice(lines, 2, None)  # after the names of files
 

@@ -30,12 +30,12 @@ from models_registry.models import Endpoint
 
 from . import prompts
 from .answer import usage
-from .history import TOKENS_MOST, TURNS_MOST, Exchange, History, as_messages, load_history, tokens_of
+from .history import MAX_TOKENS, MAX_TURNS, Exchange, History, as_messages, load_history, tokens_of
 
 logger = logging.getLogger(__name__)
 
-KEPT_TOKENS, KEPT_TURNS = TOKENS_MOST // 2, TURNS_MOST // 2  # the newest exchanges, in their own words
-LEAST_TOKENS = 300  # less than this is not worth a call
+KEPT_TOKENS, KEPT_TURNS = MAX_TOKENS // 2, MAX_TURNS // 2  # the newest exchanges, in their own words
+MIN_TOKENS = 300  # less than this is not worth a call
 READ_TOKENS = 2_000  # of exchanges in one call
 LOOKED_AT = 60  # turns before the last; what is older when a session gets its first summary stays out
 SUMMARY_TOKENS = 300  # as long as one may get
@@ -47,7 +47,7 @@ SUMMARY_CHARACTERS = 4_000
 
 def is_due(history: History, left_out: int) -> bool:
     """Say whether enough has fallen out of the window, after an answer whose prompt left out so many exchanges."""
-    if len(history.exchanges) >= TURNS_MOST:
+    if len(history.exchanges) >= MAX_TURNS:
         return True
     return left_out > 0 and len(_older(history.exchanges)) > 0
 
@@ -141,7 +141,7 @@ def _older(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
             break
         kept += 1
     older = exchanges[: len(exchanges) - kept]
-    is_much = len(older) >= KEPT_TURNS or sum(map(_tokens, older)) >= LEAST_TOKENS
+    is_much = len(older) >= KEPT_TURNS or sum(map(_tokens, older)) >= MIN_TOKENS
     return older if is_much else ()
 
 

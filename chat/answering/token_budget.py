@@ -15,7 +15,7 @@ from .history import tokens_of
 logger = logging.getLogger(__name__)
 
 NEAR_LIMIT = 0.7  # of the context: from there on it is worth asking the model's server
-_CORRECTION_LEAST, _CORRECTION_MOST = 0.2, 5.0  # counts outside are no counts of this prompt
+_MIN_CORRECTION, _MAX_CORRECTION = 0.2, 5.0  # counts outside are no counts of this prompt
 
 
 class TokenBudget:
@@ -35,7 +35,7 @@ class TokenBudget:
         """Return the prompt's tokens."""
         estimate = tokens_of(prompt)
         if self._correction is None and estimate > self._near:
-            self._correction = await self._counted(prompt) / estimate
+            self._correction = await self._count_on_server(prompt) / estimate
         return ceil(estimate * (self._correction or 1))
 
     def room(self, length: int) -> int:
@@ -46,7 +46,7 @@ class TokenBudget:
         """Return how many tokens, as `tokens_of` estimates them, fit into a room."""
         return int(room / (self._correction or 1))
 
-    async def _counted(self, prompt: Sequence[ChatMessage]) -> float:
+    async def _count_on_server(self, prompt: Sequence[ChatMessage]) -> float:
         """Return the tokens as the server counts them, or as they are estimated where it does not."""
         estimate = tokens_of(prompt)
         try:
@@ -55,4 +55,4 @@ class TokenBudget:
         except (InferenceError, SecretMissing) as error:
             logger.info("Endpoint %s does not count tokens: %s", self._endpoint.pk, error)
             return estimate
-        return min(max(counted, estimate * _CORRECTION_LEAST), estimate * _CORRECTION_MOST)
+        return min(max(counted, estimate * _MIN_CORRECTION), estimate * _MAX_CORRECTION)

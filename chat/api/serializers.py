@@ -1,7 +1,7 @@
 from rest_framework import serializers
 
-from chat.asking.ratings import COMMENT_MOST_CHARACTERS
-from chat.asking.turns import MODELS_MOST
+from chat.asking.ratings import MAX_COMMENT_CHARACTERS
+from chat.asking.turns import MAX_MODELS
 from chat.models import Answer
 from core.rest.serializers import CamelCase
 from documents.doors import FILTERS_HELP, TraceSerializer
@@ -103,7 +103,7 @@ class NewTurn(CamelCase):
     model_names = serializers.ListField(
         child=serializers.CharField(),
         required=False,
-        max_length=MODELS_MOST,
+        max_length=MAX_MODELS,
         help_text="Instead: several, side by side. Each gives an answer of its own, with its own cost and stop.",
     )
     model_kwargs = ModelKwargs(required=False)
@@ -129,7 +129,7 @@ class RatingSerializer(CamelCase):
     comment = serializers.CharField(
         required=False,
         allow_blank=True,
-        max_length=COMMENT_MOST_CHARACTERS,
+        max_length=MAX_COMMENT_CHARACTERS,
         help_text="Why. Operators read it.",
     )
     updated_at = serializers.DateTimeField(read_only=True)

@@ -120,10 +120,10 @@ class Turns(ApiView):
         session = session_for(self.user, session_id)
         asked = self.read(request, NewTurn)
         asked["message_id"] = _message_id(request, asked)
-        turn = self._submitted(session, asked)
+        turn = self._submit(session, asked)
         return Response(TurnSerializer(turn).data, status=201 if turn.just_recorded else 200)
 
-    def _submitted(self, session: Session, asked: dict[str, Any]) -> Turn:
+    def _submit(self, session: Session, asked: dict[str, Any]) -> Turn:
         try:
             ask = turns.Question(
                 session_id=session.pk,

@@ -9,7 +9,7 @@ from core.text import storable
 
 from .turns import answer_for
 
-COMMENT_MOST_CHARACTERS = 2_000
+MAX_COMMENT_CHARACTERS = 2_000
 
 
 def rate(user: User, answer_id: UUID, *, is_good: bool, comment: str = "") -> AnswerRating:
@@ -17,8 +17,8 @@ def rate(user: User, answer_id: UUID, *, is_good: bool, comment: str = "") -> An
     answer = answer_for(user, answer_id)
     if not answer.has_ended:
         raise QuestionRefused("This answer is still being written: rate it when it has ended.")
-    if len(comment) > COMMENT_MOST_CHARACTERS:
-        raise QuestionRefused(f"A comment has at most {COMMENT_MOST_CHARACTERS:,} characters: shorten it.")
+    if len(comment) > MAX_COMMENT_CHARACTERS:
+        raise QuestionRefused(f"A comment has at most {MAX_COMMENT_CHARACTERS:,} characters: shorten it.")
     fields = {"is_good": is_good, "comment": storable(comment).strip()}
     return AnswerRating.objects.update_or_create(answer=answer, user=user, defaults=fields)[0]
 

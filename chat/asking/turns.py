@@ -35,8 +35,8 @@ from workspaces.access import limited_for, workspace_for
 from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
-MODELS_MOST = 4  # side by side
-ANSWERS_MOST = 40  # of one turn, versions among them
+MAX_MODELS = 4  # side by side
+MAX_ANSWERS = 40  # of one turn, versions among them
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -52,7 +52,7 @@ class Question:
     text: str
     workspace_id: UUID | None = None
     filters: Filters = field(default_factory=dict)  # which of the workspace's documents
-    endpoints: Sequence[Endpoint] = ()  # at most MODELS_MOST; one answer each; none: the default model
+    endpoints: Sequence[Endpoint] = ()  # at most MAX_MODELS; one answer each; none: the default model
     parameters: Parameters = field(default_factory=Parameters)
     preface: ImportedHistory | None = None  # of a new session whose client keeps its history itself
     is_batch: bool = False  # nobody waits for the answer: those whom somebody waits for go first
@@ -66,9 +66,9 @@ def submit(user: User, ask: Question) -> Turn:
     _check(ask)
     session_id = ask.session_id or _id_of_new_session(user, ask.message_id)
     try:
-        turn = _recorded(user, session_id, ask) or _found(user, session_id, ask)
+        turn = _insert(user, session_id, ask) or _find_turn(user, session_id, ask)
     except (QuestionRefused, Http404):  # but a resend finds its turn, whatever became of what it asked for
-        turn = _found(user, session_id, ask)
+        turn = _find_turn(user, session_id, ask)
         if turn is None:
             raise
     if turn is None:
@@ -268,8 +268,8 @@ def _check_message_id(message_id: str) -> None:
 
 
 def _check_endpoints(endpoints: Sequence[Endpoint]) -> None:
-    if len(endpoints) > MODELS_MOST:
-        raise QuestionRefused(f"At most {MODELS_MOST} models answer side by side: choose fewer.")
+    if len(endpoints) > MAX_MODELS:
+        raise QuestionRefused(f"At most {MAX_MODELS} models answer side by side: choose fewer.")
     if len({each.pk for each in endpoints}) < len(endpoints):
         raise QuestionRefused("A model answers once: choose different ones.")
     if not all(each.is_enabled and each.kind == Endpoint.Kind.CHAT for each in endpoints):
@@ -315,12 +315,12 @@ def _id_of_new_session(user: User, message_id: str) -> UUID:
     return UUID(bytes=digest[:16], version=4)
 
 
-def _found(user: User, session_id: UUID, ask: Question) -> Turn | None:
+def _find_turn(user: User, session_id: UUID, ask: Question) -> Turn | None:
     turns = Turn.objects.filter(session_id=session_id, session__user=user, message_id=ask.message_id)
     return turns.first()
 
 
-def _recorded(user: User, session_id: UUID, ask: Question) -> Turn | None:
+def _insert(user: User, session_id: UUID, ask: Question) -> Turn | None:
     """Record the question. None: it is recorded already, or the session is somebody else's."""
     record = _record(user, session_id, ask)
     if not insert_turn(record):
@@ -367,8 +367,8 @@ def _version(old: Answer, again: Regeneration) -> Answer:
     _check_parameters(parameters)
     if not old.has_ended:
         raise QuestionRefused("This answer is still being written: wait for its end, or stop it first.")
-    if old.turn.answers.count() >= ANSWERS_MOST:
-        raise QuestionRefused(f"This question has {ANSWERS_MOST} answers already: ask it anew.")
+    if old.turn.answers.count() >= MAX_ANSWERS:
+        raise QuestionRefused(f"This question has {MAX_ANSWERS} answers already: ask it anew.")
     going_on = old.turn.goes_on_with()
     return Answer(
         turn=old.turn,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import connection
 
 AFTER = timedelta(days=1)  # since the answer ended
-_AT_ONCE = 500  # answers in one statement
+_BATCH_SIZE = 500  # answers in one statement
 
 # The row of a run's last event stays, so that a log still ends where it ended.
 _COMPACT = """
@@ -35,8 +35,8 @@ def compact_logs() -> int:
     count = 0
     with connection.cursor() as cursor:
         while True:
-            cursor.execute(_COMPACT, [AFTER.total_seconds(), _AT_ONCE])
+            cursor.execute(_COMPACT, [AFTER.total_seconds(), _BATCH_SIZE])
             done: int = cursor.rowcount
             count += done
-            if done < _AT_ONCE:
+            if done < _BATCH_SIZE:
                 return count

@@ -1,11 +1,11 @@
 """Who in this process follows which answer, and how committed events reach them.
 
-The process that wrote an event hands it to its own followers directly, and to all others through the channel
+The process that wrote an event hands it to its own subscribers directly, and to all others through the channel
 layer: one message for each commit, whatever the number of answers in it, because one group_send costs more
-than five tokens. Such a message may be lost. Nothing depends on it: a follower who misses events reads the
-log, and the hub looks once a second who has missed some.
+than five tokens. Such a message may be lost. Nothing depends on it: a subscriber who misses events reads the
+log, and the bus looks once a second who has missed some.
 
-Once a second each hub says that it is here. One that hears nobody but itself sends no events.
+Once a second each bus says that it is here. One that hears nobody but itself sends no events.
 """
 
 import asyncio
@@ -29,19 +29,19 @@ from .events import Logged
 
 logger = logging.getLogger(__name__)
 
-EVENTS = "answers"  # the group of all hubs
+EVENTS = "answers"  # the group of all buses
 RUNNERS = "runners"  # the group of all runners
-LOOK_EVERY_S = 1.0
-ON_ITS_WAY_S = 0.25  # what was committed just now may still come to its followers
-GONE_AFTER_S = 3.0  # a hub that did not say that it is here
+POLL_INTERVAL_S = 1.0
+DELIVERY_GRACE_S = 0.25  # what was committed just now may still come to its subscribers
+PEER_TIMEOUT_S = 3.0  # a bus that did not say that it is here
 _NEVER = 2**31 - 1  # no log is so long
-WAITING_MOST = 200  # events of one follower
+MAX_BACKLOG = 200  # events of one subscriber
 
 Committed = Mapping[UUID, Sequence[Logged]]
 
 
 class Subscriber:
-    """What one follower has not taken yet. Bounded: who falls behind reads the log instead."""
+    """What one subscriber has not taken yet. Bounded: who falls behind reads the log instead."""
 
     def __init__(self, seq: int) -> None:
         self.seq = seq  # the last one taken
@@ -56,11 +56,11 @@ class Subscriber:
 
     def put(self, events: Sequence[Logged]) -> None:
         self._waiting.extend(events)
-        if len(self._waiting) > WAITING_MOST:
-            self.fall_behind()
+        if len(self._waiting) > MAX_BACKLOG:
+            self.mark_behind()
         self._news.set()
 
-    def fall_behind(self) -> None:
+    def mark_behind(self) -> None:
         self._waiting.clear()
         self._is_behind = True
         self._news.set()
@@ -81,35 +81,38 @@ class Subscriber:
 
 
 class EventBus:
-    """All followers of one event loop. It listens while somebody follows, or keeps it open."""
+    """All subscribers of one event loop. It listens while somebody follows, or keeps it open."""
 
     def __init__(self) -> None:
         self._id = uuid4().hex
-        self._followers: dict[UUID, set[Subscriber]] = {}
+        self._subscribers: dict[UUID, set[Subscriber]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._users = 0
-        self._heard_self_at = self._heard_others_at = 0.0  # by the loop's clock
+        self._self_heard_at = self._peer_heard_at = 0.0  # by the loop's clock
 
     @asynccontextmanager
-    async def following(self, answer_id: UUID, seq: int) -> AsyncIterator[Subscriber]:
-        follower = Subscriber(seq)
-        self._followers.setdefault(answer_id, set()).add(follower)
+    async def attach(self, answer_id: UUID, seq: int) -> AsyncIterator[Subscriber]:
+        subscriber = Subscriber(seq)
+        self._subscribers.setdefault(answer_id, set()).add(subscriber)
         try:
             async with self.open():
-                yield follower
+                yield subscriber
         finally:
-            self._followers[answer_id].discard(follower)
-            if not self._followers[answer_id]:
-                del self._followers[answer_id]
+            self._subscribers[answer_id].discard(subscriber)
+            if not self._subscribers[answer_id]:
+                del self._subscribers[answer_id]
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Keep the hub listening: to begin anew for each follower would cost more than he does."""
+        """Keep the bus listening: to begin anew for each subscriber would cost more than he does."""
         self._users += 1
         if not self._tasks:
-            self._heard_others_at = asyncio.get_running_loop().time()  # perhaps: we could not hear them yet
-            listening = subscribe(EVENTS, self._hear, self._begin)
-            self._tasks = [asyncio.create_task(each) for each in (listening, self._look(), self._greet())]
+            self._peer_heard_at = asyncio.get_running_loop().time()  # perhaps: we could not hear them yet
+            listening = subscribe(EVENTS, self._handle_message, self._resync)
+            self._tasks = [
+                asyncio.create_task(each)
+                for each in (listening, self._find_missed_events(), self._send_heartbeats())
+            ]
         try:
             yield
         finally:
@@ -120,67 +123,67 @@ class EventBus:
 
     @property
     def is_alone(self) -> bool:
-        """There is no other hub. Never said while we might not hear one."""
+        """There is no other bus. Never said while we might not hear one."""
         now = asyncio.get_running_loop().time()
-        return now - self._heard_self_at < GONE_AFTER_S < now - self._heard_others_at
+        return now - self._self_heard_at < PEER_TIMEOUT_S < now - self._peer_heard_at
 
     def deliver(self, committed: Committed) -> None:
-        """Hand events to the followers in this process."""
+        """Hand events to the subscribers in this process."""
         for answer_id, events in committed.items():
-            for follower in self._followers.get(answer_id, ()):
-                follower.put(events)
+            for subscriber in self._subscribers.get(answer_id, ()):
+                subscriber.put(events)
 
-    def packed(self, committed: Committed) -> dict[str, Any]:
-        """Return the message that brings events to all other hubs."""
+    def pack_message(self, committed: Committed) -> dict[str, Any]:
+        """Return the message that brings events to all other buses."""
         events = {
             str(id): [(each.seq, each.kind, each.data) for each in some] for id, some in committed.items()
         }
         return {"type": "events", "from": self._id, "events": events}
 
-    def _hear(self, message: Mapping[str, Any]) -> None:
+    def _handle_message(self, message: Mapping[str, Any]) -> None:
         match message["type"]:
             case "look":
-                for follower in self._followers.get(UUID(message["answer"]), ()):
-                    follower.fall_behind()
+                for subscriber in self._subscribers.get(UUID(message["answer"]), ()):
+                    subscriber.mark_behind()
             case "here":
                 now = asyncio.get_running_loop().time()
                 if message["from"] == self._id:
-                    self._heard_self_at = now
+                    self._self_heard_at = now
                 else:
-                    self._heard_others_at = now
+                    self._peer_heard_at = now
             case "events" if message["from"] != self._id:
-                self.deliver({UUID(id): _unpacked(some) for id, some in message["events"].items()})
+                self.deliver({UUID(id): _unpack(some) for id, some in message["events"].items()})
 
-    def _begin(self) -> None:
+    def _resync(self) -> None:
         """Whatever was committed before we could hear of it stands in the log."""
-        for followers in self._followers.values():
-            for follower in followers:
-                follower.fall_behind()
+        for subscribers in self._subscribers.values():
+            for subscriber in subscribers:
+                subscriber.mark_behind()
 
-    async def _greet(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while True:
             await publish(EVENTS, {"type": "here", "from": self._id})
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
-    async def _look(self) -> None:
-        """Once a second, find the followers who missed something."""
+    async def _find_missed_events(self) -> None:
+        """Once a second, find the subscribers who missed something."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            seen = {id: min(each.reached for each in some) for id, some in self._followers.items()}
+            await asyncio.sleep(POLL_INTERVAL_S)
+            seen = {id: min(each.reached for each in some) for id, some in self._subscribers.items()}
             try:
-                longer = await _longer_than.aio(seen) if seen else {}
+                longer = await _find_longer_logs.aio(seen) if seen else {}
             except Error as error:
                 logger.warning("Cannot look at the log: %s", error)
                 continue
             # A hundred who read the log for nothing would hold up everybody's words
-            await asyncio.sleep(ON_ITS_WAY_S if longer else 0)
+            await asyncio.sleep(DELIVERY_GRACE_S if longer else 0)
             for answer_id, last in longer.items():
-                for follower in self._followers.get(answer_id, ()):
-                    if follower.reached < last:
-                        follower.fall_behind()
+                for subscriber in self._subscribers.get(answer_id, ()):
+                    if subscriber.reached < last:
+                        subscriber.mark_behind()
 
 
-def _unpacked(events: Sequence[Any]) -> list[Logged]:
+def _unpack(events: Sequence[Any]) -> list[Logged]:
     return [Logged(seq, kind, data) for seq, kind, data in events]
 
 
@@ -192,21 +195,21 @@ _LONGER = """
 
 
 @statement
-def _longer_than(seen: Mapping[UUID, int]) -> Plan[dict[UUID, int]]:
+def _find_longer_logs(seen: Mapping[UUID, int]) -> Plan[dict[UUID, int]]:
     """Return the end of each log that holds more than was seen of it: of an answer that is gone, one never reached."""
     [rows] = yield [(_LONGER, [_NEVER, list(seen), list(seen.values())])]
     return dict(rows)
 
 
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, EventBus] = WeakKeyDictionary()
+_buses: WeakKeyDictionary[asyncio.AbstractEventLoop, EventBus] = WeakKeyDictionary()
 
 
 def event_bus() -> EventBus:
-    """Return the hub of the running loop: in a web process, the only one."""
+    """Return the bus of the running loop: in a web process, the only one."""
     loop = asyncio.get_running_loop()
-    if loop not in _hubs:
-        _hubs[loop] = EventBus()
-    return _hubs[loop]
+    if loop not in _buses:
+        _buses[loop] = EventBus()
+    return _buses[loop]
 
 
 # --- the channel layer ---------------------------------------------------------------------------
@@ -225,7 +228,7 @@ async def subscribe(group: str, hear: Callable[[Mapping[str, Any]], None], begin
                 hear(await layer.receive(channel))
         except (RedisError, OSError) as error:
             logger.warning("The channel layer does not answer: %s", error)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         finally:
             if channel:
                 await _leave(group, channel)

@@ -38,8 +38,8 @@ def read_shown(answer_id: UUID) -> Sequence[Event]:
 
 
 def since_restart(events: Sequence[Event]) -> Sequence[Event]:
-    begun = max((place for place, event in enumerate(events) if event.kind == "restarted"), default=-1)
-    return events[begun + 1 :]
+    restarted = max((place for place, event in enumerate(events) if event.kind == "restarted"), default=-1)
+    return events[restarted + 1 :]
 
 
 async def follow(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Logged]:
@@ -54,27 +54,27 @@ async def follow(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Logged]:
 
 
 async def follow_in_batches(
-    answer_id: UUID, after_seq: int = 0, begun: Sequence[Logged] = ()
+    answer_id: UUID, after_seq: int = 0, first_events: Sequence[Logged] = ()
 ) -> AsyncGenerator[Sequence[Logged]]:
     """Like `follow`, but yield together what is there together.
 
-    begun: all that a new log holds, for whoever has just made it. If more has come, the hub tells soon.
+    first_events: all that a new log holds, for the caller that has just made it. The event bus tells of more.
     """
-    # The hub first, then the log: what is committed in between comes twice, and is taken once.
-    async with event_bus().following(answer_id, after_seq) as follower:
-        events, is_over = begun, False
+    # The bus first, then the log: what is committed in between comes twice, and is taken once.
+    async with event_bus().attach(answer_id, after_seq) as subscriber:
+        events, is_over = first_events, False
         while True:
             if not events:
-                events, is_over = await retry_on_disconnect(_read.aio)(answer_id, follower.seq)
+                events, is_over = await retry_on_disconnect(_read.aio)(answer_id, subscriber.seq)
             if events:
-                follower.seq = events[-1].seq
+                subscriber.seq = events[-1].seq
                 yield events
             if is_over or (events and events[-1].is_last):
                 return
             count, events = len(events), ()
             if count >= PAGE:
                 continue
-            while live := await follower.take():
+            while live := await subscriber.take():
                 yield live
                 if live[-1].is_last:
                     return

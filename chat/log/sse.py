@@ -22,9 +22,9 @@ from core.db.threads import retry_on_disconnect, to_thread
 from .events import Logged
 from .follow import follow_in_batches
 
-PING_EVERY_S = 15.0  # a load balancer cuts what is silent for a minute
+PING_INTERVAL_S = 15.0  # a load balancer cuts what is silent for a minute
 PING = ": ping\n\n"  # a comment: clients pass over it
-CHECK_EVERY_S = 3.0  # whoever may not read on is sent away within five seconds, as from sockets
+CHECK_INTERVAL_S = 3.0  # whoever may not read on is sent away within five seconds, as from sockets
 Batch = Sequence[Logged]
 
 
@@ -76,25 +76,25 @@ async def stream_events(answer_id: UUID, after_seq: int, credential: Credential)
 async def follow_with_checks(
     answer_id: UUID, after_seq: int, credential: Credential
 ) -> AsyncGenerator[Batch]:
-    """Follow an answer, and yield an empty batch whenever nothing came for PING_EVERY_S.
+    """Follow an answer, and yield an empty batch whenever nothing came for PING_INTERVAL_S.
 
-    credential: asked every CHECK_EVERY_S, in a thread. Raises NotAllowed when it is no longer valid.
+    credential: asked every CHECK_INTERVAL_S, in a thread. Raises NotAllowed when it is no longer valid.
     """
     checked_at = heard_at = time.monotonic()
     async with aclosing(_with_pauses(answer_id, after_seq)) as batches:
         async for batch in batches:
             now = time.monotonic()
-            if now >= checked_at + CHECK_EVERY_S:
+            if now >= checked_at + CHECK_INTERVAL_S:
                 if not await retry_on_disconnect(to_thread(credential.is_valid))():
                     raise NotAllowed
                 checked_at = now
-            if batch or now >= heard_at + PING_EVERY_S:
+            if batch or now >= heard_at + PING_INTERVAL_S:
                 heard_at = now
                 yield batch
 
 
 async def _with_pauses(answer_id: UUID, after_seq: int) -> AsyncGenerator[Batch]:
-    pause_s = min(CHECK_EVERY_S, PING_EVERY_S)
+    pause_s = min(CHECK_INTERVAL_S, PING_INTERVAL_S)
     async with aclosing(follow_in_batches(answer_id, after_seq)) as batches:
         while True:
             coming = asyncio.ensure_future(anext(batches, None))

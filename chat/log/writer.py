@@ -26,15 +26,15 @@ from core.db.threads import to_thread
 from core.leases import Superseded
 
 from .events import TERMINAL, Event, Logged
-from .fanout import EVENTS, LOOK_EVERY_S, Committed, event_bus, publish, publish_from_thread
+from .fanout import EVENTS, POLL_INTERVAL_S, Committed, event_bus, publish, publish_from_thread
 from .follow import last_seqs
 
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.025
-MANY = 100  # answers in a commit: with so many, and more, the tick is twice as long
-RETRY_EVERY_S = 0.25  # while the database does not answer
-UNSENT_MOST = 2_000  # events for other processes; beyond that they read the log
+LARGE_COMMIT = 100  # answers in a commit: with so many, and more, the tick is twice as long
+RETRY_INTERVAL_S = 0.25  # while the database does not answer
+MAX_UNSENT = 2_000  # events for other processes; beyond that they read the log
 
 
 class EventsRejected(Exception):
@@ -47,12 +47,12 @@ class _Entry:
 
     seq: int
     event: Event
-    along: Callable[[], None] | None  # done in the transaction that commits the event
-    row: Mapping[str, Any] | None  # of the last event: what the answer's row says from then on
+    in_same_transaction: Callable[[], None] | None  # done in the transaction that commits the event
+    final_row: Mapping[str, Any] | None  # of the last event: what the answer's row says from then on
 
 
 class AnswerWriter:
-    """The pen of one claim on one answer."""
+    """Appends to the log of one answer, under one claim on it."""
 
     def __init__(self, writer: "LogWriter", answer_id: UUID, fence: int, seq: int) -> None:
         self.answer_id = answer_id
@@ -67,32 +67,32 @@ class AnswerWriter:
     def append(
         self,
         event: Event,
-        along: Callable[[], None] | None = None,
-        row: Mapping[str, Any] | None = None,
+        in_same_transaction: Callable[[], None] | None = None,
+        final_row: Mapping[str, Any] | None = None,
     ) -> None:
         """Put an event at the end; it is committed soon. `flush` waits for that.
 
-        along: what belongs into the same transaction; it may run again if the commit fails.
-        row: with the last event, the answer's ENDED_COLUMNS.
-        Raises Fenced or Unwritable, if that is what became of earlier events.
+        in_same_transaction: what belongs into the same transaction; it may run again if the commit fails.
+        final_row: with the last event, the answer's ENDED_COLUMNS.
+        Raises Superseded or EventsRejected for earlier events.
         """
         self._raise_error()
-        if self._joins(event):
+        if self._can_merge(event):
             last = self._entries[-1].event
             self._entries[-1].event = Event("delta", {"text": last.data["text"] + event.data["text"]})
             return
         self._seq += 1
-        self._entries.append(_Entry(self._seq, event, along, row))
+        self._entries.append(_Entry(self._seq, event, in_same_transaction, final_row))
         are_first_words = event.kind == "delta" and not self._has_words
         self._has_words = self._has_words or are_first_words
-        self._writer.has_news(self, is_urgent=are_first_words or event.kind in TERMINAL)
+        self._writer.schedule(self, is_urgent=are_first_words or event.kind in TERMINAL)
 
-    def _joins(self, event: Event) -> bool:
+    def _can_merge(self, event: Event) -> bool:
         """Words that wait for the same commit become one event."""
         return event.kind == "delta" and bool(self._entries) and self._entries[-1].event.kind == "delta"
 
     async def flush(self) -> None:
-        """Return when all is committed. Raises Fenced or Unwritable."""
+        """Return when all is committed. Raises Superseded, EventsRejected."""
         while self._committed_seq < self._seq and self._error is None:
             self._settled.clear()
             await self._settled.wait()
@@ -134,20 +134,20 @@ class LogWriter:
         self._urgent_news = asyncio.Event()
         self._unsent: dict[UUID, list[Logged]] = {}
         self._has_unsent = asyncio.Event()
-        self.somebody_waits = True  # for a claim, as far as the last commit of an answer's end could see
+        self.has_waiting_work = True  # for a claim, as the last commit of an answer's end saw it
 
     async def __aenter__(self) -> "LogWriter":
-        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._send())]
+        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._publish_unsent())]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await cancel_and_wait(self._tasks)
 
     def open(self, answer_id: UUID, fence: int, seq: int) -> AnswerWriter:
-        """Return the pen for an answer whose log ends with `seq`."""
+        """Return the writer for an answer whose log ends with `seq`."""
         return AnswerWriter(self, answer_id, fence, seq)
 
-    def has_news(self, log: AnswerWriter, *, is_urgent: bool) -> None:
+    def schedule(self, log: AnswerWriter, *, is_urgent: bool) -> None:
         self._changed[log] = None
         self._news.set()
         if is_urgent:
@@ -161,7 +161,7 @@ class LogWriter:
             await self._news.wait()
             if not await self._is_urgent_before(next_at):
                 changed, self._changed = self._changed, {}
-                next_at = loop.time() + TICK_S * min(1 + len(changed) / MANY, 2)
+                next_at = loop.time() + TICK_S * min(1 + len(changed) / LARGE_COMMIT, 2)
             else:
                 changed = self._urgent
                 for log in changed:
@@ -170,7 +170,7 @@ class LogWriter:
             self._urgent_news.clear()
             if not self._changed:
                 self._news.clear()
-            await self._commit([(log, entries) for log in changed if (entries := log._take())])
+            await self._write_batch([(log, entries) for log in changed if (entries := log._take())])
 
     async def _is_urgent_before(self, moment: float) -> bool:
         """Wait until this moment of the loop's clock, or return True when something cannot wait so long."""
@@ -184,14 +184,14 @@ class LogWriter:
         except TimeoutError:
             return False
 
-    async def _commit(self, batch: _Batch) -> None:
+    async def _write_batch(self, batch: _Batch) -> None:
         try:
-            held, somebody_waits = await self._stored(batch)
+            held, has_waiting_work = await self._commit(batch)
         except Exception as error:  # one answer's events must not keep the others' from being written
-            await self._commit_apart(batch, error)
+            await self._write_one_by_one(batch, error)
             return
-        if somebody_waits is not None:
-            self.somebody_waits = somebody_waits
+        if has_waiting_work is not None:
+            self.has_waiting_work = has_waiting_work
         committed = {}
         for log, entries in batch:
             if log.answer_id in held:
@@ -203,20 +203,20 @@ class LogWriter:
                 log._refuse(Superseded(f"Answer {log.answer_id} has another writer."))
         self.announce(committed)
 
-    async def _stored(self, batch: _Batch) -> tuple[set[UUID], bool | None]:
-        """Commit, however often it takes: while the database is away, everybody waits."""
+    async def _commit(self, batch: _Batch) -> tuple[set[UUID], bool | None]:
+        """Commit, and try until the database answers: all answers of the process wait for it."""
         while True:
             try:
-                goes_along = any(each.along for _, entries in batch for each in entries)
-                return await (to_thread(_store)(batch) if goes_along else _stored_events.aio(batch))
+                needs_thread = any(each.in_same_transaction for _, entries in batch for each in entries)
+                return await (to_thread(_store)(batch) if needs_thread else _store_batch.aio(batch))
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The log waits for the database: %s", error)
-                await asyncio.sleep(RETRY_EVERY_S)
+                await asyncio.sleep(RETRY_INTERVAL_S)
 
-    async def _commit_apart(self, batch: _Batch, error: Exception) -> None:
+    async def _write_one_by_one(self, batch: _Batch, error: Exception) -> None:
         if len(batch) > 1:
             for each in batch:
-                await self._commit([each])
+                await self._write_batch([each])
             return
         for log, _ in batch:
             logger.error("Answer %s cannot be written", log.answer_id, exc_info=error)
@@ -233,15 +233,15 @@ class LogWriter:
             self._unsent.setdefault(answer_id, []).extend(events)
         self._has_unsent.set()
 
-    async def _send(self) -> None:
+    async def _publish_unsent(self) -> None:
         """Tell the other processes. On its own, so that a channel layer that hangs holds up nobody's words."""
         while True:
             await self._has_unsent.wait()
             self._has_unsent.clear()
             unsent, self._unsent = self._unsent, {}
-            is_small = sum(map(len, unsent.values())) <= UNSENT_MOST
-            if is_small and not await publish(EVENTS, event_bus().packed(unsent)):
-                await asyncio.sleep(LOOK_EVERY_S)
+            is_small = sum(map(len, unsent.values())) <= MAX_UNSENT
+            if is_small and not await publish(EVENTS, event_bus().pack_message(unsent)):
+                await asyncio.sleep(POLL_INTERVAL_S)
 
 
 # The answers that we still hold, locked until the commit. In the order of their ids, so that two statements
@@ -280,24 +280,29 @@ _STORE_ENDS = f"""
 
 @transaction.atomic
 def _store(batch: _Batch) -> tuple[set[UUID], bool | None]:
-    """Commit a batch together with what goes along."""
-    held, somebody_waits = _stored_events(batch)
+    """Commit a batch together with what belongs into the same transaction."""
+    held, has_waiting_work = _store_batch(batch)
     for log, entries in batch:
         for each in entries:
-            if each.along and log.answer_id in held:
-                each.along()
-    return held, somebody_waits
+            if each.in_same_transaction and log.answer_id in held:
+                each.in_same_transaction()
+    return held, has_waiting_work
 
 
 @statement
-def _stored_events(batch: _Batch) -> Plan[tuple[set[UUID], bool | None]]:
+def _store_batch(batch: _Batch) -> Plan[tuple[set[UUID], bool | None]]:
     """Store a batch in one statement. Returns the answers that this process still holds.
 
     And, if an answer ends in it, whether somebody waits to be claimed. A conflict means that an earlier try was
     committed although its confirmation was lost: the fence makes sure that nobody else writes at this place.
     """
     rows = [(log.answer_id, each.seq, each.event) for log, entries in batch for each in entries]
-    ends = [{"id": log.answer_id, **each.row} for log, entries in batch for each in entries if each.row]
+    ends = [
+        {"id": log.answer_id, **each.final_row}
+        for log, entries in batch
+        for each in entries
+        if each.final_row
+    ]
     values = [
         [log.answer_id for log, _ in batch],
         [log.fence for log, _ in batch],

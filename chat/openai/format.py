@@ -146,7 +146,7 @@ def conversation(messages: Sequence[Message]) -> tuple[ImportedHistory, str]:
     """Return what was said before, and the question: the user's words at the end. Raises Problem."""
     instructions = [each.text for each in messages if each.role in ("system", "developer")]
     rest = [each for each in messages if each.role in ("user", "assistant")]
-    said = [(role, _joined(some)) for role, some in groupby(rest, key=lambda each: each.role)]
+    said = [(role, _join_texts(some)) for role, some in groupby(rest, key=lambda each: each.role)]
     if not said or said[-1][0] != "user":
         raise Problem("The last message must be the user's: it is the question.", param="messages")
     *before, (_, question) = said
@@ -154,7 +154,7 @@ def conversation(messages: Sequence[Message]) -> tuple[ImportedHistory, str]:
     return ImportedHistory("\n\n".join(instructions), exchanges), question
 
 
-def _joined(messages: Any) -> str:
+def _join_texts(messages: Any) -> str:
     return "\n\n".join(each.text for each in messages)
 
 

@@ -103,7 +103,7 @@ async def completions(request: HttpRequest, caller: KeyCredential) -> HttpRespon
     asked = parse_request(_body(request))
     key = request.headers.get("Idempotency-Key")
     recording = asyncio.ensure_future(
-        retry_on_disconnect(to_thread(_asked))(caller.user, asked, key or uuid4().hex)
+        retry_on_disconnect(to_thread(_submit))(caller.user, asked, key or uuid4().hex)
     )
     try:
         reply = await asyncio.shield(recording)
@@ -116,7 +116,7 @@ async def completions(request: HttpRequest, caller: KeyCredential) -> HttpRespon
     if asked.stream:
         return sse.stream(_chunks(reply, caller, asked.stream_options.include_usage), leave)
     try:
-        async with aclosing(_told(reply, caller)) as batches:
+        async with aclosing(_stream_chunks(reply, caller)) as batches:
             async for _ in batches:
                 pass
     finally:
@@ -132,7 +132,7 @@ def _body(request: HttpRequest) -> bytes:
         raise Problem("The conversation is too large: send less of it.", 413) from error
 
 
-def _asked(user: User, asked: Request, message_id: str) -> Reply:
+def _submit(user: User, asked: Request, message_id: str) -> Reply:
     """Record the question. Raises Problem."""
     preface, question = conversation(asked.messages)
     chosen = _choice(user, asked.model) if asked.model else model_names.NamedModel(None, None)
@@ -165,7 +165,7 @@ def _stop(user: User, reply: Reply) -> None:
 
 async def _chunks(reply: Reply, caller: KeyCredential, include_usage: bool) -> AsyncGenerator[str]:
     yield sse.format_message(reply.chunk({"role": "assistant", "content": ""}))
-    async with aclosing(_told(reply, caller)) as batches:
+    async with aclosing(_stream_chunks(reply, caller)) as batches:
         async for chunks in batches:
             yield "".join(map(sse.format_message, chunks)) or sse.PING
     if reply.problem:
@@ -175,7 +175,7 @@ async def _chunks(reply: Reply, caller: KeyCredential, include_usage: bool) -> A
     yield "data: [DONE]\n\n"
 
 
-async def _told(reply: Reply, caller: KeyCredential) -> AsyncGenerator[list[dict[str, Any]]]:
+async def _stream_chunks(reply: Reply, caller: KeyCredential) -> AsyncGenerator[list[dict[str, Any]]]:
     """Yield the chunks for the answer's events, a batch at a time, until the reply is over."""
     problem = Problem("This answer was deleted.", 404)
     try:

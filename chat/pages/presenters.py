@@ -135,13 +135,13 @@ def present_turns(user: User, session: Session) -> list[ShownTurn]:
 
 def _lanes(turn: Turn, around: "_Around") -> Iterator[Lane]:
     for _, versions in groupby(turn.answers.all(), key=lambda answer: answer.lane):
-        yield Lane(tuple(_shown(each, turn, around) for each in versions))
+        yield Lane(tuple(_show_answer(each, turn, around) for each in versions))
 
 
 def present_answer(user: User, answer: Answer) -> ShownAnswer:
     own = Prefetch("ratings", AnswerRating.objects.filter(user=user))
     prefetch_related_objects([answer], Prefetch("passages", passages_for(user)), own)
-    return _shown(answer, answer.turn, _Around.of(user, [answer.turn], [answer]))
+    return _show_answer(answer, answer.turn, _Around.of(user, [answer.turn], [answer]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class _Around:
         return cls(sees, edits, errors, going_on)
 
 
-def _shown(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
+def _show_answer(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
     passages = answer.passages.all()
     cited = set(cited_numbers(answer.text, [passage.number for passage in passages]))
     citations = [Citation(each.number, _href(each), each.document_title) for each in passages]
@@ -175,7 +175,7 @@ def _shown(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
         turn.text,
         turn.workspace,
         render(answer.text, citations),
-        tuple(_shown_passage(passage, passage.number in cited) for passage in passages),
+        tuple(_show_passage(passage, passage.number in cited) for passage in passages),
         search_error=around.search_errors.get(answer.pk, ""),
         may_search=turn.workspace_id in around.sees,
         may_add=turn.workspace_id in around.edits,
@@ -184,7 +184,7 @@ def _shown(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
     )
 
 
-def _shown_passage(passage: AnswerPassage, is_cited: bool) -> ShownPassage:
+def _show_passage(passage: AnswerPassage, is_cited: bool) -> ShownPassage:
     excerpt = passage.text.strip()
     if len(excerpt) > EXCERPT_CHARACTERS:
         excerpt = excerpt[:EXCERPT_CHARACTERS].rsplit(maxsplit=1)[0] + "…"

@@ -82,20 +82,20 @@ def _page(
     """models: the endpoints to begin with, if they are still offered; else the default."""
     endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
     default = Endpoint.objects.default_chat() or next(iter(endpoints), None)
-    context |= _listed(request, current=session) | {
+    context |= _list_sessions(request, current=session) | {
         "session": session,
-        "workspaces": _counted(request.user, workspaces),
+        "workspaces": _count_documents(request.user, workspaces),
         "workspace": workspace,
         "endpoints": endpoints,
         "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
-        "models_most": turns.MODELS_MOST,
+        "models_most": turns.MAX_MODELS,
         "question_max": settings.QUESTION_MAX_CHARACTERS,
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
     }
     return render(request, "chat/chat.html", context)
 
 
-def _counted(user: User, workspaces: Iterable[Workspace]) -> list[Workspace]:
+def _count_documents(user: User, workspaces: Iterable[Workspace]) -> list[Workspace]:
     """Have each say how many documents this user sees in it."""
     listed = list(workspaces)
     for each in listed:
@@ -144,10 +144,12 @@ def sessions(request: UserRequest) -> HttpResponse:
     """The list, or more of it. `?q=` searches titles and questions, `?from=` leaves out that many."""
     said = request.GET.get("from", "0")
     is_number = said.isascii() and said.isdecimal() and len(said) <= 9
-    return render(request, "chat/_sessions.html", _listed(request, first=int(said) if is_number else 0))
+    return render(
+        request, "chat/_sessions.html", _list_sessions(request, first=int(said) if is_number else 0)
+    )
 
 
-def _listed(request: UserRequest, current: Session | None = None, first: int = 0) -> dict[str, Any]:
+def _list_sessions(request: UserRequest, current: Session | None = None, first: int = 0) -> dict[str, Any]:
     words = storable(request.GET.get("q", "")).strip()
     rows = list(presenters.find_sessions(request.user, words)[first : first + SESSIONS_PER_PAGE + 1])
     return {
@@ -193,13 +195,13 @@ def delete(request: UserRequest, session_id: UUID) -> HttpResponse:
     address = reverse("session", args=[found.pk])
     delete_session(request.user, found.pk)
     if request.htmx and _page_address(request) != address:
-        return render(request, "chat/_sessions.html", _listed(request))
+        return render(request, "chat/_sessions.html", _list_sessions(request))
     return HttpResponseClientRedirect(reverse("chat")) if request.htmx else redirect("chat")
 
 
 def _back_to_list(request: UserRequest, session: Session) -> HttpResponse:
     if request.htmx:
-        return render(request, "chat/_sessions.html", _listed(request))
+        return render(request, "chat/_sessions.html", _list_sessions(request))
     return redirect("session", session.pk)
 
 

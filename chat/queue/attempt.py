@@ -45,7 +45,7 @@ class AttemptState:
     first_token_at: datetime | None = None
     broken_off: list[dict[str, Any]] = field(default_factory=list)  # chat.queue.lost_attempts
 
-    def take(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
         match event.kind:
             case "delta":
                 self.text.append(event.data["text"])
@@ -66,7 +66,7 @@ class AttemptState:
         """The model was asked, and did not come to say what it took."""
         return self.usage is None and "prompt_tokens" in self.trace
 
-    def estimated(self) -> Usage:
+    def estimate_usage(self) -> Usage:
         written = estimate_tokens("".join(self.text))
         return Usage(self.trace["prompt_tokens"], written, is_estimate=True)
 
@@ -92,53 +92,55 @@ class Attempt:
     answer: Answer
     history: History
     log: AnswerWriter
-    before: Sequence[Event] = ()  # the log as the earlier claims left it
-    draft: AttemptState = field(default_factory=AttemptState)
-    producer: asyncio.Task[None] | None = None
-    why: Literal["", "stop", "leave"] = ""  # the producer was cancelled
+    earlier_events: Sequence[Event] = ()  # the log as the earlier claims left it
+    state: AttemptState = field(default_factory=AttemptState)
+    task: asyncio.Task[None] | None = None
+    cancel_reason: Literal["", "stop", "leave"] = ""
 
-    def cancel(self, why: Literal["stop", "leave"]) -> None:
-        if self.producer is not None:  # else the next heartbeat comes back to it
-            self.why = self.why or why
-            self.producer.cancel()
+    def cancel(self, reason: Literal["stop", "leave"]) -> None:
+        if self.task is not None:  # else the next heartbeat comes back to it
+            self.cancel_reason = self.cancel_reason or reason
+            self.task.cancel()
 
 
-async def run_attempt(run: Attempt) -> None:
-    """Log what happens on the way to the answer, but not its end; what it amounts to is in the draft."""
-    if run.answer.fence > 1:  # a first claim has logged it
-        run.log.append(claims.started_event(run.answer))
-    if any(event.kind == "delta" for event in since_restart(run.before)):
-        reason = "The process that wrote this answer is gone, so it is written anew."
-        run.log.append(Event("restarted", {"reason": reason}))
-    if run.answer.turn.workspace_id:
-        question = await to_thread(build_request)(run.answer, run.history)
+async def run_attempt(attempt: Attempt) -> None:
+    """Log what happens on the way to the answer, but not its end; what it amounts to is in its state."""
+    if attempt.answer.fence > 1:  # a first claim has logged it
+        attempt.log.append(claims.started_event(attempt.answer))
+    if any(event.kind == "delta" for event in since_restart(attempt.earlier_events)):
+        reason = "The process that wrote this answer is gone, so it is written again."
+        attempt.log.append(Event("restarted", {"reason": reason}))
+    if attempt.answer.turn.workspace_id:
+        question = await to_thread(build_request)(attempt.answer, attempt.history)
     else:
-        question = build_request(run.answer, run.history)
+        question = build_request(attempt.answer, attempt.history)
     async with aclosing(answer(question)) as events:
         async for event in events:
             if event.kind == "trace":
-                run.draft.trace = event.data
+                attempt.state.trace = event.data
                 continue
-            run.draft.take(event)
+            attempt.state.apply(event)
             if event.kind == "sources":
-                run.log.append(event, along=partial(_keep_passages, run.answer, event.data["passages"]))
+                attempt.log.append(
+                    event, in_same_transaction=partial(_keep_passages, attempt.answer, event.data["passages"])
+                )
             elif event.kind not in TERMINAL:
-                run.log.append(event)
+                attempt.log.append(event)
 
 
-async def finish_attempt(run: Attempt, end: Event) -> None:
+async def finish_attempt(attempt: Attempt, end: Event) -> None:
     """Commit the answer's last event together with its row."""
-    if run.draft.is_uncounted and run.answer.endpoint is not None:
-        counted = usage(run.answer.endpoint, run.draft.estimated())
-        run.draft.take(counted)
-        run.log.append(counted)
-    fields = run.draft.as_fields() | {
+    if attempt.state.is_uncounted and attempt.answer.endpoint is not None:
+        counted = usage(attempt.answer.endpoint, attempt.state.estimate_usage())
+        attempt.state.apply(counted)
+        attempt.log.append(counted)
+    fields = attempt.state.as_fields() | {
         "status": _STATUS[end.kind],
         "error": end.data.get("error", ""),
         "ended_at": timezone.now(),
     }
-    run.log.append(end, row=fields)
-    await run.log.flush()
+    attempt.log.append(end, final_row=fields)
+    await attempt.log.flush()
 
 
 _STATUS = {
@@ -161,12 +163,12 @@ def failed_event(words: str, *, is_retryable: bool) -> Event:
     return Event("failed", {"error": storable(words), "retryable": is_retryable})
 
 
-def lost_usage(run: Attempt) -> list[dict[str, Any]]:
-    turn, endpoint = run.answer.turn, run.answer.endpoint
+def lost_usage(attempt: Attempt) -> list[dict[str, Any]]:
+    turn, endpoint = attempt.answer.turn, attempt.answer.endpoint
     if endpoint is None:
         return []  # nobody knows any more what it cost
-    question = build_bare_request(turn, endpoint, run.history)
-    return usage_of_lost_attempts(question, bool(turn.workspace_id), run.before)
+    question = build_bare_request(turn, endpoint, attempt.history)
+    return usage_of_lost_attempts(question, bool(turn.workspace_id), attempt.earlier_events)
 
 
 def _keep_passages(answer: Answer, passages: Sequence[Mapping[str, Any]]) -> None:

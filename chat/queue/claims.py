@@ -7,7 +7,7 @@ even where one answer is written at a time. An endpoint has as many answers at o
 its operator allows, a user as many as RAGSITE_ANSWERS_PER_USER says, over all processes.
 
 What nobody waits for, batch answers and summaries, comes after all that somebody waits for; but however busy
-people keep an endpoint, it begins one of these every BATCH_EVERY.
+people keep an endpoint, it begins one of these every BATCH_INTERVAL.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -153,7 +153,7 @@ def claim_next(room: int, own: Sequence[UUID]) -> Plan[list[Claim | Summary]]:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    begun: FirstEvents
+    first_events: FirstEvents
     claims: list[Claim | Summary]
     has_looked: bool  # for claims; else another process does just now
 
@@ -170,7 +170,7 @@ def admit_and_claim(records: Sequence[SubmittedTurn], room: int, own: Sequence[U
     begun = {
         id: events
         for each, rows in zip(records, recorded, strict=True)
-        for id, events in each.begun(rows).items()
+        for id, events in each.read_first_events(rows).items()
     }
     rows = [row for each in claimed for row in each]
     claims: list[Claim | Summary] = []
@@ -209,12 +209,12 @@ def _claims_of(rows: Rows) -> Plan[list[Claim | Summary]]:
     claims: list[Claim | Summary] = []
     if answers:
         [found] = yield [(_CLAIMED, [answers, answers])]
-        read = [_claimed_row(values) for values in found]
+        read = [_read_answer(values) for values in found]
         histories = yield from load_histories.plan([answer.turn for answer, _ in read])
         claims += [Claim(answer, seq, histories[answer.turn_id]) for answer, seq in read]
     if summaries:
         [found] = yield [(_CLAIMED_SUMMARIES, [summaries])]
-        claims += map(_claimed_summary, found)
+        claims += map(_read_summary, found)
     return claims
 
 
@@ -235,7 +235,7 @@ _CLAIMED_SUMMARIES = f"""
 """
 
 
-def _claimed_row(values: Sequence[Any]) -> tuple[Answer, int]:
+def _read_answer(values: Sequence[Any]) -> tuple[Answer, int]:
     """Return a claimed answer with its turn, session and endpoint, and the last place of its log."""
     left = iter(values)
     answer, turn, session = _next(Answer, left), _next(Turn, left), _next(Session, left)
@@ -249,7 +249,7 @@ def _next(model: type[M], values: Iterator[Any]) -> M:
     return row_of(model, list(islice(values, len(model._meta.concrete_fields))))
 
 
-def _claimed_summary(values: Sequence[Any]) -> Summary:
+def _read_summary(values: Sequence[Any]) -> Summary:
     left = iter(values)
     summary, endpoint = _next(Summary, left), _next(Endpoint, left)
     summary.endpoint = endpoint if summary.endpoint_id else None

@@ -55,7 +55,7 @@ class SubmittedTurn:
         query = _RECORD.format(begun=FIRST_EVENTS, **{name: sql for name, (sql, _) in parts.items()})
         return query, [value for _, values in parts.values() for value in values]
 
-    def begun(self, rows: Rows) -> FirstEvents:
+    def read_first_events(self, rows: Rows) -> FirstEvents:
         """Return what came of the query. Nothing: the turn is there, or the session is somebody else's."""
         for row in (self.turn, *self.answers):
             row._state.adding = not rows
@@ -69,7 +69,7 @@ class SubmittedTurn:
 def insert_turn(record: SubmittedTurn) -> Plan[FirstEvents]:
     """Record a question, or nothing of it. Its session's lock has the messages of a session come in turn."""
     [rows] = yield [record.query()]
-    return record.begun(rows)
+    return record.read_first_events(rows)
 
 
 _RECORD_VERSION = """

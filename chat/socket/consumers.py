@@ -37,8 +37,8 @@ from . import frames
 
 logger = logging.getLogger(__name__)
 
-UNACKNOWLEDGED_MOST = 1_000  # events on their way to a client that acknowledges
-FOLLOWED_MOST = 32  # answers at once on one socket
+MAX_UNACKNOWLEDGED = 1_000  # events on their way to a client that acknowledges
+MAX_FOLLOWED = 32  # answers at once on one socket
 SIGNED_OUT = 4401  # the close code
 
 
@@ -54,7 +54,7 @@ class _Window:
         self._moved.set()
 
     async def reaches(self, seq: int) -> None:
-        while self._acknowledged is not None and seq > self._acknowledged + UNACKNOWLEDGED_MOST:
+        while self._acknowledged is not None and seq > self._acknowledged + MAX_UNACKNOWLEDGED:
             self._moved.clear()
             await self._moved.wait()
 
@@ -107,9 +107,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case frames.Run(data=data):
                 await self._submit(await self._user(), data)
             case frames.Regenerate(data=data):
-                await self._begin(
-                    await retry_on_disconnect(to_thread(_regenerated))(await self._user(), data)
-                )
+                await self._begin(await retry_on_disconnect(to_thread(_regenerate))(await self._user(), data))
             case frames.Follow(data=data):
                 await retry_on_disconnect(turns.check_followable)(await self._user(), data.answer_id)
                 self._follow(data.answer_id, data.after_seq)
@@ -138,7 +136,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         )
         turn, begun = await turns.submit_async(user, ask)
         answers = turn.first_answers() if begun else await to_thread(turn.first_answers)()
-        await self._begin(_accepted(turn.message_id, turn, answers), begun)
+        await self._begin(_acceptance(turn.message_id, turn, answers), begun)
 
     async def _begin(self, accepted: dict[str, Any], begun: FirstEvents | None = None) -> None:
         await self._say("accepted", accepted)
@@ -152,9 +150,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Send an answer's events from here on, instead of from where they were sent before."""
         if task := self._following.pop(answer_id, None):
             task.cancel()
-        if len(self._following) >= FOLLOWED_MOST:
+        if len(self._following) >= MAX_FOLLOWED:
             raise QuestionRefused(
-                f"This page follows {FOLLOWED_MOST} answers already: wait until one has ended."
+                f"This page follows {MAX_FOLLOWED} answers already: wait until one has ended."
             )
         window = self._windows[answer_id] = _Window()
         task = asyncio.create_task(self._send_events(answer_id, after_seq, begun, window))
@@ -213,21 +211,21 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self._user()
 
 
-def _regenerated(user: User, data: frames.RegenerateData) -> dict[str, Any]:
+def _regenerate(user: User, data: frames.RegenerateData) -> dict[str, Any]:
     """Record a wish for another version. Returns what the client is told."""
     endpoint = next(iter(turns.find_models(data.model_name, provider=data.provider)), None)
     parameters = _parameters(data.model_kwargs) if data.model_kwargs else None
     answer, _ = turns.regenerate(
         user, turns.Regeneration(data.answer_id, data.message_id, endpoint, parameters)
     )
-    return _accepted(data.message_id, answer.turn, [answer]) | {"replaces": str(data.answer_id)}
+    return _acceptance(data.message_id, answer.turn, [answer]) | {"replaces": str(data.answer_id)}
 
 
 def _parameters(chosen: frames.ModelKwargs) -> Parameters:
     return Parameters(chosen.max_tokens, chosen.temperature, chosen.top_p, chosen.streaming)
 
 
-def _accepted(message_id: str, turn: Turn, answers: Sequence[Answer]) -> dict[str, Any]:
+def _acceptance(message_id: str, turn: Turn, answers: Sequence[Answer]) -> dict[str, Any]:
     return {
         "messageId": message_id,
         "sessionId": str(turn.session_id),

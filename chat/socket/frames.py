@@ -7,11 +7,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
-from chat.asking.turns import MODELS_MOST
+from chat.asking.turns import MAX_MODELS
 from chat.errors import BadFrame
 
-FRAME_MOST_CHARACTERS = 256 * 1024  # the longest question, written in escapes
-_SEQ_MOST = 2**31 - 1
+MAX_FRAME_CHARACTERS = 256 * 1024  # the longest question, written in escapes
+_MAX_SEQ = 2**31 - 1
 _ERRORS_SHOWN = 3
 
 
@@ -20,7 +20,7 @@ class _Part(BaseModel):
 
 
 OptionalId = Annotated[UUID | None, BeforeValidator(lambda value: value or None)]  # "" is none
-Seq = Annotated[int, Field(ge=0, le=_SEQ_MOST)]
+Seq = Annotated[int, Field(ge=0, le=_MAX_SEQ)]
 
 
 class ModelKwargs(_Part):
@@ -33,7 +33,7 @@ class ModelKwargs(_Part):
 class RunData(_Part):
     model_name: str = ""  # an endpoint's name or id; empty: the default
     model_names: tuple[str, ...] = Field(
-        (), max_length=MODELS_MOST
+        (), max_length=MAX_MODELS
     )  # instead: an answer of each, side by side
     provider: str = ""  # if given, the endpoints must be of this one
     session_id: OptionalId = None
@@ -98,8 +98,8 @@ _FRAME: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="a
 
 def parse_frame(text: str) -> Frame:
     """Return what the client said. Raises BadFrame."""
-    if len(text) > FRAME_MOST_CHARACTERS:
-        raise BadFrame(f"The message is longer than {FRAME_MOST_CHARACTERS:,} characters.")
+    if len(text) > MAX_FRAME_CHARACTERS:
+        raise BadFrame(f"The message is longer than {MAX_FRAME_CHARACTERS:,} characters.")
     try:
         raw = from_json(text)
     except ValueError as error:

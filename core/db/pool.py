@@ -35,7 +35,7 @@ class _Pool:
     async def acquire(self) -> AsyncIterator[Connection]:
         async with self._free:
             with TEMPLATE_CONNECTION.wrap_database_errors:
-                lent = self._idle.pop() if self._idle else await _connected()
+                lent = self._idle.pop() if self._idle else await _connect()
                 try:
                     yield lent
                 finally:
@@ -55,7 +55,7 @@ class _Pool:
             await each.close()
 
 
-async def _connected() -> Connection:
+async def _connect() -> Connection:
     """Return a connection like Django's, except that it is asynchronous."""
     settings = TEMPLATE_CONNECTION.get_connection_params()
     del settings["cursor_factory"]

@@ -41,7 +41,7 @@ class Statement(Generic[P, T]):
             try:
                 queries = next(plan)
                 while True:
-                    queries = plan.send(_fetched(cursor, queries))
+                    queries = plan.send(_fetch(cursor, queries))
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
 
@@ -75,7 +75,7 @@ async def _transaction(lender: Connection) -> AsyncIterator[None]:
         yield
 
 
-def _fetched(cursor: CursorWrapper, queries: Sequence[Query]) -> list[Rows]:
+def _fetch(cursor: CursorWrapper, queries: Sequence[Query]) -> list[Rows]:
     found: list[Rows] = []
     with transaction.atomic() if len(queries) > 1 else nullcontext():
         for query in queries:

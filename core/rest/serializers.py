@@ -20,7 +20,7 @@ class CamelCase(serializers.Serializer[Any]):
     """A serializer whose declared names are ours and whose spoken names are camelCase."""
 
     def get_fields(self) -> dict[str, _FieldOf]:
-        return dict(_spoken(name, field) for name, field in super().get_fields().items())
+        return dict(_camel_field(name, field) for name, field in super().get_fields().items())
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -31,7 +31,7 @@ class CamelCase(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-def _spoken(name: str, field: _FieldOf) -> tuple[str, _FieldOf]:
+def _camel_field(name: str, field: _FieldOf) -> tuple[str, _FieldOf]:
     spoken = camel(name)
     if spoken != name and field.source is None:
         field.source = name

@@ -56,13 +56,13 @@ def import_file(
     _check_name(root, path)
     with path.open("rb") as opened:
         content = validate_file(File(opened, name=path.name), path.name)
-        if known := _made_of(workspace, path):
+        if known := _find_by_path(workspace, path):
             is_same = known.content_sha256 == content.sha256
             return intake.change(
                 known, user, content, ask_worker=False
             ), "unchanged" if is_same else "changed"
-        if moved := _moved_here(workspace, content, present):
-            return _moved(moved, user, root, path, content), "moved"
+        if moved := _find_moved(workspace, content, present):
+            return _move(moved, user, root, path, content), "moved"
         same = workspace.documents.filter(
             parent=None, folder="", title=content.title, content_sha256=content.sha256
         )
@@ -97,7 +97,7 @@ def _place(document: Document) -> Path:
     return Path(document.folder, document.path)
 
 
-def _made_of(workspace: Workspace, path: Path) -> Document | None:
+def _find_by_path(workspace: Workspace, path: Path) -> Document | None:
     """Find the document of this path, whichever of the folders above it was asked for then."""
     at = Q()
     for folder in path.parents:
@@ -105,13 +105,13 @@ def _made_of(workspace: Workspace, path: Path) -> Document | None:
     return workspace.documents.filter(at).first()
 
 
-def _moved_here(workspace: Workspace, content: Content, present: set[Path]) -> Document | None:
+def _find_moved(workspace: Workspace, content: Content, present: set[Path]) -> Document | None:
     """Find a document of the same content whose own file is gone."""
     same = workspace.documents.exclude(folder="").filter(content_sha256=content.sha256)
     return next((each for each in same if _place(each) not in present and not _place(each).exists()), None)
 
 
-def _moved(document: Document, user: User | None, root: Path, path: Path, content: Content) -> Document:
+def _move(document: Document, user: User | None, root: Path, path: Path, content: Content) -> Document:
     document.folder, document.path = str(root), str(path.relative_to(root))
     document.title, document.updated_at = content.title, timezone.now()
     document.save(update_fields=["folder", "path", "title", "updated_at"])

@@ -104,7 +104,7 @@ def add(
         language=language, is_language_chosen=is_language_chosen, created_by=user,
     )  # fmt: skip
     apply_change(document, about, fields_of(workspace) if about.metadata else {})
-    return _taken(document, content.file, user, ask_worker)
+    return _store_and_record(document, content.file, user, ask_worker)
 
 
 def change(document: Document, user: User | None, content: Content, *, ask_worker: bool = True) -> Document:
@@ -173,7 +173,7 @@ def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document
 # --- records ------------------------------------------------------------------------------------
 
 
-def _taken(document: Document, file: File[Any], user: User | None, ask_worker: bool) -> Document:
+def _store_and_record(document: Document, file: File[Any], user: User | None, ask_worker: bool) -> Document:
     """Store and record it. Returns the other one if it was added twice at the same moment."""
     _store(document, file)
     try:

@@ -32,20 +32,20 @@ class Content:
 def validate_file(file: File[Any], title: str) -> Content:
     """Return a file's content. Raises Refused."""
     title = clean_title(title)
-    media_type = _checked(file, clean_title(file.name or title))
+    media_type = _check_type(file, clean_title(file.name or title))
     return Content(Document.Kind.FILE, title, media_type, file, _sha256(file))
 
 
 def validate_text(title: str, text: str, is_markdown: bool = False) -> Content:
     """Return a text's content. Raises Refused."""
     media_type = MARKDOWN if is_markdown else TEXT
-    return _written(Document.Kind.TEXT, _line(title, "title"), _body(text, "text"), media_type)
+    return _text_content(Document.Kind.TEXT, _line(title, "title"), _body(text, "text"), media_type)
 
 
 def validate_pair(question: str, answer: str) -> Content:
     """Return the content of a question and its answer: one text that begins with the question. Raises Refused."""
     question = _line(question, "question")
-    return _written(Document.Kind.QA, question, question + SEPARATOR + _body(answer, "answer"), TEXT)
+    return _text_content(Document.Kind.QA, question, question + SEPARATOR + _body(answer, "answer"), TEXT)
 
 
 def clean_title(name: str) -> str:
@@ -58,7 +58,7 @@ def clean_title(name: str) -> str:
     return kept[:MAX_TITLE_CHARACTERS]
 
 
-def _written(kind: Document.Kind, title: str, text: str, media_type: MediaType) -> Content:
+def _text_content(kind: Document.Kind, title: str, text: str, media_type: MediaType) -> Content:
     file = ContentFile(text.encode("utf-8", "replace"), name=title)
     check_size(file)
     return Content(kind, title, media_type, file, _sha256(file))
@@ -83,7 +83,7 @@ def _body(text: str, what: str) -> str:
     return body
 
 
-def _checked(file: File[Any], name: str) -> MediaType:
+def _check_type(file: File[Any], name: str) -> MediaType:
     check_size(file)
     try:
         return recognise(cast(Any, file), name)

@@ -50,7 +50,7 @@ class ReplayDeadLetters(ApiView):
         summary="Ingest failed documents again", tags=["documents"], request=Chosen, responses={202: Count}
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
-        return Response({"count": replay(_chosen(self, request), self.user)}, status=202)
+        return Response({"count": replay(_find_chosen(self, request), self.user)}, status=202)
 
 
 class DiscardDeadLetters(ApiView):
@@ -58,10 +58,10 @@ class DiscardDeadLetters(ApiView):
         summary="Delete failed documents", tags=["documents"], request=Chosen, responses={200: Count}
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
-        return Response({"count": discard(_chosen(self, request), self.user)})
+        return Response({"count": discard(_find_chosen(self, request), self.user)})
 
 
-def _chosen(view: ApiView, request: Request) -> QuerySet[Document]:
+def _find_chosen(view: ApiView, request: Request) -> QuerySet[Document]:
     workspace = workspace_for(view.user, view.kwargs["workspace_id"], Role.EDITOR)
     asked = view.read(request, Chosen)
     found = documents_for(view.user, workspace)

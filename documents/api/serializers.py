@@ -5,6 +5,7 @@ from core.rest.serializers import CamelCase
 from documents.adding.pairs import MAX_PAIRS
 from documents.adding.validation import MAX_TITLE_CHARACTERS
 from documents.models import Document, Search
+from documents.retrieval.types import LEGS
 from workspaces.serializers import LANGUAGE_CODES
 
 MAX_PASSAGES = 50
@@ -150,15 +151,23 @@ class PassageSerializer(CamelCase):
     title_path = serializers.ListField(child=serializers.CharField(), help_text="Headings, outermost first.")
     page = serializers.IntegerField(allow_null=True)
     score = serializers.FloatField(help_text="For ordering only.")
-    dense_rank = serializers.IntegerField(allow_null=True, help_text="By meaning, from 1.")
-    dense_score = serializers.FloatField(allow_null=True, help_text="Similarity, by the workspace's metric.")
-    lexical_rank = serializers.IntegerField(allow_null=True, help_text="By words, from 1.")
-    lexical_score = serializers.FloatField(allow_null=True)
-    rerank_score = serializers.FloatField(allow_null=True, help_text="Of the cross-encoder, if there is one.")
+    dense_rank = serializers.IntegerField(
+        source="ranks.dense.place", allow_null=True, help_text="By meaning, from 1."
+    )
+    dense_score = serializers.FloatField(
+        source="ranks.dense.score", allow_null=True, help_text="Similarity, by the workspace's metric."
+    )
+    lexical_rank = serializers.IntegerField(
+        source="ranks.lexical.place", allow_null=True, help_text="By words, from 1."
+    )
+    lexical_score = serializers.FloatField(source="ranks.lexical.score", allow_null=True)
+    rerank_score = serializers.FloatField(
+        source="ranks.rerank.score", allow_null=True, help_text="Of the cross-encoder, if there is one."
+    )
 
 
 class LegSerializer(CamelCase):
-    name = serializers.ChoiceField(["dense", "lexical", "rerank"])
+    name = serializers.ChoiceField(LEGS)
     found = serializers.IntegerField()
     took_ms = serializers.FloatField()
     error = serializers.CharField()

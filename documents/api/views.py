@@ -75,14 +75,14 @@ class Documents(ListModelMixin, ApiView):
         workspace = workspace_for(self.user, self.kwargs["workspace_id"])
         found = documents_for(self.user, workspace).order_by("-created_at", "pk")
         if kind := self.kwargs.get("kind"):
-            found = found.filter(kind=_known(kind, Document.Kind.values, "kind of document"))
+            found = found.filter(kind=_require_known(kind, Document.Kind.values, "kind of document"))
         if status := self.request.query_params.get("status"):
             if status not in Document.Status.values:
                 raise ValidationError({"status": [f"Choose one of: {', '.join(Document.Status.values)}."]})
             found = found.filter(status=status)
-        return self._filtered(found, workspace)
+        return self._filter_rows(found, workspace)
 
-    def _filtered(self, found: QuerySet[Document], workspace: Workspace) -> QuerySet[Document]:
+    def _filter_rows(self, found: QuerySet[Document], workspace: Workspace) -> QuerySet[Document]:
         try:
             said = json.loads(self.request.query_params.get("filters") or "{}")
         except (ValueError, RecursionError) as error:
@@ -110,7 +110,7 @@ class DocumentsOfKind(Documents):
         return self.list(request)
 
 
-def _known(value: str, values: list[str], what: str) -> str:
+def _require_known(value: str, values: list[str], what: str) -> str:
     if value not in values:
         raise Http404(f"There is no {what} {value!r}. Choose one of: {', '.join(values)}.")
     return value
@@ -184,7 +184,7 @@ class AddPairs(ApiView):
         workspace = workspace_for(self.user, workspace_id, Role.EDITOR)
         fields = self.read(request, NewPairs)
         pairs = [Pair(row, each["question"], each["answer"]) for row, each in enumerate(fields["pairs"], 1)]
-        return _added(self, workspace, pairs, fields, "pairs")
+        return _add_pairs(self, workspace, pairs, fields, "pairs")
 
 
 class AddPairsFile(ApiView):
@@ -201,10 +201,10 @@ class AddPairsFile(ApiView):
         fields = self.read(request, PairsFile)
         with _refusals("file"):
             pairs = read_pairs(fields["file"])
-        return _added(self, workspace, pairs, fields, "file")
+        return _add_pairs(self, workspace, pairs, fields, "file")
 
 
-def _added(
+def _add_pairs(
     view: ApiView, workspace: Workspace, pairs: list[Pair], fields: dict[str, Any], field: str
 ) -> Response:
     about = read_change(view.user, workspace, fields)
@@ -224,7 +224,7 @@ class Content(ApiView):
 
     @extend_schema(summary="Read a text or a pair as it was written", tags=["documents"], responses=_KINDS)
     def get(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
-        document = _written(self, Role.VIEWER)
+        document = _written_document(self, Role.VIEWER)
         if document.kind == Document.Kind.QA:
             question, answer = pair_of(document)
             return Response({"question": question, "answer": answer})
@@ -239,7 +239,7 @@ class Content(ApiView):
         responses={202: DocumentSerializer},
     )
     def put(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
-        document = _written(self, Role.EDITOR)
+        document = _written_document(self, Role.EDITOR)
         is_pair = document.kind == Document.Kind.QA
         fields = self.read(request, QuestionAndAnswer if is_pair else WrittenText)
         with _refusals("answer" if is_pair else "text"):
@@ -248,7 +248,7 @@ class Content(ApiView):
         return Response(DocumentSerializer(changed).data, status=202)
 
 
-def _written(view: ApiView, role: Role) -> Document:
+def _written_document(view: ApiView, role: Role) -> Document:
     document = _document(view, role)
     if document.kind not in Document.WRITTEN:
         raise Http404(

@@ -12,8 +12,8 @@ from documents.parsing.types import ExtractedSection
 from . import recursive
 from .types import Chunk, Embed
 
-_LEAST_SHARE = 4  # a chunk shorter than size / 4 says too little by itself
-_MOST_PATH_CHARACTERS = 200
+_MIN_SHARE = 4  # a chunk shorter than size / 4 says too little by itself
+_MAX_PATH_CHARACTERS = 200
 _CLOSING_FENCE = re.compile(r"\n {0,3}(```|~~~)[^\n]*")
 
 Span = tuple[int, int]
@@ -39,7 +39,7 @@ def _of(position: int, section: ExtractedSection, size: int, overlap: int) -> It
 
 
 def _spans(text: str, size: int, overlap: int) -> Iterator[Span]:
-    for blocks in _packed(_blocks(text), size):
+    for blocks in _pack(_blocks(text), size):
         yield from recursive.spans(text, size, overlap, blocks[0][0], blocks[-1][1])
 
 
@@ -57,12 +57,12 @@ def _blocks(text: str) -> list[Span]:
     return found
 
 
-def _packed(blocks: Sequence[Span], size: int) -> list[list[Span]]:
+def _pack(blocks: Sequence[Span], size: int) -> list[list[Span]]:
     """Return the blocks in groups that fit a chunk; a group that does not is one block, with a short one before."""
     groups: list[list[Span]] = []
     for block in blocks:
         group = groups[-1] if groups else []
-        if group and (block[1] - group[0][0] <= size or _length(group) < size // _LEAST_SHARE):
+        if group and (block[1] - group[0][0] <= size or _length(group) < size // _MIN_SHARE):
             group.append(block)
         else:
             groups.append([block])
@@ -73,7 +73,7 @@ def _packed(blocks: Sequence[Span], size: int) -> list[list[Span]]:
 
 def _even_out(one: list[Span], last: list[Span], size: int) -> None:
     """Move blocks to a last group that is too short, as long as there is enough of both."""
-    least = size // _LEAST_SHARE
+    least = size // _MIN_SHARE
     while _length(last) < least and len(one) > 1:
         if last[-1][1] - one[-1][0] > size or one[-2][1] - one[0][0] < least:
             return
@@ -91,10 +91,10 @@ def _in_context(titles: Sequence[str], tables: Sequence[Table], start: int, text
 
 def _path(titles: Sequence[str], text: str) -> str:
     """Return the innermost headings that fit and that the text does not begin with."""
-    begin = " ".join(text[: 2 * _MOST_PATH_CHARACTERS].split())
+    begin = " ".join(text[: 2 * _MAX_PATH_CHARACTERS].split())
     missing = [title for title in titles if title not in begin]
     lengths = accumulate(len(title) + 3 for title in reversed(missing))
-    kept = sum(length <= _MOST_PATH_CHARACTERS for length in lengths)
+    kept = sum(length <= _MAX_PATH_CHARACTERS for length in lengths)
     return " > ".join(missing[len(missing) - kept :])
 
 
@@ -111,4 +111,4 @@ def _head_row(tables: Sequence[Table], start: int) -> str:
     """Return the first row of the table that goes on at `start`, or nothing."""
     before = bisect_right(tables, start, key=itemgetter(0))
     low, high, head = tables[before - 1] if before else (0, 0, "")
-    return head[:_MOST_PATH_CHARACTERS] if low + len(head) < start < high else ""
+    return head[:_MAX_PATH_CHARACTERS] if low + len(head) < start < high else ""

@@ -11,9 +11,9 @@ from inference.types import Vector
 from . import recursive
 from .types import Chunk, Embed
 
-_LEAST_SHARE = 4  # a chunk shorter than size / 4 says too little by itself
+_MIN_SHARE = 4  # a chunk shorter than size / 4 says too little by itself
 _BATCH = 64  # sentences for one call of the model
-_MOST_SENTENCE_CHARACTERS = 400  # a table's rows or a list have no full stops
+_MAX_SENTENCE_CHARACTERS = 400  # a table's rows or a list have no full stops
 _STANDS_OUT = 1.0  # standard deviations above the mean distance in this document: a shift of topic
 
 Span = tuple[int, int]
@@ -64,7 +64,7 @@ def _groups(
 
 
 def _leaves_enough(sentences: Sequence[Span], first: int, cut: int, last: int, size: int) -> bool:
-    least = size // _LEAST_SHARE
+    least = size // _MIN_SHARE
     before, after = sentences[cut][1] - sentences[first][0], sentences[last][1] - sentences[cut + 1][0]
     return before >= least and after >= least
 
@@ -76,7 +76,7 @@ def _sentences(text: str) -> list[Span]:
         start = line.start()
         for end in re.finditer(r"[.!?…][\"'”’»)\]]*(?=\s)|[。！？]+|$", line[0]):
             stop = line.start() + end.end()
-            found += recursive.spans(text, _MOST_SENTENCE_CHARACTERS, 0, start, stop)
+            found += recursive.spans(text, _MAX_SENTENCE_CHARACTERS, 0, start, stop)
             start = stop
     return found
 

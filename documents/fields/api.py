@@ -80,7 +80,7 @@ class Fields(ApiView):
     def post(self, request: Request, workspace_id: UUID) -> Response:
         workspace = workspace_for(self.user, workspace_id, Role.MANAGER)
         field = declared.declare(workspace, self.user, **self.read(request, NewField))
-        return Response(_described(field), status=201)
+        return Response(_as_json(field), status=201)
 
 
 class OneField(ApiView):
@@ -94,7 +94,7 @@ class OneField(ApiView):
     def patch(self, request: Request, workspace_id: UUID, field: str) -> Response:
         found = self._field(workspace_id, field)
         declared.change(found, self.user, **self.read(request, FieldChanges, partial=True))
-        return Response(_described(found))
+        return Response(_as_json(found))
 
     @extend_schema(
         summary="Delete a field, and its value off every document", tags=["workspaces"], responses={204: None}
@@ -111,6 +111,6 @@ class OneField(ApiView):
         return found
 
 
-def _described(field: Field) -> Any:
+def _as_json(field: Field) -> Any:
     shown = {name: getattr(field, name) for name in ("name", "label", "type", "choices", "source")}
     return FieldSerializer(shown | {"is_built_in": False}).data

@@ -115,11 +115,11 @@ def inputs_of(filters: Filters) -> list[tuple[str, str]]:
         words = said.items() if isinstance(said, Mapping) else [("", said)]
         for word, value in words:
             key = f"{PREFIX}{name}.{word}" if word else f"{PREFIX}{name}"
-            pairs += [(key, _written(each)) for each in (value if isinstance(value, list) else [value])]
+            pairs += [(key, _in_words(each)) for each in (value if isinstance(value, list) else [value])]
     return pairs
 
 
-def _written(value: Any) -> str:
+def _in_words(value: Any) -> str:
     return "yes" if value is True else "no" if value is False else str(value)
 
 
@@ -141,33 +141,33 @@ def in_words(filters: Filters) -> str:
 def matching(rows: QuerySet[Document], workspace: Workspace, filters: Filters) -> QuerySet[Document]:
     """Return the rows that a search with these filters could find something in. Raises BadValue."""
     for condition in conditions_of(workspace, filters):
-        rows = _BUILT_IN.get(condition.field, _declared)(rows, condition)
+        rows = _BUILT_IN.get(condition.field, _filter_by_field)(rows, condition)
     return rows
 
 
-def _declared(rows: QuerySet[Document], condition: Condition) -> QuerySet[Document]:
+def _filter_by_field(rows: QuerySet[Document], condition: Condition) -> QuerySet[Document]:
     if condition.test in ("is", "is_not"):
         said = Q(pk=None)
         for value in condition.values:
             said |= Q(facts__contains={condition.field: value})
         return rows.filter(said if condition.test == "is" else ~said)
-    return _bounded(rows.alias(bounded=KeyTransform(condition.field, "facts")), condition, "bounded")
+    return _filter_by_bound(rows.alias(bounded=KeyTransform(condition.field, "facts")), condition, "bounded")
 
 
-def _bounded(rows: QuerySet[Document], condition: Condition, column: str) -> QuerySet[Document]:
+def _filter_by_bound(rows: QuerySet[Document], condition: Condition, column: str) -> QuerySet[Document]:
     [bound] = condition.values
     return rows.filter(**{f"{column}__{'gte' if condition.test == 'at_least' else 'lte'}": bound})
 
 
 def _of_column(column: str) -> Any:
-    def chosen(rows: QuerySet[Document], condition: Condition) -> QuerySet[Document]:
+    def filter_rows(rows: QuerySet[Document], condition: Condition) -> QuerySet[Document]:
         if condition.test == "is":
             return rows.filter(**{f"{column}__in": condition.values})
         if condition.test == "is_not":
             return rows.exclude(**{f"{column}__in": condition.values})
-        return _bounded(rows, condition, column)
+        return _filter_by_bound(rows, condition, column)
 
-    return chosen
+    return filter_rows
 
 
 def _of_type(rows: QuerySet[Document], condition: Condition) -> QuerySet[Document]:

@@ -42,7 +42,7 @@ def find_drift() -> list[Drift]:
 # --- counters and chunks ------------------------------------------------------------------------
 
 
-def _counted(workspace: Workspace) -> dict[str, int]:
+def _count(workspace: Workspace) -> dict[str, int]:
     return workspace.documents.aggregate(
         document_count=Count("pk"),
         size_bytes=Sum("size_bytes", default=0),
@@ -51,7 +51,7 @@ def _counted(workspace: Workspace) -> dict[str, int]:
 
 
 def _of_counters(workspace: Workspace) -> Iterator[Drift]:
-    for name, there in _counted(workspace).items():
+    for name, there in _count(workspace).items():
         said = getattr(workspace, name)
         if said != there:
             sentence = f"{workspace}: {name} says {said:,}, and there are {there:,}."
@@ -61,7 +61,7 @@ def _of_counters(workspace: Workspace) -> Iterator[Drift]:
 @transaction.atomic
 def _count_again(workspace: Workspace) -> None:
     locked = Workspace.objects.select_for_update().get(pk=workspace.pk)
-    Workspace.objects.filter(pk=workspace.pk).update(**_counted(locked))
+    Workspace.objects.filter(pk=workspace.pk).update(**_count(locked))
 
 
 def _of_chunks(workspace: Workspace) -> Iterator[Drift]:

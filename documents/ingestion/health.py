@@ -25,11 +25,11 @@ STILL = timedelta(minutes=15)  # no stage and no batch takes as long
 _S = Work.Status
 
 
-def _abandoned() -> Q:
+def _is_abandoned() -> Q:
     return lease_expired(OVERDUE) & Q(status=_S.PROCESSING)
 
 
-def _unattended() -> Q:
+def _is_unattended() -> Q:
     """It is due, and nobody is working on anything: a long queue before busy workers is not stuck."""
     working = (of.objects.filter(~lease_expired(), status=_S.PROCESSING) for of in (Document, ReindexItem))
     is_quiet = ~Exists(next(working)) & ~Exists(next(working))
@@ -46,8 +46,8 @@ _NO_WORKER = (
 )
 # What is wrong -> (which rows, since when, what to say)
 _KINDS = {
-    "abandoned": (_abandoned, "lease_until", f"lost by a worker and taken over by no other. {_NO_WORKER}"),
-    "unattended": (_unattended, "next_attempt_at", f"waiting for a worker. {_NO_WORKER}"),
+    "abandoned": (_is_abandoned, "lease_until", f"lost by a worker and taken over by no other. {_NO_WORKER}"),
+    "unattended": (_is_unattended, "next_attempt_at", f"waiting for a worker. {_NO_WORKER}"),
     "still": (
         _still,
         "moved_at",
@@ -59,7 +59,7 @@ _KINDS = {
 
 def stuck() -> Q:
     """Return which work somebody should look after now."""
-    return _abandoned() | _unattended() | _still()
+    return _is_abandoned() | _is_unattended() | _still()
 
 
 def is_stuck() -> ExpressionWrapper[Q]:

@@ -249,7 +249,7 @@ def _embedder(spec: EndpointSpec) -> Iterator[Embed]:
         opened = AsyncExitStack()
         model = runner.run(opened.enter_async_context(open_embedder(spec)))
         try:
-            yield lambda texts: runner.run(model.embed(texts, "passage"))
+            yield lambda texts: runner.run(model.embed(texts, "passage")).vectors
         finally:
             runner.run(opened.aclose())
 
@@ -278,7 +278,7 @@ def _publish(
             summary=summary,
             language=document.language,
         )
-        facts = _described(claim, extraction, known)
+        facts = _update_metadata(claim, extraction, known)
         engine_for(claim.workspace).publish(document.pk, chunk_count, vector, facts)
         _replace_sections(claim, extraction)
         if claim.work is document:
@@ -288,7 +288,9 @@ def _publish(
         step.close()  # in this transaction: a document that is ready has no open stage
 
 
-def _described(claim: Claim, extraction: Extraction, known: Mapping[str, FieldDefinition]) -> IndexedMetadata:
+def _update_metadata(
+    claim: Claim, extraction: Extraction, known: Mapping[str, FieldDefinition]
+) -> IndexedMetadata:
     """Return what is known of the document now: somebody may have said something since it was claimed."""
     now = Document.objects.select_for_update(of=("self",)).get(pk=claim.document.pk)
     if claim.work is claim.document and known:

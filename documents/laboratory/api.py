@@ -20,18 +20,18 @@ from workspaces.access import workspace_for
 from workspaces.models import Metric, Workspace
 
 from .compare_models import (
-    CHARACTERS_MOST,
     LIMIT_S,
-    MODELS_MOST,
-    PASSAGES_MOST,
-    TEXTS_MOST,
+    MAX_CHARACTERS,
+    MAX_MODELS,
+    MAX_PASSAGES,
+    MAX_TEXTS,
     rankings,
     similarities,
 )
-from .compare_searches import PASSAGES_MOST as FOUND_MOST
+from .compare_searches import MAX_PASSAGES as MAX_FOUND
 from .compare_searches import Way, beside
 
-_WAYS_MOST = 2
+_MAX_WAYS = 2
 _COMPARED: dict[str, Any] = {
     "description": f"Nothing is stored. Each model has {LIMIT_S:.0f} seconds; one that fails says why in `error`.",
     "tags": ["laboratory"],
@@ -42,8 +42,8 @@ def _models(kind: str) -> serializers.ListField:
     return serializers.ListField(
         child=ModelName(kind),
         min_length=1,
-        max_length=MODELS_MOST,
-        help_text=f"Names or ids, 1 to {MODELS_MOST}.",
+        max_length=MAX_MODELS,
+        help_text=f"Names or ids, 1 to {MAX_MODELS}.",
     )
 
 
@@ -58,7 +58,7 @@ class _OutcomeSerializer(CamelCase):
 
 class SimilaritiesRequest(CamelCase):
     texts = serializers.ListField(
-        child=serializers.CharField(max_length=CHARACTERS_MOST), min_length=2, max_length=TEXTS_MOST
+        child=serializers.CharField(max_length=MAX_CHARACTERS), min_length=2, max_length=MAX_TEXTS
     )
     models = _models(Endpoint.Kind.EMBEDDING)
     metric = serializers.ChoiceField(Metric.choices, default=Metric.COSINE)
@@ -99,9 +99,9 @@ class CompareEmbeddings(ApiView):
 
 
 class RankingsRequest(CamelCase):
-    query = serializers.CharField(max_length=CHARACTERS_MOST)
+    query = serializers.CharField(max_length=MAX_CHARACTERS)
     passages = serializers.ListField(
-        child=serializers.CharField(max_length=CHARACTERS_MOST), min_length=2, max_length=PASSAGES_MOST
+        child=serializers.CharField(max_length=MAX_CHARACTERS), min_length=2, max_length=MAX_PASSAGES
     )
     models = _models(Endpoint.Kind.RERANKER)
 
@@ -149,9 +149,7 @@ class Configuration(CamelCase):
 
 
 class ComparedSearches(QuestionOfWorkspace):
-    configurations = serializers.ListField(
-        child=Configuration(), min_length=_WAYS_MOST, max_length=_WAYS_MOST
-    )
+    configurations = serializers.ListField(child=Configuration(), min_length=_MAX_WAYS, max_length=_MAX_WAYS)
 
 
 class PlacedSerializer(CamelCase):
@@ -178,7 +176,7 @@ class SearchesReply(CamelCase):
 class CompareSearches(ApiView):
     @extend_schema(
         summary="Search in two ways",
-        description=f"At most {FOUND_MOST} passages each. Both searches are kept for a while.",
+        description=f"At most {MAX_FOUND} passages each. Both searches are kept for a while.",
         tags=["laboratory"],
         request=ComparedSearches,
         responses={200: SearchesReply},
@@ -189,14 +187,14 @@ class CompareSearches(ApiView):
         configs = [_config(workspace, each) for each in asked["configurations"]]
         with field_errors("filters"):
             ways = beside(self.user, workspace, asked["query"], asked["filters"], configs)
-        return Response(SearchesReply({"results": [_told(way) for way in ways]}).data)
+        return Response(SearchesReply({"results": [_as_json(way) for way in ways]}).data)
 
 
 def _config(workspace: Workspace, changes: dict[str, Any]) -> SearchConfig:
     return replace(SearchConfig.of(workspace), **changes)
 
 
-def _told(way: Way) -> dict[str, Any]:
+def _as_json(way: Way) -> dict[str, Any]:
     if way.retrieval is None or way.kept is None:
         nothing: dict[str, Any] = dict.fromkeys(("passages", "legs", "candidates"), ())
         return nothing | {"id": None, "outcome": "failed", "error": way.error, "timings_ms": {}}
@@ -208,5 +206,5 @@ def _told(way: Way) -> dict[str, Any]:
         "passages": way.placed,
         "legs": trace.legs,
         "timings_ms": trace.timings_ms,
-        "candidates": trace.candidates,
+        "candidates": [each.as_json() for each in trace.candidates],
     }

@@ -90,12 +90,12 @@ def compare(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     form = ComparisonForm(request.user, workspace, request.POST or None, initial=initial)
     context: dict[str, Any] = {"form": form, "max_characters": MAX_CHARACTERS}
     if form.is_valid():
-        context |= _compared(workspace, form.cleaned_data)
+        context |= _compare(workspace, form.cleaned_data)
     template = "documents/_comparison.html" if request.htmx else "documents/comparison.html"
     return workspace_page(request, workspace, "chunking", template, **context)
 
 
-def _compared(workspace: Workspace, asked: dict[str, Any]) -> dict[str, Any]:
+def _compare(workspace: Workspace, asked: dict[str, Any]) -> dict[str, Any]:
     """Return the attempts at what was asked for, the document's own chunks first."""
     document: Document | None = asked.get("document")
     sections, is_cut = sections_of(document) if document else (sections_of_text(asked["text"]), False)
@@ -192,7 +192,7 @@ class CompareChunking(ApiView):
             )
         if "document_id" in asked:
             asked["document"] = _document(self.user, workspace, asked["document_id"])
-        return Response(ComparisonReply(_compared(workspace, asked)).data)
+        return Response(ComparisonReply(_compare(workspace, asked)).data)
 
 
 def _document(user: User, workspace: Workspace, document_id: UUID) -> Document:

@@ -136,7 +136,7 @@ def _attempt(
 
 async def _embed(spec: EndpointSpec, texts: list[str]) -> list[Vector]:
     async with open_embedder(spec) as embedder:
-        return await embedder.embed(texts, "passage")
+        return (await embedder.embed(texts, "passage")).vectors
 
 
 def _pieces(chunks: Sequence[Chunk], sections: Sequence[ExtractedSection]) -> list[Piece]:

@@ -17,10 +17,10 @@ from models_registry.errors import SecretMissing
 from models_registry.models import Endpoint
 from workspaces.models import Metric
 
-MODELS_MOST = 4
-TEXTS_MOST = 12  # a matrix that one can read
-PASSAGES_MOST = 32
-CHARACTERS_MOST = 4_000  # of one text
+MAX_MODELS = 4
+MAX_TEXTS = 12  # a matrix that one can read
+MAX_PASSAGES = 32
+MAX_CHARACTERS = 4_000  # of one text
 LIMIT_S = 30.0  # for all models together
 _LEVELS = 10  # of a heat map
 
@@ -74,7 +74,7 @@ def similarities(
 
     async def embed(endpoint: Endpoint) -> Similarities:
         async with open_embedder(endpoint.spec()) as embedder:
-            vectors = await embedder.embed(texts, role)
+            vectors = (await embedder.embed(texts, role)).vectors
         nearness = _MEASURES[Metric(metric)]
         matrix = tuple(tuple(nearness(a, b) for b in vectors) for a in vectors)
         return Similarities(texts, Metric(metric), len(vectors[0]), sum(map(estimate_tokens, texts)), matrix)
@@ -89,7 +89,7 @@ def rankings(
 
     async def score(endpoint: Endpoint) -> tuple[Ranked, ...]:
         async with open_reranker(endpoint.spec()) as reranker:
-            scores = await reranker.score(query, passages)
+            scores = (await reranker.score(query, passages)).values
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return tuple(
             Ranked(rank, index + 1, scores[index], passages[index]) for rank, index in enumerate(order, 1)

@@ -11,7 +11,7 @@ from documents.retrieval import Passage, Retrieval, SearchConfig
 from documents.retrieval.search_history import search_and_record
 from workspaces.models import Workspace
 
-PASSAGES_MOST = 10
+MAX_PASSAGES = 10
 _TOKEN_BUDGET = 20_000  # so that the number decides
 
 
@@ -48,11 +48,11 @@ def beside(
     """
     ways = [_way(user, workspace, question, filters, config) for config in configs]
     others = [*ways[1:], ways[0]]
-    return [replace(way, placed=_placed(way, other)) for way, other in zip(ways, others, strict=True)]
+    return [replace(way, placed=_place_passages(way, other)) for way, other in zip(ways, others, strict=True)]
 
 
 def _way(user: User, workspace: Workspace, question: str, filters: Filters, config: SearchConfig) -> Way:
-    how = {"config": config, "limit": PASSAGES_MOST, "token_budget": _TOKEN_BUDGET, "fresh": True}
+    how = {"config": config, "limit": MAX_PASSAGES, "token_budget": _TOKEN_BUDGET, "fresh": True}
     try:
         kept, found = search_and_record(user, workspace, question, filters, **how)
     except RetrievalFailed as failure:
@@ -60,7 +60,7 @@ def _way(user: User, workspace: Workspace, question: str, filters: Filters, conf
     return Way(config, kept, found)
 
 
-def _placed(way: Way, other: Way) -> tuple[Placed, ...]:
+def _place_passages(way: Way, other: Way) -> tuple[Placed, ...]:
     there = other.retrieval.passages if other.retrieval else ()
     here = way.retrieval.passages if way.retrieval else ()
     return tuple(

@@ -11,7 +11,7 @@ from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Metric, Workspace
 
-from .compare_models import CHARACTERS_MOST, MODELS_MOST, PASSAGES_MOST, TEXTS_MOST
+from .compare_models import MAX_CHARACTERS, MAX_MODELS, MAX_PASSAGES, MAX_TEXTS
 
 _SELECT, _INPUT = {"class": "select"}, {"class": "input", "dir": "auto"}
 AS_IT_IS = "As the workspace does"
@@ -29,7 +29,7 @@ _ASK = _SENTENCES | {"required": "Write a question, or a few words."}
 
 
 class _Models(forms.ModelMultipleChoiceField[Endpoint]):
-    """Up to MODELS_MOST of the models that are offered."""
+    """Up to MAX_MODELS of the models that are offered."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -37,7 +37,7 @@ class _Models(forms.ModelMultipleChoiceField[Endpoint]):
             Endpoint.objects.none(),
             label="Models",
             widget=forms.CheckboxSelectMultiple,
-            help_text=f"At most {MODELS_MOST}.",
+            help_text=f"At most {MAX_MODELS}.",
         )
 
     def clean(self, value: Any) -> Any:
@@ -45,8 +45,8 @@ class _Models(forms.ModelMultipleChoiceField[Endpoint]):
             chosen = list(super().clean(value))
         except forms.ValidationError:
             chosen = []
-        if not 1 <= len(chosen) <= MODELS_MOST:
-            raise forms.ValidationError(f"Choose 1 to {MODELS_MOST} of the models.")
+        if not 1 <= len(chosen) <= MAX_MODELS:
+            raise forms.ValidationError(f"Choose 1 to {MAX_MODELS} of the models.")
         return chosen
 
 
@@ -69,7 +69,7 @@ class _Pieces(forms.CharField):
         self.separator, self.least, self.most, self.what = separator, least, most, what
         widget = forms.Textarea({"class": "textarea", "rows": 8, "dir": "auto"})
         sentences = _SENTENCES | {"required": f"Write {least} to {most} {what}."}
-        most_characters = most * (CHARACTERS_MOST + 10)
+        most_characters = most * (MAX_CHARACTERS + 10)
         super().__init__(widget=widget, max_length=most_characters, error_messages=sentences, **kwargs)
 
     def clean(self, value: Any) -> Any:
@@ -79,9 +79,9 @@ class _Pieces(forms.CharField):
             raise forms.ValidationError(
                 f"Write {self.least} to {self.most} {self.what}; there are {len(pieces)}."
             )
-        if longest := max((len(piece) for piece in pieces if len(piece) > CHARACTERS_MOST), default=0):
+        if longest := max((len(piece) for piece in pieces if len(piece) > MAX_CHARACTERS), default=0):
             raise forms.ValidationError(
-                f"One has {longest:,} characters. Shorten it to {CHARACTERS_MOST:,} or fewer."
+                f"One has {longest:,} characters. Shorten it to {MAX_CHARACTERS:,} or fewer."
             )
         return pieces
 
@@ -90,9 +90,9 @@ class EmbeddingsForm(_LaboratoryForm):
     texts = _Pieces(
         "\n",
         2,
-        TEXTS_MOST,
+        MAX_TEXTS,
         "texts",
-        help_text=f"One in each line: 2 to {TEXTS_MOST}, of at most {CHARACTERS_MOST:,} characters. Nothing is stored.",
+        help_text=f"One in each line: 2 to {MAX_TEXTS}, of at most {MAX_CHARACTERS:,} characters. Nothing is stored.",
     )
     models = _Models(Endpoint.Kind.EMBEDDING)
     metric = forms.ChoiceField(
@@ -114,16 +114,16 @@ class EmbeddingsForm(_LaboratoryForm):
 class RankingForm(_LaboratoryForm):
     query = forms.CharField(
         label="Question",
-        max_length=CHARACTERS_MOST,
+        max_length=MAX_CHARACTERS,
         widget=forms.TextInput(_INPUT),
         error_messages=_ASK,
     )
     passages = _Pieces(
         "\n\n",
         2,
-        PASSAGES_MOST,
+        MAX_PASSAGES,
         "passages",
-        help_text=f"An empty line between two: 2 to {PASSAGES_MOST}, of at most {CHARACTERS_MOST:,} characters. Nothing is stored.",
+        help_text=f"An empty line between two: 2 to {MAX_PASSAGES}, of at most {MAX_CHARACTERS:,} characters. Nothing is stored.",
     )
     models = _Models(Endpoint.Kind.RERANKER)
 

@@ -56,15 +56,15 @@ def _filtering(request: UserRequest, form: SearchForm) -> dict[str, Any]:
 
 @never_cache
 def embeddings(request: UserRequest) -> HttpResponse:
-    return _compared(request, "embeddings", EmbeddingsForm(request.POST or None), similarities)
+    return _show_comparison(request, "embeddings", EmbeddingsForm(request.POST or None), similarities)
 
 
 @never_cache
 def ranking(request: UserRequest) -> HttpResponse:
-    return _compared(request, "ranking", RankingForm(request.POST or None), rankings)
+    return _show_comparison(request, "ranking", RankingForm(request.POST or None), rankings)
 
 
-def _compared(
+def _show_comparison(
     request: UserRequest, tab: str, form: Form, compare: Callable[..., list[Outcome[Any]]]
 ) -> HttpResponse:
     """Show what the models come to; the form's fields are what is to be compared."""

@@ -21,7 +21,7 @@ class WorkQuerySet(models.QuerySet[_Work]):
 
     def unqueued(self) -> Self:
         """Return what is due and no worker was asked for, or so long ago that the message may be lost."""
-        lost = timezone.now() - Work.QUEUE_PATIENCE
+        lost = timezone.now() - Work.QUEUE_TIMEOUT
         return self.due().filter(models.Q(queued_at=None) | models.Q(queued_at__lt=lost))
 
     def restart(self, **more: Any) -> int:
@@ -49,7 +49,7 @@ class Work(models.Model):
         DONE = "done", "Searchable"
 
     LEASE = timedelta(seconds=15)
-    QUEUE_PATIENCE = timedelta(minutes=10)
+    QUEUE_TIMEOUT = timedelta(minutes=10)
     LOST_AFTER = timedelta(seconds=10)  # of a reminder in an empty queue
     MAX_ATTEMPTS = 5
 

@@ -13,7 +13,7 @@ from documents.models import Document
 from workspaces.metadata_schema import FieldDefinition
 from workspaces.models import Field, Workspace
 
-_MOST_OFFERED = 50  # values of a field whose values are free
+_MAX_OFFERED = 50  # values of a field whose values are free
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ def _choices(seen: QuerySet[Document], field: FieldDefinition) -> list[tuple[str
         .order_by()
         .values_list(KeyTextTransform(field.name, "metadata"), flat=True)
     )
-    known = sorted(set(values.distinct()[: _MOST_OFFERED + 1]), key=str.casefold)
-    return [(value, value) for value in known] if len(known) <= _MOST_OFFERED else []
+    known = sorted(set(values.distinct()[: _MAX_OFFERED + 1]), key=str.casefold)
+    return [(value, value) for value in known] if len(known) <= _MAX_OFFERED else []
 
 
 def _kinds(seen: QuerySet[Document]) -> QuerySet[Document, tuple[str, str]]:

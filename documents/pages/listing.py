@@ -154,7 +154,7 @@ def listing(seen: QuerySet[Document], workspace: Workspace, choice: ListQuery, p
     labels = {"": "All", "working": "Working", "attention": "Needs attention", "ready": "Ready"}
     return Listing(
         choice,
-        Paginator(_ordered(rows.filter(STATUSES[choice.status]())), PER_PAGE).get_page(page),
+        Paginator(_order(rows.filter(STATUSES[choice.status]())), PER_PAGE).get_page(page),
         [
             Filter(name, label, counts[f"n_{name}"], choice.address(status=name), name == choice.status)
             for name, label in labels.items()
@@ -166,7 +166,7 @@ def listing(seen: QuerySet[Document], workspace: Workspace, choice: ListQuery, p
     )
 
 
-def _ordered(rows: QuerySet[Document]) -> QuerySet[Document]:
+def _order(rows: QuerySet[Document]) -> QuerySet[Document]:
     failed = Count("pk", filter=Q(status=_S.FAILED))
     children = Document.objects.filter(parent=OuterRef("pk")).order_by().values("parent")
     children = children.annotate(n=Count("pk"), failed=failed)

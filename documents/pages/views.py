@@ -118,7 +118,8 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
             kept, found = search_and_record(
                 request.user, workspace, question, filters, limit=10, token_budget=6000
             )
-            most = max((each.lexical_score or 0 for each in found.passages), default=0)
+            lexical = (each.ranks.get("lexical") for each in found.passages)
+            most = max((rank.score for rank in lexical if rank), default=0)
             context |= {"kept": kept, "result": found, "most_by_words": most}
         except RetrievalFailed as failure:
             context["failure"] = str(failure)
@@ -142,7 +143,7 @@ def search_why(request: UserRequest, search_id: UUID) -> HttpResponse:
 def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
     found = _document(request.user, workspace, document_id)
-    known = _known_of(request, workspace, found)
+    known = _metadata_context(request, workspace, found)
     if hasattr(found, "source"):
         return source_page(request, workspace, found, known)
     runs = load_timeline(found)
@@ -158,7 +159,7 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
     )  # fmt: skip
 
 
-def _known_of(request: UserRequest, workspace: Workspace, document: Document) -> dict[str, Any]:
+def _metadata_context(request: UserRequest, workspace: Workspace, document: Document) -> dict[str, Any]:
     """Return what the page says of a document beside its text, and the form to change it."""
     levels = workspace.access_levels
     level = levels[document.access_level] if document.access_level < len(levels) else ""
@@ -221,7 +222,7 @@ def describe_one(request: UserRequest, workspace_id: UUID, document_id: UUID) ->
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     found = _document(request.user, workspace, document_id)
     form = MetadataForm(request.user, workspace, request.POST, is_whole=True)
-    _described(request, workspace, [found.pk], form)
+    _update_documents(request, workspace, [found.pk], form)
     return redirect("document", workspace.id, found.id)
 
 
@@ -229,15 +230,17 @@ def describe_one(request: UserRequest, workspace_id: UUID, document_id: UUID) ->
 def describe_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     """Say the same of several documents; what is left empty stays as it is with each."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    chosen = list(_selected(request, workspace).values_list("pk", flat=True))
+    chosen = list(_selected_documents(request, workspace).values_list("pk", flat=True))
     if chosen:
-        _described(request, workspace, chosen, MetadataForm(request.user, workspace, request.POST))
+        _update_documents(request, workspace, chosen, MetadataForm(request.user, workspace, request.POST))
     else:
         messages.warning(request, "Nothing was changed: select the documents first.")
     return redirect("workspace", workspace.id)
 
 
-def _described(request: UserRequest, workspace: Workspace, documents: list[UUID], form: MetadataForm) -> None:
+def _update_documents(
+    request: UserRequest, workspace: Workspace, documents: list[UUID], form: MetadataForm
+) -> None:
     if not form.is_valid():
         for errors in form.errors.values():
             messages.error(request, " ".join(map(str, errors)))
@@ -261,13 +264,13 @@ def delete(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpR
 @require_POST
 def delete_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    return _delete(request, workspace, _selected(request, workspace))
+    return _delete(request, workspace, _selected_documents(request, workspace))
 
 
 @require_POST
 def retry_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
-    chosen = list(_selected(request, workspace))
+    chosen = list(_selected_documents(request, workspace))
     count = sum(restart(each, request.user) for each in chosen)
     if count:
         what = "1 document is" if count == 1 else f"{count} documents are"
@@ -302,7 +305,7 @@ def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     return redirect("workspace", workspace.id)
 
 
-def _selected(request: UserRequest, workspace: Workspace) -> QuerySet[Document]:
+def _selected_documents(request: UserRequest, workspace: Workspace) -> QuerySet[Document]:
     ids = [value for value in request.POST.getlist("document") if uuid_or_none(value)]
     return documents_for(request.user, workspace).filter(pk__in=ids)
 

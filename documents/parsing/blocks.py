@@ -141,9 +141,9 @@ def _rows(text: str, start: int, end: int) -> Iterator[list[Bounds]]:
             last = line.start() + len(line[0].rstrip().removesuffix("|"))
             edges = [bar.end() for bar in _BAR.finditer(text, line.start(), last)]
             ends = [edge - 1 for edge in edges[1:]] + [last]
-            yield [_stripped(text, *cell) for cell in zip(edges, ends, strict=False)]
+            yield [_strip(text, *cell) for cell in zip(edges, ends, strict=False)]
 
 
-def _stripped(text: str, start: int, end: int) -> Bounds:
+def _strip(text: str, start: int, end: int) -> Bounds:
     cell = text[start:end]
     return start + len(cell) - len(cell.lstrip()), max(start, end - len(cell) + len(cell.rstrip()))

@@ -49,7 +49,7 @@ def work_in(folder: Path) -> None:
 def scratch() -> Iterator[Path]:
     """Yield a new folder, and remove it afterwards, with those that killed processes left behind."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    with _locked(folder):
+    with _lock(folder):
         _sweep(folder.parent)
         try:
             yield folder
@@ -58,7 +58,7 @@ def scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which ends with the process. Raises OSError if somebody else holds it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -72,5 +72,5 @@ def _sweep(parent: Path) -> None:
     for left in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):  # in use, another user's, or just gone
             if time.time() - left.stat().st_mtime > _SURELY_LOCKED_S:
-                with _locked(left):
+                with _lock(left):
                     shutil.rmtree(left)

@@ -39,15 +39,15 @@ def decode(data: bytes, *, declares: bool = False) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
-    if unmarked := _unmarked_utf16(data):
+    if unmarked := _utf16_without_mark(data):
         return data.decode(unmarked, "replace")
-    for encoding in ("utf-8", *(_declared(data) if declares else ())):
+    for encoding in ("utf-8", *(_declared_encodings(data) if declares else ())):
         if (text := _strictly(data, encoding)) is not None:
             return text
     return _legacy(data) or data.decode("cp1252", "replace")
 
 
-def _unmarked_utf16(data: bytes) -> str | None:
+def _utf16_without_mark(data: bytes) -> str | None:
     """Recognise mostly Latin text in UTF-16: every other byte is zero."""
     head = data[:4096]
     half = max(1, len(head) // 2)
@@ -58,7 +58,7 @@ def _unmarked_utf16(data: bytes) -> str | None:
     return None
 
 
-def _declared(data: bytes) -> tuple[str, ...]:
+def _declared_encodings(data: bytes) -> tuple[str, ...]:
     found = _DECLARED.search(data[:4096])
     return (found[1].decode("ascii", "replace"),) if found else ()
 

@@ -31,7 +31,7 @@ _WITHOUT_HEADINGS = {
     "application/vnd.ms-powerpoint",
     "application/rtf",
 }
-_MOST_HEADER_CHARACTERS = 1000  # of a message that has no body one can read
+_MAX_HEADER_CHARACTERS = 1000  # of a message that has no body one can read
 _SEALED = re.compile(
     r"^Content-Type:\s*(multipart/encrypted|application/(x-)?pkcs7-mime)|IPM\.Note\.SMIME\0", re.I | re.M
 )
@@ -47,7 +47,7 @@ def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | Non
         return outline(slides), max((slide.page or 0 for slide in slides), default=0)
     if media_type in _WITHOUT_HEADINGS:
         text = _run(path, media_type).content
-        if media_type == _MSG and len(text) < _MOST_HEADER_CHARACTERS and _is_sealed(path.read_bytes()):
+        if media_type == _MSG and len(text) < _MAX_HEADER_CHARACTERS and _is_sealed(path.read_bytes()):
             raise Unreadable(ENCRYPTED_MAIL)
         return outline([Block(text)]), None
     text = _run(path, media_type, output_format="markdown", html_options=_HTML_OPTIONS).content
@@ -91,7 +91,7 @@ def _run(path: Path, media_type: str, **config: Any) -> Any:
     settings: Any = ExtractionConfig(use_cache=False, **config)
     settings.disable_ocr = True
     try:
-        found = kreuzberg.extract_bytes_sync(_prepared(path.read_bytes(), media_type), media_type, settings)
+        found = kreuzberg.extract_bytes_sync(_prepare(path.read_bytes(), media_type), media_type, settings)
     except KreuzbergError as error:
         raise Unreadable(_sentence(str(error))) from error
     SAID.clear()
@@ -105,17 +105,17 @@ def _sentence(said: str) -> str:
     return TOO_BIG if "Security limit exceeded" in said or "too large" in said else DAMAGED
 
 
-def _prepared(data: bytes, media_type: str) -> bytes:
+def _prepare(data: bytes, media_type: str) -> bytes:
     """Return the bytes as kreuzberg reads them best: it guesses old encodings wrong, and skips signed mail."""
     if media_type == "message/rfc822":
-        return _opened(data)
+        return _open_signed(data)
     if media_type not in _DECODED:
         return data
     text = decode(data, declares=True)
     return (html.own_text(text) if media_type == "text/html" else text).encode("utf-8", "replace")
 
 
-def _opened(data: bytes) -> bytes:
+def _open_signed(data: bytes) -> bytes:
     """Return what a multipart/signed message signs, under the message's own header. Raises Unreadable."""
     message = email.message_from_bytes(data)
     if (

@@ -9,7 +9,7 @@ from kreuzberg import ExtractionConfig, LanguageDetectionConfig
 from .types import ExtractedSection
 
 _SAMPLE_CHARACTERS = 20_000
-_LEAST_CHARACTERS = 20  # fewer say nothing reliable
+_MIN_CHARACTERS = 20  # fewer say nothing reliable
 # ISO 639-3, as kreuzberg says it -> ISO 639-1, as workspaces do. Basque and Irish it does not know.
 _CODES = {
     "ara": "ar", "hye": "hy", "cat": "ca", "cmn": "zh", "dan": "da", "nld": "nl", "eng": "en", "est": "et",
@@ -31,11 +31,11 @@ def language_of(sections: Sequence[ExtractedSection], candidates: Sequence[str])
         if characters > _SAMPLE_CHARACTERS:
             break
     sample = "\n".join(text)[:_SAMPLE_CHARACTERS]
-    found = _detected(sample) if len(sample) >= _LEAST_CHARACTERS else None
+    found = _detect(sample) if len(sample) >= _MIN_CHARACTERS else None
     return found if found in candidates else None
 
 
-def _detected(text: str) -> str | None:
+def _detect(text: str) -> str | None:
     detection = LanguageDetectionConfig(enabled=True, detect_multiple=False, min_confidence=0.0)
     settings: Any = ExtractionConfig(use_cache=False, language_detection=detection)
     found = kreuzberg.extract_bytes_sync(text.encode("utf-8", "replace"), "text/plain", settings)

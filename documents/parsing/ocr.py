@@ -63,12 +63,13 @@ class Recogniser:
             stderr=subprocess.DEVNULL,
             timeout=timeout_s,
             check=True,
-            env={"PATH": os.defpath, "OMP_THREAD_LIMIT": "1"} | _kept("TESSDATA_PREFIX", "LD_LIBRARY_PATH"),
+            env={"PATH": os.defpath, "OMP_THREAD_LIMIT": "1"}
+            | _copy_environment("TESSDATA_PREFIX", "LD_LIBRARY_PATH"),
         )
         return done.stdout.decode("utf-8", "replace")
 
 
-def _kept(*names: str) -> dict[str, str]:
+def _copy_environment(*names: str) -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 

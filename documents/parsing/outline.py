@@ -31,7 +31,7 @@ def outline(blocks: Iterable[Block]) -> list[ExtractedSection]:
     def close() -> None:
         if text := tidy("\n\n".join(block.text for block in pending)):
             titles = tuple(title for _, title in path)
-            sections.extend(_bounded(ExtractedSection(text, titles, pending[-1].page)))
+            sections.extend(_split_long(ExtractedSection(text, titles, pending[-1].page)))
         pending.clear()
 
     for block in blocks:
@@ -48,7 +48,7 @@ def outline(blocks: Iterable[Block]) -> list[ExtractedSection]:
     return sections
 
 
-def _bounded(section: ExtractedSection) -> Iterator[ExtractedSection]:
+def _split_long(section: ExtractedSection) -> Iterator[ExtractedSection]:
     rest = section.text
     while len(rest) > MAX_SECTION_CHARACTERS:
         cuts = (rest.rfind(mark, 1, MAX_SECTION_CHARACTERS) for mark in ("\n\n", "\n", " "))

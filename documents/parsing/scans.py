@@ -24,12 +24,12 @@ def read(path: Path, media_type: str, languages: Sequence[str], alive: Callable[
     pages = fast.pdf_pages(path)
     blank = [number for number, text in enumerate(pages) if not _has_words(text)]
     recognised = (
-        _recognised(path, blank, languages, alive, is_needed=len(blank) == len(pages)) if blank else {}
+        _recognise_pages(path, blank, languages, alive, is_needed=len(blank) == len(pages)) if blank else {}
     )
     return _extraction([recognised.get(number, text) for number, text in enumerate(pages)], len(recognised))
 
 
-def _recognised(
+def _recognise_pages(
     path: Path, blank: Sequence[int], languages: Sequence[str], alive: Callable[[], None], *, is_needed: bool
 ) -> dict[int, str]:
     """Return the text of the pages that are pictures. Raises Unreadable if `is_needed` and there is none."""

@@ -27,14 +27,14 @@ _PERMALINK_SIGNS = {"¶", "#", "§", "🔗", ""}
 
 def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], None]:
     """Return sections; web pages have no page numbers. Raises Unreadable."""
-    page = _parsed(decode(path.read_bytes(), declares=True))
+    page = _parse(decode(path.read_bytes(), declares=True))
     text = _main_text(_main(page)) or _main_text(page)
     if not text:
         raise Unreadable(NO_TEXT_ON_PAGE)
     return outline(markdown.plain_blocks(text)), None
 
 
-def _parsed(html: str) -> HtmlElement:
+def _parse(html: str) -> HtmlElement:
     try:
         # As bytes: lxml refuses text that declares an encoding of its own.
         page = document_fromstring(html.encode("utf-8", "replace"), parser=_parser())

@@ -124,7 +124,7 @@ def start(workspace: Workspace, user: User | None, **settings: Any) -> Reindex:
 def cancel(workspace: Workspace, user: User | None) -> bool:
     """Give the next index up: nothing of it is left. False if there is none."""
     with transaction.atomic():
-        reindex = _locked(workspace.reindexes.filter(status=Reindex.Status.RUNNING))
+        reindex = _lock_first(workspace.reindexes.filter(status=Reindex.Status.RUNNING))
         if reindex is None:
             return False
         reindex.items.all().delete()  # waits for batches being staged; after it nobody stages another
@@ -173,11 +173,11 @@ def has_work(reindex_id: int) -> bool:
 def advance(reindex: Reindex) -> bool:
     """Take in what changed, and switch if everything is covered. True if the new index answers now."""
     with transaction.atomic():
-        current = _locked(Reindex.objects.filter(pk=reindex.pk, status=Reindex.Status.RUNNING))
+        current = _lock_first(Reindex.objects.filter(pk=reindex.pk, status=Reindex.Status.RUNNING))
         if current is None:
             return False
         _enlist(current)
-    is_covered = not _uncovered(current).exists()
+    is_covered = not _documents_to_do(current).exists()
     return is_covered and maintenance.is_settled(current.target()) and _switch(current.pk)
 
 
@@ -218,7 +218,7 @@ def _renew(items: ReindexItemQuerySet) -> int:
     return items.restart(of_ready_at=Subquery(ready_at))
 
 
-def _uncovered(reindex: Reindex) -> QuerySet[Document]:
+def _documents_to_do(reindex: Reindex) -> QuerySet[Document]:
     """Return the documents that can be found now, and that nobody has settled for the next index."""
     ends = (_S.READY, _S.FAILED) if reindex.may_lose else (_S.READY,)
     settled = reindex.items.filter(status__in=ends, of_ready_at=F("document__ready_at"))
@@ -230,14 +230,14 @@ def _uncovered(reindex: Reindex) -> QuerySet[Document]:
 
 @transaction.atomic
 def _switch(reindex_id: int) -> bool:
-    reindex = _locked(Reindex.objects.filter(pk=reindex_id, status=Reindex.Status.RUNNING))
+    reindex = _lock_first(Reindex.objects.filter(pk=reindex_id, status=Reindex.Status.RUNNING))
     if reindex is None:
         return False
     _lock(reindex.items.order_by("pk"))
     _lock(Document.objects.filter(workspace=reindex.workspace_id).order_by("pk"))
     # This one waits for documents that are being added, too: their foreign key holds the row.
     workspace = Workspace.objects.select_for_update().get(pk=reindex.workspace_id)
-    if _uncovered(reindex).exists():  # something came between
+    if _documents_to_do(reindex).exists():  # something came between
         return False
     _take_over_counts(reindex)
     _send_back(workspace)
@@ -321,7 +321,7 @@ def _next_number(workspace: Workspace) -> int:
     return 1 + max([workspace.index_number, *workspace.reindexes.values_list("number", flat=True)])
 
 
-def _locked(reindexes: QuerySet[Reindex]) -> Reindex | None:
+def _lock_first(reindexes: QuerySet[Reindex]) -> Reindex | None:
     return reindexes.select_for_update(of=("self",)).select_related("workspace", "embedder").first()
 
 

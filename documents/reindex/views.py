@@ -29,11 +29,11 @@ def index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     if building:
         context: dict[str, Any] = {"building": building, "failures": reindex.failures(building)[:100]}
     else:
-        context = _considered(workspace, IndexForm(workspace, request.GET), is_asked=bool(request.GET))
+        context = _estimate(workspace, IndexForm(workspace, request.GET), is_asked=bool(request.GET))
     return _page(request, workspace, **context)
 
 
-def _considered(workspace: Workspace, form: IndexForm, *, is_asked: bool) -> dict[str, Any]:
+def _estimate(workspace: Workspace, form: IndexForm, *, is_asked: bool) -> dict[str, Any]:
     """Return the form, and what it would take to do as it says."""
     if not (form.is_valid() and is_asked):
         return {"form": form}

@@ -27,12 +27,12 @@ from inference.types import Vector
 from models_registry.models import Endpoint
 from workspaces.models import Workspace
 
-from .types import Found, Leg, Passage, Retrieval, Scope, SearchConfig, Trace
+from .types import Found, Leg, Passage, Rank, Retrieval, Scope, SearchConfig, Trace
 
 logger = logging.getLogger(__name__)
 
 VECTOR_SECONDS = 3600
-_PATIENCE_S = 0.5  # with the server
+_TIMEOUT_S = 0.5  # with the server
 _STATE = (
     f"SELECT w.corpus_version, d.id, d.title FROM {Workspace._meta.db_table} w "
     f"LEFT JOIN {Document._meta.db_table} d ON d.id = ANY(%s::uuid[]) WHERE w.id = %s"
@@ -40,7 +40,7 @@ _STATE = (
 # Another release may have other fields.
 _SHAPE = [
     (kind.__module__, kind.__name__, [each.name for each in fields(kind)])
-    for kind in (Retrieval, Passage, Trace, Found, Leg)
+    for kind in (Retrieval, Passage, Trace, Found, Leg, Rank)
 ]
 
 
@@ -58,13 +58,13 @@ class SearchCache:
     vector: Vector | None = None  # of the question, as remembered
     seen: dict[str, str] = field(default_factory=lambda: {"retrieval": "off", "query embedding": "off"})
 
-    def recall(self) -> Retrieval | None:
+    def get(self) -> Retrieval | None:
         """Return what was found before, if nothing changed since; else look for the question's vector."""
         if not settings.SEARCH_CACHE_SECONDS:
             return None
         key, vector_key = self._retrieval_key(), self._vector_key()
         known = _get(key, vector_key)
-        version, found = _unpacked(known.get(key))
+        version, found = _unpack(known.get(key))
         ids = {passage.document_id for passage in found.passages} if found else set()
         self._version, titles = _state(self.scope.workspace, ids)
         if version != self._version or len(titles) < len(ids):
@@ -73,16 +73,16 @@ class SearchCache:
             self.vector = array("f", packed).tolist()
         self.seen["retrieval"] = "hit" if found else "miss"
         self.seen["query embedding"] = "hit" if self.vector else "miss"
-        return _titled(found, titles) if found else None
+        return _with_titles(found, titles) if found else None
 
-    def keep(self, found: Retrieval, vector: Vector | None) -> None:
+    def put(self, found: Retrieval, vector: Vector | None) -> None:
         """Remember the question's vector, and what was found, unless a leg failed or a model had a say."""
         if self._version is None:
             return
         if vector and not self.vector:
             _set(self._vector_key(), array("f", vector).tobytes(), VECTOR_SECONDS)
         if not found.trace.condensed and not any(leg.error for leg in found.trace.legs):
-            _set(self._retrieval_key(), _packed(self._version, found), settings.SEARCH_CACHE_SECONDS)
+            _set(self._retrieval_key(), _pack(self._version, found), settings.SEARCH_CACHE_SECONDS)
 
     def _retrieval_key(self) -> str:
         workspace, config = self.scope.workspace, self.config
@@ -92,7 +92,7 @@ class SearchCache:
             for value in [getattr(config, each.name)]
         }
         index = (workspace.pk, workspace.index_number, _identity(workspace.embedder), workspace.metric)
-        asked = (_normalised(self.sent), self.limit, self.token_budget, repr(self.scope.where))
+        asked = (_normalise(self.sent), self.limit, self.token_budget, repr(self.scope.where))
         return _key("retrieval", _SHAPE, index, workspace.languages, switches, asked)
 
     def _vector_key(self) -> str:
@@ -104,7 +104,7 @@ def _identity(endpoint: Endpoint) -> tuple[object, ...]:
     return endpoint.pk, endpoint.provider, endpoint.model, json.dumps(endpoint.options, sort_keys=True)
 
 
-def _normalised(question: str) -> str:
+def _normalise(question: str) -> str:
     """Return the question with its white space and its characters' forms made alike; models tell case apart."""
     return " ".join(unicodedata.normalize("NFKC", question).split())
 
@@ -113,21 +113,21 @@ def _key(kind: str, *parts: object) -> str:
     return f"search:{kind}:{hashlib.sha256(repr(parts).encode()).hexdigest()}"
 
 
-def _packed(version: int, found: Retrieval) -> bytes:
+def _pack(version: int, found: Retrieval) -> bytes:
     """Return it as JSON: what is read back from a server must never be able to run."""
     return json.dumps([version, asdict(found)], default=str).encode()
 
 
-def _unpacked(kept: bytes | None) -> tuple[int | None, Retrieval | None]:
+def _unpack(kept: bytes | None) -> tuple[int | None, Retrieval | None]:
     if not kept:
         return None, None
     try:
         version, found = json.loads(kept)
         trace = found["trace"]
         legs = tuple(Leg(**leg) for leg in trace["legs"])
-        candidates = tuple(Found(**_of_document(each)) for each in trace["candidates"])
+        candidates = tuple(Found(**_read_row(each)) for each in trace["candidates"])
         passages = tuple(
-            Passage(**_of_document(each) | {"title_path": tuple(each["title_path"])})
+            Passage(**_read_row(each) | {"title_path": tuple(each["title_path"])})
             for each in found["passages"]
         )
         trace = Trace(**trace | {"legs": legs, "candidates": candidates})
@@ -137,11 +137,12 @@ def _unpacked(kept: bytes | None) -> tuple[int | None, Retrieval | None]:
         return None, None
 
 
-def _of_document(fields: dict[str, Any]) -> dict[str, Any]:
-    return fields | {"document_id": UUID(fields["document_id"])}
+def _read_row(fields: dict[str, Any]) -> dict[str, Any]:
+    ranks = {name: Rank(**rank) for name, rank in fields["ranks"].items()}
+    return fields | {"document_id": UUID(fields["document_id"]), "ranks": ranks}
 
 
-def _titled(found: Retrieval, titles: Mapping[UUID, str]) -> Retrieval:
+def _with_titles(found: Retrieval, titles: Mapping[UUID, str]) -> Retrieval:
     """Return it with the titles of now."""
     passages = (replace(each, document_title=titles[each.document_id]) for each in found.passages)
     return replace(found, passages=tuple(passages))
@@ -180,4 +181,4 @@ def _set(key: str, value: bytes, seconds: int) -> None:
 @cache
 def _server(url: str) -> Redis:
     """Return a client for the whole process. Django's has a connection for each task, and so opens one each time."""
-    return Redis.from_url(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S)
+    return Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)

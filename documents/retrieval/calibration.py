@@ -63,13 +63,13 @@ def calibrate(workspace: Workspace) -> None:
 
 
 def _floor(workspace: Workspace, questions: Sequence[str]) -> float:
-    vectors = asyncio.run(_embedded(workspace.embedder.spec(), questions))
+    vectors = asyncio.run(_embed(workspace.embedder.spec(), questions))
     engine = engine_for(workspace)
     nearest = [found[0].score for vector in vectors if (found := engine.search_dense(vector, 1))]
     middle = median(nearest)
     return middle + _DEVIATIONS * median(abs(score - middle) for score in nearest)
 
 
-async def _embedded(spec: EndpointSpec, questions: Sequence[str]) -> list[Vector]:
+async def _embed(spec: EndpointSpec, questions: Sequence[str]) -> list[Vector]:
     async with open_embedder(spec) as embedder:
-        return await embedder.embed(questions, "query")
+        return (await embedder.embed(questions, "query")).vectors

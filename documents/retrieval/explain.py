@@ -21,7 +21,7 @@ from workspaces.access import workspaces_for
 from . import IN_PROMPT
 
 EXCERPT_CHARACTERS = 200
-SHOWN_AT_ONCE = 10  # candidates; the others are in a fold
+PAGE_SIZE = 10  # candidates; the others are in a fold
 _LEGS = {"dense": "By meaning", "lexical": "By words", "rerank": "Read again by the cross-encoder"}
 _STAGES = {"embed question": "Question to vector", "total": "Whole search"}
 _MERGED = re.compile(r"merged with (\d+)")
@@ -68,7 +68,7 @@ class Explanation:
 
     @property
     def first_rows(self) -> Sequence[Row]:
-        return self.rows[: max(SHOWN_AT_ONCE, sum(row.is_in_prompt for row in self.rows))]
+        return self.rows[: max(PAGE_SIZE, sum(row.is_in_prompt for row in self.rows))]
 
     @property
     def other_rows(self) -> Sequence[Row]:

@@ -7,10 +7,12 @@ docs/adr/0017-fusion.md has the measurements.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from workspaces.engines import FoundChunk
+
+from .types import Rank, Ranks
 
 RANK_OF_REFERENCE = 10  # the candidate from which the first should stand out
 DENSE_WEIGHT = 1.2  # similarities lie closer together than BM25's scores
@@ -18,26 +20,35 @@ DENSE_WEIGHT = 1.2  # similarities lie closer together than BM25's scores
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One chunk with what each leg said of it. Ranks are from 1; None: the leg did not find it."""
+    """One chunk, and where each leg put it."""
 
     chunk: FoundChunk
     score: float
-    dense_rank: int | None
-    dense_score: float | None
-    lexical_rank: int | None
-    lexical_score: float | None
-    rerank_score: float | None = None  # a cross-encoder's own scale
+    ranks: Ranks
 
 
 def fuse(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> list[Candidate]:
     """Return each chunk once, best first. Both are best first."""
-    by_dense, by_lexical = _by_chunk(dense), _by_chunk(lexical)
     share = dense_share(dense, lexical)
     heights = {id: share * height for id, height in _heights(dense).items()}
     for id, height in _heights(lexical).items():
         heights[id] = heights.get(id, 0.0) + (1 - share) * height
-    candidates = [_candidate(heights[id], by_dense.get(id), by_lexical.get(id)) for id in heights]
+    chunks, ranks = _rank_all({"dense": dense, "lexical": lexical})
+    candidates = [Candidate(chunks[id], height, ranks[id]) for id, height in heights.items()]
     return sorted(candidates, key=lambda each: (-each.score, each.chunk.chunk_id))
+
+
+def _rank_all(
+    found: Mapping[str, Sequence[FoundChunk]],
+) -> tuple[dict[int, FoundChunk], dict[int, dict[str, Rank]]]:
+    """Return each chunk once, as the first leg that found it has it, and its ranks."""
+    chunks: dict[int, FoundChunk] = {}
+    ranks: defaultdict[int, dict[str, Rank]] = defaultdict(dict)
+    for name, hits in found.items():
+        for place, hit in enumerate(hits, 1):
+            chunks.setdefault(hit.chunk_id, hit)
+            ranks[hit.chunk_id][name] = Rank(place, hit.score)
+    return chunks, ranks
 
 
 def merge(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
@@ -71,22 +82,3 @@ def _heights(found: Sequence[FoundChunk]) -> dict[int, float]:
         return {}
     best, span = found[0].score, found[0].score - found[-1].score
     return {hit.chunk_id: 1 - (best - hit.score) / span if span else 1.0 for hit in found}
-
-
-def _by_chunk(found: Sequence[FoundChunk]) -> dict[int, tuple[int, FoundChunk]]:
-    return {hit.chunk_id: (rank, hit) for rank, hit in enumerate(found, 1)}
-
-
-def _candidate(
-    score: float, dense: tuple[int, FoundChunk] | None, lexical: tuple[int, FoundChunk] | None
-) -> Candidate:
-    either = dense or lexical
-    assert either is not None
-    return Candidate(
-        chunk=either[1],
-        score=score,
-        dense_rank=dense and dense[0],
-        dense_score=dense and dense[1].score,
-        lexical_rank=lexical and lexical[0],
-        lexical_score=lexical and lexical[1].score,
-    )

@@ -17,7 +17,7 @@ from .fusion import Candidate
 from .types import SearchConfig
 
 OTHERS_WORTH = 0.5  # of its score another document's candidate must have to go before a crowding one
-_MOST_WHITE_SPACE = 4  # characters between neighbours that were cut at a paragraph
+_MAX_WHITE_SPACE = 4  # characters between neighbours that were cut at a paragraph
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def choose(ordered: Sequence[Candidate], config: SearchConfig, limit: int, token
         beside = [each for each in chosen if config.merges_neighbours and each.touches(candidate.chunk)]
         if len(chosen) == limit and not beside:
             break
-        joined = _joined(candidate, beside)
+        joined = _join(candidate, beside)
         others = [each for each in chosen if each not in beside]
         if chosen and joined.tokens + sum(each.tokens for each in others) > token_budget:
             reason = "over the token budget"
@@ -79,7 +79,7 @@ def choose(ordered: Sequence[Candidate], config: SearchConfig, limit: int, token
     return Choice(tuple(chosen), {id: fates.get(id, reason) for id in left})
 
 
-def _joined(candidate: Candidate, beside: Sequence[Chosen]) -> Chosen:
+def _join(candidate: Candidate, beside: Sequence[Chosen]) -> Chosen:
     """Return one passage of a candidate and what it lies beside."""
     chunks = [candidate.chunk, *(chunk for each in beside for chunk in each.chunks)]
     chunks.sort(key=lambda chunk: (chunk.start, chunk.end))
@@ -91,7 +91,7 @@ def _are_neighbours(one: FoundChunk, other: FoundChunk) -> bool:
         return False
     first, second = sorted((one, other), key=lambda chunk: chunk.start)
     gap = second.start - first.end
-    return gap <= 0 or (gap <= _MOST_WHITE_SPACE and second.ordinal == first.ordinal + 1)
+    return gap <= 0 or (gap <= _MAX_WHITE_SPACE and second.ordinal == first.ordinal + 1)
 
 
 def _spread(

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
-from typing import Literal, TypeVar
+from typing import Literal
 
-from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
+from core.db.threads import to_thread
 from core.text import storable
 from documents.errors import RetrievalFailed
 from inference.connect import open_embedder
@@ -24,7 +24,6 @@ from .fusion import Candidate, fuse
 from .types import Leg, Scope, SearchConfig
 
 logger = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 # A chunk with this share of a question's words, by their rarity, is about it, however far its vector is
 # (docs/adr/0022-relevance.md).
@@ -81,25 +80,20 @@ class Retrievers:
         return found
 
     async def _by_meaning(self) -> list[FoundChunk]:
-        vector = self.vector or await self._embedded()
+        vector = self.vector or await self._embed()
         engine, where = engine_for(self.scope.workspace), self.scope.where
-        return await in_thread(lambda: engine.search_dense(vector, self.limit, where, self.sent))
+        return await to_thread(engine.search_dense)(vector, self.limit, where, self.sent)
 
-    async def _embedded(self) -> Vector:
+    async def _embed(self) -> Vector:
         started = perf_counter()
         async with open_embedder(self.scope.workspace.embedder.spec()) as embedder:
-            [self.vector] = await embedder.embed([plain_query(self.sent)], "query")
+            [self.vector] = (await embedder.embed([plain_query(self.sent)], "query")).vectors
         self.embedding_ms = ms_since(started)
         return self.vector
 
     async def _by_words(self) -> list[FoundChunk]:
         engine, where = engine_for(self.scope.workspace), self.scope.where
-        return await in_thread(lambda: engine.search_lexical(self.sent, self.limit, where))
-
-
-async def in_thread(function: Callable[[], _T]) -> _T:
-    result: _T = await database_sync_to_async(function, thread_sensitive=False)()
-    return result
+        return await to_thread(engine.search_lexical)(self.sent, self.limit, where)
 
 
 def ms_since(started: float) -> float:

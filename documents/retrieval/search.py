@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from time import perf_counter
 
+from core.db.threads import to_thread
 from core.text import storable
 from documents.errors import RetrievalFailed
 from inference.connect import open_reranker
@@ -20,8 +21,20 @@ from .cache import SearchCache, titles_of
 from .fusion import Candidate, merge
 from .passages import Chosen, choose
 from .query_rewrite import LIMIT_S, open_query_rewrite, read_query
-from .retrievers import Retrievers, in_thread, ms_since
-from .types import IN_PROMPT, Condensed, Found, Leg, Outcome, Passage, Retrieval, Scope, SearchConfig, Trace
+from .retrievers import Retrievers, ms_since
+from .types import (
+    IN_PROMPT,
+    Condensed,
+    Found,
+    Leg,
+    Outcome,
+    Passage,
+    Rank,
+    Retrieval,
+    Scope,
+    SearchConfig,
+    Trace,
+)
 
 CANDIDATES = 100  # each leg's, at least
 TRACED = 50  # candidates that a trace tells of
@@ -57,7 +70,7 @@ class _Run:
             legs=tuple(self.legs),
             timings_ms=self.timings_ms | {"total": ms_since(self.started)},
             dropped=dict(dropped),
-            candidates=tuple(_traced(self)),
+            candidates=tuple(_trace_candidates(self)),
             condensed=self.condensed,
             caches=self.caches,
         )
@@ -86,14 +99,14 @@ async def search(
     """
     config = config or SearchConfig.of(scope.workspace)
     run = _Run(question, config, _with_previous(question, previous))
-    memory = SearchCache(scope, config, run.sent, plain_query(run.sent), limit, token_budget)
-    remembered = None if fresh else await in_thread(memory.recall)
-    run.caches = memory.seen
+    cache = SearchCache(scope, config, run.sent, plain_query(run.sent), limit, token_budget)
+    remembered = None if fresh else await to_thread(cache.get)()
+    run.caches = cache.seen
     if remembered:
         timings_ms = {"total": ms_since(run.started)}
         trace = replace(remembered.trace, question=question, timings_ms=timings_ms, caches=run.caches)
         return replace(remembered, trace=trace)
-    legs = Retrievers(scope, config, run.sent, max(CANDIDATES, limit), memory.vector)
+    legs = Retrievers(scope, config, run.sent, max(CANDIDATES, limit), cache.vector)
     async with _condensing(run, legs, previous) as condensing:
         await legs.search()
         others = await condensing if condensing else None
@@ -103,7 +116,7 @@ async def search(
     run.fused = run.ordered = merge(legs.fused, others.fused) if others else legs.fused
     is_relevant = legs.is_relevant or (others is not None and others.is_relevant)
     found = await _quotable(scope, run, is_relevant, limit, token_budget)
-    await in_thread(lambda: memory.keep(found, legs.vector))
+    await to_thread(cache.put)(found, legs.vector)
     return found
 
 
@@ -117,30 +130,33 @@ def _with_previous(question: str, previous: Sequence[str]) -> str:
 async def _quotable(scope: Scope, run: _Run, is_relevant: bool, limit: int, token_budget: int) -> Retrieval:
     """Return the passages that are made of what was found."""
     if not run.fused:
-        count = await in_thread(engine_for(scope.workspace).count)
+        count = await to_thread(engine_for(scope.workspace).count)()
         return run.result("nothing_relevant" if count else "empty")
     if not is_relevant:
         run.note("below the relevance floor", run.fused)
         return run.result("nothing_relevant")
-    run.ordered = await _reranked(run, run.fused)
+    run.ordered = await _rerank(run, run.fused)
     choice = choose(run.ordered, run.config, limit, token_budget)
     run.fates |= choice.fates
-    passages = await in_thread(lambda: _passages(run, choice.chosen))
+    passages = await to_thread(_passages)(run, choice.chosen)
     return run.result("found", passages)
 
 
-async def _reranked(run: _Run, fused: list[Candidate]) -> list[Candidate]:
+async def _rerank(run: _Run, fused: list[Candidate]) -> list[Candidate]:
     """Return the best in the order of the cross-encoder; unchanged without one, or if it fails."""
     if run.config.reranker is None:
         return fused
     started, error, best = perf_counter(), "", fused[:RERANKED]
     try:
         async with open_reranker(run.config.reranker.spec()) as reranker:
-            scores = await reranker.score(run.sent, [candidate.chunk.text for candidate in best])
+            scores = (await reranker.score(run.sent, [candidate.chunk.text for candidate in best])).values
         if not all(map(isfinite, scores)):
             raise BadReply("The cross-encoder gave scores that are no numbers.")
-        scored = [replace(each, rerank_score=score) for each, score in zip(best, scores, strict=True)]
-        best = sorted(scored, key=lambda each: -(each.rerank_score or 0))
+        ordered = sorted(zip(best, scores, strict=True), key=lambda each: -each[1])
+        best = [
+            replace(each, ranks={**each.ranks, "rerank": Rank(place, score)})
+            for place, (each, score) in enumerate(ordered, 1)
+        ]
     except (InferenceError, SecretMissing) as problem:
         error = storable(str(problem))
     run.legs.append(Leg("rerank", len(best), ms_since(started), error))
@@ -222,17 +238,13 @@ def _passage(number: int, found: Candidate, title: str) -> Passage:
         title_path=chunk.title_path,
         page=chunk.page,
         score=found.score,
-        dense_rank=found.dense_rank,
-        dense_score=found.dense_score,
-        lexical_rank=found.lexical_rank,
-        lexical_score=found.lexical_score,
-        rerank_score=found.rerank_score,
+        ranks=found.ranks,
     )
 
 
-def _traced(run: _Run) -> Iterator[Found]:
+def _trace_candidates(run: _Run) -> Iterator[Found]:
     ranks = {each.chunk.chunk_id: rank for rank, each in enumerate(run.fused, 1)}
-    for position, each in enumerate(run.ordered[:TRACED], 1):
+    for each in run.ordered[:TRACED]:
         chunk = each.chunk
         yield Found(
             chunk_id=chunk.chunk_id,
@@ -242,12 +254,7 @@ def _traced(run: _Run) -> Iterator[Found]:
             end=chunk.end,
             rank=ranks[chunk.chunk_id],
             score=each.score,
-            dense_rank=each.dense_rank,
-            dense_score=each.dense_score,
-            lexical_rank=each.lexical_rank,
-            lexical_score=each.lexical_score,
-            rerank_rank=None if each.rerank_score is None else position,
-            rerank_score=each.rerank_score,
+            ranks=each.ranks,
             fate=run.fates[chunk.chunk_id],
             passage=run.numbers.get(chunk.chunk_id),
         )

@@ -3,7 +3,7 @@
 import re
 
 _WORD = re.compile(r"[^\W_]+")
-_MOST_WORDS = 8
+_MAX_WORDS = 8
 
 # One of these must be there, ...
 _SAID = (
@@ -31,7 +31,7 @@ _ALL = _CORE | frozenset(_BESIDE.split())
 
 def is_small_talk(text: str) -> bool:
     words = _WORD.findall(text.casefold())
-    if not 0 < len(words) <= _MOST_WORDS:
+    if not 0 < len(words) <= _MAX_WORDS:
         return False
     said = " ".join(words)
     for greeting in _GREETINGS:

@@ -63,7 +63,7 @@ def describe_changes(then: Mapping[str, Any], scope: Scope, at: datetime) -> lis
     ]
     config = then["config"]
     said += [
-        f"The setting {name.replace('_', ' ')} changed: {_said(config.get(name))} then, {_said(value)} now."
+        f"The setting {name.replace('_', ' ')} changed: {_in_words(config.get(name))} then, {_in_words(value)} now."
         for name, value in now["config"].items()
         if config.get(name) != value
     ]
@@ -79,7 +79,7 @@ def describe_changes(then: Mapping[str, Any], scope: Scope, at: datetime) -> lis
     return said + _read_since(scope, at)
 
 
-def _said(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "none" if value is None else str(value)

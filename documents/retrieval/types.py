@@ -1,5 +1,6 @@
 """What goes into a search and what comes out of it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any, Literal, Self
@@ -9,6 +10,7 @@ from models_registry.models import Endpoint
 from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
+LEGS = ("dense", "lexical", "rerank")
 Outcome = Literal["found", "nothing_relevant", "empty"]
 
 
@@ -46,6 +48,26 @@ class SearchConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Rank:
+    """Where one way of searching, or of ordering, put a chunk."""
+
+    place: int  # from 1
+    score: float  # on its own scale: similarity by the workspace's metric, BM25, the cross-encoder's
+
+
+Ranks = Mapping[str, Rank]  # by the name of a leg; without those that did not find the chunk
+
+
+def flatten_ranks(ranks: Ranks) -> dict[str, Any]:
+    """Return {"dense_rank": 1, "dense_score": 0.7, ...} as traces and the API name them; None: not found."""
+    flat: dict[str, Any] = {}
+    for name in LEGS:
+        rank = ranks.get(name)
+        flat[f"{name}_rank"], flat[f"{name}_score"] = (rank.place, rank.score) if rank else (None, None)
+    return flat
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """One chunk, or neighbours joined, chosen to be quoted in a prompt."""
 
@@ -59,18 +81,14 @@ class Passage:
     title_path: tuple[str, ...]
     page: int | None
     score: float  # fused; for ordering only
-    dense_rank: int | None  # from 1; None: this leg did not find it
-    dense_score: float | None  # similarity, by the workspace's metric
-    lexical_rank: int | None
-    lexical_score: float | None
-    rerank_score: float | None = None  # the cross-encoder's own scale; None: none was asked, or it failed
+    ranks: Ranks  # of its best chunk
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One way of finding, or of ordering what was found, as it went."""
 
-    name: Literal["dense", "lexical", "rerank"]
+    name: str  # of LEGS
     found: int  # by "rerank": how many it ordered
     took_ms: float
     error: str = ""  # in words; a failed leg does not fail the search while the other answers
@@ -78,7 +96,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One candidate: what each leg said of it, and what became of it. Ranks are from 1; None: that leg did not find it.
+    """One candidate: where each leg put it, and what became of it.
 
     It names its text instead of holding it: who may read a trace later may not read every document in it.
     """
@@ -90,12 +108,7 @@ class Found:
     end: int
     rank: int  # fused, before a cross-encoder
     score: float  # fused; for ordering only
-    dense_rank: int | None
-    dense_score: float | None
-    lexical_rank: int | None
-    lexical_score: float | None
-    rerank_rank: int | None  # None: no cross-encoder read it
-    rerank_score: float | None
+    ranks: Ranks
     fate: str  # IN_PROMPT, or why it was left out, in words
     passage: int | None = None  # the number of the passage that quotes it
 
@@ -103,7 +116,7 @@ class Found:
         # Not `asdict`: an answer's turn waits for fifty of these, and that copies each field.
         plain = dict(zip(_FOUND, _values_of(self), strict=True))
         plain["document_id"] = str(self.document_id)
-        return plain
+        return plain | flatten_ranks(plain.pop("ranks"))
 
 
 _FOUND = tuple(each.name for each in fields(Found))

@@ -90,7 +90,7 @@ _TOLD = {
 
 
 @register.filter
-def told(entry: LedgerEntry) -> str:
+def summarise_stage(entry: LedgerEntry) -> str:
     """Return what a stage noted, in words. What we have no words for is told by its name."""
     known = [name for name in _TOLD if entry.detail.get(name)]
     others = [name for name, value in entry.detail.items() if value and name not in _TOLD]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from inference.options import BatchSize, HttpAddress, Options
-from inference.types import EndpointSpec, TextRole, Vector
+from inference.tokens import estimate_usage
+from inference.types import Embeddings, EndpointSpec, Scores, TextRole
 from inference.wire import embed_rerank
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ class _Container:
 
 
 class ContainerEmbedder(_Container):
-    async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
+    async def embed(self, texts: Sequence[str], role: TextRole) -> Embeddings:
         reply = await self._http.post(self._url, embed_rerank.embeddings_request(texts, role))
-        return embed_rerank.read_embeddings(reply)
+        return Embeddings(embed_rerank.read_embeddings(reply), estimate_usage(*texts))
 
 
 class ContainerReranker(_Container):
-    async def score(self, query: str, passages: Sequence[str]) -> list[float]:
+    async def score(self, query: str, passages: Sequence[str]) -> Scores:
         reply = await self._http.post(self._url, embed_rerank.scores_request(query, passages))
-        return embed_rerank.read_scores(reply)
+        return Scores(embed_rerank.read_scores(reply), estimate_usage(*[query] * len(passages), *passages))

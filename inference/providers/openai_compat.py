@@ -7,7 +7,15 @@ from pydantic import Field
 
 from inference.errors import InferenceError, Misconfigured
 from inference.options import CHAT_ONLY, EMBEDDING_ONLY, BatchSize, HttpAddress, Options
-from inference.types import ChatEvent, ChatMessage, ChatRequest, EndpointSpec, ServerFacts, TextRole, Vector
+from inference.types import (
+    ChatEvent,
+    ChatMessage,
+    ChatRequest,
+    Embeddings,
+    EndpointSpec,
+    ServerFacts,
+    TextRole,
+)
 from inference.wire import openai_chat, openai_embeddings, server_info
 from inference.wire.sse import SseReader
 
@@ -92,10 +100,10 @@ class OpenAIChat(_OpenAI):
 
 
 class OpenAIEmbedder(_OpenAI):
-    async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
+    async def embed(self, texts: Sequence[str], role: TextRole) -> Embeddings:
         url = f"{self._options.base_url}/embeddings"
         body = openai_embeddings.body(self._model, texts, self._options.dimensions)
-        return openai_embeddings.read_reply(await self._http.post(url, body, self._headers))
+        return openai_embeddings.read_reply(await self._http.post(url, body, self._headers), texts)
 
 
 class OpenAIServer(_OpenAI):
@@ -107,13 +115,17 @@ class OpenAIServer(_OpenAI):
         self._tokenizer = spec.tokenizer if options.tokenizer == "auto" else options.tokenizer
 
     async def facts(self) -> ServerFacts:
-        listed = await self._told(f"{self._options.base_url}/models")
+        listed = await self._get_or_nothing(f"{self._options.base_url}/models")
         facts = server_info.from_models(listed, self._model)
         if facts.tokenizer == "llama.cpp":  # what its slots hold may be less than what it was trained for
-            return server_info.from_props(await self._told(f"{self._root}/props"), facts)
-        return facts if facts.tokenizer else server_info.from_info(await self._told(f"{self._root}/info"))
+            return server_info.from_props(await self._get_or_nothing(f"{self._root}/props"), facts)
+        return (
+            facts
+            if facts.tokenizer
+            else server_info.from_info(await self._get_or_nothing(f"{self._root}/info"))
+        )
 
-    async def _told(self, url: str) -> bytes:
+    async def _get_or_nothing(self, url: str) -> bytes:
         """Return what is there, or nothing: few servers have all of these addresses."""
         try:
             return await self._http.get(url, self._headers)

@@ -42,13 +42,13 @@ def answer(request: ChatRequest) -> str:
     """Return Markdown: one quote as a sentence, several as a list, each with its [number]."""
     if not request.passages:
         return NO_PASSAGES
-    quotes = [_cited(quote) for quote in best_quotes(request.question, request.passages)]
+    quotes = [_cite(quote) for quote in best_quotes(request.question, request.passages)]
     if len(quotes) > 1:
         return "\n".join(f"- {quote}" for quote in quotes)
     return quotes[0] if quotes else NO_ANSWER
 
 
-def _cited(quote: Quote) -> str:
+def _cite(quote: Quote) -> str:
     if quote.kind == "code":
         code = f"`` {quote.text} ``" if "`" in quote.text else f"`{quote.text}`"
         return f"{code} [{quote.number}]"

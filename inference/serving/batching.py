@@ -104,13 +104,13 @@ class Worker:
         with self._changed:
             while True:
                 for lane in self._lanes:
-                    if batch := list(self._taken(lane)):
+                    if batch := list(self._take_batch(lane)):
                         return lane, batch
                 if self._is_stopping:
                     return None
                 self._changed.wait()
 
-    def _taken(self, lane: Lane) -> Iterable[_Input]:
+    def _take_batch(self, lane: Lane) -> Iterable[_Input]:
         count = longest = 0
         while lane.waiting and count < MAX_BATCH_INPUTS:
             item = lane.waiting[0]

@@ -12,7 +12,7 @@ from inference.errors import (
     Unavailable,
 )
 
-_MOST_CHARACTERS = 300
+_MAX_CHARACTERS = 300
 
 
 def words_of(body: bytes) -> str:
@@ -29,9 +29,9 @@ def words_in(reply: Any) -> str:
         case {"error": dict(error)}:
             return words_in(error)
         case {"error": str(text)} | {"message": str(text)} | {"detail": str(text)}:
-            return _shortened(text)
+            return _shorten(text)
         case {"detail": [{"msg": str(text), "loc": [*place]}, *_]}:  # its "input" would repeat the prompt
-            return _shortened(f"{'.'.join(str(part) for part in place)}: {text}")
+            return _shorten(f"{'.'.join(str(part) for part in place)}: {text}")
     return ""
 
 
@@ -56,6 +56,6 @@ def error_for(status: int, words: str, retry_after_s: float | None = None) -> In
     return Unavailable(f"The model's server failed ({status}).{said}")
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 1]}…"

@@ -81,7 +81,7 @@ class ReplyReader:
         if data == "[DONE]":
             self.is_complete = True
             return []
-        reply = _parsed(data)
+        reply = _parse(data)
         self._usage = reply.get("usage") or self._usage
         return [TextDelta(text) for choice in reply.get("choices", ()) if (text := self._take(choice))]
 
@@ -97,13 +97,13 @@ class ReplyReader:
         """Return Usage and Finished. Raises BadReply when the answer is not finished."""
         if not self.is_complete and self._reason is None:
             raise BadReply("The model's server ended the answer in the middle.")
-        return [self._counted(), Finished(_REASONS.get(self._reason or "stop", "stop"))]
+        return [self._usage_or_estimate(), Finished(_REASONS.get(self._reason or "stop", "stop"))]
 
-    def _counted(self) -> Usage:
+    def _usage_or_estimate(self) -> Usage:
         if self._usage is not None:
             return Usage(self._usage.get("prompt_tokens", 0), self._usage.get("completion_tokens", 0))
         read = sum(len(message.text) for message in self._request.messages)
-        return Usage(_estimated(read), _estimated(self._written), is_estimate=True)
+        return Usage(_estimate(read), _estimate(self._written), is_estimate=True)
 
 
 def read_reply(data: bytes, request: ChatRequest) -> list[ChatEvent]:
@@ -113,7 +113,7 @@ def read_reply(data: bytes, request: ChatRequest) -> list[ChatEvent]:
     return events + reader.close()
 
 
-def _parsed(data: str) -> _Reply:
+def _parse(data: str) -> _Reply:
     try:
         reply = _REPLY.validate_json(data)
     except ValidationError as error:
@@ -125,5 +125,5 @@ def _parsed(data: str) -> _Reply:
     return reply
 
 
-def _estimated(characters: int) -> int:
+def _estimate(characters: int) -> int:
     return -(-characters // _CHARACTERS_PER_TOKEN)

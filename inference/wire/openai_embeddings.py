@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel, FiniteFloat, ValidationError
 
 from inference.errors import BadReply
-from inference.types import Vector
+from inference.tokens import estimate_usage
+from inference.types import Embeddings, Usage
 
 
 class _Item(BaseModel):
@@ -14,8 +15,13 @@ class _Item(BaseModel):
     embedding: list[FiniteFloat]
 
 
+class _Usage(BaseModel):
+    prompt_tokens: int
+
+
 class _Reply(BaseModel):
     data: list[_Item]
+    usage: _Usage | None = None
 
 
 def body(model: str, texts: Sequence[str], dimensions: int | None = None) -> dict[str, Any]:
@@ -25,10 +31,11 @@ def body(model: str, texts: Sequence[str], dimensions: int | None = None) -> dic
     return body
 
 
-def read_reply(data: bytes) -> list[Vector]:
+def read_reply(data: bytes, texts: Sequence[str]) -> Embeddings:
     """Return the vectors in the order of the texts; the reply numbers them. Raises BadReply."""
     try:
-        items = _Reply.model_validate_json(data).data
+        reply = _Reply.model_validate_json(data)
     except ValidationError as error:
         raise BadReply("The model's server sent something that is no list of embeddings.") from error
-    return [item.embedding for item in sorted(items, key=lambda item: item.index)]
+    vectors = [item.embedding for item in sorted(reply.data, key=lambda item: item.index)]
+    return Embeddings(vectors, Usage(reply.usage.prompt_tokens, 0) if reply.usage else estimate_usage(*texts))

@@ -31,9 +31,9 @@ def main() -> None:
         sys.exit(f"ERROR {error}")
     server = xllamacpp.Server(_parameters(model))  # it lives as long as this name
     _say(f"{model.name} is served at {server.listening_address}/v1")
-    if _arrived().exists():
+    if _arrival_mark().exists():
         subprocess.run([sys.executable, "manage.py", "seed"], cwd=settings.BASE_DIR, check=True)
-        _arrived().unlink()
+        _arrival_mark().unlink()
     if model.missing:
         threading.Thread(target=_improve, args=[model.missing, model.name], daemon=True).start()
     while True:
@@ -66,14 +66,14 @@ def _improve(weights: Weights, until_then: str) -> None:
             "For another model set RAGSITE_LLM_GGUF or OPENAI_BASE_URL."
         )
         return
-    _arrived().touch()
+    _arrival_mark().touch()
     _say(f"{weights.file_name} is here: starting again with it.")
     while _is_answering():
         time.sleep(0.5)
     os._exit(0)  # from a thread there is no gentler way, and nothing here needs one
 
 
-def _arrived() -> Path:
+def _arrival_mark() -> Path:
     """Weights have come that the registry does not know yet."""
     return settings.DATA_DIR / "models" / "arrived"
 

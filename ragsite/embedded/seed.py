@@ -18,7 +18,7 @@ from documents.ingestion.deletion import delete_document
 from documents.models import Document
 from models_registry.models import Endpoint
 from workspaces.models import Workspace
-from workspaces.settings import create_workspace
+from workspaces.provision import provision_workspace
 
 from . import model_choice
 from .model_choice import CONTEXT_TOKENS, Local, Remote
@@ -120,7 +120,7 @@ def demo(within_s: float = 180) -> str:
     the workspace, or its embedder is not well (the next start tries again). Needs a running worker.
     """
     files = _handbook()
-    before, now = _seen(), {_sha256(path): path.name for path in files}
+    before, now = _read_stamp(), {_sha256(path): path.name for path in files}
     if before == now or not Endpoint.objects.filter(name=_EMBEDDER, last_check_ok=True).exists():
         return ""
     if workspace := _demo_workspace():
@@ -139,7 +139,7 @@ def _stamp() -> Path:
     return Path(settings.DATA_DIR) / "handbook.json"
 
 
-def _seen() -> dict[str, str]:
+def _read_stamp() -> dict[str, str]:
     """Return what the demo was made of the last time: names by the SHA-256 of their content."""
     return dict(json.loads(_stamp().read_text())) if _stamp().exists() else {}
 
@@ -154,7 +154,7 @@ def _demo_workspace() -> Workspace | None:
         return workspace
     if AuditEvent.objects.filter(action="workspace.delete", subject=DEMO_NAME).exists():
         return None
-    return create_workspace(
+    return provision_workspace(
         User.objects.filter(is_superuser=True).earliest("date_joined"),
         name=DEMO_NAME,
         description="Ragsite's own documentation, to try it out: ask how to add a model, or what a workspace is.",

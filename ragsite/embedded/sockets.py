@@ -8,7 +8,7 @@ from pathlib import Path
 from . import unprivileged
 from .service import EmbeddedError
 
-_LONGEST = 103  # bytes; sun_path holds 107 on Linux and 103 on macOS
+_MAX_BYTES = 103  # bytes; sun_path holds 107 on Linux and 103 on macOS
 _ROOM = len("/supervisor.sock.1234567")  # the longest name put into such a directory
 
 
@@ -18,7 +18,7 @@ def socket_dir(data_dir: Path) -> Path:
     A path can be too long for the kernel, or hold what libpq and URLs read as a separator.
     """
     inside = data_dir / "run"
-    if len(os.fsencode(inside)) + _ROOM <= _LONGEST and not set(str(inside)) & set(",\"'\\%?#"):
+    if len(os.fsencode(inside)) + _ROOM <= _MAX_BYTES and not set(str(inside)) & set(",\"'\\%?#"):
         return inside
     digest = hashlib.sha256(os.fsencode(inside)).hexdigest()[:16]
     return Path("/tmp") / f"ragsite-{os.geteuid()}-{digest}"

@@ -147,7 +147,7 @@ def searchable(server):
 
     async def embedded():
         async with open_embedder(workspace.embedder.spec()) as embedder:
-            return await embedder.embed([text], "passage")
+            return (await embedder.embed([text], "passage")).vectors
 
     engine = engine_for(workspace)
     engine.stage(document.pk, [NewChunk(0, text, b"hash", 0, 0, len(text), "en")], asyncio.run(embedded()))

@@ -304,7 +304,7 @@ async def test_an_event_source_that_has_all_is_told_not_to_come_back(over_http, 
 
 
 async def test_a_silent_stream_is_kept_open_by_pings(over_http, session, model, monkeypatch):
-    monkeypatch.setattr(sse, "PING_EVERY_S", 0.05)
+    monkeypatch.setattr(sse, "PING_INTERVAL_S", 0.05)
     model.behaviour = Behaviour(first_token_s=0.4)
     answer = await over_http.ask(session)
     async with over_http.follow(answer) as reply:
@@ -339,7 +339,7 @@ async def test_more_streams_than_the_pool_has_connections(over_http, session, mo
 
 @pytest.mark.parametrize("how", ["disabled", "revoked"])
 async def test_whoever_may_not_any_more_sees_no_more(over_http, session, model, user, monkeypatch, how):
-    monkeypatch.setattr(sse, "CHECK_EVERY_S", 0.1)
+    monkeypatch.setattr(sse, "CHECK_INTERVAL_S", 0.1)
     model.behaviour = Behaviour(tokens=500, between_tokens_s=0.02)
     answer = await over_http.ask(session)
 

@@ -42,8 +42,8 @@ def test_the_second_claim_says_what_the_first_one_is(tmp_path: Path) -> None:
 
 def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from ragsite.embedded.claim import claimed\n"
-        "with claimed(Path(sys.argv[1]), 'first'): os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from ragsite.embedded.claim import claim_data_dir\n"
+        "with claim_data_dir(Path(sys.argv[1]), 'first'): os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == -signal.SIGKILL
     with claim_data_dir(tmp_path, "second"):

@@ -25,7 +25,7 @@ from inference.errors import (
     Unavailable,
 )
 from inference.resilience import ResilientEmbedder
-from inference.types import Deadlines, EndpointSpec, Finished, TextDelta, TextRole, Vector
+from inference.types import Deadlines, Embeddings, EndpointSpec, Finished, TextDelta, TextRole, Usage
 from tests.fakes.openai_server import Behaviour, OpenAIServer, running_in_thread
 
 from .conftest import REQUEST, events_of
@@ -272,9 +272,9 @@ class Growing:
     batch_size = 1
     dimensions = 3
 
-    async def embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
+    async def embed(self, texts: Sequence[str], role: TextRole) -> Embeddings:
         self.dimensions += 1
-        return [[1.0] * self.dimensions for _ in texts]
+        return Embeddings([[1.0] * self.dimensions for _ in texts], Usage(0, 0))
 
 
 async def test_vectors_of_different_lengths_are_refused() -> None:
@@ -345,7 +345,7 @@ async def test_embeddings_are_tried_again_batch_by_batch(
 ) -> None:
     openai_server.behaviour = Behaviour(status=503, failures=1)
     async with open_embedder(replace(spec, options={**spec.options, "batch_size": 1})) as model:
-        assert len(await model.embed(["a", "b"], "query")) == 2
+        assert len((await model.embed(["a", "b"], "query")).vectors) == 2
     assert len(openai_server.requests) == 3
 
 
@@ -417,9 +417,12 @@ async def test_a_server_that_never_hangs_up_after_the_end_does_not_hold_us(
 async def test_both_models_of_the_container_are_reached(container_url: str) -> None:
     spec = EndpointSpec("container", "", {"url": container_url})
     async with open_embedder(spec) as embedder, open_reranker(spec) as reranker:
-        [query], [passage] = await embedder.embed(["a b"], "query"), await embedder.embed(["a b"], "passage")
+        [query], [passage] = (
+            (await embedder.embed(["a b"], "query")).vectors,
+            (await embedder.embed(["a b"], "passage")).vectors,
+        )
         assert query == [-value for value in passage], "the role reaches the container"
-        assert await reranker.score("a b", ["b", "c"]) == [1.0, 0.0]
+        assert (await reranker.score("a b", ["b", "c"])).values == [1.0, 0.0]
 
 
 def test_every_loop_closes_its_own_session() -> None:

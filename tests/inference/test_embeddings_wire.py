@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from inference.errors import BadReply, Rejected
+from inference.types import Embeddings, Usage
 from inference.wire import embed_rerank, openai_embeddings
 from inference.wire.embed_rerank import EmbeddingsRequest, ScoresRequest
 
@@ -22,7 +23,16 @@ def test_openai_is_asked_for_numbers() -> None:
 
 def test_openai_numbers_its_vectors() -> None:
     data = [{"index": 1, "embedding": [2, 2]}, {"index": 0, "embedding": [1, 1]}]
-    assert openai_embeddings.read_reply(json.dumps({"data": data}).encode()) == [[1, 1], [2, 2]]
+    reply = openai_embeddings.read_reply(json.dumps({"data": data}).encode(), ["a", "b"])
+    assert reply.vectors == [[1, 1], [2, 2]]
+
+
+def test_tokens_are_as_the_server_counted_them_else_estimated() -> None:
+    reply: dict[str, Any] = {"data": [{"index": 0, "embedding": [1]}]}
+    estimated = openai_embeddings.read_reply(json.dumps(reply).encode(), ["ten chars!"])
+    assert estimated.usage == Usage(3, 0, is_estimate=True)
+    reply["usage"] = {"prompt_tokens": 2, "total_tokens": 2}
+    assert openai_embeddings.read_reply(json.dumps(reply).encode(), ["ten chars!"]).usage == Usage(2, 0)
 
 
 GARBAGE = {
@@ -36,7 +46,10 @@ GARBAGE = {
 
 @pytest.mark.parametrize("reply", GARBAGE.values(), ids=GARBAGE.keys())
 def test_garbage_is_refused(reply: bytes) -> None:
-    for read in (openai_embeddings.read_reply, embed_rerank.read_embeddings, embed_rerank.read_scores):
+    def read_openai(data: bytes) -> Embeddings:
+        return openai_embeddings.read_reply(data, ["a"])
+
+    for read in (read_openai, embed_rerank.read_embeddings, embed_rerank.read_scores):
         with pytest.raises(BadReply):
             read(reply)
 

@@ -80,9 +80,9 @@ async def test_an_embedder_gives_one_vector_for_each_text_in_order(
 ) -> None:
     texts = [f"text number {number}" for number in range(8)]  # more than two batches
     async with open_embedder(specs[provider]) as model:
-        vectors = await model.embed(texts, "passage")
-        assert await model.embed([], "passage") == []
-        assert [(await model.embed([text], "passage"))[0] for text in texts] == vectors
+        vectors = (await model.embed(texts, "passage")).vectors
+        assert (await model.embed([], "passage")).vectors == []
+        assert [((await model.embed([text], "passage")).vectors)[0] for text in texts] == vectors
     assert len({tuple(vector) for vector in vectors}) == len({len(vector) for vector in vectors}) * 8
 
 
@@ -92,8 +92,8 @@ async def test_a_reranker_gives_one_score_for_each_passage_in_order(
 ) -> None:
     passages = ["nothing here", "What is the capital", *["the sea"] * 5, QUESTION]
     async with open_reranker(specs[provider]) as model:
-        scores = await model.score(QUESTION, passages)
-        assert await model.score(QUESTION, []) == []
+        scores = (await model.score(QUESTION, passages)).values
+        assert (await model.score(QUESTION, [])).values == []
     assert len(scores) == 8
     assert sorted(range(8), key=lambda index: -scores[index])[:2] == [7, 1]
 

@@ -134,7 +134,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 async def test_vectors_are_those_of_the_model(container: Process) -> None:
     texts = ["The cat sat.", "", "Invoices are due in 30 days. " * 40, "ä ö 😀"]
     async with open_embedder(container.spec) as embedder:
-        vectors = await embedder.embed(texts, "passage")
+        vectors = (await embedder.embed(texts, "passage")).vectors
     expected = SentenceTransformer(str(MINILM)).encode(texts)
     assert len(vectors[0]) == 384
     assert vectors == [pytest.approx(row.tolist(), abs=1e-5) for row in expected]
@@ -142,8 +142,10 @@ async def test_vectors_are_those_of_the_model(container: Process) -> None:
 
 async def test_near_meanings_are_near(container: Process) -> None:
     async with open_embedder(container.spec) as embedder:
-        [question] = await embedder.embed(["How do I recover my password?"], "query")
-        right, wrong = await embedder.embed(["Reset a forgotten passphrase", "Cats like fish"], "passage")
+        [question] = (await embedder.embed(["How do I recover my password?"], "query")).vectors
+        right, wrong = (
+            await embedder.embed(["Reset a forgotten passphrase", "Cats like fish"], "passage")
+        ).vectors
 
     def nearness(vector: list[float]) -> float:
         return sum(a * b for a, b in zip(question, vector, strict=True))
@@ -154,7 +156,7 @@ async def test_near_meanings_are_near(container: Process) -> None:
 async def test_scores_are_those_of_the_model(container: Process, cross_encoder: Path) -> None:
     passages = ["b c d", "", "x" * 5000, *"defghi"]
     async with open_reranker(container.spec) as reranker:
-        scores = await reranker.score("a b", passages)
+        scores = (await reranker.score("a b", passages)).values
     expected = CrossEncoder(str(cross_encoder)).predict([("a b", passage) for passage in passages])
     assert scores == pytest.approx(expected.tolist(), abs=1e-5)
 
@@ -176,8 +178,8 @@ async def test_many_at_once_get_their_own_vectors(container: Process) -> None:
     texts = [f"fact number {number}" for number in range(40)]
     async with open_embedder(container.spec) as embedder:
         together = await asyncio.gather(*(embedder.embed([text], "query") for text in texts))
-        alone = await embedder.embed(texts, "query")
-    assert [vector for [vector] in together] == [pytest.approx(vector, abs=1e-5) for vector in alone]
+        alone = (await embedder.embed(texts, "query")).vectors
+    assert [each.vectors[0] for each in together] == [pytest.approx(vector, abs=1e-5) for vector in alone]
 
 
 async def test_the_contract_names_the_model_and_its_dimensions(

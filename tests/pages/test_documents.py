@@ -12,7 +12,7 @@ from documents.adding import service as intake
 from documents.adding import validation as content
 from documents.fields import definitions as fields
 from documents.models import BatchEntry, Document, LedgerEntry
-from documents.templatetags.documents import told
+from documents.templatetags.documents import summarise_stage
 from tests import factories
 from workspaces.models import Role
 
@@ -597,4 +597,4 @@ def test_a_filter_that_leaves_nothing_is_not_taken_for_an_empty_workspace(edit, 
     [({"batches": 1, "chunks": 1, "pages": 1}, "1 page · 1 chunk · 1 batch"), ({"batches": 2}, "2 batches")],
 )
 def test_what_a_stage_notes_is_told_of_one_and_of_several(detail, words):
-    assert told(LedgerEntry(detail=detail)) == words
+    assert summarise_stage(LedgerEntry(detail=detail)) == words

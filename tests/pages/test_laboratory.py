@@ -61,7 +61,7 @@ def put(workspace: Workspace, title: str, text: str) -> Document:
 
     async def embed() -> list[list[float]]:
         async with open_embedder(workspace.embedder.spec()) as embedder:
-            return await embedder.embed([text], "passage")
+            return (await embedder.embed([text], "passage")).vectors
 
     engine = engine_for(workspace)
     engine.stage(document.id, [NewChunk(0, text, text.encode(), 0, 0, len(text), "en")], asyncio.run(embed()))

@@ -39,7 +39,7 @@ def leave(workspace) -> Document:
 
     async def embed() -> list[list[float]]:
         async with open_embedder(workspace.embedder.spec()) as embedder:
-            return await embedder.embed(texts, "passage")
+            return (await embedder.embed(texts, "passage")).vectors
 
     chunks = [
         NewChunk(i, text, text.encode(), i, 10, 10 + len(text), "en", ("Time off",), page=4)

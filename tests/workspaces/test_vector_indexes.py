@@ -12,7 +12,7 @@ from django.utils import timezone
 from tests import factories
 from workspaces.engines import NewChunk
 from workspaces.engines.pgvector import ann_tuning, maintenance
-from workspaces.engines.pgvector.ann_index import FEW, MANY, VectorIndex, wanted_kind
+from workspaces.engines.pgvector.ann_index import MIN_INDEXED_FLOATS, URGENT_FLOATS, VectorIndex, wanted_kind
 from workspaces.engines.pgvector.engine import PgVector
 from workspaces.engines.pgvector.maintenance import due, is_settled, reconcile, state_of, try_again
 from workspaces.models import IndexKind, Metric, Workspace
@@ -55,13 +55,19 @@ def row_of(workspace: Workspace) -> Row:
 @pytest.mark.parametrize(
     ("kind", "chunks", "is_quiet", "standing", "expected"),
     [
-        pytest.param(AUTO, FEW // 384 - 1, True, EXACT, EXACT, id="few-are-compared"),
-        pytest.param(AUTO, FEW // 384 + 1, True, EXACT, HNSW, id="many-are-indexed-when-it-is-quiet"),
-        pytest.param(AUTO, FEW // 384 + 1, False, EXACT, EXACT, id="but-not-while-they-come-in"),
-        pytest.param(AUTO, MANY // 384 + 1, False, EXACT, HNSW, id="unless-they-are-very-many"),
-        pytest.param(AUTO, FEW // 384 - 1, True, HNSW, HNSW, id="an-index-is-kept-a-little-below"),
-        pytest.param(AUTO, FEW // 800, True, HNSW, EXACT, id="and-goes-when-few-are-left"),
-        pytest.param(AUTO, FEW // 384 + 1, True, IVFFLAT, HNSW, id="another-kind-is-replaced"),
+        pytest.param(AUTO, MIN_INDEXED_FLOATS // 384 - 1, True, EXACT, EXACT, id="few-are-compared"),
+        pytest.param(
+            AUTO, MIN_INDEXED_FLOATS // 384 + 1, True, EXACT, HNSW, id="many-are-indexed-when-it-is-quiet"
+        ),
+        pytest.param(
+            AUTO, MIN_INDEXED_FLOATS // 384 + 1, False, EXACT, EXACT, id="but-not-while-they-come-in"
+        ),
+        pytest.param(AUTO, URGENT_FLOATS // 384 + 1, False, EXACT, HNSW, id="unless-they-are-very-many"),
+        pytest.param(
+            AUTO, MIN_INDEXED_FLOATS // 384 - 1, True, HNSW, HNSW, id="an-index-is-kept-a-little-below"
+        ),
+        pytest.param(AUTO, MIN_INDEXED_FLOATS // 800, True, HNSW, EXACT, id="and-goes-when-few-are-left"),
+        pytest.param(AUTO, MIN_INDEXED_FLOATS // 384 + 1, True, IVFFLAT, HNSW, id="another-kind-is-replaced"),
         pytest.param(EXACT, 10**7, True, HNSW, EXACT, id="exact-is-exact"),
         pytest.param(HNSW, 1, False, EXACT, HNSW, id="hnsw-at-once"),
         pytest.param(IVFFLAT, 999, True, EXACT, EXACT, id="lists-need-data"),
@@ -245,7 +251,7 @@ def test_a_small_workspace_has_nothing_to_be_done():
 
 @pytest.mark.django_db
 def test_it_is_quiet_once_the_number_of_chunks_has_stayed_for_a_while(monkeypatch):
-    monkeypatch.setattr("workspaces.engines.pgvector.ann_index.FEW", 100)
+    monkeypatch.setattr("workspaces.engines.pgvector.ann_index.MIN_INDEXED_FLOATS", 100)
     workspace = filled(AUTO)
     assert due() == []
     Row.objects.update(still_since=timezone.now() - maintenance.QUIET)
@@ -256,7 +262,7 @@ def test_it_is_quiet_once_the_number_of_chunks_has_stayed_for_a_while(monkeypatc
 
 @pytest.mark.django_db
 def test_an_index_that_is_complete_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr("workspaces.engines.pgvector.ann_index.FEW", 100)
+    monkeypatch.setattr("workspaces.engines.pgvector.ann_index.MIN_INDEXED_FLOATS", 100)
     workspace = filled(AUTO)
     assert due() == []
     assert not is_settled(workspace)
@@ -287,4 +293,4 @@ def test_where_there_are_fewer_neighbours_than_looked_for_all_of_them_are_found(
 def test_chunks_may_go_while_it_is_measured(nearest):
     tables = PgVector(factories.workspace(dimensions=DIMENSIONS)).tables
     vector = f"[{','.join(['1'] * DIMENSIONS)}]"
-    assert ann_tuning._found(tables, HNSW, 40, vector, nearest) == 1.0
+    assert ann_tuning._measure_recall(tables, HNSW, 40, vector, nearest) == 1.0

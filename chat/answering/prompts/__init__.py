@@ -21,26 +21,26 @@ def grounded(
     question: str, passages: Sequence[Quotable], history: Iterable[ChatMessage] = ()
 ) -> tuple[ChatMessage, ...]:
     """Return the prompt for an answer that rests on passages and cites them by number."""
-    return _filled(_GROUNDED, history, passages="\n".join(map(_fenced, passages)), question=question)
+    return _fill(_GROUNDED, history, passages="\n".join(map(_fence_passage, passages)), question=question)
 
 
 def plain(question: str, history: Iterable[ChatMessage] = ()) -> tuple[ChatMessage, ...]:
     """Return the prompt for a conversation without documents."""
-    return _filled(_PLAIN, history, question=question)
+    return _fill(_PLAIN, history, question=question)
 
 
 def earlier(summary: str) -> tuple[ChatMessage, ...]:
     """Return what stands before the history, for the messages that are not in it any more."""
-    return _filled(_EARLIER, (), summary=disarm(summary))
+    return _fill(_EARLIER, (), summary=disarm(summary))
 
 
 def summarising(summary: str, exchanges: Iterable[tuple[str, str]]) -> tuple[ChatMessage, ...]:
     """Return the prompt for a summary of an earlier one ("": there is none) and what was said since."""
     said = [f"User: {disarm(asked)}\n\nAssistant: {disarm(told)}" for asked, told in exchanges]
-    return _filled(_SUMMARY, (), summary=disarm(summary) or "There is none yet.", messages="\n\n".join(said))
+    return _fill(_SUMMARY, (), summary=disarm(summary) or "There is none yet.", messages="\n\n".join(said))
 
 
-def _fenced(passage: Quotable) -> str:
+def _fence_passage(passage: Quotable) -> str:
     return fence("passage", passage.text, number=passage.number, title=passage.title)
 
 
@@ -52,7 +52,7 @@ def _read(name: str) -> _Template:
     return tuple((heading, text.strip()) for heading, text in zip(parts[::2], parts[1::2], strict=True))
 
 
-def _filled(template: _Template, history: Iterable[ChatMessage], **values: str) -> tuple[ChatMessage, ...]:
+def _fill(template: _Template, history: Iterable[ChatMessage], **values: str) -> tuple[ChatMessage, ...]:
     messages: list[ChatMessage] = []
     for heading, text in template:
         filled = _PLACE.sub(lambda place: values[place[1]], text)

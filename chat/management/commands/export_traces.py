@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from chat.models import Answer
 from documents.models import Search
 
-_AT_ONCE = 200  # rows in memory
+_BATCH_ROWS = 200  # rows in memory
 
 
 class Command(BaseCommand):
@@ -34,12 +34,16 @@ class Command(BaseCommand):
         rows: list[Iterator[dict[str, Any]]] = []
         if what != "searches":
             answers = Answer.objects.filter(ended_at__isnull=False)
-            rows.append(map(_answer, _rated(_chosen(answers, "turn__workspace", **chosen), rated)))
+            rows.append(
+                map(_answer, _filter_by_rating(_filter_rows(answers, "turn__workspace", **chosen), rated))
+            )
         if what != "answers" and rated is None:
             rows.append(
                 map(
                     _search,
-                    _chosen(Search.objects.select_related("workspace"), "workspace", **chosen).iterator(),
+                    _filter_rows(
+                        Search.objects.select_related("workspace"), "workspace", **chosen
+                    ).iterator(),
                 )
             )
         for each in rows:
@@ -58,7 +62,7 @@ def _moment(text: str) -> datetime:
 _Row = TypeVar("_Row", Answer, Search)
 
 
-def _chosen(
+def _filter_rows(
     rows: QuerySet[_Row],
     workspace_field: str,
     *,
@@ -76,13 +80,13 @@ def _chosen(
     return rows.order_by("created_at")
 
 
-def _rated(answers: QuerySet[Answer], rated: str | None) -> Iterator[Answer]:
+def _filter_by_rating(answers: QuerySet[Answer], rated: str | None) -> Iterator[Answer]:
     if rated == "any":
         answers = answers.filter(ratings__isnull=False).distinct()
     elif rated:
         answers = answers.filter(ratings__is_good=rated == "good").distinct()
     related = answers.select_related("turn__workspace").prefetch_related("ratings")
-    return related.iterator(chunk_size=_AT_ONCE)
+    return related.iterator(chunk_size=_BATCH_ROWS)
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

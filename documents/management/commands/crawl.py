@@ -57,7 +57,7 @@ class Command(BaseCommand):
         parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
 
     def handle(self, **options: Any) -> None:
-        document = _added(options)
+        document = _add_site(options)
         # Not self.stdout itself: it ends every write with a line break, which tears a progress bar apart.
         console = Console(file=cast(IO[str], self.stdout._out), highlight=False)
         log = logging.getLogger("documents")
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         _report(document, console)
 
 
-def _added(options: dict[str, Any]) -> Document:
+def _add_site(options: dict[str, Any]) -> Document:
     user = find_user(options["user"])
     workspace = find_workspace(user, options["workspace"], options["language"], options["create"])
     try:

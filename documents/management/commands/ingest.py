@@ -253,7 +253,7 @@ def _one(job: Job, progress: Progress, task: TaskID) -> Outcome:
         if document.status == Document.Status.READY:
             state: State = "moved" if change == "moved" else "unchanged"
             return Outcome(job.name, state, chunks=document.chunk_count)
-        with _watched(document, progress, task):
+        with _show_stage(document, progress, task):
             _finish(document)
     except (DocumentRefused, OSError) as error:
         return Outcome(job.name, "failed", str(error), took_s=time.monotonic() - started)
@@ -279,7 +279,7 @@ def _finish(document: Document) -> None:
 
 
 @contextmanager
-def _watched(document: Document, progress: Progress, task: TaskID) -> Iterator[None]:
+def _show_stage(document: Document, progress: Progress, task: TaskID) -> Iterator[None]:
     """Show the document's stage beside the bar, from a thread, while this one works."""
     done = Event()
 

@@ -64,7 +64,7 @@ def store_page(
         is_language_chosen=parent.is_language_chosen,
         created_by=parent.created_by,
         size_bytes=0,
-        **_given(parent),
+        **_inherited_metadata(parent),
     )
     _store(document, data)
     Workspace.objects.filter(pk=document.workspace_id).update(
@@ -81,7 +81,7 @@ def store_page(
     return document
 
 
-def _given(parent: Document) -> dict[str, Any]:
+def _inherited_metadata(parent: Document) -> dict[str, Any]:
     """Return what its website or feed gives it. What the visit holds may be older than what somebody said."""
     given: dict[str, Any] = Document.objects.values(*COLUMNS).get(pk=parent.pk)
     return given

@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 SLICE_S = 30.0
 MAX_TRIES = 3  # of one address in one visit, when trying again may help
-_MOST_TRIES = 30  # of a post's page, over all visits of its feed
+_MAX_TRIES = 30  # of a post's page, over all visits of its feed
 _FIRST_PAUSE_S = 10  # then three times as long
 _Role, _State = Address.Role, Address.State
 
@@ -91,7 +91,7 @@ def crawl(document_id: UUID, hand_on: HandOn) -> bool:
 
 def _work(claim: Claim, hand_on: HandOn) -> bool:
     source = Source.objects.select_related("document__workspace").get(pk=claim.document.pk)
-    with claim.stage(Document.Stage.FETCH) as step, _opened() as (web, run):
+    with claim.stage(Document.Stage.FETCH) as step, _open_web() as (web, run):
         visit = _Visit(claim, source, web, run, hand_on)
         visit.begin()
         visit.read_what_waits(time.monotonic() + SLICE_S)
@@ -105,7 +105,7 @@ def _work(claim: Claim, hand_on: HandOn) -> bool:
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[Web, Run]]:
+def _open_web() -> Iterator[tuple[Web, Run]]:
     """Yield a way to the web, and what waits for its coroutines: between those the database may be used."""
     with asyncio.Runner() as runner:
         opened = AsyncExitStack()
@@ -186,7 +186,7 @@ class _Visit:
         again = self._source.addresses.all()
         if self._source.is_feed:
             again = again.filter(role=_Role.FEED)  # each post once
-        unlucky = self._source.pages().filter(state=_State.FAILED, tries__range=(MAX_TRIES, _MOST_TRIES))
+        unlucky = self._source.pages().filter(state=_State.FAILED, tries__range=(MAX_TRIES, _MAX_TRIES))
         with self._claim.hold_row():
             if self._source.is_feed:  # what was away when its post came: once more, without counting anew
                 self._frontier.again(unlucky, tries=F("tries"))
@@ -330,7 +330,7 @@ class _Visit:
             return self._read_sitemap(address, reply)
         if not is_readable(reply.media_type, address):
             raise NotFetched(f"It is {reply.media_type}: only web pages and PDF files are read from the web.")
-        landed = self._landed(address, reply)
+        landed = self._final_address(address, reply)
         media_type = crawled_pages.media_type_of(reply.body)
         data, page = reply.body, Page()
         if media_type == HTML.name:
@@ -352,7 +352,7 @@ class _Visit:
             landed.save()
         return None
 
-    def _landed(self, address: Address, reply: Reply) -> Address:
+    def _final_address(self, address: Address, reply: Reply) -> Address:
         """Return the address that the reply is the page of: another one, after a redirect within a site."""
         final = canonical(reply.url)
         if self._source.is_feed or final == address.url:

@@ -20,13 +20,13 @@ def queue_posts(source: Source, feed: str, posts: Iterable[Post]) -> None:
     feed: the address that lists them. posts: the oldest first.
     """
     known = set(source.addresses.values_list("guid_sha256", flat=True))
-    for post in _told_apart(posts):
+    for post in _tell_apart(posts):
         if post.guid_sha256 not in known:
             known.add(post.guid_sha256)
             _queue(source, feed, post)
 
 
-def _told_apart(posts: Iterable[Post]) -> Iterator[Post]:
+def _tell_apart(posts: Iterable[Post]) -> Iterator[Post]:
     """Some feeds call all of their posts the same: then the link is part of the name."""
     listed: set[str] = set()
     for post in posts:

@@ -27,7 +27,7 @@ class Frontier:
         if self._source.is_feed or depth > self._source.max_depth:
             return
         room = min(_MAX_KNOWN, _KNOWN_PER_PAGE * self._source.max_pages) - self._source.addresses.count()
-        wanted = dict.fromkeys(self._wanted(urls, role))
+        wanted = dict.fromkeys(self._filter_urls(urls, role))
         known = set(self._source.addresses.filter(url__in=wanted).values_list("url", flat=True))
         new = [url for url in wanted if url not in known][: max(0, room)]
         priority = 0 if role == _Role.SITEMAP else depth
@@ -41,7 +41,7 @@ class Frontier:
             state=_State.QUEUED, reason="", elsewhere="", tries=tries, next_try_at=timezone.now()
         )
 
-    def _wanted(self, urls: Sequence[str], role: Address.Role) -> Iterator[str]:
+    def _filter_urls(self, urls: Sequence[str], role: Address.Role) -> Iterator[str]:
         for url in urls:
             with suppress(Forbidden):
                 address = canonical(url)
@@ -52,13 +52,13 @@ class Frontier:
     def next(self, most: int) -> list[Address]:
         """Return what is due, at most so many, and no more than the limit of pages leaves."""
         if self._source.max_pages:
-            most = min(most, self._left())
+            most = min(most, self._pages_left())
         due = self._waiting().filter(next_try_at__lte=timezone.now())
         return list(due.order_by("priority", "pk")[:most])
 
     def is_full(self) -> bool:
         """Say whether as many pages were read as may be."""
-        return bool(self._source.max_pages) and self._left() <= 0
+        return bool(self._source.max_pages) and self._pages_left() <= 0
 
     @property
     def full(self) -> str:
@@ -71,7 +71,7 @@ class Frontier:
     def leave_out_the_rest(self) -> None:
         self._waiting().update(state=_State.SKIPPED, reason=self.full)
 
-    def _left(self) -> int:
+    def _pages_left(self) -> int:
         return self._source.max_pages - self._source.pages().filter(state=_State.DONE).count()
 
     def _waiting(self) -> QuerySet[Address]:

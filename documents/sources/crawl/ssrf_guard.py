@@ -76,7 +76,7 @@ def target(url: str) -> Target:
 
 def check(address: str, where: Target) -> None:
     """Raise Forbidden unless this IP address is public, or private and its host named by the operator."""
-    ip = _unwrapped(ip_address(address))
+    ip = _unwrap(ip_address(address))
     if _is_public(ip):
         return
     if where.is_named_by_operator and _is_private(ip):
@@ -131,7 +131,7 @@ def _literal(host: str) -> str:
     return str(ip)
 
 
-def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+def _unwrap(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """Return the IPv4 address that an IPv6 address stands for, if the network would unwrap it."""
     if isinstance(ip, IPv6Address):
         if ip.ipv4_mapped:

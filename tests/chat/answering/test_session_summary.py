@@ -6,7 +6,7 @@ import pytest
 from django.db.models.functions import Now
 
 from chat.answering import session_summary
-from chat.answering.history import TURNS_MOST, load_history
+from chat.answering.history import MAX_TURNS, load_history
 from chat.models import Answer, Summary
 from chat.queue.claims import claim_next
 from chat.queue.runner import Runner
@@ -97,7 +97,7 @@ async def test_a_short_session_has_no_summary(session, ask, model):
 
 async def test_many_short_turns_are_retold_too(session, ask, endpoint):
     def small_talk():
-        for number in range(TURNS_MOST + 2):
+        for number in range(MAX_TURNS + 2):
             factories.answer(session, f"q{number}", text="yes", endpoint=endpoint)
 
     await to_thread(small_talk)()

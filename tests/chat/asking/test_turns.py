@@ -327,7 +327,7 @@ def test_a_version_that_cannot_be_made_is_refused(asker, first, change, words):
 
 
 def test_a_turn_has_only_so_many_answers(asker, first, monkeypatch):
-    monkeypatch.setattr(turns, "ANSWERS_MOST", 2)
+    monkeypatch.setattr(turns, "MAX_ANSWERS", 2)
     turns.regenerate(asker, Regeneration(first.pk, "v-1"))
     with pytest.raises(QuestionRefused, match="2 answers already"):
         turns.regenerate(asker, Regeneration(first.pk, "v-2"))

@@ -38,7 +38,7 @@ async def writer():
 
 
 @pytest.fixture
-def pen(writer, answer):
+def answer_log(writer, answer):
     return writer.open(answer.pk, fence=1, seq=1)
 
 
@@ -54,12 +54,12 @@ def _ended(answer):
     Answer.objects.filter(pk=answer.pk).update(status=Answer.Status.FINISHED)
 
 
-async def write_to_the_end(pen, answer, words):
+async def write_to_the_end(answer_log, answer, words):
     for word in words:
-        pen.append(delta(word))
+        answer_log.append(delta(word))
         await asyncio.sleep(0.01)
-    pen.append(end(), along=lambda: _ended(answer))
-    await pen.flush()
+    answer_log.append(end(), in_same_transaction=lambda: _ended(answer))
+    await answer_log.flush()
 
 
 @to_thread
@@ -83,10 +83,10 @@ WORDS = [f"{number} " for number in range(40)]
 # --- writing -------------------------------------------------------------------------------------
 
 
-async def test_words_of_one_tick_become_one_event_and_none_is_lost(pen, answer):
+async def test_words_of_one_tick_become_one_event_and_none_is_lost(answer_log, answer):
     for word in WORDS:
-        pen.append(delta(word))
-    await pen.flush()
+        answer_log.append(delta(word))
+    await answer_log.flush()
     events = await logged(answer)
     assert text_of(events) == "".join(WORDS)
     assert len(events) == 2
@@ -114,34 +114,34 @@ def _commits():
         return cursor.fetchone()[0]
 
 
-async def test_the_first_words_do_not_wait_for_a_tick(pen, answer, monkeypatch):
+async def test_the_first_words_do_not_wait_for_a_tick(answer_log, answer, monkeypatch):
     monkeypatch.setattr("chat.log.writer.TICK_S", 60)
-    pen.append(Event("started", {}))
-    await asyncio.wait_for(pen.flush(), 5)
-    pen.append(delta("first"))
-    await asyncio.wait_for(pen.flush(), 5)
-    pen.append(delta("second"))
-    pen.append(end(), along=lambda: _ended(answer))
-    await asyncio.wait_for(pen.flush(), 5)
+    answer_log.append(Event("started", {}))
+    await asyncio.wait_for(answer_log.flush(), 5)
+    answer_log.append(delta("first"))
+    await asyncio.wait_for(answer_log.flush(), 5)
+    answer_log.append(delta("second"))
+    answer_log.append(end(), in_same_transaction=lambda: _ended(answer))
+    await asyncio.wait_for(answer_log.flush(), 5)
     assert len(await logged(answer)) == 5
 
 
-async def test_a_stale_writer_is_refused_and_told(pen, answer):
-    pen.append(delta("mine"))
-    await pen.flush()
+async def test_a_stale_writer_is_refused_and_told(answer_log, answer):
+    answer_log.append(delta("mine"))
+    await answer_log.flush()
     await to_thread(Answer.objects.update)(fence=2)
-    pen.append(delta("too late"))
+    answer_log.append(delta("too late"))
     with pytest.raises(Superseded):
-        await pen.flush()
+        await answer_log.flush()
     with pytest.raises(Superseded):
-        pen.append(delta("still too late"))
+        answer_log.append(delta("still too late"))
     assert text_of(await logged(answer)) == "mine"
 
 
-async def test_a_stale_writer_does_not_hold_up_the_others(writer, pen, answer, ask):
+async def test_a_stale_writer_does_not_hold_up_the_others(writer, answer_log, answer, ask):
     other = await to_thread(lambda: ask().answers.get())()
     await to_thread(Answer.objects.filter(pk=other.pk).update)(status=Answer.Status.RUNNING, fence=7)
-    stale, good = writer.open(other.pk, fence=6, seq=1), pen
+    stale, good = writer.open(other.pk, fence=6, seq=1), answer_log
     stale.append(delta("stale"))
     good.append(delta("good"))
     await good.flush()
@@ -151,38 +151,38 @@ async def test_a_stale_writer_does_not_hold_up_the_others(writer, pen, answer, a
     assert text_of(await logged(other)) == ""
 
 
-async def test_what_goes_along_is_committed_with_its_event_or_not_at_all(pen, answer):
+async def test_what_goes_along_is_committed_with_its_event_or_not_at_all(answer_log, answer):
     def go_along():
         _ended(answer)
         raise ValueError("this row cannot be written")
 
-    pen.append(delta("before"))
-    await pen.flush()
-    pen.append(end(), along=go_along)
+    answer_log.append(delta("before"))
+    await answer_log.flush()
+    answer_log.append(end(), in_same_transaction=go_along)
     with pytest.raises(EventsRejected):
-        await pen.flush()
+        await answer_log.flush()
     await to_thread(answer.refresh_from_db)()
     assert answer.status == Answer.Status.RUNNING
     assert [event.kind for event in await logged(answer)] == ["queued", "delta"]
-    pen.append(end(), along=lambda: _ended(answer))  # the log goes on where it was
-    await pen.flush()
+    answer_log.append(end(), in_same_transaction=lambda: _ended(answer))  # the log goes on where it was
+    await answer_log.flush()
     assert [event.seq for event in await logged(answer)] == [1, 2, 3]
 
 
-async def test_words_that_cannot_be_stored_spoil_only_their_own_answer(writer, pen, answer, ask):
+async def test_words_that_cannot_be_stored_spoil_only_their_own_answer(writer, answer_log, answer, ask):
     other = await to_thread(lambda: ask().answers.get())()
     await to_thread(Answer.objects.filter(pk=other.pk).update)(status=Answer.Status.RUNNING, fence=1)
     bad = writer.open(other.pk, fence=1, seq=1)
     bad.append(delta("\0"))
-    pen.append(delta("good"))
-    await pen.flush()
+    answer_log.append(delta("good"))
+    await answer_log.flush()
     with pytest.raises(EventsRejected):
         await bad.flush()
     assert text_of(await logged(answer)) == "good"
 
 
-async def test_the_log_waits_for_a_database_that_is_away(pen, answer, lose_connections):
-    writing = asyncio.create_task(write_to_the_end(pen, answer, WORDS))
+async def test_the_log_waits_for_a_database_that_is_away(answer_log, answer, lose_connections):
+    writing = asyncio.create_task(write_to_the_end(answer_log, answer, WORDS))
     for _ in range(3):
         await asyncio.sleep(0.05)
         await lose_connections()
@@ -197,24 +197,24 @@ async def test_the_log_waits_for_a_database_that_is_away(pen, answer, lose_conne
 
 
 @pytest.mark.parametrize("after_seq", [0, 1, 5])
-async def test_what_is_followed_live_is_what_the_log_holds(pen, answer, after_seq):
+async def test_what_is_followed_live_is_what_the_log_holds(answer_log, answer, after_seq):
     following = [asyncio.create_task(followed(answer, after_seq)) for _ in range(2)]
     await asyncio.sleep(0.05)
-    await write_to_the_end(pen, answer, WORDS)
+    await write_to_the_end(answer_log, answer, WORDS)
     expected = [event for event in await logged(answer) if event.seq > after_seq]
     assert await asyncio.gather(*following) == [expected, expected]
 
 
-async def test_every_event_is_committed_before_it_is_shown(pen, answer):
-    writing = asyncio.create_task(write_to_the_end(pen, answer, WORDS))
+async def test_every_event_is_committed_before_it_is_shown(answer_log, answer):
+    writing = asyncio.create_task(write_to_the_end(answer_log, answer, WORDS))
     async with asyncio.timeout(10), aclosing(follow(answer.pk)) as events:
         async for event in events:
             assert await to_thread(AnswerEvent.objects.filter(answer=answer, seq=event.seq).exists)()
     await writing
 
 
-async def test_following_begins_in_the_middle_of_the_writing(pen, answer):
-    writing = asyncio.create_task(write_to_the_end(pen, answer, WORDS))
+async def test_following_begins_in_the_middle_of_the_writing(answer_log, answer):
+    writing = asyncio.create_task(write_to_the_end(answer_log, answer, WORDS))
     following = []
     for after_seq in range(0, 10):
         following.append(asyncio.create_task(followed(answer, after_seq)))
@@ -225,17 +225,17 @@ async def test_following_begins_in_the_middle_of_the_writing(pen, answer):
         assert shown == [event for event in events if event.seq > after_seq]
 
 
-async def test_an_answer_that_ended_long_ago_is_replayed(pen, answer):
-    await write_to_the_end(pen, answer, WORDS)
+async def test_an_answer_that_ended_long_ago_is_replayed(answer_log, answer):
+    await write_to_the_end(answer_log, answer, WORDS)
     events = await logged(answer)
     assert await followed(answer) == events
     assert await followed(answer, after_seq=events[-1].seq) == []
     assert await followed(answer, after_seq=events[-1].seq + 100) == []
 
 
-async def test_a_log_longer_than_a_page_is_replayed_whole(pen, answer, monkeypatch):
+async def test_a_log_longer_than_a_page_is_replayed_whole(answer_log, answer, monkeypatch):
     monkeypatch.setattr(log_follow, "PAGE", 3)
-    await write_to_the_end(pen, answer, WORDS[:11])
+    await write_to_the_end(answer_log, answer, WORDS[:11])
     assert await followed(answer) == await logged(answer)
 
 
@@ -280,9 +280,9 @@ async def test_a_message_lost_in_the_middle_leaves_no_gap(answer):
 
 async def test_what_is_on_its_way_to_a_follower_is_not_read_from_the_log(answer, monkeypatch):
     """Each look finds something new in the logs of a hundred streams; to read them all would hold them all up."""
-    monkeypatch.setattr(fanout, "LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr(fanout, "ON_ITS_WAY_S", 1.5)  # on a busy machine, too
-    async with event_bus().following(answer.pk, seq=1) as follower:
+    monkeypatch.setattr(fanout, "POLL_INTERVAL_S", 0.05)
+    monkeypatch.setattr(fanout, "DELIVERY_GRACE_S", 1.5)  # on a busy machine, too
+    async with event_bus().attach(answer.pk, seq=1) as follower:
         assert await follower.take() == []  # the hub hears from now on: what was before stands in the log
         row = AnswerEvent(answer=answer, seq=2, kind="delta", data={"text": "late"})
         await to_thread(row.save)(force_insert=True)
@@ -292,24 +292,24 @@ async def test_what_is_on_its_way_to_a_follower_is_not_read_from_the_log(answer,
         assert [event.seq for event in await follower.take()] == [2]
 
 
-async def test_a_message_that_comes_twice_is_shown_once(pen, answer):
+async def test_a_message_that_comes_twice_is_shown_once(answer_log, answer):
     following = asyncio.create_task(followed(answer))
     await asyncio.sleep(0.1)
-    pen.append(delta("once"))
-    await pen.flush()
+    answer_log.append(delta("once"))
+    await answer_log.flush()
     event_bus().deliver({answer.pk: [Logged(2, "delta", {"text": "once"})]})
-    pen.append(end(), along=lambda: _ended(answer))
+    answer_log.append(end(), in_same_transaction=lambda: _ended(answer))
     assert [event.seq for event in await following] == [1, 2, 3]
 
 
 async def test_a_follower_hears_the_writer_of_another_process(answer, monkeypatch):
     """The other process is another thread with its own event loop: it shares only the services."""
-    monkeypatch.setattr(fanout, "LOOK_EVERY_S", 30)
+    monkeypatch.setattr(fanout, "POLL_INTERVAL_S", 30)
 
     async def write():
         async with LogWriter() as writer:
-            pen = writer.open(answer.pk, fence=1, seq=1)
-            await write_to_the_end(pen, answer, WORDS)
+            answer_log = writer.open(answer.pk, fence=1, seq=1)
+            await write_to_the_end(answer_log, answer, WORDS)
             await asyncio.sleep(0.2)
 
     following = asyncio.create_task(followed(answer))
@@ -318,12 +318,12 @@ async def test_a_follower_hears_the_writer_of_another_process(answer, monkeypatc
     assert await asyncio.wait_for(following, 5) == await logged(answer)
 
 
-async def test_a_follower_who_does_not_read_costs_bounded_memory(pen, answer, monkeypatch):
-    monkeypatch.setattr(fanout, "WAITING_MOST", 5)
+async def test_a_follower_who_does_not_read_costs_bounded_memory(answer_log, answer, monkeypatch):
+    monkeypatch.setattr(fanout, "MAX_BACKLOG", 5)
     async with aclosing(follow(answer.pk)) as events:
         shown = [await anext(events)]
-        await write_to_the_end(pen, answer, WORDS)
-        [follower] = event_bus()._followers[answer.pk]
+        await write_to_the_end(answer_log, answer, WORDS)
+        [follower] = event_bus()._subscribers[answer.pk]
         assert len(follower._waiting) <= 5
         shown += [event async for event in events]
     assert shown == await logged(answer)
@@ -334,14 +334,14 @@ async def test_leaving_leaves_nothing_behind(answer):
     await asyncio.sleep(0.2)
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
-    assert not event_bus()._followers
+    assert not event_bus()._subscribers
     assert not event_bus()._tasks
     layer = get_channel_layer()
     assert not layer.groups
     assert not layer.channels
 
 
-async def test_following_works_while_the_channel_layer_is_away(pen, answer, settings):
+async def test_following_works_while_the_channel_layer_is_away(answer_log, answer, settings):
     settings.CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -350,11 +350,11 @@ async def test_following_works_while_the_channel_layer_is_away(pen, answer, sett
     }
     following = asyncio.create_task(followed(answer))
     await asyncio.sleep(0.05)
-    await write_to_the_end(pen, answer, WORDS)
+    await write_to_the_end(answer_log, answer, WORDS)
     assert await following == await logged(answer)
 
 
-async def test_events_are_plain_json(pen, answer):
-    await write_to_the_end(pen, answer, ['a "quoted" {brace} 泵 🙂'])
+async def test_events_are_plain_json(answer_log, answer):
+    await write_to_the_end(answer_log, answer, ['a "quoted" {brace} 泵 🙂'])
     [event] = [event for event in await followed(answer) if event.kind == "delta"]
     assert json.loads(json.dumps(event.data)) == {"text": 'a "quoted" {brace} 泵 🙂'}

@@ -334,7 +334,7 @@ async def test_whoever_means_to_come_back_finds_the_answer_written(client, small
 
 @pytest.mark.parametrize("streams", [False, True])
 async def test_a_key_that_is_revoked_meanwhile_gets_no_more(client, small, slow, asker, monkeypatch, streams):
-    monkeypatch.setattr(sse, "CHECK_EVERY_S", 0.1)
+    monkeypatch.setattr(sse, "CHECK_INTERVAL_S", 0.1)
     asked = asyncio.create_task(completed(client, model=small, messages=QUESTION, stream=streams))
     await slow.wait_until(lambda: slow.chats)
     await to_thread(lambda: revoke(asker.api_keys.get()))()
@@ -359,7 +359,7 @@ async def completed(client, **asked):
 
 
 async def test_a_silent_stream_is_kept_open_by_pings(client, small, model, monkeypatch):
-    monkeypatch.setattr(sse, "PING_EVERY_S", 0.05)
+    monkeypatch.setattr(sse, "PING_INTERVAL_S", 0.05)
     model.behaviour = Behaviour(first_token_s=0.4)
     stream = await client.chat.completions.create(model=small, messages=QUESTION, stream=True)
     assert "".join([each.choices[0].delta.content or "" async for each in stream]) == UNGROUNDED

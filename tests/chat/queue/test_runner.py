@@ -18,7 +18,7 @@ from chat.asking.sessions import delete_session
 from chat.log.follow import follow
 from chat.models import Answer, Session
 from chat.queue import runner as runner_module
-from chat.queue.runner import CLAIMS_MOST, Runner
+from chat.queue.runner import MAX_CLAIMS, Runner
 from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
@@ -93,7 +93,7 @@ def endpoint_cost(row):
 @pytest.fixture
 def no_looking(monkeypatch):
     """A runner that looks for work only when it is told to."""
-    monkeypatch.setattr(runner_module, "LOOK_EVERY_S", 60)
+    monkeypatch.setattr(runner_module, "POLL_INTERVAL_S", 60)
 
 
 async def test_a_question_submitted_here_is_begun_at_once(ask, no_looking):
@@ -112,11 +112,11 @@ async def test_a_question_submitted_elsewhere_is_begun_by_a_nudge(ask, no_lookin
 
 def _ask_in_another_process(ask):
     """A thread without our event loop, in a moment in which this process seems to have no runner."""
-    here, runner_module._here = runner_module._here, None
+    here, runner_module._local_runner = runner_module._local_runner, None
     try:
         return ask().answers.get()
     finally:
-        runner_module._here = here
+        runner_module._local_runner = here
         connection.close()
 
 
@@ -130,7 +130,7 @@ async def test_one_message_sent_five_times_is_one_call_of_the_model(ask, model):
 
 async def test_two_runners_share_the_work_without_doubling_any(ask, model):
     answers = await to_thread(lambda: [ask().answers.get() for _ in range(20)])()
-    async with Runner(at_once=3), Runner(at_once=3):
+    async with Runner(concurrency=3), Runner(concurrency=3):
         logs = await asyncio.gather(*map(followed, answers))
     assert len(model.chats) == 20
     assert all(kinds(events)[-1] == "finished" for events in logs)
@@ -139,7 +139,7 @@ async def test_two_runners_share_the_work_without_doubling_any(ask, model):
 async def test_no_more_than_so_many_are_written_at_once(ask, model):
     model.behaviour.first_token_s = 1
     answers = await to_thread(lambda: [ask().answers.get() for _ in range(4)])()
-    async with Runner(at_once=2) as runner:
+    async with Runner(concurrency=2) as runner:
         await asyncio.gather(*[followed(answer, until="started") for answer in answers[:2]])
         assert not runner.has_room
         assert [len(await followed(answer, until="queued")) for answer in answers[2:]] == [1, 1]
@@ -373,7 +373,7 @@ async def test_an_abandoned_answer_that_was_to_stop_keeps_its_words(answer, aske
 
 async def test_an_answer_that_keeps_killing_its_process_is_given_up(answer, model):
     await abandon(answer, [("delta", {"text": "Half an"})])
-    await to_thread(Answer.objects.update)(fence=CLAIMS_MOST)
+    await to_thread(Answer.objects.update)(fence=MAX_CLAIMS)
     _, row = await ended(answer)
     assert "interrupted too often" in row.error
     assert row.text == "Half an"

@@ -243,7 +243,7 @@ async def test_what_nobody_follows_may_be_acknowledged(cookie, ask):
 
 
 async def test_a_client_that_acknowledges_is_not_sent_more_than_it_can_take(cookie, ask, monkeypatch):
-    monkeypatch.setattr(consumers, "UNACKNOWLEDGED_MOST", 10)
+    monkeypatch.setattr(consumers, "MAX_UNACKNOWLEDGED", 10)
     monkeypatch.setattr(follow, "PAGE", 10)
     answer = await to_thread(_answer_of_30_events)(ask)
     async with connected(cookie) as socket:
@@ -265,7 +265,7 @@ def _answer_of_30_events(ask):
 
 
 async def test_a_page_follows_a_bounded_number_of_answers(cookie, ask, monkeypatch):
-    monkeypatch.setattr(consumers, "FOLLOWED_MOST", 2)
+    monkeypatch.setattr(consumers, "MAX_FOLLOWED", 2)
     answers = await to_thread(lambda: [ask().answers.get() for _ in range(3)])()
     async with connected(cookie) as socket:
         for answer in answers[:2]:
@@ -401,7 +401,7 @@ async def test_whoever_may_not_be_here_any_more_is_closed_while_they_only_listen
 
 
 async def test_a_login_with_other_data_in_its_session_is_still_good(cookie, asker, monkeypatch):
-    monkeypatch.setattr(revocation, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(revocation, "POLL_INTERVAL_S", 0.2)
     async with connected(cookie) as socket:
         await asyncio.sleep(0.3)
         await to_thread(_note_something)(cookie)
@@ -485,7 +485,7 @@ async def test_whoever_talks_on_when_they_are_sent_away_keeps_nobody_else_here(c
         socket.transport.pause_reading()  # so that it does not hear that it is sent away
         await socket.send(json.dumps(run()))
         await socket.send("and on, and on")
-        await asyncio.sleep(revocation.LOOK_EVERY_S + 0.5)
+        await asyncio.sleep(revocation.POLL_INTERVAL_S + 0.5)
         await to_thread(_disable)(other, others)
         await asyncio.wait_for(listening.wait_closed(), 5)
         socket.transport.abort()
@@ -506,7 +506,7 @@ async def test_whoever_does_not_read_keeps_nobody_else_here(cookie, asker, ask):
         await socket.send(json.dumps(follow))
         await asyncio.sleep(1)  # all that is between us is full
         await to_thread(_disable)(asker, cookie)
-        await asyncio.sleep(revocation.LOOK_EVERY_S + 0.5)
+        await asyncio.sleep(revocation.POLL_INTERVAL_S + 0.5)
         await to_thread(_disable)(other, others)
         await asyncio.wait_for(listening.wait_closed(), 5)
         socket.transport.abort()

@@ -66,7 +66,7 @@ def test_another_way_of_asking_remembers_the_vector_only(workspace, server):
     ask(workspace)
     found = ask(workspace, limit=1)
     assert found.trace.caches == {"retrieval": "miss", "query embedding": "hit"}
-    assert found.passages[0].dense_rank == 1
+    assert found.passages[0].ranks["dense"].place == 1
     assert len(server.requests) == 1
 
 
@@ -124,7 +124,7 @@ def test_what_a_failing_leg_left_is_not_remembered(workspace, server):
     server.behaviour = Behaviour(status=401)
     assert ask(workspace).trace.caches["retrieval"] == "miss"
     server.behaviour = Behaviour()
-    assert ask(workspace).passages[0].dense_rank == 1
+    assert ask(workspace).passages[0].ranks["dense"].place == 1
 
 
 def test_without_the_cache_server_everything_is_searched(workspace, settings):

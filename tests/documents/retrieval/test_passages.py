@@ -29,7 +29,7 @@ def stretch(
         None,
         score,
     )
-    return Candidate(chunk, score, None, None, None, None)
+    return Candidate(chunk, score, {})
 
 
 def chosen(

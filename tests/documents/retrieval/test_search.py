@@ -57,7 +57,7 @@ def put(workspace: Workspace, title: str, texts: list[str]) -> Document:
 
     async def embed() -> list[list[float]]:
         async with open_embedder(workspace.embedder.spec()) as embedder:
-            return await embedder.embed(texts, "passage")
+            return (await embedder.embed(texts, "passage")).vectors
 
     engine = engine_for(workspace)
     chunks = [NewChunk(i, text, text.encode(), i, 0, len(text), "en") for i, text in enumerate(texts)]
@@ -86,8 +86,7 @@ def test_the_best_passage_comes_first_with_its_place_and_what_each_leg_said(work
     best = result.passages[0]
     assert (best.number, best.document_title, best.section, best.start) == (1, "leave.md", 0, 0)
     assert best.text == TEXTS["leave.md"][0]
-    assert (best.dense_rank, best.lexical_rank) == (1, 1)
-    assert best.dense_score is not None
+    assert (best.ranks["dense"].place, best.ranks["lexical"].place) == (1, 1)
     assert [passage.number for passage in result.passages] == list(range(1, len(result.passages) + 1))
 
 
@@ -101,7 +100,13 @@ def test_the_trace_names_the_question_the_legs_and_the_times(workspace):
 def test_the_trace_says_what_became_of_each_candidate(workspace):
     result = ask(workspace, "How many days of annual leave may I carry over?", limit=1)
     first, *others = result.trace.candidates
-    assert (first.fate, first.passage, first.rank, first.dense_rank, first.lexical_rank) == (
+    assert (
+        first.fate,
+        first.passage,
+        first.rank,
+        first.ranks["dense"].place,
+        first.ranks["lexical"].place,
+    ) == (
         "prompt",
         1,
         1,
@@ -124,14 +129,14 @@ def test_what_is_below_the_relevance_floor_is_in_the_trace(workspace):
 def test_a_keyword_hit_is_used_even_when_its_vector_is_far(workspace):
     result = ask(workspace, "ERR_42")
     assert result.passages[0].document_title == "pump.md"
-    assert result.passages[0].lexical_rank == 1
+    assert result.passages[0].ranks["lexical"].place == 1
 
 
 def test_without_hybrid_only_meaning_counts(workspace):
     workspace.is_hybrid = False
     result = ask(workspace, "annual leave carry over days")
     assert [leg.name for leg in result.trace.legs] == ["dense"]
-    assert all(passage.lexical_rank is None for passage in result.passages)
+    assert all("lexical" not in passage.ranks for passage in result.passages)
 
 
 def test_a_search_can_be_done_in_another_way_than_the_workspace_does(workspace):
@@ -214,7 +219,7 @@ def test_a_failing_embedder_leaves_the_words_and_the_trace_says_why(workspace, s
     server.behaviour = Behaviour(status=status)
     result = ask(workspace, "annual leave")
     assert result.passages[0].document_title == "leave.md"
-    assert result.passages[0].dense_rank is None
+    assert "dense" not in result.passages[0].ranks
     [dense] = [leg for leg in result.trace.legs if leg.name == "dense"]
     assert dense.error
 
@@ -223,7 +228,7 @@ def test_without_its_words_the_meaning_answers_and_the_trace_says_why(workspace)
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE chunks.t_{workspace.id.hex}")
     result = ask(workspace, "annual leave")
-    assert result.passages[0].lexical_rank is None
+    assert "lexical" not in result.passages[0].ranks
     [lexical] = [leg for leg in result.trace.legs if leg.name == "lexical"]
     assert lexical.error == "The search engine did not answer."
 
@@ -259,7 +264,7 @@ def reranker(workspace) -> Iterator[Endpoint]:
 
 def test_the_cross_encoder_of_the_workspace_decides_the_order(workspace, reranker):
     result = ask(workspace, "annual leave carry over pump")
-    scores = [passage.rerank_score for passage in result.passages]
+    scores = [passage.ranks["rerank"].score for passage in result.passages]
     assert None not in scores
     assert scores == sorted(scores, reverse=True)
     assert [leg.name for leg in result.trace.legs][-1] == "rerank"
@@ -367,7 +372,7 @@ def test_a_hit_that_only_the_words_find_reaches_the_passages(workspace):
     put(workspace, "rare.md", ["Zq_77 Zq_77"])
     found = ask(workspace, "vacation days of yearly leave Zq_77")
     [rare] = [each for each in found.passages if each.document_title == "rare.md"]
-    assert rare.lexical_rank == 1
+    assert rare.ranks["lexical"].place == 1
 
 
 @pytest.mark.parametrize("scores", [[-11.0] * 20, [-1e9 + n for n in range(20)], [0.0] * 20])

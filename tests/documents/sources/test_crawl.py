@@ -625,7 +625,6 @@ settings.MEDIA_ROOT = sys.argv[2]
 settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
 django.setup()
 from documents.sources.crawl import crawler
-from documents.sources.options import change
 while crawler.crawl(uuid.UUID(sys.argv[3]), lambda document_id: None): pass
 """
 

@@ -21,9 +21,9 @@ from workspaces.models import MAX_INDEXED_DIMENSIONS, IndexKind
 from .tables import SCHEMA, Rows, Tables
 
 # Numbers compared in an exact search, chunks times dimensions. Of 384 dimensions: 10,000 and 125,000 chunks.
-FEW = 3_840_000
-MANY = 48_000_000
-LEAST_FOR_LISTS = 1000  # chunks; fewer do not say where lists should lie
+MIN_INDEXED_FLOATS = 3_840_000
+URGENT_FLOATS = 48_000_000
+MIN_FOR_LISTS = 1000  # chunks; fewer do not say where lists should lie
 GROWN = 2  # times as many chunks as when it was built: lists, and what a search needs, are due again
 USUAL_BREADTH = {IndexKind.HNSW: 100, IndexKind.IVFFLAT: 16}  # until it is measured
 _STANDING = """
@@ -72,10 +72,14 @@ def wanted_kind(
         return IndexKind.EXACT
     match kind:
         case IndexKind.AUTO if standing == IndexKind.HNSW:
-            return IndexKind.HNSW if numbers >= FEW / 2 else IndexKind.EXACT
+            return IndexKind.HNSW if numbers >= MIN_INDEXED_FLOATS / 2 else IndexKind.EXACT
         case IndexKind.AUTO:
-            return IndexKind.HNSW if numbers >= MANY or (numbers >= FEW and is_quiet) else IndexKind.EXACT
-        case IndexKind.IVFFLAT if chunks < LEAST_FOR_LISTS:
+            return (
+                IndexKind.HNSW
+                if numbers >= URGENT_FLOATS or (numbers >= MIN_INDEXED_FLOATS and is_quiet)
+                else IndexKind.EXACT
+            )
+        case IndexKind.IVFFLAT if chunks < MIN_FOR_LISTS:
             return IndexKind.EXACT
     return kind
 
@@ -112,7 +116,9 @@ class VectorIndex:
         in_parallel: with more processes of PostgreSQL, which need shared memory.
         """
         options = f"WITH (lists = {lists(chunks)})" if kind == IndexKind.IVFFLAT else ""
-        with _given({"maintenance_work_mem": self._memory(chunks)} | ({} if in_parallel else _ALONE)):
+        with _apply_settings(
+            {"maintenance_work_mem": self._memory(chunks)} | ({} if in_parallel else _ALONE)
+        ):
             self._tables.run(
                 "CREATE INDEX CONCURRENTLY {name} ON {table} USING {method} (embedding {operators}) {options} "
                 "WHERE live",
@@ -150,7 +156,7 @@ _ALONE = {"max_parallel_maintenance_workers": "0"}
 
 
 @contextmanager
-def _given(values: dict[str, str]) -> Iterator[None]:
+def _apply_settings(values: dict[str, str]) -> Iterator[None]:
     """Have these settings in this session of PostgreSQL, which others use afterwards."""
     with connection.cursor() as cursor:
         for name, value in values.items():

@@ -16,7 +16,7 @@ BREADTHS = {  # the least first
 }
 _SETTING = {IndexKind.HNSW: "hnsw.ef_search", IndexKind.IVFFLAT: "ivfflat.probes"}
 _COMPARISONS = 10_000_000  # with all questions together: some ten seconds
-_FEWEST, _MOST = 40, 100  # questions
+_MIN_QUESTIONS, _MAX_QUESTIONS = 40, 100  # questions
 _CLOSE = 1e-6  # two distances are the same
 
 
@@ -31,10 +31,14 @@ def measure(tables: Tables, kind: IndexKind, chunks: int) -> Measured:
 
     Asks with the vectors of some chunks: each finds itself, which does not count.
     """
-    questions = _questions(tables, max(_FEWEST, min(_MOST, _COMPARISONS // max(chunks, 1))), chunks)
+    questions = _questions(
+        tables, max(_MIN_QUESTIONS, min(_MAX_QUESTIONS, _COMPARISONS // max(chunks, 1))), chunks
+    )
     nearest = [execute_many([_exactly(tables, each)])[0] for each in questions]
     for breadth in BREADTHS[kind]:
-        found = [_found(tables, kind, breadth, *each) for each in zip(questions, nearest, strict=True)]
+        found = [
+            _measure_recall(tables, kind, breadth, *each) for each in zip(questions, nearest, strict=True)
+        ]
         recall = sum(found) / len(found) if found else 1.0
         if recall >= ENOUGH:
             break
@@ -59,7 +63,7 @@ def _exactly(tables: Tables, vector: str) -> Statement:
     )
 
 
-def _found(tables: Tables, kind: IndexKind, breadth: int, vector: str, nearest: Rows) -> float:
+def _measure_recall(tables: Tables, kind: IndexKind, breadth: int, vector: str, nearest: Rows) -> float:
     """Return how many of the nearest are found, 0 to 1. nearest: rows with their distances, the question's first."""
     if len(nearest) < 2:
         return 1.0  # there is nothing to find, or no more: chunks go while we measure

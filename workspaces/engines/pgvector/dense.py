@@ -11,7 +11,7 @@ from .filter_plan import Within
 from .tables import Statement, Tables, literal
 from .tsquery import LexicalQuery
 
-_MOST = 1000  # that hnsw.ef_search may be
+_MAX_EF_SEARCH = 1000  # that hnsw.ef_search may be
 
 # Without iterative scan a filter leaves an index with a handful of its candidates, or none. The breadth is what
 # measuring found (`workspaces.engines.pgvector.maintenance`); it is read here, so that a search costs no round trip for it.
@@ -49,7 +49,7 @@ def search(
 
 
 def _settings(workspace: Workspace, tables: Tables, limit: int) -> Statement:
-    least = min(limit, _MOST)
+    least = min(limit, _MAX_EF_SEARCH)
     hnsw, lists = IndexKind.HNSW, IndexKind.IVFFLAT
     return tables.statement(
         _SETTINGS,

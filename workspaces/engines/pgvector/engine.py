@@ -55,7 +55,7 @@ _COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
 _FIELDS = sql.SQL("id, document_id, ordinal, text, section, start, stop, title_path, page")
 
 
-def _told(facts: IndexedMetadata) -> tuple[str, int]:
+def _facts_values(facts: IndexedMetadata) -> tuple[str, int]:
     return json.dumps(dict(facts.metadata), allow_nan=False), facts.access_level
 
 
@@ -216,13 +216,13 @@ class PgVector:
                 "WHERE document_id = %s GROUP BY document_id ON CONFLICT (document_id) DO UPDATE SET "
                 "embedding = excluded.embedding, chunks = excluded.chunks, metadata = excluded.metadata, "
                 "access_level = excluded.access_level",
-                [None if summary is None else literal(summary), *_told(facts), document_id],
+                [None if summary is None else literal(summary), *_facts_values(facts), document_id],
             )
             self._note_change()
 
     @transaction.atomic
     def describe(self, documents: Mapping[UUID, IndexedMetadata]) -> None:
-        told = [(id, *_told(facts)) for id, facts in documents.items()]
+        told = [(id, *_facts_values(facts)) for id, facts in documents.items()]
         self._run(
             "UPDATE {documents} AS d SET metadata = told.metadata::jsonb, access_level = told.access_level "
             "FROM unnest(%s::uuid[], %s::text[], %s::int[]) AS told(document_id, metadata, access_level) "
@@ -291,7 +291,7 @@ class PgVector:
         found = rows[len(nearest) - 1] if nearest else []
         if vector is not None and among.is_cut_short(len(found), limit):
             found = execute_many(self._dense(vector, asked, limit, exactly(self.tables, where, among)))[-1]
-        return _found(found), _found(rows[-1] if matching else [])
+        return _read_chunks(found), _read_chunks(rows[-1] if matching else [])
 
     def _dense(self, vector: Vector, asked: LexicalQuery, limit: int, among: Within) -> list[Statement]:
         return dense.search(self.workspace, self.tables, vector, asked, limit, among, _FIELDS)
@@ -315,7 +315,7 @@ class PgVector:
             [document_id, limit],
             fields=_FIELDS,
         )
-        return _found(rows)
+        return _read_chunks(rows)
 
     def count(self) -> int:
         rows = self._run(
@@ -340,7 +340,7 @@ class PgVector:
         drop_table(name)
 
 
-def _found(rows: Rows) -> list[FoundChunk]:
+def _read_chunks(rows: Rows) -> list[FoundChunk]:
     found = []
     for id, document_id, ordinal, text, section, start, stop, title_path, page, score, *coverage in rows:
         place = (section, start, stop, tuple(title_path), page)

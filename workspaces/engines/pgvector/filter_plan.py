@@ -109,10 +109,10 @@ def _of(condition: Condition) -> tuple[LiteralString, Params]:
     [bound] = condition.values
     if not isinstance(bound, str):
         bound = float(bound)
-    return _ordered(_SQL[condition.test], bound), [condition.field, condition.field, bound]
+    return _compare(_SQL[condition.test], bound), [condition.field, condition.field, bound]
 
 
-def _ordered(operator: LiteralString, bound: Value) -> LiteralString:
+def _compare(operator: LiteralString, bound: Value) -> LiteralString:
     """Return a comparison that is false, not an error, where the field holds something of another type."""
     if isinstance(bound, str):  # by its characters, whatever the database's collation
         return (

@@ -29,9 +29,9 @@ from .tsquery import LexicalQuery, Word, quote_term
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
 CANDIDATES = 1000  # for terms on their own, and as many again for pairs
-MOST_PAIRS = 8
+MAX_PAIRS = 8
 SCORED = 2  # times as many as are asked for are scored anew
-MOST_TERMS = 40  # of a question, the rarest
+MAX_TERMS = 40  # of a question, the rarest
 _REPEATED = {2: "²", 3: "³", 4: "⁴"}  # times -> mark; no other term ends so, normalising makes digits of them
 _DIMENSIONS = 1_000_000_000  # the most that a sparsevec has
 CHUNKS, WORDS = "", " "  # rows of the term table: how many live chunks there are, and words in them
@@ -62,7 +62,7 @@ def index_texts(texts: Sequence[str], languages: Sequence[str], mean_length: flo
     lengths = [len(set().union(*places.values())) for places in found]
     mean = mean_length or sum(lengths) / max(len(lengths), 1)
     return [
-        _indexed(places, length, saturation(length, mean))
+        _index_terms(places, length, saturation(length, mean))
         for places, length in zip(found, lengths, strict=True)
     ]
 
@@ -80,7 +80,7 @@ def _places(text: str, languages: Sequence[str]) -> dict[str, set[int]]:
     return places
 
 
-def _indexed(places: Mapping[str, set[int]], length: int, k: float) -> Indexed:
+def _index_terms(places: Mapping[str, set[int]], length: int, k: float) -> Indexed:
     marked = [f"{quote_term(term)}:{','.join(map(str, sorted(each)[:255]))}" for term, each in places.items()]
     for times, mark in _REPEATED.items():
         marked += [quote_term(term + mark) for term, each in places.items() if len(each) >= times]
@@ -162,7 +162,7 @@ def plan(rows: Rows, question: LexicalQuery, *, share: float) -> Plan | None:
     known = sorted(set().union(*question.words) & amounts.keys(), key=lambda term: (amounts[term], term))
     if not known:
         return None
-    del known[MOST_TERMS:]
+    del known[MAX_TERMS:]
     chunks = amounts[CHUNKS]
     # Of a word's forms in several languages the commonest says how rare it is.
     having = {
@@ -200,7 +200,7 @@ def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> It
     together = {
         pair: amounts[pair[0]] * amounts[pair[1]] / amounts[CHUNKS] for pair in combinations(common, 2)
     }
-    for pair, amount in sorted(together.items(), key=lambda each: each[1])[:MOST_PAIRS]:
+    for pair, amount in sorted(together.items(), key=lambda each: each[1])[:MAX_PAIRS]:
         if amount > left:
             return
         left -= amount

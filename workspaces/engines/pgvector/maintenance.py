@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
 QUIET = timedelta(minutes=2)  # nothing came or went: whoever was adding documents is done
-QUEUE_PATIENCE = timedelta(minutes=10)  # then the reminder is lost
+QUEUE_TIMEOUT = timedelta(minutes=10)  # then the reminder is lost
 MAX_ATTEMPTS = 5
 _FIRST_PAUSE = timedelta(seconds=15)  # then three times as long each time
 _S = VectorIndex.Status
@@ -69,7 +69,7 @@ def state_of(workspace: Workspace) -> State:
 def due() -> list[int]:
     """Note how many chunks there are everywhere, and return the rows that a worker should tend, few at a time."""
     noted = [(index, _note_chunks(index)) for index in _indexes()]
-    is_asked = Q(queued_at__gt=Now() - QUEUE_PATIENCE)
+    is_asked = Q(queued_at__gt=Now() - QUEUE_TIMEOUT)
     free = set(VectorIndex.objects.filter(_free()).exclude(is_asked).values_list("pk", flat=True))
     return [row.pk for index, row in noted if row.pk in free and not _is_settled(index, row)]
 
@@ -113,7 +113,7 @@ def _is_settled(index: Workspace, row: VectorIndex) -> bool:
     built = Built(PgVector(index).tables)
     standing = built.standing()
     kind = standing.kind if standing else IndexKind.EXACT
-    if kind != _wanted(index, row, kind) or row.kind != kind or row.status == _S.WORKING:
+    if kind != _choose_kind(index, row, kind) or row.kind != kind or row.status == _S.WORKING:
         return False
     return kind == IndexKind.EXACT or not _has_grown(row)
 
@@ -122,7 +122,7 @@ def _has_grown(row: VectorIndex) -> bool:
     return row.measured_at is None or row.chunks > GROWN * row.measured_chunks
 
 
-def _wanted(index: Workspace, row: VectorIndex, standing: IndexKind) -> IndexKind:
+def _choose_kind(index: Workspace, row: VectorIndex, standing: IndexKind) -> IndexKind:
     is_quiet = row.still_since <= timezone.now() - QUIET
     chosen = IndexKind(index.index_kind)
     return wanted_kind(chosen, row.chunks, index.dimensions, is_quiet=is_quiet, standing=standing)
@@ -175,7 +175,7 @@ def _bring_up_to_date(row: VectorIndex) -> None:
         _release(row, Now() + _FIRST_PAUSE)
         return
     standing = built.standing()
-    kind = _wanted(index, row, standing.kind if standing else IndexKind.EXACT)
+    kind = _choose_kind(index, row, standing.kind if standing else IndexKind.EXACT)
     is_outgrown = kind == IndexKind.IVFFLAT == row.kind and row.chunks > GROWN * row.measured_chunks
     built.tidy(standing.kind if standing else IndexKind.EXACT)
     if kind != IndexKind.EXACT and (standing is None or kind != standing.kind or is_outgrown):
