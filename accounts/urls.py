@@ -1,9 +1,9 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from .views import Login
+from .views import RateLimitedLogin
 
 urlpatterns = [
-    path("login/", Login.as_view(), name="login"),
+    path("login/", RateLimitedLogin.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]

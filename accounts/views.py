@@ -12,7 +12,7 @@ from .forms import LoginForm
 
 
 @method_decorator(login_not_required, name="dispatch")  # ours replaces the decorated one
-class Login(LoginView):
+class RateLimitedLogin(LoginView):
     form_class = LoginForm
     template_name = "accounts/login.html"
 

@@ -53,7 +53,7 @@ _ASKS_NOTHING: Mapping[str, Sequence[Any]] = {
 }
 
 
-class Problem(Exception):
+class ApiError(Exception):
     """What a client is told instead of an answer, in OpenAI's form."""
 
     def __init__(self, words: str, status: int = 400, *, code: str | None = None, param: str | None = None):
@@ -90,7 +90,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class Request(BaseModel):
+class CompletionRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field(max_length=200)
@@ -110,22 +110,22 @@ class Request(BaseModel):
         return Parameters(longest, self.temperature, self.top_p, streaming=self.stream)
 
 
-def parse_request(body: bytes) -> Request:
+def parse_request(body: bytes) -> CompletionRequest:
     """Return the request. Raises Problem."""
     try:
         raw = from_json(body)
     except ValueError as error:
-        raise Problem("The body is no JSON.") from error
+        raise ApiError("The body is no JSON.") from error
     if not isinstance(raw, dict):
-        raise Problem("The body must be a JSON object.")
+        raise ApiError("The body must be a JSON object.")
     asked = {name: value for name, value in raw.items() if _asks_something(name, value)}
     for name in asked:
         if name in _ASKS_NOTHING:
-            raise Problem(
+            raise ApiError(
                 f"{name} is not supported here: leave it out.", code="unsupported_value", param=name
             )
     try:
-        return Request.model_validate(asked)
+        return CompletionRequest.model_validate(asked)
     except ValidationError as error:
         raise _not_understood(error) from error
 
@@ -134,12 +134,12 @@ def _asks_something(name: str, value: Any) -> bool:
     return value is not None and name not in _PASSED_OVER and value not in _ASKS_NOTHING.get(name, ())
 
 
-def _not_understood(error: ValidationError) -> Problem:
+def _not_understood(error: ValidationError) -> ApiError:
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        return Problem(f"Unrecognized request argument supplied: {place[:80]}", param=place[:80])
-    return Problem(f"{place}: {first['msg']}"[:300], param=place[:80])
+        return ApiError(f"Unrecognized request argument supplied: {place[:80]}", param=place[:80])
+    return ApiError(f"{place}: {first['msg']}"[:300], param=place[:80])
 
 
 def conversation(messages: Sequence[Message]) -> tuple[ImportedHistory, str]:
@@ -148,7 +148,7 @@ def conversation(messages: Sequence[Message]) -> tuple[ImportedHistory, str]:
     rest = [each for each in messages if each.role in ("user", "assistant")]
     said = [(role, _join_texts(some)) for role, some in groupby(rest, key=lambda each: each.role)]
     if not said or said[-1][0] != "user":
-        raise Problem("The last message must be the user's: it is the question.", param="messages")
+        raise ApiError("The last message must be the user's: it is the question.", param="messages")
     *before, (_, question) = said
     exchanges = [Exchange(asked, told) for (role, asked), (_, told) in pairwise(before) if role == "user"]
     return ImportedHistory("\n\n".join(instructions), exchanges), question
@@ -168,7 +168,7 @@ _NOTHING_FOUND = {
 
 
 @dataclass(slots=True)
-class Reply:
+class CompletionReply:
     """An answer on its way to a client. `take` its events in order."""
 
     answer_id: UUID
@@ -180,7 +180,7 @@ class Reply:
     grounding: str = "none"  # chat.models.Answer.Grounding
     usage: dict[str, int] = field(default_factory=lambda: _usage(0, 0))
     finish_reason: str | None = None
-    problem: Problem | None = None
+    problem: ApiError | None = None
     created: int = field(default_factory=lambda: int(time.time()))
 
     def take(self, event: Logged) -> dict[str, Any] | None:
@@ -197,11 +197,11 @@ class Reply:
             case "usage":
                 self.usage = _usage(data["input_tokens"], data["output_tokens"])
             case "restarted" if self.is_streamed and self.text:
-                return self.fail(Problem(f"{data['reason']} Ask again.", 503, code="restarted"))
+                return self.fail(ApiError(f"{data['reason']} Ask again.", 503, code="restarted"))
             case "restarted":
                 self.text = ""
             case "failed":
-                return self.fail(Problem(data["error"], 503 if data["retryable"] else 400, code="failed"))
+                return self.fail(ApiError(data["error"], 503 if data["retryable"] else 400, code="failed"))
             case "finished" | "stopped":
                 reason = data.get("reason", "stop")
                 self.finish_reason = _FINISH_REASONS.get(reason, reason)
@@ -212,7 +212,7 @@ class Reply:
         self.text += text
         return self.chunk({"content": text})
 
-    def fail(self, problem: Problem) -> dict[str, Any]:
+    def fail(self, problem: ApiError) -> dict[str, Any]:
         """Return the error that ends a stream."""
         self.problem = problem
         return problem.as_json()

@@ -7,7 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from chat.models import Answer
 
-from .format import Request
+from .format import CompletionRequest
 
 _TAG = "openai"
 _PREFIX = "OpenAI"  # of the names of its schemas
@@ -131,7 +131,7 @@ def add_openai(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    described = [(each, "validation") for each in (Request, Completion, Models, Error)]
+    described = [(each, "validation") for each in (CompletionRequest, Completion, Models, Error)]
     _, found = models_json_schema(described, ref_template=f"#/components/schemas/{_PREFIX}{{model}}")  # type: ignore[arg-type]
     schemas = {_PREFIX + name: _in_openapi(schema) for name, schema in found["$defs"].items()}
     grounding = schemas[f"{_PREFIX}Completion"]["properties"]["grounding"]

@@ -27,7 +27,7 @@ from chat.log import sse
 from core.db.threads import retry_on_disconnect, to_thread
 
 from . import model_names
-from .format import Problem, Reply, Request, conversation, model, parse_request
+from .format import ApiError, CompletionReply, CompletionRequest, conversation, model, parse_request
 
 logger = logging.getLogger(__name__)
 _View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
@@ -44,14 +44,14 @@ def _for_clients(method: str) -> Callable[[_View], _View]:
             try:
                 caller = await retry_on_disconnect(to_thread(_caller))(request)
                 if request.method != method:
-                    raise Problem(f"This address takes only {method}.", 405)
+                    raise ApiError(f"This address takes only {method}.", 405)
                 return await view(request, caller, **kwargs)
-            except Problem as problem:
+            except ApiError as problem:
                 return JsonResponse(problem.as_json(), status=problem.status)
             except Exception:
                 logger.exception("A request of an OpenAI client failed")
                 return JsonResponse(
-                    Problem("This did not work just now. Try again.", 500).as_json(), status=500
+                    ApiError("This did not work just now. Try again.", 500).as_json(), status=500
                 )
 
         return told
@@ -63,9 +63,9 @@ def _caller(request: HttpRequest) -> KeyCredential:
     try:
         found = ApiKeyAuthentication().authenticate(RestRequest(request))
     except AuthenticationFailed as error:
-        raise Problem(str(error.detail), 401, code="invalid_api_key") from error
+        raise ApiError(str(error.detail), 401, code="invalid_api_key") from error
     if found is None:
-        raise Problem("Send an API key: Authorization: Bearer rs_...", 401, code="invalid_api_key")
+        raise ApiError("Send an API key: Authorization: Bearer rs_...", 401, code="invalid_api_key")
     return KeyCredential(*found)
 
 
@@ -88,7 +88,7 @@ def _choice(user: User, name: str) -> model_names.NamedModel:
     try:
         return model_names.resolve_model(user, name)
     except UnknownModel as error:
-        raise Problem(str(error), 404, code="model_not_found", param="model") from error
+        raise ApiError(str(error), 404, code="model_not_found", param="model") from error
 
 
 # --- chat completions ----------------------------------------------------------------------------
@@ -129,10 +129,10 @@ def _body(request: HttpRequest) -> bytes:
     try:
         return request.body
     except RequestDataTooBig as error:
-        raise Problem("The conversation is too large: send less of it.", 413) from error
+        raise ApiError("The conversation is too large: send less of it.", 413) from error
 
 
-def _submit(user: User, asked: Request, message_id: str) -> Reply:
+def _submit(user: User, asked: CompletionRequest, message_id: str) -> CompletionReply:
     """Record the question. Raises Problem."""
     preface, question = conversation(asked.messages)
     chosen = _choice(user, asked.model) if asked.model else model_names.NamedModel(None, None)
@@ -149,21 +149,23 @@ def _submit(user: User, asked: Request, message_id: str) -> Reply:
     try:
         turn = turns.submit(user, ask)
     except QuestionRefused as refusal:
-        raise Problem(str(refusal)) from refusal
+        raise ApiError(str(refusal)) from refusal
     except Http404 as error:
-        raise Problem(str(error), 404) from error
+        raise ApiError(str(error), 404) from error
     [answer] = turn.first_answers()
-    return Reply(answer.pk, asked.model, chosen.workspace.name if chosen.workspace else "", asked.stream)
+    return CompletionReply(
+        answer.pk, asked.model, chosen.workspace.name if chosen.workspace else "", asked.stream
+    )
 
 
-def _stop(user: User, reply: Reply) -> None:
+def _stop(user: User, reply: CompletionReply) -> None:
     """Stop the answer, unless it came to its end."""
     if reply.finish_reason is None:
         with suppress(Http404):  # it was deleted
             turns.stop(user, reply.answer_id)
 
 
-async def _chunks(reply: Reply, caller: KeyCredential, include_usage: bool) -> AsyncGenerator[str]:
+async def _chunks(reply: CompletionReply, caller: KeyCredential, include_usage: bool) -> AsyncGenerator[str]:
     yield sse.format_message(reply.chunk({"role": "assistant", "content": ""}))
     async with aclosing(_stream_chunks(reply, caller)) as batches:
         async for chunks in batches:
@@ -175,9 +177,11 @@ async def _chunks(reply: Reply, caller: KeyCredential, include_usage: bool) -> A
     yield "data: [DONE]\n\n"
 
 
-async def _stream_chunks(reply: Reply, caller: KeyCredential) -> AsyncGenerator[list[dict[str, Any]]]:
+async def _stream_chunks(
+    reply: CompletionReply, caller: KeyCredential
+) -> AsyncGenerator[list[dict[str, Any]]]:
     """Yield the chunks for the answer's events, a batch at a time, until the reply is over."""
-    problem = Problem("This answer was deleted.", 404)
+    problem = ApiError("This answer was deleted.", 404)
     try:
         async with aclosing(sse.follow_with_checks(reply.answer_id, 0, caller)) as batches:
             async for batch in batches:
@@ -185,6 +189,6 @@ async def _stream_chunks(reply: Reply, caller: KeyCredential) -> AsyncGenerator[
                 if reply.problem:
                     return
     except NotAllowed:
-        problem = Problem("This API key is not good any more.", 401, code="invalid_api_key")
+        problem = ApiError("This API key is not good any more.", 401, code="invalid_api_key")
     if reply.finish_reason is None:
         yield [reply.fail(problem)]

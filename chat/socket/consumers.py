@@ -104,16 +104,16 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _act(self, frame: frames.Frame) -> None:
         match frame:
-            case frames.Run(data=data):
+            case frames.RunFrame(data=data):
                 await self._submit(await self._user(), data)
-            case frames.Regenerate(data=data):
+            case frames.RegenerateFrame(data=data):
                 await self._begin(await retry_on_disconnect(to_thread(_regenerate))(await self._user(), data))
-            case frames.Follow(data=data):
+            case frames.FollowFrame(data=data):
                 await retry_on_disconnect(turns.check_followable)(await self._user(), data.answer_id)
                 self._follow(data.answer_id, data.after_seq)
-            case frames.Stop(data=data):
+            case frames.StopFrame(data=data):
                 await retry_on_disconnect(to_thread(turns.stop))(await self._user(), data.answer_id)
-            case frames.Ack(data=data):  # it asks for nothing, so nobody is asked who it is from
+            case frames.AckFrame(data=data):  # it asks for nothing, so nobody is asked who it is from
                 if window := self._windows.get(data.answer_id):
                     window.move(data.seq)
 

@@ -67,32 +67,32 @@ class StopData(_Part):
     answer_id: UUID
 
 
-class Run(_Part):
+class RunFrame(_Part):
     action: Literal["run"]
     data: RunData
 
 
-class Regenerate(_Part):
+class RegenerateFrame(_Part):
     action: Literal["regenerate"]
     data: RegenerateData
 
 
-class Follow(_Part):
+class FollowFrame(_Part):
     action: Literal["follow"]
     data: FollowData
 
 
-class Ack(_Part):
+class AckFrame(_Part):
     action: Literal["ack"]
     data: AckData
 
 
-class Stop(_Part):
+class StopFrame(_Part):
     action: Literal["stop"]
     data: StopData
 
 
-Frame = Run | Regenerate | Follow | Ack | Stop
+Frame = RunFrame | RegenerateFrame | FollowFrame | AckFrame | StopFrame
 _FRAME: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="action")])
 
 

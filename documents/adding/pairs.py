@@ -31,7 +31,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PairResult:
     row: int
     question: str
     document: Document | None  # None: it was refused
@@ -46,7 +46,7 @@ def add_pairs(
     about: MetadataChange = NO_CHANGE,
     *,
     ask_worker: bool = True,
-) -> list[Outcome]:
+) -> list[PairResult]:
     """Add each pair by itself: what is wrong with one keeps none of the others out. Raises Refused if they are too many."""
     listed = list(pairs)
     if len(listed) > MAX_PAIRS:
@@ -63,14 +63,14 @@ def _add(
     language: str | None,
     about: MetadataChange,
     ask_worker: bool,
-) -> Outcome:
+) -> PairResult:
     try:
         document = add_qa(
             workspace, user, pair.question, pair.answer, language, about=about, ask_worker=ask_worker
         )
     except DocumentRefused as refusal:
-        return Outcome(pair.row, pair.question, None, str(refusal))
-    return Outcome(pair.row, pair.question, document)
+        return PairResult(pair.row, pair.question, None, str(refusal))
+    return PairResult(pair.row, pair.question, document)
 
 
 def read_pairs(file: File[Any]) -> list[Pair]:

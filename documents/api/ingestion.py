@@ -23,7 +23,7 @@ from workspaces.models import Role
 from .serializers import DocumentSerializer
 
 
-class Chosen(CamelCase):
+class ChosenDocuments(CamelCase):
     ids = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=1000)
     all = serializers.BooleanField(required=False, help_text="true: every one on the list, instead of ids.")
 
@@ -47,7 +47,10 @@ class DeadLetters(ListModelMixin, ApiView):
 
 class ReplayDeadLetters(ApiView):
     @extend_schema(
-        summary="Ingest failed documents again", tags=["documents"], request=Chosen, responses={202: Count}
+        summary="Ingest failed documents again",
+        tags=["documents"],
+        request=ChosenDocuments,
+        responses={202: Count},
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
         return Response({"count": replay(_find_chosen(self, request), self.user)}, status=202)
@@ -55,7 +58,7 @@ class ReplayDeadLetters(ApiView):
 
 class DiscardDeadLetters(ApiView):
     @extend_schema(
-        summary="Delete failed documents", tags=["documents"], request=Chosen, responses={200: Count}
+        summary="Delete failed documents", tags=["documents"], request=ChosenDocuments, responses={200: Count}
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
         return Response({"count": discard(_find_chosen(self, request), self.user)})
@@ -63,7 +66,7 @@ class DiscardDeadLetters(ApiView):
 
 def _find_chosen(view: ApiView, request: Request) -> QuerySet[Document]:
     workspace = workspace_for(view.user, view.kwargs["workspace_id"], Role.EDITOR)
-    asked = view.read(request, Chosen)
+    asked = view.read(request, ChosenDocuments)
     found = documents_for(view.user, workspace)
     if asked.get("all"):
         return found

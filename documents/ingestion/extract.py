@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from documents.errors import ParserGone, Unreadable, Unwanted
-from documents.parsing.types import DAMAGED, ExtractedSection, Extraction, Job
+from documents.parsing.types import DAMAGED, ExtractedSection, Extraction, ParseJob
 
 from . import parser_process
 
@@ -46,14 +46,14 @@ def extract(
     still_wanted: asked while waiting; reading is stopped when it says no.
     Raises Unreadable with a sentence for people, Unwanted after `still_wanted` said no, ParserGone.
     """
-    job = Job(str(path), media_type, parser, memory_bytes or MEMORY_BYTES[parser], tuple(languages))
+    job = ParseJob(str(path), media_type, parser, memory_bytes or MEMORY_BYTES[parser], tuple(languages))
     with tempfile.TemporaryFile() as reply, tempfile.TemporaryFile() as complaints:
         status = _run(job, reply, complaints, lambda line: _wait(line, reply, timeout_s, still_wanted))
         return _read(reply) if status == 0 else _explain(status, complaints, job.memory_bytes)
 
 
 def _run(
-    job: Job, reply: IO[bytes], complaints: IO[bytes], wait: Callable[[socket.socket], int | None]
+    job: ParseJob, reply: IO[bytes], complaints: IO[bytes], wait: Callable[[socket.socket], int | None]
 ) -> int:
     """Return the exit status of the fork that read the file. Whoever killed the process before it, gets another."""
     for _ in range(2):

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from documents.parsing.types import Job
+from documents.parsing.types import ParseJob
 
 _ROOT = Path(__file__).resolve().parents[2]
 _NO_PROXY_THERE = "http://127.0.0.1:9"  # nothing listens: a download fails at once instead of hanging
@@ -33,7 +33,7 @@ class ParserProcess:
                 env=_environment(),
             )
 
-    def start(self, job: Job, reply: IO[bytes], complaints: IO[bytes]) -> socket.socket:
+    def start(self, job: ParseJob, reply: IO[bytes], complaints: IO[bytes]) -> socket.socket:
         """Have a file read. Returns the line on which its fork's exit status arrives; closing it kills the fork.
 
         Raises OSError if this process is gone.

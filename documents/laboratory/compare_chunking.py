@@ -21,7 +21,7 @@ MAX_CHARACTERS = 20_000  # what one can compare by eye, and a model embeds in se
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ComparedChunk:
     """A chunk as it is compared: `repeated` and `own` are its text."""
 
     number: int  # from 1
@@ -40,11 +40,11 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class ChunkingResult:
     """One way of cutting. Without pieces, `error` says why there are none."""
 
     strategy: ChunkingStrategy
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[ComparedChunk] = field(default_factory=list)
     error: str = ""
     is_stored: bool = False  # as the document was cut when it was added
 
@@ -97,12 +97,12 @@ def attempts(
     strategies: Iterable[ChunkingStrategy],
     size: int,
     overlap: int,
-) -> list[Attempt]:
+) -> list[ChunkingResult]:
     """Return what each strategy makes of the sections. A model that fails is an attempt's error, not ours."""
     return [_attempt(workspace, sections, strategy, size, overlap) for strategy in dict.fromkeys(strategies)]
 
 
-def load_sections(document: Document, sections: Sequence[ExtractedSection]) -> Attempt:
+def load_sections(document: Document, sections: Sequence[ExtractedSection]) -> ChunkingResult:
     """Return the document's own chunks, as far as these sections go."""
     found = engine_for(document.workspace).chunks(document.pk, MAX_CHARACTERS)
     chunks = [
@@ -110,7 +110,9 @@ def load_sections(document: Document, sections: Sequence[ExtractedSection]) -> A
         for each in found
         if each.section < len(sections) and each.start < len(sections[each.section].text)
     ]
-    return Attempt(ChunkingStrategy(document.workspace.chunking), _pieces(chunks, sections), is_stored=True)
+    return ChunkingResult(
+        ChunkingStrategy(document.workspace.chunking), _pieces(chunks, sections), is_stored=True
+    )
 
 
 def _attempt(
@@ -119,16 +121,16 @@ def _attempt(
     strategy: ChunkingStrategy,
     size: int,
     overlap: int,
-) -> Attempt:
+) -> ChunkingResult:
     spec = workspace.embedder.spec
 
     def embed(texts: list[str]) -> list[Vector]:
         return asyncio.run(_embed(spec(), texts))
 
     try:
-        return Attempt(strategy, _pieces(CHUNKERS[strategy](sections, size, overlap, embed), sections))
+        return ChunkingResult(strategy, _pieces(CHUNKERS[strategy](sections, size, overlap, embed), sections))
     except (InferenceError, SecretMissing) as error:
-        return Attempt(
+        return ChunkingResult(
             strategy,
             error=f"{workspace.embedder} could not be asked which sentences belong together. {error}",
         )
@@ -139,17 +141,17 @@ async def _embed(spec: EndpointSpec, texts: list[str]) -> list[Vector]:
         return (await embedder.embed(texts, "passage")).vectors
 
 
-def _pieces(chunks: Sequence[Chunk], sections: Sequence[ExtractedSection]) -> list[Piece]:
+def _pieces(chunks: Sequence[Chunk], sections: Sequence[ExtractedSection]) -> list[ComparedChunk]:
     return [
         _piece(number, chunk, before, sections[chunk.section])
         for number, (before, chunk) in enumerate(zip([None, *chunks], chunks, strict=False), 1)
     ]
 
 
-def _piece(number: int, chunk: Chunk, before: Chunk | None, section: ExtractedSection) -> Piece:
+def _piece(number: int, chunk: Chunk, before: Chunk | None, section: ExtractedSection) -> ComparedChunk:
     is_neighbour = before is not None and before.section == chunk.section
     repeated = max(0, before.end - chunk.start) if before and is_neighbour else 0
-    return Piece(
+    return ComparedChunk(
         number,
         chunk.section,
         chunk.start,

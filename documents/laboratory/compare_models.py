@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[_T]):
+class ModelResult(Generic[_T]):
     """What one model came to: a result, or an error in words."""
 
     endpoint: Endpoint
@@ -69,7 +69,7 @@ class Ranked:
 
 def similarities(
     texts: Sequence[str], models: Sequence[Endpoint], metric: str, role: TextRole
-) -> list[Outcome[Similarities]]:
+) -> list[ModelResult[Similarities]]:
     """Return how alike each embedding model finds each pair of texts."""
 
     async def embed(endpoint: Endpoint) -> Similarities:
@@ -84,7 +84,7 @@ def similarities(
 
 def rankings(
     query: str, passages: Sequence[str], models: Sequence[Endpoint]
-) -> list[Outcome[tuple[Ranked, ...]]]:
+) -> list[ModelResult[tuple[Ranked, ...]]]:
     """Return the passages in each cross-encoder's order, the best first."""
 
     async def score(endpoint: Endpoint) -> tuple[Ranked, ...]:
@@ -99,11 +99,13 @@ def rankings(
 
 
 @async_to_sync
-async def _each(models: Sequence[Endpoint], ask: Callable[[Endpoint], Awaitable[_T]]) -> list[Outcome[_T]]:
+async def _each(
+    models: Sequence[Endpoint], ask: Callable[[Endpoint], Awaitable[_T]]
+) -> list[ModelResult[_T]]:
     return list(await asyncio.gather(*(_outcome(each, ask) for each in models)))
 
 
-async def _outcome(endpoint: Endpoint, ask: Callable[[Endpoint], Awaitable[_T]]) -> Outcome[_T]:
+async def _outcome(endpoint: Endpoint, ask: Callable[[Endpoint], Awaitable[_T]]) -> ModelResult[_T]:
     started, result, error = perf_counter(), None, ""
     try:
         async with asyncio.timeout(LIMIT_S):
@@ -112,7 +114,7 @@ async def _outcome(endpoint: Endpoint, ask: Callable[[Endpoint], Awaitable[_T]])
         error = str(problem)
     except TimeoutError:
         error = f"{endpoint.name} did not answer within {LIMIT_S:.0f} seconds."
-    return Outcome(endpoint, result, round((perf_counter() - started) * 1000, 1), error)
+    return ModelResult(endpoint, result, round((perf_counter() - started) * 1000, 1), error)
 
 
 def _inner_product(a: Vector, b: Vector) -> float:

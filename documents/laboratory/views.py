@@ -13,7 +13,7 @@ from documents.fields.filters import filters_in
 from documents.pages.filter_inputs import filter_context
 from workspaces.errors import InvalidValue
 
-from .compare_models import Outcome, rankings, similarities
+from .compare_models import ModelResult, rankings, similarities
 from .compare_searches import beside
 from .forms import ConfigForm, EmbeddingsForm, RankingForm, SearchForm
 
@@ -65,7 +65,7 @@ def ranking(request: UserRequest) -> HttpResponse:
 
 
 def _show_comparison(
-    request: UserRequest, tab: str, form: Form, compare: Callable[..., list[Outcome[Any]]]
+    request: UserRequest, tab: str, form: Form, compare: Callable[..., list[ModelResult[Any]]]
 ) -> HttpResponse:
     """Show what the models come to; the form's fields are what is to be compared."""
     outcomes = compare(**form.cleaned_data) if form.is_valid() else []

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from accounts.http import UserRequest
 from documents.access import documents_for
 from documents.adding import service as intake
-from documents.adding.pairs import MAX_PAIRS, Outcome, add_pairs, read_pairs
+from documents.adding.pairs import MAX_PAIRS, PairResult, add_pairs, read_pairs
 from documents.adding.validation import pair_of, text_of, validate_pair, validate_text
 from documents.errors import DocumentRefused
 from documents.models import Document
@@ -100,7 +100,7 @@ def pairs(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 def pairs_file(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     form = PairsFileForm(request.user, workspace, request.POST, request.FILES)
-    outcomes: list[Outcome] = []
+    outcomes: list[PairResult] = []
     if form.is_valid():
         try:
             listed = read_pairs(form.cleaned_data["file"])
@@ -121,7 +121,7 @@ def _pairs_page(
     workspace: Workspace,
     form: forms.Form,
     table_form: forms.Form,
-    refused: list[Outcome] | None = None,
+    refused: list[PairResult] | None = None,
 ) -> HttpResponse:
     return workspace_page(
         request, workspace, "add", "documents/add/pairs.html",

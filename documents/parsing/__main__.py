@@ -23,7 +23,7 @@ from documents.errors import Unreadable
 
 from . import reader
 from .confinement import cut_off_network, die_with, limit, scratch, work_in
-from .types import Extraction, Job
+from .types import Extraction, ParseJob
 
 IDLE_S = 600.0  # then the memory is worth more than the next file's start
 MAX_REQUEST_BYTES = 65_536
@@ -60,14 +60,14 @@ class Zygote:
             self._is_wanted = False
             return
         line, reply, complaints = files
-        process = _fork(Job(**json.loads(request)), self._folder, reply, complaints)
+        process = _fork(ParseJob(**json.loads(request)), self._folder, reply, complaints)
         os.close(reply)
         os.close(complaints)
-        self._attend(process, socket.socket(fileno=line))
+        self._watch(process, socket.socket(fileno=line))
 
-    def _attend(self, process: int, line: socket.socket) -> None:
+    def _watch(self, process: int, line: socket.socket) -> None:
         self._at_work[process] = ended = os.pidfd_open(process)
-        self._selector.register(ended, selectors.EVENT_READ, partial(self._bury, process, line))
+        self._selector.register(ended, selectors.EVENT_READ, partial(self._reap, process, line))
         self._selector.register(line, selectors.EVENT_READ, partial(self._give_up, process, line))
 
     def _give_up(self, process: int, line: socket.socket) -> None:
@@ -75,7 +75,7 @@ class Zygote:
         self._selector.unregister(line)
         _kill(process)
 
-    def _bury(self, process: int, line: socket.socket) -> None:
+    def _reap(self, process: int, line: socket.socket) -> None:
         _, status = os.waitpid(process, 0)
         ended = self._at_work.pop(process)
         self._selector.unregister(ended)
@@ -84,7 +84,7 @@ class Zygote:
             self._selector.unregister(line)
         shutil.rmtree(self._folder / str(process), ignore_errors=True)
         with line:
-            _tell(line, str(os.waitstatus_to_exitcode(status)))
+            _send_exit_code(line, str(os.waitstatus_to_exitcode(status)))
 
 
 def _kill(process: int) -> None:
@@ -96,7 +96,7 @@ def _kill(process: int) -> None:
             continue
 
 
-def _tell(line: socket.socket, what: str) -> None:
+def _send_exit_code(line: socket.socket, what: str) -> None:
     try:
         line.send(what.encode())
     except OSError:  # the worker is not listening any more
@@ -106,7 +106,7 @@ def _tell(line: socket.socket, what: str) -> None:
 # --- a fork -------------------------------------------------------------------------------------
 
 
-def _fork(job: Job, folder: Path, reply: int, complaints: int) -> int:
+def _fork(job: ParseJob, folder: Path, reply: int, complaints: int) -> int:
     parent = os.getpid()
     if process := os.fork():
         return process
@@ -133,16 +133,16 @@ def _keep_only(reply: int, complaints: int) -> None:
     os.closerange(_FIRST_NOT_NEEDED, 65_536)
 
 
-def _answer(job: Job, out: IO[str]) -> None:
+def _answer(job: ParseJob, out: IO[str]) -> None:
     try:
-        found = reader.read(job, alive=lambda: _breathe(out))
+        found = reader.read(job, alive=lambda: _send_heartbeat(out))
     except Unreadable as error:
         json.dump({"unreadable": str(error)}, out)
     else:
         json.dump(_as_json(found), out, ensure_ascii=False)
 
 
-def _breathe(out: IO[str]) -> None:
+def _send_heartbeat(out: IO[str]) -> None:
     """Let the worker see progress: its patience begins anew when the reply grows, here by a space before it."""
     out.write(" ")
     out.flush()

@@ -16,7 +16,7 @@ from documents.errors import Unreadable
 from . import html, markdown
 from .encodings import decode
 from .outline import outline
-from .types import DAMAGED, ENCRYPTED, ENCRYPTED_MAIL, TOO_BIG, Block, ExtractedSection
+from .types import DAMAGED, ENCRYPTED, ENCRYPTED_MAIL, TOO_BIG, ExtractedBlock, ExtractedSection
 
 VERSION = kreuzberg.__version__
 
@@ -49,7 +49,7 @@ def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | Non
         text = _run(path, media_type).content
         if media_type == _MSG and len(text) < _MAX_HEADER_CHARACTERS and _is_sealed(path.read_bytes()):
             raise Unreadable(ENCRYPTED_MAIL)
-        return outline([Block(text)]), None
+        return outline([ExtractedBlock(text)]), None
     text = _run(path, media_type, output_format="markdown", html_options=_HTML_OPTIONS).content
     return outline(markdown.plain_blocks(text)), None
 
@@ -73,7 +73,7 @@ def _is_sealed(data: bytes) -> bool:
     return any(_SEALED.search(data.decode(encoding, "ignore")) for encoding in ("utf-16-le", "latin-1"))
 
 
-def _slides(path: Path, media_type: str) -> Iterator[Block]:
+def _slides(path: Path, media_type: str) -> Iterator[ExtractedBlock]:
     mark = secrets.token_hex(8)  # no document can hold it by accident or by intent
     pages = PageConfig(
         extract_pages=True, insert_page_markers=True, marker_format=f"\n\n{mark}:{{page_num}}\n\n"
@@ -82,8 +82,8 @@ def _slides(path: Path, media_type: str) -> Iterator[Block]:
     _, *parts = re.split(rf"{mark}:(\d+)", text)
     for number, slide in zip(parts[::2], parts[1::2], strict=True):
         title, _, rest = slide.strip().partition("\n")
-        yield Block(title, level=1, page=int(number))
-        yield Block(rest, page=int(number))
+        yield ExtractedBlock(title, level=1, page=int(number))
+        yield ExtractedBlock(rest, page=int(number))
 
 
 def _run(path: Path, media_type: str, **config: Any) -> Any:

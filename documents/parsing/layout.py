@@ -17,7 +17,7 @@ from unstructured.partition.auto import partition
 from documents.errors import Unreadable
 
 from .outline import outline
-from .types import DAMAGED, Block, ExtractedSection
+from .types import DAMAGED, ExtractedBlock, ExtractedSection
 
 VERSION = unstructured.__version__.__version__
 # unstructured would download its language model; this is the same one, from a package.
@@ -46,15 +46,15 @@ def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | Non
     return outline(_blocks(elements)), max(pages, default=0) or None
 
 
-def _blocks(elements: list[Element]) -> Iterator[Block]:
+def _blocks(elements: list[Element]) -> Iterator[ExtractedBlock]:
     for element in elements:
         page = element.metadata.page_number
         if isinstance(element, Title):
-            yield Block(element.text, level=(element.metadata.category_depth or 0) + 1, page=page)
+            yield ExtractedBlock(element.text, level=(element.metadata.category_depth or 0) + 1, page=page)
         elif isinstance(element, Table):
-            yield Block(_rows(element), page=page)
+            yield ExtractedBlock(_rows(element), page=page)
         elif not isinstance(element, Header | Footer | PageBreak):
-            yield Block(element.text, page=page)
+            yield ExtractedBlock(element.text, page=page)
 
 
 def _rows(table: Table) -> str:

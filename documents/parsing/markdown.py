@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from .types import Block
+from .types import ExtractedBlock
 
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
@@ -17,7 +17,7 @@ _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _RULE_ROW = re.compile(r"\|(?:\s*:?-{2,}:?\s*\|)+$")
 
 
-def blocks(text: str) -> Iterator[Block]:
+def blocks(text: str) -> Iterator[ExtractedBlock]:
     """Yield headings and what lies between them, as written. `#` within fenced code is no heading."""
     body: list[str] = []
     is_code = False
@@ -30,15 +30,15 @@ def blocks(text: str) -> Iterator[Block]:
             continue
         kept = len(body) - taken
         yield from _body(body[:kept])
-        yield Block("\n".join([*body[kept:], line]), level, title=title)
+        yield ExtractedBlock("\n".join([*body[kept:], line]), level, title=title)
         body = []
     yield from _body(body)
 
 
-def plain_blocks(text: str) -> Iterator[Block]:
+def plain_blocks(text: str) -> Iterator[ExtractedBlock]:
     """Yield the same, as a reader would type it: for Markdown that a parser made."""
     for block in blocks(text):
-        yield Block(_without_marks(block.title or block.text), block.level)
+        yield ExtractedBlock(_without_marks(block.title or block.text), block.level)
 
 
 def _heading(line: str, above: list[str]) -> tuple[int, str, int]:
@@ -51,9 +51,9 @@ def _heading(line: str, above: list[str]) -> tuple[int, str, int]:
     return 0, "", 0
 
 
-def _body(lines: list[str]) -> Iterator[Block]:
+def _body(lines: list[str]) -> Iterator[ExtractedBlock]:
     if (text := "\n".join(lines)).strip():
-        yield Block(text)
+        yield ExtractedBlock(text)
 
 
 def _without_marks(text: str) -> str:

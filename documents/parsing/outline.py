@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from .types import Block, ExtractedSection
+from .types import ExtractedBlock, ExtractedSection
 
 MAX_SECTION_CHARACTERS = 20_000  # what a page shows at once; longer stretches are cut at a paragraph
 _MAX_TITLE_CHARACTERS = 200
@@ -18,7 +18,7 @@ def tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
 
 
-def outline(blocks: Iterable[Block]) -> list[ExtractedSection]:
+def outline(blocks: Iterable[ExtractedBlock]) -> list[ExtractedSection]:
     """Return a section for each heading and each page, in reading order.
 
     A heading without text of its own is carried into the section below it, so that nothing is lost and
@@ -26,7 +26,7 @@ def outline(blocks: Iterable[Block]) -> list[ExtractedSection]:
     """
     sections: list[ExtractedSection] = []
     path: list[tuple[int, str]] = []
-    pending: list[Block] = []
+    pending: list[ExtractedBlock] = []
 
     def close() -> None:
         if text := tidy("\n\n".join(block.text for block in pending)):

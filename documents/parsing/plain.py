@@ -9,7 +9,7 @@ from documents.errors import Unreadable
 from . import markdown
 from .encodings import decode
 from .outline import outline
-from .types import ENTITIES, Block, ExtractedSection
+from .types import ENTITIES, ExtractedBlock, ExtractedSection
 
 VERSION = "1"
 READS = {"text/plain", "text/markdown", "application/xml"}
@@ -26,9 +26,9 @@ def read(path: Path, media_type: str) -> list[ExtractedSection]:
         case "text/markdown":
             return outline(markdown.blocks(text))
         case "application/xml":
-            return outline([Block(_content(text))])
+            return outline([ExtractedBlock(_content(text))])
         case _:
-            return outline([Block(text)])
+            return outline([ExtractedBlock(text)])
 
 
 def _content(xml: str) -> str:

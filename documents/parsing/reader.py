@@ -12,7 +12,7 @@ from documents.errors import Unreadable
 from . import fast, plain, scans, slides
 from .languages import language_of
 from .properties import properties
-from .types import NO_TEXT, TOO_LONG, Extraction, Job
+from .types import NO_TEXT, TOO_LONG, Extraction, ParseJob
 
 MAX_CHARACTERS = 20_000_000
 _PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -26,7 +26,7 @@ def warm_up(parser: str) -> None:
         import_module("documents.parsing.web")
 
 
-def read(job: Job, alive: Callable[[], None] = lambda: None) -> Extraction:
+def read(job: ParseJob, alive: Callable[[], None] = lambda: None) -> Extraction:
     """Return the file's text. alive: called while a long file makes progress. Raises Unreadable."""
     fast.SAID.clear()
     found = _read(job, alive)
@@ -41,7 +41,7 @@ def read(job: Job, alive: Callable[[], None] = lambda: None) -> Extraction:
     )
 
 
-def _read(job: Job, alive: Callable[[], None]) -> Extraction:
+def _read(job: ParseJob, alive: Callable[[], None]) -> Extraction:
     path = Path(job.path)
     if job.media_type in plain.READS:
         return Extraction(tuple(plain.read(path, job.media_type)), None, "plain", plain.VERSION)

@@ -9,7 +9,7 @@ from documents.errors import Unreadable
 
 from . import fast, ocr
 from .outline import outline
-from .types import TOO_MANY_SCANS, Block, Extraction
+from .types import TOO_MANY_SCANS, ExtractedBlock, Extraction
 
 PICTURES = {"image/png", "image/jpeg", "image/tiff"}
 READS = {fast.PDF, *PICTURES}
@@ -68,7 +68,7 @@ def _has_words(text: str) -> bool:
 
 def _extraction(pages: Sequence[str], recognised: int) -> Extraction:
     return Extraction(
-        tuple(outline(Block(text, page=number) for number, text in enumerate(pages, 1))),
+        tuple(outline(ExtractedBlock(text, page=number) for number, text in enumerate(pages, 1))),
         len(pages),
         "kreuzberg + tesseract" if recognised else "kreuzberg",
         fast.VERSION,

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from documents.errors import Unreadable
 
 from .outline import outline
-from .types import DAMAGED, ENCRYPTED, ENTITIES, TOO_BIG, Block, Extraction
+from .types import DAMAGED, ENCRYPTED, ENTITIES, TOO_BIG, ExtractedBlock, Extraction
 
 VERSION = "1"
 READS = {"application/vnd.oasis.opendocument.presentation"}
@@ -43,12 +43,12 @@ def _content(path: Path) -> Element:
         raise Unreadable(DAMAGED) from error
 
 
-def _slide(page: Element, number: int) -> Iterator[Block]:
+def _slide(page: Element, number: int) -> Iterator[ExtractedBlock]:
     shapes = sorted(page, key=lambda shape: _rank(shape))  # stable: within a rank, as drawn
     for shape in shapes:
         text = "\n".join(_lines(shape))
         if text.strip():
-            yield Block(text, level=1 if _rank(shape) == 0 else None, page=number)
+            yield ExtractedBlock(text, level=1 if _rank(shape) == 0 else None, page=number)
 
 
 def _rank(shape: Element) -> int:

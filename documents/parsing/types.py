@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ExtractedBlock:
     """A piece of a document in reading order, before it is grouped into sections."""
 
     text: str
@@ -22,7 +22,7 @@ class ExtractedSection:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ParseJob:
     """One file to read, as the worker asks the parser's process for it."""
 
     path: str

@@ -58,7 +58,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReindexProgress:
     total: int
     done: int
     failed: int  # those that can be found now, and could not be in the next index
@@ -146,13 +146,13 @@ def accept_losses(reindex: Reindex, user: User | None) -> None:
     advance(reindex)
 
 
-def progress(reindex: Reindex) -> Progress:
+def progress(reindex: Reindex) -> ReindexProgress:
     counts = reindex.items.aggregate(
         total=Count("pk"),
         done=Count("pk", filter=Q(status=_S.READY)),
         failed=Count("pk", filter=Q(status=_S.FAILED)),
     )
-    return Progress(**counts)
+    return ReindexProgress(**counts)
 
 
 def failures(reindex: Reindex) -> QuerySet[ReindexItem]:

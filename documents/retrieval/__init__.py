@@ -4,18 +4,18 @@ from documents.errors import RetrievalFailed
 
 from .search import search
 from .small_talk import is_small_talk
-from .types import IN_PROMPT, Found, Leg, Outcome, Passage, Retrieval, Scope, SearchConfig, Trace
+from .types import IN_PROMPT, Found, Leg, Passage, Retrieval, Scope, SearchConfig, SearchOutcome, Trace
 
 __all__ = [
     "IN_PROMPT",
     "Found",
     "Leg",
-    "Outcome",
     "Passage",
     "Retrieval",
     "RetrievalFailed",
     "Scope",
     "SearchConfig",
+    "SearchOutcome",
     "Trace",
     "is_small_talk",
     "search",

@@ -44,7 +44,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class ExplainedLeg:
     name: str
     term: str
     found: int
@@ -62,7 +62,7 @@ class Stage:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     trace: Mapping[str, Any]
-    legs: tuple[Leg, ...]
+    legs: tuple[ExplainedLeg, ...]
     stages: tuple[Stage, ...]  # what took how long, in order
     rows: tuple[Row, ...]  # best first
 
@@ -95,13 +95,13 @@ def explain_search(user: User, trace: Mapping[str, Any], at: datetime) -> Explan
     return Explanation(trace, legs, tuple(_stages(trace, legs)), rows)
 
 
-def _legs(trace: Mapping[str, Any]) -> Iterator[Leg]:
+def _legs(trace: Mapping[str, Any]) -> Iterator[ExplainedLeg]:
     for leg in trace.get("legs", ()):
         name = leg["name"]
-        yield Leg(_LEGS.get(name, name), name, leg["found"], leg["took_ms"], leg["error"])
+        yield ExplainedLeg(_LEGS.get(name, name), name, leg["found"], leg["took_ms"], leg["error"])
 
 
-def _stages(trace: Mapping[str, Any], legs: Sequence[Leg]) -> Iterator[Stage]:
+def _stages(trace: Mapping[str, Any], legs: Sequence[ExplainedLeg]) -> Iterator[Stage]:
     timings = dict(trace.get("timings_ms", {}))
     total = timings.pop("total", None)
     if trace.get("caches", {}).get("retrieval") == "hit":

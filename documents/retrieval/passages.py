@@ -21,7 +21,7 @@ _MAX_WHITE_SPACE = 4  # characters between neighbours that were cut at a paragra
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenPassage:
     """What makes one passage."""
 
     best: Candidate
@@ -50,19 +50,21 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    chosen: tuple[Chosen, ...]  # best first
+class PassageChoice:
+    chosen: tuple[ChosenPassage, ...]  # best first
     fates: dict[int, str]  # of the chunks left out: id -> why
 
 
-def choose(ordered: Sequence[Candidate], config: SearchConfig, limit: int, token_budget: int) -> Choice:
+def choose(
+    ordered: Sequence[Candidate], config: SearchConfig, limit: int, token_budget: int
+) -> PassageChoice:
     """Return at most `limit` passages that together fit the budget (tokens, estimated), but at least one.
 
     ordered: best first.
     """
     spread, fates = _spread(ordered, config.most_per_document)
     reason = f"not among the best {limit}"
-    chosen: list[Chosen] = []
+    chosen: list[ChosenPassage] = []
     for candidate in spread:
         beside = [each for each in chosen if config.merges_neighbours and each.touches(candidate.chunk)]
         if len(chosen) == limit and not beside:
@@ -76,14 +78,14 @@ def choose(ordered: Sequence[Candidate], config: SearchConfig, limit: int, token
         chosen = [*others[:place], joined, *others[place:]]
     taken = {chunk.chunk_id for each in chosen for chunk in each.chunks}
     left = [each.chunk.chunk_id for each in ordered if each.chunk.chunk_id not in taken]
-    return Choice(tuple(chosen), {id: fates.get(id, reason) for id in left})
+    return PassageChoice(tuple(chosen), {id: fates.get(id, reason) for id in left})
 
 
-def _join(candidate: Candidate, beside: Sequence[Chosen]) -> Chosen:
+def _join(candidate: Candidate, beside: Sequence[ChosenPassage]) -> ChosenPassage:
     """Return one passage of a candidate and what it lies beside."""
     chunks = [candidate.chunk, *(chunk for each in beside for chunk in each.chunks)]
     chunks.sort(key=lambda chunk: (chunk.start, chunk.end))
-    return Chosen(beside[0].best if beside else candidate, tuple(chunks))
+    return ChosenPassage(beside[0].best if beside else candidate, tuple(chunks))
 
 
 def _are_neighbours(one: FoundChunk, other: FoundChunk) -> bool:

@@ -19,7 +19,7 @@ from workspaces.engines import engine_for, plain_query
 
 from .cache import SearchCache, titles_of
 from .fusion import Candidate, merge
-from .passages import Chosen, choose
+from .passages import ChosenPassage, choose
 from .query_rewrite import LIMIT_S, open_query_rewrite, read_query
 from .retrievers import Retrievers, ms_since
 from .types import (
@@ -27,12 +27,12 @@ from .types import (
     Condensed,
     Found,
     Leg,
-    Outcome,
     Passage,
     Rank,
     Retrieval,
     Scope,
     SearchConfig,
+    SearchOutcome,
     Trace,
 )
 
@@ -75,7 +75,7 @@ class _Run:
             caches=self.caches,
         )
 
-    def result(self, outcome: Outcome, passages: Sequence[Passage] = ()) -> Retrieval:
+    def result(self, outcome: SearchOutcome, passages: Sequence[Passage] = ()) -> Retrieval:
         return Retrieval(outcome, tuple(passages), self.trace())
 
 
@@ -206,7 +206,7 @@ async def _search_rewritten(run: _Run, plainly: Retrievers, rewrite: Completion)
 # --- passages -------------------------------------------------------------------------------------
 
 
-def _passages(run: _Run, chosen: Sequence[Chosen]) -> list[Passage]:
+def _passages(run: _Run, chosen: Sequence[ChosenPassage]) -> list[Passage]:
     ids = {each.best.chunk.document_id for each in chosen}
     titles = titles_of(ids)
     known = []

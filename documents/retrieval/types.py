@@ -11,7 +11,7 @@ from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
 
 LEGS = ("dense", "lexical", "rerank")
-Outcome = Literal["found", "nothing_relevant", "empty"]
+SearchOutcome = Literal["found", "nothing_relevant", "empty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,6 @@ class Trace:
 class Retrieval:
     """`passages` is empty unless the outcome is "found"."""
 
-    outcome: Outcome
+    outcome: SearchOutcome
     passages: tuple[Passage, ...]
     trace: Trace

@@ -14,7 +14,7 @@ from inference.types import Vector
 from inference.wire import embed_rerank
 from inference.wire.embed_rerank import EmbeddingsRequest, Request, ScoresRequest
 
-from .batching import Lane, QueueFull, Worker
+from .batching import BatchQueue, QueueFull, Worker
 
 MAX_BODY_BYTES = 32 * 2**20
 
@@ -39,27 +39,29 @@ class CrossEncoderModel(Protocol):
 @dataclass(frozen=True)
 class _Embedding:
     name: str
-    queries: Lane
-    passages: Lane
+    queries: BatchQueue
+    passages: BatchQueue
 
 
 @dataclass(frozen=True)
 class _Scoring:
     name: str
-    pairs: Lane
+    pairs: BatchQueue
 
 
 class Container:
     def __init__(self, embedding: EmbeddingModel | None, cross_encoder: CrossEncoderModel | None) -> None:
         self._embedding = self._scoring = None
-        lanes: list[Lane] = []  # people wait for a query and its scores; nobody waits for passages
+        lanes: list[BatchQueue] = []  # people wait for a query and its scores; nobody waits for passages
         if embedding:
-            queries = Lane(embedding.embed_queries, embedding.length)
-            passages = Lane(embedding.embed_passages, embedding.length)
+            queries = BatchQueue(embedding.embed_queries, embedding.length)
+            passages = BatchQueue(embedding.embed_passages, embedding.length)
             self._embedding = _Embedding(embedding.name, queries, passages)
             lanes = [queries, passages]
         if cross_encoder:
-            self._scoring = _Scoring(cross_encoder.name, Lane(cross_encoder.score, cross_encoder.length))
+            self._scoring = _Scoring(
+                cross_encoder.name, BatchQueue(cross_encoder.score, cross_encoder.length)
+            )
             lanes.insert(1, self._scoring.pairs)
         self._worker = Worker(lanes)
 
@@ -103,7 +105,7 @@ class Container:
         variable = "SERVING_EMBEDDING_MODEL" if asked.type == "embeddings" else "SERVING_CROSS_ENCODER"
         raise Rejected(f"This container has no model for {asked.type}: start it with {variable}.")
 
-    async def _run(self, lane: Lane, values: Sequence[Any]) -> list[Any]:
+    async def _run(self, lane: BatchQueue, values: Sequence[Any]) -> list[Any]:
         # A client that leaves cancels this, and thereby what it still had in the queue.
         return await asyncio.wrap_future(self._worker.submit(lane, values))
 

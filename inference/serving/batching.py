@@ -53,7 +53,7 @@ class _Input:
 
 
 @dataclass(frozen=True, eq=False)
-class Lane:
+class BatchQueue:
     """A kind of work: what runs one batch of it, and how long an input is, in characters."""
 
     run: Callable[[Sequence[Any]], Sequence[Any]]
@@ -62,7 +62,7 @@ class Lane:
 
 
 class Worker:
-    def __init__(self, lanes: Iterable[Lane]) -> None:
+    def __init__(self, lanes: Iterable[BatchQueue]) -> None:
         self._lanes = tuple(lanes)
         self._waiting_characters = 0
         self._changed = threading.Condition()
@@ -74,7 +74,7 @@ class Worker:
     def is_well(self) -> bool:
         return self._thread.is_alive() and not self._is_stopping
 
-    def submit(self, lane: Lane, values: Sequence[Any]) -> "Future[list[Any]]":
+    def submit(self, lane: BatchQueue, values: Sequence[Any]) -> "Future[list[Any]]":
         """Return the results to come, in the order of the values; cancel it to save the work. Raises QueueFull."""
         job = _Job(results=[None] * len(values), missing=len(values))
         inputs = [_Input(job, index, value, lane.characters(value)) for index, value in enumerate(values)]
@@ -100,7 +100,7 @@ class Worker:
         while batch := self._next_batch():
             _run(*batch)
 
-    def _next_batch(self) -> tuple[Lane, list[_Input]] | None:
+    def _next_batch(self) -> tuple[BatchQueue, list[_Input]] | None:
         with self._changed:
             while True:
                 for lane in self._lanes:
@@ -110,7 +110,7 @@ class Worker:
                     return None
                 self._changed.wait()
 
-    def _take_batch(self, lane: Lane) -> Iterable[_Input]:
+    def _take_batch(self, lane: BatchQueue) -> Iterable[_Input]:
         count = longest = 0
         while lane.waiting and count < MAX_BATCH_INPUTS:
             item = lane.waiting[0]
@@ -124,7 +124,7 @@ class Worker:
                 yield item
 
 
-def _run(lane: Lane, batch: list[_Input]) -> None:
+def _run(lane: BatchQueue, batch: list[_Input]) -> None:
     try:
         results = lane.run([item.value for item in batch])
     except Exception as error:

@@ -65,7 +65,7 @@ def following(logs: Path, names: Iterable[str], disk: Path, *, verbose: bool) ->
             follower.close()
 
 
-class Filter:
+class LineFilter:
     """Decides line by line what matters; a traceback matters to its end."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Filter:
 class _Follower:
     def __init__(self, name: str, path: Path, disk: Path, verbose: bool) -> None:
         self._name, self._path, self._disk = name, path, disk
-        self._filter = None if verbose else Filter()
+        self._filter = None if verbose else LineFilter()
         self._file: BinaryIO | None = None
         self._rest = b""
         self._silent_until = 0.0

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ragsite.embedded.terminal import Filter, following
+from ragsite.embedded.terminal import LineFilter, following
 
 TRACEBACK = [
     "ERROR django.request: Internal Server Error: /",
@@ -26,7 +26,7 @@ TRACEBACK = [
     ],
 )
 def test_what_matters_is_shown(line: str) -> None:
-    assert Filter().passes(line)
+    assert LineFilter().passes(line)
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def test_what_matters_is_shown(line: str) -> None:
     ],
 )
 def test_routine_is_not_shown(line: str) -> None:
-    assert not Filter().passes(line)
+    assert not LineFilter().passes(line)
 
 
 def test_a_traceback_is_shown_to_its_end() -> None:
-    chosen = Filter()
+    chosen = LineFilter()
     assert [chosen.passes(line) for line in [*TRACEBACK, "INFO: next request"]] == [True] * 5 + [False]
 
 

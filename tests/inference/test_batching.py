@@ -5,7 +5,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from inference.serving import batching
-from inference.serving.batching import Lane, QueueFull, Worker
+from inference.serving.batching import BatchQueue, QueueFull, Worker
 
 
 class Model:
@@ -33,38 +33,40 @@ def model() -> Model:
 
 
 @pytest.fixture
-def first(model: Model) -> Lane:
-    return Lane(model.run, lambda value: value)
+def first(model: Model) -> BatchQueue:
+    return BatchQueue(model.run, lambda value: value)
 
 
 @pytest.fixture
-def second(model: Model) -> Lane:
-    return Lane(model.run, lambda value: value)
+def second(model: Model) -> BatchQueue:
+    return BatchQueue(model.run, lambda value: value)
 
 
 @pytest.fixture
-def worker(model: Model, first: Lane, second: Lane) -> Iterator[Worker]:
+def worker(model: Model, first: BatchQueue, second: BatchQueue) -> Iterator[Worker]:
     worker = Worker([first, second])
     yield worker
     model.let_go()
     worker.stop()
 
 
-def test_results_come_in_the_order_of_the_inputs(model: Model, first: Lane, worker: Worker) -> None:
+def test_results_come_in_the_order_of_the_inputs(model: Model, first: BatchQueue, worker: Worker) -> None:
     model.let_go()
     values = [5, 900, 1, 7000, 30] * 20
     assert worker.submit(first, values).result(10) == [2 * value for value in values]
     assert len(model.batches) > 1
 
 
-def test_a_batch_is_bounded_in_number_and_in_padded_length(model: Model, first: Lane, worker: Worker) -> None:
+def test_a_batch_is_bounded_in_number_and_in_padded_length(
+    model: Model, first: BatchQueue, worker: Worker
+) -> None:
     model.let_go()
     worker.submit(first, [*[1] * 100, *[3000] * 5, 90_000]).result(10)
     assert [len(batch) for batch in model.batches] == [1, 2, 2, 2, 32, 32, 32, 3]
     assert all(max(batch) * len(batch) <= 8000 or len(batch) == 1 for batch in model.batches)
 
 
-def test_requests_that_wait_together_share_a_batch(model: Model, first: Lane, worker: Worker) -> None:
+def test_requests_that_wait_together_share_a_batch(model: Model, first: BatchQueue, worker: Worker) -> None:
     running = worker.submit(first, [1])
     assert model.began.acquire(timeout=10)
     waiting = [worker.submit(first, [value]) for value in (2, 3, 4)]
@@ -74,7 +76,7 @@ def test_requests_that_wait_together_share_a_batch(model: Model, first: Lane, wo
 
 
 def test_a_question_waits_for_one_batch_of_documents_at_most(
-    model: Model, first: Lane, second: Lane, worker: Worker
+    model: Model, first: BatchQueue, second: BatchQueue, worker: Worker
 ) -> None:
     documents = worker.submit(second, [1000] * 64)
     assert model.began.acquire(timeout=10)
@@ -88,7 +90,7 @@ def test_a_question_waits_for_one_batch_of_documents_at_most(
 
 
 def test_a_failed_batch_fails_its_requests_and_no_other(
-    model: Model, first: Lane, worker: Worker, caplog: pytest.LogCaptureFixture
+    model: Model, first: BatchQueue, worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = worker.submit(first, [1])
     assert model.began.acquire(timeout=10)
@@ -103,7 +105,7 @@ def test_a_failed_batch_fails_its_requests_and_no_other(
     assert "A batch of 32 failed" in caplog.text
 
 
-def test_a_request_that_nobody_waits_for_is_not_run(model: Model, first: Lane, worker: Worker) -> None:
+def test_a_request_that_nobody_waits_for_is_not_run(model: Model, first: BatchQueue, worker: Worker) -> None:
     running = worker.submit(first, [1])
     assert model.began.acquire(timeout=10)
     left, kept = worker.submit(first, [2]), worker.submit(first, [3])
@@ -117,7 +119,7 @@ def test_a_request_that_nobody_waits_for_is_not_run(model: Model, first: Lane, w
 
 
 def test_more_than_the_queue_holds_is_refused_until_there_is_room(
-    model: Model, first: Lane, worker: Worker
+    model: Model, first: BatchQueue, worker: Worker
 ) -> None:
     most = batching.MAX_WAITING_CHARACTERS
     running = worker.submit(first, [most - 10])
@@ -130,7 +132,7 @@ def test_more_than_the_queue_holds_is_refused_until_there_is_room(
     assert worker.submit(first, [11]).result(10) == [22]
 
 
-def test_stopping_finishes_what_waits(model: Model, first: Lane, worker: Worker) -> None:
+def test_stopping_finishes_what_waits(model: Model, first: BatchQueue, worker: Worker) -> None:
     futures = [worker.submit(first, [value]) for value in (1, 2, 3)]
     model.let_go()
     worker.stop()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from tests import factories
 from workspaces.engines import NewChunk
 from workspaces.engines.pgvector import ann_tuning, maintenance
-from workspaces.engines.pgvector.ann_index import MIN_INDEXED_FLOATS, URGENT_FLOATS, VectorIndex, wanted_kind
+from workspaces.engines.pgvector.ann_index import MIN_INDEXED_FLOATS, URGENT_FLOATS, AnnIndex, wanted_kind
 from workspaces.engines.pgvector.engine import PgVector
 from workspaces.engines.pgvector.maintenance import due, is_settled, reconcile, state_of, try_again
 from workspaces.models import IndexKind, Metric, Workspace
@@ -117,7 +117,7 @@ def test_another_kind_replaces_what_stood_and_embeds_nothing():
 
 
 def _indexes(workspace: Workspace):
-    return VectorIndex(PgVector(workspace).tables)._all()
+    return AnnIndex(PgVector(workspace).tables)._all()
 
 
 @pytest.mark.django_db(transaction=True)

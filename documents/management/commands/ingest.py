@@ -53,7 +53,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FileResult:
     name: str
     state: State
     reason: str = ""  # in words, when it failed
@@ -220,20 +220,20 @@ def _new(document: Document) -> tuple[Document, Change]:
 
 def _missing(
     place: Workspace, owner: User, folders: list[Path], files: list[tuple[Path, Path]], prune: bool
-) -> Iterator[Outcome]:
+) -> Iterator[FileResult]:
     """Yield what the folders no longer hold, after deleting it if that was asked for."""
     present = {path for _, path in files}
     for folder in folders:
         for document in find_gone(place, folder.resolve(), present):
             if prune:
                 delete_document(document, owner)
-            yield Outcome(document.path, "deleted" if prune else "gone")
+            yield FileResult(document.path, "deleted" if prune else "gone")
 
 
 # --- the work -----------------------------------------------------------------------------------
 
 
-def _outcomes(console: Console, jobs: list[Job]) -> Iterator[Outcome]:
+def _outcomes(console: Console, jobs: list[Job]) -> Iterator[FileResult]:
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[step]}", markup=False, style="dim"), TimeElapsedColumn(),
@@ -246,26 +246,26 @@ def _outcomes(console: Console, jobs: list[Job]) -> Iterator[Outcome]:
             progress.advance(task)
 
 
-def _one(job: Job, progress: Progress, task: TaskID) -> Outcome:
+def _one(job: Job, progress: Progress, task: TaskID) -> FileResult:
     started = time.monotonic()
     try:
         document, change = job.take()
         if document.status == Document.Status.READY:
             state: State = "moved" if change == "moved" else "unchanged"
-            return Outcome(job.name, state, chunks=document.chunk_count)
+            return FileResult(job.name, state, chunks=document.chunk_count)
         with _show_stage(document, progress, task):
             _finish(document)
     except (DocumentRefused, OSError) as error:
-        return Outcome(job.name, "failed", str(error), took_s=time.monotonic() - started)
+        return FileResult(job.name, "failed", str(error), took_s=time.monotonic() - started)
     except Document.DoesNotExist:
         reason = "Somebody deleted it in the meantime."
-        return Outcome(job.name, "failed", reason, took_s=time.monotonic() - started)
+        return FileResult(job.name, "failed", reason, took_s=time.monotonic() - started)
     took_s = time.monotonic() - started
     if document.status == Document.Status.READY:
         done: State = "changed" if change == "changed" else "ready"
-        return Outcome(job.name, done, chunks=document.chunk_count, took_s=took_s)
+        return FileResult(job.name, done, chunks=document.chunk_count, took_s=took_s)
     stays = " What it said before is still found." if document.chunk_count else ""
-    return Outcome(job.name, "failed", document.error + stays, document.chunk_count, took_s)
+    return FileResult(job.name, "failed", document.error + stays, document.chunk_count, took_s)
 
 
 def _finish(document: Document) -> None:
@@ -307,7 +307,7 @@ def _show_stage(document: Document, progress: Progress, task: TaskID) -> Iterato
 # --- the closing words --------------------------------------------------------------------------
 
 
-def _table(outcomes: list[Outcome]) -> Table:
+def _table(outcomes: list[FileResult]) -> Table:
     table = Table("Document", "State", "Why", box=None, pad_edge=False)
     table.add_column("Chunks", justify="right")
     table.add_column("Seconds", justify="right")
@@ -317,7 +317,7 @@ def _table(outcomes: list[Outcome]) -> Table:
     return table
 
 
-def _totals(outcomes: list[Outcome]) -> str:
+def _totals(outcomes: list[FileResult]) -> str:
     counts = Counter(each.state for each in outcomes)
     always: tuple[State, ...] = ("ready", "unchanged", "failed")
     said = [f"{counts[state]} {state}" for state in _STYLES if state in always or counts[state]]

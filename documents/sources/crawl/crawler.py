@@ -35,7 +35,7 @@ from . import crawled_pages, ssrf_guard
 from .feed_items import queue_posts
 from .feeds import MAX_BYTES as FEED_MAX_BYTES
 from .feeds import read_feed
-from .fetch import Reply, Web
+from .fetch import Web, WebResponse
 from .frontier import Frontier
 from .html import Page, read_page, robots_words
 from .response_policy import error_for, is_readable, with_its_encoding
@@ -156,7 +156,7 @@ class _Answer:
     """How a request for one address ended."""
 
     address: Address
-    reply: Reply | None = None
+    reply: WebResponse | None = None
     error: Exception | None = None
 
 
@@ -312,19 +312,19 @@ class _Visit:
             case _:
                 self._read_page(address, reply)
 
-    def _read_sitemap(self, address: Address, reply: Reply) -> None:
+    def _read_sitemap(self, address: Address, reply: WebResponse) -> None:
         found = read_sitemap(reply.body)
         self._frontier.add(found.sitemaps, address.depth, _Role.SITEMAP)
         self._frontier.add(found.pages, 1)
         self._close(address, reply)
 
-    def _read_feed(self, address: Address, reply: Reply) -> None:
+    def _read_feed(self, address: Address, reply: WebResponse) -> None:
         feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
         self._name(feed.title)
         queue_posts(self._source, address.url, reversed(feed.posts))
         self._close(address, reply)
 
-    def _read_page(self, address: Address, reply: Reply) -> None:
+    def _read_page(self, address: Address, reply: WebResponse) -> None:
         if address.depth == 0 and is_sitemap(reply.body):  # the start address may be a sitemap
             address.role = _Role.SITEMAP
             return self._read_sitemap(address, reply)
@@ -352,7 +352,7 @@ class _Visit:
             landed.save()
         return None
 
-    def _final_address(self, address: Address, reply: Reply) -> Address:
+    def _final_address(self, address: Address, reply: WebResponse) -> Address:
         """Return the address that the reply is the page of: another one, after a redirect within a site."""
         final = canonical(reply.url)
         if self._source.is_feed or final == address.url:
@@ -417,7 +417,7 @@ class _Visit:
             self.tally["stored"] += 1
             transaction.on_commit(partial(self._hand_on, document.pk))
 
-    def _close(self, address: Address, reply: Reply | None = None) -> None:
+    def _close(self, address: Address, reply: WebResponse | None = None) -> None:
         address.state, address.reason = _State.DONE, ""
         if reply is not None:
             address.etag = reply.headers.get("ETag", "")[:500]

@@ -27,7 +27,7 @@ from documents.errors import Forbidden, NotFetched
 
 from . import ssrf_guard
 
-__all__ = ["Forbidden", "NotFetched", "Reply", "Web", "gunzip"]
+__all__ = ["Forbidden", "NotFetched", "Web", "WebResponse", "gunzip"]
 
 USER_AGENT = "Ragsite/0.1 (crawler; obeys robots.txt as Ragsite)"
 MAX_REDIRECTS = 5
@@ -41,7 +41,7 @@ MayGo = Callable[[str], Awaitable[None]]  # raises to forbid a redirect's target
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class WebResponse:
     url: str  # where it came from in the end, after redirects
     status: int
     headers: Mapping[str, str]  # names in any case
@@ -127,7 +127,7 @@ class Web(AbstractAsyncContextManager["Web"]):
         may_go: MayGo = _anywhere,
         max_bytes: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> WebResponse:
         """Return what the server says, after at most five redirects.
 
         accepts: asked with a 200's media type; its body is only read after a yes. may_go: asked with each
@@ -150,7 +150,7 @@ class Web(AbstractAsyncContextManager["Web"]):
         may_go: MayGo,
         limit: int,
         headers: Mapping[str, str],
-    ) -> Reply:
+    ) -> WebResponse:
         seen = {url}
         while True:
             async with self._request(url, headers) as response:
@@ -174,8 +174,8 @@ class Web(AbstractAsyncContextManager["Web"]):
 
 async def _reply(
     url: str, response: aiohttp.ClientResponse, accepts: Callable[[str], bool], limit: int
-) -> Reply:
-    reply = Reply(url, response.status, _headers(response))
+) -> WebResponse:
+    reply = WebResponse(url, response.status, _headers(response))
     if response.status != 200 or not accepts(reply.media_type):
         return reply
     if (response.content_length or 0) > limit:

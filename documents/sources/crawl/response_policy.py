@@ -5,14 +5,14 @@ import codecs
 from documents.errors import Gone, NotFetched, TryLater
 from documents.models import Address
 
-from .fetch import Reply
+from .fetch import WebResponse
 
 _HTML_TYPES = {"text/html", "application/xhtml+xml", ""}
 _READABLE = _HTML_TYPES | {"application/pdf", "application/octet-stream"}
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def error_for(reply: Reply) -> NotFetched:
+def error_for(reply: WebResponse) -> NotFetched:
     """Return what a status other than 200 means."""
     status = reply.status
     match status:
@@ -34,7 +34,7 @@ def is_readable(media_type: str, address: Address) -> bool:
     return media_type in _READABLE or may_be_list
 
 
-def with_its_encoding(reply: Reply) -> bytes:
+def with_its_encoding(reply: WebResponse) -> bytes:
     """Return a page that says its encoding itself, when only the server's header did."""
     if not reply.charset or reply.body.startswith(_BYTE_ORDER_MARKS):
         return reply.body

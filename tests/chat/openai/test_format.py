@@ -5,11 +5,11 @@ from uuid import uuid4
 import pytest
 
 from chat.log.events import Logged
-from chat.openai.format import Problem, Reply
+from chat.openai.format import ApiError, CompletionReply
 
 
 def told(*events, is_streamed):
-    reply = Reply(uuid4(), "small", "", is_streamed)
+    reply = CompletionReply(uuid4(), "small", "", is_streamed)
     chunks = [reply.take(Logged(seq, *event)) for seq, event in enumerate(events, 1)]
     return reply, chunks
 
@@ -48,6 +48,6 @@ def test_filtered_is_called_as_openai_calls_it():
 @pytest.mark.parametrize(("retryable", "status"), [(True, 503), (False, 400)])
 def test_a_failure_says_by_its_status_if_trying_again_may_help(retryable, status):
     reply, _ = told(("failed", {"error": "No", "retryable": retryable}), is_streamed=False)
-    with pytest.raises(Problem, match="No") as problem:
+    with pytest.raises(ApiError, match="No") as problem:
         reply.whole()
     assert problem.value.status == status

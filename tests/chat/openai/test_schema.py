@@ -7,7 +7,7 @@ import pytest
 
 from chat.log.events import Logged
 from chat.openai import schema
-from chat.openai.format import Problem, Reply, model, parse_request
+from chat.openai.format import ApiError, CompletionReply, model, parse_request
 
 PASSAGE = {"number": 1, "document_id": "d", "title": "t", "page": None, "text": "words", "section": 3}
 
@@ -21,13 +21,13 @@ def examples(content):
 
 
 def test_replies_have_the_fields_that_are_described():
-    reply = Reply(uuid4(), "small", "", is_streamed=False)
+    reply = CompletionReply(uuid4(), "small", "", is_streamed=False)
     reply.take(Logged(1, "sources", {"grounding": "found", "passages": [PASSAGE]}))
     reply.take(Logged(2, "delta", {"text": "Words."}))
     reply.take(Logged(3, "finished", {"reason": "stop"}))
     schema.Completion.model_validate(reply.whole(), strict=True)
     schema.Models.model_validate({"object": "list", "data": [model("small")]}, strict=True)
-    schema.Error.model_validate(Problem("No.").as_json(), strict=True)
+    schema.Error.model_validate(ApiError("No.").as_json(), strict=True)
 
 
 def test_examples_are_what_they_are_examples_of():

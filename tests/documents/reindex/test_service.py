@@ -87,7 +87,7 @@ def test_the_old_index_answers_until_the_new_one_is_complete(filled: Workspace) 
     ingest_item(first)
     assert not reindex.advance(building)
     assert chunks(filled) == before
-    assert reindex.progress(building) == reindex.Progress(total=2, done=1, failed=0)
+    assert reindex.progress(building) == reindex.ReindexProgress(total=2, done=1, failed=0)
     assert filled.chunk_size == 200
     assert work(building)
     assert chunks(filled) == fresh_copy(filled, **SHORT)

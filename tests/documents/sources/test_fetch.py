@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from documents.errors import DocumentRefused, NotFetched
-from documents.sources.crawl.fetch import MAX_REDIRECTS, Forbidden, Reply, Web
+from documents.sources.crawl.fetch import MAX_REDIRECTS, Forbidden, Web, WebResponse
 from documents.sources.service import add_feed, add_website
 from tests import factories
 from tests.documents.sources.conftest import pages
@@ -99,8 +99,8 @@ FORBIDDEN = {
 RESOLVED = {"localhost", "localhost with a dot", "LOCALHOST"}
 
 
-def get(url: str, **options) -> Reply:
-    async def fetch() -> Reply:
+def get(url: str, **options) -> WebResponse:
+    async def fetch() -> WebResponse:
         async with Web(**options.pop("web", {})) as web:
             return await web.get(url, **options)
 

@@ -54,7 +54,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BuildProgress:
     phase: str  # for people
     percent: int  # of this phase
 
@@ -89,7 +89,7 @@ def lists(chunks: int) -> int:
     return max(10, chunks // 1000) if chunks <= 1_000_000 else round(math.sqrt(chunks))
 
 
-class VectorIndex:
+class AnnIndex:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._relation = f"{SCHEMA}.{tables.names[0]}"
@@ -103,11 +103,11 @@ class VectorIndex:
         rows = _fetch(_STANDING, [self._relation])
         return [Standing(name, IndexKind(method), valid, size) for name, method, valid, size in rows]
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> BuildProgress | None:
         """Return how far PostgreSQL is; None: it builds nothing here."""
         for phase, blocks, tuples in _fetch(_PROGRESS, [self._relation]):
             words = _PHASES.get(phase, "Waiting for others to finish" if "waiting" in phase else "Checking")
-            return Progress(words, max(blocks, tuples))
+            return BuildProgress(words, max(blocks, tuples))
         return None
 
     def build(self, kind: IndexKind, chunks: int, *, in_parallel: bool = True) -> None:

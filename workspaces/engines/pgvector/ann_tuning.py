@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from workspaces.models import IndexKind
 
-from .tables import Rows, Statement, Tables, execute_many
+from .tables import Rows, Tables, TableStatement, execute_many
 
 NEIGHBOURS = 10  # that are looked for, besides the question itself
 ENOUGH = (
@@ -54,7 +54,7 @@ def _questions(tables: Tables, count: int, chunks: int) -> list[str]:
     return [vector for (vector,) in rows]
 
 
-def _exactly(tables: Tables, vector: str) -> Statement:
+def _exactly(tables: Tables, vector: str) -> TableStatement:
     # OFFSET 0 hides the index.
     return tables.statement(
         "SELECT embedding {operator} %s::halfvec AS d FROM (SELECT embedding FROM {table} WHERE live OFFSET 0) each "

@@ -8,7 +8,7 @@ from workspaces.models import IndexKind, VectorIndex, Workspace
 from . import lexical
 from .ann_index import USUAL_BREADTH
 from .filter_plan import Within
-from .tables import Statement, Tables, literal
+from .tables import Tables, TableStatement, literal
 from .tsquery import LexicalQuery
 
 _MAX_EF_SEARCH = 1000  # that hnsw.ef_search may be
@@ -31,7 +31,7 @@ def search(
     limit: int,
     among: Within,
     fields: sql.SQL,
-) -> list[Statement]:
+) -> list[TableStatement]:
     """Return what is to be run in one transaction; the last gives the rows."""
     # OFFSET 0 keeps the planner from walking an index where comparing a few chunks is quicker: it misjudges both.
     is_few = among.is_narrow or bool(question.required)
@@ -48,7 +48,7 @@ def search(
     return [nearest] if is_few else [_settings(workspace, tables, limit), nearest]
 
 
-def _settings(workspace: Workspace, tables: Tables, limit: int) -> Statement:
+def _settings(workspace: Workspace, tables: Tables, limit: int) -> TableStatement:
     least = min(limit, _MAX_EF_SEARCH)
     hnsw, lists = IndexKind.HNSW, IndexKind.IVFFLAT
     return tables.statement(

@@ -33,9 +33,9 @@ from workspaces.errors import Incomplete, WrongDimensions
 from workspaces.models import Workspace
 
 from . import dense, lexical
-from .ann_index import VectorIndex
+from .ann_index import AnnIndex
 from .filter_plan import Within, exactly, look, of_documents, within
-from .tables import SCHEMA, Rows, Statement, Tables, drop_table, execute_many, literal, table_names
+from .tables import SCHEMA, Rows, Tables, TableStatement, drop_table, execute_many, literal, table_names
 from .tsquery import LexicalQuery
 
 MAX_DIMENSIONS = 16_000  # of a halfvec column
@@ -104,7 +104,7 @@ class PgVector:
         )
 
     def drop(self) -> None:
-        VectorIndex(self.tables).give_up()
+        AnnIndex(self.tables).give_up()
         self._run("DROP TABLE IF EXISTS {table}, {documents}, {terms}")
 
     # --- in -----------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ class PgVector:
             found = execute_many(self._dense(vector, asked, limit, exactly(self.tables, where, among)))[-1]
         return _read_chunks(found), _read_chunks(rows[-1] if matching else [])
 
-    def _dense(self, vector: Vector, asked: LexicalQuery, limit: int, among: Within) -> list[Statement]:
+    def _dense(self, vector: Vector, asked: LexicalQuery, limit: int, among: Within) -> list[TableStatement]:
         return dense.search(self.workspace, self.tables, vector, asked, limit, among, _FIELDS)
 
     def search_documents(self, vector: Vector, limit: int, where: Where = ANYWHERE) -> list[FoundDocument]:

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from workspaces.engines.contract import Condition, Value, Where
 
-from .tables import Rows, Statement, Tables
+from .tables import Rows, Tables, TableStatement
 
 Params = list[Any]
 
@@ -47,7 +47,7 @@ class Within:
         return not self.is_narrow and self.left is not None and found < min(limit, self.left)
 
 
-def look(tables: Tables, where: Where) -> Statement:
+def look(tables: Tables, where: Where) -> TableStatement:
     """Ask how many chunks there are, and how many of them the filter leaves, as far as that matters."""
     told, params = of_documents(where)
     return tables.statement(

@@ -24,7 +24,7 @@ from psycopg import sql
 
 from .analyzer import terms
 from .filter_plan import Within
-from .tables import Rows, Statement, Tables
+from .tables import Rows, Tables, TableStatement
 from .tsquery import LexicalQuery, Word, quote_term
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
@@ -143,7 +143,7 @@ class Plan:
     mean_length: float
 
 
-def amounts(tables: Tables, question: LexicalQuery) -> Statement:
+def amounts(tables: Tables, question: LexicalQuery) -> TableStatement:
     """Ask how many chunks there are, and how many of them have each term of the question."""
     asked = set().union(*question.words)
     marked = {term + mark for term in asked for mark in _REPEATED.values()}
@@ -209,7 +209,7 @@ def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> It
 
 def search(
     tables: Tables, question: LexicalQuery, found: Plan, limit: int, within: Within, fields: sql.SQL
-) -> Statement:
+) -> TableStatement:
     """Return the best by BM25: candidates are ordered by their weights, and the best of them scored exactly."""
     # Of few chunks each is scored, which is quicker than to find again what is chosen already.
     candidates = sql.SQL("AND words @@ {}::tsquery").format(sql.Literal(found.candidates))

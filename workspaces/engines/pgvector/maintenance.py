@@ -20,8 +20,8 @@ from core.leases import Lease, Superseded, lease_end, lease_expired
 from workspaces.engines import engine_for
 from workspaces.models import IndexKind, Reindex, VectorIndex, Workspace
 
-from .ann_index import GROWN, Progress, Standing, wanted_kind
-from .ann_index import VectorIndex as Built
+from .ann_index import GROWN, BuildProgress, Standing, wanted_kind
+from .ann_index import AnnIndex as Built
 from .ann_tuning import measure
 from .engine import PgVector
 
@@ -41,7 +41,7 @@ class State:
 
     chosen: IndexKind
     standing: Standing | None  # None: searches are exact
-    progress: Progress | None  # of one that is being built
+    progress: BuildProgress | None  # of one that is being built
     row: VectorIndex | None  # None: nobody has looked yet
 
     @property

@@ -23,7 +23,7 @@ _METRICS: dict[Metric, tuple[LiteralString, LiteralString, LiteralString]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class TableStatement:
     query: sql.Composed
     params: tuple[Any, ...] = ()
 
@@ -46,14 +46,14 @@ class Tables:
 
     def statement(
         self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable
-    ) -> Statement:
-        return Statement(sql.SQL(query).format(**self._parts, **parts), tuple(params))
+    ) -> TableStatement:
+        return TableStatement(sql.SQL(query).format(**self._parts, **parts), tuple(params))
 
     def run(self, query: LiteralString, params: Sequence[Any] = (), **parts: sql.Composable) -> Rows:
         return execute_many([self.statement(query, params, **parts)])[0]
 
 
-def execute_many(statements: Sequence[Statement]) -> list[Rows]:
+def execute_many(statements: Sequence[TableStatement]) -> list[Rows]:
     """Run them in one round trip and, as PostgreSQL does with one text, in one transaction. Returns the rows of each."""
     if not statements:
         return []
