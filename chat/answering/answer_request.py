@@ -1,6 +1,7 @@
-"""What is to be answered: a turn's question with what its model, its workspace and its session bring along."""
+"""The request for an answer: a turn's question with what its model, its workspace and its session bring along."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from django.http import Http404
 
@@ -9,16 +10,39 @@ from chat.models import Answer, Turn
 from documents.doors import where_for
 from models_registry.models import Endpoint
 from workspaces.access import workspace_for
-from workspaces.engines import ANYWHERE
+from workspaces.engines import ANYWHERE, Where
 from workspaces.errors import InvalidValue
+from workspaces.models import Workspace
 
-from .answer import AnswerRequest, Parameters
-from .history import History
+from .history import Exchange, History
 from .imported_history import ImportedHistory
 
 
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How an answer is to be written, as people may choose it."""
+
+    max_tokens: int = 512  # 1 to 8192
+    temperature: float = 0.1  # 0 to 2
+    top_p: float = 1.0  # 0 to 1
+    streaming: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    text: str
+    endpoint: Endpoint
+    parameters: Parameters = Parameters()
+    workspace: Workspace | None = None
+    where: Where = ANYWHERE  # which of its documents
+    history: Sequence[Exchange] = ()  # oldest first
+    summary: str = ""  # of what was said before the history
+    instructions: str = ""  # how to answer, added to our own
+    fresh: bool = False  # search without the cache
+
+
 def build_request(answer: Answer, history: History) -> AnswerRequest:
-    """Return what is to be answered. Asks the database if it is about a workspace."""
+    """Return the request. Asks the database if it is about a workspace. Raises CannotBegin."""
     turn = answer.turn
     if answer.endpoint is None:
         raise CannotBegin(f"The model {answer.endpoint_name} was removed: choose another one.")
@@ -33,7 +57,7 @@ def build_request(answer: Answer, history: History) -> AnswerRequest:
 
 
 def build_bare_request(turn: Turn, endpoint: Endpoint, history: History) -> AnswerRequest:
-    """Return it as it is without a workspace. Asks no database."""
+    """Return the request as it is without a workspace. Asks no database."""
     preface = ImportedHistory.from_json(turn.session.preface)
     return AnswerRequest(
         turn.text,

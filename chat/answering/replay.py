@@ -15,13 +15,14 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from chat.errors import CannotBegin, CannotReplay, PromptTooLong
+from chat.log.events import SourcePassage, Sources
 from chat.models import Answer
 from documents.doors import Scope, describe_changes
 from inference.errors import InferenceError
 from models_registry.errors import SecretMissing
 
-from .answer import AnswerRequest, answer
-from .answer_request import build_request
+from .answer import Traced, answer
+from .answer_request import AnswerRequest, build_request
 from .history import History, load_exchanges, load_history
 
 MAX_DIFFERENT_LINES = 200
@@ -71,15 +72,16 @@ def _question_again(of: Answer) -> AnswerRequest:
     return build_request(of, History(load_exchanges(of.trace["history"]), of.trace["summary"]))
 
 
-async def _prepare_again(question: AnswerRequest) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+async def _prepare_again(question: AnswerRequest) -> tuple[str, list[SourcePassage], dict[str, Any]]:
     """Return the grounding, the passages and the trace of an answer that would be written now."""
-    grounding, passages = str(Answer.Grounding.NONE), list[dict[str, Any]]()
+    grounding, passages = str(Answer.Grounding.NONE), list[SourcePassage]()
     async with aclosing(answer(question)) as events:
         async for event in events:
-            if event.kind == "sources":
-                grounding, passages = event.data["grounding"], event.data["passages"]
-            elif event.kind == "trace":
-                return grounding, passages, event.data
+            match event:
+                case Sources():
+                    grounding, passages = event.grounding, event.passages
+                case Traced(trace):
+                    return grounding, passages, trace
     raise AssertionError("an answer has a trace")
 
 

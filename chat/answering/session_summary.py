@@ -29,7 +29,7 @@ from models_registry.errors import SecretMissing
 from models_registry.models import Endpoint
 
 from . import prompts
-from .answer import usage
+from .answer import count_usage
 from .history import MAX_TOKENS, MAX_TURNS, Exchange, History, as_messages, load_history, tokens_of
 
 logger = logging.getLogger(__name__)
@@ -210,11 +210,11 @@ def _bill(summary: Summary, call: Completion | None) -> None:
     """Add what the call took, whatever became of its text."""
     if call is None:
         return
-    took = usage(call.endpoint, call.usage()).data
+    took = count_usage(call.endpoint, call.usage())
     Summary.objects.filter(pk=summary.pk).update(
-        input_tokens=F("input_tokens") + took["input_tokens"],
-        output_tokens=F("output_tokens") + took["output_tokens"],
-        cost=F("cost") + Decimal(took["cost"]),
+        input_tokens=F("input_tokens") + took.input_tokens,
+        output_tokens=F("output_tokens") + took.output_tokens,
+        cost=F("cost") + Decimal(took.cost),
     )
 
 

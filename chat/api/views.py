@@ -19,11 +19,12 @@ from accounts.identity.session import load_session
 from accounts.models import User
 from accounts.rest import ApiView
 from chat.answering import session_summary
-from chat.answering.answer import Parameters
+from chat.answering.answer_request import Parameters
 from chat.asking import ratings, turns
 from chat.asking.sessions import create_session, delete_session, session_for, sessions_for
 from chat.errors import QuestionRefused
 from chat.log import sse
+from chat.log.events import Delta
 from chat.log.follow import last_seqs, read_shown
 from chat.models import Answer, Session, Turn
 
@@ -258,7 +259,7 @@ class RateAnswer(ApiView):
 def _as_it_stands(answer: Answer) -> Any:
     if not answer.has_ended:
         so_far = read_shown(answer.pk)
-        answer.text = "".join(event.data["text"] for event in so_far if event.kind == "delta")
+        answer.text = "".join(event.text for event in so_far if isinstance(event, Delta))
     return AnswerSerializer(answer).data
 
 

@@ -17,12 +17,12 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import User
-from chat.answering.answer import Parameters
+from chat.answering.answer_request import Parameters
 from chat.answering.imported_history import ImportedHistory
 from chat.asking.sessions import sessions_for, title_of
 from chat.errors import QuestionRefused
 from chat.log import writer
-from chat.log.events import Event
+from chat.log.events import Stopped
 from chat.models import Answer, AnswerPassage, Session, Turn
 from chat.queue import runner
 from chat.queue.record import FirstEvents, SubmittedTurn, insert_turn, insert_version
@@ -384,4 +384,4 @@ def _version(old: Answer, again: Regeneration) -> Answer:
 def _end_unbegun(answer: Answer) -> None:
     answer.status, answer.ended_at = Answer.Status.STOPPED, timezone.now()
     answer.save(update_fields=["status", "ended_at"])
-    writer.append_unclaimed(answer, Event("stopped", {}))
+    writer.append_unclaimed(answer, Stopped())

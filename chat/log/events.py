@@ -1,43 +1,140 @@
-"""What an answer's log may hold, and what followers see. One table for the runner, the socket and SSE.
+"""The events of an answer's log. Frames, server-sent events, OpenAI's chunks and the page's types follow this table.
 
-kind        data
-queued      {"position": int}                                how many wait before it, from 0; again when that changed
-started     {"model": str, "fence": int}
-retrieving  {"workspace": str}
-sources     {"grounding": str, "passages": [{"number", "document_id", "title", "title_path", "page", "text",
-             "section", "start", "end"}], "error": str}      error: in words, only when grounding is "degraded"
-delta       {"text": str}                                    the next words, verbatim
-usage       {"input_tokens": int, "output_tokens": int, "is_estimate": bool, "cost": str}   US dollars
-restarted   {"reason": str}                                  what was shown is void: begin with empty text
-stopped     {}                                               the words so far are kept
-failed      {"error": str, "retryable": bool}                in words, for people; the words so far are kept
-finished    {"reason": "stop" | "length" | "filtered"}
-
-A finished answer without a delta is no mistake: with the grounding "nothing_relevant" or "empty" no model was
+A finished answer without a Delta is no mistake: with the grounding "nothing_relevant" or "empty" no model was
 asked, so there is no text and no usage.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
-TERMINAL = frozenset({"finished", "stopped", "failed"})
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, TypedDict
 
 
-@dataclass(frozen=True, slots=True)
+class SourcePassage(TypedDict):
+    number: int  # from 1, as the text cites it: [1]
+    document_id: str
+    title: str
+    title_path: list[str]
+    page: int | None
+    text: str
+    section: int
+    start: int  # characters into the section's text
+    end: int
+
+
 class Event:
     """An event before it has a place in the log."""
 
-    kind: str
-    data: dict[str, Any]
+    __slots__ = ()
+    kind: ClassVar[str]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields as the log holds them, as JSON; those that are None are left out."""
+        found = ((each.name, getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type]
+        return {name: value for name, value in found if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Queued(Event):
+    kind = "queued"
+    position: int  # how many wait before it, from 0; told again when that changed
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Event):
+    kind = "started"
+    model: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieving(Event):
+    kind = "retrieving"
+    workspace: str  # its name
+
+
+@dataclass(frozen=True, slots=True)
+class Sources(Event):
+    kind = "sources"
+    grounding: str  # Answer.Grounding
+    passages: list[SourcePassage]
+    error: str | None = None  # in words, only when the grounding is "degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class Delta(Event):
+    kind = "delta"
+    text: str  # the next words, verbatim
+
+
+@dataclass(frozen=True, slots=True)
+class UsageCounted(Event):
+    kind = "usage"
+    input_tokens: int
+    output_tokens: int
+    is_estimate: bool
+    cost: str  # US dollars
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted(Event):
+    """What was shown is void: begin with empty text."""
+
+    kind = "restarted"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Event):
+    """The words so far are kept."""
+
+    kind = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    """The words so far are kept."""
+
+    kind = "failed"
+    error: str  # in words, for people
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Event):
+    kind = "finished"
+    reason: Literal["stop", "length", "filtered"]
+
+
+EVENTS: dict[str, type[Event]] = {
+    each.kind: each
+    for each in (
+        *(Queued, Started, Retrieving, Sources, Delta, UsageCounted),
+        *(Restarted, Stopped, Failed, Finished),
+    )
+}
+TERMINAL = frozenset({Finished.kind, Stopped.kind, Failed.kind})
+
+
+def read_event(kind: str, data: dict[str, Any]) -> Event:
+    """Return the event that a row of the log holds."""
+    return EVENTS[kind](**data)
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An event that is committed."""
+    """An event that is committed, as it is sent."""
 
     seq: int  # from 1, without a gap
     kind: str
     data: dict[str, Any]
+
+    @classmethod
+    def of(cls, seq: int, event: Event) -> "Logged":
+        return cls(seq, event.kind, event.data)
+
+    @property
+    def event(self) -> Event:
+        return read_event(self.kind, self.data)
 
     @property
     def is_last(self) -> bool:

@@ -10,7 +10,7 @@ from chat.models import Answer, AnswerEvent
 from core.db.statements import Plan, prepared_cursor, statement
 from core.db.threads import retry_on_disconnect
 
-from .events import Event, Logged
+from .events import Delta, Event, Logged, Restarted, read_event
 from .fanout import event_bus
 
 PAGE = 500  # events read from the log at once
@@ -29,7 +29,7 @@ def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
 def read_log(answer_id: UUID) -> list[Event]:
     """Return the log of an answer that has not ended."""
     rows = AnswerEvent.objects.filter(answer_id=answer_id).order_by("seq").values_list("kind", "data")
-    return [Event(*row) for row in rows]
+    return [read_event(*row) for row in rows]
 
 
 def read_shown(answer_id: UUID) -> Sequence[Event]:
@@ -38,7 +38,7 @@ def read_shown(answer_id: UUID) -> Sequence[Event]:
 
 
 def since_restart(events: Sequence[Event]) -> Sequence[Event]:
-    restarted = max((place for place, event in enumerate(events) if event.kind == "restarted"), default=-1)
+    restarted = max((place for place, event in enumerate(events) if isinstance(event, Restarted)), default=-1)
     return events[restarted + 1 :]
 
 
@@ -102,4 +102,4 @@ def _events_of(seq: int, kind: str, data: dict[str, Any]) -> list[Logged]:
         return [Logged(seq, kind, data)]
     texts = data["texts"]
     first = seq - len(texts) + 1
-    return [Logged(first + place, "delta", {"text": text}) for place, text in enumerate(texts)]
+    return [Logged.of(first + place, Delta(text)) for place, text in enumerate(texts)]

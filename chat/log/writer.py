@@ -25,7 +25,7 @@ from core.db.statements import Plan, statement
 from core.db.threads import to_thread
 from core.leases import Superseded
 
-from .events import TERMINAL, Event, Logged
+from .events import TERMINAL, Delta, Event, Logged
 from .fanout import EVENTS, POLL_INTERVAL_S, Committed, event_bus, publish, publish_from_thread
 from .follow import last_seqs
 
@@ -77,19 +77,16 @@ class AnswerWriter:
         Raises Superseded or EventsRejected for earlier events.
         """
         self._raise_error()
-        if self._can_merge(event):
-            last = self._entries[-1].event
-            self._entries[-1].event = Event("delta", {"text": last.data["text"] + event.data["text"]})
+        last = self._entries[-1].event if self._entries else None
+        # Words that wait for the same commit become one event.
+        if isinstance(event, Delta) and isinstance(last, Delta):
+            self._entries[-1].event = Delta(last.text + event.text)
             return
         self._seq += 1
         self._entries.append(_Entry(self._seq, event, in_same_transaction, final_row))
-        are_first_words = event.kind == "delta" and not self._has_words
+        are_first_words = isinstance(event, Delta) and not self._has_words
         self._has_words = self._has_words or are_first_words
         self._writer.schedule(self, is_urgent=are_first_words or event.kind in TERMINAL)
-
-    def _can_merge(self, event: Event) -> bool:
-        """Words that wait for the same commit become one event."""
-        return event.kind == "delta" and bool(self._entries) and self._entries[-1].event.kind == "delta"
 
     async def flush(self) -> None:
         """Return when all is committed. Raises Superseded, EventsRejected."""
@@ -196,9 +193,7 @@ class LogWriter:
         for log, entries in batch:
             if log.answer_id in held:
                 log._note_committed(entries[-1].seq)
-                committed[log.answer_id] = [
-                    Logged(each.seq, each.event.kind, each.event.data) for each in entries
-                ]
+                committed[log.answer_id] = [Logged.of(each.seq, each.event) for each in entries]
             else:
                 log._refuse(Superseded(f"Answer {log.answer_id} has another writer."))
         self.announce(committed)

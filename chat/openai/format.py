@@ -13,10 +13,34 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from chat.answering.answer import Parameters
+from chat.answering.answer_request import Parameters
 from chat.answering.history import Exchange
 from chat.answering.imported_history import ImportedHistory
-from chat.log.events import Logged
+from chat.log.events import (
+    Delta,
+    Event,
+    Failed,
+    Finished,
+    Restarted,
+    SourcePassage,
+    Sources,
+    Stopped,
+    UsageCounted,
+)
+
+from .replies import (
+    AnswerMessage,
+    Choice,
+    Chunk,
+    ChunkChoice,
+    ChunkDelta,
+    Citation,
+    Completion,
+    Error,
+    ErrorDetail,
+    Model,
+    Usage,
+)
 
 _OURS = Parameters()  # what is not said
 # They change nothing about the text, or promise nothing.
@@ -62,7 +86,8 @@ class ApiError(Exception):
 
     def as_json(self) -> dict[str, Any]:
         kind = "invalid_request_error" if self.status < 500 else "server_error"
-        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+        detail = ErrorDetail(message=str(self), type=kind, param=self.param, code=self.code)
+        return Error(error=detail).as_json()
 
 
 # --- requests ------------------------------------------------------------------------------------
@@ -90,7 +115,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class CompletionRequest(BaseModel):
+class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field(max_length=200)
@@ -110,8 +135,8 @@ class CompletionRequest(BaseModel):
         return Parameters(longest, self.temperature, self.top_p, streaming=self.stream)
 
 
-def parse_request(body: bytes) -> CompletionRequest:
-    """Return the request. Raises Problem."""
+def parse_request(body: bytes) -> Request:
+    """Return the request. Raises ApiError."""
     try:
         raw = from_json(body)
     except ValueError as error:
@@ -125,7 +150,7 @@ def parse_request(body: bytes) -> CompletionRequest:
                 f"{name} is not supported here: leave it out.", code="unsupported_value", param=name
             )
     try:
-        return CompletionRequest.model_validate(asked)
+        return Request.model_validate(asked)
     except ValidationError as error:
         raise _not_understood(error) from error
 
@@ -143,7 +168,7 @@ def _not_understood(error: ValidationError) -> ApiError:
 
 
 def conversation(messages: Sequence[Message]) -> tuple[ImportedHistory, str]:
-    """Return what was said before, and the question: the user's words at the end. Raises Problem."""
+    """Return what was said before, and the question: the user's words at the end. Raises ApiError."""
     instructions = [each.text for each in messages if each.role in ("system", "developer")]
     rest = [each for each in messages if each.role in ("user", "assistant")]
     said = [(role, _join_texts(some)) for role, some in groupby(rest, key=lambda each: each.role)]
@@ -176,66 +201,66 @@ class CompletionReply:
     workspace: str  # its name, or ""
     is_streamed: bool
     text: str = ""
-    citations: list[dict[str, Any]] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
     grounding: str = "none"  # chat.models.Answer.Grounding
-    usage: dict[str, int] = field(default_factory=lambda: _usage(0, 0))
+    usage: Usage = field(default_factory=lambda: _usage(0, 0))
     finish_reason: str | None = None
     problem: ApiError | None = None
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def take(self, event: Logged) -> dict[str, Any] | None:
+    def take(self, event: Event) -> dict[str, Any] | None:
         """Return the chunk that tells a streaming client of this event, if it is to be told."""
-        data = event.data
-        match event.kind:
-            case "delta":
-                return self._words(data["text"])
-            case "sources":
-                self.grounding = data["grounding"]
-                self.citations = [_citation(each) for each in data["passages"]]
+        match event:
+            case Delta(text):
+                return self._words(text)
+            case Sources():
+                self.grounding = event.grounding
+                self.citations = [_citation(each) for each in event.passages]
                 words = _NOTHING_FOUND.get(self.grounding, "").format(workspace=self.workspace)
-                return self._words(words) | {"citations": self.citations, "grounding": self.grounding}
-            case "usage":
-                self.usage = _usage(data["input_tokens"], data["output_tokens"])
-            case "restarted" if self.is_streamed and self.text:
-                return self.fail(ApiError(f"{data['reason']} Ask again.", 503, code="restarted"))
-            case "restarted":
+                return self._words(words, citations=self.citations, grounding=self.grounding)
+            case UsageCounted():
+                self.usage = _usage(event.input_tokens, event.output_tokens)
+            case Restarted(reason) if self.is_streamed and self.text:
+                return self.fail(ApiError(f"{reason} Ask again.", 503, code="restarted"))
+            case Restarted():
                 self.text = ""
-            case "failed":
-                return self.fail(ApiError(data["error"], 503 if data["retryable"] else 400, code="failed"))
-            case "finished" | "stopped":
-                reason = data.get("reason", "stop")
+            case Failed(error, retryable):
+                return self.fail(ApiError(error, 503 if retryable else 400, code="failed"))
+            case Finished() | Stopped():
+                reason = event.reason if isinstance(event, Finished) else "stop"
                 self.finish_reason = _FINISH_REASONS.get(reason, reason)
-                return self.chunk({}, self.finish_reason)
+                return self.chunk(ChunkDelta(), self.finish_reason)
         return None
 
-    def _words(self, text: str) -> dict[str, Any]:
+    def _words(self, text: str, **ours: Any) -> dict[str, Any]:
         self.text += text
-        return self.chunk({"content": text})
+        return self.chunk(ChunkDelta(content=text), **ours)
 
     def fail(self, problem: ApiError) -> dict[str, Any]:
         """Return the error that ends a stream."""
         self.problem = problem
         return problem.as_json()
 
-    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return self._head("chat.completion.chunk") | {"choices": [choice]}
+    def chunk(self, delta: ChunkDelta, finish_reason: str | None = None, **ours: Any) -> dict[str, Any]:
+        choice = ChunkChoice(index=0, delta=delta, logprobs=None, finish_reason=finish_reason)
+        return Chunk(**self._head("chat.completion.chunk"), choices=[choice], **ours).as_json()
 
     def usage_chunk(self) -> dict[str, Any]:
-        return self._head("chat.completion.chunk") | {"choices": [], "usage": self.usage}
+        return Chunk(**self._head("chat.completion.chunk"), choices=[], usage=self.usage).as_json()
 
     def whole(self) -> dict[str, Any]:
-        """Return the reply for a client that does not stream. Raises Problem."""
+        """Return the reply for a client that does not stream. Raises ApiError."""
         if self.problem:
             raise self.problem
-        message = {"role": "assistant", "content": self.text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
-        return self._head("chat.completion") | {
-            "choices": [choice],
-            "usage": self.usage,
-            "citations": self.citations,
-            "grounding": self.grounding,
-        }
+        message = AnswerMessage(role="assistant", content=self.text, refusal=None)
+        choice = Choice(index=0, message=message, logprobs=None, finish_reason=self.finish_reason or "stop")
+        return Completion(
+            **self._head("chat.completion"),
+            choices=[choice],
+            usage=self.usage,
+            citations=self.citations,
+            grounding=self.grounding,
+        ).as_json()
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {
@@ -246,13 +271,13 @@ class CompletionReply:
         }
 
 
-def _usage(read: int, written: int) -> dict[str, int]:
-    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+def _usage(read: int, written: int) -> Usage:
+    return Usage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
 
 
-def _citation(passage: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: passage[name] for name in ("number", "document_id", "title", "page", "text")}
+def _citation(passage: SourcePassage) -> Citation:
+    return Citation.model_validate({name: passage.get(name) for name in Citation.model_fields})
 
 
-def model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "ragsite"}
+def model(name: str) -> Model:
+    return Model(id=name, object="model", created=0, owned_by="ragsite")

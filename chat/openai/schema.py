@@ -2,75 +2,16 @@
 
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from chat.models import Answer
 
-from .format import CompletionRequest
+from .format import Request
+from .replies import Completion, Error, Models
 
 _TAG = "openai"
 _PREFIX = "OpenAI"  # of the names of its schemas
 _SECURITY: list[dict[str, list[str]]] = [{"apiKey": []}]
-
-
-class Citation(BaseModel):
-    number: int  # as cited in the text: [1]
-    document_id: str | None
-    title: str
-    page: int | None
-    text: str
-
-
-class AnswerMessage(BaseModel):
-    role: str
-    content: str
-
-
-class Choice(BaseModel):
-    index: int
-    message: AnswerMessage
-    finish_reason: str
-
-
-class Usage(BaseModel):
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-
-
-class Completion(BaseModel):
-    id: str
-    object: str
-    created: int
-    model: str
-    choices: list[Choice]
-    usage: Usage
-    citations: list[Citation]
-    grounding: str
-
-
-class Model(BaseModel):
-    id: str
-    object: str
-    created: int
-    owned_by: str
-
-
-class Models(BaseModel):
-    object: str
-    data: list[Model]
-
-
-class ErrorDetail(BaseModel):
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class Error(BaseModel):
-    error: ErrorDetail
 
 
 _QUESTION = {
@@ -131,7 +72,7 @@ def add_openai(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    described = [(each, "validation") for each in (CompletionRequest, Completion, Models, Error)]
+    described = [(each, "validation") for each in (Request, Completion, Models, Error)]
     _, found = models_json_schema(described, ref_template=f"#/components/schemas/{_PREFIX}{{model}}")  # type: ignore[arg-type]
     schemas = {_PREFIX + name: _in_openapi(schema) for name, schema in found["$defs"].items()}
     grounding = schemas[f"{_PREFIX}Completion"]["properties"]["grounding"]

@@ -27,7 +27,8 @@ from chat.log import sse
 from core.db.threads import retry_on_disconnect, to_thread
 
 from . import model_names
-from .format import ApiError, CompletionReply, CompletionRequest, conversation, model, parse_request
+from .format import ApiError, CompletionReply, Request, conversation, model, parse_request
+from .replies import ChunkDelta, Models
 
 logger = logging.getLogger(__name__)
 _View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
@@ -75,13 +76,13 @@ def _caller(request: HttpRequest) -> KeyCredential:
 @_for_clients("GET")
 async def models(request: HttpRequest, caller: KeyCredential) -> HttpResponseBase:
     names = await retry_on_disconnect(to_thread(model_names.list_names))(caller.user)
-    return JsonResponse({"object": "list", "data": [model(name) for name in names]})
+    return JsonResponse(Models(object="list", data=[model(name) for name in names]).as_json())
 
 
 @_for_clients("GET")
 async def one_model(request: HttpRequest, caller: KeyCredential, name: str) -> HttpResponseBase:
     await retry_on_disconnect(to_thread(_choice))(caller.user, name)
-    return JsonResponse(model(name))
+    return JsonResponse(model(name).as_json())
 
 
 def _choice(user: User, name: str) -> model_names.NamedModel:
@@ -132,8 +133,8 @@ def _body(request: HttpRequest) -> bytes:
         raise ApiError("The conversation is too large: send less of it.", 413) from error
 
 
-def _submit(user: User, asked: CompletionRequest, message_id: str) -> CompletionReply:
-    """Record the question. Raises Problem."""
+def _submit(user: User, asked: Request, message_id: str) -> CompletionReply:
+    """Record the question. Raises ApiError."""
     preface, question = conversation(asked.messages)
     chosen = _choice(user, asked.model) if asked.model else model_names.NamedModel(None, None)
     ask = turns.Question(
@@ -166,7 +167,7 @@ def _stop(user: User, reply: CompletionReply) -> None:
 
 
 async def _chunks(reply: CompletionReply, caller: KeyCredential, include_usage: bool) -> AsyncGenerator[str]:
-    yield sse.format_message(reply.chunk({"role": "assistant", "content": ""}))
+    yield sse.format_message(reply.chunk(ChunkDelta(role="assistant", content="")))
     async with aclosing(_stream_chunks(reply, caller)) as batches:
         async for chunks in batches:
             yield "".join(map(sse.format_message, chunks)) or sse.PING
@@ -185,7 +186,7 @@ async def _stream_chunks(
     try:
         async with aclosing(sse.follow_with_checks(reply.answer_id, 0, caller)) as batches:
             async for batch in batches:
-                yield [chunk for event in batch if (chunk := reply.take(event))]
+                yield [chunk for event in batch if (chunk := reply.take(event.event))]
                 if reply.problem:
                     return
     except NotAllowed:

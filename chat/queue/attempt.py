@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,10 +13,10 @@ from uuid import UUID, uuid4
 
 from django.utils import timezone
 
-from chat.answering.answer import answer, usage
+from chat.answering.answer import Traced, answer, count_usage
 from chat.answering.answer_request import build_bare_request, build_request
 from chat.answering.history import History
-from chat.log.events import TERMINAL, Event
+from chat.log.events import Delta, Event, Failed, Finished, Restarted, SourcePassage, Sources, UsageCounted
 from chat.log.follow import since_restart
 from chat.log.writer import AnswerWriter
 from chat.models import Answer, AnswerPassage
@@ -46,16 +46,18 @@ class AttemptState:
     broken_off: list[dict[str, Any]] = field(default_factory=list)  # chat.queue.lost_attempts
 
     def apply(self, event: Event) -> None:
-        match event.kind:
-            case "delta":
-                self.text.append(event.data["text"])
+        match event:
+            case Delta(text):
+                self.text.append(text)
                 self.first_token_at = self.first_token_at or timezone.now()
-            case "sources":
-                self.grounding = event.data["grounding"]
-            case "usage":
+            case Sources():
+                self.grounding = event.grounding
+            case UsageCounted():
                 self.usage = event.data
-            case "finished":
-                self.trace["finish_reason"] = event.data["reason"]
+            case Finished(reason):
+                self.trace["finish_reason"] = reason
+            case Traced(trace):
+                self.trace = trace
 
     def forget_trace(self) -> None:
         """Keep of it only what the bill needs."""
@@ -107,36 +109,35 @@ async def run_attempt(attempt: Attempt) -> None:
     """Log what happens on the way to the answer, but not its end; what it amounts to is in its state."""
     if attempt.answer.fence > 1:  # a first claim has logged it
         attempt.log.append(claims.started_event(attempt.answer))
-    if any(event.kind == "delta" for event in since_restart(attempt.earlier_events)):
+    if any(isinstance(event, Delta) for event in since_restart(attempt.earlier_events)):
         reason = "The process that wrote this answer is gone, so it is written again."
-        attempt.log.append(Event("restarted", {"reason": reason}))
+        attempt.log.append(Restarted(reason))
     if attempt.answer.turn.workspace_id:
         question = await to_thread(build_request)(attempt.answer, attempt.history)
     else:
         question = build_request(attempt.answer, attempt.history)
     async with aclosing(answer(question)) as events:
         async for event in events:
-            if event.kind == "trace":
-                attempt.state.trace = event.data
-                continue
             attempt.state.apply(event)
-            if event.kind == "sources":
-                attempt.log.append(
-                    event, in_same_transaction=partial(_keep_passages, attempt.answer, event.data["passages"])
-                )
-            elif event.kind not in TERMINAL:
-                attempt.log.append(event)
+            match event:
+                case Sources():
+                    keep = partial(_keep_passages, attempt.answer, event.passages)
+                    attempt.log.append(event, in_same_transaction=keep)
+                case Traced() | Finished():
+                    continue
+                case _:
+                    attempt.log.append(event)
 
 
 async def finish_attempt(attempt: Attempt, end: Event) -> None:
     """Commit the answer's last event together with its row."""
     if attempt.state.is_uncounted and attempt.answer.endpoint is not None:
-        counted = usage(attempt.answer.endpoint, attempt.state.estimate_usage())
+        counted = count_usage(attempt.answer.endpoint, attempt.state.estimate_usage())
         attempt.state.apply(counted)
         attempt.log.append(counted)
     fields = attempt.state.as_fields() | {
         "status": _STATUS[end.kind],
-        "error": end.data.get("error", ""),
+        "error": end.error if isinstance(end, Failed) else "",
         "ended_at": timezone.now(),
     }
     attempt.log.append(end, final_row=fields)
@@ -159,8 +160,8 @@ def failure_of(error: BaseException) -> Event:
     return failed_event(f"Something went wrong here (reference {reference}). Try again.", is_retryable=True)
 
 
-def failed_event(words: str, *, is_retryable: bool) -> Event:
-    return Event("failed", {"error": storable(words), "retryable": is_retryable})
+def failed_event(words: str, *, is_retryable: bool) -> Failed:
+    return Failed(storable(words), is_retryable)
 
 
 def lost_usage(attempt: Attempt) -> list[dict[str, Any]]:
@@ -171,7 +172,7 @@ def lost_usage(attempt: Attempt) -> list[dict[str, Any]]:
     return usage_of_lost_attempts(question, bool(turn.workspace_id), attempt.earlier_events)
 
 
-def _keep_passages(answer: Answer, passages: Sequence[Mapping[str, Any]]) -> None:
+def _keep_passages(answer: Answer, passages: Sequence[SourcePassage]) -> None:
     """Keep the passages as they stand in the prompt, instead of those of an earlier claim."""
     there = set(Document.objects.filter(pk__in={each["document_id"] for each in passages}).values_list("pk"))
     answer.passages.all().delete()

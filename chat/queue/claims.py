@@ -20,7 +20,7 @@ from uuid import UUID
 from django.conf import settings
 
 from chat.answering.history import History, history_query, load_histories, read_histories
-from chat.log.events import Event, Logged
+from chat.log.events import Logged, Queued, Started
 from chat.log.writer import HELD_ANSWERS
 from chat.models import Answer, Session, Summary, Turn
 from core.db.pool import Query, Rows
@@ -189,7 +189,7 @@ def _claims_here(
     """Yield the claims on answers that were recorded just now, whose rows need not be read. `begun` is told."""
     for answer in (answer for each in records for answer in each.answers if answer.pk in claimed):
         answer.status, answer.fence = Answer.Status.RUNNING, 1
-        begun[answer.pk].append(Logged(2, "started", started_event(answer).data))
+        begun[answer.pk].append(Logged.of(2, started_event(answer)))
         yield Claim(answer, 2, histories[answer.turn_id])
 
 
@@ -256,9 +256,9 @@ def _read_summary(values: Sequence[Any]) -> Summary:
     return summary
 
 
-def started_event(answer: Answer) -> Event:
+def started_event(answer: Answer) -> Started:
     """Return the event that a claim begins with: a first claim has logged it, at its `seq`."""
-    return Event("started", {"model": answer.endpoint_name, "fence": answer.fence})
+    return Started(answer.endpoint_name, answer.fence)
 
 
 _RENEW = f"""
@@ -307,4 +307,4 @@ def publish_queue_positions() -> Plan[dict[UUID, list[Logged]]]:
     if not is_locked:  # somebody claims: then a second later
         return {}
     [rows] = yield [(_MOVED_UP, {"own": [], "of_user": settings.ANSWERS_PER_USER})]
-    return {id: [Logged(seq, "queued", {"position": place})] for id, seq, place in rows}
+    return {id: [Logged.of(seq, Queued(place))] for id, seq, place in rows}

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from chat.answering import session_summary
-from chat.log.events import Event, Logged
+from chat.log.events import Event, Finished, Logged, Stopped, UsageCounted
 from chat.log.fanout import RUNNERS, event_bus, publish, publish_from_thread, subscribe
 from chat.log.follow import read_log, since_restart
 from chat.log.writer import EventsRejected, LogWriter
@@ -195,9 +195,7 @@ class Runner:
         answer = claim.answer
         attempt = Attempt(answer, claim.history, self._writer.open(answer.pk, answer.fence, claim.seq))
         if answer.fence == 1:
-            self._writer.announce(
-                {answer.pk: [Logged(claim.seq, "started", claims.started_event(answer).data)]}
-            )
+            self._writer.announce({answer.pk: [Logged.of(claim.seq, claims.started_event(answer))]})
         self._attempts[answer.pk] = attempt
         task = asyncio.create_task(self._supervise(attempt))
         self._tasks.add(task)
@@ -298,13 +296,13 @@ class Runner:
     def _end_without_attempt(self, attempt: Attempt) -> Event | None:
         """Return the end of an answer that is not to be tried again; it keeps what people have seen."""
         if attempt.answer.stop_requested:
-            end = Event("stopped", {})
+            end: Event = Stopped()
         elif attempt.answer.fence > MAX_CLAIMS:
             end = failed_event("Writing this answer was interrupted too often. Ask again.", is_retryable=True)
         else:
             return None
         for event in since_restart(attempt.earlier_events):
-            if event.kind != "usage":  # of an attempt that was broken off
+            if not isinstance(event, UsageCounted):  # of an attempt that was broken off
                 attempt.state.apply(event)
         return end
 
@@ -313,13 +311,13 @@ class Runner:
         attempt.task = asyncio.create_task(run_attempt(attempt))
         await asyncio.wait([attempt.task])
         if attempt.task.cancelled():
-            return Event("stopped", {}) if attempt.cancel_reason == "stop" else None
+            return Stopped() if attempt.cancel_reason == "stop" else None
         error = attempt.task.exception()
         if isinstance(error, Superseded):
             raise error
         if error is not None:
             return failure_of(error)
-        return Event("finished", {"reason": attempt.state.trace["finish_reason"]})
+        return Finished(attempt.state.trace["finish_reason"])
 
 
 def _fences(attempts: Iterable[Attempt]) -> dict[UUID, int]:

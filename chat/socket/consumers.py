@@ -22,7 +22,7 @@ from accounts.errors import SignedOut
 from accounts.identity.revocation import socket_registry
 from accounts.identity.session import Login, authenticate
 from accounts.models import User
-from chat.answering.answer import Parameters
+from chat.answering.answer_request import Parameters
 from chat.asking import turns
 from chat.errors import BadFrame, QuestionRefused
 from chat.log.events import Logged

@@ -412,7 +412,7 @@ class SemanticSearch(ApiView):
             "id": kept.pk,
             "outcome": found.outcome,
             "passages": found.passages,
-            "trace": found.trace,
+            "trace": found.trace.as_json(),
         }
         return Response(SearchReply(reply).data)
 

@@ -4,7 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from chat.answering.answer import AnswerRequest, Parameters, answer
+from chat.answering.answer import Traced, answer
+from chat.answering.answer_request import AnswerRequest, Parameters
 from chat.answering.history import Exchange
 from chat.errors import PromptTooLong
 from chat.models import Answer
@@ -46,7 +47,7 @@ async def events_of(question):
 
 
 def by_kind(events):
-    return {event.kind: event.data for event in events}
+    return {event.kind: event.trace if isinstance(event, Traced) else event.data for event in events}
 
 
 async def test_without_a_workspace_the_model_just_answers(endpoint):

@@ -12,7 +12,7 @@ from django.db import connection
 
 from chat.log import fanout
 from chat.log import follow as log_follow
-from chat.log.events import Event, Logged
+from chat.log.events import Delta, Finished, Logged, Started
 from chat.log.fanout import event_bus
 from chat.log.follow import follow
 from chat.log.writer import EventsRejected, LogWriter
@@ -43,11 +43,11 @@ def answer_log(writer, answer):
 
 
 def delta(text):
-    return Event("delta", {"text": text})
+    return Delta(text)
 
 
 def end():
-    return Event("finished", {"reason": "stop"})
+    return Finished("stop")
 
 
 def _ended(answer):
@@ -116,7 +116,7 @@ def _commits():
 
 async def test_the_first_words_do_not_wait_for_a_tick(answer_log, answer, monkeypatch):
     monkeypatch.setattr("chat.log.writer.TICK_S", 60)
-    answer_log.append(Event("started", {}))
+    answer_log.append(Started("model", 1))
     await asyncio.wait_for(answer_log.flush(), 5)
     answer_log.append(delta("first"))
     await asyncio.wait_for(answer_log.flush(), 5)

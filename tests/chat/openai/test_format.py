@@ -4,21 +4,21 @@ from uuid import uuid4
 
 import pytest
 
-from chat.log.events import Logged
+from chat.log.events import Delta, Failed, Finished, Restarted, Stopped
 from chat.openai.format import ApiError, CompletionReply
 
 
 def told(*events, is_streamed):
     reply = CompletionReply(uuid4(), "small", "", is_streamed)
-    chunks = [reply.take(Logged(seq, *event)) for seq, event in enumerate(events, 1)]
+    chunks = [reply.take(event) for event in events]
     return reply, chunks
 
 
 RESTARTED = [
-    ("delta", {"text": "The pum"}),
-    ("restarted", {"reason": "The process is gone."}),
-    ("delta", {"text": "A pump moves water."}),
-    ("finished", {"reason": "length"}),
+    Delta("The pum"),
+    Restarted("The process is gone."),
+    Delta("A pump moves water."),
+    Finished("length"),
 ]
 
 
@@ -35,19 +35,19 @@ def test_a_stream_cannot_take_words_back_so_it_ends_with_an_error():
 
 
 def test_a_stopped_answer_is_told_as_far_as_it_went():
-    reply, chunks = told(("delta", {"text": "The pum"}), ("stopped", {}), is_streamed=True)
+    reply, chunks = told(Delta("The pum"), Stopped(), is_streamed=True)
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert reply.text == "The pum"
 
 
 def test_filtered_is_called_as_openai_calls_it():
-    reply, _ = told(("finished", {"reason": "filtered"}), is_streamed=False)
+    reply, _ = told(Finished("filtered"), is_streamed=False)
     assert reply.finish_reason == "content_filter"
 
 
 @pytest.mark.parametrize(("retryable", "status"), [(True, 503), (False, 400)])
 def test_a_failure_says_by_its_status_if_trying_again_may_help(retryable, status):
-    reply, _ = told(("failed", {"error": "No", "retryable": retryable}), is_streamed=False)
+    reply, _ = told(Failed("No", retryable), is_streamed=False)
     with pytest.raises(ApiError, match="No") as problem:
         reply.whole()
     assert problem.value.status == status

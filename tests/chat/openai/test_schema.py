@@ -5,11 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from chat.log.events import Logged
-from chat.openai import schema
+from chat.log.events import Delta, Finished, SourcePassage, Sources
+from chat.openai import replies, schema
 from chat.openai.format import ApiError, CompletionReply, model, parse_request
 
-PASSAGE = {"number": 1, "document_id": "d", "title": "t", "page": None, "text": "words", "section": 3}
+PASSAGE = SourcePassage(
+    number=1, document_id="d", title="t", title_path=[], page=None, text="words", section=3, start=0, end=5
+)
 
 
 def paths():
@@ -22,12 +24,12 @@ def examples(content):
 
 def test_replies_have_the_fields_that_are_described():
     reply = CompletionReply(uuid4(), "small", "", is_streamed=False)
-    reply.take(Logged(1, "sources", {"grounding": "found", "passages": [PASSAGE]}))
-    reply.take(Logged(2, "delta", {"text": "Words."}))
-    reply.take(Logged(3, "finished", {"reason": "stop"}))
-    schema.Completion.model_validate(reply.whole(), strict=True)
-    schema.Models.model_validate({"object": "list", "data": [model("small")]}, strict=True)
-    schema.Error.model_validate(ApiError("No.").as_json(), strict=True)
+    reply.take(Sources("found", [PASSAGE]))
+    reply.take(Delta("Words."))
+    reply.take(Finished("stop"))
+    replies.Completion.model_validate(reply.whole(), strict=True)
+    replies.Models.model_validate({"object": "list", "data": [model("small").as_json()]}, strict=True)
+    replies.Error.model_validate(ApiError("No.").as_json(), strict=True)
 
 
 def test_examples_are_what_they_are_examples_of():
@@ -35,9 +37,9 @@ def test_examples_are_what_they_are_examples_of():
     [question] = examples(asked["requestBody"]["content"])
     assert parse_request(json.dumps(question).encode()).model == "Club rules/Quotes"
     [completion] = examples(asked["responses"]["200"]["content"])
-    schema.Completion.model_validate(completion, strict=True)
+    replies.Completion.model_validate(completion, strict=True)
     [missing] = examples(paths()["/v1/models/{name}"]["get"]["responses"]["404"]["content"])
-    schema.Error.model_validate(missing, strict=True)
+    replies.Error.model_validate(missing, strict=True)
 
 
 @pytest.mark.parametrize("name", ["max_completion_tokens", "document_id"])
