@@ -43,8 +43,9 @@ from accounts.models import User  # noqa: E402
 from chat.log.events import TERMINAL  # noqa: E402
 from models_registry.models import Endpoint  # noqa: E402
 from ragsite.embedded import postgres, valkey  # noqa: E402
-from ragsite.embedded.processes import WEB_SOCKETS, answers  # noqa: E402
+from ragsite.embedded.processes import answers  # noqa: E402
 from ragsite.embedded.service import Service, running  # noqa: E402
+from ragsite.processes import WEB_SOCKETS  # noqa: E402
 from tests.fakes.openai_server import OpenAIServer, running_in_thread  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent

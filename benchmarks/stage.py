@@ -18,8 +18,8 @@ from pathlib import Path
 
 from benchmarks.installation import ROOT, Installation, Process, free_port, installed
 from benchmarks.load_client import Reader, RelayReader, SpineReader
-from ragsite.embedded.processes import WEB_SOCKETS
 from ragsite.embedded.service import Service
+from ragsite.processes import WEB_SOCKETS
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from . import environment as env
-from .embedded import postgres, valkey
+from .connections import celery_url, database_settings, embedded_redis_url
 
 django_stubs_ext.monkeypatch()  # lets annotations say ModelAdmin[Endpoint] at run time too
 
@@ -50,7 +50,7 @@ LLM_PORT = env.number("RAGSITE_LLM_PORT", 8012, least=1, most=65535)
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
-        **postgres.django_settings(DATABASE_URL, DATA_DIR),
+        **database_settings(DATABASE_URL, DATA_DIR),
         "CONN_MAX_AGE": 0,  # the pool keeps connections; Django hands them back at once
     }
 }
@@ -79,7 +79,7 @@ if env.flag("RAGSITE_DATABASE_PREPARES", True):  # core.db.statements; Django's 
     _database_options["options"] = f"{_database_options.get('options', '')} {_generic}".strip()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-_redis_url = REDIS_URL or valkey.url(DATA_DIR)
+_redis_url = REDIS_URL or embedded_redis_url(DATA_DIR)
 CHANNEL_LAYERS = {
     "default": {
         # Never `core`: it drops silently from a full queue (docs/adr/0003-channel-layer.md).
@@ -89,7 +89,7 @@ CHANNEL_LAYERS = {
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis_url}}
 
-CELERY_BROKER_URL = valkey.celery_url(_redis_url)
+CELERY_BROKER_URL = celery_url(_redis_url)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A killed worker's task comes back when visibility_timeout has passed and the restore loop looks.

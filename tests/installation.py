@@ -7,16 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
-from ragsite.embedded import postgres
-from ragsite.embedded.service import MARK
+from ragsite.connections import database_settings
+from ragsite.embedded.claim import all_processes, belongs
 
 _REPLACES = ("RAGSITE_", "DATABASE_URL", "REDIS_URL", "OPENAI_", "DJANGO_SETTINGS_MODULE")
 _numbers = count(1)
@@ -98,15 +99,10 @@ class Installation:
     def processes(self) -> dict[int, str]:
         """Return the command lines of all that runs in this data directory, by process id."""
         found = {}
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                environment = Path(f"/proc/{pid}/environ").read_bytes()
-                directory = os.readlink(f"/proc/{pid}/cwd")
-                command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-            except OSError:
-                continue
-            if f"{MARK}={self.data_dir}".encode() in environment or directory.startswith(str(self.data_dir)):
-                found[int(pid)] = command
+        for process in all_processes():
+            with suppress(psutil.Error, OSError):
+                if belongs(process, self.data_dir):
+                    found[process.pid] = " ".join(process.cmdline())
         return found
 
     def pid_of(self, words: str) -> int:
@@ -114,7 +110,7 @@ class Installation:
 
     def database(self) -> dict[str, Any]:
         """Return how psycopg and libpq reach its database."""
-        found = postgres.django_settings("", self.data_dir)
+        found = database_settings("", self.data_dir)
         names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
         return {key: found[name] for key, name in names.items()}
 

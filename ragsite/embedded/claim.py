@@ -9,12 +9,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from .service import MARK, EmbeddedError
+import psutil
+
+from ragsite.errors import StartError
+
+from .service import MARK
 
 _SERVERS = {"postgres", "valkey-server"}  # they overwrite their environment with their title
 
 
-class AlreadyRunning(EmbeddedError):
+class AlreadyRunning(StartError):
     """Another process owns the data directory."""
 
 
@@ -22,7 +26,7 @@ class AlreadyRunning(EmbeddedError):
 def claim_data_dir(data_dir: Path, what: str) -> Iterator[None]:
     """Own the directory inside the block, with nothing running in it at the start.
 
-    what: a sentence about the owner, for whoever comes second.
+    what: a sentence about the owner, for the one who comes second.
     Raises AlreadyRunning with the first one's sentence.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -41,19 +45,18 @@ def end_leftovers(data_dir: Path, kindly_s: float = 20) -> None:
     The supervisor goes first and takes the others along, PostgreSQL last; else it would restart them.
     """
     _end(data_dir, 2 * kindly_s, _is_supervisor)
-    _end(data_dir, kindly_s, lambda pid: True)
-    for pid in _processes(data_dir):
-        _send(pid, signal.SIGKILL)
+    _end(data_dir, kindly_s, lambda process: True)
+    for process in _processes(data_dir):
+        _send(process, signal.SIGKILL)
     _wait_for_end(data_dir, 10)
 
 
 def kill_servers(directory: Path) -> None:
     """Kill the servers that work in a directory: after its postmaster was killed, a busy session lives on."""
-    deadline = time.monotonic() + 10
-    while (pids := [pid for pid in _pids() if _is_server_in(pid, directory)]) and time.monotonic() < deadline:
-        for pid in pids:
-            _send(pid, signal.SIGKILL)
-        time.sleep(0.05)
+    servers = [each for each in all_processes() if _is_server_in(each, directory)]
+    for each in servers:
+        _send(each, signal.SIGKILL)
+    psutil.wait_procs(servers, timeout=10)
 
 
 def _lock(file: TextIO, data_dir: Path) -> None:
@@ -64,12 +67,12 @@ def _lock(file: TextIO, data_dir: Path) -> None:
         raise AlreadyRunning(file.read() or f"{data_dir} is in use by another process.") from None
 
 
-def _end(data_dir: Path, within_s: float, is_meant: Callable[[int], bool]) -> None:
-    pids = [pid for pid in _processes(data_dir) if is_meant(pid)]
-    for pid in pids:
+def _end(data_dir: Path, within_s: float, is_meant: Callable[[psutil.Process], bool]) -> None:
+    meant = [each for each in _processes(data_dir) if is_meant(each)]
+    for each in meant:
         # SIGINT ends PostgreSQL's sessions; at SIGTERM it would wait for them
-        _send(pid, signal.SIGINT if _program(pid) == "postgres" else signal.SIGTERM)
-    if pids:
+        _send(each, signal.SIGINT if _program(each) == "postgres" else signal.SIGTERM)
+    if meant:
         _wait_for_end(data_dir, within_s)
 
 
@@ -79,45 +82,45 @@ def _wait_for_end(data_dir: Path, within_s: float) -> None:
         time.sleep(0.1)
 
 
-def _processes(data_dir: Path) -> list[int]:
-    return [pid for pid in _pids() if pid != os.getpid() and _belongs(pid, data_dir)]
+def _processes(data_dir: Path) -> list[psutil.Process]:
+    return [each for each in all_processes() if each.pid != os.getpid() and belongs(each, data_dir)]
 
 
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+def all_processes() -> Iterator[psutil.Process]:
+    psutil.process_iter.cache_clear()  # it remembers programs, but a fork becomes another one
+    return psutil.process_iter()
 
 
-def _belongs(pid: int, data_dir: Path) -> bool:
+def belongs(process: psutil.Process, data_dir: Path) -> bool:
     """Look at the mark in the environment, or for the two servers at where they work."""
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:  # gone, or somebody else's
+        is_marked = process.environ().get(MARK) == str(data_dir)
+    except (psutil.Error, OSError):  # it is gone, or another user's
         return False
-    return f"{MARK}={data_dir}".encode() in environment or _is_server_in(pid, data_dir)
+    return is_marked or _is_server_in(process, data_dir)
 
 
-def _is_server_in(pid: int, directory: Path) -> bool:
+def _is_server_in(process: psutil.Process, directory: Path) -> bool:
     try:
-        place = Path(os.readlink(f"/proc/{pid}/cwd"))
-    except OSError:
+        return _program(process) in _SERVERS and Path(process.cwd()).is_relative_to(directory)
+    except (psutil.Error, OSError):
         return False
-    return _program(pid) in _SERVERS and place.is_relative_to(directory)
 
 
-def _program(pid: int) -> str:
+def _program(process: psutil.Process) -> str:
     try:
-        return Path(os.readlink(f"/proc/{pid}/exe")).name
-    except OSError:
+        return Path(process.exe()).name
+    except (psutil.Error, OSError):
         return ""
 
 
-def _is_supervisor(pid: int) -> bool:
+def _is_supervisor(process: psutil.Process) -> bool:
     try:
-        return b"supervisor.supervisord" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
+        return "supervisor.supervisord" in process.cmdline()
+    except (psutil.Error, OSError):
         return False
 
 
-def _send(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(number)

@@ -6,8 +6,9 @@ import psycopg
 import redis
 from psycopg.conninfo import conninfo_to_dict
 
+from ragsite.errors import StartError
+
 from .postgres import add_extensions
-from .service import EmbeddedError
 
 _PGVECTOR = (0, 8)  # halfvec, and index scans that go on until enough rows pass the filter
 _HOW_TO_INSTALL = "On Debian and Ubuntu: apt install postgresql-{major}-pgvector. Elsewhere: https://github.com/pgvector/pgvector"
@@ -16,24 +17,24 @@ _HOW_TO_INSTALL = "On Debian and Ubuntu: apt install postgresql-{major}-pgvector
 def check_database(database_url: str) -> None:
     """Return when the database answers and has pgvector, made on the way when it was only missing.
 
-    Raises EmbeddedError with a sentence that says what to look at, and never the password.
+    Raises StartError with a sentence that says what to look at, and never the password.
     """
     where = _where(database_url)
     try:
         with psycopg.connect(database_url, connect_timeout=5, autocommit=True) as connection:
             _check_pgvector(connection, where)
     except psycopg.OperationalError as error:
-        raise EmbeddedError(_unreachable("DATABASE_URL", where, _reason(error, database_url))) from None
+        raise StartError(_unreachable("DATABASE_URL", where, _reason(error, database_url))) from None
 
 
 def check_redis(redis_url: str) -> None:
-    """Return when the Redis or Valkey server answers. Raises EmbeddedError as `check_database` does."""
+    """Return when the Redis or Valkey server answers. Raises StartError as `check_database` does."""
     where = urlsplit(redis_url).path if redis_url.startswith("unix:") else _netloc(redis_url)
     try:
         with redis.Redis.from_url(redis_url, socket_connect_timeout=5, socket_timeout=5) as client:
             client.ping()
     except (redis.RedisError, ValueError) as error:
-        raise EmbeddedError(_unreachable("REDIS_URL", where, _reason(error, redis_url))) from None
+        raise StartError(_unreachable("REDIS_URL", where, _reason(error, redis_url))) from None
 
 
 def _check_pgvector(connection: psycopg.Connection[tuple[str, ...]], where: str) -> None:
@@ -42,16 +43,16 @@ def _check_pgvector(connection: psycopg.Connection[tuple[str, ...]], where: str)
     ).fetchone()
     install = _HOW_TO_INSTALL.format(major=connection.info.server_version // 10_000)
     if row is None:
-        raise EmbeddedError(f"The database at {where} (DATABASE_URL) has no pgvector. {install}")
+        raise StartError(f"The database at {where} (DATABASE_URL) has no pgvector. {install}")
     if tuple(int(part) for part in row[0].split(".")[:2]) < _PGVECTOR:
-        raise EmbeddedError(
+        raise StartError(
             f"The database at {where} (DATABASE_URL) has pgvector {row[0]}, and Ragsite needs 0.8 or newer. {install}"
             " Then run ALTER EXTENSION vector UPDATE in it."
         )
     try:
         add_extensions(connection)
     except psycopg.errors.InsufficientPrivilege:
-        raise EmbeddedError(
+        raise StartError(
             f"The user of DATABASE_URL may not make extensions at {where}. Have a superuser run in that database: "
             "CREATE EXTENSION vector; CREATE EXTENSION pg_trgm; CREATE EXTENSION unaccent;"
         ) from None
@@ -61,7 +62,7 @@ def _where(database_url: str) -> str:
     try:
         parts = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError:
-        raise EmbeddedError(
+        raise StartError(
             "DATABASE_URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/NAME."
         ) from None
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}, database {parts.get('dbname', '')!r}"

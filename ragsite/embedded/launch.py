@@ -6,8 +6,9 @@ The supervisor calls it for processes that need preparing, so that a restart is 
 import os
 import sys
 
+from ragsite.errors import StartError
+
 from .processes import PROCESSES
-from .service import EmbeddedError
 
 
 def main(name: str) -> None:
@@ -15,7 +16,7 @@ def main(name: str) -> None:
         service = PROCESSES[name]()
         if service.prepare:
             service.prepare()
-    except EmbeddedError as error:
+    except StartError as error:
         sys.exit(f"ERROR {error}")
     os.chdir(service.cwd)
     if service.before_exec:

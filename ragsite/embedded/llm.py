@@ -17,17 +17,17 @@ from urllib.request import urlopen
 import xllamacpp
 
 from ragsite import settings
+from ragsite.errors import StartError
 
 from . import model_choice
 from .download import DownloadFailed, fetch
 from .model_choice import Local, Weights
-from .service import EmbeddedError
 
 
 def main() -> None:
     try:
         model = model_choice.local(os.environ, settings.DATA_DIR)
-    except EmbeddedError as error:
+    except StartError as error:
         sys.exit(f"ERROR {error}")
     server = xllamacpp.Server(_parameters(model))  # it lives as long as this name
     _say(f"{model.name} is served at {server.listening_address}/v1")

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from .service import EmbeddedError
+from ragsite.errors import StartError
 
 LOCAL_PORTS = {"Ollama": 11434, "llama.cpp": 8080, "vLLM": 8000, "LM Studio": 1234}
 CONTEXT_TOKENS = 4096  # of our own server, prompt and answer together
@@ -77,7 +77,7 @@ def choose(environ: Mapping[str, str], data_dir: Path, our_ports: Collection[int
     """Return the model of this start, or None when it is switched off.
 
     our_ports: where our own servers listen; nothing there is somebody else's model.
-    Raises EmbeddedError when a variable names something that is not there.
+    Raises StartError when a variable names something that is not there.
     """
     if environ.get("RAGSITE_LLM", "").lower() == "off":
         return None
@@ -107,14 +107,14 @@ def weights_file(data_dir: Path, weights: Weights) -> Path:
 
 def _own_file(file: Path) -> Local:
     if not file.is_file():
-        raise EmbeddedError(f"RAGSITE_LLM_GGUF={file}: there is no such file.")
+        raise StartError(f"RAGSITE_LLM_GGUF={file}: there is no such file.")
     return Local(file.stem, file.resolve(), file.stat().st_size)
 
 
 def _from_hub(wish: str) -> Weights:
     owner, repository, file = [*wish.removeprefix("hf:").split("/", 2), "", ""][:3]
     if not file.endswith(".gguf"):
-        raise EmbeddedError(f"RAGSITE_LLM_GGUF={wish}: write hf:owner/repository/file.gguf, or a path.")
+        raise StartError(f"RAGSITE_LLM_GGUF={wish}: write hf:owner/repository/file.gguf, or a path.")
     return Weights(f"{owner}/{repository}/resolve/main/{file}")
 
 
@@ -124,7 +124,7 @@ def _smollm2(missing: Weights) -> Local:
         for file in Path(folder).glob("*.gguf"):
             size = file.stat().st_size
             return Local("SmolLM2-135M-Instruct", file, size, "Apache-2.0", _TINY, LAST, missing)
-    raise EmbeddedError(
+    raise StartError(
         "No language model is installed. Run `make run`, set RAGSITE_LLM_GGUF to a model, or RAGSITE_LLM=off."
     )
 

@@ -1,24 +1,26 @@
 """Is a port free, and if not, who has it?"""
 
 import errno
-import os
 import socket
-from pathlib import Path
+from contextlib import suppress
+from typing import Any
 
-from .service import EmbeddedError
+import psutil
 
-_LISTEN = "0A"  # the state in /proc/net/tcp
+from ragsite.errors import StartError
+
+from .claim import all_processes
 
 
 def check_free(host: str, port: int, variable: str) -> None:
-    """Raise EmbeddedError, naming who listens and the variable to change, when we cannot listen there."""
+    """Raise StartError, naming who listens and the variable to change, when we cannot listen there."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as attempt:
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             attempt.bind(address)
     except OSError as error:
-        raise EmbeddedError(_explain(error, host, port, variable)) from error
+        raise StartError(_explain(error, host, port, variable)) from error
 
 
 def _explain(error: OSError, host: str, port: int, variable: str) -> str:
@@ -33,35 +35,14 @@ def _explain(error: OSError, host: str, port: int, variable: str) -> str:
 
 def holder(port: int) -> str:
     """Return the process that listens on a port, in words."""
-    inodes = _listening_inodes(port)
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        if _holds(pid, inodes):
-            return f"process {pid} ({_command(pid)})"
+    for process in all_processes():
+        with suppress(psutil.Error, OSError):  # it is gone, or another user's
+            if any(
+                each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in _sockets(process)
+            ):
+                return f"process {process.pid} ({' '.join(process.cmdline())[:120]})"
     return "another process, which only its owner or root can name"
 
 
-def _listening_inodes(port: int) -> set[str]:
-    found = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            lines = Path(table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for fields in map(str.split, lines):
-            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
-                found.add(f"socket:[{fields[9]}]")
-    return found
-
-
-def _holds(pid: str, inodes: set[str]) -> bool:
-    try:
-        return any(os.readlink(f"/proc/{pid}/fd/{file}") in inodes for file in os.listdir(f"/proc/{pid}/fd"))
-    except OSError:  # gone, or somebody else's
-        return False
-
-
-def _command(pid: str) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").strip()[:120]
-    except OSError:
-        return "which has just ended"
+def _sockets(process: psutil.Process) -> list[Any]:
+    return process.net_connections("tcp")

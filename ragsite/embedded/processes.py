@@ -6,31 +6,24 @@ from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
-from ragsite import settings
+from ragsite import processes, settings
+from ragsite.processes import Process
 
 from . import postgres, valkey
 from .service import MARK, Service
 
-_CELERY = ("celery", "-A", "ragsite")
-_WORKER = ("--concurrency", "2", "--loglevel", "info", "--without-gossip", "--without-mingle")
-
-# The longest frame; pings below the idle limits of load balancers; no compression, which costs a busy process
-# CPU for each word and an idle socket its memory.
-WEB_SOCKETS = (
-    *("--ws-max-size", str(1024 * 1024)),
-    *("--ws-ping-interval", "20", "--ws-ping-timeout", "20"),
-    *("--ws-per-message-deflate", "false"),
-)
+_WORKERS = 2  # documents read at the same time
+_LLM = Process("llm", ("ragsite.embedded.llm",), "/health", start_grace_s=120, stop_grace_s=5)
 
 # In the order in which they start; they stop the other way round.
 PROCESSES: dict[str, Callable[[], Service]] = {
     "postgres": lambda: postgres.service(settings.DATA_DIR),
     "valkey": lambda: valkey.service(settings.DATA_DIR),
-    "serving": lambda: _serving(),
-    "llm": lambda: _llm(),
-    "web": lambda: _web(),
-    "worker": lambda: _python("worker", *_CELERY, "worker", *_WORKER),
-    "beat": lambda: _python("beat", *_CELERY, "beat", "--loglevel", "warning"),
+    "serving": lambda: _python(processes.serving("127.0.0.1", settings.SERVING_PORT), serving_address()),
+    "llm": lambda: _python(_LLM, f"http://127.0.0.1:{settings.LLM_PORT}"),
+    "web": lambda: _python(processes.web(settings.HOST, settings.PORT), web_address()),
+    "worker": lambda: _python(processes.worker(_WORKERS)),
+    "beat": lambda: _python(processes.beat()),
 }
 
 
@@ -76,50 +69,19 @@ def web_address() -> str:
     return f"http://{host}:{settings.PORT}"
 
 
-def _serving() -> Service:
-    port = str(settings.SERVING_PORT)
-    return _python(
-        "serving",
-        *("inference.serving", "--host", "127.0.0.1", "--port", port),
-        is_ready=lambda: answers(f"http://127.0.0.1:{port}/ping"),
-        start_grace_s=120,  # a cold disk takes long to read torch
-    )
+def serving_address() -> str:
+    return f"http://127.0.0.1:{settings.SERVING_PORT}"
 
 
-def _llm() -> Service:
-    return _python(
-        "llm",
-        "ragsite.embedded.llm",
-        is_ready=lambda: answers(f"http://127.0.0.1:{settings.LLM_PORT}/health"),
-        start_grace_s=120,
-        stop_grace_s=5,
-    )
-
-
-def _web() -> Service:
-    return _python(
-        "web",
-        *("uvicorn", "ragsite.asgi:application", "--host", settings.HOST, "--port", str(settings.PORT)),
-        *("--timeout-graceful-shutdown", "5", "--no-access-log"),
-        *WEB_SOCKETS,
-        is_ready=lambda: answers(f"{web_address()}/health/"),
-        stop_grace_s=15,
-    )
-
-
-def _python(
-    name: str,
-    *arguments: str,
-    is_ready: Callable[[], bool] | None = None,
-    start_grace_s: float = 60,
-    stop_grace_s: float = 20,
-) -> Service:
+def _python(process: Process, address: str = "") -> Service:
+    """Return the service that runs one of our processes. address: where its health path is."""
+    health = process.health_path
     return Service(
-        name=name,
-        argv=(sys.executable, "-m", *arguments),
+        name=process.name,
+        argv=(sys.executable, "-m", *process.arguments),
         env=environment(),
         cwd=settings.BASE_DIR,
-        is_ready=is_ready,
-        start_grace_s=start_grace_s,
-        stop_grace_s=stop_grace_s,
+        is_ready=(lambda: answers(f"{address}{health}")) if health else None,
+        start_grace_s=process.start_grace_s,
+        stop_grace_s=process.stop_grace_s,
     )

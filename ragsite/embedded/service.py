@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MARK = "RAGSITE_EMBEDDED_IN"  # in the environment of every process of a data directory; see leftovers.py
+from ragsite.errors import StartError
 
-
-class EmbeddedError(RuntimeError):
-    """Something kept a service from running. The message is for the person at the terminal."""
+MARK = "RAGSITE_EMBEDDED_IN"  # in the environment of every process of a data directory; see claim.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Service:
 def running(service: Service, log_file: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Keep the service running inside the block, its output in `log_file`.
 
-    Raises EmbeddedError, with the end of the log, when it exits early or is not ready in time.
+    Raises StartError, with the end of the log, when it exits early or is not ready in time.
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     if service.prepare:
@@ -89,9 +87,9 @@ def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], log_fi
     deadline = time.monotonic() + service.start_grace_s
     while service.is_ready and not service.is_ready():
         if process.poll() is not None:
-            raise EmbeddedError(f"{service.name} ended with code {process.returncode}:\n{tail(log_file)}")
+            raise StartError(f"{service.name} ended with code {process.returncode}:\n{tail(log_file)}")
         if time.monotonic() > deadline:
-            raise EmbeddedError(
+            raise StartError(
                 f"{service.name} is not ready after {service.start_grace_s:.0f} s:\n{tail(log_file)}"
             )
         time.sleep(0.05)

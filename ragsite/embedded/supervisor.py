@@ -14,9 +14,11 @@ from xmlrpc.client import Error, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from ragsite.errors import StartError
+from ragsite.private_paths import make_private, socket_dir
+
 from .claim import end_leftovers
-from .service import EmbeddedError, Service, tail
-from .sockets import make_private, socket_dir
+from .service import Service, tail
 
 _CONFIG = """\
 ; Written by `manage.py up` at each start. supervisorctl -c works on it while Ragsite runs.
@@ -71,11 +73,11 @@ class Supervisor:
         self._call("startProcess", service.name, False)
 
     def wait(self, service: Service) -> None:
-        """Return when the process is ready. Raises EmbeddedError, with the end of its log, when it is not."""
+        """Return when the process is ready. Raises StartError, with the end of its log, when it is not."""
         deadline = time.monotonic() + service.start_grace_s
         while not self._is_ready(service):
             if time.monotonic() > deadline:
-                raise EmbeddedError(
+                raise StartError(
                     f"{service.name} is not ready after {service.start_grace_s:.0f} s:\n{self._tail(service)}"
                 )
             time.sleep(0.1)
@@ -88,14 +90,14 @@ class Supervisor:
     def _is_ready(self, service: Service) -> bool:
         state = self._call("getProcessInfo", service.name)["statename"]
         if state in {"BACKOFF", "FATAL", "EXITED"}:
-            raise EmbeddedError(f"{service.name} does not start:\n{self._tail(service)}")
+            raise StartError(f"{service.name} does not start:\n{self._tail(service)}")
         return service.is_ready() if service.is_ready else state == "RUNNING"
 
     def _call(self, name: str, *arguments: object) -> Any:
         try:
             return getattr(self._calls, name)(*arguments)
         except (OSError, HTTPException, Error) as error:
-            raise EmbeddedError(f"The supervisor does not answer ({error}). Start again.") from error
+            raise StartError(f"The supervisor does not answer ({error}). Start again.") from error
 
     def _tail(self, service: Service) -> str:
         return tail(self._data_dir / "logs" / f"{service.name}.log")
@@ -170,5 +172,5 @@ def _wait_for_socket(supervisor: Supervisor, data_dir: Path) -> None:
     deadline = time.monotonic() + 20
     while not _socket(data_dir).exists():
         if not supervisor.is_alive() or time.monotonic() > deadline:
-            raise EmbeddedError(f"supervisord does not start:\n{tail(data_dir / 'logs' / 'supervisord.out')}")
+            raise StartError(f"supervisord does not start:\n{tail(data_dir / 'logs' / 'supervisord.out')}")
         time.sleep(0.05)

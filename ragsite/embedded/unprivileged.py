@@ -12,7 +12,8 @@ import stat
 from functools import cache
 from pathlib import Path
 
-from .service import EmbeddedError
+from ragsite.errors import StartError
+from ragsite.private_paths import service_account
 
 _CLONE_NEWUSER = 0x10000000
 _INNER_ID = 1000  # any number but 0
@@ -21,11 +22,11 @@ _INNER_ID = 1000  # any number but 0
 def allow(*paths: Path) -> None:
     """Let whoever `become` turns into reach these files, and own these directories.
 
-    Raises EmbeddedError, naming the directory that is in the way.
+    Raises StartError, naming the directory that is in the way.
     """
     if os.geteuid() != 0:
         return
-    account = None if _can_map() else _account()
+    account = None if _can_map() else service_account()
     for path in paths:
         if account:
             _check_reachable(path, account)
@@ -40,12 +41,7 @@ def become() -> None:
     if _can_map():
         _map_to_ordinary_user()
     else:
-        _become(_account())
-
-
-def our_ids() -> set[int]:
-    """Return the users that files of ours may belong to: root's, also to who it was in another container."""
-    return {0, _account().pw_uid} if os.geteuid() == 0 else {os.geteuid()}
+        _become(service_account())
 
 
 def _map_to_ordinary_user() -> None:
@@ -70,17 +66,6 @@ def _can_map() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def _account() -> pwd.struct_passwd:
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise EmbeddedError(
-        "PostgreSQL does not run as root, and there is no user `nobody`: run as another user."
-    )
-
-
 def _become(account: pwd.struct_passwd) -> None:
     os.setgroups([])
     os.setgid(account.pw_gid)
@@ -92,7 +77,7 @@ def _check_reachable(path: Path, account: pwd.struct_passwd) -> None:
         info = parent.stat()
         is_owner = info.st_uid == account.pw_uid
         if not info.st_mode & (stat.S_IXUSR if is_owner else stat.S_IXOTH):
-            raise EmbeddedError(
+            raise StartError(
                 f"PostgreSQL does not run as root, and the user {account.pw_name} cannot enter {parent}. "
                 f"Run Ragsite as another user, or from a directory that others may enter."
             )

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import FrameType
 
 from ragsite import settings
+from ragsite.errors import StartError
 
 from . import model_choice, ports
 from .claim import claim_data_dir
 from .processes import PROCESSES, environment, wanted_services
-from .service import EmbeddedError, Service, tail
+from .service import Service, tail
 from .supervisor import Supervisor, supervise
 from .terminal import following, free_mb, paint, say
 
@@ -42,21 +43,21 @@ def main() -> int:
             _run(started, verbose=options.verbose)
     except _Stopped:
         say("Stopped.")
-    except EmbeddedError as error:
+    except StartError as error:
         say(paint(f"Ragsite cannot run. {error}", 31))
         return 1
     return 0
 
 
 def check_room(data_dir: Path, needed_mb: int) -> None:
-    """Raise EmbeddedError when the disk has too little room, or the directory cannot be written."""
+    """Raise StartError when the disk has too little room, or the directory cannot be written."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         (data_dir / "logs").mkdir(exist_ok=True)
     except OSError as error:
-        raise EmbeddedError(f"RAGSITE_DATA_DIR={data_dir} cannot be written: {error.strerror}.") from error
+        raise StartError(f"RAGSITE_DATA_DIR={data_dir} cannot be written: {error.strerror}.") from error
     if (free := free_mb(data_dir)) < needed_mb:
-        raise EmbeddedError(
+        raise StartError(
             f"The disk is nearly full: {free} MB are free at {data_dir}, and {needed_mb} MB are needed. "
             "Free some space, or set RAGSITE_DATA_DIR to a directory on another disk."
         )
@@ -110,7 +111,7 @@ def _wait(supervisor: Supervisor, services: Sequence[Service]) -> None:
 
 
 def _command(name: str) -> None:
-    """Run `manage.py NAME` and show what it says. Raises EmbeddedError with its last lines when it fails."""
+    """Run `manage.py NAME` and show what it says. Raises StartError with its last lines when it fails."""
     log = _LOGS / f"{name}.log"
     with log.open("wb") as output:
         done = subprocess.run(
@@ -122,7 +123,7 @@ def _command(name: str) -> None:
             check=False,
         )
     if done.returncode:
-        raise EmbeddedError(tail(log).removeprefix("CommandError: "))
+        raise StartError(tail(log).removeprefix("CommandError: "))
     if name == "welcome" and (said := tail(log)):
         say(f"  {said}")
 
@@ -144,7 +145,7 @@ def _password_file() -> Path:
 def _watch(supervisor: Supervisor) -> None:
     while supervisor.is_alive():
         time.sleep(1)
-    raise EmbeddedError("The supervisor was ended by somebody else, so everything was stopped. Start again.")
+    raise StartError("The supervisor was ended by somebody else, so everything was stopped. Start again.")
 
 
 def _check_ports(names: set[str]) -> None:

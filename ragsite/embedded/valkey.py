@@ -4,31 +4,19 @@ import importlib.util
 import os
 import socket
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlsplit
 
-from .service import MARK, EmbeddedError, Service
-from .sockets import make_private, socket_dir
+from ragsite.connections import valkey_socket
+from ragsite.errors import StartError
+from ragsite.private_paths import make_private
 
-
-def url(data_dir: Path) -> str:
-    """Return the URL of the embedded server, as redis-py reads it."""
-    return f"unix://{quote(str(_socket(data_dir)))}?db=0"
-
-
-def celery_url(redis_url: str) -> str:
-    """Return the same server as Celery's broker: a socket's URL is spelt differently there."""
-    parts = urlsplit(redis_url)
-    if parts.scheme != "unix":
-        return redis_url
-    database = parse_qs(parts.query).get("db", ["0"])[0]
-    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"
+from .service import MARK, Service
 
 
 def service(data_dir: Path) -> Service:
-    """Return the embedded server. Raises EmbeddedError when its binary is not installed."""
+    """Return the embedded server. Raises StartError when its binary is not installed."""
     return Service(
         name="valkey",
-        argv=_argv(_socket(data_dir)),
+        argv=_argv(valkey_socket(data_dir)),
         env=dict(os.environ) | {MARK: str(data_dir)},
         cwd=_home(data_dir),  # where its data goes: `--dir` would stumble over spaces
         prepare=lambda: _prepare(data_dir),
@@ -38,16 +26,12 @@ def service(data_dir: Path) -> Service:
 
 def _prepare(data_dir: Path) -> None:
     make_private(_home(data_dir))
-    make_private(_socket(data_dir).parent)
-    _socket(data_dir).unlink(missing_ok=True)  # of a killed server
+    make_private(valkey_socket(data_dir).parent)
+    valkey_socket(data_dir).unlink(missing_ok=True)  # of a killed server
 
 
 def _home(data_dir: Path) -> Path:
     return data_dir / "valkey"
-
-
-def _socket(data_dir: Path) -> Path:
-    return socket_dir(data_dir) / "valkey.sock"
 
 
 def _argv(path: Path) -> tuple[str, ...]:
@@ -68,7 +52,7 @@ def _binary() -> Path:
         binary = Path(folder) / "_binaries" / f"linux-{machine}" / "valkey-server"
         if binary.exists():
             return binary
-    raise EmbeddedError(
+    raise StartError(
         "The embedded Valkey is not installed. Run `make run`, or set REDIS_URL to a Redis or Valkey of yours."
     )
 
@@ -77,7 +61,7 @@ def _answers(data_dir: Path) -> bool:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(2)
-            connection.connect(str(_socket(data_dir)))
+            connection.connect(str(valkey_socket(data_dir)))
             connection.sendall(b"PING\r\n")
             return connection.recv(64).startswith(b"+PONG")  # an error while it loads its data
     except OSError:

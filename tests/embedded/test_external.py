@@ -6,15 +6,17 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from ragsite.connections import embedded_password, embedded_redis_url
 from ragsite.embedded import external, postgres, valkey
-from ragsite.embedded.service import EmbeddedError, running
+from ragsite.embedded.service import running
+from ragsite.errors import StartError
 
 pytestmark = pytest.mark.integration
 
 
 def url_of(data_dir: Path, user: str = "ragsite", password: str = "", database: str = "postgres") -> str:
     host = quote(str(data_dir / "run"), safe="")
-    password = password or postgres.password(data_dir)
+    password = password or embedded_password(data_dir)
     return f"postgresql://{user}:{quote(password)}@/{database}?host={host}"
 
 
@@ -34,7 +36,7 @@ def server(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_database_without_pgvector_says_how_to_install_it(bare_server: Path) -> None:
-    with pytest.raises(EmbeddedError, match=r"has no pgvector\..*apt install postgresql-18-pgvector"):
+    with pytest.raises(StartError, match=r"has no pgvector\..*apt install postgresql-18-pgvector"):
         external.check_database(url_of(bare_server))
 
 
@@ -47,7 +49,7 @@ def test_a_database_gets_the_extensions_it_can_have(server: Path) -> None:
 def test_a_user_who_may_not_make_extensions_learns_what_a_superuser_is_to_run(server: Path) -> None:
     with psycopg.connect(url_of(server), autocommit=True) as connection:
         connection.execute("create role plain login password 'plain-word'")
-    with pytest.raises(EmbeddedError, match=r"Have a superuser run.*CREATE EXTENSION vector"):
+    with pytest.raises(StartError, match=r"Have a superuser run.*CREATE EXTENSION vector"):
         external.check_database(url_of(server, "plain", "plain-word"))
 
 
@@ -60,14 +62,14 @@ def test_a_user_who_may_not_make_extensions_learns_what_a_superuser_is_to_run(se
     ids=["nobody listens", "not a URL"],
 )
 def test_a_database_out_of_reach_is_named_without_its_password(url: str, words: list[str]) -> None:
-    with pytest.raises(EmbeddedError) as caught:
+    with pytest.raises(StartError) as caught:
         external.check_database(url)
     assert all(word in str(caught.value) for word in ["DATABASE_URL", *words])
     assert "hidden" not in str(caught.value)
 
 
 def test_a_wrong_password_is_told_and_not_shown(server: Path) -> None:
-    with pytest.raises(EmbeddedError, match=r"password authentication failed") as caught:
+    with pytest.raises(StartError, match=r"password authentication failed") as caught:
         external.check_database(url_of(server, password="hidden"))
     assert "hidden" not in str(caught.value)
 
@@ -75,7 +77,7 @@ def test_a_wrong_password_is_told_and_not_shown(server: Path) -> None:
 @pytest.mark.parametrize("url", ["redis://:hidden@127.0.0.1:1/0", "unix:///nowhere/valkey.sock"])
 def test_a_redis_out_of_reach_is_named_without_its_password(url: str) -> None:
     with pytest.raises(
-        EmbeddedError, match=r"REDIS_URL: cannot use (127.0.0.1:1|/nowhere/valkey.sock)"
+        StartError, match=r"REDIS_URL: cannot use (127.0.0.1:1|/nowhere/valkey.sock)"
     ) as caught:
         external.check_redis(url)
     assert "hidden" not in str(caught.value)
@@ -83,4 +85,4 @@ def test_a_redis_out_of_reach_is_named_without_its_password(url: str) -> None:
 
 def test_a_redis_that_answers_is_fine(tmp_path: Path) -> None:
     with running(valkey.service(tmp_path), tmp_path / "valkey.log"):
-        external.check_redis(valkey.url(tmp_path))
+        external.check_redis(embedded_redis_url(tmp_path))

@@ -9,7 +9,7 @@ import pytest
 
 from ragsite.embedded import model_choice
 from ragsite.embedded.model_choice import QWEN, Local, Remote, choose, weights_file
-from ragsite.embedded.service import EmbeddedError
+from ragsite.errors import StartError
 
 NO_PROBING = set(model_choice.LOCAL_PORTS.values())  # as if they were ours, so that nobody's Ollama is found
 
@@ -81,7 +81,7 @@ def test_a_file_on_the_hub_is_fetched(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wish", ["/nowhere/model.gguf", "hf:owner/repository", "hf:"])
 def test_a_wish_that_leads_nowhere_is_refused_by_name(tmp_path: Path, wish: str) -> None:
-    with pytest.raises(EmbeddedError, match=f"RAGSITE_LLM_GGUF={wish}"):
+    with pytest.raises(StartError, match=f"RAGSITE_LLM_GGUF={wish}"):
         chosen(tmp_path, RAGSITE_LLM_GGUF=wish)
 
 

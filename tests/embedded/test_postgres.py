@@ -8,14 +8,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from ragsite.connections import database_settings
 from ragsite.embedded import postgres, unprivileged
-from ragsite.embedded.service import EmbeddedError, running
+from ragsite.embedded.service import running
+from ragsite.errors import StartError
 
 pytestmark = pytest.mark.integration
 
 
 def connect(data_dir: Path) -> "psycopg.Connection[tuple[Any, ...]]":
-    found = postgres.django_settings("", data_dir)
+    found = database_settings("", data_dir)
     return psycopg.connect(
         dbname=found["NAME"],
         user=found["USER"],
@@ -55,7 +57,7 @@ def test_sorts_and_folds_case_the_same_on_every_machine(cluster: Path) -> None:
 
 
 def test_asks_for_the_password_and_keeps_it_private(cluster: Path) -> None:
-    found = postgres.django_settings("", cluster)
+    found = database_settings("", cluster)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(dbname=found["NAME"], user=found["USER"], password="guess", host=found["HOST"])
     assert stat.S_IMODE((cluster / "postgres" / "password").stat().st_mode) == 0o600
@@ -117,7 +119,7 @@ def test_refuses_data_of_another_major_version(tmp_path: Path) -> None:
     cluster.mkdir(parents=True)
     (cluster / "PG_VERSION").write_text("15\n")
     with (
-        pytest.raises(EmbeddedError, match="made by PostgreSQL 15"),
+        pytest.raises(StartError, match="made by PostgreSQL 15"),
         running(postgres.service(tmp_path), tmp_path / "postgres.log"),
     ):
         pass
@@ -136,7 +138,7 @@ def test_without_namespaces_root_names_the_directory_that_is_in_the_way(
     monkeypatch.setattr(unprivileged, "_can_map", lambda: False)  # what a container's kernel says
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    with pytest.raises(EmbeddedError, match="cannot enter /"):
+    with pytest.raises(StartError, match="cannot enter /"):
         unprivileged.allow(private / "data")
 
 
@@ -151,22 +153,22 @@ def test_without_namespaces_root_names_the_directory_that_is_in_the_way(
     ],
 )
 def test_a_url_becomes_djangos_settings(url: str, expected: dict[str, str], tmp_path: Path) -> None:
-    found = postgres.django_settings(url, tmp_path)
+    found = database_settings(url, tmp_path)
     assert {key: found[key] for key in expected} == expected
 
 
 def test_options_of_a_url_are_passed_on(tmp_path: Path) -> None:
-    found = postgres.django_settings("postgresql://h/n?sslmode=require&connect_timeout=3", tmp_path)
+    found = database_settings("postgresql://h/n?sslmode=require&connect_timeout=3", tmp_path)
     assert found["OPTIONS"] == {"sslmode": "require", "connect_timeout": "3"}
 
 
 def test_a_url_that_cannot_be_read_does_not_show_its_password(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="DATABASE_URL cannot be read") as caught:
-        postgres.django_settings("postgresql://me:hidden%zz@db/rag", tmp_path)
+        database_settings("postgresql://me:hidden%zz@db/rag", tmp_path)
     assert "hidden" not in str(caught.value)
     assert caught.value.__suppress_context__
 
 
 def test_settings_are_there_before_the_first_start(tmp_path: Path) -> None:
-    first, second = (postgres.django_settings("", tmp_path / "new") for _ in range(2))
+    first, second = (database_settings("", tmp_path / "new") for _ in range(2))
     assert first["PASSWORD"] == second["PASSWORD"] != ""

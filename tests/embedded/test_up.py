@@ -18,8 +18,8 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 
-from ragsite.embedded.service import EmbeddedError
 from ragsite.embedded.up import check_room
+from ragsite.errors import StartError
 from tests.fakes.model_container import running_in_thread
 from tests.installation import Installation, free_port
 
@@ -145,15 +145,13 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(site: Ins
 
 
 def test_a_disk_with_too_little_room_is_told_with_both_numbers(tmp_path: Path) -> None:
-    with pytest.raises(EmbeddedError, match=r"\d+ MB are free .* and 1000000000000 MB are needed"):
+    with pytest.raises(StartError, match=r"\d+ MB are free .* and 1000000000000 MB are needed"):
         check_room(tmp_path, 10**12)
 
 
 def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(
-        EmbeddedError, match=r"RAGSITE_DATA_DIR=.*/file/data cannot be written: Not a directory"
-    ):
+    with pytest.raises(StartError, match=r"RAGSITE_DATA_DIR=.*/file/data cannot be written: Not a directory"):
         check_room(tmp_path / "file" / "data", 1)
 
 

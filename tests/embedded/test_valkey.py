@@ -4,6 +4,7 @@ import pytest
 import redis
 
 from ragsite.celery import app
+from ragsite.connections import celery_url, embedded_redis_url
 from ragsite.embedded import valkey
 from ragsite.embedded.service import running
 
@@ -14,13 +15,13 @@ pytestmark = pytest.mark.integration
 def test_keeps_what_was_written_through_kill_9(tmp_path: Path, name: str) -> None:
     data_dir = tmp_path / name
     with running(valkey.service(data_dir), data_dir / "valkey.log") as process:
-        with redis.Redis.from_url(valkey.url(data_dir)) as client:
+        with redis.Redis.from_url(embedded_redis_url(data_dir)) as client:
             client.set("kept", "yes")
         process.kill()
         process.wait()
     with (
         running(valkey.service(data_dir), data_dir / "valkey.log"),
-        redis.Redis.from_url(valkey.url(data_dir)) as client,
+        redis.Redis.from_url(embedded_redis_url(data_dir)) as client,
     ):
         assert client.get("kept") == b"yes"
 
@@ -28,9 +29,9 @@ def test_keeps_what_was_written_through_kill_9(tmp_path: Path, name: str) -> Non
 def test_celery_reaches_it_through_a_path_with_spaces(tmp_path: Path) -> None:
     data_dir = tmp_path / "two words"
     with running(valkey.service(data_dir), data_dir / "valkey.log"):
-        with app.connection_for_write(url=valkey.celery_url(valkey.url(data_dir))) as connection:
+        with app.connection_for_write(url=celery_url(embedded_redis_url(data_dir))) as connection:
             connection.SimpleQueue("letters").put("hello")
-        with redis.Redis.from_url(valkey.url(data_dir)) as client:
+        with redis.Redis.from_url(embedded_redis_url(data_dir)) as client:
             assert client.llen("letters") == 1
 
 
@@ -44,4 +45,4 @@ def test_celery_reaches_it_through_a_path_with_spaces(tmp_path: Path) -> None:
     ],
 )
 def test_celery_spells_the_url_its_own_way(url: str, expected: str) -> None:
-    assert valkey.celery_url(url) == expected
+    assert celery_url(url) == expected

@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from ragsite.embedded import external, statics
-from ragsite.embedded.service import EmbeddedError
+from ragsite.errors import StartError
 
 
 class Command(BaseCommand):
@@ -21,5 +21,5 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=options["verbosity"])
             statics.collect()
             call_command("seed")
-        except EmbeddedError as error:
+        except StartError as error:
             raise CommandError(str(error)) from None

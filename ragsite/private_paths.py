@@ -1,12 +1,12 @@
-"""Where a server's unix socket lies."""
+"""Directories that only their owner enters, and where the unix sockets of embedded servers lie."""
 
 import hashlib
 import os
+import pwd
 import stat
 from pathlib import Path
 
-from . import unprivileged
-from .service import EmbeddedError
+from .errors import StartError
 
 _MAX_BYTES = 103  # bytes; sun_path holds 107 on Linux and 103 on macOS
 _ROOM = len("/supervisor.sock.1234567")  # the longest name put into such a directory
@@ -25,11 +25,26 @@ def socket_dir(data_dir: Path) -> Path:
 
 
 def make_private(directory: Path) -> None:
-    """Make a directory that only its owner enters. Raises EmbeddedError when somebody else's is there."""
+    """Make a directory that only its owner enters. Raises StartError when somebody else's is there."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     info = directory.lstat()
-    if not stat.S_ISDIR(info.st_mode) or info.st_uid not in unprivileged.our_ids():
-        raise EmbeddedError(
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid not in our_ids():
+        raise StartError(
             f"{directory} belongs to somebody else. Run Ragsite as its owner, or move RAGSITE_DATA_DIR."
         )
     directory.chmod(0o700)
+
+
+def our_ids() -> set[int]:
+    """Return the users that files of ours may belong to: root's, also to who it was in another container."""
+    return {0, service_account().pw_uid} if os.geteuid() == 0 else {os.geteuid()}
+
+
+def service_account() -> pwd.struct_passwd:
+    """Return the user that a server runs as where we are root. Raises StartError if there is none."""
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise StartError("PostgreSQL does not run as root, and there is no user `nobody`: run as another user.")
