@@ -140,9 +140,7 @@ HEAD = [
 def put(engine: PgVector, made: Made, number: int) -> None:
     """Stage and publish a document. Its number decides which filters leave it."""
     document, texts = uuid4(), made.texts(BATCH)
-    chunks = [
-        NewChunk(n, text, b"%d %d" % (number, n), 0, 0, len(text), "en") for n, text in enumerate(texts)
-    ]
+    chunks = [NewChunk(n, text, b"%d %d" % (number, n), 0, 0, len(text)) for n, text in enumerate(texts)]
     engine.stage(document, chunks, made.vectors(BATCH))
     engine.publish(document, BATCH, facts=_facts(number))
 
@@ -156,9 +154,7 @@ def publishing(engine: PgVector, made: Made, first: int) -> Spent:
     spent = Spent()
     for number in range(first, first + SAMPLES):
         texts, vectors, document = made.texts(BATCH), made.vectors(BATCH), uuid4()
-        chunks = [
-            NewChunk(n, text, b"%d %d" % (number, n), 0, 0, len(text), "en") for n, text in enumerate(texts)
-        ]
+        chunks = [NewChunk(n, text, b"%d %d" % (number, n), 0, 0, len(text)) for n, text in enumerate(texts)]
         with spent.run():
             with transaction.atomic():
                 engine.stage(document, chunks, vectors)

@@ -339,7 +339,6 @@ class Texts:
                 n,
                 0,
                 900,
-                "en",
             )
             for n in range(BATCH)
         ]

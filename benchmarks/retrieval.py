@@ -117,7 +117,7 @@ def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]
                 language=corpus.language,
             )
             pages[document.pk] = page.id
-            chunks = list(new_chunks(page.chunks, corpus.language))
+            chunks = list(new_chunks(page.chunks))
             engine.stage(document.pk, chunks, [vectors[chunk.text] for chunk in chunks])
             engine.publish(document.pk, len(chunks))
     with connection.cursor() as cursor:
@@ -125,10 +125,10 @@ def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]
     return workspace, pages
 
 
-def new_chunks(cut: Sequence[Chunk], language: str) -> Iterator[NewChunk]:
+def new_chunks(cut: Sequence[Chunk]) -> Iterator[NewChunk]:
     for ordinal, chunk in enumerate(cut):
         key = hashlib.sha256(chunk.text.encode()).digest()
-        yield NewChunk(ordinal, chunk.text, key, chunk.section, chunk.start, chunk.end, language)
+        yield NewChunk(ordinal, chunk.text, key, chunk.section, chunk.start, chunk.end)
 
 
 async def embed(workspace: Workspace, texts: Sequence[str]) -> dict[str, Vector]:

@@ -20,6 +20,7 @@ from accounts.models import User
 from chat.models import Answer
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
+from core.numbers import token_words
 from documents.status_filters import StateOfDocument
 from models_registry.status_filters import HealthFilter
 
@@ -124,17 +125,14 @@ def _spending() -> Panel:
         "Spending",
         [
             Figure(
-                f"${found['today']:.2f}", f"today, {_short(found['tokens_today'])}", PeriodFilter.url("today")
+                f"${found['today']:.2f}",
+                f"today, {token_words(found['tokens_today'])}",
+                PeriodFilter.url("today"),
             ),
             Figure(
-                f"${found['month']:.2f}", f"in 30 days, {_short(found['tokens'])}", PeriodFilter.url("month")
+                f"${found['month']:.2f}",
+                f"in 30 days, {token_words(found['tokens'])}",
+                PeriodFilter.url("month"),
             ),
         ],
     )
-
-
-def _short(tokens: int) -> str:
-    for size, letter in ((1_000_000, " M"), (1_000, " k")):
-        if tokens >= size:
-            return f"{tokens / size:.1f}{letter} tokens"
-    return f"{tokens} tokens"

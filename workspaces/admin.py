@@ -73,7 +73,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
     list_display = (
         "name", "health", "document_count", "chunk_count", "size", "member_count", "embedder", "changed", "page",
     )  # fmt: skip
-    list_filter = ("status", "engine", "embedder")
+    list_filter = ("engine", "embedder")
     list_select_related = ("embedder",)
     search_fields = ("name", "description")
     inlines = (MemberInline,)

@@ -30,7 +30,7 @@ class Engines(ApiView):
 
     @extend_schema(summary="List the engines", tags=["workspaces"], responses=EngineSerializer(many=True))
     def get(self, request: Request) -> Response:
-        rows = [{"id": key, "name": name} for key, (name, _) in ENGINES.items()]
+        rows = [{"id": key, "name": each.label} for key, each in ENGINES.items()]
         return Response(EngineSerializer(rows, many=True).data)
 
 

@@ -1,6 +1,6 @@
 """Making a workspace, changing it, and letting people in."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from django import forms
@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from models_registry.models import Endpoint
 
+from .engines import ENGINES
 from .languages import LANGUAGES
 from .models import MAX_INDEXED_DIMENSIONS, ChunkingStrategy, IndexKind, Role, Workspace
 from .settings import change_settings, create_workspace, index_changes
@@ -170,7 +171,7 @@ class NewWorkspaceForm(WorkspaceForm):
     )
 
     class Meta(WorkspaceForm.Meta):
-        fields = (*WorkspaceForm.Meta.fields, "embedder", "metric", "index_kind")  # type: ignore[assignment]
+        fields = (*WorkspaceForm.Meta.fields, "embedder", "engine", "metric", "index_kind")  # type: ignore[assignment]
         labels = WorkspaceForm.Meta.labels | {
             "embedder": "How meaning is understood",
             "metric": "How nearness is measured",
@@ -194,7 +195,8 @@ class NewWorkspaceForm(WorkspaceForm):
         embedder.empty_label = None
         embedder.initial = embedder.queryset.first()
         self.fields["languages"].initial = ["en"]
-        _offer_index_kinds(self)
+        _offer_engines(self)
+        _offer_index_kinds(self, {kind for each in ENGINES.values() for kind in each.index_kinds})
 
     def create(self, user: User) -> Workspace | None:
         """Make the workspace; None: the errors say why not."""
@@ -218,12 +220,24 @@ class IndexKindForm(forms.ModelForm[Workspace]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _offer_index_kinds(self)
+        _offer_index_kinds(self, ENGINES[self.instance.engine].index_kinds)
 
 
-def _offer_index_kinds(form: forms.ModelForm[Workspace]) -> None:
+def _offer_engines(form: forms.ModelForm[Workspace]) -> None:
+    """Offer the engines where there are several; a single one is no choice."""
+    if len(ENGINES) < 2:
+        del form.fields["engine"]
+        return
+    choices = [(key, each.label) for key, each in ENGINES.items()]
+    form.fields["engine"] = forms.ChoiceField(
+        choices=choices, label="Where passages are kept", widget=forms.Select({"class": "select"})
+    )
+
+
+def _offer_index_kinds(form: forms.ModelForm[Workspace], kinds: Collection[IndexKind]) -> None:
     """Offer each with a label that is the kind itself, so that the page can show its sentence."""
-    cast(forms.ChoiceField, form.fields["index_kind"]).choices = [(each.value, each) for each in IndexKind]
+    choices = [(each.value, each) for each in IndexKind if each in kinds]
+    cast(forms.ChoiceField, form.fields["index_kind"]).choices = choices
 
 
 class NewMemberForm(forms.Form):

@@ -128,14 +128,9 @@ INDEX_SETTINGS = tuple(field.name for field in IndexSettings._meta.fields)
 class Workspace(IndexSettings):
     """A corpus with its members, models and retrieval settings."""
 
-    class Status(models.TextChoices):
-        READY = "ready", "Ready"
-        DELETING = "deleting", "Deleting"
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=80, unique=True)
     description = models.CharField(max_length=300, blank=True)
-    status = models.CharField(max_length=10, choices=Status, default=Status.READY, editable=False)
     engine = models.CharField(max_length=20, default="pgvector")  # a key of engines.ENGINES
     index_kind = models.CharField(
         "vector index", max_length=10, choices=IndexKind, default=IndexKind.AUTO

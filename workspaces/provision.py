@@ -25,6 +25,7 @@ def provision_workspace(user: User | None, members: Iterable[User] = (), **field
         )
     if workspace.engine not in ENGINES:
         raise ValidationError({"engine": f"Choose one of: {', '.join(ENGINES)}."})
+    check_index_kind(workspace)
     workspace.dimensions = workspace.embedder.dimensions
     workspace.full_clean()
     with transaction.atomic():
@@ -48,3 +49,10 @@ def delete_workspace(user: User | None, workspace: Workspace) -> None:
     for index in (workspace, *besides):
         engine_for(index).drop()
     workspace.delete()
+
+
+def check_index_kind(workspace: Workspace) -> None:
+    """Raise ValidationError if the workspace's engine has no vector index of this kind."""
+    kinds = ENGINES[workspace.engine].index_kinds
+    if kinds and workspace.index_kind not in kinds:
+        raise ValidationError({"index_kind": f"This engine has: {', '.join(kinds)}."})

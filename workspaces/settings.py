@@ -17,7 +17,7 @@ from models_registry.probe import find_problem
 from .access_levels import name_levels
 from .errors import EngineError
 from .models import INDEX_SETTINGS, Workspace
-from .provision import provision_workspace
+from .provision import check_index_kind, provision_workspace
 
 _MODELS = ("embedder", "reranker", "condenser", "summarizer")
 _OF_THE_TABLE = (
@@ -68,6 +68,7 @@ def change_settings(
         for name, value in changed.items():
             setattr(current, name, value)
         current.full_clean()
+        check_index_kind(current)
         current.save(update_fields=[*changed, "updated_at"])
         if changed:
             record(user, "workspace.change", current.name, id=str(current.pk), fields=sorted(changed))

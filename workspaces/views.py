@@ -122,7 +122,7 @@ def settings(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace.name = name
     return workspace_page(
         request, workspace, "settings", "workspaces/settings.html",
-        form=form, engine=ENGINES[workspace.engine][0], is_exact=is_beyond_index(workspace.embedder),
+        form=form, engine=ENGINES[workspace.engine].label, is_exact=is_beyond_index(workspace.embedder),
     )  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def _read_again(document: Document) -> None:
 
 
 def _of_storage(workspaces: list[Workspace]) -> Iterator[Drift]:
-    known: dict[type[Engine], set[str]] = {engine: set() for _, engine in ENGINES.values()}
+    known: dict[type[Engine], set[str]] = {each.engine: set() for each in ENGINES.values()}
     for workspace in workspaces:
         besides = workspace.reindexes.select_related("workspace", "embedder")
         for index in (workspace, *(each.beside() for each in besides)):

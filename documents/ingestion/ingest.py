@@ -181,7 +181,6 @@ def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]
             section=chunk.section,
             start=chunk.start,
             end=chunk.end,
-            language=document.language,
             title_path=sections[chunk.section].title_path,
             page=sections[chunk.section].page,
         )

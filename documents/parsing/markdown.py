@@ -1,38 +1,38 @@
-"""Markdown becomes blocks: as its author wrote it, or as it reads."""
+"""Markdown becomes blocks: as its author wrote it, or as it reads. markdown-it-py knows the grammar, CommonMark 0.31.
+
+https://spec.commonmark.org/0.31.2/
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from .types import ExtractedBlock
 
+_BLOCKS = MarkdownIt("commonmark")
+_BLOCKS.core.ruler.enableOnly(["normalize", "block"])  # what is within the lines is not looked at
+_INLINE = MarkdownIt("zero").enable(["backticks", "emphasis", "escape", "image", "link", "strikethrough"])
+_MARK = re.compile(r"[*_~\[\\]")  # without one, a line reads as it is written
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
-_UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
-
-_IMAGE = re.compile(r"!\[([^\]]*)\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
-_LINK = re.compile(r"(?<!\\)\[([^\[\]]*)\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
-_STRONG = re.compile(r"(?<!\\)(\*\*|__|~~)(?=\S)(.+?)(?<=[^\s\\])\1")
-_EMPHASIS = re.compile(r"(?<![\\*\w])\*(?=[^\s*])([^*\n]+?)(?<=[^\s\\])\*(?![*\w])")
-_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _RULE_ROW = re.compile(r"\|(?:\s*:?-{2,}:?\s*\|)+$")
 
 
 def blocks(text: str) -> Iterator[ExtractedBlock]:
-    """Yield headings and what lies between them, as written. `#` within fenced code is no heading."""
-    body: list[str] = []
-    is_code = False
-    for line in text.split("\n"):
-        if _FENCE.match(line):
-            is_code = not is_code
-        level, title, taken = (0, "", 0) if is_code else _heading(line, body)
-        if not level:
-            body.append(line)
-            continue
-        kept = len(body) - taken
-        yield from _body(body[:kept])
-        yield ExtractedBlock("\n".join([*body[kept:], line]), level, title=title)
-        body = []
-    yield from _body(body)
+    """Yield headings and what lies between them, as written."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines, start = text.split("\n"), 0
+    tokens = _BLOCKS.parse(text)
+    for token, inline in pairwise(tokens):
+        if _is_heading(token, lines):
+            first, end = token.map or (0, 0)
+            yield from _body(lines[start:first])
+            title = " ".join(inline.content.split())
+            yield ExtractedBlock("\n".join(lines[first:end]), int(token.tag[1]), title=title)
+            start = end
+    yield from _body(lines[start:])
 
 
 def plain_blocks(text: str) -> Iterator[ExtractedBlock]:
@@ -41,17 +41,24 @@ def plain_blocks(text: str) -> Iterator[ExtractedBlock]:
         yield ExtractedBlock(_without_marks(block.title or block.text), block.level)
 
 
-def _heading(line: str, above: list[str]) -> tuple[int, str, int]:
-    """Return level, title, and how many lines above belong to it (1 for an underlined one)."""
-    if found := _HEADING.match(line):
-        return len(found[1]), found[2] or "", 0
-    is_alone = bool(above) and bool(above[-1].strip()) and (len(above) == 1 or not above[-2].strip())
-    if is_alone and (found := _UNDERLINE.match(line)) and not above[-1].startswith(("|", "-", ">", " ")):
-        return (1 if found[1][0] == "=" else 2), above[-1].strip(), 1
-    return 0, "", 0
+def plain_line(line: str) -> str:
+    """Return the line without links, emphasis and escapes; code keeps its quotes."""
+    if not _MARK.search(line):
+        return line
+    [inline] = _INLINE.parseInline(line)
+    return "".join(map(_text_of, inline.children or ()))
 
 
-def _body(lines: list[str]) -> Iterator[ExtractedBlock]:
+def _is_heading(token: Token, lines: Sequence[str]) -> bool:
+    """Say whether a heading begins here that is no quotation's. An underlined one is a line that stands alone:
+    else the rule below a paragraph, or around the head of a file, would make headings of what it rules off."""
+    if token.type != "heading_open" or token.level or token.map is None:
+        return False
+    first, end = token.map
+    return token.markup.startswith("#") or (end - first == 2 and not (first and lines[first - 1].strip()))
+
+
+def _body(lines: Sequence[str]) -> Iterator[ExtractedBlock]:
     if (text := "\n".join(lines)).strip():
         yield ExtractedBlock(text)
 
@@ -66,13 +73,18 @@ def _without_marks(text: str) -> str:
         elif is_code:
             lines.append(line)
         elif not _RULE_ROW.match(line.strip()):
-            lines.append(_plain(line))
+            lines.append(_without_padding(plain_line(line)))
     return "\n".join(lines)
 
 
-def _plain(line: str) -> str:
-    line = _LINK.sub(r"\1", _IMAGE.sub(r"\1", line))
-    line = _EMPHASIS.sub(r"\1", _STRONG.sub(r"\2", line))
-    if line.startswith("|"):
-        line = re.sub(r" {2,}", " ", line)  # columns are padded, which only spends characters
-    return _ESCAPED.sub(r"\1", line)
+def _without_padding(line: str) -> str:
+    """Return the row of a table with narrow columns: padding only spends characters."""
+    return re.sub(r" {2,}", " ", line) if line.startswith("|") else line
+
+
+def _text_of(token: Token) -> str:
+    if token.type == "code_inline":
+        return f"{token.markup}{token.content}{token.markup}"
+    if token.type == "image":
+        return "".join(map(_text_of, token.children or ()))
+    return token.content

@@ -1,6 +1,5 @@
 """The page of a workspace's index: what a new one would take, and how far one is that is being built."""
 
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 
 from accounts.http import UserRequest
+from core.numbers import estimate_words, estimated_dollar_words
 from documents.errors import ReindexRefused
 from workspaces.access import workspace_for
 from workspaces.engines.pgvector.maintenance import state_of
@@ -45,8 +45,8 @@ def _estimate(workspace: Workspace, form: IndexForm, *, is_asked: bool) -> dict[
     return {
         "form": form,
         "estimate": estimate,
-        "takes": _takes(estimate.seconds),
-        "costs": _costs(estimate.cost),
+        "takes": estimate_words(estimate.seconds),
+        "costs": estimated_dollar_words(estimate.cost),
     }
 
 
@@ -85,15 +85,3 @@ def _start(request: UserRequest, workspace: Workspace) -> HttpResponse:
 def _page(request: UserRequest, workspace: Workspace, **context: Any) -> HttpResponse:
     context |= {"state": state_of(workspace), "kind_form": IndexKindForm(instance=workspace)}
     return workspace_page(request, workspace, "settings", "documents/index.html", **context)
-
-
-def _takes(seconds: float) -> str:
-    if seconds < 90:
-        return "a second" if seconds < 1.5 else f"{round(seconds)} seconds"
-    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
-
-
-def _costs(dollars: Decimal) -> str:
-    return (
-        f"${dollars:.2f}" if dollars >= Decimal("0.01") else "less than one cent" if dollars else "no money"
-    )

@@ -10,6 +10,7 @@ from documents.models import Document, LedgerEntry
 from documents.pages import listing
 from documents.pages.status_bar import status_bar_context
 from documents.parsing.headings import without_headings
+from documents.parsing.markdown import plain_line
 from documents.parsing.media_types import BY_NAME
 from documents.retrieval import Passage
 from workspaces.models import Workspace
@@ -48,7 +49,6 @@ def body(passage: Passage) -> str:
 _RULE = re.compile(r"^[ \t]*(?:\|[ \t:|-]*|```.*|~~~.*)$\n?", re.MULTILINE)
 _ROW = re.compile(r"^[ \t]*\|(.*)$", re.MULTILINE)
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
-_STRESSED = re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])(.+?)(?<=[^\s*])\1(?![\w*])")
 _STRESS_CUT_OFF = re.compile(r"(?<!\S)\*\*(?=\w)")
 
 
@@ -57,16 +57,8 @@ def plain(text: str) -> str:
     """Return an excerpt without the marks of Markdown: they are noise where only a few lines are shown."""
     text = _RULE.sub("", text)
     text = _ROW.sub(lambda row: " · ".join(filter(None, map(str.strip, row[1].split("|")))), text)
-    text = _HEADING.sub("", text).replace("`", "")
-    return _STRESS_CUT_OFF.sub("", _STRESSED.sub(r"\2", text))
-
-
-@register.filter
-def milliseconds(took_ms: float) -> str:
-    """Return a time as people read it: 0.4 ms, 12 ms, 3.1 s."""
-    if took_ms >= 1000:
-        return f"{took_ms / 1000:.1f} s"
-    return f"{took_ms:.0f} ms" if took_ms >= 10 else f"{took_ms:.1f} ms"
+    text = "\n".join(map(plain_line, _HEADING.sub("", text).split("\n")))
+    return _STRESS_CUT_OFF.sub("", text).replace("`", "")
 
 
 @register.filter

@@ -150,7 +150,7 @@ def searchable(server):
             return (await embedder.embed([text], "passage")).vectors
 
     engine = engine_for(workspace)
-    engine.stage(document.pk, [NewChunk(0, text, b"hash", 0, 0, len(text), "en")], asyncio.run(embedded()))
+    engine.stage(document.pk, [NewChunk(0, text, b"hash", 0, 0, len(text))], asyncio.run(embedded()))
     engine.publish(document.pk, 1)
     return workspace
 

@@ -151,7 +151,7 @@ def test_an_old_answer_does_not_open_its_passages_any_more(world):
 @pytest.mark.django_db(transaction=True)
 def test_search_finds_nothing_of_it(world):
     engine, text = engine_for(world.workspace), "salaries"
-    engine.stage(world.document.pk, [NewChunk(0, text, b"1", 0, 0, len(text), "en")], [[1, 0, 0]])
+    engine.stage(world.document.pk, [NewChunk(0, text, b"1", 0, 0, len(text))], [[1, 0, 0]])
     engine.publish(world.document.pk, 1)
     update_metadata(world.workspace, None, [world.document.pk], MetadataChange(access_level=2))
     for level, found in ((1, 0), (2, 1)):

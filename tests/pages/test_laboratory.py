@@ -64,7 +64,7 @@ def put(workspace: Workspace, title: str, text: str) -> Document:
             return (await embedder.embed([text], "passage")).vectors
 
     engine = engine_for(workspace)
-    engine.stage(document.id, [NewChunk(0, text, text.encode(), 0, 0, len(text), "en")], asyncio.run(embed()))
+    engine.stage(document.id, [NewChunk(0, text, text.encode(), 0, 0, len(text))], asyncio.run(embed()))
     engine.publish(document.id, 1)
     return document
 

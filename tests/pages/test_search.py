@@ -42,7 +42,7 @@ def leave(workspace) -> Document:
             return (await embedder.embed(texts, "passage")).vectors
 
     chunks = [
-        NewChunk(i, text, text.encode(), i, 10, 10 + len(text), "en", ("Time off",), page=4)
+        NewChunk(i, text, text.encode(), i, 10, 10 + len(text), ("Time off",), page=4)
         for i, text in enumerate(texts)
     ]
     engine_for(workspace).stage(document.id, chunks, asyncio.run(embed()))

@@ -64,7 +64,7 @@ COMPASS = {"north pump": NORTH, "north-east pump": [0.7, 0.7, 0.0], "east valve"
 
 def stage(engine: Engine, texts: dict[str, list[float]], document: UUID | None = None) -> UUID:
     document = document or uuid4()
-    chunks = [NewChunk(n, text, text.encode(), 0, 0, len(text), "en") for n, text in enumerate(texts)]
+    chunks = [NewChunk(n, text, text.encode(), 0, 0, len(text)) for n, text in enumerate(texts)]
     engine.stage(document, chunks, list(texts.values()))
     return document
 
@@ -139,7 +139,7 @@ def test_a_known_text_keeps_its_vector(engine):
     document = put(engine, {"north pump": NORTH})
     assert engine.embedded_hashes(document) == {b"north pump"}
     assert engine.embeddings(document, [b"north pump"]) == {b"north pump": NORTH}
-    engine.stage(document, [NewChunk(0, "north pump", b"north pump", 0, 0, 10, "en")], [None])
+    engine.stage(document, [NewChunk(0, "north pump", b"north pump", 0, 0, 10)], [None])
     engine.publish(document, 1)
     assert by_meaning(engine, NORTH) == ["north pump"]
 

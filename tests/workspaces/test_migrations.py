@@ -24,7 +24,7 @@ def test_chunks_from_before_the_first_version_are_refused():
 def test_documents_from_before_facts_are_for_everyone_and_can_be_described():
     workspace = factories.workspace(dimensions=3)
     engine, document = engine_for(workspace), uuid4()
-    engine.stage(document, [NewChunk(0, "pump", b"0", 0, 0, 4, "en")], [[1, 0, 0]])
+    engine.stage(document, [NewChunk(0, "pump", b"0", 0, 0, 4)], [[1, 0, 0]])
     engine.publish(document, 1)
     with connection.cursor() as cursor:  # as it was before
         cursor.execute(f"ALTER TABLE chunks.d_{workspace.id.hex} DROP metadata, DROP access_level")
@@ -37,7 +37,7 @@ def test_documents_from_before_facts_are_for_everyone_and_can_be_described():
 def test_documents_from_before_kinds_of_index_count_their_chunks_and_are_compared_exactly():
     workspace = factories.workspace(dimensions=3)
     engine, document, hex = engine_for(workspace), uuid4(), workspace.id.hex
-    engine.stage(document, [NewChunk(0, "pump", b"0", 0, 0, 4, "en")], [[1, 0, 0]])
+    engine.stage(document, [NewChunk(0, "pump", b"0", 0, 0, 4)], [[1, 0, 0]])
     engine.publish(document, 1)
     with connection.cursor() as cursor:  # as it was before
         cursor.execute(f"ALTER TABLE chunks.d_{hex} DROP chunks")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def chunk(ordinal: int, text: str) -> NewChunk:
-    return NewChunk(ordinal, text, text.encode(), section=0, start=0, end=len(text), language="en")
+    return NewChunk(ordinal, text, text.encode(), section=0, start=0, end=len(text))
 
 
 def put(

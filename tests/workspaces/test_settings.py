@@ -6,9 +6,13 @@ from django.test import Client
 
 from accounts.models import AuditEvent
 from tests import factories
+from workspaces.engines import ENGINES
+from workspaces.engines.pgvector.engine import PgVector
+from workspaces.engines.registry import EngineInfo
 from workspaces.errors import MembershipRefused
+from workspaces.forms import IndexKindForm, NewWorkspaceForm
 from workspaces.members import add_member
-from workspaces.models import Membership, Role, Workspace
+from workspaces.models import IndexKind, Membership, Role, Workspace
 from workspaces.settings import change_settings, create_workspace
 
 pytestmark = pytest.mark.django_db
@@ -118,3 +122,26 @@ def test_who_is_deactivated_becomes_no_member():
     workspace = factories.workspace()
     with pytest.raises(MembershipRefused, match="is deactivated"):
         add_member(factories.operator(), workspace, factories.user(is_active=False), Role.VIEWER)
+
+
+@pytest.fixture
+def exact_engine(monkeypatch):
+    """A second engine, which compares exactly only."""
+    info = EngineInfo("Elsewhere", PgVector, (IndexKind.EXACT,))
+    monkeypatch.setitem(ENGINES, "elsewhere", info)
+
+
+def test_an_index_that_the_engine_has_not_is_neither_offered_nor_taken(exact_engine):
+    workspace = factories.workspace(engine="elsewhere", index_kind="exact")
+    kinds = IndexKindForm(instance=workspace).fields["index_kind"].choices
+    assert [value for value, _ in kinds] == ["exact"]
+    with pytest.raises(ValidationError, match="This engine has: exact"):
+        change_settings(None, workspace, index_kind="hnsw")
+
+
+def test_the_page_offers_engines_where_there_are_several(exact_engine):
+    assert [value for value, _ in NewWorkspaceForm().fields["engine"].choices] == ["pgvector", "elsewhere"]
+
+
+def test_a_single_engine_is_no_choice():
+    assert "engine" not in NewWorkspaceForm().fields

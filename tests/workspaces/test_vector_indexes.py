@@ -30,7 +30,7 @@ def filled(kind: IndexKind, chunks: int = 40, **fields) -> Workspace:
 
 def put(workspace: Workspace, chunks: int) -> None:
     engine, document, rng = PgVector(workspace), uuid4(), random.Random(chunks)
-    new = [NewChunk(n, f"pump {n}", b"%d" % n, 0, 0, 6, "en") for n in range(chunks)]
+    new = [NewChunk(n, f"pump {n}", b"%d" % n, 0, 0, 6) for n in range(chunks)]
     engine.stage(document, new, [[rng.gauss(0, 1) for _ in range(DIMENSIONS)] for _ in new])
     engine.publish(document, chunks)
 
@@ -137,7 +137,7 @@ def test_what_was_published_since_is_found(monkeypatch):
     workspace = filled(HNSW)
     tend_all()
     engine, document = PgVector(workspace), uuid4()
-    engine.stage(document, [NewChunk(0, "late", b"late", 0, 0, 4, "en")], [[9.0] + [0.0] * 7])
+    engine.stage(document, [NewChunk(0, "late", b"late", 0, 0, 4)], [[9.0] + [0.0] * 7])
     engine.publish(document, 1)
     assert engine.search_dense([1.0] + [0.0] * 7, 1)[0].text == "late"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from inference.types import Vector
@@ -19,11 +19,9 @@ class NewChunk:
     section: int  # Section.position
     start: int  # characters into the section's text
     end: int
-    language: str  # ISO 639-1, one of the workspace's
     title_path: tuple[str, ...] = ()
     page: int | None = None
     embedded: str = ""  # the text its vector stands for, where that is another one
-    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

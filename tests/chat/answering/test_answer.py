@@ -34,7 +34,7 @@ def workspace(transactional_db, model):
 
 def put(workspace, document_id, texts):
     chunks = [
-        NewChunk(i, text, text.encode(), i, 0, len(text), "en", title_path=("Fees",), page=3)
+        NewChunk(i, text, text.encode(), i, 0, len(text), title_path=("Fees",), page=3)
         for i, text in enumerate(texts)
     ]
     engine = engine_for(workspace)

@@ -35,7 +35,7 @@ def workspace(model, asker):
         document = factories.document(made, title=f"{department}.txt", metadata={"department": department})
         factories.section(document, text)
         engine = engine_for(made)
-        chunk = NewChunk(0, text, text.encode(), 0, 0, len(text), "en")
+        chunk = NewChunk(0, text, text.encode(), 0, 0, len(text))
         engine.stage(document.pk, [chunk], [embed(text, 384)])
         engine.publish(document.pk, 1, facts=IndexedMetadata({"department": department.lower()}, number))
     return made

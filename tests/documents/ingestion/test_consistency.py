@@ -52,7 +52,7 @@ def filled(workspace: Workspace) -> Workspace:
 
 
 def orphan_chunks(workspace: Workspace) -> None:
-    chunk = NewChunk(0, "text", b"hash", section=0, start=0, end=4, language="en")
+    chunk = NewChunk(0, "text", b"hash", section=0, start=0, end=4)
     engine, nobody = engine_for(workspace), uuid4()
     engine.stage(nobody, [chunk], [[1.0] * workspace.dimensions])
     engine.publish(nobody, 1)

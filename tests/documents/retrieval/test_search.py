@@ -60,7 +60,7 @@ def put(workspace: Workspace, title: str, texts: list[str]) -> Document:
             return (await embedder.embed(texts, "passage")).vectors
 
     engine = engine_for(workspace)
-    chunks = [NewChunk(i, text, text.encode(), i, 0, len(text), "en") for i, text in enumerate(texts)]
+    chunks = [NewChunk(i, text, text.encode(), i, 0, len(text)) for i, text in enumerate(texts)]
     engine.stage(document.id, chunks, asyncio.run(embed()))
     engine.publish(document.id, len(chunks))
     return document
@@ -398,7 +398,7 @@ def test_no_words_stand_twice_in_the_passages(workspace):
         workspace=workspace, title="long.md", size_bytes=1, content_sha256=uuid4().hex, language="en"
     )
     cut = list(enumerate(range(0, len(text) - 300, 150)))
-    chunks = [NewChunk(n, text[at : at + 300], str(at).encode(), 0, at, at + 300, "en") for n, at in cut]
+    chunks = [NewChunk(n, text[at : at + 300], str(at).encode(), 0, at, at + 300) for n, at in cut]
     engine = engine_for(workspace)
     engine.stage(document.id, chunks, [embed(chunk.text, 384) for chunk in chunks])
     engine.publish(document.id, len(chunks))

@@ -41,14 +41,14 @@ from .tsquery import LexicalQuery
 MAX_DIMENSIONS = 16_000  # of a halfvec column
 
 _COLUMNS = (
-    *("document_id", "ordinal", "text", "content_hash", "section", "start", "stop", "language", "title_path"),
-    *("page", "metadata", "embedding", "words", "weights", "length", "k"),
+    *("document_id", "ordinal", "text", "content_hash", "section", "start", "stop", "title_path"),
+    *("page", "embedding", "words", "weights", "length", "k"),
 )
 # Kept by each session, for every workspace: making one for each batch costs more than filling it, and leaves
 # dead rows in the catalogue.
 _INCOMING: LiteralString = """CREATE TEMP TABLE IF NOT EXISTS incoming_chunks (
     document_id uuid, ordinal integer, text text, content_hash bytea, section integer, start integer, stop integer,
-    language text, title_path text[], page integer, metadata jsonb, embedding halfvec, words tsvector,
+    title_path text[], page integer, embedding halfvec, words tsvector,
     weights sparsevec, length integer, k real
 ) ON COMMIT DELETE ROWS"""
 _COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
@@ -85,10 +85,8 @@ class PgVector:
                 section integer NOT NULL,
                 start integer NOT NULL,
                 stop integer NOT NULL,
-                language text NOT NULL,
                 title_path text[] NOT NULL,
                 page integer,
-                metadata jsonb NOT NULL,
                 embedding halfvec({dimensions}) STORAGE MAIN NOT NULL,
                 {lexical},
                 UNIQUE (document_id, live, ordinal)
@@ -175,15 +173,13 @@ class PgVector:
     @staticmethod
     def _row(document_id: UUID, chunk: NewChunk, vector: str, words: lexical.Indexed) -> tuple[Any, ...]:
         """Return the values of _COLUMNS."""
-        place = (chunk.section, chunk.start, chunk.end, chunk.language, list(chunk.title_path), chunk.page)
-        metadata = json.dumps(chunk.metadata)
+        place = (chunk.section, chunk.start, chunk.end, list(chunk.title_path), chunk.page)
         return (
             document_id,
             chunk.ordinal,
             chunk.text,
             chunk.content_hash,
             *place,
-            metadata,
             vector,
             *astuple(words),
         )

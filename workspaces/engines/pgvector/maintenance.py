@@ -90,7 +90,7 @@ def is_settled(index: Workspace) -> bool:
 
 def _indexes() -> Iterator[Workspace]:
     """Yield those that answer, and those that are being built beside them; forget those that are gone."""
-    ready = Workspace.objects.filter(engine="pgvector", status=Workspace.Status.READY)
+    ready = Workspace.objects.filter(engine="pgvector")
     running = Reindex.objects.filter(status=Reindex.Status.RUNNING, workspace__in=ready)
     following = [each.target() for each in running.select_related("workspace", "embedder")]
     numbers = Q(index_number=F("workspace__index_number"))
