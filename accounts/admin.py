@@ -25,7 +25,7 @@ def _by(request: HttpRequest) -> User:
 
 
 class RecordsRows:
-    """For admins with inlines: what happens to their rows is recorded as well, "member.add" for example."""
+    """Mixin for admins with inlines: audits changes of the inlines' rows too, for example as "member.add"."""
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         formset.save()
@@ -50,7 +50,7 @@ class UserStateFilter(StateFilter):
 
 @admin.register(User)
 class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
-    """People and programs. What they may do in a workspace is set below, by role."""
+    """Users: people and programs. Their role in each workspace is set in the inline below."""
 
     list_display = ("username", "full_name", "email", "is_operator", "is_active", "key_count", "seen")
     list_filter = (UserStateFilter,)
@@ -58,14 +58,14 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
     fieldsets = (
         (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
         (
-            "What they may do",
+            "Permissions",
             {
                 "fields": ("is_active", "is_superuser", "user_permissions"),
-                "description": "Deactivating closes their sessions and keys at once and keeps what they made. "
-                "What they may do inside a workspace is their role there, below.",
+                "description": "Deactivating ends their sessions and disables their keys at once. What they "
+                "created stays. Their role in each workspace is set below.",
             },
         ),
-        ("When", {"fields": ("last_login", "date_joined"), "classes": ("collapse",)}),
+        ("Dates", {"fields": ("last_login", "date_joined"), "classes": ("collapse",)}),
     )
     readonly_fields = ("last_login", "date_joined")
 
@@ -94,19 +94,19 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and db_field.name == "is_superuser":
             field.label = "Operator"
-            field.help_text = "Configures models and people, sees this console and every workspace."
+            field.help_text = "Configures models and users, and can open this console and every workspace."
         if field and db_field.name == "is_active":
-            field.help_text = "Switch off instead of deleting, so that what they made stays theirs."
+            field.help_text = "Switch off instead of deleting, so that what they created stays theirs."
         return field
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name != "user_permissions":
             return super().formfield_for_manytomany(db_field, request, **kwargs)
         create = Permission.objects.filter(codename="add_workspace")
-        return _Permissions(create, required=False, label="Also may", widget=forms.CheckboxSelectMultiple)
+        return _Permissions(create, required=False, label="May also", widget=forms.CheckboxSelectMultiple)
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
-        obj.is_staff = obj.is_superuser  # one word for it: operators are who may come in here
+        obj.is_staff = obj.is_superuser  # operators are exactly the users who may open the admin
         super().save_model(request, obj, form, change)
         record(_by(request), "user.change" if change else "user.add", obj.username, fields=form.changed_data)
 
@@ -164,12 +164,12 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
             return super().save_model(request, obj, form, change)
         issued, key = api_key.issue(obj.user, obj.name, by=_by(request))
         obj.__dict__.update(issued.__dict__)
-        request.issued_key = key  # type: ignore[attr-defined]  # for response_add, and no longer
+        request.issued_key = key  # type: ignore[attr-defined]  # read by response_add, in this request only
 
     def response_add(
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Show the key on the very page that answers the form: it is in no redirect, message or cookie."""
+        """Show the key on the page that answers the form. No redirect, message or cookie contains it."""
         context = {
             **self.admin_site.each_context(request),
             "title": f"The key for {obj.name}",
@@ -188,7 +188,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
-    """Who did what, newest first. Nobody can change it here."""
+    """The audit log, newest first. It is read-only."""
 
     list_display = ("at", "user", "action", "subject")
     list_filter = ("action", ("at", admin.DateFieldListFilter))

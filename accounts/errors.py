@@ -1,7 +1,7 @@
-"""What can go wrong with people and programs.
+"""Errors of users and their sessions.
 
 AccountError
-└── SignedOut    the session behind a socket or a stream has ended, or its user may not log in any more
+└── SignedOut    the session behind a socket or a stream has ended, or its user may no longer log in
 """
 
 from core.errors import DomainError

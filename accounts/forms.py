@@ -8,16 +8,16 @@ from .models import record
 
 
 class LoginForm(AuthenticationForm):
-    """Name and password, with a growing pause after repeated failures."""
+    """Name and password, rate-limited by a growing wait after repeated failures."""
 
     error_messages = {
-        "invalid_login": "This name and password do not belong together. Check both; capitals matter.",
-        "inactive": "This account is switched off. Ask an operator.",
+        "invalid_login": "This name and password do not match. Check both; capital letters matter.",
+        "inactive": "This account is deactivated. Ask an operator.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.wait_s = 0  # how long this person has to wait, after too many failures
+        self.wait_s = 0  # seconds that this user has to wait after too many failures
         for field in self.fields.values():
             field.widget.attrs["class"] = "input"
 

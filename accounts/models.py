@@ -1,4 +1,4 @@
-"""Who somebody is, and what they did."""
+"""Users, their API keys, and the audit log."""
 
 import uuid
 from collections.abc import Iterable
@@ -19,13 +19,13 @@ class User(AbstractUser):
 
 
 class ApiKey(models.Model):
-    """A key of one user for the REST API. Only its hash is kept; the key itself is shown once."""
+    """A user's key for the REST API. Only its hash is stored; the key itself is shown once."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(
         max_length=80, help_text="What uses this key, so that you can revoke the right one."
     )
-    prefix = models.CharField(max_length=16, editable=False)  # shown in lists, to tell keys apart
+    prefix = models.CharField(max_length=16, editable=False)  # shown in lists, to distinguish keys
     digest = models.CharField(max_length=64, unique=True, editable=False)  # SHA-256, hexadecimal
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -39,29 +39,32 @@ class ApiKey(models.Model):
 
 
 class AuditEvent(models.Model):
-    """One thing somebody did that others may ask about later. Never changed, never deleted by us."""
+    """An entry of the audit log: an action that others may ask about later.
+
+    Never changed or deleted by us.
+    """
 
     at = models.DateTimeField(auto_now_add=True)
     user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     action = models.CharField(max_length=60)  # "workspace.create", "document.delete", ...
-    subject = models.CharField(max_length=200)  # what it was done to, in words
+    subject = models.CharField(max_length=200)  # what the action applied to, in words
     detail = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ("-at",)
-        indexes = [models.Index(fields=["-at"])]  # the admin's list, newest first
+        indexes = [models.Index(fields=["-at"])]  # for the admin's list, newest first
 
     def __str__(self) -> str:
         return f"{self.action}: {self.subject}"
 
 
 def record(user: User | None, action: str, subject: str, **detail: Any) -> None:
-    """Write an audit event in the caller's transaction: no deed without its record."""
+    """Write an audit event in the caller's transaction, so that no action goes unrecorded."""
     AuditEvent.objects.create(user=user, action=action, subject=subject[:200], detail=detail)
 
 
 def record_each(user: User | None, action: str, deeds: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    """Write an audit event for each subject with its detail, likewise, in one statement."""
+    """Write one audit event per subject with its detail, in one statement of the caller's transaction."""
     AuditEvent.objects.bulk_create(
         AuditEvent(user=user, action=action, subject=subject[:200], detail=detail)
         for subject, detail in deeds

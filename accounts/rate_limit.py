@@ -1,6 +1,6 @@
-"""Slows down guessing: after a few wrong passwords, each further one doubles the wait.
+"""Rate limit against password guessing: after a few wrong passwords, each further one doubles the wait.
 
-Counted per name and address, so that a stranger's guesses do not lock out the person elsewhere.
+Attempts count per name and address, so that a stranger's guesses do not lock out the real user elsewhere.
 """
 
 import time
@@ -15,13 +15,13 @@ FORGOTTEN_AFTER_S = 60 * 60
 
 
 def seconds_to_wait(username: str, address: str) -> int:
-    """Return how many seconds this person has to wait before the next attempt, 0 if none."""
+    """Return how many seconds this user has to wait before the next attempt; 0 if none."""
     until: float = cache.get(f"{_key(username, address)}:until", 0.0)
     return max(0, round(until - time.time()))
 
 
 def note_attempt(username: str, address: str) -> int:
-    """Count an attempt before its password is looked at, and return the wait it brings in seconds."""
+    """Count an attempt before its password is checked, and return the resulting wait in seconds."""
     key = _key(username, address)
     cache.add(key, 0, FORGOTTEN_AFTER_S)
     attempts: int = cache.incr(key)
@@ -33,7 +33,7 @@ def note_attempt(username: str, address: str) -> int:
 
 
 def forget(username: str, address: str) -> None:
-    """Start counting anew: the password was right."""
+    """Reset the count, because the password was right."""
     key = _key(username, address)
     cache.delete_many([key, f"{key}:until"])
 

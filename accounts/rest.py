@@ -1,4 +1,4 @@
-"""The REST API's views know who asks."""
+"""Base class of the REST API's views that knows the authenticated user."""
 
 from typing import cast
 
@@ -10,10 +10,10 @@ from .models import ApiKey, User
 class ApiView(views.ApiView):
     @property
     def user(self) -> User:
-        """The person or program that asks; the permission has made sure that there is one."""
+        """The authenticated person or program; the permission class ensures that there is one."""
         return cast(User, self.request.user)
 
     @property
     def key(self) -> ApiKey | None:
-        """The key they came with; None: they came through the login."""
+        """The API key of this request, or None if it uses a login session."""
         return cast(ApiKey | None, self.request.auth)

@@ -11,13 +11,15 @@ from django_htmx.http import HttpResponseClientRefresh
 from .forms import LoginForm
 
 
-@method_decorator(login_not_required, name="dispatch")  # ours replaces the decorated one
+# This override replaces LoginView's decorated dispatch.
+@method_decorator(login_not_required, name="dispatch")
 class RateLimitedLogin(LoginView):
     form_class = LoginForm
     template_name = "accounts/login.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # A part of a page was asked for after the login had expired: the whole page must ask again.
+        # htmx requested a part of a page after the login had expired: reload the whole page to show the
+        # login.
         if request.htmx:  # type: ignore[attr-defined]
             return HttpResponseClientRefresh()
         return super().dispatch(request, *args, **kwargs)

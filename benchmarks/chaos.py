@@ -1,11 +1,11 @@
-"""Kills what can die while answers are written, and counts what was lost.
+"""Chaos test of chat: kills components while answers are written, and counts what was lost.
 
     python -m benchmarks.chaos [--turns 1000] [--seed 7] [--json FILE]
 
 Starts PostgreSQL, Valkey, a fake model and two web processes, all on this machine. Each row of the table is
-one kind of accident, over its share of the turns, some fifty at a time. Every turn has a second follower,
-who comes later and through whichever process. Afterwards each log is compared with what both were shown,
-byte for byte, and with a replay from its first event. Writes benchmarks/results/chaos.md.
+one kind of fault, with its share of the turns, about fifty at a time. Every turn has a second follower, who
+joins later and through any process. Afterwards each log is compared byte for byte with what both followers
+received, and with a replay from its first event. Writes benchmarks/results/chaos.md.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks.installation import GRACE_S, ROOT, Installation, Person, Seen, forget_connections, installed
 
 # isort: split
-# What follows needs the settings, which the installation makes.
+# The imports below need the settings, which the installation creates.
 from chat.models import Answer, AnswerEvent, Turn
 from chat.queue.runner import FLUSH_S
 from chat.queue.runner import GRACE_S as ANSWERS_GRACE_S
@@ -45,26 +45,26 @@ BAD_MODELS = {
     f"drops?tokens=20&text=word%20&drop_after={KEPT}": KEPT,
     f"garbage?tokens=20&text=word%20&garbage_after={KEPT}": KEPT,
 }
-MAX_CALLS = 3  # of a model that fails before its first word: inference.resilience tries again
+MAX_CALLS = 3  # per claim of a model that fails before its first word: inference.resilience retries
 
 
 @dataclass
 class Row:
-    """What became of some turns. All but `turns`, `ends`, `restarted` and the times must be 0."""
+    """The outcome of some turns. All fields except `turns`, `ends`, `restarted` and the times must be 0."""
 
     name: str
     turns: int = 0
     ends: dict[str, int] = field(default_factory=dict)
     restarted: int = 0
-    lost: int = 0  # turns that are not there, or whose answer has not ended for who asked
-    doubled: int = 0  # turns that were recorded, or given an answer, more than once
-    unlogged: int = 0  # events that somebody saw and the log does not hold
-    disorder: int = 0  # events that somebody saw twice, or after a gap
-    differing: int = 0  # followers whose replay, or whose text, is not what the log and the row say
-    calls_too_many: int = 0  # of the model, beyond one for each claim
-    wrong: int = 0  # what this row asks for besides
+    lost: int = 0  # turns that are missing, or whose answer did not end for the asker
+    doubled: int = 0  # turns that were recorded or answered more than once
+    unlogged: int = 0  # events that a client received, but the log does not contain
+    disorder: int = 0  # events that a client received twice, or after a gap
+    differing: int = 0  # followers whose replay or text differs from the log and the row
+    calls_too_many: int = 0  # calls of the model, beyond one per claim
+    wrong: int = 0  # violations of this row's own expectation
     slowest_s: float = 0.0  # from asking to the end
-    left_s: float = 0.0  # how long the slowest process took to leave
+    left_s: float = 0.0  # how long the slowest process took to shut down
 
     @property
     def holds(self) -> bool:
@@ -91,10 +91,8 @@ class Row:
 
 
 HEAD = (
-    "| what goes wrong | turns | ended | begun anew | lost | doubled | shown, not logged | gaps and doubles"
-    " | replay or text differs | calls too many | wrong end | slowest s | left after s |\n"
-    + "|---" * 13
-    + "|"
+    "| fault | turns | ended | restarted | lost | duplicated | shown, not logged | gaps and duplicates | "
+    "replay or text differs | excess calls | wrong end | slowest s | shutdown s |\n" + "|---" * 13 + "|"
 )
 
 
@@ -103,7 +101,7 @@ HEAD = (
 
 @dataclass
 class Turned:
-    """One turn, as two people saw it."""
+    """One turn as its two followers saw it."""
 
     asker: Seen
     watcher: Seen
@@ -112,10 +110,10 @@ class Turned:
 
 
 async def asked(place: Installation, model: str, cut_every_s: float = 0) -> Turned:
-    """Ask once, with somebody who comes to watch later."""
+    """Ask once, with a second follower who joins later."""
     seen, began = Seen(), time.monotonic()
     asking = asyncio.create_task(Person(place).ask(model, seen=seen, cut_every_s=cut_every_s))
-    while not (seen.answer_id or asking.done()):  # noqa: ASYNC110 - what is waited for is in another process
+    while not (seen.answer_id or asking.done()):  # noqa: ASYNC110 - another process produces the result
         await asyncio.sleep(0.05)
     await asyncio.sleep(random.uniform(0, 1))
     watcher = await Person(place).watch(seen.answer_id) if seen.answer_id else Seen()
@@ -126,7 +124,7 @@ async def asked(place: Installation, model: str, cut_every_s: float = 0) -> Turn
 async def asked_during(
     place: Installation, models: Sequence[str], accident: Callable[[], Coroutine[Any, Any, None]]
 ) -> list[Turned]:
-    """Ask some questions within a second, and have the accident happen meanwhile."""
+    """Ask some questions within a second, and inject the fault meanwhile."""
 
     async def soon(model: str) -> Turned:
         await asyncio.sleep(random.uniform(0, 1))
@@ -138,7 +136,7 @@ async def asked_during(
     return turned
 
 
-# --- the accidents -------------------------------------------------------------------------------
+# --- faults --------------------------------------------------------------------------------------
 
 
 async def killed(place: Installation, row: Row, count: int) -> list[Turned]:
@@ -156,7 +154,7 @@ async def cut(place: Installation, row: Row, count: int) -> list[Turned]:
 
 
 async def repeated(place: Installation, row: Row, count: int) -> list[Turned]:
-    """Send each message twice on each of two sockets and once over REST, all at once, to both processes."""
+    """Send each message twice on each of two sockets and once over REST, concurrently, to both processes."""
 
     async def once() -> Turned:
         began = time.monotonic()
@@ -201,7 +199,7 @@ async def misbehaved(place: Installation, row: Row, count: int) -> list[Turned]:
 
 
 async def terminated(place: Installation, row: Row, count: int) -> list[Turned]:
-    """Ask one of the processes to leave, with answers that end in time and answers that do not."""
+    """Send SIGTERM to a process with answers that end in time and answers that do not."""
 
     async def accident() -> None:
         process = random.choice(list(place.webs.values()))
@@ -215,10 +213,10 @@ async def terminated(place: Installation, row: Row, count: int) -> list[Turned]:
 
 
 Accident = Callable[[Installation, Row, int], Awaitable[list[Turned]]]
-ACCIDENTS: list[tuple[str, Accident, float]] = [  # with the share of the turns
+ACCIDENTS: list[tuple[str, Accident, float]] = [  # with their share of the turns
     ("a web process is killed", killed, 0.3),
     ("the socket is cut every 0.6 s", cut, 0.2),
-    ("each message is sent 5 times at once", repeated, 0.1),
+    ("each message is sent 5 times concurrently", repeated, 0.1),
     ("PostgreSQL is restarted", postgres_restarted, 0.1),
     ("Valkey is restarted", valkey_restarted, 0.1),
     ("the model fails", misbehaved, 0.1),
@@ -238,7 +236,7 @@ def canonical(events: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 async def account(place: Installation, row: Row, turned: Sequence[Turned]) -> None:
-    """Compare what people saw with the log, with its replay, and with the row of the answer."""
+    """Compare what the followers saw with the log, with its replay, and with the row of the answer."""
     calls = Counter(chat.body["messages"][-1]["content"].split()[-1] for chat in place.model.chats)
     for turn in turned:
         replay = (
@@ -291,10 +289,10 @@ async def _happened(place: Installation, name: str, accident: Accident, turns: i
 
 def report(rows: Sequence[Row], command: str, took_s: float) -> str:
     total = sum(row.turns for row in rows)
-    verdict = "All of it holds." if all(row.holds for row in rows) else "**Not all of it holds.**"
+    verdict = "Every check passed." if all(row.holds for row in rows) else "**Some checks failed.**"
     return "\n".join(
         [
-            "# What is lost when things die",
+            "# What is lost when components die",
             "",
             f"Made by `{command}` on {date.today()}, in {took_s / 60:.0f} minutes; {os.cpu_count()} cores, load "
             f"average {os.getloadavg()[0]:.1f}. Two web processes, a PostgreSQL and a Valkey; {total} turns, up to "
@@ -310,9 +308,9 @@ def report(rows: Sequence[Row], command: str, took_s: float) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Kill what can die while answers are written.")
+    parser = argparse.ArgumentParser(description="Kill components while answers are written.")
     parser.add_argument("--turns", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=7, help="of the moments at which things die")
+    parser.add_argument("--seed", type=int, default=7, help="random seed of the faults")
     parser.add_argument("--json", help="write the counts to this file instead of the report")
     chosen = parser.parse_args()
     random.seed(chosen.seed)

@@ -1,11 +1,12 @@
-"""Kills what can die while documents become searchable, and compares what is there with an undisturbed run.
+"""Chaos test of ingestion: kills components, and compares the result with an undisturbed run.
 
     python -m benchmarks.chaos_ingest [--data DIR] [--documents 200] [--kills 30] [--seed 7] [--json FILE]
 
 Starts PostgreSQL, Valkey, a fake embedding model, beat and two Celery workers, all on this machine. The same
-files go into two workspaces: into one undisturbed, into the other while workers (or their children) are killed
-with SIGKILL at random, PostgreSQL and Valkey are restarted, and the model is away for a while. DIR: a directory
-with files to use, besides this project's own. Writes benchmarks/results/chaos-ingest.md.
+files go into two workspaces. The first run is undisturbed. During the second, workers (or their children) are
+killed with SIGKILL at random, PostgreSQL and Valkey are restarted, and the model is unavailable for a while.
+DIR: a directory with files to use, in addition to this project's own. Writes
+benchmarks/results/chaos-ingest.md.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from typing import Any
 from benchmarks.installation import ROOT, Process, forget_connections, stored
 
 # isort: split
-# What follows needs the settings, which the installation makes.
+# The imports below need the settings, which the installation creates.
 from django.core.files import File
 from django.db import DatabaseError, connection
 
@@ -45,29 +46,30 @@ from workspaces.provision import provision_workspace
 RESULT = ROOT / "benchmarks" / "results" / "chaos-ingest.md"
 DIMENSIONS = 64
 WORKERS = 2
-AWAY_S = 8.0  # the model
-LIMIT_S = 420.0  # for each of the two runs
-MODEL_S = 0.05  # it takes for a batch
+AWAY_S = 8.0  # how long the model is unavailable
+LIMIT_S = 420.0  # per run
+MODEL_S = 0.05  # time of the model per batch
 
 
 @dataclass
 class Result:
-    """What became of the documents. All from `unexplained` on must be 0."""
+    """The outcome of the documents. All fields from `unexplained` on must be 0."""
 
     documents: int
     ready: int
     failed: int
     chunks: int
     kills: int
-    accidents: int  # moments in which a worker could lose a batch that was embedded
+    accidents: int  # moments at which a worker could lose an embedded batch
     taken_over: int  # attempts beyond the first
-    embedded_twice: int  # texts, beyond what the undisturbed run embedded
+    embedded_twice: int  # texts, beyond those that the undisturbed run embedded
     undisturbed_s: float
     took_s: float
     unexplained: int = 0  # documents that are neither ready nor failed with a reason
-    differing: int = 0  # documents whose end, or any chunk (text, place, vector), is another than undisturbed
-    drift: int = 0  # doubles, orphans and counters that do not agree, as `manage.py reconcile` finds them
-    batches_too_many: int = 0  # embedded twice, beyond one per accident
+    # Documents whose status or any chunk (text, place, vector) differs from the undisturbed run.
+    differing: int = 0
+    drift: int = 0  # duplicates, orphans and wrong counters, as `manage.py reconcile` finds them
+    batches_too_many: int = 0  # batches embedded twice, beyond one per fault
 
     @property
     def holds(self) -> bool:
@@ -106,7 +108,7 @@ def celery(name: str, *command: str) -> Service:
 
 
 def chosen(data: Path | None) -> list[Path]:
-    """Return the files in a steady order: those of the directory, then this project's own."""
+    """Return the files in a stable order: those of the directory, then this project's own."""
     theirs = sorted(path for path in data.rglob("*") if path.is_file()) if data else []
     theirs = [path for path in theirs if path.suffix != ".jsonl" and "gold" not in path.parts]
     ours = sorted(path for folder in ("docs", "templates", "chat") for path in (ROOT / folder).rglob("*.*"))
@@ -115,7 +117,7 @@ def chosen(data: Path | None) -> list[Path]:
 
 
 def put(workspace: Workspace, files: Sequence[Path], limit: int, *, ask_worker: bool = True) -> None:
-    """Add so many of them; some are refused, with a reason, before anything begins."""
+    """Add up to `limit` files. Some are rejected with a reason before ingestion begins."""
     added = 0
     for number, path in enumerate(files):
         with path.open("rb") as file, suppress(DocumentRefused):
@@ -132,7 +134,7 @@ def unfinished(workspace: Workspace) -> int:
 
 
 def wait(workspace: Workspace, meanwhile: Callable[[], None]) -> float:
-    """Return after how many seconds all have come to an end. Calls `meanwhile` all the time."""
+    """Wait until all documents are finished and return the seconds. Calls `meanwhile` repeatedly."""
     began = time.monotonic()
     while time.monotonic() - began < LIMIT_S:
         meanwhile()
@@ -146,7 +148,7 @@ def wait(workspace: Workspace, meanwhile: Callable[[], None]) -> float:
 
 
 def content(workspace: Workspace) -> dict[str, Any]:
-    """Return what each document has come to: its end, and every chunk with its text, place and vector."""
+    """Return the result of each document: its status, and every chunk with its text, place and vector."""
     table = PgVector(workspace).tables.names[0]
     found: dict[str, Any] = {each.title: [each.status] for each in workspace.documents.all()}
     with connection.cursor() as cursor:
@@ -159,12 +161,12 @@ def content(workspace: Workspace) -> dict[str, Any]:
     return found
 
 
-# --- accidents ----------------------------------------------------------------------------------
+# --- faults -------------------------------------------------------------------------------------
 
 
 @dataclass
 class Chaos:
-    """Lets something die every few seconds."""
+    """Kills a component every few seconds."""
 
     place: Place
     kills: int
@@ -190,7 +192,7 @@ class Chaos:
             self.accidents += WORKERS
 
     def _kill(self, worker: Process) -> None:
-        """Kill a worker, or only the child of it that does the work."""
+        """Kill a worker, or only its child, which does the work."""
         self.accidents += 1
         children = _children(worker.pid)
         if children and random.random() < 0.5:
@@ -220,7 +222,7 @@ def _children(pid: int) -> list[int]:
 
 
 def embedded(place: Place) -> int:
-    """Return how many texts the model was given and has answered or may have answered."""
+    """Return how many texts the model received, whether it answered them or not."""
     return sum(len(each.body["input"]) for each in place.model.requests if each.path == "/v1/embeddings")
 
 
@@ -247,7 +249,7 @@ def run(place: Place, files: Sequence[Path], limit: int, kills: int) -> Result:
     chaos = Chaos(place, kills, every_s=undisturbed_s / max(kills, 1))
     put(disturbed, files, limit)
     took_s = wait(disturbed, chaos)
-    while chaos.done < kills:  # it was quicker than the accidents: the rest hits idle workers
+    while chaos.done < kills:  # ingestion finished before the faults: the others hit idle workers
         chaos()
         time.sleep(0.1)
     return account(place, undisturbed, disturbed, chaos, asked, undisturbed_s, took_s)
@@ -287,32 +289,33 @@ def account(
 
 
 def report(result: Result, command: str) -> str:
-    verdict = "All of it holds." if result.holds else "**Not all of it holds.**"
+    verdict = "Every check passed." if result.holds else "**Some checks failed.**"
     rows = [
         ("documents", result.documents),
         ("ready", result.ready),
-        ("failed, with a reason, as undisturbed", result.failed),
+        ("failed with a reason, as in the undisturbed run", result.failed),
         ("chunks", result.chunks),
         ("workers killed", result.kills),
-        ("moments in which an embedded batch could be lost", result.accidents),
+        ("moments at which an embedded batch could be lost", result.accidents),
         ("attempts beyond the first", result.taken_over),
         ("texts embedded twice", result.embedded_twice),
         ("seconds, undisturbed", result.undisturbed_s),
         ("seconds, disturbed", result.took_s),
         ("**neither ready nor failed with a reason**", result.unexplained),
-        ("**documents that end otherwise, or with any other chunk, than undisturbed**", result.differing),
-        ("**doubles, orphans, wrong counters**", result.drift),
-        ("**batches embedded twice beyond one per accident**", result.batches_too_many),
+        ("**documents whose status or chunks differ from the undisturbed run**", result.differing),
+        ("**duplicates, orphans, wrong counters**", result.drift),
+        ("**batches embedded twice beyond one per fault**", result.batches_too_many),
     ]
     return "\n".join(
         [
-            "# What is lost when things die while documents are ingested",
+            "# What is lost when components die during ingestion",
             "",
-            f"Made by `{command}` on {date.today()}; {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}. "
-            f"{WORKERS} Celery workers with one child each, killed with SIGKILL (the whole worker or only its child); "
-            f"PostgreSQL and Valkey restarted once, the model away for {AWAY_S:.0f} s once.",
+            f"Made by `{command}` on {date.today()}; {os.cpu_count()} cores, load average "
+            f"{os.getloadavg()[0]:.1f}. {WORKERS} Celery workers with one child each, killed with SIGKILL "
+            "(the whole worker or only its child); PostgreSQL and Valkey restarted once, the model "
+            f"unavailable for {AWAY_S:.0f} s once.",
             "",
-            f"{verdict} What is bold must be 0.",
+            f"{verdict} The bold rows must be 0.",
             "",
             "| | |",
             "|---|---|",
@@ -323,11 +326,11 @@ def report(result: Result, command: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Kill what can die while documents are ingested.")
+    parser = argparse.ArgumentParser(description="Kill components while documents are ingested.")
     parser.add_argument("--data", type=Path, help="a directory with files to use")
     parser.add_argument("--documents", type=int, default=200)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=7, help="of the moments at which things die")
+    parser.add_argument("--seed", type=int, default=7, help="random seed of the faults")
     parser.add_argument("--json", help="write the counts to this file instead of the report")
     options = parser.parse_args()
     random.seed(options.seed)

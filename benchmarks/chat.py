@@ -1,11 +1,11 @@
-"""What it costs to store every word before it is shown: the chat spine beside a relay that stores nothing.
+"""The cost of storing every word before it is shown: compares the chat spine with a relay without storage.
 
     python -m benchmarks.chat [--only PART ...]
 
 Starts PostgreSQL, Valkey, a load server (benchmarks/load_server.py), the relay (benchmarks/relay.py) and one
-web process (benchmarks/stage.py). Readers (benchmarks/load_client.py) ask both in turn, in the same run
-(benchmarks/streams.py). CPU is that of the relay's or the web process, read from /proc, with PostgreSQL's
-beside it. Writes benchmarks/results/chat.md.
+web process (benchmarks/stage.py). Load clients (benchmarks/load_client.py) query both in turn, in the same
+run (benchmarks/streams.py). CPU is that of the relay or the web process, read from /proc; PostgreSQL's is
+reported separately. Writes benchmarks/results/chat.md.
 """
 
 import argparse
@@ -28,11 +28,11 @@ from benchmarks.streams import IDLE_SOCKETS, MAX_GAP_MS, Counted, Idle, PerTurn,
 from core.db.threads import to_thread
 
 RESULT = ROOT / "benchmarks" / "results" / "chat.md"
-MAX_PART_S = 300  # on a machine that is busy; else something hangs
-SESSIONS = 5  # of each length, asked in turn
-MIN_ALONE = 30  # first words that nobody else disturbed, to judge by them
-GOALS_RELAY_US = 46  # CPU of a relay's token on the machine that the goals are from
-ROUNDS = 2  # of what is compared side by side, one after the other
+MAX_PART_S = 300  # even on a busy machine; longer means that the run hangs
+SESSIONS = 5  # of each length, used in turn
+MIN_ALONE = 30  # minimum number of first words without CPU steal for a verdict based on them
+GOALS_RELAY_US = 46  # CPU per token of the relay on the machine that the goals come from
+ROUNDS = 2  # per comparison; the two sides alternate
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Results:
     steady: dict[str, Steady] = field(default_factory=dict)
     alike: dict[str, Steady] = field(
         default_factory=dict
-    )  # with fewer streams, on a core as busy as the goals'
+    )  # with fewer streams, on a core as busy as that of the goals
     burst: dict[str, list[float]] = field(default_factory=dict)
     turns: dict[str, PerTurn] = field(default_factory=dict)
     idle: dict[str, Idle] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Results:
     resume: list[float] = field(default_factory=list)
     sessions: dict[int, PerTurn] = field(default_factory=lambda: {10: PerTurn(), 1000: PerTurn()})
     faults: Counted | None = None
-    unfinished: list[str] = field(default_factory=list)  # parts that took too long
+    unfinished: list[str] = field(default_factory=list)  # parts that timed out
 
 
 class Run:
@@ -74,7 +74,7 @@ class Run:
                 )
 
     async def alike(self) -> None:
-        """Once more, with as many streams as keep this core as busy as a hundred did the one of the goals."""
+        """Measure again, with as many streams as keep this core as busy as 100 kept the goals' core."""
         if not self.results.steady:
             return
         count = round(streams.STREAMS / slowness(self.results))
@@ -158,25 +158,26 @@ def table(head: str, rows: Iterable[Sequence[object]]) -> list[str]:
 
 
 def goals(results: Results) -> Iterator[tuple[str, str, str, str, bool]]:
-    """Yield, for each goal of which something was measured: what, the relay's, ours, the goal, whether it is met."""
+    """Yield for each measured goal: its name, the relay's value, ours, the goal, and whether it is met."""
     relay, spine = "bare relay", "chat spine"
     if results.steady:
         yield first_words(results.steady, "100 streams running")
         if results.alike:
             count = results.alike[spine].streams
             yield first_words(
-                results.alike, f"{count} streams running, which keep this core as busy as 100 the goals'"
+                results.alike,
+                f"{count} streams running, which keep this core as busy as 100 kept the goals' core",
             )
         us = {name: median(each.us_per_token) for name, each in results.steady.items()}
         yield (
-            "CPU of a token, 100 streams of 50 tokens/s, us",
+            "CPU per token, 100 streams of 50 tokens/s, us",
             *(f"{us[relay]:.0f}", f"{us[spine]:.0f} ({us[spine] / us[relay]:.2f} times)"),
             "1.5 times",
             us[spine] <= 1.5 * us[relay],
         )
     if results.turns:
         ms = {name: each.ms for name, each in results.turns.items()}
-        yield "fixed CPU of a turn, ms", f"{ms[relay]:.1f}", f"{ms[spine]:.1f}", "10", ms[spine] <= 10
+        yield "fixed CPU per turn, ms", f"{ms[relay]:.1f}", f"{ms[spine]:.1f}", "10", ms[spine] <= 10
     if results.ladder:
         most = {name: carried(rungs) for name, rungs in results.ladder.items()}
         what = f"streams of 50 tokens/s on one core, p95 gap below {MAX_GAP_MS} ms"
@@ -187,7 +188,7 @@ def goals(results: Results) -> Iterator[tuple[str, str, str, str, bool]]:
     if any(each.turns for each in results.sessions.values()):
         short, long = (results.sessions[length].ms for length in (10, 1000))
         yield (
-            "CPU of a turn in a session of 10 turns, and of 1,000, ms",
+            "CPU per turn in a session of 10 turns, and of 1,000, ms",
             *("", f"{short:.1f}, {long:.1f}"),
             "the same",
             long <= 1.1 * short,
@@ -195,7 +196,7 @@ def goals(results: Results) -> Iterator[tuple[str, str, str, str, bool]]:
     if results.resume:
         p95 = percentile(results.resume, 0.95)
         yield (
-            "back on a socket: first missed token, p50 / p95 ms",
+            "reconnect: first missed token, p50 / p95 ms",
             "",
             both(results.resume, 1),
             "p95 < 20",
@@ -208,12 +209,12 @@ def first_words(steady: Mapping[str, Steady], when: str) -> tuple[str, str, str,
     firsts = [each.alone_ms if alone else each.first_ms for each in steady.values()]
     p50, p95 = (percentile(firsts[-1], share) for share in (0.5, 0.95))
     what = f"added time to the first token, {when}, p50 / p95 ms"
-    what += ", of those during whom the host took nothing" if alone else ""
+    what += ", without CPU steal" if alone else ""
     return what, both(firsts[0], 1), both(firsts[-1], 1), "< 15 / 50", p50 < 15 and p95 < 50
 
 
 def slowness(results: Results) -> float:
-    """Return how many times as much CPU a relay's token takes here as where the goals are from."""
+    """Return the ratio of the relay's CPU per token here to that on the goals' machine."""
     return median(results.steady["bare relay"].us_per_token) / GOALS_RELAY_US
 
 
@@ -223,48 +224,55 @@ def carried(rungs: Sequence[Rung]) -> int:
 
 def report(results: Results, took_s: float, stolen: float) -> str:
     lines = [
-        "# The chat spine beside a bare relay",
+        "# The chat spine compared with a bare relay",
         "",
-        f"Made by `make bench-chat` (`python -m benchmarks.chat`) on {date.today()} in {took_s / 60:.0f} minutes; {os.cpu_count()} "
-        f"cores, load average {os.getloadavg()[0]:.1f}, of which this run makes about 1.5; other guests of the host "
-        f"took {stolen:.0%} of what we would have used.",
+        f"Made by `make bench-chat` (`python -m benchmarks.chat`) on {date.today()} in {took_s / 60:.0f} "
+        f"minutes; {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}, of which this run causes "
+        f"about 1.5; CPU steal was {stolen:.0%} of what we would have used.",
         "",
-        "The relay is one Channels consumer under uvicorn that forwards the same stream through aiohttp and stores "
-        "nothing. The spine commits every token before it is shown. Both are one process on one core, in the same "
-        "run, in turn; the load server, the readers and PostgreSQL have the other. CPU is the process's, without "
-        "PostgreSQL's, which stands beside it.",
+        "The relay is one Channels consumer under uvicorn that forwards the same stream through aiohttp and "
+        "stores nothing. The spine commits every token before it is shown. Both run as one process on one "
+        "core, in the same run, alternately; the load server, the load clients and PostgreSQL use the other "
+        "core. CPU is the process's, without PostgreSQL's, which is reported separately.",
     ]
     rows = [(*row, "met" if met else "**not met**") for *row, met in goals(results)]
-    lines += table("goal | relay | spine | wanted | ", rows)
+    lines += table("metric | relay | spine | goal | ", rows)
     if results.steady:
         lines += [
             "",
-            f"The goals in milliseconds are from a machine where the relay's token took {GOALS_RELAY_US} us. In this "
-            f"run it took {slowness(results):.1f} times as much, because the machine is slower, or the host gave it less than "
-            f'whole cores. "Met" takes no account of it.',
+            f"The goals in milliseconds come from a machine where the relay's token took {GOALS_RELAY_US} "
+            f"us. In this run it took {slowness(results):.1f} times as much, because the machine is slower, "
+            'or the host gave it less than whole cores. "Met" does not correct for this.',
         ]
     counted = results.counted
     lines += [
         "",
         f"{counted.tokens:,} tokens of {counted.streams:,} streams were checked: {counted.lost} lost, "
-        f"{counted.doubled} doubled, {counted.reordered} out of order, {counted.leaked} in a wrong stream, "
-        f"{counted.wrong_ends} streams ended otherwise than they should.",
+        f"{counted.doubled} duplicated, {counted.reordered} out of order, {counted.leaked} in a wrong "
+        f"stream, {counted.wrong_ends} streams ended wrongly.",
         *_reasons(counted),
     ]
     if results.unfinished:
         parts = ", ".join(results.unfinished)
-        lines += ["", f"**Not ended within {MAX_PART_S} s, and so not wholly measured: {parts}.**"]
+        lines += ["", f"**Timed out after {MAX_PART_S} s, so only partly measured: {parts}.**"]
     lines += _details(results)
     return "\n".join([*lines, ""])
 
 
 def _details(results: Results) -> Iterator[str]:
     if results.steady:
-        yield from ("", "## Streams of 50 tokens a second, and who comes meanwhile", "")
-        yield "They begin within five seconds. The first words are those of fifty others who come meanwhile, five in a second."
-        yield "The last column leaves out those during whom other guests of the host took a hundredth of a second from us."
+        yield from ("", "## Streams of 50 tokens a second, and new users meanwhile", "")
+        yield (
+            "The streams start within five seconds. The first words are those of fifty new users meanwhile, "
+            "five per second."
+        )
+        yield (
+            "The last column leaves out users during whose stream at least a hundredth of a second of CPU was "
+            "stolen."
+        )
         yield from table(
-            "| streams | us/token, each round | postgres us/token | frames/token | gap between frames p50 / p95 ms | first word p50 / p95 ms | where the host took nothing",
+            "| streams | us/token, each round | postgres us/token | frames/token | gap between frames p50 / "
+            "p95 ms | first word p50 / p95 ms | without CPU steal",
             (
                 (
                     name,
@@ -280,14 +288,14 @@ def _details(results: Results) -> Iterator[str]:
             ),
         )
     if results.burst:
-        yield from ("", "## A hundred questions at the same instant", "")
-        yield "Pages that are open already. What it costs to begin a turn becomes waiting."
+        yield from ("", "## A hundred simultaneous questions", "")
+        yield "On pages that are already open. The cost of starting a turn becomes waiting time."
         yield from table(
             "| first word p50 / p95 ms", ((name, both(ms)) for name, ms in results.burst.items())
         )
     if results.turns:
         yield from ("", "## A turn of one word", "")
-        yield "Twenty in a second on open pages, so that hardly two share a commit."
+        yield "Twenty per second on open pages, so that few share a group commit."
         yield from table(
             "| ms/turn | postgres ms/turn",
             ((name, f"{each.ms:.1f}", f"{each.postgres_ms:.1f}") for name, each in results.turns.items()),
@@ -318,10 +326,10 @@ def _details(results: Results) -> Iterator[str]:
         )
     if results.faults:
         each = results.faults
-        yield from ("", "## A thousand streams at once, of a model that fails", "")
-        yield "Three in ten streams drop, stall or are refused with 500. All that the model sent must be shown."
+        yield from ("", "## A thousand concurrent streams of a failing model", "")
+        yield "Three in ten streams drop, stall or fail with 500. All that the model sent must be shown."
         yield from table(
-            "streams | tokens | lost | doubled | out of order | in a wrong stream | wrong ends",
+            "streams | tokens | lost | duplicated | out of order | in a wrong stream | wrong ends",
             [
                 (
                     each.streams,
@@ -339,12 +347,14 @@ def _details(results: Results) -> Iterator[str]:
 
 def _reasons(counted: Counted) -> list[str]:
     rows = [(n, why) for why, n in counted.reasons.most_common()]
-    return table("streams that ended wrongly | why", rows) if rows else []
+    return table("streams that ended wrongly | reason", rows) if rows else []
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure the chat spine beside a bare relay.")
-    parser.add_argument("--only", nargs="*", choices=PARTS, help="print these parts, and write no report")
+    parser = argparse.ArgumentParser(description="Compare the chat spine with a bare relay.")
+    parser.add_argument(
+        "--only", nargs="*", choices=PARTS, help="print only these parts, and write no report"
+    )
     chosen = parser.parse_args()
     began, before = time.monotonic(), cpu_ticks()
     with staged() as stage:

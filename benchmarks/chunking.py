@@ -1,11 +1,11 @@
-"""What each chunking strategy does for finding passages, beside the default.
+"""Compares the chunking strategies by how well search finds passages.
 
     python -m benchmarks.chunking --data DIR [--documents 120]
 
-DIR holds site-django (web pages), handbook-de (German prose) and sec-10q (PDFs, questions with answers).
-Each collection is ingested as people would add it, once for each strategy, with all-MiniLM-L6-v2, chunks of
-1,000 characters and 150 of overlap, and asked through documents.retrieval.search. Of the larger ones a
-sample is taken: the documents that some questions need, and others. Writes benchmarks/results/chunking.md.
+DIR holds site-django (web pages), handbook-de (German prose) and sec-10q (PDFs, questions with answers). Each
+collection is ingested as users would add it, once per strategy, with all-MiniLM-L6-v2, chunks of 1,000
+characters and an overlap of 150, and queried through documents.retrieval.search. The larger collections are
+sampled: the documents that some questions need, and others. Writes benchmarks/results/chunking.md.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 from benchmarks.installation import DATA, ROOT, installed
 
 # isort: split
-# What follows needs the settings, which the installation makes.
+# The imports below need the settings, which the installation creates.
 from django.core.files.base import ContentFile
 from django.db.models import Sum
 
@@ -59,8 +59,8 @@ _QUESTIONS = 150
 @dataclass(frozen=True)
 class Question:
     text: str
-    documents: frozenset[str] = frozenset()  # titles of those that answer it
-    figures: frozenset[str] = frozenset()  # that the answer gives, where documents say too little
+    documents: frozenset[str] = frozenset()  # titles of the documents that answer it
+    figures: frozenset[str] = frozenset()  # in the answer, for collections where documents say too little
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _judged(folder: Path) -> list[tuple[str, frozenset[str]]]:
-    """Return each question with the ids of what answers it, in an order that is always the same."""
+    """Return each question with the ids of the documents that answer it, in a stable order."""
     relevant = defaultdict(set)
     with (folder / "qrels.tsv").open() as lines:
         for row in csv.DictReader(lines, delimiter="\t"):
@@ -119,7 +119,7 @@ def _judged(folder: Path) -> list[tuple[str, frozenset[str]]]:
 def _sample(
     judged: Sequence[tuple[str, frozenset[str]]], names: Sequence[str], size: int
 ) -> tuple[set[str], list[tuple[str, frozenset[str]]]]:
-    """Return what the first questions need, filled up to `size`, and the questions it answers in full."""
+    """Return a sample of `size` documents, including those of the first questions, and its questions."""
     chosen: set[str] = set()
     for _, needed in judged:
         if len(chosen | needed) <= size * 2 // 3:
@@ -174,12 +174,12 @@ LOADERS = {"site-django": django_site, "sec-10q": filings, "handbook-de": german
 
 
 def _bare(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
-    """The layout's chunks, embedded as they are: what the headings are worth."""
+    """Return the layout chunks, embedded without headings: measures what the headings are worth."""
     return [replace(chunk, embedded="") for chunk in layout.chunk(sections, size, overlap, embed)]
 
 
 def _titled(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
-    """The default's chunks, embedded below their headings."""
+    """Return the default chunks, embedded below their headings."""
     return [
         replace(chunk, embedded="\n".join([*sections[chunk.section].title_path[-2:], chunk.text]))
         for chunk in recursive.chunk(sections, size, overlap, embed)
@@ -197,7 +197,7 @@ NAMES = {
 
 
 class CachedEmbedder(ContainerEmbedder):
-    """Embeds a text once: strategies share many, and the machine is slow."""
+    """Embeds each text only once: strategies share many texts, and the machine is slow."""
 
     _known: ClassVar[dict[str, Vector]] = {}
 
@@ -209,12 +209,12 @@ class CachedEmbedder(ContainerEmbedder):
 
 
 class Counted:
-    """A strategy that remembers what it did."""
+    """A strategy that records what it did."""
 
     def __init__(self, chunker: Chunker) -> None:
         self._chunker = chunker
         self.lengths: list[int] = []
-        self.asked = 0  # sentences that it had embedded to decide
+        self.asked = 0  # sentences that it embedded to decide where to split
 
     def __call__(
         self, sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed
@@ -229,7 +229,8 @@ class Counted:
 
 
 def measure(collection: Collection, strategy: str, chunker: Chunker, embedder: Endpoint) -> Row:
-    CHUNKERS["recursive"] = counted = Counted(chunker)  # the default, also for what no workspace can choose
+    # Replaces the default, so that strategies can be measured that no workspace offers.
+    CHUNKERS["recursive"] = counted = Counted(chunker)
     workspace = provision_workspace(
         None,
         name=f"{collection.name} {strategy}"[:80],
@@ -316,7 +317,7 @@ def main() -> None:
 
 
 def _report(rows: Sequence[Row], size: int) -> str:
-    """Return the table; collections that were not asked for keep the lines they have."""
+    """Return the report; collections that this run skips keep their lines."""
     names = {row.collection for row in rows}
     lines = RESULT.read_text().splitlines() if RESULT.exists() else []
     kept = [
@@ -328,10 +329,10 @@ def _report(rows: Sequence[Row], size: int) -> str:
         [
             f"# Chunking strategies, {date.today()}",
             "",
-            f"`python -m benchmarks.chunking --data DIR --documents {size}`: all-MiniLM-L6-v2, 1,000 characters, "
-            "overlap 150, through documents.retrieval.search (hybrid, no cross-encoder). nDCG@10 and recall@5 count "
-            "documents; of sec-10q recall@5 is the share of the answer's figures that stand in the first five "
-            "passages. Texts embedded: chunks, and the sentences that semantic chunking compares.",
+            f"`python -m benchmarks.chunking --data DIR --documents {size}`: all-MiniLM-L6-v2, 1,000 "
+            "characters, overlap 150, through documents.retrieval.search (hybrid, no cross-encoder). nDCG@10 "
+            "and recall@5 count documents; for sec-10q, recall@5 is the share of the answer's figures in the "
+            "first five passages. Texts embedded: chunks, and the sentences that semantic chunking compares.",
             "",
             HEAD,
             *kept[1:],  # without their head

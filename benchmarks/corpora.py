@@ -1,7 +1,7 @@
 """Test collections on disk: corpus.jsonl.gz, queries.jsonl.gz and qrels.tsv in one folder each.
 
-A folder with `site.tar.xz` is a web site: its pages are read and cut by the project's own parser and chunker,
-and a page is as good as its best chunk.
+A folder with `site.tar.xz` is a web site: the project's own parser and chunker process its pages, and a page
+scores as its best chunk.
 """
 
 import csv
@@ -20,7 +20,7 @@ from documents.parsing import fast
 from inference.types import Vector
 from workspaces.languages import LANGUAGES
 
-CHUNK_SIZE, CHUNK_OVERLAP = 1000, 150  # characters: a new workspace's
+CHUNK_SIZE, CHUNK_OVERLAP = 1000, 150  # characters: the defaults of a new workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Page:
 class Query:
     id: str
     text: str
-    previous: tuple[str, ...]  # what the same person asked before, oldest first
-    answers: tuple[str, ...] = ()  # short ones, word for word
+    previous: tuple[str, ...]  # earlier questions of the same user, oldest first
+    answers: tuple[str, ...] = ()  # short and verbatim
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Corpus:
     name: str
     language: str
     pages: tuple[Page, ...]
-    queries: tuple[Query, ...]  # those with a judgement
-    grades: dict[str, dict[str, int]]  # query -> page -> grade, 1 and more is relevant
+    queries: tuple[Query, ...]  # only queries with a judgement
+    grades: dict[str, dict[str, int]]  # query -> page -> grade; 1 and higher is relevant
 
 
 def found_in(data: Path) -> list[str]:
-    """Return the names of the collections below a directory that ask for pages or passages."""
+    """Return the names of the collections below a directory that have page or passage judgements."""
     return sorted(str(path.parent.relative_to(data)) for path in data.glob("**/qrels.tsv"))
 
 
@@ -60,7 +60,7 @@ def read(data: Path, name: str) -> Corpus:
 
 
 def _language(name: str) -> str:
-    """Return what the end of the name says: xquad/zh, handbook-de."""
+    """Return the language at the end of the name, as in xquad/zh or handbook-de."""
     last = name.replace("-", "/").rpartition("/")[2]
     return last if last in LANGUAGES else "en"
 
@@ -91,7 +91,7 @@ def _site(folder: Path) -> Iterator[Page]:
 
 
 def _no_embedder(texts: list[str]) -> list[Vector]:
-    raise AssertionError("Cutting at paragraphs asks no model.")
+    raise AssertionError("The recursive chunker uses no model.")
 
 
 def _query(row: dict[str, Any]) -> Query:

@@ -1,11 +1,11 @@
-"""Whether a crawl reads exactly the allowed pages of a real documentation site, each once, though it is killed.
+"""Checks that a crawl fetches exactly the allowed pages of a real site, each once, even if it is killed.
 
     python -m benchmarks.crawl --data DIR [--kills 5]
 
 DIR holds site-django/site.tar.xz and tools/serve_site.py, which serves it on the loopback interface with
-robots.txt, sitemaps, redirects, loops, a trap of endless links, broken, slow and huge pages. Real PostgreSQL
-in a directory that goes away; the crawl runs in processes of its own, which are killed with SIGKILL. Then
-some pages change, and it is crawled again. What is fetched is not embedded here. Writes
+robots.txt, sitemaps, redirects, loops, a trap of endless links, and broken, slow and huge pages. PostgreSQL
+is real, in a temporary directory. The crawl runs in its own processes, which are killed with SIGKILL. Then
+some pages change, and the site is crawled again. Fetched pages are not embedded here. Writes
 benchmarks/results/crawl.md.
 """
 
@@ -61,7 +61,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(data: Path) -> Iterator[str]:
-    """Serve the site; yield its address."""
+    """Serve the site and yield its address."""
     port = free_port()
     command = [
         sys.executable,
@@ -87,7 +87,7 @@ def _answers(url: str) -> bool:
 
 
 def _log(url: str) -> list[str]:
-    """Return the paths that were asked for, in order."""
+    """Return the requested paths, in order."""
     with urllib.request.urlopen(f"{url}/__log") as reply:
         return [json.loads(line)["p"] for line in reply.read().decode().splitlines()]
 
@@ -99,7 +99,7 @@ def allowed_pages(data: Path) -> set[str]:
 
 
 def crawl(site: Document, url: str, kills: int) -> float:
-    """Crawl to the end, killing the worker so often. Returns the seconds it took."""
+    """Crawl to the end, killing the worker `kills` times. Return the seconds."""
     rng, started = random.Random(4), time.monotonic()
     for number in range(kills + 1):
         with subprocess.Popen([sys.executable, "-c", _WORKER, str(site.pk)], cwd=ROOT) as worker:
@@ -138,14 +138,14 @@ def measure(data: Path, kills: int) -> list[str]:
         troubles = [f"- `{path}`: {reason}" for path, reason in failed.items() if path not in dead]
         lines = [
             f"| the site's state | {site.status}, {site.page_count} pages, {site.source.troubles().count()} failed |",
-            f"| allowed pages, by the archive and the traps that are pages | {len(expected)} |",
+            f"| allowed pages, from the archive and the traps that are pages | {len(expected)} |",
             f"| of them read | {len(expected & found.keys())} |",
             f"| other pages read | {len(found.keys() - expected)} |",
             f"| read more than once | {sum(count > 1 for count in found.values())} |",
             f"| workers killed | {kills} |",
-            f"| fetched again because of it | {once} |",
-            f"| robots.txt broken | {sum(path.startswith(('/private', '/_sources')) for path in log)} |",
-            f"| seconds, kills and waiting for broken pages included | {took_s:.0f} |",
+            f"| fetched again because of that | {once} |",
+            f"| robots.txt violated | {sum(path.startswith(('/private', '/_sources')) for path in log)} |",
+            f"| seconds, including kills and waiting for broken pages | {took_s:.0f} |",
         ]
         for path in TOUCHED:
             urllib.request.urlopen(f"{url}/__touch?p={path}", data=b"").close()
@@ -158,14 +158,15 @@ def measure(data: Path, kills: int) -> list[str]:
             if before.get(each) != digest
         }
         lines += [
-            f"| second visit: pages changed / found changed | {len(TOUCHED)} / {len(changed & set(TOUCHED))} |",
-            f"| second visit: others taken for changed | {len(changed - set(TOUCHED))} |",
+            f"| second visit: pages changed / detected as changed | {len(TOUCHED)} / "
+            f"{len(changed & set(TOUCHED))} |",
+            f"| second visit: unchanged pages taken for changed | {len(changed - set(TOUCHED))} |",
             f"| second visit: seconds | {took_s:.0f} |",
         ]
         print("others read:", sorted(found.keys() - expected), "missing:", sorted(expected - found.keys()))
     return ["# Crawling a documentation site", "", "`python -m benchmarks.crawl --data DIR`", "", "| | |", "|---|---|",
-            *lines, "", "What it said of the pages that failed:", "", *troubles,
-            f"- {len(dead)} more, to which the documentation links and which its archive lacks: status 404.", ""]  # fmt: skip
+            *lines, "", "The errors of the pages that failed:", "", *troubles,
+            f"- {len(dead)} more, linked but missing in the archive: status 404.", ""]  # fmt: skip
 
 
 def main() -> None:

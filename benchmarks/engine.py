@@ -1,12 +1,13 @@
-"""What the pgvector engine costs and finds as a workspace grows: publishing, searching, filters, kinds of index.
+"""Costs and recall of the pgvector engine as a workspace grows: publishing, search, filters, vector indexes.
 
     python -m benchmarks.engine [--chunks N] [--many N]
 
-Made of numbers: vectors with the spectrum of embeddings (the i-th component's deviation falls with i^-0.75), texts
-of words by Zipf's law. A tenth of `--chunks` goes in by the engine's doors; the others, and those up to `--many`, are
-copied from them within PostgreSQL, each with the normalised sum of four of their vectors, which has the same
-distribution, and with their texts again. Writes benchmarks/results/engine.md, or engine-many.md. Processor time is the backend's and
-ours, from the kernel's scheduler; PostgreSQL's parallel queries are off, so that one backend has all of it.
+The data is synthetic: vectors with the spectrum of embeddings (the i-th component's deviation falls with
+i^-0.75), texts of words by Zipf's law. A tenth of `--chunks` is added through the engine's API. The others,
+up to `--many`, are copied from them within PostgreSQL: each copy has the normalised sum of four of the
+vectors, which has the same distribution, and repeats a text. Writes benchmarks/results/engine.md, or
+engine-many.md. Processor time is the backend's and ours, from the kernel's scheduler; PostgreSQL's parallel
+queries are off, so that one backend has all of it.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 from benchmarks.installation import ROOT, stored
 
 # isort: split
-# What follows needs the settings, which the installation makes.
+# The imports below need the settings, which the installation creates.
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -45,16 +46,16 @@ from workspaces.models import IndexKind, VectorIndex, Workspace
 from workspaces.provision import provision_workspace
 
 RESULTS = ROOT / "benchmarks" / "results"
-FIRST = 100_000  # chunks, of which many are copied
+FIRST = 100_000  # chunks, which are then copied many times
 DIMENSIONS, BATCH, LIMIT = 384, 64, 100
 QUESTIONS = 60
-SAMPLES = 12  # documents at each mark
+SAMPLES = 12  # documents per size
 SEED = 7
-FILTERS = {"1 of 10": 10, "1 of 100": 100, "1 of 1,000": 1000}  # name -> one document in so many
+FILTERS = {"1 of 10": 10, "1 of 100": 100, "1 of 1,000": 1000}  # name -> one document in this many
 
 
 class Made:
-    """Vectors, texts and questions, as many as are asked for."""
+    """Generator of synthetic vectors, texts and questions."""
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng(SEED)
@@ -62,7 +63,7 @@ class Made:
         self._spectrum = np.arange(1, DIMENSIONS + 1) ** -0.75
         ranks = np.arange(1, 30_001)
         self._words = np.array([_word(int(rank)) for rank in ranks])
-        # Without stop words: six of them are in 24,000 of 100,000 chunks, as those of real questions (ADR 16)
+        # Without stop words: six words are in 24,000 of 100,000 chunks, like those of real questions (ADR 16)
         self._shares = (1 / (ranks + 50.0)) / (1 / (ranks + 50.0)).sum()
 
     def vectors(self, count: int) -> list[Vector]:
@@ -76,7 +77,7 @@ class Made:
         return [" ".join(islice(words, int(length))) for length in lengths]
 
     def questions(self, count: int) -> list[tuple[Vector, str]]:
-        """Return vectors, each with six words that stand in one text."""
+        """Return vectors, each with six words of one text."""
         words = [" ".join(random.Random(SEED).sample(text.split(), 6)) for text in self.texts(count)]
         return list(zip(self.vectors(count), words, strict=True))
 
@@ -85,12 +86,12 @@ def _word(rank: int) -> str:
     return "".join(chr(97 + (rank * 7919 // 26**place) % 26) for place in range(5)) + "o"
 
 
-# --- what it takes --------------------------------------------------------------------------------
+# --- costs ----------------------------------------------------------------------------------------
 
 
 @dataclass
 class Spent:
-    """Milliseconds of several runs, of the clock and of the processors."""
+    """Milliseconds of several runs: elapsed time and processor time."""
 
     clock: list[float] = field(default_factory=list)
     ours: list[float] = field(default_factory=list)
@@ -111,7 +112,7 @@ class Spent:
             times.append((ended - began) * 1000)
 
     def row(self, name: str) -> str:
-        """Return a line of a table: p50 and p95 of the processors, and p50 of the clock."""
+        """Return a table row: p50 and p95 of the processor time, and p50 of the elapsed time."""
         halves = (statistics.median(self.ours), statistics.median(self.servers))
         return (
             f"| {name} | {statistics.median(self.both):.1f} | {_p95(self.both):.1f} | {halves[0]:.1f} | "
@@ -124,12 +125,12 @@ def _p95(values: Sequence[float]) -> float:
 
 
 def _scheduled_s(pid: int) -> float:
-    """Return the processor seconds of a process with one thread, to the nanosecond."""
+    """Return the processor seconds of a single-threaded process, to the nanosecond."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 HEAD = [
-    "| | processor ms, p50 | p95 | of it ours | PostgreSQL's | clock ms, p50 |",
+    "| | processor ms, p50 | p95 | ours | PostgreSQL's | elapsed ms, p50 |",
     "|---|---|---|---|---|---|",
 ]
 
@@ -138,7 +139,7 @@ HEAD = [
 
 
 def put(engine: PgVector, made: Made, number: int) -> None:
-    """Stage and publish a document. Its number decides which filters leave it."""
+    """Stage and publish a document. Its number determines which filters match it."""
     document, texts = uuid4(), made.texts(BATCH)
     chunks = [NewChunk(n, text, b"%d %d" % (number, n), 0, 0, len(text)) for n, text in enumerate(texts)]
     engine.stage(document, chunks, made.vectors(BATCH))
@@ -150,7 +151,7 @@ def _facts(number: int) -> IndexedMetadata:
 
 
 def publishing(engine: PgVector, made: Made, first: int) -> Spent:
-    """Time some documents, without making them up."""
+    """Measure the publishing of some documents, without generating them."""
     spent = Spent()
     for number in range(first, first + SAMPLES):
         texts, vectors, document = made.texts(BATCH), made.vectors(BATCH), uuid4()
@@ -164,7 +165,7 @@ def publishing(engine: PgVector, made: Made, first: int) -> Spent:
 
 
 def growing(engine: PgVector, made: Made, count: int) -> list[str]:
-    """Fill the workspace to so many chunks, a tenth by the engine's doors, and time documents on the way."""
+    """Fill the workspace to `count` chunks, a tenth through the engine's API, and measure on the way."""
     lines, number = [], 0
     for mark in (1000, count // 10):
         while (number + SAMPLES) * BATCH < mark:
@@ -188,10 +189,10 @@ _OTHERS = "0123567cdef"
 
 
 def multiply(engine: PgVector, times: int, place: int = 15) -> None:
-    """Copy what is there, until there is so many times as much.
+    """Copy the existing rows until there are `times` as many.
 
-    place: of a digit in a document's id: its version or its variant, which are none of _OTHERS before, so that no
-    copy meets another document.
+    place: the position of a digit in a document's id, its version or variant. Originals have none of _OTHERS
+    there, so no copy collides with another document.
     """
     run = engine.tables.run
     last, amount, documents = run("SELECT max(id), count(*), array_agg(DISTINCT document_id) FROM {table}")[0]
@@ -221,12 +222,12 @@ def multiply(engine: PgVector, times: int, place: int = 15) -> None:
 
 
 def searching(engine: PgVector, made: Made, questions: int = QUESTIONS) -> list[str]:
-    """Time both legs, each alone and together in three ways."""
+    """Measure both legs, each alone and together in three ways."""
     ways: dict[str, Callable[[Vector, str], object]] = {
         "by meaning": lambda vector, question: engine.search_dense(vector, LIMIT),
         "by words": lambda vector, question: engine.search_lexical(question, LIMIT),
-        "both, in one go": lambda vector, question: engine.search(vector, question, LIMIT),
-        "both, one after the other": lambda vector, question: (
+        "both, in one search": lambda vector, question: engine.search(vector, question, LIMIT),
+        "both, in sequence": lambda vector, question: (
             engine.search_dense(vector, LIMIT),
             engine.search_lexical(question, LIMIT),
         ),
@@ -254,9 +255,9 @@ def searching(engine: PgVector, made: Made, questions: int = QUESTIONS) -> list[
         *[each.row(name) for name, each in spent.items() if name != _THREADS],
         f"| {_THREADS} | | | | | {clock[_THREADS]:.1f} |",
         "",
-        f"Both take {clock['both, in one go'] / slower:.2f} times as long as the slower leg in one go, "
-        f"{clock['both, one after the other'] / slower:.2f} one after the other, and "
-        f"{clock[_THREADS] / slower:.2f} in two threads.",
+        f"Both take {clock['both, in one search'] / slower:.2f} times as long as the slower leg in one "
+        f"search, {clock['both, in sequence'] / slower:.2f} in sequence, and {clock[_THREADS] / slower:.2f} in "
+        "two threads.",
         "",
     ]
 
@@ -265,7 +266,7 @@ _THREADS = "both, in two threads with a connection each"
 
 
 def filtering(engine: PgVector, made: Made) -> list[str]:
-    """Say how many results filters leave of those asked for, and what both legs take with them."""
+    """Measure how many of the requested results filters leave, and what both legs cost with them."""
     lines = [*HEAD]
     for name in FILTERS:
         where, spent, found = Where(conditions=(Condition(name, "is", (0,)),)), Spent(), []
@@ -284,7 +285,7 @@ def filtering(engine: PgVector, made: Made) -> list[str]:
 
 
 def recalls(engine: PgVector, made: Made, kind: IndexKind) -> list[str]:
-    """Compare the first ten of the index with those of an exact search, for questions that are no chunks."""
+    """Compare the top ten of the index with those of an exact search, for questions that are not chunks."""
     lines = ["| breadth | recall@10 | processor ms, p50 |", "|---|---|---|"]
     questions = [(vector, _exactly(engine, vector)) for vector in made.vectors(QUESTIONS // 2)]
     for breadth in BREADTHS[kind]:
@@ -311,7 +312,7 @@ def _exactly(engine: PgVector, vector: Vector) -> set[int]:
 
 
 def indexed(engine: PgVector, made: Made, kind: IndexKind, first: int) -> list[str]:
-    """Have a worker build this kind and measure it, then measure everything with it."""
+    """Let a worker build and measure this kind of index, then measure everything with it."""
     workspace = engine.workspace
     Workspace.objects.filter(pk=workspace.pk).update(index_kind=kind)
     began = time.perf_counter()
@@ -321,7 +322,7 @@ def indexed(engine: PgVector, made: Made, kind: IndexKind, first: int) -> list[s
     assert state.standing is not None
     assert state.row is not None
     print(kind, round(took), "s", file=sys.stderr, flush=True)
-    chosen = f"{100 * (state.row.recall or 0):.1f} % of the first ten with {state.row.breadth}"
+    chosen = f"{100 * (state.row.recall or 0):.1f} % of the top ten with breadth {state.row.breadth}"
     lines = [
         f"### {kind.label}",
         "",
@@ -334,16 +335,16 @@ def indexed(engine: PgVector, made: Made, kind: IndexKind, first: int) -> list[s
         "Searches:",
         "",
         *searching(engine, made),
-        "With filters, both legs in one go:",
+        "With filters, both legs in one search:",
         "",
         *filtering(engine, made),
-        "Questions that are no chunks, by breadth (ten asked for):",
+        "Questions that are not chunks, by breadth (ten results):",
         "",
     ]
     return [*lines, *recalls(engine, made, kind)]
 
 
-# --- all of it ------------------------------------------------------------------------------------
+# --- everything -----------------------------------------------------------------------------------
 
 
 def _engine() -> PgVector:
@@ -361,7 +362,7 @@ def parts(count: int) -> Iterator[list[str]]:
         "",
         f"A document of {BATCH} chunks, staged and published; {SAMPLES} at each size.",
         "",
-        *[HEAD[0].replace("| |", "| chunks there |", 1), HEAD[1]],
+        *[HEAD[0].replace("| |", "| chunks in the workspace |", 1), HEAD[1]],
         *growing(engine, made, count),
         "",
     ]
@@ -379,20 +380,20 @@ def parts(count: int) -> Iterator[list[str]]:
 
 
 def parts_of_many(many: int) -> Iterator[list[str]]:
-    """Fill the workspace to so many chunks as quickly as may be, and measure what indexes find there."""
+    """Fill the workspace to this many chunks as fast as possible, and measure the recall of indexes there."""
     engine, made = _engine(), Made()
     growing(engine, made, FIRST)
     with without_word_index(engine):
         multiply(engine, many // FIRST, place=20)
     engine.tables.run("VACUUM ANALYZE {table}")
     yield [f"## {engine.count():,} chunks", ""]
-    for kind in (IndexKind.IVFFLAT, IndexKind.HNSW):  # the quicker one first
+    for kind in (IndexKind.IVFFLAT, IndexKind.HNSW):  # the faster one first
         yield indexed(engine, made, kind, many)
 
 
 @contextmanager
 def without_word_index(engine: PgVector) -> Iterator[None]:
-    """To build it once is quicker than to add each row to it."""
+    """Drop the GIN index, and build it at the end: that is faster than updating it for each row."""
     [[name, definition]] = engine.tables.run(
         "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index "
         "WHERE indrelid = '{table}'::regclass AND pg_get_indexdef(indexrelid) LIKE '%%gin (words)%%'"
@@ -406,9 +407,12 @@ def without_word_index(engine: PgVector) -> Iterator[None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the pgvector engine.")
-    parser.add_argument("--chunks", type=int, default=100_000, help="to begin with")
+    parser.add_argument("--chunks", type=int, default=100_000, help="number of chunks")
     parser.add_argument(
-        "--many", type=int, default=0, help="instead, what indexes find in so many, e.g. 1000000"
+        "--many",
+        type=int,
+        default=0,
+        help="instead, measure the recall of indexes with this many chunks, such as 1000000",
     )
     asked = parser.parse_args()
     options = connection.settings_dict["OPTIONS"]
@@ -417,12 +421,12 @@ def main() -> None:
     result = RESULTS / ("engine-many.md" if asked.many else "engine.md")
     what = f"--many {asked.many}" if asked.many else f"--chunks {asked.chunks}"
     lines = [
-        "# What the engine costs and finds",
+        "# Costs and recall of the engine",
         "",
-        f"Made by `python -m benchmarks.engine {what}` on {date.today()}; "
-        f"{os.cpu_count()} cores, load average at the start {os.getloadavg()[0]:.1f}. Vectors of {DIMENSIONS} dimensions "
-        f"and texts by Zipf's law, made up (benchmarks/engine.py); {LIMIT} results asked for; cosine; halfvec. Processor "
-        "time is ours and that of PostgreSQL's backend.",
+        f"Made by `python -m benchmarks.engine {what}` on {date.today()}; {os.cpu_count()} cores, load "
+        f"average at the start {os.getloadavg()[0]:.1f}. Vectors of {DIMENSIONS} dimensions and texts by "
+        f"Zipf's law, synthetic (benchmarks/engine.py); {LIMIT} results; cosine; halfvec. Processor time is "
+        "ours plus that of PostgreSQL's backend.",
         "",
     ]
     with stored():

@@ -1,11 +1,11 @@
-"""How fast documents become searchable, beside what the embedding model alone does, and whether that stays so.
+"""Ingestion throughput, compared with the embedding model alone, and how it develops as a workspace grows.
 
     python -m benchmarks.ingest [--data DIR] [--size full|short] [--documents N] [--many N] [--chunks N]
         [--only model table growth memory]
 
-Starts PostgreSQL, Valkey, our serving container with MiniLM, and Celery workers, all on this machine. DIR: a
-directory with files to use besides this project's own. Writes benchmarks/results/ingest.md, part by part. On a machine that
-does other things as well, processor time tells more than the clock: both are given.
+Starts PostgreSQL, Valkey, our model container with MiniLM, and Celery workers, all on this machine. DIR: a
+directory with files to use, in addition to this project's own. Writes benchmarks/results/ingest.md, part by
+part. On a busy machine, processor time is more meaningful than elapsed time: the report gives both.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from benchmarks.chaos_ingest import celery, chosen, put, unfinished
 from benchmarks.installation import ROOT, Process, free_port, stored
 
 # isort: split
-# What follows needs the settings, which the installation makes.
+# The imports below need the settings, which the installation creates.
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from psycopg import sql
@@ -55,14 +55,14 @@ SIZES = {"full": (120, 10_000, 100_000), "short": (60, 2_000, 20_000)}
 PARTS = ("model", "table", "growth", "memory")
 INTRO = """# How fast documents become searchable
 
-Processor time is all that the processes used, on all cores.
+Processor time is the total of all processes, on all cores.
 """
 SAMPLES = 15
 WORKERS = 2
 ROUNDS = 4
-MIN_BYTES = 2000  # of a document beside the model: shorter ones are the other measurement
+MIN_BYTES = 2000  # per document for the model part; the other part measures shorter documents
 SEED = 7
-Spent = dict[str, float]  # seconds, of the clock and of each part's processors
+Spent = dict[str, float]  # seconds: elapsed, and processor time of each component
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -76,7 +76,7 @@ def _stat(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """Return the processor seconds of a process and of all below it, those that have ended included."""
+    """Return the processor seconds of a process and its descendants, including those that have ended."""
     spent = sum(_stat(pid)[10:14]) / _TICKS
     return spent + sum(cpu_s(child) for child in children(pid))
 
@@ -91,7 +91,7 @@ def rss_mb(pid: int) -> float:
 
 @contextmanager
 def working(count: int) -> Iterator[list[Process]]:
-    """Keep so many workers. They have started, and each of them has read a file and embedded it."""
+    """Run `count` workers. Each has started, and has read and embedded a file."""
     with ExitStack() as stack:
         workers = [Process(partial(celery, f"worker{n}", "worker", "-c", "1")) for n in range(count)]
         for worker in workers:
@@ -114,7 +114,7 @@ def _parsers(worker: Process) -> list[int]:
 
 
 def _spent(parts: dict[str, Process], workers: Sequence[Process]) -> Spent:
-    """Return the processor seconds of everything that takes part, until now."""
+    """Return the processor seconds so far of every component."""
     spent = {name: cpu_s(process.pid) for name, process in parts.items()}
     spent["reading files"] = sum(cpu_s(parser) for worker in workers for parser in _parsers(worker))
     spent["workers"] = sum(cpu_s(worker.pid) for worker in workers) - spent["reading files"]
@@ -123,7 +123,7 @@ def _spent(parts: dict[str, Process], workers: Sequence[Process]) -> Spent:
 
 @contextmanager
 def serving() -> Iterator[tuple[Process, Endpoint]]:
-    """Keep our container with MiniLM."""
+    """Run our model container with MiniLM."""
     port = free_port()
     argv = (sys.executable, "-m", "inference.serving", "--host", "127.0.0.1", "--port", str(port))
     process = Process(
@@ -160,7 +160,7 @@ def _wait(workspace: Workspace) -> float:
     return time.monotonic() - began
 
 
-# --- beside the bare model ----------------------------------------------------------------------
+# --- compared with the bare model ---------------------------------------------------------------
 
 
 def beside_the_model(data: Path | None, documents: int, services: dict[str, Process]) -> list[str]:
@@ -185,21 +185,22 @@ def beside_the_model(data: Path | None, documents: int, services: dict[str, Proc
     return [
         "## Beside the bare model",
         "",
-        f"{documents // ROUNDS * ROUNDS} documents of more than {MIN_BYTES:,} bytes, {count:,} chunks; {WORKERS} workers with one "
-        f"child each. In {ROUNDS} rounds: a part of the documents, then their texts by the model alone.",
+        f"{documents // ROUNDS * ROUNDS} documents of more than {MIN_BYTES:,} bytes, {count:,} chunks; "
+        f"{WORKERS} workers with one child each. {ROUNDS} rounds: each ingests a part of the documents, then "
+        "embeds their texts with the model alone.",
         "",
-        "| | the model alone | all of it | share |",
+        "| | model alone | ingestion | share |",
         "|---|---|---|---|",
-        f"| chunks per second of the clock | {count / bare['clock']:.1f} | {count / whole['clock']:.1f} "
-        f"| {bare['clock'] / whole['clock']:.0%} |",
+        f"| chunks per second of elapsed time | {count / bare['clock']:.1f} | {count / whole['clock']:.1f} | "
+        f"{bare['clock'] / whole['clock']:.0%} |",
         f"| chunks per second of processor time | {count / bare['the model']:.1f} | {count / _processor_s(whole):.1f} "
         f"| **{bare['the model'] / _processor_s(whole):.0%}** ({min(shares):.0%} to {max(shares):.0%}) |",
         "",
-        "Where the processor time goes, in ms per chunk:",
+        "Processor time by component, in ms per chunk:",
         "",
         "| | |",
         "|---|---|",
-        f"| the model, alone | {bare['the model'] / count * 1000:.1f} |",
+        f"| model alone | {bare['the model'] / count * 1000:.1f} |",
         *[f"| {name} | {spent / count * 1000:.1f} |" for name, spent in whole.items() if name != "clock"],
         "",
     ]
@@ -212,7 +213,7 @@ def _ingested(
     parts: dict[str, Process],
     workers: Sequence[Process],
 ) -> Spent:
-    """Return what it took to ingest so many of the files, once they were added."""
+    """Add the files, then ingest them, and return the time of the ingestion only."""
     put(workspace, files, count, ask_worker=False)
     return _until_ready(workspace, parts, workers)
 
@@ -245,7 +246,7 @@ def _texts(workspace: Workspace) -> list[str]:
 
 
 async def _embed_all(endpoint: Endpoint, texts: Sequence[str]) -> float:
-    """Embed them in batches, as many at a time as there are workers. Returns seconds."""
+    """Embed the texts in batches, with one concurrent request per worker. Return the seconds."""
     batches = iter([texts[first : first + BATCH] for first in range(0, len(texts), BATCH)])
 
     async def client() -> None:
@@ -262,7 +263,7 @@ async def _embed_all(endpoint: Endpoint, texts: Sequence[str]) -> float:
 
 
 def many_documents(count: int, services: dict[str, Process]) -> list[str]:
-    """Ingest small documents, and look at what they take, and at the memory of the worker, on the way."""
+    """Ingest small documents, and measure their cost and the worker's memory on the way."""
     marks = sorted({min(100, count), count // 10, count // 2, count})
     rows: list[str] = []
     with running_in_thread(behaviour=Behaviour(dimensions=DIMENSIONS)) as model, working(1) as workers:
@@ -284,11 +285,11 @@ def many_documents(count: int, services: dict[str, Process]) -> list[str]:
     return [
         "## Many small documents",
         "",
-        f"{count:,} documents of one chunk, one worker with one child, a model that answers at once. Of each stretch: "
-        "the time of one document, and what `documents.recover` and the alarm take at its end.",
+        f"{count:,} documents of one chunk, one worker with one child, a model that answers immediately. Per "
+        "stretch: the time per document, and the time of `documents.recover` and of the alarms at its end.",
         "",
-        "| documents so far | worker, MB | its child that does the work, MB | ms on the clock "
-        "| processor ms: worker and parser | PostgreSQL | Valkey | recovery, ms |",
+        "| documents so far | worker, MB | its child that does the work, MB | elapsed ms | processor ms: "
+        "worker and parser | PostgreSQL | Valkey | recovery, ms |",
         "|---|---|---|---|---|---|---|---|",
         *rows,
         "",
@@ -319,7 +320,7 @@ def _vector(centre: Sequence[float], rng: random.Random) -> Vector:
 
 
 class Texts:
-    """Chunks that look like text: words by Zipf's law, vectors around some hundred subjects."""
+    """Generator of text-like chunks: words by Zipf's law, vectors around a hundred topics."""
 
     def __init__(self) -> None:
         self.rng = random.Random(SEED)
@@ -346,12 +347,12 @@ class Texts:
 
 
 def staging() -> list[str]:
-    """Compare a batch's ways into the table."""
+    """Compare ways to insert a batch into the table."""
     embedder = _embedder("none", "openai_compat", {"base_url": "http://127.0.0.1:9/v1"})
     engine, texts = PgVector(_workspace("staging", embedder)), Texts()
     ways: dict[str, Callable[[UUID, Sequence[NewChunk], Sequence[Vector]], None]] = {
         "row inserts (executemany)": partial(_inserted, engine),
-        "COPY into the session's temporary table, then INSERT ... SELECT (what we do)": engine.stage,
+        "COPY into the session's temporary table, then INSERT ... SELECT (our way)": engine.stage,
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
     spent: dict[str, float] = dict.fromkeys(ways, 0)
@@ -368,9 +369,10 @@ def staging() -> list[str]:
     return [
         "## A batch's way into the table",
         "",
-        f"{BATCH} chunks of some 900 characters, one language, {DIMENSIONS} dimensions; 40 batches, alternating.",
+        f"{BATCH} chunks of about 900 characters, one language, {DIMENSIONS} dimensions; 40 batches, "
+        "alternating.",
         "",
-        "| | median ms | least ms | processor ms, ours and the server's |",
+        "| | median ms | minimum ms | processor ms, ours and the server's |",
         "|---|---|---|---|",
         *[
             f"| {name} | {statistics.median(times):.1f} | {min(times):.1f} | {spent[name] / len(times) * 1000:.1f} |"
@@ -399,7 +401,7 @@ def _inserted(
 
 
 def growing(count: int) -> list[str]:
-    """Fill a workspace, and time on the way what a document takes."""
+    """Fill a workspace, and measure the time per document on the way."""
     rows, held, marks = [], 0, [count // 100, count // 10, count // 2, count]
     with running_in_thread(behaviour=Behaviour(dimensions=DIMENSIONS)) as model:
         workspace = _workspace(
@@ -426,9 +428,10 @@ def growing(count: int) -> list[str]:
     return [
         "## As a workspace grows",
         "",
-        f"A document of {BATCH} chunks from end to end, in one process, with a model that answers at once; medians of {SAMPLES}.",
+        f"A document of {BATCH} chunks end to end, in one process, with a model that answers immediately; "
+        f"medians of {SAMPLES}.",
         "",
-        "| chunks in the workspace | ms on the clock | processor ms: ours | PostgreSQL |",
+        "| chunks in the workspace | elapsed ms | processor ms: ours | PostgreSQL |",
         "|---|---|---|---|",
         *rows,
         "",
@@ -436,7 +439,7 @@ def growing(count: int) -> list[str]:
 
 
 def _whole_document(workspace: Workspace, title: str, texts: Texts) -> tuple[float, float, float]:
-    """Return the milliseconds of the clock, and of our and the server's processors."""
+    """Return elapsed milliseconds, and the processor milliseconds of our process and of the server."""
     chunks, _ = texts.batch()
     text = "\n\n".join(f"# {each.ordinal}\n\n{each.text}" for each in chunks)
     document = add_file(
@@ -452,7 +455,7 @@ def _whole_document(workspace: Workspace, title: str, texts: Texts) -> tuple[flo
 
 
 def _section(command: str, lines: Sequence[str]) -> str:
-    """Return a part's result, which says how it was made."""
+    """Return the section of a part, with the command that produced it."""
     heading, *rest = lines
     load = os.getloadavg()[0]
     return "\n".join(
@@ -466,7 +469,7 @@ def _section(command: str, lines: Sequence[str]) -> str:
 
 
 def _with_section(report: str, section: str) -> str:
-    """Return the report with the section in the place of the one of the same heading, or at its end."""
+    """Return the report with the section in place of the one with the same heading, or at its end."""
     intro, *sections = re.split(r"(?m)^(?=## )", report)
     heading = section.partition("\n")[0]
     headings = [each.partition("\n")[0] for each in sections]
@@ -478,14 +481,14 @@ def _with_section(report: str, section: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure the ingestion.")
+    parser = argparse.ArgumentParser(description="Measure ingestion.")
     parser.add_argument("--data", type=Path, help="a directory with files to use")
-    parser.add_argument("--size", choices=SIZES, default="full", help="what is not given below goes by it")
-    parser.add_argument("--documents", type=int, help="for the real model")
-    parser.add_argument("--many", type=int, help="small documents, for the memory")
-    parser.add_argument("--chunks", type=int, help="to grow to")
+    parser.add_argument("--size", choices=SIZES, default="full", help="defaults for the options below")
+    parser.add_argument("--documents", type=int, help="number of documents for the real model")
+    parser.add_argument("--many", type=int, help="number of small documents, to measure memory")
+    parser.add_argument("--chunks", type=int, help="number of chunks to grow to")
     parser.add_argument(
-        "--only", nargs="*", choices=PARTS, help="the other parts of the report stay as they are"
+        "--only", nargs="*", choices=PARTS, help="run only these parts, and keep the others of the report"
     )
     options = parser.parse_args()
     asked = (options.documents, options.many, options.chunks)

@@ -1,6 +1,6 @@
-"""A whole installation in a directory that goes away, with services to kill, and the people who use it.
+"""A complete installation in a temporary directory, with services to kill, and simulated users.
 
-Importing it sets Django up in that directory, for this process and those it starts.
+Importing this module sets Django up in that directory, for this process and its children.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ os.environ |= {"RAGSITE_DATA_DIR": str(DATA), "DJANGO_SETTINGS_MODULE": "ragsite
 os.environ.setdefault("RAGSITE_LOG_LEVEL", "WARNING")
 django.setup()
 
-# What follows needs the settings, and they the directory.
+# The imports below need the settings, and the settings need the directory.
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
@@ -49,12 +49,12 @@ from ragsite.processes import WEB_SOCKETS  # noqa: E402
 from tests.fakes.openai_server import OpenAIServer, running_in_thread  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-AGAIN_S = 0.3  # a client waits before it connects or sends again
-GRACE_S = 5  # uvicorn's, for connections
+AGAIN_S = 0.3  # a client's pause before it reconnects or resends
+GRACE_S = 5  # uvicorn's, for open connections
 
 
 class Process:
-    """A service that can be stopped, killed and started again."""
+    """A service that can be stopped, killed and restarted."""
 
     def __init__(self, make: Callable[[], Service]) -> None:
         self._make = make
@@ -72,7 +72,7 @@ class Process:
         self.start()
 
     def kill(self) -> None:
-        """End it and its children, as the kernel does when memory runs out."""
+        """Kill it and its children, as the kernel does when memory runs out."""
         os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait()
 
@@ -81,7 +81,7 @@ class Process:
         return self._popen.pid
 
     def terminate(self) -> float:
-        """Ask it to leave, as a deployment does. Returns how many seconds it took, at most 60."""
+        """Send SIGTERM, as a deployment does, and return how many seconds the shutdown took, at most 60."""
         asked = time.monotonic()
         self._popen.send_signal(signal.SIGTERM)
         self._popen.wait(60)
@@ -93,17 +93,17 @@ class Installation:
     model: OpenAIServer
     postgres: Process
     valkey: Process
-    webs: dict[str, Process]  # by the address of the socket
+    webs: dict[str, Process]  # by socket address
     user: User
-    cookie: str  # of that user, who is logged in
-    key: str  # of the same, for the REST API
+    cookie: str  # of that user's login session
+    key: str  # API key of the same user
 
     @property
     def addresses(self) -> list[str]:
         return list(self.webs)
 
     def offer(self, model: str, **fields: Any) -> str:
-        """Make a chat model; the id tells the fake how to behave. Returns its name."""
+        """Create a chat model whose id tells the fake how to behave. Return its name."""
         name = model[:80]
         Endpoint.objects.get_or_create(
             name=name,
@@ -123,7 +123,7 @@ class Installation:
 
 @contextmanager
 def installed(web_processes: int = 2) -> Iterator[Installation]:
-    """Keep an installation, with a fake model on the loopback interface."""
+    """Run an installation, with a fake model on the loopback interface."""
     ports = [free_port() for _ in range(web_processes)]
     webs = {f"ws://127.0.0.1:{port}/socket": Process(partial(_web, port)) for port in ports}
     with ExitStack() as stack:
@@ -140,7 +140,7 @@ def installed(web_processes: int = 2) -> Iterator[Installation]:
 
 @contextmanager
 def stored() -> Iterator[tuple[Process, Process]]:
-    """Keep a PostgreSQL with our tables, and a Valkey."""
+    """Run PostgreSQL with our tables, and Valkey."""
     data = Process(lambda: postgres.service(DATA)), Process(lambda: valkey.service(DATA))
     with ExitStack() as stack:
         for process in data:
@@ -177,23 +177,23 @@ def _cookie(user: User) -> str:
 
 
 def forget_connections() -> None:
-    """Drop this process's connections to the database, which a restart has cut."""
+    """Drop this process's database connections, which a restart has cut."""
     connection.close()
-    connection.close_pool()  # of PostgreSQL's backend
+    connection.close_pool()  # provided by Django's PostgreSQL backend
 
 
-# --- people --------------------------------------------------------------------------------------
+# --- users ---------------------------------------------------------------------------------------
 
 
 @dataclass
 class Seen:
-    """What one client was shown of one turn, whatever became of its sockets."""
+    """What one client received of one turn, over all its sockets."""
 
     message_id: str = field(default_factory=lambda: uuid4().hex)
     session_id: str = ""
     answer_id: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
-    disorder: int = 0  # events that came twice, or after a gap
+    disorder: int = 0  # events that arrived twice, or after a gap
     complaints: list[str] = field(default_factory=list)
 
     @property
@@ -227,7 +227,7 @@ class Seen:
 
 @dataclass
 class Person:
-    """Somebody with a browser: sends until it is accepted, comes back until the answer has ended."""
+    """A user with a browser, who sends until the turn is accepted, and reconnects until the answer ends."""
 
     installation: Installation
     limit_s: float = 60.0
@@ -235,13 +235,13 @@ class Person:
     async def ask(
         self, model: str, *, seen: Seen | None = None, cut_every_s: float = 0, times: int = 1
     ) -> Seen:
-        """Ask, so many times at once, and follow to the end. cut_every_s: break the socket about so often."""
+        """Send the question `times` times, and follow the answer. cut_every_s: mean time between cuts."""
         seen = seen or Seen()
         run = {"action": "run", "data": _message(seen, model) | {"sessionId": seen.session_id}}
         return await self._see(seen, [run] * times, cut_every_s)
 
     async def ask_over_rest(self, model: str, seen: Seen) -> Seen:
-        """Ask with an API key, and follow on a socket to the end."""
+        """Ask with an API key, and follow the answer on a socket to the end."""
         address = (
             random.choice(self.installation.addresses).replace("ws://", "http://").removesuffix("/socket")
         )
@@ -256,7 +256,7 @@ class Person:
         return await self._see(seen, [], 0)
 
     async def watch(self, answer_id: str) -> Seen:
-        """Follow somebody's answer from its beginning."""
+        """Follow another user's answer from its beginning."""
         return await self._see(Seen(answer_id=answer_id), [], 0)
 
     async def _see(self, seen: Seen, runs: Sequence[dict[str, Any]], cut_every_s: float) -> Seen:
@@ -264,7 +264,7 @@ class Person:
         try:
             async with asyncio.timeout(self.limit_s):
                 while not seen.is_over:
-                    addresses.append(addresses.pop(0))  # whoever lost one process tries the next
+                    addresses.append(addresses.pop(0))  # after losing one process, try the next
                     try:
                         await self._sit(addresses[-1], seen, runs, cut_every_s)
                     except (OSError, websockets.WebSocketException):

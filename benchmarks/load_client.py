@@ -1,6 +1,6 @@
-"""Readers of streams by the thousand, who check every token: through the chat spine, or through the relay.
+"""Load client: thousands of readers that check every token, through the chat spine or through the relay.
 
-Raw asyncio without a WebSocket library, because the client must not be what is measured.
+It uses raw asyncio without a WebSocket library, so that the client is not the bottleneck.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _OVER = frozenset({"finished", "failed", "stopped"})
 
 
 class Socket(asyncio.Protocol):
-    """A WebSocket of a client, of text frames only."""
+    """A WebSocket client for text frames."""
 
     def __init__(self, address: str, cookie: str, hear: Callable[[Any], None]) -> None:
         self._address = urlsplit(address)
@@ -42,7 +42,8 @@ class Socket(asyncio.Protocol):
         return self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's are not of its family
+        # uvloop's transports do not inherit from asyncio.Transport.
+        transport = cast(asyncio.Transport, transport)
         self._transport = transport
         lines = (
             f"GET {self._address.path} HTTP/1.1",
@@ -98,7 +99,7 @@ class Socket(asyncio.Protocol):
         self._write(0x81, json.dumps(frame).encode())
 
     def _write(self, head: int, payload: bytes) -> None:
-        """A client masks what it sends; a mask of zeros leaves it as it is."""
+        """Write a frame. Clients must mask their frames; a mask of zeros leaves the payload unchanged."""
         length = len(payload)
         size = bytes([0x80 | length]) if length < 126 else struct.pack("!BH", 0xFE, length)
         self._transport.write(bytes([head]) + size + b"\0\0\0\0" + payload)
@@ -109,19 +110,20 @@ class Socket(asyncio.Protocol):
 
 @dataclass
 class Stream:
-    """One answer as its reader sees it; every token is checked as it comes."""
+    """One answer as its reader receives it; every token is checked on arrival."""
 
     wanted: Wanted
-    began: float = 0.0  # when it was asked for, by the monotonic clock
-    first_added_ms: float = 0.0  # from asking to the first token, beyond the model's own time
+    began: float = 0.0  # when the question was sent, on the monotonic clock
+    first_added_ms: float = 0.0  # from the question to the first token, beyond the model's own time
     first_came: float = 0.0
-    gaps_ms: list[tuple[float, float]] = field(default_factory=list)  # when a frame came, after how long
+    # Arrival of a frame, and the time since the previous one.
+    gaps_ms: list[tuple[float, float]] = field(default_factory=list)
     tokens: int = 0
     frames: int = 0
     doubled: int = 0
     reordered: int = 0
-    why: str = ""  # it failed, in our words
-    leaked: int = 0  # tokens of somebody else's stream
+    why: str = ""  # error message, if it failed
+    leaked: int = 0  # tokens of other streams
     last_came: float = 0.0
     over: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _seen: set[int] = field(default_factory=set)
@@ -158,7 +160,7 @@ class Stream:
         self.tokens = len(self._seen)
 
     def begin_anew(self) -> None:
-        """What was shown is void: another process writes the answer now."""
+        """Reset the stream: another process writes the answer again, so what was shown is void."""
         self._seen, self._next, self.tokens = set(), 0, 0
 
     def end(self, how: str, why: str = "") -> None:
@@ -168,7 +170,7 @@ class Stream:
 
 
 class Reader(ABC):
-    """Somebody with a socket, who reads one stream after the other."""
+    """A client with a socket that reads one stream after the other."""
 
     def __init__(self, address: str, cookie: str) -> None:
         self._address, self._cookie = address, cookie
@@ -201,7 +203,7 @@ class RelayReader(Reader):
 
 
 class SpineReader(Reader):
-    """A page on the chat's socket, which may lose it and come back."""
+    """A client on the chat socket, which may lose it and reconnect."""
 
     def ask(self, stream: Stream, **fields: str) -> None:
         self._stream, self._seq, self._answer_id = stream, 0, ""
@@ -209,7 +211,7 @@ class SpineReader(Reader):
         self._socket.say({"action": "run", "data": data})
 
     async def cut_and_return(self, away_s: float) -> float:
-        """Return how many milliseconds after the socket was back the first missed event came."""
+        """Return how many milliseconds after the reconnect the first missed event arrived."""
         self._socket.cut()
         await asyncio.sleep(away_s)
         await self.open()

@@ -1,13 +1,13 @@
-"""A model that writes as fast as it is told, to thousands at once: OpenAI's chat completions, as a stream.
+"""Load server: OpenAI's chat completions as streams at a requested speed, for thousands of clients.
 
     python -m benchmarks.load_server --port 9100
 
-The last word of the question says how: "s17?tokens=200&first_ms=100&gap_ms=20". Every token names its stream,
-its place and its age, "s17.4.180021 ": the client sees what was lost, doubled, reordered or sent to somebody
-else, and how long a token took beyond the model's own time. `GET /sent` tells how many of each stream were
-sent. Faults: `fault=drop`, `fault=stall` or `fault=500`, after so many tokens (`after=5`).
+The last word of the question is the request: "s17?tokens=200&first_ms=100&gap_ms=20". Every token contains
+its stream, its position and its age, "s17.4.180021 ". So the client can detect lost, duplicated, reordered
+and leaked tokens, and how long a token took beyond the model's own time. `GET /sent` returns the number of
+tokens sent per stream. Faults: `fault=drop`, `fault=stall` or `fault=500`, after some tokens (`after=5`).
 
-Raw asyncio without a framework, because the server must not be what is measured: 10 us a token.
+It uses raw asyncio without a framework, so that the server is not the bottleneck: 10 us per token.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _STOP = '{"index": 0, "delta": {}, "finish_reason": "stop"}'
 
 @dataclass(frozen=True)
 class Wanted:
-    """How one stream is to go, as its question says."""
+    """How one stream should behave, as its question requests."""
 
     tag: str
     tokens: int = 200
@@ -54,14 +54,15 @@ class Wanted:
         )
 
 
-sent: dict[str, int] = {}  # tokens of each stream
+sent: dict[str, int] = {}  # tokens per stream
 
 
 class _Connection(asyncio.Protocol):
-    """One client, one request after the other."""
+    """One client, with one request after the other."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's are not of its family
+        # uvloop's transports do not inherit from asyncio.Transport.
+        transport = cast(asyncio.Transport, transport)
         self._transport = transport
         self._received = b""
         self._timer: asyncio.TimerHandle | None = None
@@ -100,7 +101,7 @@ class _Connection(asyncio.Protocol):
         self._sleep_until(wanted.first_ms)
 
     def _sleep_until(self, ms: float) -> None:
-        """By the stream's own clock, so that a late token makes no later one late."""
+        """Schedule by the stream's own clock, so that a late token does not delay later ones."""
         delay_s = self._began + ms / 1000 - time.monotonic()
         self._timer = asyncio.get_running_loop().call_later(max(0.0, delay_s), self._go_on)
 
@@ -140,6 +141,6 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="A model that writes as fast as it is told.")
+    parser = argparse.ArgumentParser(description="A fake model that streams at a requested speed.")
     parser.add_argument("--port", type=int, required=True)
     uvloop.run(serve(parser.parse_args().port))

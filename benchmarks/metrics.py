@@ -1,4 +1,4 @@
-"""How good a ranking is. Definitions of trec_eval: linear gains, rank from 1, a query without results counts 0."""
+"""Ranking metrics as trec_eval defines them: linear gains, rank from 1; a query without results counts 0."""
 
 import math
 from collections.abc import Mapping, Sequence

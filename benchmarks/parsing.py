@@ -1,11 +1,11 @@
-"""What each parser gets out of real and hostile files, and what that costs.
+"""What each parser extracts from real and hostile files, and at what cost.
 
     python -m benchmarks.parsing --data DIR [--parsers fast layout] [--every 1]
 
-DIR holds documents/ (files of many kinds; index.jsonl says what must be found, or which error must come) and
-tools/make_hostile.py, which writes files that must not hurt anybody. Each file is recognised and read as
-when it is added. Memory is the largest resident size of any process that read a file. With --every 4 only
-each fourth file is read. Writes benchmarks/results/parsing.md.
+DIR holds documents/ (files of many kinds; index.jsonl says what must be found, or which error must occur) and
+tools/make_hostile.py, which writes hostile files that must do no harm. Each file is recognised and read as
+when a user adds it. Memory is the largest resident size of any process that read a file. With --every 4, only
+every fourth file is read. Writes benchmarks/results/parsing.md.
 """
 
 import argparse
@@ -40,18 +40,18 @@ _MUST_FAIL = {"clear-error", "reject"}
 
 @dataclass(frozen=True)
 class Read:
-    kind: str  # the name's extension
-    behaviour: str  # what the index asks for
+    kind: str  # file name extension
+    behaviour: str  # the behaviour that the index requires
     name: str
-    text: str | None  # None: it was refused, in words
-    said: str  # the refusal
+    text: str | None  # None: rejected with a sentence
+    said: str  # the sentence of the rejection
     took_s: float
-    expected: float | None  # share of the strings that must be found
-    recall: float | None  # share of the right words that were found
+    expected: float | None  # share of the required strings that was found
+    recall: float | None  # share of the expected words that was found
 
     @property
     def holds(self) -> bool:
-        """Say if what must be found is found, or the error that must come came."""
+        """Tell whether the required strings were found, or the required error occurred."""
         if self.behaviour in _MUST_FAIL:
             return self.text is None
         if self.behaviour in _MAY_BE_EMPTY:
@@ -131,11 +131,11 @@ def _summary(parser: str, what: str, found: Sequence[Read], cpu_s: float, memory
 
 
 def measure(folder: Path, parser: str, every: int) -> tuple[list[Read], float, int]:
-    """Return what was read, and CPU seconds and memory of the processes that read it."""
+    """Return what was read, and the CPU seconds and memory of the processes that read it."""
     parser_process(parser)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = list(reads(folder, parser, every))
-    close(parser, parser_process(parser))  # what it used is known once it has ended
+    close(parser, parser_process(parser))  # its usage is known only after it has ended
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return found, cpu_s, after.ru_maxrss * 1024
@@ -145,7 +145,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--parsers", nargs="+", choices=["fast", "layout"], default=["fast", "layout"])
-    options.add_argument("--every", type=int, default=1, help="read each n-th file only")
+    options.add_argument("--every", type=int, default=1, help="read only every n-th file")
     arguments = options.parse_args()
     summaries, kinds, misses = [], [], []
     with tempfile.TemporaryDirectory() as hostile:
@@ -168,20 +168,21 @@ def main() -> None:
             [
                 f"# Parsers, {date.today()}",
                 "",
-                f"`{command}`. In order: files whose expected words were all found, files that were refused as they "
-                "must be, milliseconds of CPU for each file, seconds of the slowest, MB of the largest process.",
+                f"`{command}`. Columns: files whose expected words were all found, files that were rejected "
+                "as they must be, milliseconds of CPU per file, seconds of the slowest file, MB of the "
+                "largest process.",
                 "",
-                "| what | parser | files | text found | refused | CPU ms | slowest s | MB |",
+                "| what | parser | files | text found | rejected | CPU ms | slowest s | MB |",
                 "|---|---|---|---|---|---|---|---|",
                 *summaries,
                 "",
-                "What did not hold:",
+                "Failed checks:",
                 "",
-                *(misses or ["- nothing"]),
+                *(misses or ["- none"]),
                 "",
-                "By kind (recall: share of the right words; ms: mean time on the clock):",
+                "By kind (recall: share of the expected words; ms: mean elapsed time):",
                 "",
-                "| kind | parser | files | held | recall | ms |",
+                "| kind | parser | files | passed | recall | ms |",
                 "|---|---|---|---|---|---|",
                 *kinds,
                 "",

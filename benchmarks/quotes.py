@@ -1,11 +1,11 @@
-"""How often the right words are in what Quotes quotes.
+"""How often the quotes of Quotes contain the expected answer.
 
     python -m benchmarks.quotes --data DIR
 
 DIR holds collections with answers (corpus.jsonl.gz, queries.jsonl.gz with metadata.answers, qrels.tsv), one
-folder for each language. Each question is put with six passages of BM25: once with the right one among them
-(at the end if BM25 missed it), once without it, when the honest reply is that no passage answers.
-Writes benchmarks/results/quotes.md.
+folder per language. Each question is asked with six passages of BM25: once including the right one (at the
+end if BM25 missed it), and once without it, when the honest reply is that no passage answers. Writes
+benchmarks/results/quotes.md.
 """
 
 import argparse
@@ -33,7 +33,7 @@ _TERM = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 class Question:
     text: str
     answers: tuple[str, ...]
-    gold: str  # the id of the passage that holds them
+    gold: str  # the id of the passage that contains the answers
 
 
 class Bm25:
@@ -70,7 +70,7 @@ def questions_in(folder: Path) -> list[Question]:
 
 
 def measure(folder: Path) -> str:
-    """Return the table's row for one collection."""
+    """Return the table row of one collection."""
     corpus = {row["_id"]: Quotable(0, row["title"], row["text"]) for row in rows(folder / "corpus.jsonl.gz")}
     index, questions = Bm25(corpus), questions_in(folder)
     right = first = refused = abstained = quoted = took_s = 0.0
@@ -108,12 +108,12 @@ def main() -> None:
     data: Path = parser.parse_args().data
     folders = sorted(path.parent for path in data.glob("**/queries.jsonl.gz"))
     table = [
-        "# Quotes: is the answer in what it quotes?",
+        "# Quotes: do the quotes contain the answer?",
         "",
-        f"Made by `python -m benchmarks.quotes`. {PASSAGES} passages a question, at most three quotes.",
+        f"Made by `python -m benchmarks.quotes`. {PASSAGES} passages per question, at most three quotes.",
         "",
-        "| collection | questions | answer in the quotes | in the first quote | refused, though there "
-        "| refused, when not there | quotes | CPU ms |",
+        "| collection | questions | answer in the quotes | in the first quote | abstained wrongly | "
+        "abstained rightly | quotes | CPU ms |",
         "|---|---|---|---|---|---|---|---|",
         *(measure(folder) for folder in folders),
     ]

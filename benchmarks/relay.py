@@ -1,4 +1,4 @@
-"""The bare relay that the chat spine is compared with: one consumer, one stream, nothing stored.
+"""The bare relay that the chat spine is compared with: one consumer, one stream, no storage.
 
 RELAY_FROM=http://127.0.0.1:9100/v1 uvicorn benchmarks.relay:application
 """

@@ -1,10 +1,10 @@
-"""How good and how quick search is, through `documents.retrieval.search` itself.
+"""Quality and latency of `documents.retrieval.search`.
 
     python -m benchmarks.retrieval --data DIR [--cache DIR] [--only NAME ...]
 
-DIR holds test collections (benchmarks/corpora.py says in which form). Each is put into a workspace of its own, in
-PostgreSQL started for this, embedded by the project's serving container. Vectors are remembered in the cache
-directory, so that only the first run takes long. Writes benchmarks/results/retrieval.md.
+DIR holds test collections (benchmarks/corpora.py describes their format). Each is loaded into its own
+workspace, in a PostgreSQL started for this run, and embedded by the project's model container. The cache
+directory stores vectors, so that only the first run takes long. Writes benchmarks/results/retrieval.md.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from itertools import combinations
 from pathlib import Path
 from uuid import UUID
 
-# installation sets Django up, for a directory of its own
+# Importing benchmarks.installation sets Django up, in a temporary directory
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -48,13 +48,13 @@ from workspaces.provision import provision_workspace
 
 RESULT = Path(__file__).parent / "results" / "retrieval.md"
 DIMENSIONS = 384
-DEPTH = 100  # passages asked for
-PASSAGES, PASSAGE_TOKENS = 6, 1800  # of an answer
+DEPTH = 100  # passages requested
+PASSAGES, PASSAGE_TOKENS = 6, 1800  # of one answer
 SAMPLED, SEED = 200, 7  # questions
 NO_BUDGET = 10**9  # tokens
 BATCH = 64
 
-# Measured with bm25s, all-MiniLM-L6-v2, and their fusion by reciprocal rank and by halves, in this order: nDCG@10
+# nDCG@10 of bm25s, all-MiniLM-L6-v2, and their fusion by reciprocal rank and by halves, in this order
 BASELINES = {
     "cranfield": (0.3755, 0.3955, 0.4235, 0.4256),
     "scifact": (0.6791, 0.6451, 0.7132, 0.7301),
@@ -72,7 +72,7 @@ BASELINES = {
 
 @dataclass
 class Row:
-    """One collection, searched in one way."""
+    """The metrics of one collection with one search configuration."""
 
     corpus: str
     way: str
@@ -98,17 +98,15 @@ class Row:
 
 
 def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]]:
-    """Return a workspace with the collection in it, and which page each document is."""
+    """Return a workspace with the collection, and the page of each document."""
     workspace = provision_workspace(None, name=corpus.name, languages=[corpus.language], embedder=embedder)
     vectors = asyncio.run(embed(workspace, [chunk.text for page in corpus.pages for chunk in page.chunks]))
     pages: dict[UUID, str] = {}
     engine = engine_for(workspace)
     with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = off")  # nobody has to wait for the disk here
+        cursor.execute("SET synchronous_commit = off")  # durability does not matter here
     for page in corpus.pages:
-        with (
-            transaction.atomic()
-        ):  # each for itself, as they are ingested: rows that are changed by all stay few
+        with transaction.atomic():  # one transaction per page, as in ingestion, so that few rows contend
             document = Document.objects.create(
                 workspace=workspace,
                 title=page.id[:200],
@@ -121,7 +119,7 @@ def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]
             engine.stage(document.pk, chunks, [vectors[chunk.text] for chunk in chunks])
             engine.publish(document.pk, len(chunks))
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")  # autovacuum would, in a minute
+        cursor.execute("ANALYZE")  # autovacuum would do it within a minute
     return workspace, pages
 
 
@@ -133,7 +131,7 @@ def new_chunks(cut: Sequence[Chunk]) -> Iterator[NewChunk]:
 
 async def embed(workspace: Workspace, texts: Sequence[str]) -> dict[str, Vector]:
     found: dict[str, Vector] = {}
-    alike = sorted(set(texts), key=len)  # a batch takes as long as its longest
+    alike = sorted(set(texts), key=len)  # a batch takes as long as its longest text
     async with open_embedder(workspace.embedder.spec()) as embedder:
         for first in range(0, len(alike), BATCH):
             batch = alike[first : first + BATCH]
@@ -143,7 +141,7 @@ async def embed(workspace: Workspace, texts: Sequence[str]) -> dict[str, Vector]
 
 # --- searching -----------------------------------------------------------------------------------
 
-Place = tuple[Workspace, dict[UUID, str]]  # and which page each of its documents is
+Place = tuple[Workspace, dict[UUID, str]]  # a workspace, and the page of each of its documents
 
 
 async def by_search(row: Row, corpus: Corpus, place: Place, config: SearchConfig) -> Row:
@@ -171,7 +169,7 @@ async def searched(
 
 
 def by_words(row: Row, corpus: Corpus, place: Place) -> Row:
-    """Ask the lexical leg alone, which `search` does only where the embedder fails."""
+    """Query the lexical leg alone, which `search` does only if the embedder fails."""
     workspace, pages = place
     for query in corpus.queries:
         sent = f"{query.previous[-1]}\n{query.text}" if query.previous else query.text
@@ -181,7 +179,7 @@ def by_words(row: Row, corpus: Corpus, place: Place) -> Row:
 
 
 def pages_of(documents: Sequence[UUID], pages: dict[UUID, str]) -> list[str]:
-    """Return each page once: it is as good as its best chunk."""
+    """Return each page once: a page ranks as its best chunk."""
     return list(dict.fromkeys(pages[document] for document in documents))
 
 
@@ -189,7 +187,7 @@ def measure(corpus: Corpus, place: Place) -> list[Row]:
     workspace = place[0]
     usual = replace(
         SearchConfig.of(workspace), relevance_floor=None
-    )  # how it is ordered, whatever is relevant
+    )  # measures the order, regardless of relevance
     rows = [
         asyncio.run(by_search(Row(corpus.name, "default"), corpus, place, usual)),
         by_words(Row(corpus.name, "words only"), corpus, place),
@@ -205,12 +203,12 @@ def measure(corpus: Corpus, place: Place) -> list[Row]:
     return rows
 
 
-# --- what an answer gets --------------------------------------------------------------------------
+# --- the passages of an answer --------------------------------------------------------------------
 
 
 @dataclass
 class Quoted:
-    """What stands in the prompts of one collection's questions, searched in one way."""
+    """The passages in the prompts of one collection's questions, with one search configuration."""
 
     corpus: str
     way: str
@@ -254,7 +252,7 @@ def shown(times_ms: Sequence[float]) -> str:
 
 
 def quoted_twice(passages: Sequence[Passage]) -> int:
-    """Return how many characters stand in more than one of the passages."""
+    """Return how many characters are in more than one of the passages."""
     twice = 0
     for one, other in combinations(passages, 2):
         if (one.document_id, one.section) == (other.document_id, other.section):
@@ -284,11 +282,11 @@ def sample(corpus: Corpus) -> list[Query]:
     return random.Random(SEED).sample(corpus.queries, min(SAMPLED, len(corpus.queries)))
 
 
-# --- what is relevant, what is remembered -----------------------------------------------------------
+# --- relevance and cache ----------------------------------------------------------------------------
 
 
 def relevance(corpus: Corpus, place: Place, others: Sequence[Corpus]) -> str:
-    """Return how often a question is told that there is nothing: a collection's own, and others'."""
+    """Return how often search finds nothing relevant, for a collection's own questions and for others'."""
     calibrate(place[0])
     workspace = workspace_named(corpus.name)
     config = SearchConfig.of(workspace)
@@ -314,7 +312,7 @@ def workspace_named(name: str) -> Workspace:
 
 
 def from_memory(corpus: Corpus, place: Place) -> str:
-    """Return how long a search takes whose result is remembered, in ms."""
+    """Return the latency of a search whose result is cached, in ms."""
     settings.SEARCH_CACHE_SECONDS = 300
     times = asyncio.run(_remembered(place[0], sample(corpus)))
     settings.SEARCH_CACHE_SECONDS = 0
@@ -358,12 +356,12 @@ class Results:
             "|---|---|---|---|---|---|---|",
             *(row.as_markdown() for row in self.rows),
             "",
-            "## Beside other tools, nDCG@10",
+            "## Compared with other tools, nDCG@10",
             "",
             "bm25s 0.3.16 (the best of its variants for the language, k1 1.2, b .75), the same model with exact "
             "search, their fusion by reciprocal rank (k 60) and by halves of min-max scores.",
             "",
-            "| collection | bm25s | ours | exact search | ours | RRF | halves | default | to the better leg |",
+            "| collection | bm25s | ours | exact search | ours | RRF | halves | default | vs. better leg |",
             "|---|---|---|---|---|---|---|---|---|",
             *beside(self.rows),
             "",
@@ -371,10 +369,11 @@ class Results:
 
     def _answers(self) -> list[str]:
         return [
-            f"## What an answer gets: {PASSAGES} passages in {PASSAGE_TOKENS} tokens",
+            f"## The passages of an answer: {PASSAGES} passages in {PASSAGE_TOKENS} tokens",
             "",
-            f"Of {SAMPLED} questions at most. Found: the share of the right pages among those quoted. Answered: a "
-            "passage holds the expected words, where a collection gives them. Twice: characters quoted twice.",
+            f"At most {SAMPLED} questions. Found: the share of the right pages among those quoted. Answered: "
+            "a passage contains the expected words, if a collection gives them. Twice: characters quoted "
+            "twice.",
             "",
             "| collection | | found | answered | pages / passages | tokens | twice |",
             "|---|---|---|---|---|---|---|",
@@ -382,8 +381,8 @@ class Results:
             "",
             "## Nothing relevant",
             "",
-            "The floor as calibrated; the share of a collection's own questions, and of 50 from each other kind of "
-            "collection, that are told so; and of its own by meaning alone.",
+            "The calibrated floor; the share of a collection's own questions, and of 50 from each other kind "
+            "of collection, for which search finds nothing relevant; and of its own by meaning alone.",
             "",
             "| collection | floor | own | foreign | own, by meaning alone |",
             "|---|---|---|---|---|",
@@ -393,16 +392,16 @@ class Results:
 
     def _times(self) -> list[str]:
         return [
-            "## Times, ms, p50 / p95",
+            "## Latency, ms, p50 / p95",
             "",
-            "Of the searches for an answer. The question's vector is remembered from earlier runs and comes from "
-            "another process; dense includes it. Ratio: all of the search to its slower leg.",
+            "Of the searches for an answer. The question's vector is cached from earlier runs and comes from "
+            "another process; dense includes it. Ratio: the whole search to its slower leg.",
             "",
             "| collection | embed question | dense | lexical | all | ratio |",
             "|---|---|---|---|---|---|",
             *(each.times_as_markdown() for each in self.quoted if each.way == "default"),
             "",
-            "Found before, and nothing changed since:",
+            "Cached results:",
             "",
             "| collection | all |",
             "|---|---|",
@@ -426,16 +425,16 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument(
-        "--cache", type=Path, default=Path("build/vectors"), help="where vectors are remembered"
+        "--cache", type=Path, default=Path("build/vectors"), help="directory of the vector cache"
     )
-    parser.add_argument("--only", nargs="*", help="names of collections, e.g. scifact xquad/de")
+    parser.add_argument("--only", nargs="*", help="names of collections, such as scifact xquad/de")
     chosen = parser.parse_args()
     port = free_port()
     remembered = str((chosen.cache / "vectors.sqlite").resolve())
     ports = ("--port", str(port), "--serving-port", str(free_port()))
     embedding = service("embedding", port, ("-m", "benchmarks.vector_cache", remembered, *ports))
     names = chosen.only or corpora.found_in(chosen.data)
-    settings.SEARCH_CACHE_SECONDS = 0  # each search is to be one
+    settings.SEARCH_CACHE_SECONDS = 0  # disables the search cache, so that each search runs
     results = Results()
     with ExitStack() as stack:
         for each in (postgres.service(DATA), valkey.service(DATA), embedding):
@@ -460,7 +459,8 @@ def main() -> None:
                 sep="\n",
                 flush=True,
             )
-            RESULT.write_text(results.as_markdown())  # after each: whoever interrupts it has the others
+            # After each collection, so that an interrupted run keeps the others.
+            RESULT.write_text(results.as_markdown())
 
 
 if __name__ == "__main__":

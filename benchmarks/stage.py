@@ -1,7 +1,7 @@
-"""The chat spine and the relay it is compared with, both running, and what they take of the machine.
+"""Runs the chat spine and the relay that it is compared with, and measures their CPU and memory.
 
 The relay and the web process share one core, which nothing else here may use; PostgreSQL, Valkey, the load
-server and the readers have the rest.
+server and the load clients use the others.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Stage:
-    """All that runs."""
+    """All running processes of the comparison."""
 
     place: Installation
     relay: Side
@@ -50,7 +50,7 @@ class Stage:
         return side.reader(side.address, self.place.cookie)
 
     def sent(self) -> dict[str, int]:
-        """Return how many tokens the model has sent of each stream."""
+        """Return how many tokens the model has sent per stream."""
         connection = HTTPConnection(self.load, timeout=10)
         connection.request("GET", "/sent")
         found: dict[str, int] = json.loads(connection.getresponse().read())
@@ -104,22 +104,22 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-# --- what a process takes ------------------------------------------------------------------------
+# --- resources of a process ----------------------------------------------------------------------
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process, with those of its children, living and dead."""
+    """Return the CPU seconds of a process and its children, including those that have ended."""
     try:
         own = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile; its parent counts it
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended; its parent counts it
         return 0.0
     return sum(map(float, own[11:15])) / TICKS + sum(map(cpu_s, children))
 
 
 def cpu_ticks() -> tuple[int, int]:
-    """Return what all cores have worked so far, and what they would have if the host had let them (proc(5), "steal")."""
+    """Return the CPU ticks of all cores so far, and those that the host stole (proc(5), "steal")."""
     user, nice, system, _, _, irq, softirq, steal, *_ = map(
         int, Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     )
@@ -127,12 +127,13 @@ def cpu_ticks() -> tuple[int, int]:
 
 
 class Host:
-    """The machine below this one, which at times gives it less than whole cores."""
+    """The virtualization host, which sometimes gives this machine less than whole cores (CPU steal)."""
 
     POLL_INTERVAL_S = 0.05
 
     def __init__(self) -> None:
-        self._stolen: list[tuple[float, int]] = []  # at a moment of the monotonic clock, until then
+        # Moment on the monotonic clock, and the ticks stolen until then.
+        self._stolen: list[tuple[float, int]] = []
 
     async def watch(self) -> None:
         while True:
@@ -140,7 +141,7 @@ class Host:
             await asyncio.sleep(self.POLL_INTERVAL_S)
 
     def left_us_alone(self, began: float, ended: float) -> bool:
-        """Say if no hundredth of a second was taken between these moments, or a little before and after."""
+        """Tell whether no hundredth of a second was stolen between these moments, with some margin."""
         about = 2 * self.POLL_INTERVAL_S
         stolen = [ticks for at, ticks in self._stolen if began - about <= at <= ended + about]
         return len(stolen) > 1 and stolen[0] == stolen[-1]
@@ -159,14 +160,14 @@ def memory_bytes(pid: int) -> int:
 
 
 def pin(pid: int, cores: Iterable[int]) -> None:
-    """Keep a process, and what it starts, on these cores."""
+    """Pin a process, and those that it starts, to these cores."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(task.name), set(cores))
 
 
 @dataclass
 class Took:
-    """CPU between two moments."""
+    """CPU time between two moments."""
 
     side_s: float = 0.0
     postgres_s: float = 0.0

@@ -1,4 +1,4 @@
-"""What is measured: readers ask through the relay or through the chat spine, and every token is counted."""
+"""The measurements: load clients query the relay or the chat spine, and every token is counted."""
 
 import asyncio
 import math
@@ -16,16 +16,16 @@ from benchmarks.load_server import Wanted
 from benchmarks.stage import Side, Stage, memory_bytes, taken, watched
 
 # isort: split
-# What follows needs the settings, which the installation makes.
+# The imports below need the settings, which the installation creates.
 from accounts.models import User
 from chat.models import Answer, Session, Turn
 
 STREAMS = 100
-GAP_MS = 20  # between tokens: 50 in a second
-PAGES = 200  # open, and asking one after the other
+GAP_MS = 20  # between tokens: 50 per second
+PAGES = 200  # open pages, which ask one after the other
 IDLE_SOCKETS = 1000
-LADDER = (200, 300, 400, 500)  # streams at once
-MAX_GAP_MS = 100  # p95, between two frames of a stream
+LADDER = (200, 300, 400, 500)  # concurrent streams
+MAX_GAP_MS = 100  # p95 between two frames of a stream
 FAULTS: tuple[dict[str, Any], ...] = (
     {"fault": "drop", "after": 40},
     {"fault": "stall", "after": 20},
@@ -38,7 +38,7 @@ def wanted(**how: Any) -> Wanted:
 
 
 async def asked(stage: Stage, side: Side, stream: Stream) -> Stream:
-    """Ask over a socket of its own, and read to the end."""
+    """Ask over a new socket, and read to the end."""
     reader = stage.reader(side)
     await reader.open()
     reader.ask(stream)
@@ -48,7 +48,7 @@ async def asked(stage: Stage, side: Side, stream: Stream) -> Stream:
 
 
 async def arriving(count: int, every_s: float, begin: Callable[[int], Awaitable[Stream]]) -> list[Stream]:
-    """Have so many begin, one after the other at this pace. Returns them when all have ended."""
+    """Start `count` streams, one after the other at this pace. Return them when all have ended."""
 
     async def later(place: int) -> Stream:
         await asyncio.sleep(place * every_s)
@@ -64,7 +64,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 @dataclass
 class Counted:
-    """What became of tokens. All but the first two must be 0."""
+    """Counts of tokens and their faults. All except the first two must be 0."""
 
     streams: int = 0
     tokens: int = 0
@@ -73,7 +73,7 @@ class Counted:
     reordered: int = 0
     leaked: int = 0
     wrong_ends: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)  # of wrong ends; numbers left out
+    reasons: Counter[str] = field(default_factory=Counter)  # reasons of wrong ends, without their numbers
 
     def add(self, streams: Iterable[Stream], sent: dict[str, int]) -> None:
         for each in streams:
@@ -92,24 +92,24 @@ class Counted:
         return self.lost + self.doubled + self.reordered + self.leaked + self.wrong_ends
 
 
-# --- what is measured ----------------------------------------------------------------------------
+# --- measurements --------------------------------------------------------------------------------
 
 
 @dataclass
 class Steady:
-    """While streams run."""
+    """Measurements while streams are running."""
 
     streams: int = STREAMS
     us_per_token: list[float] = field(default_factory=list)
     postgres_us: list[float] = field(default_factory=list)
     frames_per_token: list[float] = field(default_factory=list)
-    first_ms: list[float] = field(default_factory=list)  # of those who come then
-    alone_ms: list[float] = field(default_factory=list)  # of these, where the host took nothing meanwhile
+    first_ms: list[float] = field(default_factory=list)  # of users who arrive meanwhile
+    alone_ms: list[float] = field(default_factory=list)  # those without CPU steal
     gaps_ms: list[float] = field(default_factory=list)
 
 
 async def steady(stage: Stage, side: Side, into: Steady, count: int = STREAMS) -> list[Stream]:
-    """Begin so many streams; then look what a token costs; then have others come and go besides."""
+    """Start `count` streams, then measure the CPU per token, then add short streams of other users."""
     ramp_s, look_s, probes, every_s = 5.0, 8.0, 50, 0.2
     tokens = int((ramp_s + look_s + probes * every_s + 3) * 1000 / GAP_MS)
     streams = [Stream(wanted(tokens=tokens)) for _ in range(count)]
@@ -136,7 +136,7 @@ async def steady(stage: Stage, side: Side, into: Steady, count: int = STREAMS) -
 
 
 async def burst(stage: Stage, side: Side, into: list[float]) -> list[Stream]:
-    """Have a hundred open pages ask at the same instant."""
+    """Let a hundred open pages ask simultaneously."""
     async with open_pages(stage, side, STREAMS) as readers:
         streams = [Stream(wanted(tokens=50)) for _ in readers]
         for reader, stream in zip(readers, streams, strict=True):
@@ -175,7 +175,7 @@ async def open_pages(stage: Stage, side: Side, count: int) -> AsyncIterator[list
 async def turns(
     stage: Stage, side: Side, into: PerTurn, *, count: int = 200, sessions: Sequence[UUID] = ()
 ) -> list[Stream]:
-    """Ask for one word, on open pages, twenty times in a second: what a turn costs beside its tokens."""
+    """Ask for one word, on open pages, twenty times per second: the cost of a turn without its tokens."""
     async with open_pages(stage, side, PAGES) as readers:
         free = list(readers)
 
@@ -199,8 +199,8 @@ async def turns(
 
 @dataclass
 class Idle:
-    kb: float  # of memory, a socket
-    connect_ms: float  # CPU, to open and close one
+    kb: float  # of memory per socket
+    connect_ms: float  # CPU to open and close one
 
 
 async def idle(stage: Stage, side: Side) -> Idle:
@@ -214,14 +214,14 @@ async def idle(stage: Stage, side: Side) -> Idle:
 
 @dataclass
 class Rung:
-    """One number of streams on one core."""
+    """The measurements with one number of streams on one core."""
 
     streams: int
     tokens_per_s: float
     gap_ms: tuple[float, float]  # p50, p95
-    core: float  # of the process, 1 is all of it
+    core: float  # share of the core that the process uses; 1 is all of it
     postgres_core: float
-    late_ms: float  # the streams' p95, beyond the model's own time, at the end of the look
+    late_ms: float  # p95 delay of the streams, beyond the model's own time, at the end of the measurement
 
     @property
     def is_carried(self) -> bool:
@@ -229,7 +229,7 @@ class Rung:
 
 
 async def ladder(stage: Stage, side: Side, into: list[Rung]) -> list[Stream]:
-    """Add streams, and look at each rung for some seconds."""
+    """Add streams, and measure some seconds at each rung."""
     a_second, look_s = 20, 5.0
     ends_s = LADDER[-1] / a_second + (look_s + 1) * len(LADDER) + 5
     began, streams, running = time.monotonic(), list[Stream](), list[asyncio.Task[Stream]]()
@@ -254,7 +254,7 @@ async def _rung(stage: Stage, side: Side, streams: Sequence[Stream], look_s: flo
     running = [each for each in streams if not each.over.done()]
     gaps += [
         (ended - max(each.last_came, began)) * 1000 for each in running if each.last_came < began
-    ]  # silent
+    ]  # silent streams
     return Rung(
         len(streams),
         (sum(each.tokens for each in streams) - before) / seconds,
@@ -284,7 +284,7 @@ async def resume(stage: Stage, side: Side, into: list[float]) -> list[Stream]:
 
 
 async def faults(stage: Stage, side: Side, count: int = 1000) -> list[Stream]:
-    """A thousand streams at once, three in ten of a model that drops, stalls or fails."""
+    """Run a thousand concurrent streams, three in ten of a model that drops, stalls or fails."""
 
     def how(place: int) -> dict[str, Any]:
         return FAULTS[place % 10] if place % 10 < len(FAULTS) else {}
@@ -297,7 +297,7 @@ async def faults(stage: Stage, side: Side, count: int = 1000) -> list[Stream]:
 
 
 def session_of(turns: int, user: User) -> UUID:
-    """Make a session of so many messages, each answered."""
+    """Create a session with `turns` messages, each answered."""
     session = Session.objects.create(user=user, title=f"{turns} messages")
     made = Turn.objects.bulk_create(
         Turn(session=session, message_id=str(number), text=f"What is pump {number}? " * 20)

@@ -1,9 +1,10 @@
-"""A model container that remembers: replays a vector it has seen, and asks the real container for the others.
+"""A caching proxy of the model container: replays known vectors, and requests the others from the container.
 
     python -m benchmarks.vector_cache FILE --port PORT --serving-port PORT
 
-Speaks the wire of inference/wire/embed_rerank.py. The real container (inference.serving) is started at the
-first text that FILE, an SQLite database, does not hold; so a benchmark that runs again takes minutes, not hours.
+It speaks the wire format of inference/wire/embed_rerank.py. The real container (inference.serving) starts at
+the first text that FILE, an SQLite database, does not contain. So a repeated benchmark takes minutes, not
+hours.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from aiohttp import web
 from inference.types import TextRole, Vector
 from inference.wire import embed_rerank
 
-START_S = 120  # of the real container, at most
+START_S = 120  # limit for the start of the real container
 
 
 class VectorCache:
@@ -36,7 +37,7 @@ class VectorCache:
     async def invoke(self, request: web.Request) -> web.Response:
         asked = embed_rerank.read_request(await request.read())
         if not isinstance(asked, embed_rerank.EmbeddingsRequest):
-            raise web.HTTPBadRequest(text="Only embeddings are remembered.")
+            raise web.HTTPBadRequest(text="Only embeddings are cached.")
         known = {text: vector for text in asked.input if (vector := self._known(asked.role, text))}
         if missing := [text for text in dict.fromkeys(asked.input) if text not in known]:
             known |= zip(missing, await self._embed(missing, asked.role), strict=True)

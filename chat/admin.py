@@ -1,4 +1,7 @@
-"""How answers go: what is slow, failing or expensive. What people wrote and read is not shown here."""
+"""Admin lists of answers, ratings and sessions. Operators find slow, failing and expensive answers here.
+
+Questions and answers are private: these pages never show them.
+"""
 
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +21,7 @@ from core.admin.read_only import ReadOnlyAdmin
 from .models import Answer, AnswerRating, Session, Summary
 from .status_filters import PeriodFilter, StateOfAnswer, ThumbFilter
 
-ONE_SESSION = "turn__session__id__exact"  # the list's parameter for the answers of one session
+ONE_SESSION = "turn__session__id__exact"  # the list's query parameter that selects one session's answers
 
 
 @admin.register(Answer)
@@ -32,9 +35,9 @@ class AnswerAdmin(ReadOnlyAdmin):
     show_facets = admin.ShowFacets.ALWAYS
     fieldsets = (
         (None, {"fields": ("asker", "workspace", "endpoint_name", "parameters")}),
-        ("How it went", {"fields": (("state", "grounding"), "error", ("first_token", "took"))}),
-        ("What it took", {"fields": (("input_tokens", "output_tokens"), "cost", "attempts")}),
-        ("When", {"fields": ("created_at", "started_at", "first_token_at", "ended_at")}),
+        ("Outcome", {"fields": (("state", "grounding"), "error", ("first_token", "took"))}),
+        ("Usage", {"fields": (("input_tokens", "output_tokens"), "cost", "attempts")}),
+        ("Timestamps", {"fields": ("created_at", "started_at", "first_token_at", "ended_at")}),
     )
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
@@ -62,11 +65,11 @@ class AnswerAdmin(ReadOnlyAdmin):
         tone = tones.get(Answer.Status(answer.status), "waiting")
         return format_html('<span class="state {}">{}</span>', tone, answer.get_status_display())
 
-    @admin.display(description="first token after", ordering="first_token_at")
+    @admin.display(description="time to first token", ordering="first_token_at")
     def first_token(self, answer: Answer) -> str:
         return _seconds(answer.created_at, answer.first_token_at)
 
-    @admin.display(description="took", ordering="ended_at")
+    @admin.display(description="duration", ordering="ended_at")
     def took(self, answer: Answer) -> str:
         return _seconds(answer.created_at, answer.ended_at)
 
@@ -79,11 +82,11 @@ class AnswerAdmin(ReadOnlyAdmin):
         if not answer.broken_off:
             return "1"
         lost = "; ".join(
-            f"{each['input_tokens']:,} read and {each['output_tokens']:,} written"
+            f"{each['input_tokens']:,} tokens read and {each['output_tokens']:,} written"
             f"{' (estimated)' if each['is_estimate'] else ''}"
             for each in answer.broken_off
         )
-        return f"{len(answer.broken_off) + 1}; in these sums of those that were broken off: {lost}"
+        return f"{len(answer.broken_off) + 1}; the totals include the interrupted attempts: {lost}"
 
     @admin.display(description="error", ordering="error")
     def problem(self, answer: Answer) -> str:
@@ -96,7 +99,10 @@ def _seconds(start: datetime, end: datetime | None) -> str:
 
 @admin.register(AnswerRating)
 class AnswerRatingAdmin(ReadOnlyAdmin):
-    """What people thought of answers, in their own words: they are told that operators read it."""
+    """Users' ratings of answers, with their comments.
+
+    The rating form tells users that operators can read them.
+    """
 
     list_display = ("rated", "by", "thumb", "comment", "answered_by", "workspace", "grounding")
     list_filter = (ThumbFilter, ("updated_at", admin.DateFieldListFilter), "answer__endpoint_name")
@@ -151,7 +157,7 @@ class SessionAdmin(ReadOnlyAdmin):
         )
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Lead to its answers: a page of its own would show the title, which is what somebody asked."""
+        """Redirect to the session's answers: its own page would show the title, which is private text."""
         return HttpResponseRedirect(f"{reverse('admin:chat_answer_changelist')}?{ONE_SESSION}={object_id}")
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -183,7 +189,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="summary")
     def summary(self, session: Any) -> str:
-        """Whether there is one, and what went wrong: never what it says."""
+        """Return whether the session has a summary, or why the last attempt failed. Never return its text."""
         found: Summary | None = getattr(session, "summary", None)
         if found is None or not (found.text or found.error):
             return "–"

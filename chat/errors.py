@@ -1,13 +1,13 @@
-"""What can go wrong between a question and its answer.
+"""The errors of the chat app.
 
 ChatError
-├── QuestionRefused    a question, a regeneration, a rating or a choice cannot be taken as it is
-├── UnknownModel       nobody offers this user a model of that name
-├── BadFrame           a message on the socket was not understood; `message_id` is the one it named, or ""
-├── CannotBegin        what the question needs is not there any more
-├── PromptTooLong      the prompt does not fit the model
-├── CannotReplay       an answer's search cannot be made again
-└── NotAllowed         a reader may not read on: signed out, disabled, or the key was revoked
+├── QuestionRefused    a question, a regeneration, a rating or a choice of answer is not valid
+├── UnknownModel       this user cannot use a model of that name
+├── BadFrame           a socket frame is malformed; `message_id` is the id that it gave, or ""
+├── CannotBegin        something that the question needs no longer exists
+├── PromptTooLong      the prompt does not fit the model's context
+├── CannotReplay       the search of an answer cannot be replayed
+└── NotAllowed         the reader lost access: signed out, disabled, or the API key was revoked
 """
 
 from core.errors import DomainError

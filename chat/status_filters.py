@@ -1,4 +1,7 @@
-"""What operators ask of the answers; the list filters by it and the console counts it."""
+"""List filters for answers and ratings.
+
+The admin lists filter by their states, and the console counts them.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

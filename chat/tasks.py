@@ -1,4 +1,4 @@
-"""What workers do for chats."""
+"""Celery tasks of the chat app."""
 
 from celery import shared_task
 

@@ -1,4 +1,4 @@
-"""Background tasks of the event loop."""
+"""Helpers for background tasks of the event loop."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,8 +8,8 @@ from typing import Any
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait until they have cleaned up.
 
-    It cancels until each has ended, because the wait_for of Python 3.11, with which redis-py connects, loses a
-    cancellation that arrives together with its result.
+    A task is cancelled again until it ends: redis-py connects with asyncio.wait_for, and in Python 3.11 that
+    loses a cancellation that arrives together with its result.
     """
     left = {task for task in tasks if not task.done()}
     while left:

@@ -1,10 +1,12 @@
-"""The root of every family of errors that people are told about. Each app's `errors.py` holds its own tree."""
+"""Base class of all errors that users see. Each app's `errors.py` holds its own hierarchy."""
 
 
 class DomainError(Exception):
-    """`str(error)` is a sentence for people: what is wrong, and what to do. It holds no secret and no prompt.
+    """`str(error)` is a sentence for people: what is wrong, and what to do.
 
-    Errors of models have the same two promises: inference.errors.InferenceError.
+    It contains no secret and no prompt.
+
+    Errors of models make the same promises: inference.errors.InferenceError.
     """
 
-    retryable = False  # the same may succeed a little later
+    retryable = False  # the same operation may succeed a little later

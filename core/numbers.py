@@ -1,11 +1,11 @@
-"""Numbers as people read them: times, money, tokens."""
+"""Formats numbers for people: durations, prices, token counts."""
 
 from datetime import timedelta
 from decimal import Decimal
 
 
 def duration_words(duration: timedelta) -> str:
-    """Return 0.8 s, 42 s, 3 min 05 s."""
+    """Return a duration such as 0.8 s, 42 s or 3 min 05 s."""
     total = max(0.0, duration.total_seconds())
     if total < 10:
         return f"{total:.1f} s"
@@ -16,35 +16,35 @@ def duration_words(duration: timedelta) -> str:
 
 
 def millisecond_words(took_ms: float) -> str:
-    """Return 0.4 ms, 12 ms, 3.1 s."""
+    """Return milliseconds such as 0.4 ms, 12 ms or 3.1 s."""
     if took_ms >= 1000:
         return f"{took_ms / 1000:.1f} s"
     return f"{took_ms:.0f} ms" if took_ms >= 10 else f"{took_ms:.1f} ms"
 
 
 def estimate_words(seconds: float) -> str:
-    """Return an estimate of a time: a second, 40 seconds, 12 minutes, 2.5 hours."""
+    """Return a rough duration such as a second, 40 seconds, 12 minutes or 2.5 hours."""
     if seconds < 90:
         return "a second" if seconds < 1.5 else f"{round(seconds)} seconds"
     return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def dollar_words(amount: Decimal) -> str:
-    """Return US dollars with two digits that say something: $1.20, $0.0034."""
+    """Return US dollars with two significant digits: $1.20, $0.0034."""
     if amount >= 1:
         return f"${amount:.2f}"
     return f"${amount:.2g}" if amount >= Decimal("0.0001") else "under $0.0001"
 
 
 def estimated_dollar_words(amount: Decimal) -> str:
-    """Return an estimate of a price: $1.20, less than one cent, no money."""
+    """Return a rough price such as $1.20, less than one cent or free."""
     if amount >= Decimal("0.01"):
         return f"${amount:.2f}"
-    return "less than one cent" if amount else "no money"
+    return "less than one cent" if amount else "free"
 
 
 def token_words(tokens: int) -> str:
-    """Return 1.2 M tokens, 3.4 k tokens, 120 tokens."""
+    """Return a token count such as 1.2 M tokens, 3.4 k tokens or 120 tokens."""
     for size, letter in ((1_000_000, " M"), (1_000, " k")):
         if tokens >= size:
             return f"{tokens / size:.1f}{letter} tokens"

@@ -1,4 +1,4 @@
-"""The only way to a workspace's documents for somebody: no farther than their access level."""
+"""Access control for documents: every query for a user's documents goes through here, limited to their level."""
 
 from uuid import UUID
 
@@ -15,14 +15,14 @@ from .models import Document, DocumentQuerySet
 
 
 def documents_for(user: User, workspace: Workspace) -> DocumentQuerySet:
-    """Return the documents that this user may see. workspace: what `workspace_for` returned."""
+    """Return the documents that this user may see. workspace: the result of `workspace_for`."""
     found = Document.objects.filter(workspace=workspace)
     level = level_in(user, workspace)
     return found if level is None else found.filter(access_level__lte=level)
 
 
 def hidden_from(user: User) -> DocumentQuerySet:
-    """Return the documents of all workspaces whose access level is above what this user has there."""
+    """Return the documents of all workspaces whose access level is above the user's own level there."""
     if user.is_operator:
         return Document.objects.none()
     enough = Membership.objects.filter(workspace=OuterRef("workspace"), user=user).filter(
@@ -34,7 +34,7 @@ def hidden_from(user: User) -> DocumentQuerySet:
 def document_for(
     user: User, workspace: Workspace, id: UUID, message: str = "There is no such document here."
 ) -> Document:
-    """Return the document. Raises Http404 with this message if there is none, or none for this user."""
+    """Return the document. Raises Http404 with this message if it is missing or this user may not see it."""
     found = documents_for(user, workspace).select_related("workspace").filter(pk=id).first()
     if found is None:
         raise Http404(message)
@@ -42,5 +42,5 @@ def document_for(
 
 
 def where_for(user: User, workspace: Workspace, filters: Filters) -> Where:
-    """Return which documents a search of this user may find. Raises BadValue for a filter that fits nothing."""
+    """Return which documents a search of this user may find. Raises InvalidValue for an invalid filter."""
     return Where(conditions=conditions_of(workspace, filters), access_level=level_in(user, workspace))

@@ -1,4 +1,4 @@
-"""The ledger as an operator reads it: what waits, works, is stuck or failed, why, and what happens next."""
+"""The ingestion admin: which documents wait, are being ingested, are stuck or failed, why, and what comes next."""
 
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from documents.ingestion.health import is_stuck, report_alarms
 from documents.ingestion.restart import restart
 
 from .models import BatchEntry, Document, LedgerEntry
-from .sources import admin as _sources  # noqa: F401 (so that its page is registered)
+from .sources import admin as _sources  # noqa: F401 (registers its admin page)
 from .status_filters import StateOfDocument, status_badge
 
 _S = Document.Status
@@ -61,14 +61,14 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     fieldsets = (
         (None, {"fields": ("title", "workspace", "page")}),
         (
-            "Where it stands",
+            "Status",
             {"fields": (("state", "stage", "progress"), "attempt", "error", "next_attempt_at")},
         ),
         (
-            "What it is",
+            "Content",
             {"fields": (("media_type", "size"), "language", ("page_count", "chunk_count"), "content_sha256")},
         ),
-        ("When", {"fields": ("created_by", "created_at", "ready_at")}),
+        ("History", {"fields": ("created_by", "created_at", "ready_at")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
@@ -105,7 +105,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     @admin.display(description="page")
     def page(self, document: Document) -> str:
         address = reverse("document", args=[document.workspace_id, document.pk])
-        return format_html('<a href="{}">Read its text</a>', address)
+        return format_html('<a href="{}">Open the document</a>', address)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -120,25 +120,27 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     def has_change_permission(self, request: HttpRequest, obj: Document | None = None) -> bool:
         return False
 
-    # --- what can be done ---------------------------------------------------------------------
+    # --- actions ------------------------------------------------------------------------------
 
-    @admin.action(description="Discard what failed: delete it", permissions=["view"])
+    @admin.action(description="Discard failed documents (deletes them)", permissions=["view"])
     def discard_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         count = discard(queryset, cast(User, request.user))
-        self.message_user(request, f"{count} that had failed are discarded.", messages.SUCCESS)
+        self.message_user(request, f"Failed documents discarded: {count}.", messages.SUCCESS)
 
-    @admin.action(description="Replay what failed", permissions=["view"])
+    @admin.action(description="Replay failed documents", permissions=["view"])
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         count = replay(queryset, cast(User, request.user))
-        self.message_user(request, f"{count} that had failed will be ingested again.", messages.SUCCESS)
+        self.message_user(
+            request, f"Failed documents that will be ingested again: {count}.", messages.SUCCESS
+        )
 
     @admin.action(description="Retry: read and embed again", permissions=["view"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         count = sum(restart(document, cast(User, request.user)) for document in queryset)
-        self.message_user(request, f"{count} will be ingested again.", messages.SUCCESS)
+        self.message_user(request, f"Documents that will be ingested again: {count}.", messages.SUCCESS)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the documents, not their thousands of sections and ledger rows."""
+        """Return only the documents, without their thousands of sections and ledger rows."""
         return [str(each) for each in objs], {"documents": len(objs)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Document) -> None:

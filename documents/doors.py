@@ -1,4 +1,4 @@
-"""What other apps may use of this one, besides its models. Everything else is private; a contract checks that."""
+"""The public interface of this app, besides its models. An import contract keeps everything else private."""
 
 from .access import documents_for, hidden_from, where_for
 from .api.serializers import FILTERS_HELP, TraceSerializer

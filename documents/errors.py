@@ -1,18 +1,18 @@
-"""What can go wrong with documents. Plain Python: the parser's process raises some of these.
+"""The exceptions of this app. Plain Python: the parser process raises some of these.
 
 DocumentError
-├── DocumentRefused      what was to be added or changed cannot be taken as it is
-├── NotAccepted          it is no kind of file that we read; the sentence stands after the file's name
-├── NothingUploaded      an upload is to be completed, and nothing has arrived
-├── Unreadable           there is no text to be had from a file
-├── ParserGone           the parser's process ended, twice, without a word about the file
-├── Unwanted             its caller lost the claim to the document while its file was being read
-├── ReindexRefused       no new index was begun
+├── DocumentRefused      a document cannot be added or changed like this
+├── NotAccepted          Ragsite does not read this kind of file; the sentence follows the file's name
+├── NothingUploaded      an upload is completed before its file has arrived
+├── Unreadable           no text can be extracted from a file
+├── ParserGone           the parser process ended twice without a result for the file
+├── Unwanted             the caller lost its claim to the document while the file was being read
+├── ReindexRefused       a new index could not be started
 ├── RetrievalFailed      no retriever could answer
-├── Forbidden            an address on the web that we do not go to
-└── NotFetched           nothing came back from the web that can be used; `retryable` is each one's own
-    ├── TryLater         the server says when
-    └── Gone             the server knows that there is no such page
+├── Forbidden            a URL that the crawler must not fetch
+└── NotFetched           the web returned nothing usable; each instance sets its own `retryable`
+    ├── TryLater         the server says when to retry
+    └── Gone             the server says that the page does not exist
 """
 
 from core.errors import DomainError
@@ -58,7 +58,7 @@ class NotFetched(DocumentError):
 
 
 class TryLater(NotFetched):
-    """least_s: how long the server asks us to wait, in seconds; 0 where it did not say."""
+    """least_s: how long the server asks us to wait, in seconds; 0 if it does not say."""
 
     def __init__(self, sentence: str, least_s: int) -> None:
         super().__init__(sentence, retryable=True)

@@ -1,4 +1,7 @@
-"""How workers are asked for: messages on the broker, which may be lost. PostgreSQL is the truth; `recover` asks again."""
+"""The job queue: messages on the broker, which may be lost.
+
+PostgreSQL is the source of truth: `tasks.recover` queues work again if its message was lost.
+"""
 
 import logging
 import time
@@ -13,27 +16,33 @@ from .models import Document, ReindexItem, Work, WorkQuerySet
 
 log = logging.getLogger(__name__)
 
-INGEST, REINDEX = "documents.ingest", "documents.reindex"  # names of tasks: documents.tasks
-# Priorities on the broker, the lowest first: recovery, then what people wait for, then the next index.
+INGEST, REINDEX = "documents.ingest", "documents.reindex"  # task names in documents.tasks
+# Message priorities, lowest number first: recovery, then work that people wait for, then the next index.
 URGENT, USUAL, LEISURELY = 0, 3, 6
 _SKIP_S = 30.0
-_skip_until = 0.0  # of time.monotonic(), in this process
+_skip_until = 0.0  # time.monotonic() in this process
 
 
 def enqueue(document_id: UUID) -> None:
-    """Queue the document, unless the broker was away a moment ago: finding out takes seconds each time."""
+    """Queue the document, unless the broker was unreachable a moment ago.
+
+    This is a circuit breaker: each failed connection to the broker takes seconds.
+    """
     global _skip_until
     if time.monotonic() >= _skip_until and not try_enqueue(document_id):
         _skip_until = time.monotonic() + _SKIP_S
 
 
 def try_enqueue(document_id: UUID, priority: int = USUAL) -> bool:
-    """Queue the document. False if the broker is away: `recover` asks again, and nothing is lost."""
+    """Queue the document.
+
+    Return False if the broker is unreachable: `recover` tries again, so no work is lost.
+    """
     return _send(Document.objects.filter(pk=document_id), INGEST, str(document_id), priority)
 
 
 def try_enqueue_item(item_id: int) -> bool:
-    """Queue a document's way into the next index. False if the broker is away."""
+    """Queue the ingestion of a document into the next index. Return False if the broker is unreachable."""
     return _send(ReindexItem.objects.filter(pk=item_id), REINDEX, item_id, LEISURELY)
 
 
@@ -42,23 +51,26 @@ def _send(work: WorkQuerySet[Any], task: str, id: str | int, priority: int) -> b
     try:
         current_app.send_task(task, (id,), retry=False, priority=priority)
     except OperationalError as error:
-        log.warning("%s %s waits: the broker is away (%s).", task, id, error)
+        log.warning("%s %s waits: the broker is unreachable (%s).", task, id, error)
         work.update(queued_at=None)
         return False
     return True
 
 
 def forget_lost_messages() -> None:
-    """Where workers were asked for and the queue is empty, the messages were lost with a worker or a broker."""
-    patient = timezone.now() - Work.LOST_AFTER
-    lost = [of.objects.due().filter(queued_at__lt=patient) for of in (Document, ReindexItem)]
+    """Mark work as not queued if its messages are lost.
+
+    Work that is due and was queued, while the queue is empty, lost its message with a worker or a broker.
+    """
+    cutoff = timezone.now() - Work.LOST_AFTER
+    lost = [of.objects.due().filter(queued_at__lt=cutoff) for of in (Document, ReindexItem)]
     if any(each.exists() for each in lost) and _queue_length() == 0:
         for each in lost:
             each.update(queued_at=None)
 
 
 def _queue_length() -> int | None:
-    """Return how many messages wait, None if the broker is away."""
+    """Return how many messages wait, or None if the broker is unreachable."""
     try:
         with current_app.connection_for_read() as connection:
             channel: Any = connection.default_channel
@@ -66,5 +78,5 @@ def _queue_length() -> int | None:
             return int(channel.queue_declare(queue=queue, passive=True).message_count)
     except OperationalError:
         return None
-    except connection.channel_errors:  # there is no such queue yet
+    except connection.channel_errors:  # the queue does not exist yet
         return 0

@@ -1,4 +1,4 @@
-"""What operators ask of the ingestion: the lists show it and filter by it, and the console counts it."""
+"""The ingestion states that operators see: the admin lists show and filter by them, and the console counts them."""
 
 from django.db.models import Q
 from django.utils.html import format_html
@@ -25,7 +25,7 @@ class StateOfDocument(StateFilter):
 
 
 def status_badge(document: Document, *, is_stuck: bool) -> str:
-    """Return where it stands as a badge. is_stuck: what `alarm.is_stuck` says of it."""
+    """Return the document's state as an HTML badge. is_stuck: the value of `health.is_stuck` for it."""
     if is_stuck:
         return format_html('<span class="state failing">{}</span>', "Stuck")
     tones = {_S.READY: "well", _S.FAILED: "failing", _S.PROCESSING: "working"}

@@ -1,4 +1,7 @@
-"""What workers do. Postgres is the truth; the broker only carries reminders, and may lose them."""
+"""The Celery tasks.
+
+PostgreSQL is the source of truth; the broker only carries reminders and may lose them.
+"""
 
 from uuid import UUID
 
@@ -17,7 +20,7 @@ from .queue import URGENT, USUAL, enqueue, forget_lost_messages, try_enqueue, tr
 from .reindex import service as reindex
 
 _MAX_REMINDERS = 500  # reminders per round: more would only wait in the broker
-_ITEM_BATCH = 8  # of an index that is being built: each that ends asks for the next
+_ITEM_BATCH = 8  # items of the next index that are queued at once: each finished item queues more
 
 
 @shared_task(name="documents.ingest")
@@ -31,23 +34,23 @@ def ingest_document(document_id: str) -> None:
 
 @shared_task(name="documents.visit_sources")
 def visit_sources() -> None:
-    """Start the visits of websites and feeds whose time has come. Runs every minute."""
+    """Start the visits of websites and feeds that are due. Runs every minute."""
     for document_id in start_due_visits():
         enqueue(document_id)
 
 
 @shared_task(name="documents.forget_searches")
 def forget_searches() -> None:
-    """Forget the searches that were kept long enough. Runs every hour."""
+    """Delete searches that are past their retention period. Runs every hour."""
     forget_old_searches()
 
 
 @shared_task(name="documents.reindex")
 def ingest_reindex_item(item_id: int) -> None:
-    """Bring one document into the next index, and go on with the next, or switch."""
+    """Ingest one document into the next index. Then queue more items, or switch to that index."""
     item = (
         ReindexItem.objects.select_related("reindex").filter(pk=item_id).first()
-    )  # it may be cancelled soon
+    )  # read it first: cancelling the reindex deletes the item
     ingest_item(item_id)
     _enqueue_items()
     if item and not reindex.has_work(item.reindex_id):
@@ -56,11 +59,14 @@ def ingest_reindex_item(item_id: int) -> None:
 
 @shared_task(name="documents.recover")
 def recover() -> None:
-    """Ask for workers where nobody did, or where nothing came of it. Runs every few seconds."""
+    """Queue due work that was never queued or whose message is lost. Runs every few seconds.
+
+    Also advances the indexes that are being built, removes replaced ones and reports alarms.
+    """
     forget_lost_messages()
     due = Document.objects.unqueued().order_by("created_at").values_list("pk", "status")
     for document_id, status in due[:_MAX_REMINDERS]:
-        priority = URGENT if status == Work.Status.PROCESSING else USUAL  # its worker is gone
+        priority = URGENT if status == Work.Status.PROCESSING else USUAL  # its worker died
         if not try_enqueue(document_id, priority):
             return
     for each in Reindex.objects.filter(status=Reindex.Status.RUNNING):
@@ -72,7 +78,7 @@ def recover() -> None:
 
 @shared_task(name="documents.calibrate")
 def calibrate() -> None:
-    """Find out anew what is relevant in the workspaces that have grown. Runs every minute."""
+    """Recalibrate the relevance floor of workspaces that have grown. Runs every minute."""
     calibrate_due()
 
 

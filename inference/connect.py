@@ -1,4 +1,7 @@
-"""The three doors to models, and one to what a chat model's server says about it. What they yield keeps the spec's deadlines and raises only InferenceError."""
+"""The entry points of `inference`: open a chat model, an embedder, a reranker, or the server of a chat model.
+
+The objects they yield keep the spec's deadlines and raise only InferenceError.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -42,5 +45,5 @@ def _open(spec: EndpointSpec, kind: str, opener_of: Callable[[Provider], Opener[
     if provider.needs_model and not spec.model:
         raise Misconfigured(f"{provider.label} has several models: fill in the model id.")
     if spec.secret and not (spec.secret.isascii() and spec.secret.isprintable()):
-        raise Misconfigured("The secret holds characters that no key has: store it again, on one line.")
+        raise Misconfigured("The secret contains characters that no key has: store it again, on one line.")
     return opener(spec, options, Http(spec))

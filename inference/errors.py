@@ -1,18 +1,18 @@
-"""What can go wrong with a model, as far as a caller can act on it.
+"""Errors of model calls, by what a caller can do about them.
 
 InferenceError
 ├── Misconfigured      the endpoint's options are wrong: an operator must act
-├── Unauthorized       the secret is missing, wrong or not allowed to use the model
-├── Rejected           the model refuses this very request (too long, filtered)
-└── Unavailable        trying again may help
-    ├── RateLimited    it asks us to slow down
+├── Unauthorized       the secret is missing or wrong, or may not use the model
+├── Rejected           the model refuses this particular request (too long, filtered)
+└── Unavailable        a retry may help
+    ├── RateLimited    the server asks us to slow down
     ├── TimedOut       a deadline passed: connecting, first token, between tokens
-    └── BadReply       it answered, but not in the language it promised
+    └── BadReply       the server replied, but not in the format that it promises
 """
 
 
 class InferenceError(Exception):
-    """`str(error)` is a sentence for people; it never holds a secret or a prompt."""
+    """`str(error)` is a sentence for people. It never contains a secret or a prompt."""
 
     retryable = False
 

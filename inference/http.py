@@ -1,4 +1,4 @@
-"""HTTP as the providers use it: one session for each event loop, and every failure in our own words."""
+"""The HTTP client of the providers: one session per event loop; every failure becomes an InferenceError."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from inference.wire.http_errors import error_for, words_of
 from .errors import BadReply, InferenceError, Misconfigured, TimedOut, Unavailable
 from .types import EndpointSpec
 
-MAX_REPLY_BYTES = 64 * 2**20  # 2,048 vectors of 3,072 numbers, written out
+MAX_REPLY_BYTES = 64 * 2**20  # 2,048 vectors of 3,072 numbers as JSON
 _MAX_REFUSAL_BYTES = 64 * 2**10
 
 _Keeper = AsyncGenerator[aiohttp.ClientSession]
@@ -25,7 +25,10 @@ _sessions: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, _Keeper]
 
 
 class Http:
-    """Gets and posts JSON for one endpoint. Raises only InferenceError; replies end at MAX_REPLY_BYTES."""
+    """Send GET and POST requests with JSON for one endpoint. Raise only InferenceError.
+
+    Replies are limited to MAX_REPLY_BYTES.
+    """
 
     def __init__(self, spec: EndpointSpec) -> None:
         self._connect_s = spec.deadlines.connect_s
@@ -44,8 +47,9 @@ class Http:
     def stream(
         self, url: str, body: Any, headers: Mapping[str, str] | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Yield the reply's bytes as they come. Leaving before their end closes the connection."""
-        data = BytesIO(json.dumps(body).encode())  # long bytes as they are would block the loop
+        """Yield the reply's bytes as they arrive. Leaving the context early closes the connection."""
+        # Aiohttp would write a long `bytes` body in one go, which blocks the loop.
+        data = BytesIO(json.dumps(body).encode())
         return self._reply("POST", url, data, {"Content-Type": "application/json", **(headers or {})})
 
     @asynccontextmanager
@@ -73,7 +77,7 @@ class Http:
             if len(body) > _MAX_REFUSAL_BYTES:
                 break
         words = words_of(body)
-        if self._secret:  # some servers repeat the key they refuse
+        if self._secret:  # some servers repeat the key that they refuse
             words = words.replace(self._secret, "***")
         return error_for(response.status, words, _retry_after_s(response.headers.get("Retry-After", "")))
 
@@ -89,13 +93,13 @@ class Http:
                 f"{place} has no certificate that we can trust: check the address."
             ) from error
         except aiohttp.ClientConnectorDNSError as error:
-            raise Unavailable(f"The name of {place} leads nowhere: check the address.") from error
+            raise Unavailable(f"The host name of {place} cannot be resolved: check the address.") from error
         except aiohttp.ClientConnectorError as error:
             raise Unavailable(f"Nothing answers at {place}: is the model's server running?") from error
         except aiohttp.InvalidURL as error:
-            raise Misconfigured(f"{url} is no address: correct it.") from error
+            raise Misconfigured(f"{url} is not a valid address: correct it.") from error
         except aiohttp.ClientResponseError as error:
-            raise BadReply(f"{place} does not speak HTTP as it should.") from error
+            raise BadReply(f"{place} sent an invalid HTTP response.") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"The connection to {place} broke.") from error
 
@@ -110,12 +114,12 @@ async def _limit_size(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _retry_after_s(header: str) -> float | None:
-    """Return the header's seconds, or those until its date; None when it says neither."""
+    """Return the seconds that the header gives, or the seconds until its date; None if it gives neither."""
     if header.isdigit():
         return float(header)
     try:
         return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # no date; a date without a zone
+    except (ValueError, TypeError):  # not a date, or a date without a time zone
         return None
 
 
@@ -128,16 +132,16 @@ async def _session_of_this_loop() -> aiohttp.ClientSession:
 
 
 async def _keep_session(loop: asyncio.AbstractEventLoop) -> _Keeper:
-    """Yield a session that is closed when its loop ends, whoever runs the loop.
+    """Yield a session that is closed when its loop ends, regardless of what runs the loop.
 
-    asyncio.Runner, uvicorn and asgiref close the async generators of a loop before they close the loop, and
-    that is the only moment in which a library can await something at the end.
+    asyncio.Runner, uvicorn and asgiref close the async generators of a loop before they close the loop. That
+    is the only moment at which a library can still await something at the end of a loop.
     """
     try:
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),  # the callers bound how many run at once
+            connector=aiohttp.TCPConnector(limit=0),  # the callers limit concurrency
             cookie_jar=aiohttp.DummyCookieJar(),
-            # Compressing would hold words back; it saves little on vectors.
+            # Compression would delay the words of a stream; it saves little on vectors.
             headers={"Accept-Encoding": "identity", "User-Agent": "Ragsite"},
         ) as session:
             yield session

@@ -1,4 +1,4 @@
-"""The base of what an operator may set for an endpoint, and the fields that providers share."""
+"""Base class of the options that an operator sets for an endpoint, and the fields that providers share."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from pydantic.config import JsonDict
 
 
 class Options(BaseModel):
-    """Each field has a title and a description: the admin makes its form from them."""
+    """Each field has a title and a description: the admin builds its form from them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
@@ -24,13 +24,13 @@ def _check_address(address: str) -> str:
     if parts.username or parts.password:
         raise ValueError("leave user and password out of the address; use the secret reference")
     if parts.query or parts.fragment:
-        raise ValueError("leave out everything from the ? or # on")
+        raise ValueError("leave out the ? or # and everything after it")
     return address.rstrip("/")
 
 
 HttpAddress = Annotated[str, AfterValidator(_check_address)]  # without a trailing slash
 
-# For the kinds of model that an option means something to; the admin leaves it out of the others' forms.
+# The kinds of model that an option applies to; the admin leaves the option out of the forms of other kinds.
 CHAT_ONLY: JsonDict = {"kinds": ["chat"]}
 EMBEDDING_ONLY: JsonDict = {"kinds": ["embedding"]}
 NOT_CHAT: JsonDict = {"kinds": ["embedding", "reranker"]}

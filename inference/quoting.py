@@ -1,9 +1,9 @@
-"""Answers a question with the sentences of its passages that say most about it.
+"""Extractive question answering: selects the sentences of the passages that best answer a question.
 
-A sentence is worth the rarity of the question's words in it (inverse document frequency over all sentences,
-Robertson and Spärck Jones 1976), counting words of its surroundings a little: the sentence before it says what
-"it" is. Longer sentences and lower passages are worth less. Words are compared by their Snowball stems; scripts
-without spaces by pairs of characters.
+A sentence scores the rarity of the question's words in it (inverse document frequency over all sentences,
+Robertson and Spärck Jones 1976). Words in its context count less: the sentence before it explains what "it"
+is. Longer sentences and sentences of lower-ranked passages score less. Words are compared by their Snowball
+stems, scripts without spaces by character bigrams.
 """
 
 import math
@@ -20,17 +20,17 @@ from .stop_words import STOP_WORDS, language_of
 from .types import Quotable
 
 MAX_QUOTES = 3
-_CONTEXT = 0.4  # how much a word in the title, the heading or the sentence before counts
-_RANK_LOSS = 0.04  # of the worth, for each passage above
-_LENGTH_PULL = 0.15  # 0: length does not matter, 1: only density does
-_WORTH_ADDING = 0.6  # of the best quote's worth
-_MIN_COVERAGE = 0.25  # of the question's weight; less is a coincidence
-_MIN_COVERAGE_OF_PAIRS = 0.15  # pairs of characters cross the borders of words, and fewer of them meet
-_SAME = 0.8  # of the shorter one's words
+_CONTEXT = 0.4  # weight of a word in the title, the heading or the sentence before
+_RANK_LOSS = 0.04  # share of the worth that is lost per rank of the passage
+_LENGTH_PULL = 0.15  # 0: length does not matter, 1: only density matters
+_WORTH_ADDING = 0.6  # share of the best quote's worth that a further quote needs
+_MIN_COVERAGE = 0.25  # share of the question's weight that the best quote must cover; less is a coincidence
+_MIN_COVERAGE_OF_PAIRS = 0.15  # bigrams cross word boundaries, so fewer of them match
+_SAME = 0.8  # share of the shorter sentence's words; from here on two sentences are duplicates
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _NO_SPACES = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
-# Characters of grammar rather than of matter: Chinese particles and question words, Japanese hiragana.
+# Grammatical characters without content: Chinese particles and question words, Japanese hiragana.
 _CJK_FUNCTION = re.compile(
     "[的了是在和与與及或也都而着著过過吗嗎呢吧啊个個这這那哪谁誰什么麼怎几幾多少为為被把从從到对對于於之其\u3040-\u309f]"
 )
@@ -45,12 +45,12 @@ class Quote:
     text: str
     kind: Kind
     terms: Terms
-    context: Terms  # of the title, the heading and the sentence before
+    context: Terms  # terms of the title, the heading and the sentence before
     rank: int  # of the passage, from 0
 
 
 def best_quotes(question: str, passages: Sequence[Quotable]) -> list[Quote]:
-    """Return up to three quotes: best passage first, in reading order within each. Empty: nothing matches."""
+    """Return up to three quotes, best passage first, in reading order within each. Empty if none matches."""
     terms_of = _reader(" ".join([question, *(passage.text for passage in passages)]))
     asked = terms_of(question)
     quotes = [quote for rank, passage in enumerate(passages) for quote in _quotes_of(passage, rank, terms_of)]
@@ -109,12 +109,15 @@ def _distinct(quotes: Iterable[Quote]) -> list[Quote]:
 
 
 def _is_same(one: Quote, other: Quote) -> bool:
-    """Chunks overlap: the same sentence may come twice, once cut."""
+    """Tell whether two quotes are near-duplicates.
+
+    Chunks overlap, so a sentence may come twice, once cut off.
+    """
     return len(one.terms & other.terms) >= _SAME * min(len(one.terms), len(other.terms))
 
 
 def _reader(sample: str) -> Callable[[str], Terms]:
-    """Return what turns a text into its terms, in the language of the sample."""
+    """Return a function that extracts a text's terms, in the language of the sample."""
     language = language_of(_WORD.findall(sample.lower()))
     stem = cache(snowballstemmer.stemmer(language).stemWord)
 

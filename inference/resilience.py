@@ -1,6 +1,7 @@
-"""Models that never keep us waiting for ever: deadlines, retries, a breaker and checks, for every provider.
+"""Wraps the models of every provider with deadlines, retries, a circuit breaker and checks of the replies.
 
-A call is tried again while nothing was shown of it, when trying again may help, and within its deadline.
+No call waits forever. A failed call is retried if a retry may help, none of its output was shown yet, and its
+deadline allows it.
 """
 
 import asyncio
@@ -27,9 +28,9 @@ from .types import (
     Vector,
 )
 
-_FACTS_S, _COUNT_S = 5.0, 2.0  # nobody depends on these: whoever asks goes on without
-_STOOD_STILL_S = 0.1  # a timer that comes so late says that the loop did
-_PAUSES_S = (0.2, 0.8)  # before the second and the third attempt; each is varied by half
+_FACTS_S, _COUNT_S = 5.0, 2.0  # short: both calls are optional, and the caller goes on without the result
+_STOOD_STILL_S = 0.1  # a timer that fires this late shows that the event loop was blocked
+_PAUSES_S = (0.2, 0.8)  # before the second and third attempt; each varies by ±50 %
 Got = TypeVar("Got")
 
 
@@ -99,7 +100,7 @@ class TimedServer:
 
 
 async def _attempts(name: str, call: Callable[[], Awaitable[Got]], limit_s: float, what: str) -> Got:
-    """Return what the call returns, after three attempts at most. Raises TimedOut after limit_s in all."""
+    """Return the result of the call, after at most three attempts. Raise TimedOut after limit_s in total."""
     with guarding(name):
         end = asyncio.get_running_loop().time() + limit_s
         return await _within(limit_s, what, _attempt_before(end, call))
@@ -109,7 +110,7 @@ async def _attempt_before(end: float, call: Callable[[], Awaitable[Got]]) -> Got
     for pause_s in _PAUSES_S:
         try:
             return await call()
-        except (BadReply, TimedOut):  # they would come again, or use up the deadline
+        except (BadReply, TimedOut):  # a retry would give the same reply, or exceed the deadline
             raise
         except Unavailable as error:
             pause_s *= random.uniform(0.5, 1.5)
@@ -127,18 +128,18 @@ async def _within(limit_s: float, what: str, waiting: Awaitable[Got]) -> Got:
 
 
 class _DeadlineTimer:
-    """A limit for each of several waits, one after the other: with one timer, where each word would take its own.
+    """Enforce a time limit on each of several successive waits, with one timer instead of one per token.
 
-    Time in which our own process stood still does not count: what the model sent meanwhile has not been read.
+    Time in which our own process was blocked does not count: it has not read what the model sent meanwhile.
     """
 
     def __init__(self, limit_s: float, what: str) -> None:
         self._limit_s = limit_s
         self._what = what
         self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[Any] | None = None  # that waits
-        self._since = 0.0  # when it began to, by the loop's clock
-        self._extended = 0.0  # the wait that began then
+        self._task: asyncio.Task[Any] | None = None  # the task that waits now
+        self._since = 0.0  # when it began to wait, by the loop's clock
+        self._extended = 0.0  # the start of the wait that already got an extension
         self._is_over = False
 
     def __enter__(self) -> Self:
@@ -153,7 +154,8 @@ class _DeadlineTimer:
         since = self._since if self._task else now
         end = since + self._limit_s
         late_s = now - self._timer.when()
-        if late_s > _STOOD_STILL_S and since != self._extended:  # once, or an overload would be without end
+        # One extension per wait, as an overloaded loop would extend it forever.
+        if late_s > _STOOD_STILL_S and since != self._extended:
             end, self._extended = max(end, now + late_s), since
         if self._task and now >= end:
             self._is_over = True
@@ -169,7 +171,7 @@ class _DeadlineTimer:
         try:
             return await waiting
         except asyncio.CancelledError as error:
-            if self._is_over and task.uncancel() <= cancelled:  # else somebody else cancelled it
+            if self._is_over and task.uncancel() <= cancelled:  # otherwise another caller cancelled the task
                 raise _timeout_error(self._limit_s, self._what) from error
             raise
         finally:

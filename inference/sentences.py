@@ -1,4 +1,4 @@
-"""Splits the text of a passage into what one can quote: sentences, list items, table rows, lines of code."""
+"""Splits the text of a passage into quotable units: sentences, list items, table rows, lines of code."""
 
 import re
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from typing import Literal
 
 Kind = Literal["sentence", "row", "code", "heading"]
 
-MAX_CHARACTERS = 600  # a longer stretch without a full stop is cut at a space
+MAX_CHARACTERS = 600  # a longer stretch without a full stop is split at a space
 
 _FENCE = re.compile(r"\s*(```|~~~)")
 _HEADING = re.compile(r"\s*#{1,6}\s+(?P<text>.*?)\s*#*\s*$")
 _ITEM = re.compile(r"\s*([-*+•‣◦▪·–]|\(?(\d{1,3}|[a-zA-Z])[.)])\s+(?=\S)")
 _ROW = re.compile(r"\s*\||.*\S(\t| \| )\S")
-_RULE = re.compile(r"[\s|:=_*+-]+$")  # under a heading, between a table's head and body
+_RULE = re.compile(r"[\s|:=_*+-]+$")  # below a heading, or between the head and body of a table
 _CODE = re.compile(
     r"(\t| {4,})\S.*[;{}()=]|\s*(def|class|import|from|func|fn|pub|let|const|var|return|public|#include)\b.*[(;:{=]"
     r"|\s*(\$|>>>)\s\S|\s*[})\]]+[;,]?\s*$|.*[;{]\s*$"
 )
-# A sentence ends at .!?… and closing quotes before a space, and at CJK's own marks without one.
+# A sentence ends at .!?… and closing quotes before a space, and at CJK punctuation without a space.
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？｡]+[」』”’）]*")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[\"'“‘«])(?:"
@@ -37,13 +37,13 @@ _MAX_HEADING_WORDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    text: str  # verbatim, but for white space, list marks and a table's outer bars
+    text: str  # verbatim, except for white space, list marks and the outer bars of a table
     kind: Kind = "sentence"
-    heading: str = ""  # the last one above it
+    heading: str = ""  # the last heading above it
 
 
 def split(text: str) -> list[Sentence]:
-    """Return the sentences of a text in reading order, headings among them."""
+    """Return the sentences of a text in reading order, including headings."""
     found: list[Sentence] = []
     heading = ""
     for kind, stretch in _stretches(text):
@@ -71,7 +71,7 @@ def _goes_on(text: str, start: int, end: re.Match[str]) -> bool:
     if after[:1].islower():  # "approx. five", "‘Really?’ she said"
         return True
     before = text[start : end.start() + 1]
-    # A number with a full stop counts things in some languages: "am 3. Oktober".
+    # Some languages write ordinals as a number with a full stop: "am 3. Oktober".
     return end.group() == "." and bool(_ABBREVIATION.search(before) or re.search(r"(^|\s)\d{1,2}\.$", before))
 
 
@@ -83,7 +83,7 @@ def _stretches(text: str) -> Iterator[tuple[Kind, str]]:
 
 
 def _lines(text: str) -> Iterator[tuple[bool, str]]:
-    """Yield each line, and whether it stands in a fence of code."""
+    """Yield each line, and whether it is inside a fenced code block."""
     is_code = False
     for line in text.splitlines():
         if _FENCE.match(line):
@@ -102,7 +102,7 @@ def _block(lines: list[tuple[bool, str]]) -> Iterator[tuple[Kind, str]]:
             yield _paragraph(paragraph, is_alone=False)
             paragraph = []
         if kind == "sentence":
-            # A first line that is short and ends like no sentence is a heading that lost its mark.
+            # A short first line that does not end like a sentence is a heading that lost its mark.
             if number == 0 and len(lines) > 1 and not is_item and _is_headline(line, lines[1][1]):
                 yield "heading", line.strip()
             else:

@@ -1,4 +1,4 @@
-"""Words too common to tell one sentence from another, for the languages that Quotes can tell apart."""
+"""Stop words: too common to distinguish sentences. One list per language that Quotes can detect."""
 
 _LISTS = {
     "english": """a about above after again all also am an and any are aren't as at be because been before being
@@ -56,5 +56,5 @@ STOP_WORDS = {language: frozenset(words.split()) for language, words in _LISTS.i
 
 
 def language_of(words: list[str]) -> str:
-    """Return the name of the language whose common words appear most, English when none does."""
+    """Return the language whose stop words occur most, or English if none occur (language detection)."""
     return max(STOP_WORDS, key=lambda language: sum(word in STOP_WORDS[language] for word in words))

@@ -1,17 +1,17 @@
-"""What travels between us and a model. Plain frozen data: no I/O, no Django."""
+"""Requests, replies and events of models, as frozen dataclasses: no I/O, no Django."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Vector = list[float]  # one embedding, as long as its model's dimensions
+Vector = list[float]  # one embedding; its length is the model's dimensions
 Role = Literal["system", "user", "assistant"]
 TextRole = Literal["query", "passage"]  # some embedders want a different prefix for each
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long we wait for a model before we call it unavailable. All in seconds."""
+    """How many seconds we wait for a model before we call it unavailable."""
 
     connect_s: float = 5.0
     first_token_s: float = 120.0  # a small model on two cores reads 1,500 tokens in 25 s
@@ -21,15 +21,16 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSpec:
-    """All that is needed to call one model, resolved: `secret` is the secret itself, never logged."""
+    """All data that one model call needs. `secret` is the secret itself; it is never logged."""
 
     provider: str  # a key of inference.providers.PROVIDERS
     model: str
-    options: Mapping[str, Any] = field(default_factory=dict)  # checked by the provider's Options
+    options: Mapping[str, Any] = field(default_factory=dict)  # validated by the provider's Options
     secret: str | None = field(default=None, repr=False)
     deadlines: Deadlines = Deadlines()
-    name: str = ""  # as people call it, and of its breaker: "" has none
-    tokenizer: str = ""  # whose way of counting its server has: ServerFacts.tokenizer, as found before
+    name: str = ""  # display name, and name of its circuit breaker; "" has no breaker
+    # The tokenizer API of its server, as found by an earlier check: ServerFacts.tokenizer.
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Quotable:
-    """A passage as a model may cite it: [number]."""
+    """A passage with the [number] under which a model may cite it."""
 
     number: int  # from 1
     title: str
@@ -51,8 +52,8 @@ class Quotable:
 class ChatRequest:
     """One question to a chat model.
 
-    `messages` is the whole prompt, passages included, as text. `question` and `passages` are the
-    same as data, for providers that answer without a language model (`quotes`).
+    `messages` is the whole prompt, including the passages, as text. `question` and `passages` are the same as
+    data, for providers that answer without a language model (`quotes`).
     """
 
     messages: tuple[ChatMessage, ...]
@@ -71,7 +72,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the server counted them, or estimated when it does not say."""
+    """Token counts from the server, or an estimate if the server reports none."""
 
     input_tokens: int
     output_tokens: int
@@ -107,7 +108,7 @@ ChatEvent = TextDelta | Usage | Finished
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a chat model's server says about itself, as far as it does."""
+    """What a chat model's server reports about itself; it may report nothing."""
 
     context_tokens: int | None = None  # prompt and answer together
-    tokenizer: str = ""  # whose way of counting tokens it has: "vllm", "llama.cpp", "tgi"; "": none known
+    tokenizer: str = ""  # which tokenizer API the server has: "vllm", "llama.cpp", "tgi"; "": none known

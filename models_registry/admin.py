@@ -1,4 +1,4 @@
-"""The console for models: add one in two steps, see how it is, check it, see who uses it."""
+"""Admin of models: add a model in two steps, see its health, check it, see which rows use it."""
 
 from typing import Any, cast
 from uuid import UUID
@@ -27,7 +27,7 @@ from .status_filters import HealthFilter, ProviderFilter, health_of
 
 KINDS = {
     Endpoint.Kind.CHAT: "Writes the answers.",
-    Endpoint.Kind.EMBEDDING: "Turns text into vectors, so that passages are found by meaning.",
+    Endpoint.Kind.EMBEDDING: "Turns text into vectors, so that search can find passages by meaning.",
     Endpoint.Kind.RERANKER: "Reads a question and a passage together and scores how well they fit.",
 }
 
@@ -82,11 +82,11 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     def size(self, endpoint: Endpoint) -> str:
         return filesizeformat(endpoint.size_bytes) if endpoint.size_bytes else "–"
 
-    @admin.display(description="context, as its server says")
+    @admin.display(description="context reported by its server")
     def served_context(self, endpoint: Endpoint) -> str:
         found = endpoint.served_context_tokens
         counts = f", counted by {endpoint.tokenizer}'s tokenizer near the limit" if endpoint.tokenizer else ""
-        return f"{found:,} tokens{counts}" if found else "It does not say."
+        return f"{found:,} tokens{counts}" if found else "Not reported."
 
     @admin.display(description="last error")
     def error(self, endpoint: Endpoint) -> str:
@@ -133,16 +133,16 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
         ]
         locked = (
             f" In use by {', '.join(str(row) for row in obj.used_by())}, whose passages hold its vectors: "
-            "the model and its dimensions cannot change. Its server may move: the new address must serve the same "
-            "model. For another model, add another endpoint."
+            "the model and its dimensions cannot change. You may change its address if the new one serves "
+            "the same model. To use another model, add another endpoint."
             if obj and obj.is_locked
             else ""
         )
         return [
             *([_LAST_CHECK] if obj else []),
-            ("What people see", {"fields": ("name", "note", "is_enabled", "rank")}),
+            ("Display", {"fields": ("name", "note", "is_enabled", "rank")}),
             (
-                f"How it is reached: {provider.label}",
+                f"Connection: {provider.label}",
                 {
                     "fields": ("kind", "provider_label", *reached),
                     "description": provider.description + locked,
@@ -173,11 +173,11 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     ) -> None:
         changed = any(name == "model" or name.startswith(PREFIX) for name in form.changed_data)
         if changed and not obj.is_locked:
-            # The check that follows finds them anew.
+            # The check that follows detects these again.
             obj.dimensions, obj.served_context_tokens, obj.tokenizer = None, None, ""
         super().save_model(request, obj, form, change)
         record(_operator(request), "endpoint.change" if change else "endpoint.add", obj.name, id=str(obj.pk))
-        # After the commit: a model that takes its time keeps no transaction open.
+        # After the commit, so that a slow model does not keep a transaction open.
         transaction.on_commit(lambda: self._check(request, obj))
 
     def delete_model(self, request: HttpRequest, obj: Endpoint) -> None:
@@ -186,7 +186,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
 
     # --- Check --------------------------------------------------------------------------------
 
-    @admin.action(description="Check: one tiny real call to each")
+    @admin.action(description="Check: make one tiny real call to each")
     def check_selected(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
         endpoints = list(queryset)
         probe.probe_each(endpoints)
@@ -216,15 +216,15 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
                 found = f", and takes {endpoint.served_context_tokens:,} tokens"
             self.message_user(request, f"{endpoint.name} answered in {endpoint.last_check_ms:,} ms{found}.")
         else:
-            sentence = f"{endpoint.name} is not well: {endpoint.last_error}"
+            sentence = f"{endpoint.name} is not healthy: {endpoint.last_error}"
             self.message_user(request, sentence, messages.WARNING)
 
 
-_LAST_CHECK = ("How it is", {"fields": (("health", "checked", "latency"), "error", "in_use_by")})
-_COSTS = ("What it is and costs", {"fields": ("licence", "size_bytes", ("input_price", "output_price"))})
-_TIMEOUT = "How long people wait before it counts as down, in seconds."
+_LAST_CHECK = ("Health", {"fields": (("health", "checked", "latency"), "error", "in_use_by")})
+_COSTS = ("Licence and costs", {"fields": ("licence", "size_bytes", ("input_price", "output_price"))})
+_TIMEOUT = "How many seconds Ragsite waits before the model counts as down."
 _BRIEF_TIMEOUT = (
-    "Patience",
+    "Timeouts",
     {
         "fields": ("connect_timeout_s", "whole_reply_timeout_s"),
         "description": _TIMEOUT,
@@ -235,7 +235,7 @@ _KIND_FIELDSETS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     Endpoint.Kind.CHAT: [
         ("Limits", {"fields": ("context_tokens", "served_context", "max_concurrent")}),
         (
-            "Patience",
+            "Timeouts",
             {
                 "fields": (
                     "connect_timeout_s",
@@ -262,7 +262,7 @@ _KIND_FIELDSETS: dict[str, list[tuple[str, dict[str, Any]]]] = {
 
 
 def _read_choice(request: HttpRequest) -> tuple[str, str] | None:
-    """Return the provider and the kind that were chosen in the first step, if they go together."""
+    """Return the provider and kind from the first step, or None if they do not fit together."""
     provider, kind = request.GET.get("provider", ""), request.GET.get("kind", "")
     return (provider, kind) if provider in PROVIDERS and PROVIDERS[provider].supports(kind) else None
 

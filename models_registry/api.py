@@ -1,4 +1,4 @@
-"""Which models there are, and the two laboratory calls: embed texts, score passages."""
+"""REST API of models: lists them, and has the two laboratory calls: embed texts, score passages."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 
 class ModelFailed(APIException):
-    """A model could not do its part. The sentence says why, and whether trying again may help."""
+    """The call to a model failed. The sentence says why, and whether a retry may help."""
 
     status_code = 503
     default_code = "model_failed"
@@ -40,10 +40,10 @@ class _Models(ListModelMixin, ApiView):
         return self.list(request)
 
     def chosen(self, asked: dict[str, Any]) -> Endpoint:
-        """Return the model the request names, or the first that is offered."""
+        """Return the model that the request names, or else the first one offered."""
         endpoint = asked.get("model") or Endpoint.objects.offered(self.kind).first()
         if not isinstance(endpoint, Endpoint):
-            raise NotFound("No such model is set up yet. An operator adds one in the admin.")
+            raise NotFound("No such model is set up yet. Ask an operator to add one in the admin.")
         return endpoint
 
 

@@ -1,4 +1,4 @@
-"""Asks a chat model for a short text: a summary, a search query."""
+"""Requests a short text from a chat model: a summary, a rewritten search query."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -16,17 +16,17 @@ from .models import Endpoint
 
 @dataclass(slots=True)
 class Completion:
-    """One call. What it took can be read also after it failed or was cancelled."""
+    """One call. Its usage can be read even after it failed or was cancelled."""
 
     endpoint: Endpoint
     messages: Sequence[ChatMessage]
     max_tokens: int
-    text: str = ""  # as far as it came
+    text: str = ""  # the text received so far
     _counted: Usage | None = field(default=None, repr=False)
     _has_failed: bool = False
 
     async def run(self) -> str:
-        """Return the text, "" if the model said nothing. Raises InferenceError, SecretMissing."""
+        """Return the text, or "" if the model wrote nothing. Raises InferenceError, SecretMissing."""
         try:
             await self._read()
         except (InferenceError, SecretMissing):
@@ -45,9 +45,9 @@ class Completion:
                         self._counted = event
 
     def usage(self) -> Usage:
-        """Return the tokens as the model's server counted them, else estimated: that takes milliseconds.
+        """Return the tokens that the model's server counted, or else an estimate, which takes milliseconds.
 
-        A call that failed before the first word took nothing; one that was cancelled has read its prompt.
+        A call that failed before the first word used no tokens; a cancelled call has read its prompt.
         """
         if self._has_failed and not self.text:
             return self._counted or Usage(0, 0)

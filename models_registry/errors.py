@@ -1,7 +1,7 @@
-"""What can go wrong between an operator's endpoint and a call. What a model does wrong: inference.errors.
+"""Errors of an endpoint's configuration. Errors of model calls are in inference.errors.
 
 EndpointError
-└── SecretMissing    the reference is well formed, but nothing is there; it names the reference, not the secret
+└── SecretMissing    the secret reference is well-formed, but no secret is there; it names only the reference
 """
 
 from core.errors import DomainError

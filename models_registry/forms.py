@@ -1,7 +1,8 @@
-"""An endpoint's form: its own fields, and one for each option of its provider.
+"""Form of an endpoint: the endpoint's own fields, and one field per option of its provider.
 
-The option fields come from the provider's pydantic class (label from `title`, help from `description`),
-so a new provider needs no form. Values are checked by that class too, and its errors land beside them.
+The option fields are generated from the provider's pydantic class (label from `title`, help from
+`description`), so a new provider needs no form. The same class validates the values, and its errors appear at
+the fields.
 """
 
 from types import NoneType, UnionType
@@ -18,17 +19,17 @@ from inference.providers import PROVIDERS, parse_options
 
 from .models import Endpoint
 
-PREFIX = "option_"  # an option may be called like a field of Endpoint
+PREFIX = "option_"  # an option may have the same name as a field of Endpoint
 
 SECRET_HELP = (
-    "Where the key lies, never the key itself: env:OPENAI_API_KEY for a variable in the environment of the web "
-    "and worker processes (restart them after setting it), or file:/run/secrets/openai for a file they may "
-    "read. Empty if the server asks for none."
+    "Where the key is stored, never the key itself: env:OPENAI_API_KEY for an environment variable of the "
+    "web and worker processes (restart them after you set it), or file:/run/secrets/openai for a file that "
+    "they may read. Leave empty if the server needs no key."
 )
 
 
 class EndpointForm(forms.ModelForm[Endpoint]):
-    """Subclasses made by `endpoint_form` know their provider and kind."""
+    """Base class. `endpoint_form` makes subclasses that know their provider and kind."""
 
     provider: str
     kind: str
@@ -47,7 +48,7 @@ class EndpointForm(forms.ModelForm[Endpoint]):
             self.fields["model"].required = PROVIDERS[self.provider].needs_model
 
     def clean(self) -> dict[str, Any]:
-        """Gather the options, check them together, and hand them to the endpoint if they are right."""
+        """Collect and validate the options, and assign them to the endpoint if they are valid."""
         cleaned = super().clean() or {}
         self._take_options(
             {
@@ -67,7 +68,10 @@ class EndpointForm(forms.ModelForm[Endpoint]):
                     self.add_error(PREFIX + name if PREFIX + name in self.fields else None, sentence)
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Put what the endpoint says of fields that are not here above the form; of options, it was said."""
+        """Show errors of fields that this form lacks above the form.
+
+        Drop those of options: `clean` reported them.
+        """
         told: dict[str, list[Any]] = getattr(error, "error_dict", {})
         for name in told.keys() - self.fields.keys() - {NON_FIELD_ERRORS}:
             sentences = told.pop(name)
@@ -77,13 +81,13 @@ class EndpointForm(forms.ModelForm[Endpoint]):
 
 
 def endpoint_form(provider: str, kind: str) -> type[EndpointForm]:
-    """Return the form for endpoints of this provider and kind."""
+    """Return the form class for endpoints of this provider and kind."""
     options = option_fields(provider, kind)
     return type("ProviderEndpointForm", (EndpointForm,), {"provider": provider, "kind": kind, **options})
 
 
 def option_fields(provider: str, kind: str) -> dict[str, forms.Field]:
-    """Return a form field for each option that means something to this kind of model."""
+    """Return a form field for each option that applies to this kind of model."""
     model_fields = PROVIDERS[provider].options.model_fields
     return {
         PREFIX + name: _form_field(name, info) for name, info in model_fields.items() if _concerns(info, kind)
@@ -125,7 +129,7 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
 
 
 def _sentences(error: Misconfigured) -> dict[str, str]:
-    """Return a sentence per option, or one under "" where the error names none."""
+    """Return one sentence per option, or a single one under "" if the error names no option."""
     if not isinstance(error.__cause__, OptionsInvalid):
         return {"": str(error)}
     found = {str(item["loc"][0]): item["msg"] for item in error.__cause__.errors() if item["loc"]}

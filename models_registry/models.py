@@ -1,4 +1,4 @@
-"""Which models exist, whether they are well, what they cost."""
+"""The models that can be called, with their health and their prices."""
 
 import uuid
 from decimal import Decimal
@@ -17,20 +17,20 @@ from . import secrets
 
 _SECONDS = [MinValueValidator(0.1), MaxValueValidator(600)]
 _PRICE = [MinValueValidator(0)]
-CONTEXT_TOKENS = 4_096  # of a model that nobody knows more about
+CONTEXT_TOKENS = 4_096  # fallback if neither the operator nor the server states a limit
 
 
 class EndpointQuerySet(models.QuerySet["Endpoint"]):
     def offered(self, kind: str) -> "EndpointQuerySet":
-        """What a member may choose from, the best first."""
+        """Return the models that a member may choose from, best first."""
         return self.filter(kind=kind, is_enabled=True).order_by("rank", "name")
 
     def writing(self) -> "EndpointQuerySet":
-        """Those that write text of their own: `can_write`."""
+        """Return the models that generate text: `can_write`."""
         return self.filter(provider__in=[key for key, each in PROVIDERS.items() if each.writes])
 
     def default_chat(self) -> "Endpoint | None":
-        """The first by rank that was well when last checked."""
+        """Return the first chat model by rank that was healthy at its last check."""
         return self.offered(Endpoint.Kind.CHAT).filter(last_check_ok=True).first()
 
 
@@ -70,7 +70,7 @@ class Endpoint(models.Model):
     whole_reply_timeout_s = models.FloatField(
         default=120, db_default=120, validators=_SECONDS, help_text="For a reply that comes in one piece."
     )
-    # What it is
+    # Properties of the model
     dimensions = models.PositiveIntegerField(
         null=True, blank=True, help_text="Of an embedding. Filled by Check."
     )
@@ -81,7 +81,7 @@ class Endpoint(models.Model):
         help_text="Prompt and answer together, in the model's own tokens. Empty: what its server says, "
         f"else {CONTEXT_TOKENS:,}.",
     )
-    # As its server says, found by Check
+    # Reported by the server at a check
     served_context_tokens = models.PositiveIntegerField(null=True, editable=False)
     tokenizer = models.CharField(
         max_length=20, blank=True, default="", db_default="", editable=False
@@ -125,7 +125,10 @@ class Endpoint(models.Model):
         return self.name
 
     def spec(self) -> EndpointSpec:
-        """Return what `inference.open_*` wants. Raises SecretMissing when the reference leads nowhere."""
+        """Return the argument of `inference.open_*`.
+
+        Raises SecretMissing if the reference leads to no secret.
+        """
         deadlines = Deadlines(
             self.connect_timeout_s,
             self.first_token_timeout_s,
@@ -139,31 +142,37 @@ class Endpoint(models.Model):
 
     @property
     def context_limit(self) -> int:
-        """Tokens of prompt and answer together: the operator's number, but never more than the server takes."""
+        """Tokens of prompt and answer together: the operator's limit, capped at the server's limit."""
         return min(filter(None, (self.context_tokens, self.served_context_tokens)), default=CONTEXT_TOKENS)
 
     def cost(self, input_tokens: int, output_tokens: int) -> Decimal:
-        """Return US dollars for a call."""
+        """Return the cost of a call in US dollars."""
         return (input_tokens * self.input_price + output_tokens * self.output_price) / 1_000_000
 
     def used_by(self) -> list[models.Model]:
-        """Return the rows that cannot do without it: those whose foreign key protects it."""
+        """Return the rows that depend on this endpoint: their foreign keys protect it from deletion."""
         return [row for name in self.protecting_relations() for row in getattr(self, name).all()]
 
     @classmethod
     def protecting_relations(cls) -> list[str]:
-        """Name the reverse relations of `used_by`, for prefetching. Apps above add theirs by being there."""
+        """Return the names of the reverse relations of `used_by`, for prefetching.
+
+        Django finds them, so apps above add theirs without a change here.
+        """
         relations = [each for each in cls._meta.related_objects if each.on_delete is models.PROTECT]
         return [name for each in relations if (name := each.get_accessor_name())]
 
     @property
     def can_write(self) -> bool:
-        """It writes text of its own, and does not only quote: it can summarise and rewrite."""
+        """It generates text and does not only quote, so it can summarise and rewrite."""
         return self.kind == self.Kind.CHAT and PROVIDERS[self.provider].writes
 
     @property
     def is_locked(self) -> bool:
-        """An embedder in use stays what it is: its vectors are in workspaces, and others would not fit."""
+        """An embedding model in use cannot change, because workspaces hold its vectors.
+
+        Others would not fit.
+        """
         return self.kind == self.Kind.EMBEDDING and not self._state.adding and bool(self.used_by())
 
     def clean(self) -> None:
@@ -173,14 +182,14 @@ class Endpoint(models.Model):
         if not provider.supports(self.kind):
             raise ValidationError({"kind": f"{provider.label} offers no {self.get_kind_display().lower()}."})
         if provider.needs_model and not self.model:
-            raise ValidationError({"model": f"{provider.label} wants to know which model: give its id."})
+            raise ValidationError({"model": f"{provider.label} has several models: fill in the model id."})
         self.options = self._check_options()
         secrets.validate(self.secret_ref)
         if not self._state.adding and self.used_by():
             self._check_unchanged()
 
     def _check_options(self) -> dict[str, Any]:
-        """Return the options with those that were left out at their defaults."""
+        """Return the validated options, with defaults for those that are missing."""
         try:
             return parse_options(self.provider, self.options).model_dump(mode="json")
         except Misconfigured as error:
@@ -188,7 +197,7 @@ class Endpoint(models.Model):
 
     def _check_unchanged(self) -> None:
         before = Endpoint.objects.get(pk=self.pk)
-        # Not the options: its server may move.
+        # The options may change, because the server may move.
         fixed = ("kind", "provider", "model", "dimensions") if before.is_locked else ("kind",)
         if changed := [name for name in fixed if getattr(self, name) != getattr(before, name)]:
             users = ", ".join(str(row) for row in self.used_by())
@@ -203,7 +212,7 @@ class Endpoint(models.Model):
         dimensions: int | None = None,
         facts: ServerFacts = ServerFacts(),  # noqa: B008 - it is frozen
     ) -> None:
-        """Keep what a check found. An endpoint that was deleted meanwhile stays deleted."""
+        """Store the result of a check. Do nothing if the endpoint was deleted meanwhile."""
         self.last_check_at = timezone.now()
         self.last_check_ok, self.last_check_ms, self.last_error = not error, took_ms, error[:500]
         self.dimensions = self.dimensions or dimensions

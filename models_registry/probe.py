@@ -1,4 +1,4 @@
-"""Asks an endpoint for one tiny thing, and writes down how it went."""
+"""Health probe: makes one tiny real call to an endpoint, and stores the result."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from .models import Endpoint
 
 logger = logging.getLogger(__name__)
 
-# Somebody may be waiting in front of a form, so a check is given less time than an answer.
+# An operator may be waiting for the form to load, so a check gets less time than an answer.
 _DEADLINES = Deadlines(connect_s=3, first_token_s=15, between_tokens_s=10, whole_reply_s=15)
 _TIMEOUT_S = 20
 
@@ -35,24 +35,27 @@ _TIMEOUT_S = 20
 @dataclass(frozen=True, slots=True)
 class _Finding:
     took_ms: int
-    error: str = ""  # in words; empty: it is well
+    error: str = ""  # a sentence; empty: healthy
     dimensions: int | None = None  # of an embedding
     facts: ServerFacts = field(default_factory=ServerFacts)  # of a chat model
 
 
 def probe(endpoint: Endpoint) -> None:
-    """Make one tiny real call, at most 20 s long, and note latency, error and what it says of itself. Raises nothing."""
+    """Make one tiny real call of at most 20 s, and store latency, error and the server's facts.
+
+    Raises nothing.
+    """
     probe_each([endpoint])
 
 
 def find_problem(endpoint: Endpoint) -> str:
-    """Probe the endpoint, and return what is wrong in a sentence; "": it answers."""
+    """Probe the endpoint. Return the problem as a sentence, or "" if the endpoint answers."""
     probe(endpoint)
-    return "" if endpoint.last_check_ok else f"{endpoint} does not answer just now: {endpoint.last_error}"
+    return "" if endpoint.last_check_ok else f"{endpoint} is not answering right now: {endpoint.last_error}"
 
 
 def probe_each(endpoints: Sequence[Endpoint]) -> None:
-    """Check them all at once, so that one slow endpoint delays no other."""
+    """Probe the endpoints concurrently, so that a slow endpoint delays no other."""
     for endpoint, finding in zip(endpoints, async_to_sync(_probe_each)(endpoints), strict=True):
         endpoint.note_check(
             took_ms=finding.took_ms,
@@ -77,8 +80,8 @@ async def _probe(endpoint: Endpoint) -> _Finding:
     except (InferenceError, SecretMissing) as problem:
         error = str(problem)
     except Exception:
-        logger.exception("The check of endpoint %s broke", endpoint.pk)
-        error = "The check itself broke. The log of this process has the details."
+        logger.exception("The check of endpoint %s crashed", endpoint.pk)
+        error = "The check itself crashed. The log of this process has the details."
     took_ms = round((perf_counter() - started) * 1000)
     if not error and endpoint.kind == Endpoint.Kind.CHAT:
         facts = await _facts(endpoint)
@@ -86,20 +89,24 @@ async def _probe(endpoint: Endpoint) -> _Finding:
 
 
 async def _facts(endpoint: Endpoint) -> ServerFacts:
-    """Return what the model's server says of it; one that says nothing is as well as any."""
+    """Return what the server reports about the model. A server that reports nothing is healthy, too."""
     if PROVIDERS[endpoint.provider].server is None:
         return ServerFacts()
     try:
         async with open_server(replace(endpoint.spec(), deadlines=_DEADLINES)) as server:
             return await server.facts()
     except InferenceError as error:
-        logger.info("Endpoint %s says nothing of itself: %s", endpoint.pk, error)
+        logger.info("The server of endpoint %s reports no facts: %s", endpoint.pk, error)
         return ServerFacts()
 
 
 async def _call(endpoint: Endpoint) -> int | None:
-    """Return the dimensions of an embedding, None for the other kinds. Raises InferenceError, SecretMissing."""
-    spec = replace(endpoint.spec(), deadlines=_DEADLINES, name="")  # a real call, whatever others found
+    """Return the dimensions of an embedding, or None for other kinds.
+
+    Raises InferenceError, SecretMissing.
+    """
+    # Without a name there is no circuit breaker, so this is always a real call.
+    spec = replace(endpoint.spec(), deadlines=_DEADLINES, name="")
     match Endpoint.Kind(endpoint.kind):
         case Endpoint.Kind.CHAT:
             await _say_ok(spec)
@@ -120,15 +127,15 @@ async def _say_ok(spec: EndpointSpec) -> None:
             match event:
                 case TextDelta(text) if text.strip():
                     return
-                case Finished("length"):  # a reasoning model spent the eight tokens on thinking
+                case Finished("length"):  # a reasoning model used up the eight tokens for thinking
                     return
-    raise BadReply("The model answered without a single word.")
+    raise BadReply("The model sent an empty answer.")
 
 
 def _compare_dimensions(endpoint: Endpoint, found: int | None) -> str:
     if found is None or endpoint.dimensions in (None, found):
         return ""
     return (
-        f"It returned {found} dimensions, but {endpoint.dimensions} were recorded: it is another model now. "
-        "Bring the first one back, or add this one as a new endpoint."
+        f"It returned {found} dimensions, but {endpoint.dimensions} were recorded: its server now runs "
+        "another model. Bring the first model back, or add this one as a new endpoint."
     )

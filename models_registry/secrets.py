@@ -1,4 +1,4 @@
-"""Secrets are references: the database holds where a key lies, never the key."""
+"""Secret references: the database stores where a key is, never the key itself."""
 
 import os
 from pathlib import Path

@@ -9,19 +9,19 @@ from core.text import storable
 from .models import Endpoint
 
 MAX_TEXTS = 64
-MAX_CHARACTERS = 20_000  # of one text
+MAX_CHARACTERS = 20_000  # per text
 
 
 class Model(CamelCase):
-    """A model that people may choose."""
+    """A model that users may choose."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
-    note = serializers.CharField(help_text="What it is good for, in one line.")
+    note = serializers.CharField(help_text="What the model is good for, in one line.")
     provider = serializers.CharField()
-    model = serializers.CharField(help_text="As the provider names it.")
+    model = serializers.CharField(help_text="The provider's name of the model.")
     is_well = serializers.BooleanField(
-        source="last_check_ok", allow_null=True, help_text="When last checked; null: not checked yet."
+        source="last_check_ok", allow_null=True, help_text="Result of the last check; null: not checked yet."
     )
     checked_at = serializers.DateTimeField(source="last_check_at", allow_null=True)
     licence = serializers.CharField()
@@ -39,16 +39,16 @@ class EmbeddingModel(Model):
 
 
 class ModelName(serializers.CharField):
-    """The name or the id of a model; absent: the first that is offered. Becomes the Endpoint."""
+    """The name or id of a model, as an Endpoint. If it is absent, the first one offered is used."""
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
         self.kind = kind
-        kwargs.setdefault("help_text", "Its name or id; absent: the first in the list.")
+        kwargs.setdefault("help_text", "Name or id of the model; if absent, the first in the list.")
         super().__init__(required=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         name = super().to_internal_value(data)
-        name = storable(name)  # the validators come later
+        name = storable(name)  # NUL would break the query; the validators run later
         found = Endpoint.objects.offered(self.kind).filter(_by_name_or_id(name)).first()
         if found is None:
             offered = ", ".join(Endpoint.objects.offered(self.kind).values_list("name", flat=True))
@@ -75,7 +75,7 @@ class EmbeddingsRequest(CamelCase):
     role = serializers.ChoiceField(
         ["query", "passage"],
         default="passage",
-        help_text="Some models embed a question otherwise than the passages it should find.",
+        help_text="Some models embed questions and passages differently.",
     )
 
 
@@ -99,5 +99,5 @@ class ScoresReply(CamelCase):
     model = serializers.CharField()
     scores = serializers.ListField(
         child=serializers.FloatField(),
-        help_text="One per passage, in order, higher fits better. Compare those of one call only.",
+        help_text="One per passage, in order; higher is better. Compare only scores of the same call.",
     )

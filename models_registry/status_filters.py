@@ -1,4 +1,4 @@
-"""What operators ask of their models; the lists filter by it and the console counts it."""
+"""Health states of models: operators filter the admin list by them, and the console counts them."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from inference.providers import PROVIDERS
 
 from .models import Endpoint
 
-SLOW_MS = 3000  # a tiny call that takes longer makes people wait
+SLOW_MS = 3000  # a tiny call that takes longer is noticeable to users
 
 
 class HealthFilter(StateFilter):
@@ -17,7 +17,7 @@ class HealthFilter(StateFilter):
     parameter_name = "health"
     model = Endpoint
     states = {
-        "well": ("Well", lambda: Q(is_enabled=True, last_check_ok=True, last_check_ms__lt=SLOW_MS)),
+        "well": ("Healthy", lambda: Q(is_enabled=True, last_check_ok=True, last_check_ms__lt=SLOW_MS)),
         "slow": ("Slow", lambda: Q(is_enabled=True, last_check_ok=True, last_check_ms__gte=SLOW_MS)),
         "failing": ("Failing", lambda: Q(is_enabled=True, last_check_ok=False)),
         "unchecked": ("Never checked", lambda: Q(is_enabled=True, last_check_ok=None)),
@@ -33,7 +33,7 @@ class ProviderFilter(StateFilter):
 
 
 def health_of(endpoint: Endpoint) -> tuple[str, str]:
-    """Return the key of HealthFilter.states that holds for this one, and its label."""
+    """Return the key and label in HealthFilter.states that apply to this endpoint."""
     if not endpoint.is_enabled:
         state = "off"
     elif endpoint.last_check_ok is None:

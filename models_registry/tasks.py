@@ -6,5 +6,5 @@ from .models import Endpoint
 
 @shared_task(name="models_registry.check_all")
 def check_all() -> None:
-    """Check every enabled endpoint, so that people are offered what is well."""
+    """Probe every enabled endpoint, so that users are offered healthy ones."""
     probe.probe_each(list(Endpoint.objects.filter(is_enabled=True)))

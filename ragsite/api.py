@@ -1,4 +1,4 @@
-"""The addresses of the REST API, its description, and the health checks."""
+"""URLs of the REST API, of its OpenAPI document, and of the health checks."""
 
 from django.contrib.auth.decorators import login_required
 from django.urls import path

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.contrib.admin import apps as admin
 from django.contrib.staticfiles import apps as staticfiles
 
-# So that tasks are sent through our application, and the pool hears of pages that fail
+# So that tasks are sent through our Celery application, and the pool receives its signal
 from . import celery, pool  # noqa: F401
 
 
@@ -17,5 +17,5 @@ class RagsiteAdmin(admin.AdminConfig):
 
 
 class StaticFiles(staticfiles.StaticFilesConfig):
-    # htmx's extensions import by names that only a bundler resolves; we use none of them.
+    # htmx's extensions import modules by names that only a bundler resolves; we use none of them.
     ignore_patterns = [*staticfiles.StaticFilesConfig.ignore_patterns, "ext", "htmax-4*", "htmx-4*"]

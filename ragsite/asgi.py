@@ -1,6 +1,6 @@
-"""The web process: pages over HTTP, the chat socket, and the runner that writes answers.
+"""The web process: HTTP pages, the chat socket, and the runner that writes answers.
 
-Start it with a server that speaks ASGI's lifespan, such as uvicorn; without it, nothing here writes answers.
+Start it with a server that supports ASGI's lifespan, such as uvicorn. Without lifespan it writes no answers.
 """
 
 import gc
@@ -16,8 +16,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ragsite.settings")
 _http = get_asgi_application()
 
-# What follows needs the apps, which the line above loads.
-import ragsite.urls  # noqa: E402, F401 - now, instead of in front of the first visitor
+# The imports below need the apps, which the line above loads.
+import ragsite.urls  # noqa: E402, F401 - load it now, so that the first visitor does not wait
 from chat.queue.runner import Runner  # noqa: E402
 from chat.socket.routing import websocket_urlpatterns  # noqa: E402
 
@@ -41,9 +41,10 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _live(receive: Receive, send: Send) -> None:
-    """Keep a runner from the server's start to its end; at the end, let it finish what it writes."""
+    """Run a runner from the server's start to its shutdown; at shutdown, let it finish its answers."""
     await receive()  # lifespan.startup
-    # What is loaded stays: looking through it for garbage would stop all answers for a tenth of a second.
+    # Loaded modules live forever: a garbage collection over them would block all answers for a tenth of a
+    # second.
     gc.collect()
     gc.freeze()
     async with Runner():

@@ -1,6 +1,6 @@
-"""How PostgreSQL and Redis are reached: at the address that a variable names, or at an embedded server's socket.
+"""Connection parameters of PostgreSQL and Redis: from a variable, or for an embedded server's unix socket.
 
-It starts nothing. `ragsite.embedded` runs the servers whose sockets these are.
+This module starts nothing. `ragsite.embedded` runs the embedded servers.
 """
 
 import os
@@ -14,14 +14,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 from .private_paths import make_private, socket_dir
 
-POSTGRES_PORT = 5432  # only names the socket: nothing listens on TCP
-DATABASE_NAME = "ragsite"  # of the role and of the database
+POSTGRES_PORT = 5432  # only part of the socket's name: nothing listens on TCP
+DATABASE_NAME = "ragsite"  # name of the role and of the database
 
 
 def database_settings(database_url: str, data_dir: Path) -> dict[str, Any]:
-    """Return NAME, USER, ... for Django's DATABASES: of the URL, or of the embedded server.
+    """Return NAME, USER, ... for Django's DATABASES, from the URL or for the embedded server.
 
-    Raises ValueError, without the password in it, when the URL cannot be read.
+    Raises ValueError, without the password, if the URL cannot be parsed.
     """
     if not database_url:
         return _for_django(embedded_conninfo(data_dir))
@@ -35,7 +35,7 @@ def database_settings(database_url: str, data_dir: Path) -> dict[str, Any]:
 
 
 def _for_django(conninfo: dict[str, Any]) -> dict[str, Any]:
-    """Sort what libpq knows by name under Django's names, and the rest under OPTIONS."""
+    """Map libpq's parameters to Django's names, and the others to OPTIONS."""
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     found = {django: conninfo.get(libpq) or "" for django, libpq in names.items()}
     options = {key: value for key, value in conninfo.items() if key not in names.values()}
@@ -43,7 +43,7 @@ def _for_django(conninfo: dict[str, Any]) -> dict[str, Any]:
 
 
 def embedded_conninfo(data_dir: Path) -> dict[str, Any]:
-    """Return how libpq reaches the embedded server."""
+    """Return libpq's connection parameters for the embedded server."""
     host = str(socket_dir(data_dir))
     return {
         "dbname": DATABASE_NAME,
@@ -55,7 +55,7 @@ def embedded_conninfo(data_dir: Path) -> dict[str, Any]:
 
 
 def embedded_password(data_dir: Path) -> str:
-    """Return the password of the embedded server, made at the first call."""
+    """Return the password of the embedded server, and create it on the first call."""
     path = postgres_home(data_dir) / "password"
     try:
         return path.read_text().strip()
@@ -63,7 +63,7 @@ def embedded_password(data_dir: Path) -> str:
         make_private(path.parent)
     try:
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:  # another process was quicker
+    except FileExistsError:  # another process created it first
         return embedded_password(data_dir)
     with os.fdopen(file, "w") as writer:
         writer.write(secrets.token_urlsafe(24))
@@ -78,12 +78,12 @@ def postgres_home(data_dir: Path) -> Path:
 
 
 def embedded_redis_url(data_dir: Path) -> str:
-    """Return the URL of the embedded server, as redis-py reads it."""
+    """Return the URL of the embedded server for redis-py."""
     return f"unix://{quote(str(valkey_socket(data_dir)))}?db=0"
 
 
 def celery_url(redis_url: str) -> str:
-    """Return the same server as Celery's broker: a socket's URL is spelt differently there."""
+    """Return the broker URL of the same server for Celery, which writes socket URLs differently."""
     parts = urlsplit(redis_url)
     if parts.scheme != "unix":
         return redis_url

@@ -1,4 +1,4 @@
-"""The operators' first page: what is wrong, what is slow, what it costs, each linked to its list."""
+"""The operators' start page: problems, latencies and costs, each linked to its list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Figure:
     value: str
     label: str
     url: str
-    tone: str = ""  # "bad" or "warn" when somebody should look; never the only sign: the label says it
+    tone: str = ""  # "bad" or "warn" if an operator should look; never the only sign: the label says it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,10 @@ class Console(AdminSite):
         return isinstance(request.user, User) and request.user.is_operator
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Use the site's own login page; somebody who is in already is told why this is not for them."""
+        """Use the site's own login page.
+
+        Tell a user who is logged in, but is not an operator, why access is denied.
+        """
         if request.user.is_authenticated:
             raise PermissionDenied("This part is for operators. Ask one of them to make you an operator.")
         return redirect_to_login(request.GET.get("next", resolve_url("admin:index")))
@@ -59,7 +62,10 @@ class Console(AdminSite):
 
 
 def _figures(of: type[StateFilter], tones: Mapping[str, str]) -> list[Figure]:
-    """Return a figure per state of a list's filter. `tones` says which are shown, and how if not zero."""
+    """Return a figure for each state of a list's filter.
+
+    `tones` selects the states, with their tone if not zero.
+    """
     counts = of.counts()
     return [
         Figure(
@@ -79,7 +85,7 @@ def _ingestion() -> Panel:
 
 
 class _Median(Aggregate):
-    """Source: PostgreSQL manual, 9.21, ordered-set aggregates."""
+    """Median as an ordered-set aggregate: PostgreSQL manual, 9.21."""
 
     template = "percentile_cont(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
     output_field = FloatField()

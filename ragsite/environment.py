@@ -1,4 +1,4 @@
-"""Reads environment variables, and refuses odd values at start-up with a sentence that says what to do."""
+"""Reads environment variables, and rejects invalid values at start-up with a sentence about the remedy."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def secret(name: str, default: str = "") -> str:
-    """Return NAME, or the content of the file that NAME_FILE names (Docker and ECS secrets)."""
+    """Return variable NAME, or the content of the file that NAME_FILE names (Docker and ECS secrets)."""
     path = text(f"{name}_FILE")
     if not path:
         return text(name, default)
@@ -43,7 +43,7 @@ def words(name: str, default: str = "") -> list[str]:
 
 
 def url(name: str, schemes: tuple[str, ...]) -> str:
-    """Return a URL with one of `schemes`, or "" when NAME is not set."""
+    """Return a URL with one of `schemes`, or "" if NAME is not set."""
     value = secret(name)
     if value and urlsplit(value).scheme not in schemes:
         raise ImproperlyConfigured(

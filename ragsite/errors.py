@@ -1,5 +1,5 @@
-"""Errors that end a start."""
+"""Errors that prevent a start."""
 
 
 class StartError(RuntimeError):
-    """Something kept a service from running. The message is for the person at the terminal."""
+    """A service could not start. The message is for the person at the terminal."""

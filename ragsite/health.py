@@ -1,4 +1,4 @@
-"""Is this process alive, and does it reach what it needs?"""
+"""Health probes: is this process alive, and does it reach the database and the broker?"""
 
 import tomllib
 from typing import Any
@@ -23,7 +23,10 @@ VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())
 
 @login_not_required
 def alive(request: HttpRequest) -> JsonResponse:
-    """Answer a load balancer, without asking anybody else: a slow database must not stop every web process."""
+    """Answer a load balancer's liveness probe.
+
+    It uses no other service: a slow database must not stop every web process.
+    """
     return JsonResponse({"status": "ok"})
 
 
@@ -32,8 +35,8 @@ class Health(ApiView):
     permission_classes = (AllowAny,)
 
     @extend_schema(
-        summary="Is the site well?",
-        description="Status 503 when the database or the broker does not answer.",
+        summary="Check the health of the site",
+        description="Status 503 if the database or the broker does not answer.",
         tags=["health"],
         responses=inline_serializer(
             "HealthReply",
@@ -42,7 +45,7 @@ class Health(ApiView):
                 "database": serializers.BooleanField(),
                 "broker": serializers.BooleanField(),
                 "stuck": serializers.IntegerField(
-                    help_text="Documents nobody works on, or that do not move."
+                    help_text="Documents that no worker processes, or that make no progress."
                 ),
                 "version": serializers.CharField(),
             },
@@ -68,7 +71,7 @@ def _database_answers() -> bool:
 
 
 def _broker_answers() -> bool:
-    """Ask the server that is broker, channel layer and cache in one."""
+    """Check the server that is broker, channel layer and cache."""
     try:
         cache.get("health")
     except (RedisError, OSError):

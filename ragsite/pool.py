@@ -1,7 +1,8 @@
-"""What a restart or a failover of the database leaves in the pool of connections.
+"""Repairs the connection pool after a restart or a failover of the database.
 
-Django can check each connection it takes (CONN_HEALTH_CHECKS), but psycopg_pool 3.3 (`_getconn_with_check_loop`) then
-waits 0, 1, 2, 4, ... seconds after each dead one: with five of them, longer than our ten seconds.
+Django can check each connection that it takes (CONN_HEALTH_CHECKS), but then psycopg_pool 3.3
+(`_getconn_with_check_loop`) waits 0, 1, 2, 4, ... seconds after each dead one: with five dead connections,
+longer than our ten seconds.
 """
 
 import sys
@@ -15,6 +16,6 @@ from django.dispatch import receiver
 
 @receiver(got_request_exception)
 def renew(**_: Any) -> None:
-    """After a page that failed for its connection, replace the others that died with it: no second page fails."""
+    """Replace the dead connections after a request that failed on one, so that no second page fails."""
     if isinstance(sys.exception(), (OperationalError, InterfaceError)):
         Thread(target=connection.pool.check, daemon=True).start()  # type: ignore[attr-defined]

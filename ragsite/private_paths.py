@@ -1,4 +1,4 @@
-"""Directories that only their owner enters, and where the unix sockets of embedded servers lie."""
+"""Private directories, and the place of the embedded servers' unix sockets."""
 
 import hashlib
 import os
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from .errors import StartError
 
-_MAX_BYTES = 103  # bytes; sun_path holds 107 on Linux and 103 on macOS
-_ROOM = len("/supervisor.sock.1234567")  # the longest name put into such a directory
+_MAX_BYTES = 103  # the limit of sun_path is 107 on Linux and 103 on macOS
+_ROOM = len("/supervisor.sock.1234567")  # the longest name of a socket in such a directory
 
 
 def socket_dir(data_dir: Path) -> Path:
-    """Return where all sockets of a data directory lie: in it, or in a short private directory.
+    """Return the directory of all sockets of a data directory: inside it, or a short private directory.
 
-    A path can be too long for the kernel, or hold what libpq and URLs read as a separator.
+    A path can be too long for the kernel, or contain characters that libpq and URLs read as separators.
     """
     inside = data_dir / "run"
     if len(os.fsencode(inside)) + _ROOM <= _MAX_BYTES and not set(str(inside)) & set(",\"'\\%?#"):
@@ -25,23 +25,23 @@ def socket_dir(data_dir: Path) -> Path:
 
 
 def make_private(directory: Path) -> None:
-    """Make a directory that only its owner enters. Raises StartError when somebody else's is there."""
+    """Create a directory that only its owner can enter. Raises StartError if it belongs to another user."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     info = directory.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid not in our_ids():
         raise StartError(
-            f"{directory} belongs to somebody else. Run Ragsite as its owner, or move RAGSITE_DATA_DIR."
+            f"{directory} belongs to another user. Run Ragsite as its owner, or move RAGSITE_DATA_DIR."
         )
     directory.chmod(0o700)
 
 
 def our_ids() -> set[int]:
-    """Return the users that files of ours may belong to: root's, also to who it was in another container."""
+    """Return the uids that may own our files; for root also the service account's, from another container."""
     return {0, service_account().pw_uid} if os.geteuid() == 0 else {os.geteuid()}
 
 
 def service_account() -> pwd.struct_passwd:
-    """Return the user that a server runs as where we are root. Raises StartError if there is none."""
+    """Return the account that servers run as if we are root. Raises StartError if there is none."""
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name)

@@ -1,13 +1,14 @@
-"""Our own processes as data: what each runs, and how it shows that it is ready. A laptop and a cluster read the same.
+"""Our own processes as data: their commands and readiness probes, the same on a laptop and in a cluster.
 
-`ragsite.embedded` gives them to its supervisor, beside PostgreSQL and Valkey, whose binaries only it has.
+`ragsite.embedded` passes them to its supervisor, together with PostgreSQL and Valkey, which only it can
+start.
 """
 
 from dataclasses import dataclass
 
 _CELERY = ("celery", "-A", "ragsite")
-# The longest frame; pings below the idle limits of load balancers; no compression, which costs a busy process
-# CPU for each word and an idle socket its memory.
+# The largest frame; pings more frequent than the idle timeouts of load balancers; no compression, which costs
+# CPU per word in a busy process and memory per idle socket.
 WEB_SOCKETS = (
     *("--ws-max-size", str(1024 * 1024)),
     *("--ws-ping-interval", "20", "--ws-ping-timeout", "20"),
@@ -19,13 +20,13 @@ WEB_SOCKETS = (
 class Process:
     name: str
     arguments: tuple[str, ...]  # after `python -m`
-    health_path: str = ""  # GET on its port answers 200 when it is ready; "": to run is to be ready
+    health_path: str = ""  # readiness probe: GET on its port returns 200; "": ready as soon as it runs
     start_grace_s: float = 60
     stop_grace_s: float = 20  # between SIGTERM and SIGKILL
 
 
 def serving(host: str, port: int) -> Process:
-    """Return the container of embedding models and cross-encoders. A cold disk takes long to read torch."""
+    """Return the model container for embeddings and reranking. Reading torch from a cold disk takes long."""
     arguments = ("inference.serving", "--host", host, "--port", str(port))
     return Process("serving", arguments, "/ping", start_grace_s=120)
 
@@ -38,11 +39,11 @@ def web(host: str, port: int) -> Process:
 
 
 def worker(concurrency: int) -> Process:
-    """concurrency: documents that are read at the same time, each in a process of its own."""
+    """Return a Celery worker. concurrency: documents read at the same time, each in its own process."""
     quiet = ("--loglevel", "info", "--without-gossip", "--without-mingle")
     return Process("worker", (*_CELERY, "worker", "--concurrency", str(concurrency), *quiet))
 
 
 def beat() -> Process:
-    """Return the clock of what recurs. There must be only one."""
+    """Return the scheduler of periodic tasks. There must be only one."""
     return Process("beat", (*_CELERY, "beat", "--loglevel", "warning"))

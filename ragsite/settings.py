@@ -1,7 +1,7 @@
-"""Every setting, read from the environment once. docs/configuration.md lists the variables.
+"""Django settings, read from the environment once. docs/configuration.md lists the variables.
 
-Nothing set: the embedded services of `manage.py up`, in RAGSITE_DATA_DIR.
-One variable set (DATABASE_URL, REDIS_URL, ...): that service is yours, the rest stays embedded.
+Without any variable: the embedded services of `manage.py up`, in RAGSITE_DATA_DIR. With one variable
+(DATABASE_URL, REDIS_URL, ...): that service is external, the others stay embedded.
 """
 
 import secrets
@@ -15,14 +15,14 @@ from django.core.exceptions import ImproperlyConfigured
 from . import environment as env
 from .connections import celery_url, database_settings, embedded_redis_url
 
-django_stubs_ext.monkeypatch()  # lets annotations say ModelAdmin[Endpoint] at run time too
+django_stubs_ext.monkeypatch()  # allows annotations such as ModelAdmin[Endpoint] at run time too
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("RAGSITE_DATA_DIR", str(BASE_DIR / ".ragsite"))).expanduser().resolve()
 
 
 def _own_secret_key() -> str:
-    """Make a key on the first start and keep it, so that sessions outlive a restart."""
+    """Return the key, and create it on the first start, so that sessions survive a restart."""
     path = DATA_DIR / "secret_key"
     if not path.exists():
         DATA_DIR.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         **database_settings(DATABASE_URL, DATA_DIR),
-        "CONN_MAX_AGE": 0,  # the pool keeps connections; Django hands them back at once
+        "CONN_MAX_AGE": 0,  # the pool keeps connections; Django returns them immediately
     }
 }
 _database_options = DATABASES["default"].setdefault("OPTIONS", {})
@@ -59,13 +59,13 @@ _database_options["pool"] = {
     "min_size": 1,
     "max_size": env.number("RAGSITE_DATABASE_POOL", 12, least=2, most=200),
     "timeout": 10,
-    # Each try waits twice as long as the last one, five minutes in all by default: the site would come back
-    # long after its database. When these seconds are over, whoever asks next tries at once.
+    # Each retry waits twice as long as the last, by default up to five minutes in all: the site would come
+    # back long after its database. After this time, the next request retries immediately.
     "reconnect_timeout": 5,
 }
-# A server that vanishes, as in a failover, is noticed within a minute: after 30 s where it has not confirmed what was
-# sent, else by the keepalives. By default that takes a quarter of an hour, or two hours. DATABASE_URL goes before.
-# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+# Detects a vanished server, as in a failover, within a minute: after 30 s if it does not acknowledge sent
+# data, else by keepalives. The defaults are a quarter of an hour and two hours. DATABASE_URL takes
+# precedence. https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 _KEEPALIVE = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -73,7 +73,8 @@ _KEEPALIVE = {
     "tcp_user_timeout": 30_000,
 }
 _database_options |= _KEEPALIVE | _database_options
-if env.flag("RAGSITE_DATABASE_PREPARES", True):  # core.db.statements; Django's own statements never are
+# For core.db.statements; Django's own statements are never prepared.
+if env.flag("RAGSITE_DATABASE_PREPARES", True):
     _generic = "-c plan_cache_mode=force_generic_plan"
     _database_options["prepare_threshold"] = 0
     _database_options["options"] = f"{_database_options.get('options', '')} {_generic}".strip()
@@ -92,15 +93,15 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 CELERY_BROKER_URL = celery_url(_redis_url)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # A killed worker's task comes back when visibility_timeout has passed and the restore loop looks.
-    # Tasks that run longer are protected by the document's lease, not by this timeout.
+    # A killed worker's task is redelivered once visibility_timeout has passed and the restore loop runs. The
+    # document's lease protects tasks that run longer, not this timeout.
     "visibility_timeout": 3600,
     "unacked_restore_interval": 2,
     "unacked_restore_throttle": 1,
-    "socket_timeout": None,  # redis-py 8 gives up after 5 s, which kills blocking readers
+    "socket_timeout": None,  # by default redis-py 8 times out after 5 s, which breaks blocking reads
 }
-CELERY_DB_REUSE_MAX = 1000  # tasks with one pool; ragsite/celery.py hands its connections back after each
-CELERY_IMPORTS = ["documents.adding.uploads"]  # tasks that are in no tasks.py
+CELERY_DB_REUSE_MAX = 1000  # tasks per pool; ragsite/celery.py returns its connections after each task
+CELERY_IMPORTS = ["documents.adding.uploads"]  # modules other than tasks.py that define tasks
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -111,7 +112,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {
         "task": "documents.recover",
         "schedule": 5.0,
-        # It goes before what waits, and none is worth doing late: the next one comes.
+        # Priority over waiting tasks. A late run is useless, because the next one follows.
         "options": {"priority": 0, "expires": 15},
     },
     "vector-indexes": {
@@ -129,10 +130,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 
 # --- files --------------------------------------------------------------------------------------
 
-S3_BUCKET = env.text("RAGSITE_S3_BUCKET")  # "": files are in DATA_DIR
+S3_BUCKET = env.text("RAGSITE_S3_BUCKET")  # "": store files in DATA_DIR
 S3_ENDPOINT = env.url("RAGSITE_S3_ENDPOINT", ("http", "https"))  # "": Amazon's
 S3_REGION = env.text("RAGSITE_S3_REGION", "us-east-1")
-S3_EVENT_SECRET = env.secret("RAGSITE_S3_EVENT_SECRET")  # "": events of the bucket are refused
+S3_EVENT_SECRET = env.secret("RAGSITE_S3_EVENT_SECRET")  # "": reject events of the bucket
 
 
 _s3_url = S3_ENDPOINT or f"https://s3.{S3_REGION}.amazonaws.com"
@@ -148,7 +149,7 @@ def _s3() -> dict[str, Any]:
             "addressing_style": "path",  # one origin for every bucket, and any name works with TLS
             "signature_version": "s3v4",
             "file_overwrite": False,
-            "max_memory_size": 1024 * 1024,  # larger ones are read through a temporary file
+            "max_memory_size": 1024 * 1024,  # larger files are read through a temporary file
         },
     }
 
@@ -167,22 +168,23 @@ STORAGES = {
 UPLOAD_MAX_BYTES = env.number("RAGSITE_UPLOAD_MAX_MB", 50, least=1, most=2048) * 1024 * 1024
 INDEX_MEMORY_MB = env.number(
     "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
-)  # of PostgreSQL, for one
+)  # of PostgreSQL, for building one index
 QUESTION_MAX_CHARACTERS = 20_000
 SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
-)  # at once, over all processes
+)  # concurrently, over all processes
 SEARCH_CACHE_SECONDS = env.number("RAGSITE_SEARCH_CACHE_SECONDS", 300, least=0, most=86_400)
-# Private hosts that the crawler may visit all the same: an intranet's. Public ones need no permission.
+# Private hosts that the SSRF guard allows the crawler to visit, such as an intranet. Public hosts need no
+# entry.
 ALLOWED_PRIVATE_HOSTS = [host.lower() for host in env.words("RAGSITE_ALLOWED_PRIVATE_HOSTS")]
-CRAWL_MAX_PAGES = env.number("RAGSITE_CRAWL_MAX_PAGES", 5000, least=1, most=100_000)  # of one website
-CRAWL_MAX_DEPTH = env.number("RAGSITE_CRAWL_MAX_DEPTH", 20, least=0, most=1000)  # links from its start
+CRAWL_MAX_PAGES = env.number("RAGSITE_CRAWL_MAX_PAGES", 5000, least=1, most=100_000)  # per website
+CRAWL_MAX_DEPTH = env.number("RAGSITE_CRAWL_MAX_DEPTH", 20, least=0, most=1000)  # links from the start page
 CRAWL_PAGE_MAX_BYTES = env.number("RAGSITE_CRAWL_PAGE_MAX_MB", 20, least=1, most=500) * 1024 * 1024
-CRAWL_TIMEOUT_S = env.number("RAGSITE_CRAWL_TIMEOUT", 20, least=1, most=600)  # for one page, in seconds
-CRAWL_AT_ONCE = env.number("RAGSITE_CRAWL_AT_ONCE", 4, least=1, most=16)  # requests to one website
-FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # larger ones go to a temporary file
+CRAWL_TIMEOUT_S = env.number("RAGSITE_CRAWL_TIMEOUT", 20, least=1, most=600)  # seconds per page
+CRAWL_AT_ONCE = env.number("RAGSITE_CRAWL_AT_ONCE", 4, least=1, most=16)  # concurrent requests to one website
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # larger uploads go to a temporary file
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # --- the site -----------------------------------------------------------------------------------
@@ -267,7 +269,7 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        # Browsers send files to the bucket themselves
+        # Browsers upload files to the bucket directly
         "connect-src": [SELF, _s3_url] if S3_BUCKET else [SELF],
         "img-src": [SELF, "data:"],
         "object-src": [NONE],
@@ -279,7 +281,8 @@ CONTENT_SECURITY_POLICY = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.identity.api_key.ApiKeyAuthentication",  # first: it names the scheme in a 401
+        # First, because it defines the scheme of a 401 response.
+        "accounts.identity.api_key.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -294,9 +297,9 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "DESCRIPTION": (
         "Workspaces, documents, search and sessions, as the pages use them.\n\n"
-        "Send an API key as `Authorization: Bearer rs_...`. Fields are camelCase; an unknown one is refused by "
-        "its name. Lists take `limit` and `offset`. What is not yours looks like what is not there: 404. "
-        'Errors are `{"detail": "..."}`, or a list of sentences for each field.'
+        "Send an API key as `Authorization: Bearer rs_...`. Fields are camelCase; an unknown field is "
+        "rejected by its name. Lists take `limit` and `offset`. What you may not see looks as if it did not "
+        'exist: 404. Errors are `{"detail": "..."}`, or a list of sentences for each field.'
     ),
     "TAGS": [
         {"name": n} for n in ("health", "models", "workspaces", "documents", "search", "sessions", "openai")

@@ -1,4 +1,4 @@
-"""How static files are stored: hashed names, compressed, and ES modules that import hashed names."""
+"""Storage of static files: hashed names, compressed, with ES modules that import hashed names."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 

@@ -1,4 +1,7 @@
-"""How files are stored in S3. Imported only where a bucket is configured: boto3 takes a third of a second."""
+"""S3 storage of files.
+
+It is imported only if a bucket is configured: boto3 takes a third of a second to import.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +14,19 @@ from storages.backends.s3 import S3File, S3Storage
 
 @contextmanager
 def _raise_os_errors() -> Iterator[None]:
-    """Raise OSError as any storage does: who stores a file does not know where."""
+    """Convert S3 errors to OSError, like other storages: callers do not know which storage they use."""
     try:
         yield
     except (BotoCoreError, ClientError, S3UploadFailedError) as error:
-        raise OSError(f"the bucket said: {error}") from error
+        raise OSError(f"the bucket replied: {error}") from error
 
 
 class S3(S3Storage):  # type: ignore[misc]  # it has no types
     def _save(self, name: str, content: Any) -> str:
-        """Store it. What is in the bucket already is copied there, and does not come by way of us."""
+        """Store a file.
+
+        If it is already in the bucket, the bucket copies it, without a transfer through this process.
+        """
         with _raise_os_errors():
             if not isinstance(content, S3File) or content.obj.bucket_name != self.bucket_name:
                 return str(super()._save(name, content))

@@ -34,7 +34,7 @@ class Up:
     def said(self) -> str:
         return self.log.read_text()
 
-    def wait_for(self, words: str, within_s: float = 120) -> str:
+    def wait_for(self, words: str, within_s: float = 300) -> str:
         deadline = time.monotonic() + within_s
         while words not in self.said:
             assert self.process.poll() is None, self.said

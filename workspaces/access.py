@@ -1,4 +1,4 @@
-"""The only way to a workspace."""
+"""Authorization: the functions that load workspaces with the rights of a user. Use no other way."""
 
 from uuid import UUID
 
@@ -23,7 +23,10 @@ def workspaces_for(user: User | AnonymousUser, role: Role = Role.VIEWER) -> Quer
 
 
 def workspace_for(user: User | AnonymousUser, id: UUID | str, role: Role = Role.VIEWER) -> Workspace:
-    """Return the workspace. Raises Http404 if there is none, or if it is not this user's in this role."""
+    """Return the workspace.
+
+    Raises Http404 if it does not exist, or if this user does not have this role in it.
+    """
     try:
         return (
             workspaces_for(user, role)
@@ -35,14 +38,15 @@ def workspace_for(user: User | AnonymousUser, id: UUID | str, role: Role = Role.
 
 
 def may_create_workspaces(user: User) -> bool:
-    """Say whether this user may make workspaces of their own."""
+    """Tell whether this user may create workspaces."""
     return user.has_perm("workspaces.add_workspace")
 
 
 def level_in(user: User, workspace: Workspace) -> int | None:
-    """Return up to which access level this user sees documents here; None: all there are.
+    """Return the highest access level whose documents this user sees here; None: all of them.
 
-    Managers and operators see all: they give the levels. Somebody who is no member sees nothing: -1.
+    Managers and operators see all levels, because they assign them. A user who is not a member sees nothing:
+    -1.
     """
     if not workspace.access_levels or user.is_operator:
         return None
@@ -53,7 +57,7 @@ def level_in(user: User, workspace: Workspace) -> int | None:
 
 
 def limited_for(user: User) -> QuerySet[Workspace]:
-    """Return the workspaces with access levels in which this user does not see all."""
+    """Return the workspaces with access levels where some documents are hidden from this user."""
     if user.is_operator:
         return Workspace.objects.none()
     count = Func(OuterRef("access_levels"), function="jsonb_array_length", output_field=IntegerField())
@@ -63,7 +67,7 @@ def limited_for(user: User) -> QuerySet[Workspace]:
 
 
 def totals_for(user: User, workspace: Workspace) -> dict[str, int]:
-    """Return how much this user sees there is: document_count, chunk_count, size_bytes."""
+    """Return totals of what this user sees: document_count, chunk_count, size_bytes."""
     level = level_in(user, workspace)
     if level is None:
         return {name: getattr(workspace, name) for name in ("document_count", "chunk_count", "size_bytes")}
@@ -75,7 +79,7 @@ def totals_for(user: User, workspace: Workspace) -> dict[str, int]:
 
 
 def role_in(user: User, workspace: Workspace) -> Role | None:
-    """Return what this user may do here, or None."""
+    """Return this user's role here, or None."""
     if user.is_operator:
         return Role.MANAGER
     membership = Membership.objects.filter(workspace=workspace, user=user).first()

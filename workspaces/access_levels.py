@@ -1,4 +1,7 @@
-"""How a workspace's documents are kept from some of its members: levels, from what everybody sees up."""
+"""Access levels: hide some documents of a workspace from some of its members.
+
+Every member sees the lowest level.
+"""
 
 from collections.abc import Iterable
 
@@ -17,17 +20,18 @@ _MAX_CHARACTERS = 40
 
 @transaction.atomic
 def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -> None:
-    """Say which levels there are, the lowest first; one or none: everybody sees everything.
+    """Set the workspace's levels, lowest first. With one name or none, every member sees every document.
 
-    A member keeps the level that has the same number; one above the new highest gets that one. Raises
-    ValidationError for odd names, for leaving out a level that a document has, and for moving one that is used.
+    A member keeps the level with the same number; a level above the new highest is lowered to it. Raises
+    ValidationError for invalid names, for removing a level that a document has, and for moving a level in
+    use.
     """
     kept = [name for each in names if (name := one_line(each))]
     if len(kept) > MOST or any(len(each) > _MAX_CHARACTERS for each in kept):
         raise ValidationError(f"There may be {MOST} levels with names of {_MAX_CHARACTERS} characters.")
     if numbers := [each for each in kept if each.isdecimal()]:
         raise ValidationError(
-            f"Give the level {numbers[0]} a name: numbers stand for the places in this list."
+            f"Give the level {numbers[0]} a name: numbers stand for positions in this list."
         )
     if len({each.casefold() for each in kept}) < len(kept):
         raise ValidationError("Two levels have the same name. Give each its own.")
@@ -38,7 +42,7 @@ def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -
     if used > highest:
         count = current.documents.filter(access_level__gt=highest).count()
         what, them = ("1 document is", "it") if count == 1 else (f"{count:,} documents are", "them")
-        raise ValidationError(f"{what} for a level that would be gone. Give {them} a lower one first.")
+        raise ValidationError(f"{what} for a level that would be removed. Give {them} a lower one first.")
     _refuse_moves(current, kept)
     current.memberships.filter(access_level__gt=highest).update(access_level=highest)
     workspace.access_levels = current.access_levels = kept
@@ -47,21 +51,22 @@ def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -
 
 
 def _refuse_moves(workspace: Workspace, names: list[str]) -> None:
-    """Documents and members have a place in the list: under a name that moved they would be something else."""
+    """Raises ValidationError if a used level moves: rows store positions, so their level would change."""
     before = workspace.access_levels
     moved = [name for name in names if name in before and before.index(name) != names.index(name)]
     if moved and any(
         rows.filter(access_level__gt=0).exists() for rows in (workspace.documents, workspace.memberships)
     ):
         raise ValidationError(
-            f"{moved[0]} would get another place, and documents and members keep theirs: they would become what "
-            "stands there then. Give a level another name, or add and take away at the end of the list."
+            f"{moved[0]} would move to another position. Documents and members keep their position, so they "
+            "would get the level that is there then. Rename a level instead, or add and remove levels at the "
+            "end."
         )
 
 
 @transaction.atomic
 def change_level(by: User, membership: Membership, level: int) -> None:
-    """Let a member see documents up to this level. Raises ValidationError if there is none such."""
+    """Set the highest level that a member sees. Raises ValidationError if there is no such level."""
     names = membership.workspace.access_levels
     if not 0 <= level < len(names):
         raise ValidationError(f"Choose one of the levels: {', '.join(names)}.")

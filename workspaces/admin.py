@@ -1,4 +1,4 @@
-"""Workspaces as an operator sees them. They are made, configured and deleted in their own pages."""
+"""Admin of workspaces for operators. Workspaces are created, configured and deleted on their own pages."""
 
 from typing import Any, cast
 
@@ -65,7 +65,7 @@ class RoleInline(admin.TabularInline[Membership, User]):
     verbose_name_plural = "roles in workspaces"
 
 
-UserAdmin.inlines = (RoleInline,)  # accounts, below, knows no workspaces
+UserAdmin.inlines = (RoleInline,)  # accounts is a lower layer and does not know workspaces
 
 
 @admin.register(Workspace)
@@ -84,17 +84,17 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("name", "description", "page")}),
-        ("How it is", {"fields": ("health", ("document_count", "chunk_count", "size"))}),
+        ("Status", {"fields": ("health", ("document_count", "chunk_count", "size"))}),
         (
-            "What its chunks were made with",
+            "Settings of its index",
             {
                 "fields": ("engine", ("embedder", "dimensions"), "metric", "index_kind"),
-                "description": "Its chunk table and its vectors depend on it: changed by building a new index, "
-                "on the workspace's own settings page.",
+                "description": "Its chunk table and its vectors depend on these. To change them, build a new "
+                "index on the workspace's own settings page.",
             },
         ),
         (
-            "How it is searched and cut",
+            "Search and chunking",
             {
                 "fields": (
                     "languages_named",
@@ -104,14 +104,15 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
                     "chunking",
                     ("chunk_size", "chunk_overlap"),
                 ),
-                "description": "Changed on the workspace's own settings page.",
+                "description": "Change these on the workspace's own settings page.",
             },
         ),
-        ("When", {"fields": ("created_by", "created_at", "updated_at"), "classes": ("collapse",)}),
+        ("Dates", {"fields": ("created_by", "created_at", "updated_at"), "classes": ("collapse",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
-        # The app above is named in strings only: this list must say what is stuck.
+        # `documents` is a higher layer, so only strings name it: this list must show documents that are
+        # stuck.
         return (
             super()
             .get_queryset(request)

@@ -26,7 +26,7 @@ from .settings import change_settings, create_workspace
 
 
 class Engines(ApiView):
-    pagination_class = None  # they are few, and not in the database
+    pagination_class = None  # there are few, and they are not in the database
 
     @extend_schema(summary="List the engines", tags=["workspaces"], responses=EngineSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -44,7 +44,7 @@ class Workspaces(ListModelMixin, ApiView):
         return {**super().get_serializer_context(), "roles": self._roles()}
 
     def _roles(self) -> dict[UUID, str]:
-        """Return the roles in all workspaces at once; an operator may do everything everywhere."""
+        """Return the roles in all workspaces with one query; an operator is a manager everywhere."""
         if self.user.is_operator:
             return dict.fromkeys(self.get_queryset().values_list("pk", flat=True), Role.MANAGER)
         return dict(Membership.objects.filter(user=self.user).values_list("workspace_id", "role"))
@@ -91,8 +91,8 @@ class WorkspaceVectorIndex(ApiView):
     serializer_class = VectorIndexSerializer
 
     @extend_schema(
-        summary="See how the vector index stands",
-        description="Choose another kind with `indexKind` of the workspace.",
+        summary="Read the state of the vector index",
+        description="To choose another kind, change `indexKind` of the workspace.",
         tags=["workspaces"],
     )
     def get(self, request: Request, workspace_id: UUID) -> Response:
@@ -100,7 +100,7 @@ class WorkspaceVectorIndex(ApiView):
         return Response(VectorIndexSerializer(state_of(workspace)).data)
 
     @extend_schema(
-        summary="Try again to build the vector index", tags=["workspaces"], request=None,
+        summary="Retry the build of the vector index", tags=["workspaces"], request=None,
         responses={202: VectorIndexSerializer},
     )  # fmt: skip
     def post(self, request: Request, workspace_id: UUID) -> Response:

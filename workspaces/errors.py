@@ -1,11 +1,11 @@
-"""What can go wrong with a workspace.
+"""Errors of workspaces.
 
 WorkspaceError
-├── MembershipRefused      a membership cannot be made, changed or ended so
-├── InvalidValue           a value of a field or a filter does not fit; it says what is allowed
+├── MembershipRefused      a membership cannot be created, changed or ended like this
+├── InvalidValue           a value of a field or filter is invalid; the sentence says which values are valid
 └── EngineError
     ├── WrongDimensions    a vector does not fit the workspace's index
-    └── Incomplete         not all chunks of a document are staged: nothing was published
+    └── Incomplete         not all chunks of a document are staged, so nothing was published
 """
 
 from core.errors import DomainError

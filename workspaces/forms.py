@@ -1,4 +1,4 @@
-"""Making a workspace, changing it, and letting people in."""
+"""Forms to create and change a workspace, and to add members."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, cast
@@ -22,7 +22,7 @@ LANGUAGE_CHOICES = list(LANGUAGES.items())
 
 
 class LanguagesSelect(forms.SelectMultiple):
-    """Three pickers with one name: a fourth language cannot be chosen."""
+    """Three selects with the same name, so that a fourth language cannot be chosen."""
 
     LABELS = ("First language", "Second language, optional", "Third language, optional")
 
@@ -54,28 +54,28 @@ class LanguagesSelect(forms.SelectMultiple):
 
 
 class PeopleField(forms.CharField):
-    """Usernames, separated by commas or spaces; their users after cleaning."""
+    """Usernames, separated by commas or spaces; its cleaned value is a list of users."""
 
     def clean(self, value: Any) -> Any:
         names = str(super().clean(value) or "").replace(",", " ").split()
         people = list(User.objects.filter(username__in=names, is_active=True))
         if unknown := set(names) - {person.username for person in people}:
             raise ValidationError(
-                f"There is no user called {' or '.join(sorted(unknown))}. "
-                "Check the spelling, or ask an operator to make an account."
+                f"There is no user called {' or '.join(sorted(unknown))}. Check the spelling, or ask an "
+                "operator to create an account."
             )
         return people
 
 
 class WorkspaceForm(forms.ModelForm[Workspace]):
-    """What can be changed at any time."""
+    """The settings that can be changed at any time."""
 
     languages = forms.MultipleChoiceField(
         choices=LANGUAGE_CHOICES,
-        required=False,  # Workspace.clean says it better
+        required=False,  # Workspace.clean has a better message
         widget=LanguagesSelect,
         help_text="One to three. Words are matched in their basic form in each of them.",
-        error_messages={"invalid_choice": "%(value)s is not a language we know."},
+        error_messages={"invalid_choice": "%(value)s is not a known language."},
     )
 
     class Meta:
@@ -86,31 +86,36 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "chunk_size", "chunk_overlap",
         )  # fmt: skip
         labels = {
-            "is_hybrid": "Find by meaning and by words",
-            "reranker": "Read the best candidates twice",
+            "is_hybrid": "Search by meaning and by words",
+            "reranker": "Rerank the best candidates",
             "condenser": "Rewrite follow-up questions",
-            "merges_neighbours": "Join passages that lie side by side",
-            "most_per_document": "Passages of one document before others come",
+            "merges_neighbours": "Join adjacent passages",
+            "most_per_document": "Most passages per document",
             "summarizer": "Summarise each document",
             "parser": "How files are read",
-            "chunking": "Where documents are cut into passages",
-            "chunk_size": "Length of a passage",
-            "chunk_overlap": "Shared with the passage before",
+            "chunking": "How documents are split into passages",
+            "chunk_size": "Passage length",
+            "chunk_overlap": "Overlap with the previous passage",
         }
         help_texts = {
-            "name": "As people will see it where they choose what to ask.",
-            "description": "One sentence on what is in here, for those who choose.",
-            "is_hybrid": "Names, codes and rare words are found too. Leave it on unless words mislead you.",
-            "reranker": "A second model reorders what was found. Better order, slower answers.",
-            "condenser": "A language model puts a follow-up and what was asked before it into one question. It works beside "
-            "the search, and what it says within a second is searched as well. Its tokens count with the answer.",
-            "merges_neighbours": "Nothing is quoted twice, and there is room for more.",
-            "most_per_document": "Empty: as many as are best. With a number, passages of others go before any more of one, "
-            "if they are at least half as good.",
-            "summarizer": "A language model reads each document that is added, and says in a few sentences what it is.",
-            "parser": "Fast suits nearly all files. Layout-aware takes longer, and reads tables and columns better.",
-            "chunk_size": "Characters. Shorter finds single facts; longer keeps an argument whole. 101 to 9,999.",
-            "chunk_overlap": "Characters, fewer than the length. It keeps a sentence on the seam findable.",
+            "name": "Members see it when they choose a workspace to ask.",
+            "description": "One sentence about its content, for members who choose a workspace.",
+            "is_hybrid": "It also finds names, codes and rare words. Leave it on unless word matches mislead "
+            "you.",
+            "reranker": "A second model reorders the passages found: better order, slower answers.",
+            "condenser": "A language model rewrites a follow-up and its context into one question. It runs "
+            "in parallel with the search, and its result is searched too if it takes less than a second. Its "
+            "tokens count with the answer.",
+            "merges_neighbours": "The prompt repeats nothing, which leaves room for more passages.",
+            "most_per_document": "Empty: no limit. With a number, passages of other documents come before "
+            "any more of the same one, if they are at least half as good.",
+            "summarizer": "A language model reads each added document and summarises it in a few sentences.",
+            "parser": "Fast suits nearly all files. Layout-aware takes longer, but reads tables and columns "
+            "better.",
+            "chunk_size": "Characters. Shorter passages find single facts; longer ones keep an argument "
+            "whole. 101 to 9,999.",
+            "chunk_overlap": "Characters, fewer than the length. So sentences at a boundary can still be "
+            "found.",
         }
         error_messages = {"name": {"unique": "There is a workspace with this name already. Choose another."}}
         widgets = {
@@ -146,7 +151,10 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         self.fields["most_per_document"].widget.attrs.update(inputmode="numeric", max=50)
 
     def change(self, user: User) -> bool:
-        """Save what can be changed at once; see `needs_reindex` for the rest. False: the errors say why not."""
+        """Save the settings that need no new index; see `needs_reindex` for the rest.
+
+        False: the form has errors.
+        """
         held = self.needs_reindex()
         fields = {name: self.cleaned_data[name] for name in self.changed_data if name not in held}
         try:
@@ -156,29 +164,29 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         return not self.errors
 
     def needs_reindex(self) -> dict[str, Any]:
-        """Return what was changed, and holds only once the documents are read again."""
+        """Return the changed settings that need a new index."""
         return index_changes(self.instance, {name: self.cleaned_data[name] for name in self.changed_data})
 
 
 class NewWorkspaceForm(WorkspaceForm):
-    """Four fields that matter, and the rest with good defaults."""
+    """Four important fields, and the rest with good defaults."""
 
     members = PeopleField(
         required=False,
         label="Who may see it",
-        help_text="Usernames, separated by commas. They can ask and read; you can give them more later. "
-        "You are its manager.",
+        help_text="Usernames, separated by commas. They can ask and read; you can give them another role "
+        "later. You are its manager.",
     )
 
     class Meta(WorkspaceForm.Meta):
         fields = (*WorkspaceForm.Meta.fields, "embedder", "engine", "metric", "index_kind")  # type: ignore[assignment]
         labels = WorkspaceForm.Meta.labels | {
-            "embedder": "How meaning is understood",
-            "metric": "How nearness is measured",
+            "embedder": "Embedding model",
+            "metric": "Similarity measure",
         }
         help_texts = WorkspaceForm.Meta.help_texts | {
-            "embedder": "Another one later means that all documents are embedded again.",
-            "metric": "Keep cosine unless the model's maker says otherwise.",
+            "embedder": "If you change it later, all documents are embedded again.",
+            "metric": "Keep cosine unless the model's documentation says otherwise.",
         }
         widgets = WorkspaceForm.Meta.widgets | {
             "embedder": forms.RadioSelect,
@@ -199,7 +207,7 @@ class NewWorkspaceForm(WorkspaceForm):
         _offer_index_kinds(self, {kind for each in ENGINES.values() for kind in each.index_kinds})
 
     def create(self, user: User) -> Workspace | None:
-        """Make the workspace; None: the errors say why not."""
+        """Create the workspace; None: the form has errors."""
         try:
             return create_workspace(user, **self.cleaned_data)
         except ValidationError as error:
@@ -208,7 +216,7 @@ class NewWorkspaceForm(WorkspaceForm):
 
 
 def is_beyond_index(embedder: Endpoint) -> bool:
-    """Say whether this model's vectors are too long for an index, so that searches are exact."""
+    """Tell whether this model's vectors are too long for an index, so that searches are exact."""
     return (embedder.dimensions or 0) > MAX_INDEXED_DIMENSIONS
 
 
@@ -224,18 +232,18 @@ class IndexKindForm(forms.ModelForm[Workspace]):
 
 
 def _offer_engines(form: forms.ModelForm[Workspace]) -> None:
-    """Offer the engines where there are several; a single one is no choice."""
+    """Offer the engines if there are several."""
     if len(ENGINES) < 2:
         del form.fields["engine"]
         return
     choices = [(key, each.label) for key, each in ENGINES.items()]
     form.fields["engine"] = forms.ChoiceField(
-        choices=choices, label="Where passages are kept", widget=forms.Select({"class": "select"})
+        choices=choices, label="Where passages are stored", widget=forms.Select({"class": "select"})
     )
 
 
 def _offer_index_kinds(form: forms.ModelForm[Workspace], kinds: Collection[IndexKind]) -> None:
-    """Offer each with a label that is the kind itself, so that the page can show its sentence."""
+    """Offer these kinds. The label is the IndexKind itself, so that the page can show its sentence."""
     choices = [(each.value, each) for each in IndexKind if each in kinds]
     cast(forms.ChoiceField, form.fields["index_kind"]).choices = choices
 
@@ -253,4 +261,4 @@ class NewMemberForm(forms.Form):
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Role)
-    access_level = forms.IntegerField(required=False)  # the page asks for it where there are levels
+    access_level = forms.IntegerField(required=False)  # the page asks for it if there are levels

@@ -1,4 +1,4 @@
-"""Every index of a workspace at once: the one that answers, and the one that is being built beside it."""
+"""Fan-out of changes to all indexes of a workspace: the one in use, and the one that is being built."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
@@ -8,7 +8,7 @@ from .models import Reindex, Workspace
 
 
 def forget(workspace: Workspace, documents: Iterable[UUID]) -> None:
-    """Remove the chunks of documents from all indexes."""
+    """Delete the chunks of documents from all indexes."""
     gone = list(documents)
     for engine in _engines(workspace):
         for document_id in gone:
@@ -16,7 +16,7 @@ def forget(workspace: Workspace, documents: Iterable[UUID]) -> None:
 
 
 def describe(workspace: Workspace, documents: Mapping[UUID, IndexedMetadata]) -> None:
-    """Tell all indexes what is known of documents."""
+    """Update the metadata of documents in all indexes."""
     for engine in _engines(workspace):
         engine.describe(documents)
 

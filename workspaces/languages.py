@@ -1,4 +1,4 @@
-"""The languages a workspace may name."""
+"""The languages that a workspace can have."""
 
 # ISO 639-1 code -> name
 LANGUAGES = {

@@ -1,4 +1,4 @@
-"""Who may do what in a workspace. It always keeps a manager."""
+"""Members of a workspace and their roles. A workspace always keeps a manager."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -13,21 +13,21 @@ from .models import Membership, Role, Workspace
 
 @transaction.atomic
 def add_member(by: User, workspace: Workspace, user: User, role: Role) -> Membership:
-    """Give this person a role in a workspace. Raises MembershipRefused if they have one, or cannot sign in."""
+    """Give this user a role. Raises MembershipRefused if they are a member already, or are deactivated."""
     if not user.is_active:
         raise MembershipRefused(f"{user} is deactivated. Activate the account first.")
     membership, is_new = Membership.objects.get_or_create(
         workspace=workspace, user=user, defaults={"role": role}
     )
     if not is_new:
-        raise MembershipRefused(f"{user} is a member already. Change the role in the list.")
+        raise MembershipRefused(f"{user} is already a member. Change the role in the list.")
     record(by, "member.add", f"{user} in {workspace}", role=role)
     return membership
 
 
 @transaction.atomic
 def change_role(by: User, membership: Membership, role: Role) -> None:
-    """Raises MembershipRefused if no manager would be left."""
+    """Change a member's role. Raises MembershipRefused if no manager would be left."""
     if role != Role.MANAGER:
         check_managers_remain([membership])
     membership.role = role
@@ -37,17 +37,18 @@ def change_role(by: User, membership: Membership, role: Role) -> None:
 
 @transaction.atomic
 def remove_member(by: User, membership: Membership) -> None:
-    """Raises MembershipRefused if no manager would be left."""
+    """Remove a member. Raises MembershipRefused if no manager would be left."""
     check_managers_remain([membership])
     record(by, "member.remove", str(membership))
     membership.delete()
 
 
 def check_managers_remain(ending: Collection[Membership], gaining: Collection[UUID] = ()) -> None:
-    """Raise MembershipRefused if a workspace would have no manager any more.
+    """Raises MembershipRefused if a workspace would be left without a manager.
 
-    ending: memberships that are to be no manager's. gaining: workspaces that get another manager in the same step.
-    The managers are locked, so that two cannot remove each other at the same moment.
+    ending: memberships that will no longer be a manager's. gaining: workspaces that get another manager in
+    the same step. The rows of the managers are locked, so that two managers cannot remove each other
+    concurrently.
     """
     for membership in ending:
         managers = Membership.objects.select_for_update().filter(

@@ -1,6 +1,6 @@
-"""What can be known of documents beside their text: which fields there are, and what fits into them.
+"""The metadata schema: which fields documents have, and which values are valid.
 
-Every door reads values here: forms, the API, rules for folders, files' own properties, and filters.
+All input is parsed here: forms, the API, rules for folders, properties of files, and filters.
 """
 
 import math
@@ -18,8 +18,8 @@ from .languages import LANGUAGES
 from .models import Field, Workspace
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
-MAX_CHARACTERS = 200  # of a text
-MAX_NUMBER = 10.0**15  # beyond, a float skips whole numbers
+MAX_CHARACTERS = 200  # of a text value
+MAX_NUMBER = 10.0**15  # above it, a float skips whole numbers
 _VERSION = re.compile(r"[vV]?(\d{1,9}(?:\.\d{1,9}){0,5})(?:[-+_ ]?([A-Za-z][\w.+-]{0,40}))?", re.ASCII)
 _PARTS = 6  # of a version
 
@@ -28,25 +28,25 @@ _T = Field.Type
 
 @dataclass(frozen=True, slots=True)
 class FieldDefinition:
-    """A field as values are read by it: one that a workspace declares, or one that every document has."""
+    """A field with its parser: a field that a workspace declares, or one that every document has."""
 
     name: str
     label: str
     type: str  # a value of Field.Type
-    choices: tuple[tuple[str, str], ...] = ()  # value, label; empty: anything
+    choices: tuple[tuple[str, str], ...] = ()  # value, label; empty: any value
     source: str = ""
-    is_built_in: bool = False  # what a document is; nobody sets it
+    is_built_in: bool = False  # computed from the document; users cannot set it
 
     @property
     def has_order(self) -> bool:
         return self.type in (_T.NUMBER, _T.DATE, _T.VERSION)
 
     def read(self, said: Any) -> Value:
-        """Return a value as it is kept. Raises InvalidValue."""
+        """Parse a value into its stored form. Raises InvalidValue."""
         return _READERS[self.type](self, said)
 
     def ordered(self, kept: Value) -> Value:
-        """Return a kept value in the form that engines compare: texts without case, versions padded."""
+        """Return a stored value in the sortable form of engines: text case-folded, versions padded."""
         if self.type == _T.TEXT:
             return str(kept).casefold()
         return _pad(str(kept)) if self.type == _T.VERSION else kept
@@ -56,15 +56,15 @@ BUILT_IN = ("type", "language", "added", "modified", "access_level")
 
 
 def fields_of(workspace: Workspace) -> dict[str, FieldDefinition]:
-    """Return the fields that the workspace declares, by their names."""
+    """Return the fields that the workspace declares, by name."""
     return {each.name: _definition(each) for each in workspace.fields.all()}
 
 
 def lock_fields(workspace: Workspace) -> dict[str, FieldDefinition]:
-    """Return the same; none of them is deleted before this transaction ends.
+    """Return the declared fields and lock them, so that none is deleted before this transaction ends.
 
-    Whoever writes values calls it before locking a document: who deletes a field locks it first of all, then looks for
-    its values, and finds them all.
+    Code that writes values calls this before it locks a document. Deleting a field locks the field first, and
+    looks for its values afterwards, so it finds them all.
     """
     rows = Field.objects.raw(
         f"SELECT * FROM {Field._meta.db_table} WHERE workspace_id = %s ORDER BY id FOR KEY SHARE",
@@ -79,7 +79,7 @@ def _definition(field: Field) -> FieldDefinition:
 
 
 def filterable_fields(workspace: Workspace, types: Mapping[str, str]) -> dict[str, FieldDefinition]:
-    """Return all that documents can be filtered by. types: kinds of documents, with their labels."""
+    """Return all fields that documents can be filtered by. types: document types with their labels."""
     languages = tuple((code, LANGUAGES[code]) for code in workspace.languages)
     built_in = [
         FieldDefinition("type", "Document type", _T.TEXT, tuple(types.items()), is_built_in=True),
@@ -91,27 +91,27 @@ def filterable_fields(workspace: Workspace, types: Mapping[str, str]) -> dict[st
     return fields_of(workspace) | {each.name: each for each in built_in}
 
 
-# --- reading values ------------------------------------------------------------------------------
+# --- parsers -------------------------------------------------------------------------------------
 
 
 def _text(field: FieldDefinition, said: Any) -> Value:
     if not isinstance(said, str):
-        raise InvalidValue(f"{field.name} is a text.")
+        raise InvalidValue(f"{field.name} must be a text.")
     text = one_line(said)
     if not text:
-        raise InvalidValue(f"{field.name} has no text.")
+        raise InvalidValue(f"{field.name} must not be empty.")
     if len(text) > MAX_CHARACTERS:
-        raise InvalidValue(f"{field.name} has {len(text):,} characters, and {MAX_CHARACTERS} is the most.")
+        raise InvalidValue(f"{field.name} has {len(text):,} characters; the maximum is {MAX_CHARACTERS}.")
     if not field.choices:
         return text
     same = (value for value, _ in field.choices if value.casefold() == text.casefold())
     if (choice := next(same, None)) is None:
-        raise InvalidValue(f"{field.name} is one of: {', '.join(value for value, _ in field.choices)}.")
+        raise InvalidValue(f"{field.name} must be one of: {', '.join(value for value, _ in field.choices)}.")
     return choice
 
 
 def _number(field: FieldDefinition, said: Any) -> Value:
-    wrong = InvalidValue(f"{field.name} is a number, as in 12 or 3.5.")
+    wrong = InvalidValue(f"{field.name} must be a number, such as 12 or 3.5.")
     if isinstance(said, bool) or not isinstance(said, str | int | float):
         raise wrong
     try:
@@ -125,10 +125,10 @@ def _number(field: FieldDefinition, said: Any) -> Value:
 
 def _date(field: FieldDefinition, said: Any) -> Value:
     try:
-        # Of a moment, its day: files and feeds say when to the second.
+        # Keep the day of a timestamp: files and feeds give the time to the second.
         return date.fromisoformat(str(said).strip()[:10]).isoformat()
     except ValueError as error:
-        raise InvalidValue(f"{field.name} is a date, as in 2024-01-31.") from error
+        raise InvalidValue(f"{field.name} must be a date, such as 2024-01-31.") from error
 
 
 def _yes_no(field: FieldDefinition, said: Any) -> Value:
@@ -136,19 +136,19 @@ def _yes_no(field: FieldDefinition, said: Any) -> Value:
         return said
     found = {"yes": True, "true": True, "no": False, "false": False}.get(str(said).strip().lower())
     if found is None:
-        raise InvalidValue(f"{field.name} is yes or no.")
+        raise InvalidValue(f"{field.name} must be yes or no.")
     return found
 
 
 def _version(field: FieldDefinition, said: Any) -> Value:
     text = said.strip() if isinstance(said, str) else ""
     if not _VERSION.fullmatch(text):
-        raise InvalidValue(f"{field.name} is a version, as in 2.1 or v1.10-beta.")
+        raise InvalidValue(f"{field.name} must be a version, such as 2.1 or v1.10-beta.")
     return text
 
 
 def _pad(version: str) -> str:
-    """Return what sorts as versions do: 1.9 before 1.10-beta before 1.10."""
+    """Return a string that sorts as versions do: 1.9 before 1.10-beta before 1.10."""
     found = _VERSION.fullmatch(version)
     numbers, suffix = found.groups() if found else ("0", "")
     parts = [*numbers.split("."), *["0"] * _PARTS][:_PARTS]

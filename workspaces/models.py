@@ -1,4 +1,4 @@
-"""Who owns which corpus, and how it is searched."""
+"""Workspaces: their members, the settings of their indexes and searches, and their metadata fields."""
 
 import uuid
 from copy import copy
@@ -31,7 +31,7 @@ class Metric(models.TextChoices):
     INNER_PRODUCT = "inner_product", "Inner product"
 
 
-MAX_INDEXED_DIMENSIONS = 4000  # of a halfvec in an index (pgvector README)
+MAX_INDEXED_DIMENSIONS = 4000  # limit of a halfvec in an index (pgvector README)
 
 
 class IndexKind(models.TextChoices):
@@ -42,19 +42,19 @@ class IndexKind(models.TextChoices):
 
     @property
     def sentence(self) -> str:
-        """What it does and whom it suits, for people who choose."""
+        """Return what this kind does and when to choose it, for the settings pages."""
         return _INDEX_KINDS[self]
 
 
 _INDEX_KINDS = {
-    IndexKind.AUTO: "Compares a question with every passage while they are few, and builds HNSW when they "
-    "are many and nothing was added for a while. Suits nearly everybody.",
+    IndexKind.AUTO: "Compares a question with every passage while there are few, and builds HNSW once there "
+    "are many and none were added for a while. Suits nearly every workspace.",
     IndexKind.EXACT: "Compares a question with every passage. Misses nothing, and adding documents costs the "
-    "same at any size; searches take longer the more there is.",
-    IndexKind.HNSW: "Searches stay quick with millions of passages, and find nearly all that exact ones do. "
-    "Adding documents costs several times as much.",
-    IndexKind.IVFFLAT: "Built several times as fast as HNSW, and adding documents costs next to nothing more; "
-    "searches take longer. Suits large collections that change all the time.",
+    "same at any size; searches get slower as the workspace grows.",
+    IndexKind.HNSW: "Searches stay fast with millions of passages, and find nearly all that exact searches "
+    "find. Adding documents costs several times as much.",
+    IndexKind.IVFFLAT: "Built several times as fast as HNSW, and adding documents costs hardly any more; "
+    "searches take longer. Suits large workspaces that change all the time.",
 }
 
 
@@ -66,15 +66,15 @@ class ChunkingStrategy(models.TextChoices):
 
     @property
     def sentence(self) -> str:
-        """What it does and whom it suits, for people who choose."""
+        """Return what this strategy does and when to choose it, for the settings pages."""
         return _STRATEGIES[self]
 
 
 _STRATEGIES = {
-    ChunkingStrategy.RECURSIVE: "Recursive. Cuts at the strongest break that keeps a passage long enough, and lets "
-    "neighbours overlap. Suits any text.",
-    ChunkingStrategy.LAYOUT: "Layout-aware. Keeps tables, code and paragraphs whole where they fit, and finds them by "
-    "their headings too. Suits manuals, web pages and spreadsheets.",
+    ChunkingStrategy.RECURSIVE: "Recursive. Splits at the strongest break that keeps a passage long enough, "
+    "and lets neighbours overlap. Suits any text.",
+    ChunkingStrategy.LAYOUT: "Layout-aware. Keeps tables, code and paragraphs whole if they fit, and finds "
+    "them by their headings too. Suits manuals, web pages and spreadsheets.",
     ChunkingStrategy.SEMANTIC: "Semantic. Asks the embedding model which sentences belong together. Suits long texts "
     "without headings; adding one takes several times as long.",
     ChunkingStrategy.ADAPTIVE: "Adaptive. Layout-aware for documents with headings, tables or code, recursive for "
@@ -88,7 +88,7 @@ class Parser(models.TextChoices):
 
 
 class IndexSettings(models.Model):
-    """What an index is made with: changing any of it means reading the documents again."""
+    """The settings that an index depends on: after a change, the documents must be read again."""
 
     languages = models.JSONField(default=list)  # 1 to 3 keys of LANGUAGES
     embedder = models.ForeignKey(
@@ -97,7 +97,7 @@ class IndexSettings(models.Model):
         related_name="embedded_%(class)s_set",
         limit_choices_to={"kind": Endpoint.Kind.EMBEDDING},
     )
-    dimensions = models.PositiveIntegerField(editable=False)  # of the embedder when the table was made
+    dimensions = models.PositiveIntegerField(editable=False)  # the embedder's, when the table was created
     metric = models.CharField(max_length=15, choices=Metric, default=Metric.COSINE)
     parser = models.CharField(max_length=10, choices=Parser, default=Parser.FAST)
     chunking = models.CharField(max_length=12, choices=ChunkingStrategy, default=ChunkingStrategy.RECURSIVE)
@@ -131,10 +131,10 @@ class Workspace(IndexSettings):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=80, unique=True)
     description = models.CharField(max_length=300, blank=True)
-    engine = models.CharField(max_length=20, default="pgvector")  # a key of engines.ENGINES
+    engine = models.CharField(max_length=20, default="pgvector")  # a key of workspaces.engines.ENGINES
     index_kind = models.CharField(
         "vector index", max_length=10, choices=IndexKind, default=IndexKind.AUTO
-    )  # changed at any time: workspaces.engines.pgvector.maintenance
+    )  # can change at any time: workspaces.engines.pgvector.maintenance
     index_number = models.PositiveIntegerField(
         default=0, editable=False
     )  # names its tables; grows with each Reindex
@@ -167,7 +167,7 @@ class Workspace(IndexSettings):
     most_per_document = models.PositiveSmallIntegerField(
         "most passages of one document", null=True, blank=True, validators=[MinValueValidator(1)]
     )
-    # Names, from what everybody may see up; the place in the list is the level. Empty: there is one level only.
+    # Names of the levels, lowest first. A level is a position in this list. Empty: there is only one level.
     access_levels = models.JSONField(
         default=list, blank=True, db_default=models.Value([], models.JSONField())
     )
@@ -176,13 +176,15 @@ class Workspace(IndexSettings):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
-    # Below this similarity nothing is relevant; kept by documents.retrieval.calibration. None: not known yet
+    # Below this similarity nothing is relevant; computed by documents.retrieval.calibration. None: not
+    # calibrated yet
     relevance_floor = models.FloatField(null=True, editable=False)
     calibrated_chunks = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     calibrated_at = models.DateTimeField(null=True, editable=False)
-    # Grows with every change of what a search may find, in the transaction that makes it
+    # Grows with every change of what a search may find, in the same transaction
     corpus_version = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
-    # Counters, kept by documents.ingest in the transaction that changes what they count
+    # Counters; documents.adding, documents.ingestion and documents.sources update them in the transaction
+    # that changes what they count
     document_count = models.PositiveIntegerField(default=0, editable=False)
     chunk_count = models.PositiveIntegerField(default=0, editable=False)
     size_bytes = models.BigIntegerField(default=0, editable=False)
@@ -208,7 +210,7 @@ class Workspace(IndexSettings):
         errors = {}
         for name in ("condenser", "summarizer"):
             if (model := getattr(self, name)) and not model.can_write:
-                errors[name] = f"{model} writes no text of its own. Choose a language model."
+                errors[name] = f"{model} only quotes and cannot write text. Choose a language model."
         if (self.most_per_document or 0) > MAX_PER_DOCUMENT:
             errors["most_per_document"] = f"Choose a number from 1 to {MAX_PER_DOCUMENT}, or none."
         if errors:
@@ -216,17 +218,18 @@ class Workspace(IndexSettings):
 
 
 class Reindex(IndexSettings):
-    """The next index of a workspace, built beside the one that answers, and then put in its place."""
+    """The next index of a workspace. It is built while the current one stays in use, and then replaces it."""
 
     class Status(models.TextChoices):
         RUNNING = "running", "Being built"
-        DONE = "done", "In use"  # kept until what it replaced is removed
+        DONE = "done", "In use"  # kept until the replaced index is removed
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="reindexes")
-    number = models.PositiveIntegerField()  # Workspace.index_number once it is in use
-    replaces = models.PositiveIntegerField()  # what that was before
+    number = models.PositiveIntegerField()  # becomes Workspace.index_number when the index is put in use
+    replaces = models.PositiveIntegerField()  # Workspace.index_number before
     status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
-    may_lose = models.BooleanField(default=False)  # somebody said: switch, whatever could not be read
+    # A user confirmed: switch even if some documents could not be read.
+    may_lose = models.BooleanField(default=False)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     started_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
@@ -243,7 +246,7 @@ class Reindex(IndexSettings):
         return f"new index of {self.workspace}"
 
     def target(self) -> Workspace:
-        """Return the workspace as it will be. Never save it."""
+        """Return the workspace with the settings of this index. Never save it."""
         will_be = copy(self.workspace)
         for name in INDEX_SETTINGS:
             setattr(will_be, name, getattr(self, name))
@@ -251,7 +254,7 @@ class Reindex(IndexSettings):
         return will_be
 
     def beside(self) -> Workspace:
-        """Return the index that does not answer: the one being built, or the one that was replaced."""
+        """Return the index that is not in use: the one being built, or the one that was replaced."""
         if self.status == self.Status.RUNNING:
             return self.target()
         was = copy(self.workspace)
@@ -260,13 +263,14 @@ class Reindex(IndexSettings):
 
 
 class VectorIndex(models.Model):
-    """What is made of the vectors of one of a workspace's indexes: when it is due, how it went, what it finds.
+    """Maintenance state of the vector index of one of a workspace's indexes: schedule, error, recall.
 
-    What stands is in PostgreSQL's catalogue. workspaces/engines/pgvector/maintenance.py works by these rows.
+    PostgreSQL's catalogue says which index exists. workspaces/engines/pgvector/maintenance.py works through
+    these rows.
     """
 
     class Status(models.TextChoices):
-        WAITING = "waiting", "Waiting"  # nothing to do, or for its next attempt
+        WAITING = "waiting", "Waiting"  # nothing to do, or until its next attempt
         WORKING = "working", "Working"
         FAILED = "failed", "Failed"
 
@@ -274,18 +278,20 @@ class VectorIndex(models.Model):
     index_number = models.PositiveIntegerField()  # as Workspace.index_number: which chunks
     status = models.CharField(max_length=10, choices=Status, default=Status.WAITING)
     attempt = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)  # in words, for people
+    error = models.TextField(blank=True)  # a sentence for people
     next_attempt_at = models.DateTimeField(default=timezone.now)
-    queued_at = models.DateTimeField(null=True)  # when a worker was last asked; null once one has taken it
+    # When a task was last queued; null once a worker has claimed it.
+    queued_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     fence = models.PositiveBigIntegerField(default=0)  # grows with each claim; a stale worker's write fails
-    chunks = models.PositiveIntegerField(default=0)  # when somebody looked last
-    still_since = models.DateTimeField(default=timezone.now)  # there were as many since then
-    # Of what stands. Breadth: candidates that a search keeps (HNSW), or lists that it reads (IVFFlat)
+    chunks = models.PositiveIntegerField(default=0)  # at the last look
+    # Since when the number of chunks has not changed.
+    still_since = models.DateTimeField(default=timezone.now)
+    # The existing index. Breadth: candidates that a search keeps (HNSW), or lists that it reads (IVFFlat)
     kind = models.CharField(max_length=10, choices=IndexKind, default=IndexKind.EXACT)  # never AUTO
     breadth = models.PositiveIntegerField(null=True)
-    recall = models.FloatField(null=True)  # of the exact first ten, 0 to 1
-    measured_chunks = models.PositiveIntegerField(default=0)  # how many there were
+    recall = models.FloatField(null=True)  # of the exact top ten, 0 to 1
+    measured_chunks = models.PositiveIntegerField(default=0)  # the number of chunks at that time
     measured_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -304,7 +310,7 @@ class Membership(models.Model):
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
     access_level = models.PositiveSmallIntegerField(
         default=0, db_default=0
-    )  # sees documents up to it; a manager sees all
+    )  # sees documents up to this level; a manager sees all
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -316,21 +322,22 @@ class Membership(models.Model):
 
 
 class Field(models.Model):
-    """Something that is known of documents beside their text, and that one can filter by."""
+    """A metadata field of a workspace's documents, which searches can filter by."""
 
     class Type(models.TextChoices):
         TEXT = "text", "Text"
         NUMBER = "number", "Number"
         DATE = "date", "Date"
         YES_NO = "yes_no", "Yes or no"
-        VERSION = "version", "Version"  # v1.10 is above v1.9
+        VERSION = "version", "Version"  # v1.10 is higher than v1.9
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="fields")
-    name = models.CharField(max_length=30)  # in filters and the API
-    label = models.CharField(max_length=60)  # on pages
+    name = models.CharField(max_length=30)  # used in filters and the API
+    label = models.CharField(max_length=60)  # shown on pages
     type = models.CharField(max_length=10, choices=Type, default=Type.TEXT)
-    choices = models.JSONField(default=list, blank=True)  # of a text; empty: anything
-    source = models.CharField(max_length=60, blank=True)  # the file's own property that fills it, as "author"
+    choices = models.JSONField(default=list, blank=True)  # valid values of a text; empty: any
+    # A property of files that fills this field, such as "author".
+    source = models.CharField(max_length=60, blank=True)
 
     class Meta:
         ordering = ("pk",)

@@ -12,7 +12,7 @@ from .models import Role, Workspace
 def workspace_page(
     request: UserRequest, workspace: Workspace, tab: str, template: str, *, status: int = 200, **context: Any
 ) -> HttpResponse:
-    """Render one tab of a workspace. `workspace` is what `workspace_for` returned."""
+    """Render one tab of a workspace. `workspace` comes from `workspace_for`."""
     role = role_in(request.user, workspace) or Role.VIEWER
     shared = {
         "workspace": workspace,

@@ -1,4 +1,7 @@
-"""Makes and removes workspaces, each with the place where its chunks live. The rules for settings: settings.py."""
+"""Creates and deletes workspaces with the storage of their chunks.
+
+The rules for settings are in settings.py.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,9 +16,9 @@ from .models import Membership, Role, Workspace
 
 
 def provision_workspace(user: User | None, members: Iterable[User] = (), **fields: Any) -> Workspace:
-    """Make a workspace, its chunk table, and `user` its manager, all or nothing.
+    """Create a workspace, its chunk table, and the membership of `user` as its manager, in one transaction.
 
-    fields: those of Workspace. The embedder must have passed a check: its dimensions shape the table.
+    fields: those of Workspace. The embedder must have passed a check: its dimensions determine the table.
     Raises ValidationError with a sentence per field.
     """
     workspace = Workspace(created_by=user, **fields)
@@ -43,7 +46,7 @@ def provision_workspace(user: User | None, members: Iterable[User] = (), **field
 
 @transaction.atomic
 def delete_workspace(user: User | None, workspace: Workspace) -> None:
-    """Remove the workspace, its chunks, its documents and (after the commit) their files."""
+    """Delete the workspace, its chunks, its documents and (after the commit) their files."""
     record(user, "workspace.delete", workspace.name, id=str(workspace.id), documents=workspace.document_count)
     besides = [reindex.beside() for reindex in workspace.reindexes.select_related("embedder", "workspace")]
     for index in (workspace, *besides):
@@ -52,7 +55,7 @@ def delete_workspace(user: User | None, workspace: Workspace) -> None:
 
 
 def check_index_kind(workspace: Workspace) -> None:
-    """Raise ValidationError if the workspace's engine has no vector index of this kind."""
+    """Raises ValidationError if the workspace's engine does not offer this kind of vector index."""
     kinds = ENGINES[workspace.engine].index_kinds
     if kinds and workspace.index_kind not in kinds:
         raise ValidationError({"index_kind": f"This engine has: {', '.join(kinds)}."})

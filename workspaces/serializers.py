@@ -26,7 +26,7 @@ class ModelReference(CamelCase):
 
 
 class WorkspaceChanges(CamelCase):
-    """What can be changed. What the index was made with takes a new index where there are documents."""
+    """The settings that can be changed. If there are documents, a setting of the index needs a new index."""
 
     name = serializers.CharField(max_length=80)
     description = serializers.CharField(max_length=300, allow_blank=True, required=False)
@@ -43,44 +43,43 @@ class WorkspaceChanges(CamelCase):
     condenser = ModelName(
         Endpoint.Kind.CHAT,
         allow_null=True,
-        help_text="Name or id of a chat model that rewrites follow-up questions beside the search; null: none.",
+        help_text="Name or id of a chat model that rewrites follow-up questions during the search; null: "
+        "none.",
     )
-    merges_neighbours = serializers.BooleanField(
-        required=False, help_text="Join passages that lie side by side."
-    )
+    merges_neighbours = serializers.BooleanField(required=False, help_text="Join adjacent passages.")
     most_per_document = serializers.IntegerField(
         required=False,
         allow_null=True,
         min_value=1,
         max_value=50,
-        help_text="Passages of one document before others that are half as good; null: as many as are best.",
+        help_text="Most passages per document, if others are at least half as good; null: no limit.",
     )
     summarizer = ModelName(
         Endpoint.Kind.CHAT,
         allow_null=True,
-        help_text="Name or id of a chat model that sums each document up; null: none.",
+        help_text="Name or id of a chat model that summarises each document; null: none.",
     )
     access_levels = serializers.ListField(
         child=serializers.CharField(),
         required=False,
-        help_text="Names of the levels, the lowest first; empty: everybody sees everything.",
+        help_text="Names of the levels, lowest first; empty: every member sees every document.",
     )
     parser = serializers.ChoiceField(Parser.choices, required=False)
     chunking = serializers.ChoiceField(ChunkingStrategy.choices, required=False)
     chunk_size = serializers.IntegerField(required=False, help_text="Characters, 101 to 9,999.")
     chunk_overlap = serializers.IntegerField(
-        required=False, min_value=0, help_text="Characters, below the size."
+        required=False, min_value=0, help_text="Characters; less than the chunk size."
     )
     index_kind = serializers.ChoiceField(
         IndexKind.choices,
         required=False,
-        help_text="How the nearest passages are found. Changing it embeds nothing; the index is built in the background.",
+        help_text="Kind of vector index. A change embeds nothing; the index is built in the background.",
     )
 
 
 class NewWorkspace(WorkspaceChanges):
     embedder = ModelName(
-        Endpoint.Kind.EMBEDDING, help_text="Name or id of an embedding model; absent: the first."
+        Endpoint.Kind.EMBEDDING, help_text="Name or id of an embedding model; if absent, the first."
     )
     engine = serializers.ChoiceField(sorted(ENGINES), required=False)
     metric = serializers.ChoiceField(Metric.choices, required=False)
@@ -90,7 +89,7 @@ class WorkspaceSerializer(CamelCase):
     id = serializers.UUIDField()
     name = serializers.CharField()
     description = serializers.CharField()
-    role = serializers.SerializerMethodField(help_text="What you may do here.")
+    role = serializers.SerializerMethodField(help_text="Your role in this workspace.")
     engine = serializers.CharField()
     languages = serializers.ListField(child=serializers.CharField())
     embedder = ModelReference()
@@ -105,16 +104,18 @@ class WorkspaceSerializer(CamelCase):
     most_per_document = serializers.IntegerField(allow_null=True)
     relevance_floor = serializers.FloatField(
         allow_null=True,
-        help_text="The similarity below which nothing is relevant, as calibrated; null: not yet.",
+        help_text="Calibrated similarity below which nothing is relevant; null: not calibrated yet.",
     )
     parser = serializers.ChoiceField(Parser.choices)
     chunking = serializers.ChoiceField(ChunkingStrategy.choices)
     chunk_size = serializers.IntegerField()
     chunk_overlap = serializers.IntegerField()
     access_levels = serializers.ListField(
-        child=serializers.CharField(), help_text="The number of a level is its place, from 0."
+        child=serializers.CharField(), help_text="The number of a level is its position, from 0."
     )
-    document_count = serializers.IntegerField(help_text="Of those that you may see, as the next two.")
+    document_count = serializers.IntegerField(
+        help_text="Counts only documents that you may see, as do the next two fields."
+    )
     chunk_count = serializers.IntegerField()
     size_bytes = serializers.IntegerField()
     created_at = serializers.DateTimeField()
@@ -138,20 +139,20 @@ class StandingSerializer(CamelCase):
 
 class BuildSerializer(CamelCase):
     phase = serializers.CharField()
-    percent = serializers.IntegerField(help_text="Of this phase.")
+    percent = serializers.IntegerField(help_text="Progress within this phase.")
 
 
 class VectorIndexSerializer(CamelCase):
-    """`state_of`, flat."""
+    """A `State` of maintenance, as a flat object."""
 
     chosen = serializers.ChoiceField(IndexKind.choices)
-    standing = StandingSerializer(allow_null=True, help_text="What searches use; null: they are exact.")
-    progress = BuildSerializer(allow_null=True, help_text="Of an index that is being built; null: none.")
+    standing = StandingSerializer(allow_null=True, help_text="The index that searches use; null: none.")
+    progress = BuildSerializer(allow_null=True, help_text="Progress of a running build; null: none.")
     recall = serializers.FloatField(
-        source="row.recall", default=None, help_text="How much of the exact first ten is found, as measured."
+        source="row.recall", default=None, help_text="Measured recall of the exact top ten."
     )
     breadth = serializers.IntegerField(
-        source="row.breadth", default=None, help_text="hnsw.ef_search or ivfflat.probes that this takes."
+        source="row.breadth", default=None, help_text="The hnsw.ef_search or ivfflat.probes for this recall."
     )
     status = serializers.CharField(source="row.status", default="waiting")
     error = serializers.CharField(source="row.error", default="", help_text="Why the last attempt failed.")

@@ -1,7 +1,9 @@
-"""The one door for a workspace's settings. Forms, the REST API, the admin and commands parse; the rules are here.
+"""Validates and saves a workspace's settings.
 
-What an index is made with (INDEX_SETTINGS) holds for every document in it: with documents there, it changes by
-building a new index, documents.reindex.
+Forms, the REST API, the admin and commands only parse their input.
+
+The settings of an index (INDEX_SETTINGS) apply to every document in it. Once there are documents, they change
+only by building a new index: documents.reindex.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,18 +26,18 @@ _OF_THE_TABLE = (
     "embedder",
     "dimensions",
     "metric",
-)  # the chunk table was made with them, even if it is empty
-_NEEDS_INDEX = "The documents that are there were read with another one. Build a new index to change it."
-_NO_EMBEDDER = "No embedding model is set up yet. An operator adds one in the admin."
+)  # the chunk table depends on these, even if it is empty
+_NEEDS_INDEX = "The existing documents were read with another value. Build a new index to change it."
+_NO_EMBEDDER = "No embedding model is set up yet. Ask an operator to add one in the admin."
 
 
 def create_workspace(
     user: User | None, members: Iterable[User] = (), access_levels: Sequence[str] = (), **fields: Any
 ) -> Workspace:
-    """Make a workspace with `user` as its manager, or nothing.
+    """Create a workspace with `user` as its manager, all or nothing.
 
-    fields: those of Workspace; without an embedder the first that is offered. Raises ValidationError with a
-    sentence per field.
+    fields: those of Workspace; without an embedder, the first one offered is used. Raises ValidationError
+    with a sentence per field.
     """
     fields.setdefault("embedder", Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).first())
     if fields["embedder"] is None:
@@ -53,10 +55,10 @@ def create_workspace(
 def change_settings(
     user: User | None, workspace: Workspace, access_levels: Sequence[str] | None = None, **fields: Any
 ) -> None:
-    """Change these settings and no others: the counters belong to the ingestion, which may be at work.
+    """Change only these settings: ingestion may be updating the counters concurrently.
 
-    access_levels: their names; None: as they are. Raises ValidationError with a sentence per field; nothing is
-    changed then.
+    access_levels: their names; None: no change. Raises ValidationError with a sentence per field, and changes
+    nothing in that case.
     """
     stored = Workspace.objects.get(pk=workspace.pk)
     _require_answers({name: fields[name] for name in _changes(stored, fields)})
@@ -78,7 +80,7 @@ def change_settings(
 
 
 def index_changes(workspace: Workspace, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return which of these settings take a new index: they stay as they are until it answers."""
+    """Return those of these settings that need a new index. They keep their values until it is in use."""
     held = INDEX_SETTINGS if workspace.document_count else _OF_THE_TABLE
     return {name: value for name, value in fields.items() if name in held}
 
@@ -88,10 +90,10 @@ def _changes(workspace: Workspace, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _require_answers(fields: Mapping[str, Any]) -> None:
-    """Make one real call to each model that was chosen: one that is down now would fail every document."""
+    """Make one real call to each chosen model: with a model that is down, every document would fail."""
     for name in _MODELS:
         if (endpoint := fields.get(name)) and (problem := find_problem(endpoint)):
-            remedy = "Nothing was saved. Choose another model, or ask an operator to look at this one."
+            remedy = "Nothing was saved. Choose another model, or ask an operator to check this one."
             raise ValidationError({name: f"{problem} {remedy}"})
 
 

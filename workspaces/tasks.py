@@ -1,4 +1,7 @@
-"""What workers do for workspaces. Postgres is the truth; the broker only carries reminders, and may lose them."""
+"""Celery tasks of workspaces.
+
+PostgreSQL is the source of truth; the broker only carries reminders, and may lose them.
+"""
 
 from celery import shared_task
 from django.utils import timezone
@@ -8,17 +11,17 @@ from workspaces.engines.pgvector import maintenance
 
 from .models import VectorIndex
 
-_LEISURELY = 6  # of the broker, where the lowest goes first: as an index that is built beside another
+_LEISURELY = 6  # broker priority, where lower goes first; the same as for an index that is being built
 
 
 @shared_task(name="workspaces.look_after_vector_indexes")
 def look_after_vector_indexes() -> None:
-    """Ask for a worker where a vector index should be another one, or be measured. Runs every few seconds."""
+    """Queue a task for each vector index that must be built, replaced or measured. Runs every few seconds."""
     for row_id in maintenance.due():
         VectorIndex.objects.filter(pk=row_id).update(queued_at=timezone.now())
         try:
             tend_vector_index.apply_async((row_id,), retry=False, priority=_LEISURELY)
-        except OperationalError:  # the broker is away: the next round asks again
+        except OperationalError:  # the broker is down: the next run tries again
             VectorIndex.objects.filter(pk=row_id).update(queued_at=None)
             return
 

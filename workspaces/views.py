@@ -1,4 +1,4 @@
-"""Making a workspace, its members, its settings, its end."""
+"""Pages to create a workspace, manage its members, change its settings, and delete it."""
 
 from uuid import UUID
 
@@ -36,7 +36,7 @@ from .settings import change_settings
 def create(request: UserRequest) -> HttpResponse:
     if not may_create_workspaces(request.user):
         raise PermissionDenied(
-            "To make a workspace of your own, ask an operator for the permission to add workspaces."
+            "To create a workspace of your own, ask an operator for the permission to add workspaces."
         )
     form = NewWorkspaceForm(request.POST or None)
     if form.is_valid() and (workspace := form.create(request.user)):
@@ -45,7 +45,7 @@ def create(request: UserRequest) -> HttpResponse:
             messages.warning(
                 request,
                 f"{workspace.embedder} has {workspace.dimensions:,} dimensions, more than an index can hold. "
-                "Searches are exact: always right, and slower beyond some 100,000 passages.",
+                "Searches are exact: never wrong, but slower above about 100,000 passages.",
             )
         return redirect("workspace-add", workspace.id)
     has_embedder = Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).exists()
@@ -110,7 +110,7 @@ def member_remove(request: UserRequest, workspace_id: UUID, membership_id: int) 
 
 def settings(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id, Role.MANAGER)
-    name = workspace.name  # a refused form has written its own into the object
+    name = workspace.name  # a rejected form has written its own name into the object
     form = WorkspaceForm(request.POST or None, instance=workspace)
     if form.is_valid() and form.change(request.user):
         if changes := form.needs_reindex():
@@ -127,7 +127,7 @@ def settings(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 
 def vector_index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Show how it stands; choose another kind, or have what failed tried again."""
+    """Show the state of the vector index. On POST, change its kind or retry a failed build."""
     workspace = workspace_for(request.user, workspace_id, Role.MANAGER)
     if request.method != "POST":
         context = {"workspace": workspace, "state": state_of(workspace)}
@@ -135,10 +135,10 @@ def vector_index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     form = IndexKindForm(request.POST, instance=workspace)
     if "again" in request.POST:
         if try_again(workspace):
-            messages.success(request, "It is tried again within seconds.")
+            messages.success(request, "The build is tried again within seconds.")
     elif form.is_valid():
         change_settings(request.user, workspace, index_kind=form.cleaned_data["index_kind"])
-        messages.success(request, "Saved. What has to be built for it begins within seconds.")
+        messages.success(request, "Saved. If an index must be built, that begins within seconds.")
     else:
         messages.error(request, "Nothing was saved: choose one of the kinds.")
     return redirect("workspace-index", workspace.id)
@@ -151,7 +151,7 @@ def delete(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         messages.error(request, f"Nothing was deleted: the name you typed is not {workspace.name}.")
         return redirect("workspace-settings", workspace.id)
     delete_workspace(request.user, workspace)
-    messages.success(request, f"{workspace.name} and everything in it is deleted.")
+    messages.success(request, f"{workspace.name} and everything in it was deleted.")
     return redirect("workspaces")
 
 
@@ -161,7 +161,7 @@ def _membership(request: UserRequest, workspace_id: UUID, membership_id: int) ->
 
 
 def _members_or_list(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Go back to the members, or, for somebody who just gave the workspace out of hand, to the list."""
+    """Redirect to the members page, or to the list if the user has just given up the management."""
     still_manages = Membership.objects.filter(
         workspace=workspace_id, user=request.user, role=Role.MANAGER
     ).exists()

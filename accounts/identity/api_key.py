@@ -1,4 +1,4 @@
-"""Keys for programs: issued once, kept as a hash, revoked at once."""
+"""API keys for programs: shown once, stored as a hash, revocable at once."""
 
 import hashlib
 import secrets
@@ -19,7 +19,7 @@ _USE_NOTE_INTERVAL = timedelta(minutes=1)
 
 
 def issue(user: User, name: str, *, by: User | None = None) -> tuple[ApiKey, str]:
-    """Make a key for `user` and return its row and the key itself, which nobody can read again."""
+    """Create a key for `user`. Return its row and the key itself, which cannot be read again."""
     key = f"rs_{secrets.token_urlsafe(32)}"
     row = ApiKey.objects.create(user=user, name=name, prefix=key[:9], digest=_digest(key))
     record(by or user, "api_key.issue", f"{row} of {user}", id=row.pk)
@@ -27,7 +27,7 @@ def issue(user: User, name: str, *, by: User | None = None) -> tuple[ApiKey, str
 
 
 def revoke(key: ApiKey, *, by: User | None = None) -> None:
-    """Refuse this key from now on. Revoking twice changes nothing."""
+    """Refuse this key from now on. Revoking is idempotent."""
     if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
         record(by, "api_key.revoke", f"{key} of {key.user}", id=key.pk)
 
@@ -43,7 +43,7 @@ class KeyCredential:
 
 
 def _digest(key: str) -> str:
-    """Hash without salt or stretching: 256 random bits cannot be guessed, and the index finds them."""
+    """Hash without salt or stretching: 256 random bits cannot be guessed, and a plain hash can be indexed."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -69,14 +69,14 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 def _note_use(key: ApiKey) -> None:
-    """Keep the time of the last use, to the minute: a busy program does not write at every call."""
+    """Store the time of the last use, to the minute: a busy program must not cause a write per call."""
     now = timezone.now()
     is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_NOTE_INTERVAL)
     ApiKey.objects.filter(is_old, pk=key.pk).update(last_used_at=now)
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the OpenAPI document names it."""
+    """Describes the authentication in the OpenAPI document."""
 
     target_class = "accounts.identity.api_key.ApiKeyAuthentication"
     name = "apiKey"

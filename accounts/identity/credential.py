@@ -1,4 +1,4 @@
-"""What a user came with: a login session or an API key. A stream asks it again and again while it is read."""
+"""How a user authenticated: by a login session or an API key. Streams check it repeatedly while they run."""
 
 from typing import Protocol
 
@@ -10,5 +10,5 @@ class Credential(Protocol):
     def user(self) -> User: ...
 
     def is_valid(self) -> bool:
-        """Say whether the user may still be here with it. Asks the database."""
+        """Tell whether this credential still grants access. Queries the database."""
         ...

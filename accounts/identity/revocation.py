@@ -1,6 +1,6 @@
-"""The open sockets of this process, and one look for all of them at whether their people may still be here.
+"""Closes sockets whose login was revoked, with one periodic check for all sockets of the process.
 
-A socket's own messages are checked as they come. This is for those who say nothing and only listen.
+Each message of a socket triggers a check, too. The periodic check is for sockets that only listen.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from .session import Login, still_valid
 
 logger = logging.getLogger(__name__)
 
-POLL_INTERVAL_S = 3.0  # a disabled user's sockets close within five seconds
+POLL_INTERVAL_S = 3.0  # a deactivated user's sockets close within five seconds
 
 
 class Socket(Protocol):
@@ -51,14 +51,17 @@ class SocketRegistry:
             try:
                 good = await still_valid.aio(list(logins.values()))
             except Error as error:
-                logger.warning("Cannot look at the logins: %s", error)
+                logger.warning("Cannot check the logins: %s", error)
                 continue
             doubtful = [each for each in self._sockets if each.login and each.login.session_key not in good]
             for each in doubtful:
                 self._check(each)
 
     def _check(self, socket: Socket) -> None:
-        """Begin to look. Not waited for: whoever does not read cannot be told, and nobody else would be looked at."""
+        """Start a check of one socket.
+
+        Do not wait for it: a client that does not read would delay all others.
+        """
         if socket not in self._checks:
             task = self._checks[socket] = asyncio.create_task(socket.check())
             task.add_done_callback(lambda done: self._end_check(socket, done))
@@ -73,7 +76,7 @@ _registries: WeakKeyDictionary[asyncio.AbstractEventLoop, SocketRegistry] = Weak
 
 
 def socket_registry() -> SocketRegistry:
-    """Return the presence of the running loop: in a web process, the only one."""
+    """Return the registry of the running loop; a web process has only one."""
     loop = asyncio.get_running_loop()
     if loop not in _registries:
         _registries[loop] = SocketRegistry()

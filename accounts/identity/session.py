@@ -1,4 +1,4 @@
-"""Whose login a socket or a stream belongs to, asked again with each message and every few seconds in between."""
+"""Login sessions of sockets and streams, validated with each message and every few seconds in between."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ from core.db.threads import to_thread
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login session that was found to be good, with what that rested on."""
+    """A valid login session, with the stored data that it was validated against."""
 
     session_key: str
-    session_data: str  # as it is stored
+    session_data: str  # as stored
     user: User
 
     def is_valid(self) -> bool:
@@ -32,7 +32,7 @@ class Login:
 
 
 class _Loaded(SessionStore):
-    """A session whose row is here already."""
+    """A session whose row is already loaded."""
 
     def __init__(self, stored: Session) -> None:
         super().__init__(stored.session_key)
@@ -43,7 +43,7 @@ class _Loaded(SessionStore):
 
 
 def load_session(session_key: str) -> Login:
-    """Return whose login session this is, looking at all that Django looks at. Raises SignedOut."""
+    """Return the login of this session after all of Django's own checks. Raises SignedOut."""
     stored = Session.objects.filter(pk=session_key, expire_date__gt=Now()).first()
     request = HttpRequest()
     request.session = _Loaded(stored) if stored else SessionStore()
@@ -53,14 +53,14 @@ def load_session(session_key: str) -> Login:
     return Login(session_key, stored.session_data, user)
 
 
-_found: dict[str, Login] = {}  # by session key, the oldest first
+_found: dict[str, Login] = {}  # cache by session key, oldest first
 _MAX_FOUND = 10_000
 
 
 async def authenticate(session_key: str) -> Login:
-    """Return whose login session this is, with its user's rights as they stand now. Raises SignedOut.
+    """Return the login of this session, with the current rights of its user. Raises SignedOut.
 
-    What was found before is only compared with what is stored, which costs one statement.
+    A cached login is only compared with the stored data, which costs one statement.
     """
     before = _found.pop(session_key, None)
     user = (await still_valid.aio([before])).get(session_key) if before else None
@@ -85,9 +85,9 @@ _STILL_VALID = f"""
 
 @statement
 def still_valid(logins: Collection[Login]) -> Plan[dict[str, User]]:
-    """Return, by session key, the users whose login is what it was: one statement for all of them.
+    """Return the users whose logins are unchanged, by session key, with one statement for all logins.
 
-    A login that is missing here may still be good, with other data in its session: `load_session` knows.
+    A login that is missing here may still be valid, with other data in its session: `load_session` tells.
     """
     rows = [(each.session_key, each.session_data, each.user.pk, each.user.password) for each in logins]
     [found] = yield [(_STILL_VALID, [[row[place] for row in rows] for place in range(4)])]

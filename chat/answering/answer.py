@@ -1,10 +1,11 @@
-"""Turns a question into events: find passages, build the prompt, pass on the model's words.
+"""The RAG pipeline of one answer: retrieve passages, build the prompt, stream the model's reply as events.
 
-`answer` knows no socket and writes nothing. The runner logs its events; a command or a measurement may use it too.
+`answer` knows nothing of sockets and writes nothing. The runner logs its events; commands and benchmarks can
+use it too.
 
-A question to a workspace that holds nothing about it is not passed on to the model, which would only make
-something up: it ends with the grounding "nothing_relevant" or "empty", and without text. Greetings and thanks
-are not looked up, and answered as without a workspace.
+If the workspace holds nothing about the question, no model is called, because it would only hallucinate: the
+answer ends with the grounding "nothing_relevant" or "empty", and without text. Greetings and thanks skip the
+search and are answered as if no workspace were chosen.
 """
 
 import asyncio
@@ -36,16 +37,17 @@ from .answer_request import AnswerRequest
 from .prompt_builder import Prompt, PromptBuilder, quotable
 
 SEARCH_LIMIT_S = 30.0
-MAX_TOKENS = 10_000_000  # of one call
+MAX_TOKENS = 10_000_000  # the highest count that we believe for one call
 
 
 @dataclass(frozen=True, slots=True)
 class Traced(Event):
-    """All that led to the answer, as far as it came; once, before the model is asked. It is not logged.
+    """The trace of the answer so far. It is yielded once, before the model is called, and is not logged.
 
-    trace: {"question", "sent", "legs", "timings_ms", "dropped", "candidates": as in retrieval.Trace,
-            "passages", "prompt", "prompt_tokens", "left_out": exchanges of the history that did not fit,
-            "history": [turn, answer] ids, "summary", "circumstances": where chat.answering.replay begins}
+    trace: {"question", "sent", "legs", "timings_ms", "dropped", "candidates": as in
+            documents.retrieval.types.Trace, "passages", "prompt", "prompt_tokens",
+            "left_out": how many exchanges of the history did not fit,
+            "history": [turn, answer] ids, "summary", "circumstances": what chat.answering.replay starts from}
     """
 
     kind = "trace"
@@ -53,10 +55,10 @@ class Traced(Event):
 
 
 async def answer(request: AnswerRequest) -> AsyncGenerator[Event]:
-    """Yield what happens on the way to the answer, ending with Finished.
+    """Yield the events of the answer, ending with Finished.
 
-    Close it (`aclosing`) to stop the model. Raises PromptTooLong, InferenceError, and SecretMissing when the
-    endpoint's key is not where its reference leads.
+    Close the generator (`aclosing`) to stop the model. Raises PromptTooLong, InferenceError, and
+    SecretMissing if the endpoint's secret reference does not resolve to a key.
     """
     builder, trace = PromptBuilder(request), _replay_data(request)
     sources: Sequence[SourcePassage] = ()
@@ -94,7 +96,7 @@ async def _stream_model(
                 case model.Finished(reason):
                     yield Finished(reason)
                     return
-    raise BadReply("The model's server ended the answer in the middle.")
+    raise BadReply("The model's server broke off the answer.")
 
 
 def _model_request(
@@ -113,7 +115,10 @@ def _model_request(
 
 
 def count_usage(endpoint: Endpoint, counted: model.Usage) -> UsageCounted:
-    """Return what a call took, with its price. A server may count wrongly, but not without limit."""
+    """Return the usage of a call with its price.
+
+    Clamp the counts, because a server may report absurd ones.
+    """
     read, written = (max(0, min(n, MAX_TOKENS)) for n in (counted.input_tokens, counted.output_tokens))
     return UsageCounted(read, written, counted.is_estimate, str(endpoint.cost(read, written)))
 
@@ -121,7 +126,10 @@ def count_usage(endpoint: Endpoint, counted: model.Usage) -> UsageCounted:
 async def _search(
     request: AnswerRequest, workspace: Workspace, builder: PromptBuilder
 ) -> tuple[str, Retrieval | None, str]:
-    """Return the grounding, the search's result, and its problem in words: without passages we go on."""
+    """Return the grounding, the search result and an error sentence.
+
+    A failed search only degrades the answer.
+    """
     budget = await builder.passage_budget()
     previous = [exchange.question for exchange in request.history]
     scope = Scope(workspace, request.where)
@@ -156,7 +164,7 @@ def _as_source(passage: Passage) -> SourcePassage:
 
 
 def _replay_data(request: AnswerRequest) -> dict[str, Any]:
-    """Return what an answer is replayed with, besides its question."""
+    """Return the data that a replay of the answer needs, apart from its question."""
     said = [(str(each.turn_id), _id(each.answer_id)) for each in request.history if each.turn_id]
     data: dict[str, Any] = {"history": said, "summary": request.summary}
     if request.workspace is not None:
@@ -169,7 +177,7 @@ def _id(answer_id: UUID | None) -> str | None:
 
 
 def _search_trace(found: Retrieval, fitting: int) -> dict[str, Any]:
-    """fitting: how many of its passages are in the prompt."""
+    """Return the search's trace. fitting: how many of its passages are in the prompt."""
     trace = found.trace.as_json()
     for each in trace["candidates"]:
         if (each["passage"] or 0) > fitting:

@@ -1,4 +1,4 @@
-"""The request for an answer: a turn's question with what its model, its workspace and its session bring along."""
+"""The request for an answer: the question with its model, workspace, filters and conversation history."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from .imported_history import ImportedHistory
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """How an answer is to be written, as people may choose it."""
+    """The sampling parameters that users may choose."""
 
     max_tokens: int = 512  # 1 to 8192
     temperature: float = 0.1  # 0 to 2
@@ -34,19 +34,22 @@ class AnswerRequest:
     endpoint: Endpoint
     parameters: Parameters = Parameters()
     workspace: Workspace | None = None
-    where: Where = ANYWHERE  # which of its documents
+    where: Where = ANYWHERE  # which of the workspace's documents to search
     history: Sequence[Exchange] = ()  # oldest first
-    summary: str = ""  # of what was said before the history
-    instructions: str = ""  # how to answer, added to our own
-    fresh: bool = False  # search without the cache
+    summary: str = ""  # of the messages before the history
+    instructions: str = ""  # the client's system prompt, appended to ours
+    fresh: bool = False  # bypass the search cache
 
 
 def build_request(answer: Answer, history: History) -> AnswerRequest:
-    """Return the request. Asks the database if it is about a workspace. Raises CannotBegin."""
+    """Return the request for an answer. Raises CannotBegin.
+
+    It queries the database if the turn has a workspace.
+    """
     turn = answer.turn
     if answer.endpoint is None:
         raise CannotBegin(f"The model {answer.endpoint_name} was removed: choose another one.")
-    try:  # again, because the question may have waited
+    try:  # check access again: it may have changed while the question waited in the queue
         workspace = workspace_for(turn.session.user, turn.workspace_id) if turn.workspace_id else None
         where = where_for(turn.session.user, workspace, turn.filters) if workspace else ANYWHERE
     except (Http404, InvalidValue) as error:
@@ -57,7 +60,7 @@ def build_request(answer: Answer, history: History) -> AnswerRequest:
 
 
 def build_bare_request(turn: Turn, endpoint: Endpoint, history: History) -> AnswerRequest:
-    """Return the request as it is without a workspace. Asks no database."""
+    """Return the request without its workspace. It never queries the database."""
     preface = ImportedHistory.from_json(turn.session.preface)
     return AnswerRequest(
         turn.text,

@@ -1,4 +1,4 @@
-"""What a session was about so far, as much of it as a prompt may hold."""
+"""The conversation history of a session, limited to what fits a prompt (the sliding window)."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -11,29 +11,30 @@ from core.db.statements import Plan, statement
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
 
-MAX_TURNS = 20  # looked at; the cost of a turn does not grow with its session
-MAX_TOKENS = 1_500  # in a prompt; a small model on two cores reads 60 to 100 a second
+MAX_TURNS = 20  # turns read from the database, so that a turn costs the same however long its session is
+MAX_TOKENS = 1_500  # of history in a prompt; a small model on two cores reads 60 to 100 tokens a second
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A question, and what was answered: "" when there was no answer, or not yet."""
+    """A question with its answer: "" if there is none, or not yet."""
 
     question: str
     answer: str
-    turn_id: UUID | None = field(default=None, compare=False)  # None: of a preface
+    turn_id: UUID | None = field(default=None, compare=False)  # None: it comes from a preface
     answer_id: UUID | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
 class History:
-    """What was said before a turn: the last exchanges, oldest first, and the summary of what was before them."""
+    """The conversation before a turn: the last exchanges, oldest first, and the summary of earlier ones."""
 
     exchanges: list[Exchange] = field(default_factory=list)
     summary: str = ""
 
 
-# Of each turn's answers the one chosen last, else the newest in the first lane with words (Turn.goes_on_with).
+# For each turn, take the answer that the user chose last, else the newest one in the first lane that has
+# text. This is the same rule as in Turn.goes_on_with.
 _BEFORE = """
     SELECT now.id, summary.text, earlier.id, earlier.text, answer.id, answer.text, answer.grounding
     FROM chat_turn AS now
@@ -53,22 +54,23 @@ _BEFORE = """
     WHERE now.id = ANY(%s)
     ORDER BY earlier.created_at
 """
-# The numbers of passages that are not in this prompt; the model would cite them.
+# Citations of passages that are not in this prompt. They are removed, because the model would imitate them.
 _CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
 
 
 @statement
 def load_histories(turns: Collection[Turn], most: int = MAX_TURNS) -> Plan[dict[UUID, History]]:
-    """Return, for each turn, what its session was about before it: in one query.
+    """Return the history before each turn, in one query.
 
-    The summary counts for turns after all that is in it; the exchanges, `most` of them, are those after it.
+    A turn gets the summary only if the summary covers nothing but earlier turns. The exchanges, at most
+    `most`, are those after the summary.
     """
     [rows] = yield [history_query(turns, most)]
     return read_histories(rows, turns)
 
 
 def history_query(turns: Collection[Turn], most: int = MAX_TURNS) -> Query:
-    """Return what `histories_before` asks, and `histories_in` reads."""
+    """Return the query of `load_histories`. `read_histories` reads its rows."""
     return _BEFORE, [most, [turn.pk for turn in turns]]
 
 
@@ -88,7 +90,7 @@ def _words(text: str, grounding: str) -> str:
 
 
 def load_exchanges(kept: Iterable[tuple[str, str | None]]) -> list[Exchange]:
-    """Return the exchanges of these turns with these answers, in this order, as prompts had them."""
+    """Return the exchanges of these (turn, answer) ids, in this order, exactly as a prompt holds them."""
     pairs = list(kept)
     turns = Turn.objects.in_bulk([turn for turn, _ in pairs])
     answers = Answer.objects.in_bulk([answer for _, answer in pairs if answer])
@@ -123,5 +125,8 @@ def as_messages(exchange: Exchange) -> list[ChatMessage]:
 
 
 def tokens_of(messages: Sequence[ChatMessage]) -> int:
-    """Return an estimate, on the long side; each message takes some tokens for its role."""
+    """Return an estimate that is rather too high than too low.
+
+    Each message takes 4 more tokens for its role.
+    """
     return sum(4 + estimate_tokens(message.text) for message in messages)

@@ -1,4 +1,4 @@
-"""What was said before a session began, as told by a client that keeps its own history."""
+"""The preface of a session: the earlier messages that a client sends because it keeps the history itself."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,11 +11,11 @@ from .history import MAX_TURNS, Exchange
 
 @dataclass(frozen=True, slots=True)
 class ImportedHistory:
-    instructions: str = ""  # how to answer, from whoever made the client
+    instructions: str = ""  # the client's system prompt
     exchanges: Sequence[Exchange] = ()  # oldest first
 
     def as_json(self) -> dict[str, Any]:
-        """Return what the session keeps: as many exchanges as a prompt looks at."""
+        """Return the JSON that the session stores: at most as many exchanges as a prompt can use."""
         kept = [[storable(each.question), storable(each.answer)] for each in self.exchanges[-MAX_TURNS:]]
         return asdict(ImportedHistory(storable(self.instructions))) | {"exchanges": kept}
 

@@ -1,6 +1,6 @@
-"""Builds an answer's prompt so that it fits the model's context.
+"""Builds the prompt of an answer so that it fits the model's context window.
 
-The passages come first, the best as far as they fit; the conversation gets the room that is left.
+Passages have priority: the best ones go in until no more fit. The history gets the tokens that are left.
 """
 
 from collections.abc import Sequence
@@ -16,32 +16,35 @@ from .history import messages_within, tokens_of
 from .token_budget import TokenBudget
 
 MAX_PASSAGE_TOKENS = 1_800
-MIN_PASSAGE_TOKENS = 200  # less room than this is not worth a search
+MIN_PASSAGE_TOKENS = 200  # with less room than this, a search is not worth it
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     messages: tuple[ChatMessage, ...]
     tokens: int
-    left_out: int  # exchanges of the history that did not fit
+    left_out: int  # how many exchanges of the history did not fit
 
 
 class PromptBuilder:
-    """Builds the prompts of one answer. Each method raises PromptTooLong if even the least does not fit."""
+    """Builds the prompts of one answer.
+
+    Each method raises PromptTooLong if even the shortest prompt does not fit.
+    """
 
     def __init__(self, request: AnswerRequest) -> None:
         self._request = request
         self._budget = TokenBudget(request.endpoint, request.parameters.max_tokens)
 
     async def passage_budget(self) -> int:
-        """Return how many tokens, as they are estimated, the passages may take together."""
+        """Return the token budget of all passages together, in estimated tokens."""
         room = await self._room(_grounded(self._request, ()))
         if room < MIN_PASSAGE_TOKENS:
             raise _too_long(self._request, MIN_PASSAGE_TOKENS - room)
         return min(MAX_PASSAGE_TOKENS, self._budget.estimates(room))
 
     async def fit_passages(self, passages: Sequence[SourcePassage]) -> Sequence[SourcePassage]:
-        """Return the best passages that fit: their titles and fences take room too."""
+        """Return the best passages that fit, counting their titles and fences too."""
         room = 0
         for count in range(len(passages), 0, -1):
             room = await self._room(_grounded(self._request, passages[:count]))
@@ -52,7 +55,7 @@ class PromptBuilder:
         return ()
 
     async def build(self, passages: Sequence[SourcePassage]) -> Prompt:
-        """Return the prompt with as much of the conversation as fits beside the passages."""
+        """Return the prompt with the passages and as much of the conversation as fits."""
         summary, history = _conversation(self._request)
         messages = _messages(self._request, passages, (*summary, *history))
         length = await self._budget.length(messages)
@@ -66,7 +69,7 @@ class PromptBuilder:
     async def _shorten(
         self, passages: Sequence[SourcePassage], summary: Sequence[ChatMessage]
     ) -> tuple[Sequence[ChatMessage], Sequence[ChatMessage]]:
-        """Return the summary, if it fits, and the last exchanges that fit with it."""
+        """Return the summary, if it fits, and the latest exchanges that fit with it."""
         room = await self._room(_messages(self._request, passages))
         if room < 0:
             raise _too_long(self._request, -room)
@@ -79,13 +82,13 @@ class PromptBuilder:
 
 
 def estimate_tokens_of(request: AnswerRequest, passages: Sequence[SourcePassage]) -> int:
-    """Return how long the prompt is with all of the conversation, by estimate alone."""
+    """Return the estimated tokens of the prompt with these passages and the whole conversation window."""
     summary, history = _conversation(request)
     return tokens_of(_messages(request, passages, (*summary, *history)))
 
 
 def _conversation(request: AnswerRequest) -> tuple[Sequence[ChatMessage], Sequence[ChatMessage]]:
-    """Return the summary and the last exchanges, as far as any prompt holds them."""
+    """Return the summary and the last exchanges, up to the limit for all prompts."""
     summary = prompts.earlier(request.summary) if request.summary else ()
     return summary, messages_within(request.history)
 
@@ -107,7 +110,7 @@ def _grounded(
 
 
 def _add_instructions(request: AnswerRequest, messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
-    """Add the client's instructions to ours: some models take one system message only, and only first."""
+    """Append the client's instructions to our system message: some models accept only one, at the start."""
     if not request.instructions:
         return messages
     first, *rest = messages
@@ -115,19 +118,19 @@ def _add_instructions(request: AnswerRequest, messages: tuple[ChatMessage, ...])
 
 
 def quotable(passage: SourcePassage) -> Quotable:
-    """Return the passage as it stands in the prompt."""
+    """Return the passage as the prompt shows it."""
     place = " › ".join([passage["title"], *passage["title_path"]])
     title = f"{place}, page {passage['page']}" if passage["page"] else place
     return Quotable(passage["number"], title, passage["text"])
 
 
 def _too_long(request: AnswerRequest, by_tokens: int) -> PromptTooLong:
-    """Return what to shorten, and by how much."""
+    """Return the error that says what to shorten, and by how much."""
     limit, longest = request.endpoint.context_limit, request.parameters.max_tokens
     is_brief = tokens_of([ChatMessage("user", request.text)]) < by_tokens
     shorten = "instructions" if is_brief and request.instructions else "question"
     remedies = f"shorten the {shorten}, allow a shorter answer, or choose a model with a larger context."
     return PromptTooLong(
-        f"This question does not fit {request.endpoint.name}, which takes {limit:,} tokens together with the "
+        f"This question does not fit {request.endpoint.name}: its context of {limit:,} tokens also holds the "
         f"passages and an answer of up to {longest:,}. It is about {by_tokens:,} tokens too long: {remedies}"
     )

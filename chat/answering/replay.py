@@ -1,8 +1,9 @@
-"""Searches for an answer's passages again, and says whether the same prompt comes out, byte for byte.
+"""Replays an answer: searches again and compares the new prompt with the old one, byte for byte.
 
-It takes the way of the answer itself, up to where the model would be asked: with the same question, the same
-earlier exchanges and summary, the documents and settings as they are now. Nothing is stored, and no answer is
-written. Where a model condenses follow-ups, it is asked again, and may say something else.
+The replay runs the pipeline of the answer itself, up to the point where it would call the model. It uses the
+same question, the same earlier exchanges and summary, and the current documents and settings. It stores
+nothing and generates no answer. If query rewriting is on, it calls the rewriting model again, which may
+return other words.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,10 +31,10 @@ MAX_DIFFERENT_LINES = 200
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    differences: tuple[str, ...]  # in the passages and the prompt, in sentences; none: the same prompt
-    causes: tuple[str, ...]  # what is otherwise than it was, in sentences
+    differences: tuple[str, ...]  # sentences on the passages and the prompt; empty if the prompt is the same
+    causes: tuple[str, ...]  # sentences on what has changed since
     changed_lines: tuple[str, ...]  # of the prompt, as a unified diff
-    prompt: tuple[Mapping[str, str], ...]  # as it would be sent now; none: no model would be asked
+    prompt: tuple[Mapping[str, str], ...]  # as it would be sent now; empty if no model would be called
 
     @property
     def is_same(self) -> bool:
@@ -41,23 +42,23 @@ class Replay:
 
     @property
     def size(self) -> int:
-        """Bytes of the prompt."""
+        """The size of the prompt in bytes."""
         return sum(len(each["text"].encode()) for each in self.prompt)
 
 
 def replay(of: Answer) -> Replay:
-    """Return what the search for an answer would come to now. Raises CannotReplay."""
+    """Return the result of running the answer's search now. Raises CannotReplay."""
     if not of.trace:
-        raise CannotReplay("Nothing is kept of how this answer came about, so it cannot be replayed.")
+        raise CannotReplay("This answer has no trace, so it cannot be replayed.")
     try:
         question = replace(_question_again(of), fresh=True)
         grounding, passages, trace = async_to_sync(_prepare_again)(question)
     except (CannotBegin, InferenceError, SecretMissing, PromptTooLong) as error:
-        raise CannotReplay(f"It cannot be replayed now. {error}") from error
+        raise CannotReplay(f"This answer cannot be replayed now. {error}") from error
     then, now = of.trace.get("prompt", []), trace.get("prompt", [])
     differences = list(_differences(of, grounding, passages))
     if not differences and then != now:
-        differences.append("The passages are the same, but not the words around them.")
+        differences.append("The passages are the same, but the text around them differs.")
     return Replay(
         differences=tuple(differences),
         causes=tuple(_causes(of, question, trace)) if differences else (),
@@ -67,13 +68,13 @@ def replay(of: Answer) -> Replay:
 
 
 def _question_again(of: Answer) -> AnswerRequest:
-    if "history" not in of.trace:  # an answer of an earlier version of this program
+    if "history" not in of.trace:  # an earlier version of Ragsite wrote this answer
         return build_request(of, load_history(of.turn))
     return build_request(of, History(load_exchanges(of.trace["history"]), of.trace["summary"]))
 
 
 async def _prepare_again(question: AnswerRequest) -> tuple[str, list[SourcePassage], dict[str, Any]]:
-    """Return the grounding, the passages and the trace of an answer that would be written now."""
+    """Return the grounding, the passages and the trace that the answer would have now."""
     grounding, passages = str(Answer.Grounding.NONE), list[SourcePassage]()
     async with aclosing(answer(question)) as events:
         async for event in events:
@@ -88,18 +89,18 @@ async def _prepare_again(question: AnswerRequest) -> tuple[str, list[SourcePassa
 def _differences(of: Answer, grounding: str, passages: Sequence[Mapping[str, Any]]) -> list[str]:
     if grounding != of.grounding:
         ends = f"{of.get_grounding_display()} then, {Answer.Grounding(grounding).label} now"
-        return [f"The search ended otherwise: {ends}."]
+        return [f"The search had another result: {ends}."]
     then = [(each.document_title, each.text) for each in of.passages.all()]
     now = [(each["title"], each["text"]) for each in passages]
-    said = [f"Not there any more: {_passage_name(each, then)}." for each in then if each not in now]
+    said = [f"No longer found: {_passage_name(each, then)}." for each in then if each not in now]
     said += [f"New: {_passage_name(each, now)}." for each in now if each not in then]
     if [each for each in then if each in now] != [each for each in now if each in then]:
-        said.append("The passages that are still there stand in another order.")
+        said.append("The remaining passages are in another order.")
     return said
 
 
 def _passage_name(passage: tuple[str, str], among: Sequence[tuple[str, str]]) -> str:
-    return f"[{among.index(passage) + 1}], of {passage[0]}"
+    return f"[{among.index(passage) + 1}] from {passage[0]}"
 
 
 def _causes(of: Answer, question: AnswerRequest, now: Mapping[str, Any]) -> list[str]:
@@ -110,11 +111,11 @@ def _causes(of: Answer, question: AnswerRequest, now: Mapping[str, Any]) -> list
             kept, Scope(question.workspace, question.where), of.started_at or of.created_at
         )
     elif "circumstances" in of.trace:
-        causes.append("The workspace that it asked was deleted.")
+        causes.append("The workspace of the question was deleted.")
     if _rewritten_query(now) != _rewritten_query(of.trace):
-        causes.append("A language model put the follow-up into other words than it did then.")
+        causes.append("The language model rewrote the follow-up question differently this time.")
     return causes or [
-        "Nothing that is kept explains it. Programs change with an update of Ragsite or of a model's server."
+        "The trace does not explain it. An update of Ragsite or of a model's server may be the cause."
     ]
 
 
@@ -124,7 +125,7 @@ def _rewritten_query(trace: Mapping[str, Any]) -> str:
 
 def _diff_lines(then: Sequence[Mapping[str, str]], now: Sequence[Mapping[str, str]]) -> Iterator[str]:
     lines = unified_diff(_lines(then), _lines(now), "then", "now", n=1, lineterm="")
-    return islice(lines, 2, None)  # after the names of files
+    return islice(lines, 2, None)  # skip the two header lines with the file names
 
 
 def _lines(prompt: Sequence[Mapping[str, str]]) -> list[str]:

@@ -1,12 +1,13 @@
-"""Summaries of what falls out of a session's window, so that a long conversation is not forgotten.
+"""Rolling summaries of the messages that no longer fit a session's window.
 
-A prompt holds the last exchanges of a session (chat.answering.history). When they do not fit any more, the older ones
-are retold in a few sentences by the model that answered last, together with the summary before. That waits in
-the queue of answers, behind all that somebody waits for, and never in front of an answer. The half of the
-window that is left grows again before the next summary is due.
+A prompt holds the last exchanges of a session (chat.answering.history). When they no longer fit, the model
+that answered last summarises the older ones in a few sentences, together with the previous summary. This work
+waits in the queue of answers with batch priority, behind all interactive answers, and never delays an answer.
+It leaves half of the window, which has to fill up again before the next summary is due.
 
-A session's row is written by whoever claimed it last (its fence), and only while the user wants a summary. If
-the model or the process fails, the row stays as it was, and the next answer asks again.
+Only the process with the latest claim writes a session's row (fencing token), and only while the user wants a
+summary. If the model or the process fails, the row keeps the previous summary, and the next answer enqueues
+it again.
 """
 
 import logging
@@ -34,50 +35,53 @@ from .history import MAX_TOKENS, MAX_TURNS, Exchange, History, as_messages, load
 
 logger = logging.getLogger(__name__)
 
-KEPT_TOKENS, KEPT_TURNS = MAX_TOKENS // 2, MAX_TURNS // 2  # the newest exchanges, in their own words
-MIN_TOKENS = 300  # less than this is not worth a call
+KEPT_TOKENS, KEPT_TURNS = MAX_TOKENS // 2, MAX_TURNS // 2  # the newest exchanges, which stay verbatim
+MIN_TOKENS = 300  # fewer tokens than this are not worth a call
 READ_TOKENS = 2_000  # of exchanges in one call
-LOOKED_AT = 60  # turns before the last; what is older when a session gets its first summary stays out
-SUMMARY_TOKENS = 300  # as long as one may get
+LOOKED_AT = 60  # turns before the last that are read; a session's first summary leaves out older ones
+SUMMARY_TOKENS = 300  # the longest summary
 SUMMARY_CHARACTERS = 4_000
 
 
-# --- when ----------------------------------------------------------------------------------------
+# --- scheduling ----------------------------------------------------------------------------------
 
 
 def is_due(history: History, left_out: int) -> bool:
-    """Say whether enough has fallen out of the window, after an answer whose prompt left out so many exchanges."""
+    """Return whether enough messages are outside the window.
+
+    left_out: exchanges that the last prompt left out.
+    """
     if len(history.exchanges) >= MAX_TURNS:
         return True
     return left_out > 0 and len(_older(history.exchanges)) > 0
 
 
 def enqueue_summary(session_id: UUID, endpoint: Endpoint) -> None:
-    """Put the session's summary into the queue, unless it is there or the user wants none."""
+    """Enqueue the session's summary, unless it is queued, in progress, or switched off. Idempotent."""
     Summary.objects.get_or_create(pk=session_id)
     is_free = Q(status=Summary.Status.IDLE) | Q(status=Summary.Status.RUNNING, lease_until__lt=Now())
     waiting = {"status": Summary.Status.QUEUED, "endpoint": endpoint, "queued_at": Now()}
     Summary.objects.filter(is_free, pk=session_id, is_off=False).update(**waiting)
 
 
-# --- what the user wants -------------------------------------------------------------------------
+# --- the user's switch ---------------------------------------------------------------------------
 
 
 def summary_of(session: Session) -> Summary:
-    """Return the session's summary, or the empty one that it has before the first."""
+    """Return the session's summary, or an empty, unsaved one if it has none yet."""
     return Summary.objects.filter(pk=session.pk).first() or Summary(session=session)
 
 
 @transaction.atomic
 def switch_summary(session: Session, is_on: bool) -> Summary:
-    """Forget the summary and write no more, or begin again. The messages stay as they are."""
+    """Switch summaries on or off for a session. A change discards the current summary; the messages stay."""
     Summary.objects.get_or_create(pk=session.pk)
     summary = Summary.objects.select_for_update().get(pk=session.pk)
     if summary.is_off == is_on:
         summary.is_off = not is_on
         summary.text, summary.last_turn, summary.written_at, summary.error = "", None, None, ""
         summary.status = Summary.Status.IDLE
-        summary.fence += 1  # what is being written is refused
+        summary.fence += 1  # so that a summary in progress is rejected
         summary.save()
     return summary
 
@@ -87,38 +91,38 @@ def switch_summary(session: Session, is_on: bool) -> Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """What is to be retold."""
+    """The input of one summary call."""
 
-    earlier: str  # the summary so far
+    earlier: str  # the previous summary
     exchanges: Sequence[Exchange]
-    has_more: bool  # than one call reads
+    has_more: bool  # more exchanges wait than one call reads
 
 
 async def write_summary(summary: Summary) -> None:
-    """Write the next text of a claimed summary. Cancel it to leave that to another process."""
+    """Generate and store the next text of a claimed summary. If cancelled, put it back into the queue."""
     material, call, text, error = None, None, "", ""
     try:
         material = await to_thread(_material)(summary)
         if material:
             call = _open_call(summary, material)
             text = await call.run()
-            error = "" if text else "The model wrote nothing."
+            error = "" if text else "The model returned an empty summary."
     except (InferenceError, SecretMissing) as problem:
         error = str(problem)
     except Exception:
         logger.exception("The summary of session %s failed", summary.pk)
-        error = "Something went wrong here; the log has the details."
-    except BaseException:  # cancelled: the process leaves
+        error = "Something went wrong on our side. The server log has the details."
+    except BaseException:  # cancelled: the process shuts down
         await to_thread(_put_back)(summary, call)
         raise
     await to_thread(_finish)(summary, call, material, text, error)
 
 
 def _material(summary: Summary) -> _Material | None:
-    """Return the exchanges that are to go into the summary; None if there are too few."""
+    """Return the exchanges to summarise, or None if there are too few."""
     turns = summary.session.turns
     waiting = (Answer.Status.QUEUED, Answer.Status.RUNNING)
-    # An answer that is being written may still change what came of its turn.
+    # Stop before a turn with a queued or running answer: its outcome is still open.
     before = turns.filter(answers__status__in=waiting).order_by("created_at").first()
     before = before or turns.order_by("-created_at").first()
     if before is None or (summary.last_turn and summary.last_turn.created_at >= before.created_at):
@@ -133,7 +137,7 @@ def _material(summary: Summary) -> _Material | None:
 
 
 def _older(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
-    """Return the exchanges before the newest that are kept as they are; none if those are hardly any."""
+    """Return the exchanges before the newest ones, which stay verbatim. Return none if they are too few."""
     kept, tokens = 0, 0
     for exchange in reversed(exchanges):
         tokens += _tokens(exchange)
@@ -150,7 +154,7 @@ def _tokens(exchange: Exchange) -> int:
 
 
 def _read(exchanges: Sequence[Exchange], token_budget: int) -> Sequence[Exchange]:
-    """Return the oldest that fit together: at least one, cut if it must be."""
+    """Return the oldest exchanges that fit the budget: at least one, truncated if necessary."""
     read: list[Exchange] = []
     for exchange in exchanges:
         tokens = _tokens(exchange)
@@ -167,21 +171,21 @@ def _cut(exchange: Exchange, share: float) -> Exchange:
 
 
 def _open_call(summary: Summary, material: _Material) -> Completion:
-    """Return the call of the model that retells the material. Raises BadReply if the model is gone."""
+    """Return the model call that summarises the material. Raises BadReply if the endpoint was deleted."""
     if summary.endpoint is None:
-        raise BadReply("The model that was to write it was removed.")
+        raise BadReply("The model that should write the summary was removed.")
     said = [(each.question, each.answer or "(no answer)") for each in material.exchanges]
     return Completion(summary.endpoint, prompts.summarising(material.earlier, said), SUMMARY_TOKENS)
 
 
-# --- keeping -------------------------------------------------------------------------------------
+# --- storing -------------------------------------------------------------------------------------
 
 
 @transaction.atomic
 def _finish(
     summary: Summary, call: Completion | None, material: _Material | None, text: str, error: str
 ) -> None:
-    """End the claim: with a new text, or with the old one."""
+    """Release the claim and store the new text, if there is one."""
     fields: dict[str, object] = {"status": Summary.Status.IDLE, "error": error}
     if material and text:
         fields |= {
@@ -202,12 +206,12 @@ def _put_back(summary: Summary, call: Completion | None) -> None:
 
 
 def _claimed_row(summary: Summary) -> QuerySet[Summary]:
-    """Return the row while the claim holds."""
+    """Return a queryset of the row that is empty once the claim is lost (fencing)."""
     return Summary.objects.filter(pk=summary.pk, fence=summary.fence, status=Summary.Status.RUNNING)
 
 
 def _bill(summary: Summary, call: Completion | None) -> None:
-    """Add what the call took, whatever became of its text."""
+    """Add the usage of the call, even if its text is discarded."""
     if call is None:
         return
     took = count_usage(call.endpoint, call.usage())
@@ -228,6 +232,6 @@ _RENEW = f"""
 
 @statement
 def renew_leases(fences: Mapping[UUID, int]) -> Plan[set[UUID]]:
-    """Renew leases. Returns those that we still hold."""
+    """Renew the leases of summaries. Return the ids that this process still holds."""
     [rows] = yield [(_RENEW, [Answer.LEASE.total_seconds(), list(fences), list(fences.values())])]
     return {id for (id,) in rows}

@@ -1,4 +1,4 @@
-"""How long a prompt is for a model, and how much room it leaves."""
+"""Token counting: how long a prompt is for a model, and how many tokens of its context are left."""
 
 import logging
 from collections.abc import Sequence
@@ -14,40 +14,42 @@ from .history import tokens_of
 
 logger = logging.getLogger(__name__)
 
-NEAR_LIMIT = 0.7  # of the context: from there on it is worth asking the model's server
-_MIN_CORRECTION, _MAX_CORRECTION = 0.2, 5.0  # counts outside are no counts of this prompt
+NEAR_LIMIT = 0.7  # share of the context above which a request to the server's tokenizer is worth its cost
+# Limits for the server's count relative to the estimate. A count outside cannot be right for this prompt.
+_MIN_CORRECTION, _MAX_CORRECTION = 0.2, 5.0
 
 
 class TokenBudget:
-    """Measures the prompts of one answer.
+    """Counts the tokens of the prompts of one answer.
 
-    It estimates, which costs nothing. For the first prompt that comes near the limit it asks the server's own
-    tokenizer, where there is one, and corrects all estimates from then on by what that says.
+    It estimates, which costs nothing. For the first prompt near the limit it calls the tokenizer of the
+    model's server, if there is one, and from then on scales all estimates by the ratio of that count to the
+    estimate.
     """
 
     def __init__(self, endpoint: Endpoint, answer_tokens: int) -> None:
         self._endpoint = endpoint
         self._most = endpoint.context_limit - answer_tokens
         self._near = NEAR_LIMIT * endpoint.context_limit - answer_tokens
-        self._correction: float | None = None  # not asked yet
+        self._correction: float | None = None  # None: the server has not counted yet
 
     async def length(self, prompt: Sequence[ChatMessage]) -> int:
-        """Return the prompt's tokens."""
+        """Return how many tokens the prompt has."""
         estimate = tokens_of(prompt)
         if self._correction is None and estimate > self._near:
             self._correction = await self._count_on_server(prompt) / estimate
         return ceil(estimate * (self._correction or 1))
 
     def room(self, length: int) -> int:
-        """Return how many tokens are left beside a prompt and the longest answer that was asked for."""
+        """Return how many tokens of the context remain after such a prompt and the longest allowed answer."""
         return self._most - length
 
     def estimates(self, room: int) -> int:
-        """Return how many tokens, as `tokens_of` estimates them, fit into a room."""
+        """Return how many tokens, as `tokens_of` estimates them, fit into this much room."""
         return int(room / (self._correction or 1))
 
     async def _count_on_server(self, prompt: Sequence[ChatMessage]) -> float:
-        """Return the tokens as the server counts them, or as they are estimated where it does not."""
+        """Return the server's token count, or the estimate if the server does not count."""
         estimate = tokens_of(prompt)
         try:
             async with open_server(self._endpoint.spec()) as server:

@@ -10,7 +10,7 @@ from documents.doors import FILTERS_HELP, TraceSerializer
 class SessionSerializer(CamelCase):
     id = serializers.UUIDField(read_only=True)
     title = serializers.CharField(
-        max_length=120, required=False, help_text="Absent: the first question names it."
+        max_length=120, required=False, help_text="If absent, the first question becomes the title."
     )
     is_pinned = serializers.BooleanField(required=False)
     created_at = serializers.DateTimeField(read_only=True)
@@ -19,10 +19,10 @@ class SessionSerializer(CamelCase):
 
 class CitationSerializer(CamelCase):
     number = serializers.IntegerField(help_text="As cited in the text: [1].")
-    document_id = serializers.UUIDField(allow_null=True, help_text="Null when the document is gone.")
+    document_id = serializers.UUIDField(allow_null=True, help_text="Null if the document was deleted.")
     document_title = serializers.CharField()
     section = serializers.IntegerField()
-    start = serializers.IntegerField(help_text="Characters into the section's text.")
+    start = serializers.IntegerField(help_text="Character offset in the section's text.")
     end = serializers.IntegerField()
     text = serializers.CharField()
     title_path = serializers.ListField(child=serializers.CharField())
@@ -30,40 +30,43 @@ class CitationSerializer(CamelCase):
 
 
 class AttemptSerializer(CamelCase):
-    """What an attempt to write an answer took before it was broken off."""
+    """The usage of an attempt to write an answer that was interrupted."""
 
-    fence = serializers.IntegerField(help_text="Which attempt it was, as in the event `started`.")
+    fence = serializers.IntegerField(help_text="The number of the attempt, as in the event `started`.")
     input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
     cost = serializers.DecimalField(12, 6, help_text="US dollars.")
-    is_estimate = serializers.BooleanField(help_text="The model's server had not said yet what it took.")
+    is_estimate = serializers.BooleanField(help_text="True if the model's server had not reported usage yet.")
 
 
 class AnswerSerializer(CamelCase):
     id = serializers.UUIDField()
     model = serializers.CharField(source="endpoint_name")
     lane = serializers.IntegerField(
-        help_text="From 0: models answer side by side. A lane holds an answer and its later versions."
+        help_text="From 0. Several models answer side by side, in one lane each. A lane holds an answer and "
+        "its later versions."
     )
     status = serializers.ChoiceField(Answer.Status.choices)
     grounding = serializers.ChoiceField(Answer.Grounding.choices)
-    text = serializers.CharField(help_text="Complete once the status is finished, stopped or failed.")
+    text = serializers.CharField(help_text="Complete when the status is finished, stopped or failed.")
     error = serializers.CharField()
     passages = CitationSerializer(many=True)
-    input_tokens = serializers.IntegerField(help_text="Of all attempts together, as are the next two.")
+    input_tokens = serializers.IntegerField(
+        help_text="The sum over all attempts; so are the next two fields."
+    )
     output_tokens = serializers.IntegerField()
     cost = serializers.DecimalField(12, 6, help_text="US dollars.")
     broken_off = AttemptSerializer(
         many=True,
-        help_text="The attempts before the last that had reached the model: their process was gone.",
+        help_text="Earlier attempts that reached the model and were interrupted because their process died.",
     )
     created_at = serializers.DateTimeField()
     first_token_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     chosen_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="The conversation goes on with the answer chosen last; if none was, with the newest in the "
-        "first lane that has words.",
+        help_text="The conversation continues from the answer chosen last, or, if none was chosen, from the "
+        "newest answer in the first lane that has text.",
     )
 
 
@@ -73,55 +76,64 @@ class PromptMessage(CamelCase):
 
 
 class AnswerTraceSerializer(TraceSerializer):
-    """All that led to one answer; empty for one that was not searched for."""
+    """How one answer came about. Its search is empty if no search was made."""
 
-    prompt = PromptMessage(many=True, default=list, help_text="Exactly as the model was sent it.")
+    prompt = PromptMessage(many=True, default=list, help_text="Exactly as it was sent to the model.")
     prompt_tokens = serializers.IntegerField(
-        default=0, help_text="Of the prompt, as counted before it was sent."
+        default=0, help_text="Tokens of the prompt, counted before it was sent."
     )
 
 
 class ModelKwargs(CamelCase):
-    streaming = serializers.BooleanField(default=True, help_text="Whether the model sends words as it goes.")
-    max_tokens = serializers.IntegerField(default=512, help_text="The longest answer: 1 to 8192.")
-    temperature = serializers.FloatField(default=0.1, help_text="0 (sober) to 2 (varied).")
+    streaming = serializers.BooleanField(
+        default=True, help_text="Whether the model streams its words as it generates them."
+    )
+    max_tokens = serializers.IntegerField(default=512, help_text="The longest answer in tokens: 1 to 8192.")
+    temperature = serializers.FloatField(default=0.1, help_text="0 (more literal) to 2 (more varied).")
     top_p = serializers.FloatField(default=1.0, help_text="0 to 1.")
 
 
 class NewTurn(CamelCase):
     text = serializers.CharField(trim_whitespace=False)
     message_id = serializers.CharField(
-        required=False, help_text="A new one for each message; the Idempotency-Key header says the same."
+        required=False,
+        help_text="A new id for each message. You can send it in the Idempotency-Key header instead.",
     )
     workspace_id = serializers.UUIDField(
-        required=False, allow_null=True, help_text="Whose documents to ask; absent: none, just the model."
+        required=False,
+        allow_null=True,
+        help_text="The workspace to search. If absent, the model answers without documents.",
     )
     filters = serializers.JSONField(default=dict, help_text=FILTERS_HELP)
     model_name = serializers.CharField(
-        required=False, allow_blank=True, help_text="A chat model's name or id; absent: the default."
+        required=False, allow_blank=True, help_text="A chat model's name or id. If absent, the default model."
     )
     model_names = serializers.ListField(
         child=serializers.CharField(),
         required=False,
         max_length=MAX_MODELS,
-        help_text="Instead: several, side by side. Each gives an answer of its own, with its own cost and stop.",
+        help_text="Instead of modelName: several models, side by side. Each gives its own answer, with its "
+        "own cost, and can be stopped on its own.",
     )
     model_kwargs = ModelKwargs(required=False)
     priority = serializers.ChoiceField(
         ["interactive", "batch"],
         default="interactive",
-        help_text="batch: nobody waits for the answer, so those that somebody waits for are written first.",
+        help_text="batch: low priority. Interactive answers are written first.",
     )
 
 
 class NewVersion(CamelCase):
     message_id = serializers.CharField(
-        required=False, help_text="A new one for each version; the Idempotency-Key header says the same."
+        required=False,
+        help_text="A new id for each version. You can send it in the Idempotency-Key header instead.",
     )
     model_name = serializers.CharField(
-        required=False, allow_blank=True, help_text="A chat model's name or id; absent: the one it had."
+        required=False,
+        allow_blank=True,
+        help_text="A chat model's name or id. If absent, the model of the old answer.",
     )
-    model_kwargs = ModelKwargs(required=False, help_text="Absent: those it had.")
+    model_kwargs = ModelKwargs(required=False, help_text="If absent, those of the old answer.")
 
 
 class RatingSerializer(CamelCase):
@@ -130,7 +142,7 @@ class RatingSerializer(CamelCase):
         required=False,
         allow_blank=True,
         max_length=MAX_COMMENT_CHARACTERS,
-        help_text="Why. Operators read it.",
+        help_text="The reason for the rating. Operators can read it.",
     )
     updated_at = serializers.DateTimeField(read_only=True)
 
@@ -140,23 +152,25 @@ class TurnSerializer(CamelCase):
     message_id = serializers.CharField()
     text = serializers.CharField()
     workspace_id = serializers.UUIDField(allow_null=True)
-    filters = serializers.JSONField(help_text="Which of the workspace's documents were asked.")
+    filters = serializers.JSONField(help_text="Which of the workspace's documents were searched.")
     created_at = serializers.DateTimeField()
     answers = AnswerSerializer(many=True)
 
 
 class SummarySerializer(CamelCase):
-    text = serializers.CharField(read_only=True, help_text="Empty: there is none.")
+    text = serializers.CharField(read_only=True, help_text="Empty if there is no summary.")
     last_turn_id = serializers.UUIDField(
-        read_only=True, allow_null=True, help_text="It holds what was said up to this turn."
+        read_only=True, allow_null=True, help_text="The last turn that the summary covers."
     )
-    is_on = serializers.BooleanField(help_text="false forgets it, and no more are written.")
-    is_due = serializers.BooleanField(read_only=True, help_text="A new one waits, or is being written.")
+    is_on = serializers.BooleanField(help_text="false deletes the summary, and no new one is written.")
+    is_due = serializers.BooleanField(
+        read_only=True, help_text="Whether a new summary is queued or being written."
+    )
     error = serializers.CharField(
-        read_only=True, help_text="Why the last try failed; the text is the one before."
+        read_only=True, help_text="Why the last attempt failed. The text is then the previous summary."
     )
     input_tokens = serializers.IntegerField(
-        read_only=True, help_text="Of all its versions, as are the next two."
+        read_only=True, help_text="The sum over all versions of the summary; so are the next two fields."
     )
     output_tokens = serializers.IntegerField(read_only=True)
     cost = serializers.DecimalField(12, 6, read_only=True, help_text="US dollars.")

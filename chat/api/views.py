@@ -44,13 +44,14 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
-    description="The message's id, unless the body has it as messageId. The same again is the same turn.",
+    description="The id of the message, unless the body has it as messageId. A request with the same id is a "
+    "resend and has no further effect.",
 )
 _LAST_EVENT_ID = OpenApiParameter(
     "Last-Event-ID",
     OpenApiTypes.INT,
     OpenApiParameter.HEADER,
-    description="The id of the last event you have; absent: from the first.",
+    description="The id of the last event that you have. If absent, the stream starts with the first event.",
 )
 
 
@@ -64,7 +65,7 @@ class Sessions(ListModelMixin, ApiView):
     def get(self, request: Request) -> Response:
         return self.list(request)
 
-    @extend_schema(summary="Begin a session", tags=["sessions"], responses={201: SessionSerializer})
+    @extend_schema(summary="Create a session", tags=["sessions"], responses={201: SessionSerializer})
     def post(self, request: Request) -> Response:
         session = create_session(self.user, **self.read(request, SessionSerializer))
         return Response(SessionSerializer(session).data, status=201)
@@ -76,7 +77,7 @@ class OneSession(ApiView):
     @extend_schema(summary="Read a session with its turns and answers", tags=["sessions"])
     def get(self, request: Request, session_id: UUID) -> Response:
         session = session_for(self.user, session_id)
-        # Session, turns, answers, passages: four queries, however long it is.
+        # Prefetch turns, answers and passages, so that the number of queries does not grow with the session.
         seen = Prefetch("turns__answers__passages", turns.passages_for(self.user))
         read = Session.objects.prefetch_related(seen).get(pk=session.pk)
         return Response(SessionWithTurns(read).data)
@@ -91,8 +92,8 @@ class SessionSummary(ApiView):
     serializer_class = SummarySerializer
 
     @extend_schema(
-        summary="Read what a session remembers of its earlier messages",
-        description="Once a conversation does not fit a prompt any more, its earlier messages are retold in a "
+        summary="Read the summary of a session's earlier messages",
+        description="When a conversation no longer fits a prompt, its earlier messages are summarised in a "
         "few sentences, which the model reads instead.",
         tags=["sessions"],
     )
@@ -100,7 +101,7 @@ class SessionSummary(ApiView):
         session = session_for(self.user, session_id)
         return Response(SummarySerializer(session_summary.summary_of(session)).data)
 
-    @extend_schema(summary="Forget the summary and write no more, or begin again", tags=["sessions"])
+    @extend_schema(summary="Switch a session's summary on or off", tags=["sessions"])
     def patch(self, request: Request, session_id: UUID) -> Response:
         session = session_for(self.user, session_id)
         wanted = self.read(request, SummarySerializer)
@@ -110,8 +111,8 @@ class SessionSummary(ApiView):
 class Turns(ApiView):
     @extend_schema(
         summary="Ask a question",
-        description="It is recorded and will be answered, whether you follow the answer or not. The same "
-        "message sent again is the same turn: 200 instead of 201.",
+        description="The question is recorded and will be answered, whether you follow the answer or not. "
+        "The request is idempotent: a resend of the message returns the same turn, with 200 instead of 201.",
         tags=["sessions"],
         parameters=[_IDEMPOTENCY_KEY],
         request=NewTurn,
@@ -146,9 +147,9 @@ def _message_id(request: Request, asked: dict[str, Any]) -> str:
     if len(said) == 1:
         return str(said.pop())
     sentence = (
-        "The Idempotency-Key header says another id: send one of them."
+        "The Idempotency-Key header has another id: send only one of them."
         if said
-        else "Make an id for this message and send it, so that the message counts once however often it comes."
+        else "Generate an id for this message and send it, so that a resend of the message has no effect."
     )
     raise ValidationError({"messageId": [sentence]})
 
@@ -156,7 +157,7 @@ def _message_id(request: Request, asked: dict[str, Any]) -> str:
 class OneAnswer(ApiView):
     @extend_schema(
         summary="Read an answer",
-        description="While it is being written, the text is what there is so far.",
+        description="While the answer is being written, `text` holds the part that exists so far.",
         tags=["sessions"],
         responses=AnswerSerializer,
     )
@@ -167,7 +168,7 @@ class OneAnswer(ApiView):
 class AnswerTrace(ApiView):
     @extend_schema(
         summary="Read how an answer came about",
-        description="Its search, and the prompt exactly as it was sent. Complete once the answer has ended.",
+        description="The search, and the prompt exactly as it was sent. Complete once the answer has ended.",
         tags=["sessions"],
         responses={200: AnswerTraceSerializer},
     )
@@ -185,7 +186,7 @@ def _to_follow(user: User, answer_id: UUID) -> Answer:
 class StopAnswer(ApiView):
     @extend_schema(
         summary="Stop an answer",
-        description="What was written is kept. Nothing happens if it has ended already.",
+        description="The text written so far is kept. Nothing happens if the answer has already ended.",
         tags=["sessions"],
         request=None,
         responses={202: AnswerSerializer},
@@ -197,10 +198,10 @@ class StopAnswer(ApiView):
 
 class RegenerateAnswer(ApiView):
     @extend_schema(
-        summary="Answer again",
-        description="Another answer to the same turn, of the same model or another one; the old one is kept. "
-        "It needs a question that has its answer already: one still being written is refused. The same "
-        "message id again is the same version: 200 instead of 201.",
+        summary="Regenerate an answer",
+        description="Creates another answer to the same turn, from the same model or another one. The old "
+        "answer is kept, and it must have ended: a request while it is being written is refused. The request "
+        "is idempotent: the same message id returns the same version, with 200 instead of 201.",
         tags=["sessions"],
         parameters=[_IDEMPOTENCY_KEY],
         request=NewVersion,
@@ -224,8 +225,8 @@ class RegenerateAnswer(ApiView):
 
 class ContinueWithAnswer(ApiView):
     @extend_schema(
-        summary="Go on with an answer",
-        description="Later turns of the session build on it, instead of the other answers to its turn.",
+        summary="Continue from an answer",
+        description="Later turns of the session build on this answer instead of the others to its turn.",
         tags=["sessions"],
         request=None,
         responses=AnswerSerializer,
@@ -264,7 +265,7 @@ def _as_it_stands(answer: Answer) -> Any:
 
 
 class _AlwaysJson(DefaultContentNegotiation):
-    """Errors are JSON, also for a client that accepts only an event stream."""
+    """Send errors as JSON, even to a client that accepts only an event stream."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -275,10 +276,10 @@ class AnswerEvents(ApiView):
 
     @extend_schema(
         summary="Follow an answer",
-        description="Server-sent events: first those that are there, then the new ones as they come, until "
-        "the last (finished, stopped or failed). `id` counts from 1; `event` and `data` are as on the "
-        "socket. A connection that broke goes on with Last-Event-ID, as browsers do by themselves; when "
-        "there is nothing more to come, the reply is 204.",
+        description="Server-sent events: first the existing events, then new ones as they arrive, until the "
+        "last (finished, stopped or failed). `id` counts from 1; `event` and `data` are the same as on the "
+        "WebSocket. After a broken connection, resume with Last-Event-ID, as browsers do by themselves. If "
+        "no more events will come, the reply is 204.",
         tags=["sessions"],
         parameters=[_LAST_EVENT_ID],
         responses={(200, "text/event-stream"): OpenApiTypes.STR, 204: None},
@@ -287,9 +288,9 @@ class AnswerEvents(ApiView):
         answer = _to_follow(self.user, answer_id)
         after_seq = _last_event_id(request)
         if answer.has_ended and last_seqs([answer.pk]).get(answer.pk, 0) <= after_seq:
-            return HttpResponse(status=204)  # which ends an EventSource; it would come back for ever
+            return HttpResponse(status=204)  # 204 ends an EventSource, which otherwise reconnects for ever
         credential = self._credential(request)
-        close_old_connections()  # back to the pool, where each open stream would miss one until its end
+        close_old_connections()  # give it back to the pool, or each open stream would hold one until its end
         return sse.stream(sse.stream_events(answer.pk, after_seq, credential))
 
     def _credential(self, request: Request) -> Credential:
@@ -304,5 +305,5 @@ class AnswerEvents(ApiView):
 def _last_event_id(request: Request) -> int:
     said = request.headers.get("Last-Event-ID") or "0"
     if not (said.isascii() and said.isdecimal() and len(said) <= 9):
-        raise ParseError("Last-Event-ID is the id of an event that was sent: a number from 0.")
+        raise ParseError("Last-Event-ID must be the id of an event that you received: a whole number from 0.")
     return int(said)

@@ -1,4 +1,4 @@
-"""The conversations of a user: found, named, pinned and deleted by their owner only."""
+"""Operations on sessions: find, create, rename, pin and delete. Only the owner of a session can use them."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from accounts.models import User
 from chat.models import Answer, Session
 from core.text import one_line
 
-TITLE_CHARACTERS = 80  # of a title that is made of a question
+TITLE_CHARACTERS = 80  # of a title that is derived from a question
 
 
 def sessions_for(user: User) -> QuerySet[Session]:
@@ -18,7 +18,7 @@ def sessions_for(user: User) -> QuerySet[Session]:
 
 
 def session_for(user: User, id: UUID) -> Session:
-    """Return the session. Raises Http404 if there is none, or if it is somebody else's."""
+    """Return the session. Raises Http404 if it does not exist or belongs to another user."""
     found = sessions_for(user).filter(pk=id).first()
     if found is None:
         raise Http404("There is no such session.")
@@ -27,24 +27,25 @@ def session_for(user: User, id: UUID) -> Session:
 
 @transaction.atomic
 def delete_session(user: User, id: UUID) -> None:
-    """Delete a session with its turns and answers. What is being written for it ends by itself.
+    """Delete a session with its turns and answers. Answers in progress end by themselves.
 
-    Whoever writes to it waits meanwhile: what came after its rows were looked up would keep them from going.
+    Row locks make concurrent writers wait: a row inserted after the lookup of the rows to delete would block
+    the deletion by its foreign key.
     """
     session = session_for(user, id)
     Session.objects.select_for_update().filter(pk=id).first()
     answers = Answer.objects.filter(turn__session=id).select_for_update(of=("self",))
-    list(answers.order_by("pk").values_list("pk"))  # in the order of log.HELD, against deadlocks
+    list(answers.order_by("pk").values_list("pk"))  # the order of chat.log.writer.HELD_ANSWERS: no deadlocks
     session.delete()
 
 
 def create_session(user: User, title: str = "", *, is_pinned: bool = False) -> Session:
-    """Begin a session. Without a title the first question names it."""
+    """Create a session. Without a title, the first question becomes its title."""
     return Session.objects.create(user=user, title=_fitting(title), is_pinned=is_pinned)
 
 
 def rename_session(user: User, id: UUID, title: str) -> Session:
-    """Give a session another title; an empty one changes nothing. Raises Http404."""
+    """Rename a session. An empty title changes nothing. Raises Http404."""
     session = session_for(user, id)
     if title := _fitting(title):
         session.title = title
@@ -53,7 +54,7 @@ def rename_session(user: User, id: UUID, title: str) -> Session:
 
 
 def pin_session(user: User, id: UUID, *, is_pinned: bool) -> Session:
-    """Keep a session at the top of the list, or no longer. Raises Http404."""
+    """Pin a session to the top of the list, or unpin it. Raises Http404."""
     session = session_for(user, id)
     session.is_pinned = is_pinned
     session.save(update_fields=["is_pinned"])

@@ -1,4 +1,7 @@
-"""Makes old logs small: each run of words becomes one row. Nothing is lost: reading gives the same events."""
+"""Log compaction: merges each run of delta events of an old log into one row.
+
+Readers still get the same events.
+"""
 
 from datetime import timedelta
 
@@ -7,7 +10,7 @@ from django.db import connection
 AFTER = timedelta(days=1)  # since the answer ended
 _BATCH_SIZE = 500  # answers in one statement
 
-# The row of a run's last event stays, so that a log still ends where it ended.
+# The row of a run's last event stays, so that the log keeps its last sequence number.
 _COMPACT = """
     WITH old AS (
         SELECT id FROM chat_answer
@@ -31,7 +34,10 @@ _COMPACT = """
 
 
 def compact_logs() -> int:
-    """Compact the logs of answers that ended a while ago. Returns how many; safe to repeat and to kill."""
+    """Compact the logs of answers that ended a while ago.
+
+    Return how many. It is idempotent and safe to kill.
+    """
     count = 0
     with connection.cursor() as cursor:
         while True:

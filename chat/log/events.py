@@ -1,7 +1,9 @@
-"""The events of an answer's log. Frames, server-sent events, OpenAI's chunks and the page's types follow this table.
+"""The event types of an answer's log.
 
-A finished answer without a Delta is no mistake: with the grounding "nothing_relevant" or "empty" no model was
-asked, so there is no text and no usage.
+WebSocket frames, server-sent events, OpenAI chunks and the page's types follow them.
+
+A finished answer without a Delta is valid: with the grounding "nothing_relevant" or "empty" no model was
+called, so there is no text and no usage.
 """
 
 from dataclasses import dataclass, fields
@@ -16,19 +18,19 @@ class SourcePassage(TypedDict):
     page: int | None
     text: str
     section: int
-    start: int  # characters into the section's text
+    start: int  # character offset in the section's text
     end: int
 
 
 class Event:
-    """An event before it has a place in the log."""
+    """An event before it has a sequence number in the log."""
 
     __slots__ = ()
     kind: ClassVar[str]
 
     @property
     def data(self) -> dict[str, Any]:
-        """The fields as the log holds them, as JSON; those that are None are left out."""
+        """The fields as the log stores them in JSON, without those that are None."""
         found = ((each.name, getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type]
         return {name: value for name, value in found if value is not None}
 
@@ -36,7 +38,7 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Queued(Event):
     kind = "queued"
-    position: int  # how many wait before it, from 0; told again when that changed
+    position: int  # how many answers wait before it; logged again when it changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Sources(Event):
     kind = "sources"
     grounding: str  # Answer.Grounding
     passages: list[SourcePassage]
-    error: str | None = None  # in words, only when the grounding is "degraded"
+    error: str | None = None  # a sentence, only if the grounding is "degraded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class UsageCounted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Restarted(Event):
-    """What was shown is void: begin with empty text."""
+    """The text so far is void: the client must discard it and start with empty text."""
 
     kind = "restarted"
     reason: str
@@ -85,17 +87,17 @@ class Restarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Stopped(Event):
-    """The words so far are kept."""
+    """A stop request ended the answer. The text so far is kept."""
 
     kind = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
-    """The words so far are kept."""
+    """The answer failed. The text so far is kept."""
 
     kind = "failed"
-    error: str  # in words, for people
+    error: str  # a sentence for users
     retryable: bool
 
 
@@ -122,9 +124,9 @@ def read_event(kind: str, data: dict[str, Any]) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An event that is committed, as it is sent."""
+    """A committed event, as it is sent to clients."""
 
-    seq: int  # from 1, without a gap
+    seq: int  # from 1, without gaps
     kind: str
     data: dict[str, Any]
 

@@ -1,11 +1,11 @@
-"""Who in this process follows which answer, and how committed events reach them.
+"""In-process fan-out (pub/sub): delivers committed events of an answer to its subscribers.
 
-The process that wrote an event hands it to its own subscribers directly, and to all others through the channel
-layer: one message for each commit, whatever the number of answers in it, because one group_send costs more
-than five tokens. Such a message may be lost. Nothing depends on it: a subscriber who misses events reads the
-log, and the bus looks once a second who has missed some.
+The process that wrote an event delivers it to its own subscribers directly, and to other processes through
+the channel layer: one message per commit, however many answers are in it, because one group_send costs more
+than five tokens. Delivery of such a message is best effort (at most once). Nothing depends on it: a
+subscriber that misses events reads the log, and once a second the bus looks for subscribers that missed some.
 
-Once a second each bus says that it is here. One that hears nobody but itself sends no events.
+Each bus sends a heartbeat once a second. A bus that hears only its own heartbeats sends no events.
 """
 
 import asyncio
@@ -29,29 +29,32 @@ from .events import Logged
 
 logger = logging.getLogger(__name__)
 
-EVENTS = "answers"  # the group of all buses
-RUNNERS = "runners"  # the group of all runners
+EVENTS = "answers"  # the channel layer group of all buses
+RUNNERS = "runners"  # the channel layer group of all runners
 POLL_INTERVAL_S = 1.0
-DELIVERY_GRACE_S = 0.25  # what was committed just now may still come to its subscribers
-PEER_TIMEOUT_S = 3.0  # a bus that did not say that it is here
-_NEVER = 2**31 - 1  # no log is so long
-MAX_BACKLOG = 200  # events of one subscriber
+DELIVERY_GRACE_S = 0.25  # in which events that were just committed may still reach their subscribers
+PEER_TIMEOUT_S = 3.0  # without a heartbeat, until another bus counts as gone
+_NEVER = 2**31 - 1  # a sequence number that no log reaches
+MAX_BACKLOG = 200  # undelivered events of one subscriber
 
 Committed = Mapping[UUID, Sequence[Logged]]
 
 
 class Subscriber:
-    """What one subscriber has not taken yet. Bounded: who falls behind reads the log instead."""
+    """The bounded queue of one subscriber.
+
+    A subscriber that falls behind reads the log instead (backpressure).
+    """
 
     def __init__(self, seq: int) -> None:
-        self.seq = seq  # the last one taken
+        self.seq = seq  # of the last event taken
         self._waiting: list[Logged] = []
         self._is_behind = False
         self._news = asyncio.Event()
 
     @property
     def reached(self) -> int:
-        """The last event that it took, or that waits for it."""
+        """The sequence number of the last event that it took or that waits for it."""
         return self._waiting[-1].seq if self._waiting else self.seq
 
     def put(self, events: Sequence[Logged]) -> None:
@@ -66,7 +69,7 @@ class Subscriber:
         self._news.set()
 
     async def take(self) -> list[Logged]:
-        """Return the next events, as soon as there are some; none when the log must be read."""
+        """Wait for the next events and return them. An empty list means that the caller must read the log."""
         while True:
             await self._news.wait()
             self._news.clear()
@@ -81,7 +84,10 @@ class Subscriber:
 
 
 class EventBus:
-    """All subscribers of one event loop. It listens while somebody follows, or keeps it open."""
+    """The subscribers of one event loop.
+
+    It listens to the channel layer while it has subscribers or is kept open.
+    """
 
     def __init__(self) -> None:
         self._id = uuid4().hex
@@ -104,10 +110,11 @@ class EventBus:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Keep the bus listening: to begin anew for each subscriber would cost more than he does."""
+        """Keep the bus listening: starting it for each subscriber costs more than the subscriber itself."""
         self._users += 1
         if not self._tasks:
-            self._peer_heard_at = asyncio.get_running_loop().time()  # perhaps: we could not hear them yet
+            # Assume that there is a peer until we have listened long enough to know.
+            self._peer_heard_at = asyncio.get_running_loop().time()
             listening = subscribe(EVENTS, self._handle_message, self._resync)
             self._tasks = [
                 asyncio.create_task(each)
@@ -123,18 +130,18 @@ class EventBus:
 
     @property
     def is_alone(self) -> bool:
-        """There is no other bus. Never said while we might not hear one."""
+        """Whether there is no other bus. It is never true while we might have missed a peer's heartbeats."""
         now = asyncio.get_running_loop().time()
         return now - self._self_heard_at < PEER_TIMEOUT_S < now - self._peer_heard_at
 
     def deliver(self, committed: Committed) -> None:
-        """Hand events to the subscribers in this process."""
+        """Deliver events to the subscribers in this process."""
         for answer_id, events in committed.items():
             for subscriber in self._subscribers.get(answer_id, ()):
                 subscriber.put(events)
 
     def pack_message(self, committed: Committed) -> dict[str, Any]:
-        """Return the message that brings events to all other buses."""
+        """Return the channel layer message that carries events to the other buses."""
         events = {
             str(id): [(each.seq, each.kind, each.data) for each in some] for id, some in committed.items()
         }
@@ -155,7 +162,7 @@ class EventBus:
                 self.deliver({UUID(id): _unpack(some) for id, some in message["events"].items()})
 
     def _resync(self) -> None:
-        """Whatever was committed before we could hear of it stands in the log."""
+        """Make all subscribers read the log: it has the events that were committed before we could listen."""
         for subscribers in self._subscribers.values():
             for subscriber in subscribers:
                 subscriber.mark_behind()
@@ -166,16 +173,16 @@ class EventBus:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _find_missed_events(self) -> None:
-        """Once a second, find the subscribers who missed something."""
+        """Once a second, find subscribers that missed events, and make them read the log."""
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             seen = {id: min(each.reached for each in some) for id, some in self._subscribers.items()}
             try:
                 longer = await _find_longer_logs.aio(seen) if seen else {}
             except Error as error:
-                logger.warning("Cannot look at the log: %s", error)
+                logger.warning("Cannot check the log for missed events: %s", error)
                 continue
-            # A hundred who read the log for nothing would hold up everybody's words
+            # Wait first: a hundred subscribers that read the log in vain would delay all streams.
             await asyncio.sleep(DELIVERY_GRACE_S if longer else 0)
             for answer_id, last in longer.items():
                 for subscriber in self._subscribers.get(answer_id, ()):
@@ -196,7 +203,7 @@ _LONGER = """
 
 @statement
 def _find_longer_logs(seen: Mapping[UUID, int]) -> Plan[dict[UUID, int]]:
-    """Return the end of each log that holds more than was seen of it: of an answer that is gone, one never reached."""
+    """Return the last sequence number of each log that is longer than seen. A deleted answer gets _NEVER."""
     [rows] = yield [(_LONGER, [_NEVER, list(seen), list(seen.values())])]
     return dict(rows)
 
@@ -205,7 +212,7 @@ _buses: WeakKeyDictionary[asyncio.AbstractEventLoop, EventBus] = WeakKeyDictiona
 
 
 def event_bus() -> EventBus:
-    """Return the bus of the running loop: in a web process, the only one."""
+    """Return the bus of the running event loop. A web process has only one."""
     loop = asyncio.get_running_loop()
     if loop not in _buses:
         _buses[loop] = EventBus()
@@ -216,7 +223,10 @@ def event_bus() -> EventBus:
 
 
 async def subscribe(group: str, hear: Callable[[Mapping[str, Any]], None], begin: Callable[[], None]) -> None:
-    """Pass on what is said in a group, for ever. `begin` is called when we can hear, again and again."""
+    """Receive the messages of a group for ever and pass each to `hear`. Reconnect after errors.
+
+    begin: called after each connect, because messages may have been lost before.
+    """
     layer = get_channel_layer()
     while True:
         channel = None
@@ -227,7 +237,7 @@ async def subscribe(group: str, hear: Callable[[Mapping[str, Any]], None], begin
             while True:
                 hear(await layer.receive(channel))
         except (RedisError, OSError) as error:
-            logger.warning("The channel layer does not answer: %s", error)
+            logger.warning("The channel layer does not respond: %s", error)
             await asyncio.sleep(POLL_INTERVAL_S)
         finally:
             if channel:
@@ -238,15 +248,18 @@ async def _leave(group: str, channel: str) -> None:
     try:
         await get_channel_layer().group_discard(group, channel)
     except (RedisError, OSError):
-        logger.debug("The channel layer does not answer")
+        logger.debug("The channel layer does not respond")
 
 
 async def publish(group: str, message: Mapping[str, Any]) -> bool:
-    """Tell a group, and whether that worked: whoever does not hear finds out by looking."""
+    """Send a message to a group.
+
+    Return whether it was sent: a lost message is safe, because receivers also poll.
+    """
     try:
         await get_channel_layer().group_send(group, message)
     except (RedisError, OSError) as error:
-        logger.warning("The channel layer does not answer: %s", error)
+        logger.warning("The channel layer does not respond: %s", error)
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Reading an answer's log: from any event on, at any time, on any process."""
+"""Reads an answer's log from any event on, at any time and in any process: first stored, then live events."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -13,27 +13,27 @@ from core.db.threads import retry_on_disconnect
 from .events import Delta, Event, Logged, Restarted, read_event
 from .fanout import event_bus
 
-PAGE = 500  # events read from the log at once
+PAGE = 500  # rows per read of the log
 
 
 _LAST_SEQS = "SELECT answer_id, max(seq) FROM chat_answerevent WHERE answer_id = ANY(%s) GROUP BY answer_id"
 
 
 def last_seqs(answer_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return the place of the last event of each log that is not empty."""
+    """Return the last sequence number of each log that is not empty."""
     with prepared_cursor() as cursor:
         cursor.execute(_LAST_SEQS, [list(answer_ids)])
         return dict(cursor.fetchall())
 
 
 def read_log(answer_id: UUID) -> list[Event]:
-    """Return the log of an answer that has not ended."""
+    """Return the log of an answer that has not ended, and so is not compacted."""
     rows = AnswerEvent.objects.filter(answer_id=answer_id).order_by("seq").values_list("kind", "data")
     return [read_event(*row) for row in rows]
 
 
 def read_shown(answer_id: UUID) -> Sequence[Event]:
-    """Return what people see of an answer that has not ended."""
+    """Return the events that clients show for an answer that has not ended: those since its last restart."""
     return since_restart(read_log(answer_id))
 
 
@@ -45,7 +45,8 @@ def since_restart(events: Sequence[Event]) -> Sequence[Event]:
 async def follow(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Logged]:
     """Yield each event after `after_seq` once, in order: first from the log, then live, until the last.
 
-    Works from any process, whether the answer waits, is written or ended long ago. Close it (`aclosing`).
+    It works in any process, whether the answer is queued, in progress, or ended long ago. Close it with
+    `aclosing`.
     """
     async with aclosing(follow_in_batches(answer_id, after_seq)) as batches:
         async for events in batches:
@@ -56,11 +57,13 @@ async def follow(answer_id: UUID, after_seq: int = 0) -> AsyncGenerator[Logged]:
 async def follow_in_batches(
     answer_id: UUID, after_seq: int = 0, first_events: Sequence[Logged] = ()
 ) -> AsyncGenerator[Sequence[Logged]]:
-    """Like `follow`, but yield together what is there together.
+    """Do the same as `follow`, but yield events that are available at the same time as one batch.
 
-    first_events: all that a new log holds, for the caller that has just made it. The event bus tells of more.
+    first_events: the whole content of a new log, from a caller that has just created it. It saves the first
+    read.
     """
-    # The bus first, then the log: what is committed in between comes twice, and is taken once.
+    # Attach to the bus first, then read the log: an event committed in between arrives twice and is
+    # deduplicated by its sequence number.
     async with event_bus().attach(answer_id, after_seq) as subscriber:
         events, is_over = first_events, False
         while True:
@@ -89,7 +92,7 @@ _READ = """
 
 @statement
 def _read(answer_id: UUID, after_seq: int) -> Plan[tuple[list[Logged], bool]]:
-    """Return the next events in the log, of PAGE rows at most, and whether those are all there will be."""
+    """Return the next events in the log, from at most PAGE rows, and whether no more will follow."""
     [rows] = yield [(_READ, [after_seq, PAGE, answer_id])]
     events = [each for _, seq, kind, data in rows if seq for each in _events_of(seq, kind, json.loads(data))]
     missed = [each for each in events if each.seq > after_seq]
@@ -97,7 +100,7 @@ def _read(answer_id: UUID, after_seq: int) -> Plan[tuple[list[Logged], bool]]:
 
 
 def _events_of(seq: int, kind: str, data: dict[str, Any]) -> list[Logged]:
-    """Return the events of a row: in an old log, one row holds all words that came one after the other."""
+    """Return the events of a row. In a compacted log, one row holds a whole run of deltas."""
     if kind != "deltas":
         return [Logged(seq, kind, data)]
     texts = data["texts"]

@@ -1,4 +1,4 @@
-"""An answer's events for a client that only reads: server-sent events, as HTML defines them.
+"""Streams an answer's events as server-sent events (SSE), as the HTML standard defines them.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -22,9 +22,9 @@ from core.db.threads import retry_on_disconnect, to_thread
 from .events import Logged
 from .follow import follow_in_batches
 
-PING_INTERVAL_S = 15.0  # a load balancer cuts what is silent for a minute
-PING = ": ping\n\n"  # a comment: clients pass over it
-CHECK_INTERVAL_S = 3.0  # whoever may not read on is sent away within five seconds, as from sockets
+PING_INTERVAL_S = 15.0  # keepalive: a load balancer closes a connection that is silent for a minute
+PING = ": ping\n\n"  # an SSE comment: clients ignore it
+CHECK_INTERVAL_S = 3.0  # a reader who loses access is cut off within five seconds, as on sockets
 Batch = Sequence[Logged]
 
 
@@ -39,32 +39,33 @@ class _LeftStream(_Stream):
         super().__init__(parts)
         self._leave = leave
         loop = asyncio.get_running_loop()
-        # A client that goes while a middleware has the response: Django drops it, and never closes it.
+        # If the client disconnects while a middleware holds the response, Django drops it without closing it.
         self._dropped = finalize(self, lambda: asyncio.run_coroutine_threadsafe(to_thread(leave)(), loop))
         self._dropped.atexit = False  # type: ignore[misc]  # typeshed knows only its __slots__
 
-    def close(self) -> None:  # Django calls it, in a thread, at the end and when the client is gone
+    def close(self) -> None:  # Django calls it in a thread, at the end and when the client disconnects
         if self._dropped.detach():
             self._leave()
         super().close()
 
 
 def stream(parts: AsyncIterator[str], leave: Callable[[], None] | None = None) -> StreamingHttpResponse:
-    """Return the response that sends these parts as they come.
+    """Return a response that streams these parts as they arrive.
 
-    leave: called in a thread when the response is over, also because its client went away. Only in a loop.
+    leave: called in a thread when the response ends, even if the client disconnected. With it, call this
+    function in an event loop.
     """
     return _LeftStream(parts, leave) if leave else _Stream(parts)
 
 
 def format_message(data: Any, *, kind: str = "", id: int | None = None) -> str:
-    """Return one message of the stream."""
+    """Return one message in the SSE format."""
     fields = {"id": id, "event": kind or None, "data": json.dumps(data)}
     return "".join(f"{name}: {value}\n" for name, value in fields.items() if value is not None) + "\n"
 
 
 async def stream_events(answer_id: UUID, after_seq: int, credential: Credential) -> AsyncGenerator[str]:
-    """Yield an answer's events after `after_seq` as messages, and pings between them, until the last."""
+    """Yield an answer's events after `after_seq` as SSE messages, with keepalive pings, until the last."""
     with suppress(NotAllowed):
         async with aclosing(follow_with_checks(answer_id, after_seq, credential)) as batches:
             async for batch in batches:
@@ -76,9 +77,9 @@ async def stream_events(answer_id: UUID, after_seq: int, credential: Credential)
 async def follow_with_checks(
     answer_id: UUID, after_seq: int, credential: Credential
 ) -> AsyncGenerator[Batch]:
-    """Follow an answer, and yield an empty batch whenever nothing came for PING_INTERVAL_S.
+    """Follow an answer, and yield an empty batch if no event arrives for PING_INTERVAL_S.
 
-    credential: asked every CHECK_INTERVAL_S, in a thread. Raises NotAllowed when it is no longer valid.
+    credential: checked every CHECK_INTERVAL_S, in a thread. Raises NotAllowed when it is no longer valid.
     """
     checked_at = heard_at = time.monotonic()
     async with aclosing(_with_pauses(answer_id, after_seq)) as batches:

@@ -1,12 +1,12 @@
 """Log first, then show: an event is committed before anyone sees it.
 
-All answers of a process share one writer, which commits in groups (group commit): a commit costs the same for one
-event as for a thousand, and a disk does only a few hundred in a second. Two commits are a tick apart; the tick is
-longer when many answers are written. The first words of an attempt and its end never wait for a tick: they are
-committed at once, without the other answers' events.
+All answers of a process share one writer, which commits in groups (group commit): a commit costs the same for
+one event as for a thousand, and a disk does only a few hundred in a second. Two commits are a tick apart; the
+tick is longer when many answers are being written. The first words of an attempt and its end never wait for a
+tick: they are committed at once, without the other answers' events.
 
-Every commit checks the fencing token of each answer in it while it holds the answer's row. A writer whose answer was
-taken over cannot append another word. `follow` is the other side.
+Every commit checks the fencing token of each answer in it while it holds the answer's row. A writer whose
+answer was taken over cannot append another word. `follow` is the other side.
 """
 
 import asyncio
@@ -32,27 +32,27 @@ from .follow import last_seqs
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.025
-LARGE_COMMIT = 100  # answers in a commit: with so many, and more, the tick is twice as long
-RETRY_INTERVAL_S = 0.25  # while the database does not answer
-MAX_UNSENT = 2_000  # events for other processes; beyond that they read the log
+LARGE_COMMIT = 100  # answers in a commit; with this many or more, the tick is twice as long
+RETRY_INTERVAL_S = 0.25  # while the database is down
+MAX_UNSENT = 2_000  # events in one message to other processes; with more, they read the log instead
 
 
 class EventsRejected(Exception):
-    """The database refused this answer's last events; the log stands as it was before them."""
+    """The database rejected the latest events of this answer. The log is as it was before them."""
 
 
 @dataclass(slots=True)
 class _Entry:
-    """An event with its place in the log, not yet committed."""
+    """An event with its sequence number, not yet committed."""
 
     seq: int
     event: Event
-    in_same_transaction: Callable[[], None] | None  # done in the transaction that commits the event
-    final_row: Mapping[str, Any] | None  # of the last event: what the answer's row says from then on
+    in_same_transaction: Callable[[], None] | None  # called in the transaction that commits the event
+    final_row: Mapping[str, Any] | None  # with the last event: the final columns of the answer's row
 
 
 class AnswerWriter:
-    """Appends to the log of one answer, under one claim on it."""
+    """Appends to the log of one answer under one claim (fencing token)."""
 
     def __init__(self, writer: "LogWriter", answer_id: UUID, fence: int, seq: int) -> None:
         self.answer_id = answer_id
@@ -70,15 +70,15 @@ class AnswerWriter:
         in_same_transaction: Callable[[], None] | None = None,
         final_row: Mapping[str, Any] | None = None,
     ) -> None:
-        """Put an event at the end; it is committed soon. `flush` waits for that.
+        """Append an event. The next group commit stores it; `flush` waits for that.
 
-        in_same_transaction: what belongs into the same transaction; it may run again if the commit fails.
-        final_row: with the last event, the answer's ENDED_COLUMNS.
-        Raises Superseded or EventsRejected for earlier events.
+        in_same_transaction: a function to run in the same transaction. It may run again if the commit fails.
+        final_row: with the last event, the values of the answer's ENDED_COLUMNS.
+        Raises Superseded or EventsRejected if earlier events failed.
         """
         self._raise_error()
         last = self._entries[-1].event if self._entries else None
-        # Words that wait for the same commit become one event.
+        # Merge deltas that wait for the same commit into one event.
         if isinstance(event, Delta) and isinstance(last, Delta):
             self._entries[-1].event = Delta(last.text + event.text)
             return
@@ -89,7 +89,7 @@ class AnswerWriter:
         self._writer.schedule(self, is_urgent=are_first_words or event.kind in TERMINAL)
 
     async def flush(self) -> None:
-        """Return when all is committed. Raises Superseded, EventsRejected."""
+        """Wait until all events are committed. Raises Superseded, EventsRejected."""
         while self._committed_seq < self._seq and self._error is None:
             self._settled.clear()
             await self._settled.wait()
@@ -99,7 +99,7 @@ class AnswerWriter:
         if self._error is None:
             return
         error = self._error
-        if isinstance(error, EventsRejected):  # what follows may be fit to write
+        if isinstance(error, EventsRejected):  # later events may be valid
             self._error = None
         raise error
 
@@ -122,16 +122,19 @@ _Batch = list[tuple[AnswerWriter, list[_Entry]]]
 
 
 class LogWriter:
-    """Commits the events of all answers of this process. Open one, as `async with`, in its event loop."""
+    """Commits the events of all answers of this process in groups.
+
+    Open one with `async with` in its event loop.
+    """
 
     def __init__(self) -> None:
-        self._changed: dict[AnswerWriter, None] = {}  # in order
-        self._urgent: dict[AnswerWriter, None] = {}  # of these, those that must not wait
+        self._changed: dict[AnswerWriter, None] = {}  # an ordered set
+        self._urgent: dict[AnswerWriter, None] = {}  # the subset that must not wait for a tick
         self._news = asyncio.Event()
         self._urgent_news = asyncio.Event()
         self._unsent: dict[UUID, list[Logged]] = {}
         self._has_unsent = asyncio.Event()
-        self.has_waiting_work = True  # for a claim, as the last commit of an answer's end saw it
+        self.has_waiting_work = True  # whether the queue had work at the last commit that ended an answer
 
     async def __aenter__(self) -> "LogWriter":
         self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._publish_unsent())]
@@ -141,7 +144,7 @@ class LogWriter:
         await cancel_and_wait(self._tasks)
 
     def open(self, answer_id: UUID, fence: int, seq: int) -> AnswerWriter:
-        """Return the writer for an answer whose log ends with `seq`."""
+        """Return a writer for an answer whose log ends with `seq`."""
         return AnswerWriter(self, answer_id, fence, seq)
 
     def schedule(self, log: AnswerWriter, *, is_urgent: bool) -> None:
@@ -170,10 +173,9 @@ class LogWriter:
             await self._write_batch([(log, entries) for log in changed if (entries := log._take())])
 
     async def _is_urgent_before(self, moment: float) -> bool:
-        """Wait until this moment of the loop's clock, or return True when something cannot wait so long."""
-        if (
-            asyncio.get_running_loop().time() >= moment
-        ):  # else who is urgent could hold up the others for ever
+        """Wait until this moment of the loop's clock. Return True earlier if an urgent event arrives."""
+        # If the moment has passed, do not wait: urgent events could starve the others for ever.
+        if asyncio.get_running_loop().time() >= moment:
             return False
         try:
             async with asyncio.timeout_at(moment):
@@ -184,7 +186,7 @@ class LogWriter:
     async def _write_batch(self, batch: _Batch) -> None:
         try:
             held, has_waiting_work = await self._commit(batch)
-        except Exception as error:  # one answer's events must not keep the others' from being written
+        except Exception as error:  # one answer's invalid events must not block the others
             await self._write_one_by_one(batch, error)
             return
         if has_waiting_work is not None:
@@ -195,11 +197,11 @@ class LogWriter:
                 log._note_committed(entries[-1].seq)
                 committed[log.answer_id] = [Logged.of(each.seq, each.event) for each in entries]
             else:
-                log._refuse(Superseded(f"Answer {log.answer_id} has another writer."))
+                log._refuse(Superseded(f"Another process has claimed answer {log.answer_id}."))
         self.announce(committed)
 
     async def _commit(self, batch: _Batch) -> tuple[set[UUID], bool | None]:
-        """Commit, and try until the database answers: all answers of the process wait for it."""
+        """Commit the batch, and retry until the database responds: all answers of the process wait for it."""
         while True:
             try:
                 needs_thread = any(each.in_same_transaction for _, entries in batch for each in entries)
@@ -214,11 +216,11 @@ class LogWriter:
                 await self._write_batch([each])
             return
         for log, _ in batch:
-            logger.error("Answer %s cannot be written", log.answer_id, exc_info=error)
+            logger.error("The events of answer %s were rejected", log.answer_id, exc_info=error)
             log._refuse(EventsRejected(str(error)))
 
     def announce(self, committed: Committed) -> None:
-        """Hand committed events to the followers here, and soon to those of other processes."""
+        """Deliver committed events to this process's subscribers, and soon to those of other processes."""
         if not committed:
             return
         event_bus().deliver(committed)
@@ -229,7 +231,7 @@ class LogWriter:
         self._has_unsent.set()
 
     async def _publish_unsent(self) -> None:
-        """Tell the other processes. On its own, so that a channel layer that hangs holds up nobody's words."""
+        """Send events to other processes, in its own task: a channel layer that hangs delays no stream."""
         while True:
             await self._has_unsent.wait()
             self._has_unsent.clear()
@@ -239,8 +241,8 @@ class LogWriter:
                 await asyncio.sleep(POLL_INTERVAL_S)
 
 
-# The answers that we still hold, locked until the commit. In the order of their ids, so that two statements
-# of one process, the heartbeat's and the log's, cannot deadlock.
+# Lock the answers that this process still holds until the commit. They are locked in the order of their ids,
+# so that two statements of one process, the heartbeat's and the log's, cannot deadlock.
 HELD_ANSWERS = """
     SELECT a.id FROM chat_answer AS a
     JOIN unnest(%s::uuid[], %s::int[]) AS mine (id, fence) ON a.id = mine.id AND a.fence = mine.fence
@@ -260,7 +262,8 @@ ENDED_COLUMNS = (
     *("status", "error", "text", "grounding", "trace", "input_tokens", "output_tokens", "cost", "broken_off"),
     *("first_token_at", "ended_at"),
 )
-# Whoever waits may have waited for this end: who knows need not look for each.
+# A queued answer may wait for the room that this end frees. Reading the queue here saves the runner a claim
+# that finds nothing.
 _STORE_ENDS = f"""
     {_STORED}, ended AS (
         UPDATE chat_answer AS a SET {", ".join(f"{each} = e.{each}" for each in ENDED_COLUMNS)}
@@ -275,7 +278,7 @@ _STORE_ENDS = f"""
 
 @transaction.atomic
 def _store(batch: _Batch) -> tuple[set[UUID], bool | None]:
-    """Commit a batch together with what belongs into the same transaction."""
+    """Commit a batch, and run its `in_same_transaction` functions in the same transaction."""
     held, has_waiting_work = _store_batch(batch)
     for log, entries in batch:
         for each in entries:
@@ -286,10 +289,11 @@ def _store(batch: _Batch) -> tuple[set[UUID], bool | None]:
 
 @statement
 def _store_batch(batch: _Batch) -> Plan[tuple[set[UUID], bool | None]]:
-    """Store a batch in one statement. Returns the answers that this process still holds.
+    """Store a batch in one statement. Return the answers that this process still holds.
 
-    And, if an answer ends in it, whether somebody waits to be claimed. A conflict means that an earlier try was
-    committed although its confirmation was lost: the fence makes sure that nobody else writes at this place.
+    Also return whether an answer or a summary waits to be claimed, or None if no answer ends in the batch.
+    The statement is idempotent: a conflict means that an earlier try was committed although its confirmation
+    was lost. The fence ensures that no other process has written this sequence number.
     """
     rows = [(log.answer_id, each.seq, each.event) for log, entries in batch for each in entries]
     ends = [
@@ -311,7 +315,7 @@ def _store_batch(batch: _Batch) -> Plan[tuple[set[UUID], bool | None]]:
     return {id for id, _ in found}, found[0][1] if found else None
 
 
-# The first event of the answers that a statement makes, as `answer (id, is_batch)`: how many wait before them.
+# Insert the first event of the new answers in `answer (id, is_batch)`: how many answers wait before each.
 FIRST_EVENTS = """
     INSERT INTO chat_answerevent (answer_id, seq, kind, data)
     SELECT id, 1, 'queued', jsonb_build_object('position', row_number() OVER () - 1 +
@@ -322,7 +326,10 @@ FIRST_EVENTS = """
 
 
 def append_unclaimed(answer: Answer, event: Event) -> None:
-    """Write the last event of an answer that nobody writes; the caller's transaction holds its row."""
+    """Append the last event of an answer that no process has claimed.
+
+    The caller's transaction has locked its row.
+    """
     seq = last_seqs([answer.pk])[answer.pk] + 1
     AnswerEvent.objects.create(answer=answer, seq=seq, kind=event.kind, data=event.data)
     transaction.on_commit(lambda: publish_from_thread(EVENTS, {"type": "look", "answer": str(answer.pk)}))

@@ -1,6 +1,7 @@
-"""Chat completions in OpenAI's words: requests become questions, an answer's events become replies.
+"""Translates between OpenAI's chat completions format and ours: requests to questions, events to replies.
 
-https://platform.openai.com/docs/api-reference/chat. Ours beyond it: `filters`, `citations` and `grounding`.
+https://platform.openai.com/docs/api-reference/chat. Our extensions are `filters`, `citations` and
+`grounding`.
 """
 
 import time
@@ -42,8 +43,8 @@ from .replies import (
     Usage,
 )
 
-_OURS = Parameters()  # what is not said
-# They change nothing about the text, or promise nothing.
+_OURS = Parameters()  # our defaults
+# Parameters that we ignore: they do not change the text, or are only hints.
 _PASSED_OVER = frozenset(
     [
         "user",
@@ -60,7 +61,7 @@ _PASSED_OVER = frozenset(
         "top_logprobs",
     ]
 )
-# They would change it, and we cannot: only the value that asks for nothing is taken.
+# Parameters that would change the text and that we do not support: only their no-op values are accepted.
 _ASKS_NOTHING: Mapping[str, Sequence[Any]] = {
     "n": [1],
     "tools": [[]],
@@ -78,7 +79,7 @@ _ASKS_NOTHING: Mapping[str, Sequence[Any]] = {
 
 
 class ApiError(Exception):
-    """What a client is told instead of an answer, in OpenAI's form."""
+    """An error in OpenAI's format, sent instead of an answer."""
 
     def __init__(self, words: str, status: int = 400, *, code: str | None = None, param: str | None = None):
         super().__init__(words)
@@ -99,7 +100,10 @@ class TextPart(BaseModel):
 
 
 class Message(BaseModel):
-    """Clients send back what they got, with fields of later versions: those are passed over."""
+    """One message of a request.
+
+    Unknown fields are ignored: clients send back the messages that they got, with fields of newer API versions.
+    """
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart] | None = None
@@ -123,10 +127,10 @@ class Request(BaseModel):
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     max_tokens: int = _OURS.max_tokens
-    max_completion_tokens: int | None = None  # its newer name
+    max_completion_tokens: int | None = None  # the newer name of max_tokens
     temperature: float = _OURS.temperature
     top_p: float = _OURS.top_p
-    # Ours: which of the workspace's documents, as everywhere: {"department": ["legal"]}
+    # Our extension: which of the workspace's documents to search, for example {"department": ["legal"]}
     filters: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -136,11 +140,11 @@ class Request(BaseModel):
 
 
 def parse_request(body: bytes) -> Request:
-    """Return the request. Raises ApiError."""
+    """Parse and validate a request body. Raises ApiError."""
     try:
         raw = from_json(body)
     except ValueError as error:
-        raise ApiError("The body is no JSON.") from error
+        raise ApiError("The body is not valid JSON.") from error
     if not isinstance(raw, dict):
         raise ApiError("The body must be a JSON object.")
     asked = {name: value for name, value in raw.items() if _asks_something(name, value)}
@@ -168,12 +172,15 @@ def _not_understood(error: ValidationError) -> ApiError:
 
 
 def conversation(messages: Sequence[Message]) -> tuple[ImportedHistory, str]:
-    """Return what was said before, and the question: the user's words at the end. Raises ApiError."""
+    """Split the messages into the earlier history and the question, which is the user's last message.
+
+    Raises ApiError.
+    """
     instructions = [each.text for each in messages if each.role in ("system", "developer")]
     rest = [each for each in messages if each.role in ("user", "assistant")]
     said = [(role, _join_texts(some)) for role, some in groupby(rest, key=lambda each: each.role)]
     if not said or said[-1][0] != "user":
-        raise ApiError("The last message must be the user's: it is the question.", param="messages")
+        raise ApiError("The last message must be from the user: it is the question.", param="messages")
     *before, (_, question) = said
     exchanges = [Exchange(asked, told) for (role, asked), (_, told) in pairwise(before) if role == "user"]
     return ImportedHistory("\n\n".join(instructions), exchanges), question
@@ -194,7 +201,7 @@ _NOTHING_FOUND = {
 
 @dataclass(slots=True)
 class CompletionReply:
-    """An answer on its way to a client. `take` its events in order."""
+    """The reply to a client, built from the answer's events. Pass them to `take` in order."""
 
     answer_id: UUID
     model: str  # as the client named it
@@ -209,7 +216,7 @@ class CompletionReply:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def take(self, event: Event) -> dict[str, Any] | None:
-        """Return the chunk that tells a streaming client of this event, if it is to be told."""
+        """Apply an event, and return its chunk for a streaming client, if it has one."""
         match event:
             case Delta(text):
                 return self._words(text)
@@ -237,7 +244,7 @@ class CompletionReply:
         return self.chunk(ChunkDelta(content=text), **ours)
 
     def fail(self, problem: ApiError) -> dict[str, Any]:
-        """Return the error that ends a stream."""
+        """Store the error and return it as the last chunk of a stream."""
         self.problem = problem
         return problem.as_json()
 
@@ -249,7 +256,7 @@ class CompletionReply:
         return Chunk(**self._head("chat.completion.chunk"), choices=[], usage=self.usage).as_json()
 
     def whole(self) -> dict[str, Any]:
-        """Return the reply for a client that does not stream. Raises ApiError."""
+        """Return the complete reply for a client that does not stream. Raises ApiError."""
         if self.problem:
             raise self.problem
         message = AnswerMessage(role="assistant", content=self.text, refusal=None)

@@ -1,11 +1,11 @@
-"""The names under which a chat client chooses a model and a workspace at once.
+"""Model names for chat completions clients: one name selects a model and, optionally, a workspace.
 
 "small"          the chat model of this name, without documents
-"Handbook/small" the same model, asked about the documents of this workspace
-"Handbook/"      the default model, asked about them
+"Handbook/small" the same model, with the documents of this workspace
+"Handbook/"      the default model, with these documents
 
-Names may hold slashes and spaces themselves. A model's own name goes first; then the longest name of a
-workspace. Ids do as well as names, and are never mistaken.
+Names may contain slashes and spaces. An exact model name has priority, then the longest workspace name. Ids
+work like names and are never ambiguous.
 """
 
 from collections.abc import Collection
@@ -29,7 +29,7 @@ class NamedModel:
 
 
 def resolve_model(user: User, name: str) -> NamedModel:
-    """Return what this name chooses. Raises Unknown."""
+    """Return the model and the workspace that this name selects. Raises UnknownModel."""
     name = storable(name)
     cuts = [place for place, sign in enumerate(name) if sign == "/"]
     endpoints = _by_name(
@@ -42,17 +42,17 @@ def resolve_model(user: User, name: str) -> NamedModel:
         workspace, model = workspaces.get(name[:cut]), name[cut + 1 :]
         if workspace and (model in endpoints or not model):
             return NamedModel(endpoints.get(model), workspace)
-    raise UnknownModel(f"There is no model {name[:200]!r}: GET /v1/models lists those there are.")
+    raise UnknownModel(f"There is no model {name[:200]!r}: GET /v1/models lists the available models.")
 
 
 def _by_name(rows: QuerySet[Any], names: Collection[str]) -> dict[str, Any]:
-    """Return the rows with these names or ids, under both."""
+    """Return the rows with these names or ids, each under its name and its id."""
     found = rows.filter(Q(name__in=names) | Q(pk__in=filter(None, map(uuid_or_none, names))))
     return {name: row for row in found for name in (row.name, str(row.pk))}
 
 
 def list_names(user: User) -> list[str]:
-    """Return all names that this user may choose: the models, and each workspace with each of them."""
+    """Return all names that this user can choose: models, and workspaces alone and with each model."""
     models = list(Endpoint.objects.offered(Endpoint.Kind.CHAT).values_list("name", flat=True))
     workspaces = workspaces_for(user).values_list("name", flat=True)
     return models + [f"{workspace}/{model}" for workspace in workspaces for model in ["", *models]]

@@ -1,7 +1,7 @@
-"""The replies of OpenAI's API, as they are sent and as the OpenAPI document describes them.
+"""The replies of OpenAI's API, as we send them and as the OpenAPI document describes them.
 
-https://platform.openai.com/docs/api-reference/chat/object. Ours beyond it: `citations` and `grounding`.
-What OpenAI leaves out of a chunk is left out here: build a model with what is there, and dump it with `as_json`.
+https://platform.openai.com/docs/api-reference/chat/object. Our extensions are `citations` and `grounding`.
+Chunks omit the same fields as OpenAI's: set only the fields that exist, and serialise with `as_json`.
 """
 
 from typing import Any

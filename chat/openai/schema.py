@@ -1,4 +1,4 @@
-"""Describes the API of OpenAI's clients in the OpenAPI document: its views are not Django REST framework's."""
+"""Adds the OpenAI-compatible API to the OpenAPI document, as its views do not use Django REST framework."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .format import Request
 from .replies import Completion, Error, Models
 
 _TAG = "openai"
-_PREFIX = "OpenAI"  # of the names of its schemas
+_PREFIX = "OpenAI"  # for the names of its schemas
 _SECURITY: list[dict[str, list[str]]] = [{"apiKey": []}]
 
 
@@ -52,7 +52,7 @@ _STREAM = (
 _MODEL = {"id": "Club rules/Quotes", "object": "model", "created": 0, "owned_by": "ragsite"}
 _NO_MODEL = {
     "error": {
-        "message": "There is no model 'huge': GET /v1/models lists those there are.",
+        "message": "There is no model 'huge': GET /v1/models lists the available models.",
         "type": "invalid_request_error",
         "param": "model",
         "code": "model_not_found",
@@ -61,7 +61,10 @@ _NO_MODEL = {
 
 
 def add_openai(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Put the addresses below /v1/ and their schemas into the document; a hook of drf-spectacular."""
+    """Add the paths under /v1/ and their schemas to the document.
+
+    This is a post-processing hook of drf-spectacular.
+    """
     result["paths"] |= {
         "/v1/chat/completions": {"post": _completions()},
         "/v1/models": {"get": _models()},
@@ -76,12 +79,12 @@ def _schemas() -> dict[str, Any]:
     _, found = models_json_schema(described, ref_template=f"#/components/schemas/{_PREFIX}{{model}}")  # type: ignore[arg-type]
     schemas = {_PREFIX + name: _in_openapi(schema) for name, schema in found["$defs"].items()}
     grounding = schemas[f"{_PREFIX}Completion"]["properties"]["grounding"]
-    grounding |= {"enum": Answer.Grounding.values, "description": "How the answer rests on its citations."}
+    grounding |= {"enum": Answer.Grounding.values, "description": "Whether the answer is based on passages."}
     return schemas
 
 
 def _in_openapi(value: Any) -> Any:
-    """Return a JSON schema in the words of OpenAPI 3.0, which has its own for null and for constants."""
+    """Convert a JSON schema to OpenAPI 3.0, which writes null and constants differently."""
     if isinstance(value, list):
         return [_in_openapi(each) for each in value]
     if not isinstance(value, dict):
@@ -98,11 +101,13 @@ def _in_openapi(value: Any) -> Any:
 def _completions() -> dict[str, Any]:
     return {
         "operationId": "openai_chat_completions",
-        "summary": "Answer a conversation, as OpenAI's API does",
-        "description": "For OpenAI's clients, unchanged. The last message is the question; the earlier ones are its "
-        "history. `model` is a chat model, or a workspace and a model: `Club rules/Quotes`, `Club rules/` for the "
-        "default model. `filters` chooses among its documents by what is known of them. With `stream` the reply is server-sent events: chunks, then `[DONE]`. A client that leaves "
-        "stops its answer, unless it sent an Idempotency-Key: then the same request gets the same answer.",
+        "summary": "Create a chat completion, compatible with OpenAI's API",
+        "description": "OpenAI's clients work with it unchanged. The last message is the question, and the "
+        "earlier ones are its history. `model` is a chat model, or a workspace and a model: "
+        "`Club rules/Quotes`, or `Club rules/` for the default model. `filters` limits the search to "
+        "documents whose fields match. With `stream`, the reply is a stream of server-sent events: chunks, "
+        "then `[DONE]`. If the client disconnects, its answer stops, unless it sent an Idempotency-Key: then "
+        "the same request gets the same answer.",
         "tags": [_TAG],
         "security": _SECURITY,
         "parameters": [
@@ -110,13 +115,13 @@ def _completions() -> dict[str, Any]:
                 "name": "Idempotency-Key",
                 "in": "header",
                 "schema": {"type": "string"},
-                "description": "The same again is the same answer.",
+                "description": "A request with the same key gets the same answer.",
             }
         ],
         "requestBody": {"required": True, "content": _json("Request", question=_QUESTION)},
         "responses": {
             "200": {
-                "description": "The answer, whole or streamed.",
+                "description": "The answer, complete or streamed.",
                 "content": _json("Completion", answer=_COMPLETION)
                 | {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
             },
@@ -128,12 +133,12 @@ def _completions() -> dict[str, Any]:
 def _models() -> dict[str, Any]:
     return {
         "operationId": "openai_models",
-        "summary": "List the models, and the workspaces to ask with them",
+        "summary": "List the models, alone and with each workspace",
         "tags": [_TAG],
         "security": _SECURITY,
         "responses": {
             "200": {
-                "description": "What you may name as `model`.",
+                "description": "The names that you can send as `model`.",
                 "content": _json("Models", models={"object": "list", "data": [_MODEL]}),
             },
             **_errors("401"),
@@ -144,7 +149,7 @@ def _models() -> dict[str, Any]:
 def _one_model() -> dict[str, Any]:
     return {
         "operationId": "openai_model",
-        "summary": "Read one of the models",
+        "summary": "Read a model",
         "tags": [_TAG],
         "security": _SECURITY,
         "parameters": [
@@ -153,11 +158,11 @@ def _one_model() -> dict[str, Any]:
                 "in": "path",
                 "required": True,
                 "schema": {"type": "string"},
-                "description": "As in the list, slashes and spaces among it.",
+                "description": "The name as in the list, including slashes and spaces.",
             }
         ],
         "responses": {
-            "200": {"description": "It is there.", "content": _json("Model", model=_MODEL)},
+            "200": {"description": "The model.", "content": _json("Model", model=_MODEL)},
             **_errors("401", "404"),
         },
     }
@@ -174,10 +179,10 @@ def _json(schema: str, **examples: Any) -> dict[str, Any]:
 
 
 _MEANING = {
-    "400": "Send something else; the message says what.",
-    "401": "The API key is missing or not good.",
+    "400": "The request is not valid; the message says what to change.",
+    "401": "The API key is missing or not valid.",
     "404": "There is no such model.",
-    "503": "It failed; trying again may help.",
+    "503": "The answer failed; trying again may help.",
 }
 
 

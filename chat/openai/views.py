@@ -1,7 +1,7 @@
-"""The API that OpenAI's clients speak, so that they work here unchanged: models and chat completions.
+"""The OpenAI-compatible API, so that OpenAI's clients work unchanged: models and chat completions.
 
-Nobody's session is continued: a client sends all of the conversation with each question, and so each request
-is a turn of a session of its own (docs/adr/0007-completions-are-sessions.md).
+A client sends the whole conversation with each question. So a request never continues a session: it is a turn
+of a new session (docs/adr/0007-completions-are-sessions.md).
 """
 
 import asyncio
@@ -35,24 +35,24 @@ _View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def _for_clients(method: str) -> Callable[[_View], _View]:
-    """Have a view called by whoever has an API key, with this method, and its problems told."""
+    """Decorate a view: require an API key and this HTTP method, and return errors in OpenAI's format."""
 
     def made(view: _View) -> _View:
-        @csrf_exempt  # a key does not come along by itself, as a cookie does
+        @csrf_exempt  # a browser does not send an API key by itself, as it does a cookie
         @login_not_required
         @wraps(view)
         async def told(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             try:
                 caller = await retry_on_disconnect(to_thread(_caller))(request)
                 if request.method != method:
-                    raise ApiError(f"This address takes only {method}.", 405)
+                    raise ApiError(f"This address accepts only {method}.", 405)
                 return await view(request, caller, **kwargs)
             except ApiError as problem:
                 return JsonResponse(problem.as_json(), status=problem.status)
             except Exception:
                 logger.exception("A request of an OpenAI client failed")
                 return JsonResponse(
-                    ApiError("This did not work just now. Try again.", 500).as_json(), status=500
+                    ApiError("Something went wrong on our side. Try again.", 500).as_json(), status=500
                 )
 
         return told
@@ -97,9 +97,10 @@ def _choice(user: User, name: str) -> model_names.NamedModel:
 
 @_for_clients("POST")
 async def completions(request: HttpRequest, caller: KeyCredential) -> HttpResponseBase:
-    """Answer the last message, all at once or as it is written.
+    """Answer the last message, either in one reply or as a stream.
 
-    A client that leaves takes its answer with it; with an Idempotency-Key it means to come back, and does not.
+    If the client disconnects, its answer is stopped. With an Idempotency-Key the client is expected to retry,
+    so the answer goes on.
     """
     asked = parse_request(_body(request))
     key = request.headers.get("Idempotency-Key")
@@ -108,7 +109,7 @@ async def completions(request: HttpRequest, caller: KeyCredential) -> HttpRespon
     )
     try:
         reply = await asyncio.shield(recording)
-    except asyncio.CancelledError:  # the client left; what a thread has begun to record cannot be called back
+    except asyncio.CancelledError:  # the client disconnected, but the thread that records cannot be cancelled
         reply = await recording
         if not key:
             await to_thread(_stop)(caller.user, reply)
@@ -130,11 +131,11 @@ def _body(request: HttpRequest) -> bytes:
     try:
         return request.body
     except RequestDataTooBig as error:
-        raise ApiError("The conversation is too large: send less of it.", 413) from error
+        raise ApiError("The conversation is too large: send fewer messages.", 413) from error
 
 
 def _submit(user: User, asked: Request, message_id: str) -> CompletionReply:
-    """Record the question. Raises ApiError."""
+    """Record the question, and return the reply to be filled. Raises ApiError."""
     preface, question = conversation(asked.messages)
     chosen = _choice(user, asked.model) if asked.model else model_names.NamedModel(None, None)
     ask = turns.Question(
@@ -160,9 +161,9 @@ def _submit(user: User, asked: Request, message_id: str) -> CompletionReply:
 
 
 def _stop(user: User, reply: CompletionReply) -> None:
-    """Stop the answer, unless it came to its end."""
+    """Stop the answer, unless it has ended."""
     if reply.finish_reason is None:
-        with suppress(Http404):  # it was deleted
+        with suppress(Http404):  # the answer was deleted
             turns.stop(user, reply.answer_id)
 
 
@@ -181,7 +182,7 @@ async def _chunks(reply: CompletionReply, caller: KeyCredential, include_usage: 
 async def _stream_chunks(
     reply: CompletionReply, caller: KeyCredential
 ) -> AsyncGenerator[list[dict[str, Any]]]:
-    """Yield the chunks for the answer's events, a batch at a time, until the reply is over."""
+    """Yield the chunks for the answer's events, one batch at a time, until the reply is complete."""
     problem = ApiError("This answer was deleted.", 404)
     try:
         async with aclosing(sse.follow_with_checks(reply.answer_id, 0, caller)) as batches:
@@ -190,6 +191,6 @@ async def _stream_chunks(
                 if reply.problem:
                     return
     except NotAllowed:
-        problem = ApiError("This API key is not good any more.", 401, code="invalid_api_key")
+        problem = ApiError("This API key is no longer valid.", 401, code="invalid_api_key")
     if reply.finish_reason is None:
         yield [reply.fail(problem)]

@@ -1,4 +1,4 @@
-"""How an answer came about: its search as documents.retrieval.explain tells it, and what was before and after it."""
+"""Explains how an answer came about: its search (documents.retrieval.explain) and the stages around it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,8 +15,8 @@ from .presenters import EXCERPT_CHARACTERS, place
 
 
 def explain_answer(user: User, answer: Answer) -> Explanation:
-    """Return how the answer came about, as its asker may read it."""
-    trace = {} if rests_on_hidden(user, answer) else answer.trace  # it quotes every passage
+    """Return the explanation of an answer, without anything that the user may no longer read."""
+    trace = {} if rests_on_hidden(user, answer) else answer.trace  # the trace quotes every passage
     told = explain_search(user, trace, answer.started_at or answer.created_at)
     rows = told.rows or tuple(_rows_of_passages(answer))
     return replace(told, rows=rows, stages=(*_before(answer), *told.stages, *_after(answer)))
@@ -24,19 +24,17 @@ def explain_answer(user: User, answer: Answer) -> Explanation:
 
 def _before(answer: Answer) -> Iterator[Stage]:
     if answer.started_at:
-        waited_ms = _ms(answer.created_at, answer.started_at)  # by the clocks of two machines
-        yield Stage("Waiting to begin", "queued", max(0.0, waited_ms))
+        waited_ms = _ms(answer.created_at, answer.started_at)  # the clocks of two machines may disagree
+        yield Stage("Waiting in the queue", "queued", max(0.0, waited_ms))
 
 
 def _after(answer: Answer) -> Iterator[Stage]:
     if answer.started_at and answer.first_token_at:
         search_ms = answer.trace.get("timings_ms", {}).get("total", 0.0)
         reading_ms = _ms(answer.started_at, answer.first_token_at) - search_ms
-        yield Stage("The model reads", "until the first token", max(0.0, reading_ms))
+        yield Stage("The model reads the prompt", "until the first token", max(0.0, reading_ms))
     if answer.first_token_at and answer.ended_at:
-        yield Stage(
-            "The model writes", "from the first token on", _ms(answer.first_token_at, answer.ended_at)
-        )
+        yield Stage("The model writes", "after the first token", _ms(answer.first_token_at, answer.ended_at))
 
 
 def _ms(begin: datetime, end: datetime) -> float:
@@ -44,7 +42,7 @@ def _ms(begin: datetime, end: datetime) -> float:
 
 
 def _rows_of_passages(answer: Answer) -> Iterator[Row]:
-    """Return the passages themselves, for an answer from before traces held candidates."""
+    """Yield a row for each passage, for old answers whose traces have no candidates."""
     ranks = {each["number"]: each for each in answer.trace.get("passages", ())}
     nothing = dict.fromkeys(
         ("dense_rank", "dense_score", "lexical_rank", "lexical_score", "rerank_score", "score")

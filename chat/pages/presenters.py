@@ -1,4 +1,7 @@
-"""What a page shows of sessions, turns, answers and passages: read in a constant number of queries."""
+"""View models of sessions, turns, answers and passages.
+
+They load in a constant number of queries (no N+1).
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +25,12 @@ from workspaces.models import Role, Workspace
 from .render import Citation, cited_numbers, render
 
 EXCERPT_CHARACTERS = 320
-CONTEXT_CHARACTERS = 1600  # of a passage's section, shown before it and after it
+CONTEXT_CHARACTERS = 1600  # of the section's text, shown before and after a passage
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPassage:
-    """A passage as it stands in the list under an answer."""
+    """A passage in the list under an answer."""
 
     number: int
     title: str
@@ -44,11 +47,11 @@ class ShownAnswer:
     workspace: Workspace | None
     html: SafeString
     passages: tuple[ShownPassage, ...]
-    search_error: str  # in words, when the search failed and the model answered without it
-    may_search: bool  # the asker still sees the workspace
-    may_add: bool  # and adds documents to it
-    goes_on: bool  # later turns build on it
-    rating: AnswerRating | None  # the asker's
+    search_error: str  # a sentence, if the search failed and the model answered without passages
+    may_search: bool  # the user still has access to the workspace
+    may_add: bool  # the user may add documents to it
+    goes_on: bool  # later turns build on this answer
+    rating: AnswerRating | None  # the user's own rating
 
     @property
     def cited(self) -> list[ShownPassage]:
@@ -60,7 +63,7 @@ class ShownAnswer:
 
     @property
     def took(self) -> timedelta | None:
-        """From the question to the last word, as the asker waited."""
+        """The time from the question to the end of the answer, as the user experiences it."""
         return self.answer.ended_at - self.answer.created_at if self.answer.ended_at else None
 
     @property
@@ -73,30 +76,30 @@ class ShownAnswer:
 
     @property
     def came_to_nothing(self) -> bool:
-        """It failed, or has no words although a model was asked: there is nothing to judge or to go on with."""
+        """Whether it failed, or has no text although a model was called: there is nothing to rate."""
         failed = self.answer.status == Answer.Status.FAILED
         return failed or (not self.answer.text and self.was_model_asked)
 
     @property
     def was_cut(self) -> bool:
-        """It ended because it was as long as the asker allowed."""
+        """Whether it ended because it reached the length limit that the user chose."""
         return bool(self.answer.trace.get("finish_reason") == "length")
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An answer with its versions, in the order they were made."""
+    """An answer with its versions, oldest first."""
 
     versions: tuple[ShownAnswer, ...]
 
     @property
     def front(self) -> ShownAnswer:
-        """The version that was made or chosen last."""
+        """The version that was created or chosen last."""
         return max(self.versions, key=lambda shown: shown.answer.chosen_at or shown.answer.created_at)
 
     @property
     def number(self) -> int:
-        """Of the version in front, from 1."""
+        """The number of the version in front, from 1."""
         return self.versions.index(self.front) + 1
 
 
@@ -112,7 +115,7 @@ class ShownTurn:
 
 @dataclass(frozen=True, slots=True)
 class InContext:
-    """A passage within the text around it, laid out, with the passage marked."""
+    """A passage with the text around it, as blocks in which the passage is highlighted."""
 
     blocks: list[Block]
     is_markdown: bool
@@ -126,7 +129,7 @@ def _answers_for(user: User) -> QuerySet[Answer]:
 
 
 def present_turns(user: User, session: Session) -> list[ShownTurn]:
-    """Return a session's turns in order, with all that is shown of them."""
+    """Return a session's turns in order, with everything that the page shows of them."""
     answers = Prefetch("answers", _answers_for(user))
     turns = list(session.turns.select_related("workspace").prefetch_related(answers))
     around = _Around.of(user, turns, [answer for turn in turns for answer in turn.answers.all()])
@@ -146,10 +149,10 @@ def present_answer(user: User, answer: Answer) -> ShownAnswer:
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What answers need to be shown that is fetched once for all of them."""
+    """Data for showing answers, fetched once for all of them."""
 
-    sees: Collection[UUID]  # workspaces
-    edits: Collection[UUID]
+    sees: Collection[UUID]  # workspaces that the user can read
+    edits: Collection[UUID]  # workspaces that the user can add documents to
     search_errors: Mapping[UUID, str]
     going_on: Collection[UUID]  # answers
 
@@ -198,17 +201,17 @@ def _href(passage: AnswerPassage) -> str:
 
 
 def place(passage: AnswerPassage) -> str:
-    """Return where in its document a passage stands: the innermost headings, and the page."""
+    """Return the position of a passage in its document: the two innermost headings, and the page."""
     headings = " › ".join(passage.title_path[-2:])
     page = f"page {passage.page}" if passage.page else ""
     return ", ".join(filter(None, (headings, page)))
 
 
 def in_context(user: User, passage: AnswerPassage) -> InContext | None:
-    """Return the passage within its section, or None when it is not there any more, or not for this user.
+    """Return the passage within its section, or None if it no longer exists or the user may not read it.
 
-    A document that changed since the answer may hold other words at the same offsets: then nothing is
-    highlighted rather than the wrong sentence.
+    A document that changed since the answer may have other text at the same offsets. Then this returns None,
+    so that the page does not highlight the wrong sentence.
     """
     section = (
         Section.objects.select_related("document")
@@ -224,7 +227,7 @@ def in_context(user: User, passage: AnswerPassage) -> InContext | None:
         return None
     text, headings = section.text, _end_of_headings(section, passage)
     begin, finish = passage.start - CONTEXT_CHARACTERS, passage.end + CONTEXT_CHARACTERS
-    # At the border of a line, if there is one, so that no row of a table is cut.
+    # Cut at a line break, if there is one, so that no table row is cut in half.
     begin = headings if begin <= headings else text.find("\n", begin, passage.start) + 1 or begin
     finish = len(text) if finish >= len(text) else max(text.rfind("\n", passage.end, finish), 0) or finish
     mark = (passage.start - begin, passage.end - begin)
@@ -238,12 +241,12 @@ def in_context(user: User, passage: AnswerPassage) -> InContext | None:
 
 
 def as_stored(passage: AnswerPassage) -> list[Block]:
-    """Return the passage as it stood in the prompt, laid out; nothing is known of the text around it."""
+    """Return the stored passage as blocks, without any text around it."""
     return blocks(without_headings(passage.text, passage.title_path), 0, (0, 0), is_markdown=True)
 
 
 def _end_of_headings(section: Section, passage: AnswerPassage) -> int:
-    """Return where the text begins after its own headings, which stand above it as its place."""
+    """Return the offset at which the text begins after its own headings, which the page shows above it."""
     end = len(section.text) - len(without_headings(section.text, section.title_path))
     return end if end < passage.end else 0
 
@@ -252,9 +255,10 @@ def _end_of_headings(section: Section, passage: AnswerPassage) -> int:
 
 
 def find_sessions(user: User, words: str) -> QuerySet[Session]:
-    """Return the user's sessions whose title or questions hold these words, pinned ones first.
+    """Return the user's sessions whose title or questions contain these words, pinned ones first.
 
-    Not those of chat completions, one for each request: whoever made it shows the conversation itself.
+    Exclude the sessions of chat completions. There is one for each request, and the client shows the
+    conversation.
     """
     sessions = user.sessions.filter(preface__isnull=True)
     if not words:
@@ -266,7 +270,7 @@ def find_sessions(user: User, words: str) -> QuerySet[Session]:
 def group_sessions(
     sessions: Iterable[Session], now: datetime | None = None
 ) -> list[tuple[str, list[Session]]]:
-    """Return the sessions under the headings of the list, in the order they came."""
+    """Group the sessions under the headings of the list, in their given order."""
     today = timezone.localdate(now)
 
     def heading(session: Session) -> str:

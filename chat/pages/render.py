@@ -1,8 +1,8 @@
-"""Turns what a model wrote into HTML that is safe to show.
+"""Renders a model's Markdown as sanitised HTML (XSS protection).
 
-The text is hostile until proven otherwise: it was written by a model that read strangers' documents.
-So HTML in it is only text, links lead to http, https or mailto and nowhere else, nothing in it makes the
-browser fetch anything (an image becomes a link), and whatever is left passes a strict allowlist.
+The text is untrusted: the model that wrote it has read strangers' documents (indirect prompt injection). So
+HTML in it is escaped, links can only use http, https or mailto, nothing makes the browser fetch anything (an
+image becomes a link), and the result passes a strict allowlist.
 """
 
 import re
@@ -24,22 +24,22 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
-MARKDOWN_MAX_CHARACTERS = 50_000  # beyond that, plain text: no model writes so much at once
+MARKDOWN_MAX_CHARACTERS = 50_000  # longer text is shown as plain text: no model writes that much at once
 HIGHLIGHT_MAX_CHARACTERS = 40_000  # per code block
 LANGUAGE_MAX_CHARACTERS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where a number in the text leads."""
+    """The link target of a passage number in the text."""
 
     number: int
     href: str
-    title: str  # of the document, for people who hear the page
+    title: str  # of the document, for screen readers
 
 
 def render(text: str, citations: Sequence[Citation] = ()) -> SafeString:
-    """Return safe HTML for Markdown, with a chip for each `[number]` that is among the citations."""
+    """Return safe HTML for Markdown, with a link chip for each `[number]` that is among the citations."""
     if len(text) > MARKDOWN_MAX_CHARACTERS:
         return mark_safe(f'<p class="plain" dir="auto">{escape(text)}</p>')
     known = {citation.number: citation for citation in citations}
@@ -47,14 +47,14 @@ def render(text: str, citations: Sequence[Citation] = ()) -> SafeString:
 
 
 def cited_numbers(text: str, among: Sequence[int]) -> list[int]:
-    """Return the numbers that `render` would make chips of, sorted."""
+    """Return, sorted, the numbers that `render` would turn into chips."""
     known = {number: Citation(number, "", "") for number in among}
     tokens = _MARKDOWN.parse(text[:MARKDOWN_MAX_CHARACTERS], {"citations": known})
     inline = (child for token in tokens for child in token.children or ())
     return sorted({child.meta["citation"].number for child in inline if child.type == "citation"})
 
 
-# --- what changes between Markdown's tokens and ours ---------------------------------------------
+# --- rewriting the tokens ------------------------------------------------------------------------
 
 _LIST = r"\[\s*\d{1,3}(?:\s*,\s*\d{1,3})*\s*\]"
 _CITED = re.compile(rf"{_LIST}(?: ?{_LIST})*")
@@ -72,12 +72,12 @@ _WITH_DIRECTION = frozenset(
 
 
 def _adapt(state: StateCore) -> None:
-    """Cite, drop images, and keep what a page needs, in the tokens, before they become text."""
+    """Rewrite the tokens before rendering: add citations, replace images, adjust headings and attributes."""
     for token in state.tokens:
         if token.type in _WITH_DIRECTION:
             token.attrSet("dir", "auto")
         if token.type in {"heading_open", "heading_close"}:
-            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"  # the page's own headings stand above
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"  # the page itself uses h1 and h2
         if aligned := _ALIGNED.match(str(token.attrs.pop("style", ""))):  # the CSP allows no style
             token.attrSet("class", f"align-{aligned[1]}")
         if token.children:
@@ -85,7 +85,7 @@ def _adapt(state: StateCore) -> None:
 
 
 def _adapt_inline(children: Sequence[Token], citations: Mapping[int, Citation]) -> Iterator[Token]:
-    links = 0  # nothing inside a link becomes another one
+    links = 0  # the nesting depth: nothing inside a link becomes another link
     for token in children:
         links += {"link_open": 1, "link_close": -1}.get(token.type, 0)
         if token.type == "link_open":
@@ -123,7 +123,7 @@ def _cite(text: str, citations: Mapping[int, Citation]) -> Iterator[Token]:
     yield Token("text", "", 0, content=text[at:])
 
 
-# --- how tokens become HTML ----------------------------------------------------------------------
+# --- rendering the tokens ------------------------------------------------------------------------
 
 
 class _Renderer(RendererHTML):
@@ -172,8 +172,8 @@ def _lexer(language: str) -> Lexer | None:
 def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}, renderer_cls=_Renderer)
     markdown.enable(["table", "strikethrough"])
-    # "[1]: Handbook" at the end of an answer is a list of sources, not a definition that turns
-    # every [1] into a link.
+    # "[1]: Handbook" at the end of an answer is a list of sources, not a link reference definition that would
+    # turn every [1] into a link.
     markdown.disable("reference")
     markdown.validateLink = _is_link  # type: ignore[method-assign]
     markdown.core.ruler.before("text_join", "adapt", _adapt)

@@ -1,6 +1,7 @@
-"""The chat page, and the parts of it that are fetched on their own.
+"""The chat page, and its parts that htmx fetches separately.
 
-Never from a cache: the back button would show a conversation without its last turns, or a part as a page.
+They are never cached: otherwise the back button would show a conversation without its last turns, or a part
+as a whole page.
 """
 
 from collections.abc import Collection, Iterable
@@ -41,7 +42,7 @@ SUGGESTED_DOCUMENTS = 3
 @never_cache
 @require_safe
 def chat(request: UserRequest) -> HttpResponse:
-    """A new chat. `?workspace=` chooses one; the part that suggests documents is fetched on its own."""
+    """Show a new chat. `?workspace=` selects a workspace; an htmx request gets only the suggestions."""
     workspaces = workspaces_for(request.user)
     last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
     chosen = _workspace_for_new_chat(request, workspaces, last)
@@ -49,7 +50,7 @@ def chat(request: UserRequest) -> HttpResponse:
     if request.htmx:
         return render(request, "chat/_suggestions.html", context)
     context |= _filter_context(request.user, chosen, {})
-    # One model, even if the last question went to several: each costs.
+    # Preselect one model, even if the last question went to several: each of them costs.
     return _page(request, None, workspaces, chosen, _models_of(last)[:1] if last else [], context)
 
 
@@ -79,7 +80,10 @@ def _page(
     models: Collection[UUID | None],
     context: dict[str, Any],
 ) -> HttpResponse:
-    """models: the endpoints to begin with, if they are still offered; else the default."""
+    """Render the chat page.
+
+    models: the endpoints to preselect if they are still available; else the default.
+    """
     endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
     default = Endpoint.objects.default_chat() or next(iter(endpoints), None)
     context |= _list_sessions(request, current=session) | {
@@ -96,7 +100,7 @@ def _page(
 
 
 def _count_documents(user: User, workspaces: Iterable[Workspace]) -> list[Workspace]:
-    """Have each say how many documents this user sees in it."""
+    """Set `document_count` of each workspace to the number of documents that this user can see."""
     listed = list(workspaces)
     for each in listed:
         each.document_count = totals_for(user, each)["document_count"]
@@ -106,7 +110,7 @@ def _count_documents(user: User, workspaces: Iterable[Workspace]) -> list[Worksp
 @never_cache
 @require_safe
 def filters(request: UserRequest) -> HttpResponse:
-    """What the documents of `?workspace=` can be filtered by: a part of the composer."""
+    """Show the filter picker of the composer, for the documents of `?workspace=`."""
     chosen = next(
         (each for each in workspaces_for(request.user) if str(each.pk) == request.GET.get("workspace")), None
     )
@@ -120,7 +124,7 @@ def _filter_context(user: User, workspace: Workspace | None, said: Filters) -> d
 def _workspace_for_new_chat(
     request: UserRequest, workspaces: QuerySet[Workspace], last: Turn | None
 ) -> Workspace | None:
-    """The one in the address, else the one asked last, else the first that holds something."""
+    """Return the workspace in the address, else the one used last, else the one with the most documents."""
     if "workspace" in request.GET:
         return next((each for each in workspaces if str(each.pk) == request.GET["workspace"]), None)
     if last:
@@ -141,7 +145,7 @@ def _newest_documents(user: User, workspace: Workspace | None) -> list[Document]
 @never_cache
 @require_safe
 def sessions(request: UserRequest) -> HttpResponse:
-    """The list, or more of it. `?q=` searches titles and questions, `?from=` leaves out that many."""
+    """Show a page of the session list. `?q=` searches titles and questions; `?from=` skips that many."""
     said = request.GET.get("from", "0")
     is_number = said.isascii() and said.isdecimal() and len(said) <= 9
     return render(
@@ -161,27 +165,27 @@ def _list_sessions(request: UserRequest, current: Session | None = None, first: 
 
 
 def _page_address(request: UserRequest) -> str:
-    """Where the page is that asked for this part."""
+    """Return the path of the page that sent this htmx request."""
     return request.htmx.current_url_abs_path or request.path
 
 
 @require_POST
 def rename(request: UserRequest, session_id: UUID) -> HttpResponse:
-    """Give a session another title; an empty one changes nothing."""
+    """Rename a session. An empty title changes nothing."""
     renamed = rename_session(request.user, session_id, request.POST.get("title", ""))
     return _back_to_list(request, renamed)
 
 
 @require_POST
 def pin(request: UserRequest, session_id: UUID) -> HttpResponse:
-    """Pin a session, or let go of it."""
+    """Pin a session, or unpin it."""
     found = session_for(request.user, session_id)
     return _back_to_list(request, pin_session(request.user, session_id, is_pinned=not found.is_pinned))
 
 
 @require_POST
 def summary(request: UserRequest, session_id: UUID) -> HttpResponse:
-    """Forget the session's summary and write no more; with `keep`, begin again."""
+    """Switch the session's summary off, or on again with `keep`."""
     found = session_for(request.user, session_id)
     switched = session_summary.switch_summary(found, is_on=bool(request.POST.get("keep")))
     if request.htmx:
@@ -211,14 +215,14 @@ def _back_to_list(request: UserRequest, session: Session) -> HttpResponse:
 @never_cache
 @require_safe
 def answer(request: UserRequest, answer_id: UUID) -> HttpResponse:
-    """An answer as it stands under its question, on its own."""
+    """Show one answer, as a part of the page."""
     found = turns.answer_for(request.user, answer_id)
     return render(request, "chat/_answer.html", {"shown": presenters.present_answer(request.user, found)})
 
 
 @require_POST
 def go_on(request: UserRequest, answer_id: UUID) -> HttpResponse:
-    """Have the conversation go on with this answer."""
+    """Make the conversation continue from this answer."""
     try:
         turns.continue_with(request.user, answer_id)
     except QuestionRefused as refusal:
@@ -228,7 +232,7 @@ def go_on(request: UserRequest, answer_id: UUID) -> HttpResponse:
 
 @require_POST
 def rate(request: UserRequest, answer_id: UUID) -> HttpResponse:
-    """Keep a thumb up or down, with its comment; neither withdraws it."""
+    """Store a thumb up or down with its comment. Without a thumb, withdraw the rating."""
     turns.answer_for(request.user, answer_id)
     thumb, comment = request.POST.get("thumb"), request.POST.get("comment", "")
     try:
@@ -247,14 +251,14 @@ def rate(request: UserRequest, answer_id: UUID) -> HttpResponse:
 @never_cache
 @require_safe
 def why(request: UserRequest, answer_id: UUID) -> HttpResponse:
-    """How an answer's passages were found: a part beneath the answer, or a page of its own."""
+    """Show how an answer's passages were found, as a part under the answer or as a page of its own."""
     found = turns.answer_to_read(request.user, answer_id)
     return _why(request, found, "chat/_why.html" if request.htmx else "chat/why.html")
 
 
 @require_POST
 def replay(request: UserRequest, answer_id: UUID) -> HttpResponse:
-    """Search for an answer's passages again, and say whether the same prompt comes out."""
+    """Search for an answer's passages again, and show whether the prompt would be the same."""
     found = turns.answer_to_read(request.user, answer_id)
     context: dict[str, Any] = {}
     try:
@@ -277,7 +281,7 @@ def _why(request: UserRequest, answer: Answer, template: str, **context: Any) ->
 @never_cache
 @require_safe
 def passage(request: UserRequest, answer_id: UUID, number: int) -> HttpResponse:
-    """A passage within its document's text: a part for the panel, or a page of its own."""
+    """Show a passage within its document's text, as a part for the sources panel or as a page of its own."""
     found = turns.answer_for(request.user, answer_id)
     seen = turns.passages_for(request.user).filter(answer=found)
     chosen = get_object_or_404(seen.select_related("document"), number=number)

@@ -1,4 +1,4 @@
-"""Writes one answer under one claim: from its question to its last event, which is committed with its row."""
+"""One attempt at an answer, under one claim: run the pipeline, log its events, commit its end."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class AttemptState:
-    """What an answer's events amount to: its row when it ends."""
+    """The state that an answer's events add up to (a fold over them): its row when it ends."""
 
     text: list[str] = field(default_factory=list)
     grounding: str = Answer.Grounding.NONE
@@ -60,12 +60,12 @@ class AttemptState:
                 self.trace = trace
 
     def forget_trace(self) -> None:
-        """Keep of it only what the bill needs."""
+        """Drop all of the trace except what the bill needs."""
         self.trace = {name: self.trace[name] for name in ("prompt_tokens",) if name in self.trace}
 
     @property
     def is_uncounted(self) -> bool:
-        """The model was asked, and did not come to say what it took."""
+        """Whether the model was called but did not report its usage."""
         return self.usage is None and "prompt_tokens" in self.trace
 
     def estimate_usage(self) -> Usage:
@@ -73,8 +73,8 @@ class AttemptState:
         return Usage(self.trace["prompt_tokens"], written, is_estimate=True)
 
     def as_fields(self) -> dict[str, Any]:
-        beside = self.trace.get("condensed")  # a call of another model
-        attempts = [*self.broken_off, *([self.usage] if self.usage else []), *([beside] if beside else [])]
+        rewrite = self.trace.get("condensed")  # the query rewriting call, possibly of another model
+        attempts = [*self.broken_off, *([self.usage] if self.usage else []), *([rewrite] if rewrite else [])]
         return {
             "text": "".join(self.text),
             "grounding": self.grounding,
@@ -89,28 +89,28 @@ class AttemptState:
 
 @dataclass(slots=True)
 class Attempt:
-    """One claim on one answer, while this process holds it."""
+    """One claim on one answer, while this process holds its lease."""
 
     answer: Answer
     history: History
     log: AnswerWriter
-    earlier_events: Sequence[Event] = ()  # the log as the earlier claims left it
+    earlier_events: Sequence[Event] = ()  # the log as earlier claims left it
     state: AttemptState = field(default_factory=AttemptState)
     task: asyncio.Task[None] | None = None
     cancel_reason: Literal["", "stop", "leave"] = ""
 
     def cancel(self, reason: Literal["stop", "leave"]) -> None:
-        if self.task is not None:  # else the next heartbeat comes back to it
+        if self.task is not None:  # else the next heartbeat tries again
             self.cancel_reason = self.cancel_reason or reason
             self.task.cancel()
 
 
 async def run_attempt(attempt: Attempt) -> None:
-    """Log what happens on the way to the answer, but not its end; what it amounts to is in its state."""
-    if attempt.answer.fence > 1:  # a first claim has logged it
+    """Run the answer, log its events except the last, and fold them into the attempt's state."""
+    if attempt.answer.fence > 1:  # the first claim logs it itself
         attempt.log.append(claims.started_event(attempt.answer))
     if any(isinstance(event, Delta) for event in since_restart(attempt.earlier_events)):
-        reason = "The process that wrote this answer is gone, so it is written again."
+        reason = "The server process that was writing this answer stopped, so the answer starts again."
         attempt.log.append(Restarted(reason))
     if attempt.answer.turn.workspace_id:
         question = await to_thread(build_request)(attempt.answer, attempt.history)
@@ -130,7 +130,7 @@ async def run_attempt(attempt: Attempt) -> None:
 
 
 async def finish_attempt(attempt: Attempt, end: Event) -> None:
-    """Commit the answer's last event together with its row."""
+    """Commit the answer's last event together with its row, in one transaction."""
     if attempt.state.is_uncounted and attempt.answer.endpoint is not None:
         counted = count_usage(attempt.answer.endpoint, attempt.state.estimate_usage())
         attempt.state.apply(counted)
@@ -152,12 +152,14 @@ _STATUS = {
 
 
 def failure_of(error: BaseException) -> Event:
-    """Return what people are told: the error's own words if they are meant for them."""
+    """Return the Failed event for an error: the error's own sentence if it is written for users."""
     if isinstance(error, InferenceError | DomainError):
         return failed_event(str(error), is_retryable=error.retryable)
     reference = uuid4().hex[:8]
     logger.error("Answer failed, reference %s", reference, exc_info=error)
-    return failed_event(f"Something went wrong here (reference {reference}). Try again.", is_retryable=True)
+    return failed_event(
+        f"Something went wrong on our side (reference {reference}). Try again.", is_retryable=True
+    )
 
 
 def failed_event(words: str, *, is_retryable: bool) -> Failed:
@@ -167,13 +169,13 @@ def failed_event(words: str, *, is_retryable: bool) -> Failed:
 def lost_usage(attempt: Attempt) -> list[dict[str, Any]]:
     turn, endpoint = attempt.answer.turn, attempt.answer.endpoint
     if endpoint is None:
-        return []  # nobody knows any more what it cost
+        return []  # the prices are gone with the endpoint
     question = build_bare_request(turn, endpoint, attempt.history)
     return usage_of_lost_attempts(question, bool(turn.workspace_id), attempt.earlier_events)
 
 
 def _keep_passages(answer: Answer, passages: Sequence[SourcePassage]) -> None:
-    """Keep the passages as they stand in the prompt, instead of those of an earlier claim."""
+    """Store the passages as the prompt quotes them, and delete those of an earlier claim."""
     there = set(Document.objects.filter(pk__in={each["document_id"] for each in passages}).values_list("pk"))
     answer.passages.all().delete()
     AnswerPassage.objects.bulk_create(

@@ -1,13 +1,14 @@
-"""Who writes which answer, and in which order answers get their turn.
+"""The queue of answers: fair scheduling, concurrency limits, and claims with leases and fencing tokens.
 
-Claims of all processes come one after the other, under one lock of the database: only so do they count right
-what is being written already. In this order: each user's first answer, then each one's second, and so on; among
-equals, the user whose turn was longest ago, so that somebody who asks a hundred questions holds up nobody else,
-even where one answer is written at a time. An endpoint has as many answers at once as
-its operator allows, a user as many as RAGSITE_ANSWERS_PER_USER says, over all processes.
+An advisory lock serialises the claims of all processes. Only then is the count of running answers right, on
+which the limits depend. The order is fair (round robin): each user's first answer, then each user's second,
+and so on. Among equals, the user goes first whose turn was longest ago. So a user who asks a hundred
+questions does not delay the others, even where one answer is written at a time. An endpoint runs as many
+answers at once as its operator allows, and a user as many as RAGSITE_ANSWERS_PER_USER says, over all
+processes.
 
-What nobody waits for, batch answers and summaries, comes after all that somebody waits for; but however busy
-people keep an endpoint, it begins one of these every BATCH_INTERVAL.
+Batch answers and summaries have low priority: they come after all interactive answers. But they never starve:
+even a busy endpoint begins one of them every BATCH_INTERVAL.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,12 +32,13 @@ from models_registry.models import Endpoint
 from .record import FirstEvents, SubmittedTurn
 
 BATCH_INTERVAL = timedelta(seconds=30)
-_LOCK = 7_262_011  # of the queue, among PostgreSQL's advisory locks
+_LOCK = 7_262_011  # the key of the queue's PostgreSQL advisory lock
 
-# own: what this process writes. After a pause of the database our leases have run out as well as those of the
-# dead; the next heartbeat renews them, if nobody was quicker.
+# own: the answers that this process writes. After a pause of the database, our leases have expired like those
+# of dead processes. The next heartbeat renews them, unless another process claims them first.
 #
-# A summary is known by its session's id. One whose writer died waits for nobody: the next answer asks again.
+# A summary is identified by its session's id. If its writer died, it is not taken over: the next answer
+# enqueues it again.
 _WAITING = """
     WITH asked AS (
         SELECT a.id, a.status, a.created_at, a.endpoint_id, s.user_id, a.is_batch, false AS is_summary,
@@ -57,7 +59,7 @@ _WAITING = """
     )
 """
 _FAIR = "nth_of_user, last_turn_at NULLS FIRST, created_at, id"
-# Most looks find nothing, and need not wait for one another.
+# Take the lock only if there is work: most polls find none and need not wait for each other.
 _LOCK_IF_ANY = """
     WITH work AS MATERIALIZED (
         SELECT FROM chat_answer WHERE status IN ('queued', 'running')
@@ -68,15 +70,18 @@ _LOCK_IF_ANY = """
     SELECT pg_advisory_xact_lock(%s) FROM work
 """
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
-# For a claim that is sent together with it: without the lock it takes nothing.
+# For a claim that is sent in the same pipeline: it takes nothing if the lock is not free.
 _NOTE_LOCK = "SELECT set_config('ragsite.may_claim', pg_try_advisory_xact_lock(%s)::text, true)"
-# lease_until: from now on, and not from when the transaction began, which has waited for the lock since.
+# lease_until: counted from now, not from the start of the transaction, which has waited for the lock since.
 #
-# turns_taken: written only where others wait; else nobody will ask whose turn was longest ago.
-# started: of a first claim, so that it takes no commit of its own. Only a queue's place may be in its log so far,
-# and who writes that holds the lock as well. What other claims begin with, their writer has to see first.
+# turns_taken: written only while other users wait; otherwise no later claim needs to know whose turn was
+# longest ago.
 #
-# place: 0, the batch answer whose turn it is on its endpoint; 1, what somebody waits for; 2, the rest.
+# started: the "started" event of a first claim, so that it needs no commit of its own. The log holds only
+# queue positions so far, and the process that writes those holds the same lock. A later claim does not log it
+# here, because its writer has to read the log first.
+#
+# place: 0 for the batch answer whose turn it is on its endpoint, 1 for interactive answers, 2 for the rest.
 _CLAIM = f"""
     {_WAITING}, allowed AS (
         SELECT *, row_number() OVER (
@@ -143,7 +148,10 @@ class Claim:
 
 @statement(atomic=True)
 def claim_next(room: int, own: Sequence[UUID]) -> Plan[list[Claim | Summary]]:
-    """Take at most `room` answers and summaries that nobody writes, besides the answers `own`."""
+    """Claim at most `room` answers and summaries that no process is writing.
+
+    own: the answers of this process.
+    """
     [is_work] = yield [(_LOCK_IF_ANY, [list(own), _LOCK])]
     if not is_work:
         return []
@@ -155,15 +163,19 @@ def claim_next(room: int, own: Sequence[UUID]) -> Plan[list[Claim | Summary]]:
 class Admitted:
     first_events: FirstEvents
     claims: list[Claim | Summary]
-    has_looked: bool  # for claims; else another process does just now
+    has_looked: bool  # False: no claim was tried, because another process holds the lock
 
 
 @statement
 def admit_and_claim(records: Sequence[SubmittedTurn], room: int, own: Sequence[UUID]) -> Plan[Admitted]:
-    """Record questions, and claim in the same transaction what there is room for: two commits would take twice
-    as long as one. Whoever waits longer goes first, here as everywhere."""
+    """Record questions, and claim answers in the same transaction as far as there is room.
+
+    Two commits would take twice as long as one. The order of claims is the same as in `claim_next`: a new
+    question does not overtake one that waits longer.
+    """
     turns = [each.turn for each in records]
-    # The lock last: a question may wait for whoever holds its session, and nobody else could claim meanwhile
+    # Take the advisory lock last: recording may wait for the row lock of a session, and no process could
+    # claim meanwhile.
     asked = [*[each.query() for each in records], history_query(turns), (_NOTE_LOCK, [_LOCK])]
     found = yield [*asked, *([_claim(room, own)] if room else [])]
     [*recorded, exchanges, [(may_claim,)]], claimed = found[: len(asked)], found[len(asked) :]
@@ -175,7 +187,7 @@ def admit_and_claim(records: Sequence[SubmittedTurn], room: int, own: Sequence[U
     rows = [row for each in claimed for row in each]
     claims: list[Claim | Summary] = []
     claims += _claims_here(records, {id for id, _ in rows}, read_histories(exchanges, turns), begun)
-    # Who wrote these before has lost them with the commit, and adds no more to their logs
+    # With this commit the former writers lose these answers and can no longer append to their logs.
     claims += yield from _claims_of([row for row in rows if row[0] not in begun])
     return Admitted(begun, claims, has_looked=may_claim == "true")
 
@@ -186,7 +198,10 @@ def _claims_here(
     histories: Mapping[UUID, History],
     begun: FirstEvents,
 ) -> Iterator[Claim]:
-    """Yield the claims on answers that were recorded just now, whose rows need not be read. `begun` is told."""
+    """Yield the claims on answers that were just recorded: their rows need not be read.
+
+    Add their events to `begun`.
+    """
     for answer in (answer for each in records for answer in each.answers if answer.pk in claimed):
         answer.status, answer.fence = Answer.Status.RUNNING, 1
         begun[answer.pk].append(Logged.of(2, started_event(answer)))
@@ -204,7 +219,10 @@ def _claim(room: int, own: Sequence[UUID]) -> Query:
 
 
 def _claims_of(rows: Rows) -> Plan[list[Claim | Summary]]:
-    """Return what was claimed. Its rows are locked now: no earlier writer adds to their logs any more."""
+    """Return the claims of these rows.
+
+    The rows are locked, so no earlier writer can append to their logs any more.
+    """
     answers, summaries = ([id for id, is_summary in rows if is_summary == kind] for kind in (False, True))
     claims: list[Claim | Summary] = []
     if answers:
@@ -236,7 +254,7 @@ _CLAIMED_SUMMARIES = f"""
 
 
 def _read_answer(values: Sequence[Any]) -> tuple[Answer, int]:
-    """Return a claimed answer with its turn, session and endpoint, and the last place of its log."""
+    """Return a claimed answer, with its turn, session and endpoint, and its log's last sequence number."""
     left = iter(values)
     answer, turn, session = _next(Answer, left), _next(Turn, left), _next(Session, left)
     endpoint = _next(Endpoint, left)
@@ -257,7 +275,10 @@ def _read_summary(values: Sequence[Any]) -> Summary:
 
 
 def started_event(answer: Answer) -> Started:
-    """Return the event that a claim begins with: a first claim has logged it, at its `seq`."""
+    """Return the first event of a claim.
+
+    The SQL of a first claim has already logged it, at the claim's `seq`.
+    """
     return Started(answer.endpoint_name, answer.fence)
 
 
@@ -273,9 +294,9 @@ _RENEW = f"""
 def renew_leases(
     fences: Mapping[UUID, int], lease_s: float = Answer.LEASE.total_seconds()
 ) -> Plan[dict[UUID, bool]]:
-    """Renew leases. Returns those that we still hold, and whether they are to stop.
+    """Renew the leases of answers. Return those that this process still holds, with their `stop_requested`.
 
-    lease_s: 0 ends them now, so that another runner need not wait for them.
+    lease_s: 0 ends the leases now, so that another runner can take over at once.
     """
     [rows] = yield [(_RENEW, [list(fences), list(fences.values()), lease_s])]
     return dict(rows)
@@ -302,9 +323,9 @@ _MOVED_UP = f"""
 
 @statement(atomic=True)
 def publish_queue_positions() -> Plan[dict[UUID, list[Logged]]]:
-    """Log the new place of those who wait, where it has changed, for each at most once in a second."""
+    """Log the queue position of each waiting answer that has moved, at most once a second for each."""
     [[(is_locked,)]] = yield [(_TRY_LOCK, [_LOCK])]
-    if not is_locked:  # somebody claims: then a second later
+    if not is_locked:  # another process is claiming: the next heartbeat tries again
         return {}
     [rows] = yield [(_MOVED_UP, {"own": [], "of_user": settings.ANSWERS_PER_USER})]
     return {id: [Logged.of(seq, Queued(place))] for id, seq, place in rows}

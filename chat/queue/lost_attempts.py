@@ -1,9 +1,9 @@
-"""What the attempts to write an answer took that were broken off.
+"""Usage accounting for interrupted attempts: attempts at an answer whose process died.
 
-A turn is billed once for each attempt that reached the model, also if the process that made it is gone. What
-became of such an attempt stands in the answer's log: the words it wrote, and what the model's server said it
-took, if it came so far. Where it did not, both are estimated: the prompt from the question, and the passages
-that the attempt had found.
+A turn is billed for each attempt that reached the model, even if its process is gone. The answer's log shows
+what such an attempt did: the text that it wrote, and the usage that the model's server reported, if it got
+that far. Otherwise both are estimated: the prompt from the question and the passages that the attempt found,
+the output from the text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from inference.types import Usage
 def usage_of_lost_attempts(
     request: AnswerRequest, asks_workspace: bool, log: Sequence[Event]
 ) -> list[dict[str, Any]]:
-    """Return what each attempt in the log took that reached the model: its fence, and its usage as in the log."""
+    """Return the fence and the usage (as in UsageCounted) of each logged attempt that reached the model."""
     took = ((_fence(each), _took(request, asks_workspace, each)) for each in _attempts(log))
     return [{"fence": fence} | counted for fence, counted in took if counted]
 
@@ -36,7 +36,7 @@ def _fence(attempt: Sequence[Event]) -> int:
 
 
 def _took(request: AnswerRequest, asks_workspace: bool, attempt: Sequence[Event]) -> dict[str, Any] | None:
-    """Return the usage of an attempt; None if it cannot have reached the model."""
+    """Return the usage of an attempt, or None if it cannot have reached the model."""
     sources, words = Sources("", []), ""
     for event in attempt:
         match event:
@@ -47,6 +47,6 @@ def _took(request: AnswerRequest, asks_workspace: bool, attempt: Sequence[Event]
             case Delta(text):
                 words += text
     if asks_workspace and not sources.passages and sources.grounding != "degraded":
-        return None  # it was still searching, or found nothing to ask about
+        return None  # it was still searching, or the search found nothing, so no model was called
     counted = Usage(estimate_tokens_of(request, sources.passages), estimate_tokens(words), is_estimate=True)
     return count_usage(request.endpoint, counted).data

@@ -1,7 +1,9 @@
-"""Records a question in one statement: its session, its turn, its answers and their first events.
+"""Inserts a question with one SQL statement: its session, its turn, its answers and their first events.
 
-With a round trip for each row a burst of questions would wait for seconds. The columns come from the models, so
-that a new field needs nothing here.
+The message id is the idempotency key: for a resend the statement inserts nothing.
+
+With one round trip for each row, a burst of questions would wait for seconds. The columns come from the
+Django models, so a new field needs no change here.
 """
 
 import json
@@ -35,12 +37,12 @@ _RECORD = """
     SELECT begun.*, session.preface FROM begun, session
 """
 
-FirstEvents = dict[UUID, list[Logged]]  # of new answers: the events that their logs begin with
+FirstEvents = dict[UUID, list[Logged]]  # new answer -> the events at the start of its log
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedTurn:
-    """A question that is to be recorded. The session is made if it is new, and named if it has no name."""
+    """A question to insert. Its session is created if it is new, and gets a title if it has none."""
 
     session: Session
     turn: Turn  # of this session
@@ -56,7 +58,10 @@ class SubmittedTurn:
         return query, [value for _, values in parts.values() for value in values]
 
     def read_first_events(self, rows: Rows) -> FirstEvents:
-        """Return what came of the query. Nothing: the turn is there, or the session is somebody else's."""
+        """Return the events that were inserted: none if the turn exists or the session is another user's.
+
+        Also mark the models as stored, and set the session's preface and the turn's `just_recorded`.
+        """
         for row in (self.turn, *self.answers):
             row._state.adding = not rows
         if rows:
@@ -67,7 +72,10 @@ class SubmittedTurn:
 
 @statement
 def insert_turn(record: SubmittedTurn) -> Plan[FirstEvents]:
-    """Record a question, or nothing of it. Its session's lock has the messages of a session come in turn."""
+    """Insert a question, or nothing of it.
+
+    The row lock of its session serialises the messages of a session.
+    """
     [rows] = yield [record.query()]
     return record.read_first_events(rows)
 
@@ -84,7 +92,7 @@ _RECORD_VERSION = """
 
 
 def insert_version(answer: Answer) -> bool:
-    """Record another answer to a turn. False: its message id has one already."""
+    """Insert another version of an answer. Return False if its message id exists already."""
     sql, values = _insert([answer], "(VALUES (1)) AS one")
     with prepared_cursor() as cursor:
         cursor.execute(_RECORD_VERSION.format(answer=sql, begun=FIRST_EVENTS), values)
@@ -93,7 +101,7 @@ def insert_version(answer: Answer) -> bool:
 
 
 def _insert(rows: Sequence[models.Model], source: str) -> tuple[str, list[Any]]:
-    """Return the INSERT of these rows for each row of `source`, and their values."""
+    """Return the SQL that inserts these rows once for each row of `source`, and its parameters."""
     into, marks = _columns(type(rows[0]))
     values = [
         field.get_db_prep_save(field.pre_save(row, add=True), TEMPLATE_CONNECTION)
@@ -105,7 +113,7 @@ def _insert(rows: Sequence[models.Model], source: str) -> tuple[str, list[Any]]:
 
 @cache
 def _columns(model: type[models.Model]) -> tuple[str, str]:
-    """Return the beginning of an INSERT, and a mark with its type for each column."""
+    """Return the start of an INSERT into the model's table, and a typed placeholder for each column."""
     fields = model._meta.concrete_fields
     columns = ", ".join(f'"{field.column}"' for field in fields)
     marks = ", ".join(f"%s::{field.db_type(TEMPLATE_CONNECTION)}" for field in fields)

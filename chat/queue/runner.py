@@ -1,11 +1,12 @@
-"""Writes answers, whoever asked and whoever still listens. One runner for each web process.
+"""The background worker that generates answers, whether or not a client listens. One per web process.
 
-A runner claims queued answers, and those whose writer is gone: a claim raises the answer's fence and takes
-a lease, which the heartbeat renews. If the process dies, the lease runs out and another runner takes the
-answer over: silently if nobody has seen a word of it, else with a "restarted" event.
+A runner claims queued answers, and answers whose process is gone. A claim increments the answer's fence
+(fencing token) and takes a lease, which the heartbeat renews. If the process dies, the lease expires and
+another runner takes the answer over: silently if no client has seen any text, otherwise with a "restarted"
+event.
 
-The database decides everything. Waking runners and telling them to stop is only quicker than waiting for
-the next look, once a second.
+The database is the only source of truth. Messages that wake or stop a runner only save the wait for its next
+poll, once a second.
 """
 
 import asyncio
@@ -36,17 +37,17 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-POLL_INTERVAL_S = 1.0  # for work, and for what became of our leases
-GRACE_S = 6.0  # for answers to end when the process is asked to; whoever stops us must wait longer
+POLL_INTERVAL_S = 1.0  # between polls for work, and between heartbeats
+GRACE_S = 6.0  # for answers to end at a graceful shutdown; the process manager must wait longer than this
 MAX_ADMITTED = 50  # questions in one transaction
-FLUSH_S = 2.0  # then, for what they have written to be committed
-MAX_CLAIMS = 5  # of one answer: it may be what kills the process
+FLUSH_S = 2.0  # after the grace period, in which the text so far is committed
+MAX_CLAIMS = 5  # per answer, because the answer itself may be what kills the process (a poison message)
 
-_local_runner: "Runner | None" = None  # this process's, while it runs
+_local_runner: "Runner | None" = None  # the runner of this process, while it runs
 
 
 def wake() -> None:
-    """Have a runner look for work at once: this process's, if it has one with room, else any."""
+    """Make a runner poll for work at once: this process's if it has room, else those of all processes."""
     if _local_runner is not None and _local_runner.has_room:
         _local_runner.wake_from_thread()
     else:
@@ -54,14 +55,14 @@ def wake() -> None:
 
 
 async def admit(record: SubmittedTurn) -> FirstEvents:
-    """Record a question, and begin its answers at once if there is room. Nothing: it could not be done here."""
+    """Record a question, and start its answers at once if there is room. Return {} if this process cannot."""
     if _local_runner is None or not _local_runner.is_in_this_loop:
         return {}
     return await _local_runner.admit(record)
 
 
 def stop(answer_id: UUID) -> None:
-    """Have whichever runner writes this answer see at once that it is to stop."""
+    """Tell the runner that writes this answer, in whichever process, to look at its stop request now."""
     if _local_runner is not None and _local_runner.has(answer_id):
         _local_runner.stop_from_thread(answer_id)
     else:
@@ -69,7 +70,10 @@ def stop(answer_id: UUID) -> None:
 
 
 class Runner:
-    """Open it as `async with`, in the event loop of the web process; leaving drains it."""
+    """Use it with `async with` in the event loop of the web process.
+
+    Leaving the block drains it (graceful shutdown).
+    """
 
     def __init__(self, *, concurrency: int | None = None, grace_s: float = GRACE_S) -> None:
         self._concurrency = concurrency or settings.ANSWERS_AT_ONCE
@@ -115,7 +119,7 @@ class Runner:
         return self._loop is asyncio.get_running_loop()
 
     async def admit(self, record: SubmittedTurn) -> FirstEvents:
-        """Record a question together with those that come meanwhile. Nothing: it could not be done."""
+        """Record a question in one transaction with others that arrive meanwhile. Return {} if that fails."""
         if self._is_draining:
             return {}
         future: asyncio.Future[FirstEvents] = self._loop.create_future()
@@ -143,10 +147,10 @@ class Runner:
             case "stop":
                 self._stop(UUID(message["answer"]))
 
-    # --- holding answers -------------------------------------------------------------------------
+    # --- claims and leases -----------------------------------------------------------------------
 
     async def _claim_until_drained(self) -> None:
-        """Take what there is room for, until the process leaves."""
+        """Claim as much work as there is room for, until the process shuts down."""
         while not self._is_draining:
             self._has_work.clear()
             if self._submitted:
@@ -162,7 +166,7 @@ class Runner:
 
     async def _admit_submitted(self) -> None:
         submitted, self._submitted = self._submitted[:MAX_ADMITTED], self._submitted[MAX_ADMITTED:]
-        # In one order everywhere, so that two processes cannot wait for each other's sessions
+        # The same order in every process, so that two processes cannot deadlock on each other's sessions
         records = sorted((record for record, _ in submitted), key=lambda record: record.session.pk)
         admitted = await _try_once(
             claims.admit_and_claim.aio, records, max(self._room, 0), list(self._attempts)
@@ -179,7 +183,7 @@ class Runner:
         first_events: FirstEvents,
     ) -> None:
         for record, future in submitted:
-            if not future.done():  # else whoever asked is gone
+            if not future.done():  # else the caller was cancelled
                 future.set_result(
                     {each.pk: first_events[each.pk] for each in record.answers if each.pk in first_events}
                 )
@@ -209,11 +213,11 @@ class Runner:
     def _end_summary(self, task: asyncio.Task[None]) -> None:
         summary = self._summaries.pop(task)
         self._has_work.set()
-        if not task.cancelled() and (error := task.exception()):  # the lease runs out
-            logger.error("The summary of session %s was not kept", summary.pk, exc_info=error)
+        if not task.cancelled() and (error := task.exception()):  # its lease expires by itself
+            logger.error("The summary of session %s could not be stored", summary.pk, exc_info=error)
 
     async def _send_heartbeats(self) -> None:
-        """Renew the leases of all that is written here, hear what is to stop, say how far the queue is."""
+        """Once a second, renew this process's leases, look for stop requests, and publish queue positions."""
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             self._writer.announce(await _try_once(claims.publish_queue_positions.aio) or {})
@@ -237,7 +241,7 @@ class Runner:
                 task.cancel()
 
     async def _drain(self, claiming: asyncio.Task[None]) -> None:
-        """Let what is being written end; what takes too long goes to another process."""
+        """Wait for the running answers to end, and hand over to another process those that take too long."""
         self._is_draining = True
         self._has_work.set()
         await claiming
@@ -253,25 +257,28 @@ class Runner:
             await _try_once(claims.renew_leases.aio, left, 0)
             await publish(RUNNERS, {"type": "work"})
 
-    # --- writing one answer ----------------------------------------------------------------------
+    # --- one answer ------------------------------------------------------------------------------
 
     async def _supervise(self, attempt: Attempt) -> None:
-        """See one claim through: to the answer's end, or until another process has it."""
+        """Run one claim to the end of the answer, or until another process takes it over."""
         may_be_work = True
         try:
             await self._write_answer(attempt)
             may_be_work = await self._enqueue_summary_if_due(attempt) or self._writer.has_waiting_work
         except Superseded:
             logger.warning("Answer %s was taken over by another process", attempt.answer.pk)
-        except Exception:  # the lease runs out, and another claim tries again
-            logger.exception("Answer %s could not be ended", attempt.answer.pk)
+        except Exception:  # the lease expires, and another claim tries again
+            logger.exception("Answer %s could not be completed", attempt.answer.pk)
         finally:
             del self._attempts[attempt.answer.pk]
             if may_be_work:
                 self._has_work.set()
 
     async def _enqueue_summary_if_due(self, attempt: Attempt) -> bool:
-        """Have the session's summary written, if enough has fallen out of its window. Returns whether it is."""
+        """Enqueue the session's summary if enough messages are outside its window.
+
+        Return whether it was due.
+        """
         endpoint, session = attempt.answer.endpoint, attempt.answer.turn.session
         is_due = session_summary.is_due(attempt.history, attempt.state.trace.get("left_out", 0))
         if is_due and endpoint and endpoint.can_write and session.preface is None:
@@ -290,24 +297,30 @@ class Runner:
         try:
             await finish_attempt(attempt, end)
         except EventsRejected as error:
-            attempt.state.forget_trace()  # it may be what cannot be written
+            attempt.state.forget_trace()  # the trace may be what the database rejected
             await finish_attempt(attempt, failure_of(error))
 
     def _end_without_attempt(self, attempt: Attempt) -> Event | None:
-        """Return the end of an answer that is not to be tried again; it keeps what people have seen."""
+        """Return the last event of an answer that must not be tried again.
+
+        The text that clients have seen stays.
+        """
         if attempt.answer.stop_requested:
             end: Event = Stopped()
         elif attempt.answer.fence > MAX_CLAIMS:
-            end = failed_event("Writing this answer was interrupted too often. Ask again.", is_retryable=True)
+            end = failed_event("This answer was interrupted too often. Ask again.", is_retryable=True)
         else:
             return None
         for event in since_restart(attempt.earlier_events):
-            if not isinstance(event, UsageCounted):  # of an attempt that was broken off
+            if not isinstance(event, UsageCounted):  # it belongs to an interrupted attempt: see lost_usage
                 attempt.state.apply(event)
         return end
 
     async def _run_to_end(self, attempt: Attempt) -> Event | None:
-        """Let the answer be produced, in a task of its own so that it can be stopped. None: we leave it."""
+        """Run the answer in a task of its own, which can be cancelled.
+
+        Return its last event, or None if we leave it.
+        """
         attempt.task = asyncio.create_task(run_attempt(attempt))
         await asyncio.wait([attempt.task])
         if attempt.task.cancelled():
@@ -330,11 +343,11 @@ def _fences(attempts: Iterable[Attempt]) -> dict[UUID, int]:
 async def _try_once(
     function: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **named: P.kwargs
 ) -> T | None:
-    """Call what is tried again a second later anyway: if it fails, note it and return None."""
+    """Call the function. If it fails, log the error and return None: the next poll tries again anyway."""
     try:
         return await function(*arguments, **named)
     except (OperationalError, InterfaceError) as error:
         logger.warning("The runner waits for the database: %s", error)
     except Exception:
-        logger.exception("The runner goes on, and tries again soon")
+        logger.exception("The runner hit an error and will try again soon")
     return None

@@ -1,8 +1,8 @@
-"""The socket of the chat page: questions in, events out.
+"""The WebSocket of the chat page: questions in, events out.
 
-A handler returns at once. Following an answer is a task of its own for each answer, which reads the log at
-the pace of the socket, and of the client if it acknowledges (docs/adr/0010-acknowledging.md); the answer
-itself is written by a runner and does not care who listens.
+A handler returns at once. A separate task follows each answer. It reads the log at the pace of the socket,
+and of the client if it acknowledges (backpressure, docs/adr/0010-acknowledging.md). A runner writes the
+answer, whether or not a client listens.
 """
 
 import asyncio
@@ -37,13 +37,16 @@ from . import frames
 
 logger = logging.getLogger(__name__)
 
-MAX_UNACKNOWLEDGED = 1_000  # events on their way to a client that acknowledges
-MAX_FOLLOWED = 32  # answers at once on one socket
-SIGNED_OUT = 4401  # the close code
+MAX_UNACKNOWLEDGED = 1_000  # events in flight to a client that acknowledges
+MAX_FOLLOWED = 32  # answers followed on one socket at the same time
+SIGNED_OUT = 4401  # the WebSocket close code
 
 
 class _Window:
-    """How far ahead of a client an answer may be sent: without bound, until it first acknowledges."""
+    """Flow control: limits how far ahead of a client's acknowledgements an answer is sent.
+
+    There is no limit until the client's first acknowledgement.
+    """
 
     def __init__(self) -> None:
         self._acknowledged: int | None = None
@@ -60,11 +63,14 @@ class _Window:
 
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    # No channel of its own in the channel layer: the hub hears for all sockets of the process.
+    # The socket has no channel in the channel layer: the event bus receives for all sockets of the process.
     channel_layer_alias = "none"
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Without Channels' tidying of connections, a thread hop each time: only `in_thread` has any here."""
+        """Call the handler without Channels' cleanup of database connections, which costs a thread hop.
+
+        Only functions called through `to_thread` have database connections here, and it closes them itself.
+        """
         await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
@@ -89,18 +95,18 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self._answering(self._act(frame), getattr(frame.data, "message_id", ""))
 
     async def _answering(self, doing: Awaitable[None], message_id: str = "") -> None:
-        """Await what was asked for; whatever hinders it is told, unless nobody is there any more."""
+        """Await the action. If it fails and the socket is still open, send the client an error sentence."""
         try:
             await doing
-        except OSError:  # so says uvicorn when we send to a client that is gone
-            logger.debug("A socket closed before it was answered")
+        except OSError:  # uvicorn raises it if we send to a client that has disconnected
+            logger.debug("A socket closed before we could reply")
         except SignedOut:
             await self.close_signed_out()
         except (QuestionRefused, Http404) as error:
             await self._complain(str(error), message_id)
         except Exception:
             logger.exception("A message on the socket failed")
-            await self._complain("This did not work just now. Try again.", message_id)
+            await self._complain("Something went wrong on our side. Try again.", message_id)
 
     async def _act(self, frame: frames.Frame) -> None:
         match frame:
@@ -113,12 +119,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 self._follow(data.answer_id, data.after_seq)
             case frames.StopFrame(data=data):
                 await retry_on_disconnect(to_thread(turns.stop))(await self._user(), data.answer_id)
-            case frames.AckFrame(data=data):  # it asks for nothing, so nobody is asked who it is from
+            case frames.AckFrame(data=data):  # it reads and changes nothing, so it needs no authentication
                 if window := self._windows.get(data.answer_id):
                     window.move(data.seq)
 
     async def _user(self) -> User:
-        """Return whose session this is, after looking that it still is. Raises SignedOut."""
+        """Authenticate the login session again, and return its user. Raises SignedOut."""
         self._login = await retry_on_disconnect(authenticate)(self._session_key)
         return self._login.user
 
@@ -147,12 +153,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     # --- following -------------------------------------------------------------------------------
 
     def _follow(self, answer_id: UUID, after_seq: int, begun: Sequence[Logged] = ()) -> None:
-        """Send an answer's events from here on, instead of from where they were sent before."""
+        """Start sending an answer's events after `after_seq`, in place of an earlier stream of it."""
         if task := self._following.pop(answer_id, None):
             task.cancel()
         if len(self._following) >= MAX_FOLLOWED:
             raise QuestionRefused(
-                f"This page follows {MAX_FOLLOWED} answers already: wait until one has ended."
+                f"This page already follows {MAX_FOLLOWED} answers: wait until one of them has ended."
             )
         window = self._windows[answer_id] = _Window()
         task = asyncio.create_task(self._send_events(answer_id, after_seq, begun, window))
@@ -172,39 +178,39 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                     await window.reaches(events[0].seq)
                     sent = [{"seq": each.seq, "kind": each.kind, "data": each.data} for each in events]
                     await self._say("event", {"answerId": str(answer_id), "events": sent})
-        except OSError:  # the client is gone; so says uvicorn when we send
-            logger.debug("A socket closed while it was written to")
+        except OSError:  # uvicorn raises it if we send to a client that has disconnected
+            logger.debug("A socket closed while we were sending to it")
         except Exception:
             logger.exception("Following answer %s failed", answer_id)
-            await self._complain("The answer cannot be followed just now. Reload the page to go on.")
+            await self._complain("The connection to this answer failed. Reload the page to continue.")
 
-    # --- speaking --------------------------------------------------------------------------------
+    # --- sending ---------------------------------------------------------------------------------
 
     async def _say(self, action: str, data: dict[str, Any]) -> None:
-        """Send a frame. Raises OSError if nobody is there any more."""
+        """Send a frame. Raises OSError if the socket is closed."""
         try:
             await self.send(text_data=json.dumps({"action": action, "data": data}))
-        except RuntimeError as error:  # so says uvicorn when we have closed the socket
+        except RuntimeError as error:  # uvicorn raises it if we have closed the socket
             raise ConnectionAbortedError from error
 
     async def _complain(self, words: str, message_id: str = "") -> None:
-        with suppress(OSError):  # the client is gone
+        with suppress(OSError):  # the client has disconnected
             await self._say("error", {"message": words} | ({"messageId": message_id} if message_id else {}))
 
     async def close_signed_out(self) -> None:
         await self._complain("You are signed out. Log in again.")
-        with suppress(OSError, RuntimeError):  # it is closed already
+        with suppress(OSError, RuntimeError):  # it is already closed
             await self.close(code=SIGNED_OUT, reason="signed out")
 
-    # --- the others' business --------------------------------------------------------------------
+    # --- for the socket registry (accounts.identity.revocation) ----------------------------------
 
     @property
     def login(self) -> Login | None:
-        """Whose socket it is, as found at the last message; None before the first."""
+        """The login as of the last authentication, or None before the first."""
         return self._login
 
     async def check(self) -> None:
-        """Close the socket if whoever is behind it may not be here any more."""
+        """Close the socket if its user is signed out or disabled."""
         await self._answering(self._know())
 
     async def _know(self) -> None:
@@ -212,7 +218,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 def _regenerate(user: User, data: frames.RegenerateData) -> dict[str, Any]:
-    """Record a wish for another version. Returns what the client is told."""
+    """Record a request for another version. Return the data of the "accepted" frame."""
     endpoint = next(iter(turns.find_models(data.model_name, provider=data.provider)), None)
     parameters = _parameters(data.model_kwargs) if data.model_kwargs else None
     answer, _ = turns.regenerate(

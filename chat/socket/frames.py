@@ -1,4 +1,4 @@
-"""What a client may say on the socket, and nothing else: unknown fields and actions are refused by name."""
+"""Schemas of the frames that a client may send. Unknown fields and actions are rejected by name."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from chat.asking.turns import MAX_MODELS
 from chat.errors import BadFrame
 
-MAX_FRAME_CHARACTERS = 256 * 1024  # the longest question, written in escapes
+MAX_FRAME_CHARACTERS = 256 * 1024  # enough for the longest question with every character escaped
 _MAX_SEQ = 2**31 - 1
 _ERRORS_SHOWN = 3
 
@@ -19,7 +19,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
 
-OptionalId = Annotated[UUID | None, BeforeValidator(lambda value: value or None)]  # "" is none
+OptionalId = Annotated[UUID | None, BeforeValidator(lambda value: value or None)]  # "" means None
 Seq = Annotated[int, Field(ge=0, le=_MAX_SEQ)]
 
 
@@ -31,11 +31,10 @@ class ModelKwargs(_Part):
 
 
 class RunData(_Part):
-    model_name: str = ""  # an endpoint's name or id; empty: the default
-    model_names: tuple[str, ...] = Field(
-        (), max_length=MAX_MODELS
-    )  # instead: an answer of each, side by side
-    provider: str = ""  # if given, the endpoints must be of this one
+    model_name: str = ""  # an endpoint's name or id; empty: the default model
+    # Instead of model_name: several models, which answer side by side
+    model_names: tuple[str, ...] = Field((), max_length=MAX_MODELS)
+    provider: str = ""  # if set, the endpoints must have this provider
     session_id: OptionalId = None
     workspace_id: OptionalId = None
     filters: dict[str, Any] = Field(default_factory=dict)  # documents.fields.filters
@@ -48,9 +47,9 @@ class RunData(_Part):
 class RegenerateData(_Part):
     answer_id: UUID
     message_id: str
-    model_name: str = ""  # empty: the model it had
+    model_name: str = ""  # empty: the model of the old answer
     provider: str = ""
-    model_kwargs: ModelKwargs | None = None  # absent: those it had
+    model_kwargs: ModelKwargs | None = None  # None: those of the old answer
 
 
 class FollowData(_Part):
@@ -97,13 +96,13 @@ _FRAME: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="a
 
 
 def parse_frame(text: str) -> Frame:
-    """Return what the client said. Raises BadFrame."""
+    """Parse and validate a frame. Raises BadFrame."""
     if len(text) > MAX_FRAME_CHARACTERS:
         raise BadFrame(f"The message is longer than {MAX_FRAME_CHARACTERS:,} characters.")
     try:
         raw = from_json(text)
     except ValueError as error:
-        raise BadFrame("The message is no JSON.") from error
+        raise BadFrame("The message is not valid JSON.") from error
     try:
         return _FRAME.validate_python(raw)
     except ValidationError as error:
@@ -112,11 +111,11 @@ def parse_frame(text: str) -> Frame:
 
 def _in_words(error: ValidationError) -> str:
     parts = [f"{_place(each['loc'])}: {each['msg']}"[:200] for each in error.errors()[:_ERRORS_SHOWN]]
-    return "The message was not understood. " + "; ".join(parts)
+    return "The message is not valid. " + "; ".join(parts)
 
 
 def _place(path: tuple[int | str, ...]) -> str:
-    """Return "data.text" for ("run", "data", "text"): the first says only which kind of frame it is."""
+    """Return "data.text" for ("run", "data", "text"): the first part only names the kind of frame."""
     return ".".join(map(str, path[1:])) or "message"
 
 

@@ -5,5 +5,5 @@ from .consumers import ChatConsumer
 
 websocket_urlpatterns = [
     path("socket", ChatConsumer.as_asgi()),
-    re_path("", WebsocketDenier.as_asgi()),  # any other address: refused, not a traceback
+    re_path("", WebsocketDenier.as_asgi()),  # reject any other address instead of raising a traceback
 ]

@@ -6,7 +6,7 @@ from django.utils.timezone import localtime
 
 
 def time_ago(moment: datetime | None) -> str:
-    """Return how long ago it was, or how soon it will be, with the exact time on hover."""
+    """Return how long ago or how soon the moment is, with the exact time on hover."""
     if moment is None:
         return "–"
     exact = localtime(moment).isoformat(" ", "seconds")

@@ -8,10 +8,13 @@ from django.urls import reverse
 
 
 class StateFilter(SimpleListFilter):
-    """A list filter named after an operator's question. The console counts its answers and links to them."""
+    """A list filter that is named after an operator's question.
+
+    The console shows its counts and links to it.
+    """
 
     model: type[Model]
-    states: Mapping[str, tuple[str, Callable[[], Q]]]  # key -> (label, which rows, as of now)
+    states: Mapping[str, tuple[str, Callable[[], Q]]]  # key -> (label, condition of its rows as of now)
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> Iterable[tuple[str, str]]:
         return [(key, label) for key, (label, _) in self.states.items()]
@@ -22,13 +25,13 @@ class StateFilter(SimpleListFilter):
 
     @classmethod
     def counts(cls) -> dict[str, int]:
-        """Return how many rows are in each state, in one query."""
+        """Return how many rows are in each state, with one query."""
         counted = {key: Count("pk", filter=which()) for key, (_, which) in cls.states.items()}
         return dict(cls.model._default_manager.aggregate(**counted))
 
     @classmethod
     def url(cls, state: str) -> str:
-        """Return the address of the list with only the rows in this state."""
+        """Return the address of the list, filtered to the rows in this state."""
         opts = cls.model._meta
         return (
             f"{reverse(f'admin:{opts.app_label}_{opts.model_name}_changelist')}?{cls.parameter_name}={state}"

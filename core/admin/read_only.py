@@ -5,7 +5,7 @@ from django.http import HttpRequest
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """A list that operators read and filter, and nobody changes."""
+    """A list that operators can read and filter, but not change."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,7 +1,7 @@
-"""The event loop's own connections to the database, for the statements that every turn runs.
+"""Connection pool of each event loop, for the statements that every turn runs.
 
-The same statement in a thread costs five times the CPU, for the hop and for Django's connection, and waits for
-Python's lock each time it goes on (docs/adr/0024-statements-in-the-event-loop.md).
+The same statement in a thread costs five times the CPU, for the thread switch and for Django's connection,
+and it waits for the GIL each time it resumes (docs/adr/0024-statements-in-the-event-loop.md).
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
-MAX_SIZE = 16  # of one event loop, beside those of its threads: RAGSITE_DATABASE_POOL
+MAX_SIZE = 16  # per event loop; the threads' own pool is separate: RAGSITE_DATABASE_POOL
 
-# How our database is reached, and how values are written for it. Never opened itself: what `django.db.connection`
-# says in the event loop is made anew in each task.
+# Holds the connection parameters and adapts values; it never connects itself. `django.db.connection` does not
+# serve here, because each task in the event loop gets a new one.
 TEMPLATE_CONNECTION = connections.create_connection(DEFAULT_DB_ALIAS)
 
 Query = tuple[str, Sequence[Any] | Mapping[str, Any]]
@@ -25,7 +25,7 @@ Connection = AsyncConnection[tuple[Any, ...]]
 
 
 class _Pool:
-    """Those of one event loop, each opened when it is first needed."""
+    """Connection pool of one event loop; opens connections lazily."""
 
     def __init__(self) -> None:
         self._idle: list[Connection] = []
@@ -46,7 +46,7 @@ class _Pool:
             self._idle.append(lent)
             return
         await lent.close()
-        if lent.broken:  # and so are the others, most likely
+        if lent.broken:  # the server probably dropped the idle ones, too
             await self.close()
 
     async def close(self) -> None:
@@ -56,31 +56,32 @@ class _Pool:
 
 
 async def _connect() -> Connection:
-    """Return a connection like Django's, except that it is asynchronous."""
+    """Open a connection that is configured like Django's, but asynchronous."""
     settings = TEMPLATE_CONNECTION.get_connection_params()
     del settings["cursor_factory"]
     made = await AsyncConnection.connect(**settings, autocommit=True)
     try:
         await made.execute("SELECT set_config('TimeZone', %s, false)", [TEMPLATE_CONNECTION.timezone_name])
-    except BaseException:  # cancelled, too: nobody else knows of it
+    except BaseException:  # including cancellation: no other code holds a reference to it
         await made.close()
         raise
     return made
 
 
 async def fetch_all(lent: Connection, queries: Sequence[Query]) -> list[Rows]:
-    """Return the rows of each. Several go to the server together: in one round trip, and one transaction.
+    """Run the queries and return the rows of each. Several are pipelined: one round trip, one transaction.
 
-    So says the protocol: what comes before a Sync is committed by it, or, if any of it fails there, not at all
-    (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING). What ends it here, a
-    cancellation or a value that cannot be sent, leaves committed what was sent by then. Raises psycopg.Error.
+    PostgreSQL's protocol guarantees this: a Sync commits all statements before it, or none if one of them
+    fails (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING). If a
+    cancellation or an unsendable value ends the pipeline on our side, the statements that were sent until
+    then are committed. Raises psycopg.Error.
     """
     async with lent.pipeline() if len(queries) > 1 else nullcontext():
         cursors = [await lent.execute(*query) for query in queries]
     return [await cursor.fetchall() for cursor in cursors]
 
 
-# --- of each event loop --------------------------------------------------------------------------
+# --- one pool per event loop ---------------------------------------------------------------------
 
 _Keeper = AsyncGenerator[_Pool]
 _kept: dict[asyncio.AbstractEventLoop, tuple[_Pool, _Keeper]] = {}
@@ -88,7 +89,7 @@ _kept: dict[asyncio.AbstractEventLoop, tuple[_Pool, _Keeper]] = {}
 
 @asynccontextmanager
 async def acquire() -> AsyncIterator[Connection]:
-    """Lend a connection, in autocommit. Errors are django.db's."""
+    """Acquire a connection from the pool of this event loop, in autocommit. Errors are django.db's."""
     loop = asyncio.get_running_loop()
     if loop not in _kept:
         keeper = _keep(loop)
@@ -98,7 +99,7 @@ async def acquire() -> AsyncIterator[Connection]:
 
 
 async def _keep(loop: asyncio.AbstractEventLoop) -> _Keeper:
-    """Yield connections that are closed when the loop ends: asynchronous generators are, before their loop."""
+    """Yield a pool that is closed when its loop ends: async generators are closed before the loop."""
     connections = _Pool()
     try:
         yield connections

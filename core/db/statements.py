@@ -1,7 +1,8 @@
-"""Statements that every turn runs: planned once for each connection instead of each time.
+"""Prepared statements: queries that every turn runs are planned once per connection instead of each time.
 
-PostgreSQL needs several times as long to plan our longer ones as to run them. What they return must not change
-while a process runs, so they name their columns: "SELECT *" would fail as soon as a migration adds one.
+PostgreSQL takes several times as long to plan our longer queries as to run them. The result columns of a
+prepared statement must not change while a process runs, so the queries name their columns: "SELECT *" would
+fail as soon as a migration adds a column.
 """
 
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
@@ -18,24 +19,22 @@ from .pool import TEMPLATE_CONNECTION, Connection, Query, Rows, acquire, fetch_a
 M = TypeVar("M", bound=models.Model)
 P = ParamSpec("P")
 T = TypeVar("T")
-Plan = Generator[
-    Sequence[Query], list[Rows], T
-]  # yields what is to be asked together, is sent what came of it
+Plan = Generator[Sequence[Query], list[Rows], T]  # yields queries that run together, and receives their rows
 
 
 class Statement(Generic[P, T]):
-    """Statements that depend on one another, for whoever calls them from a thread or from the event loop.
+    """A sequence of dependent queries that callers run from a thread or from the event loop.
 
-    What is asked together is one transaction.
+    Queries that are yielded together run in one transaction.
     """
 
     def __init__(self, plan: Callable[P, Plan[T]], *, is_atomic: bool = False) -> None:
-        self.plan = plan  # for another one to `yield from`
+        self.plan = plan  # for another plan to `yield from`
         self._is_atomic = is_atomic
         update_wrapper(self, plan)
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> T:
-        """Run them on Django's connection, and in its transaction."""
+        """Run the queries on Django's connection and in its current transaction."""
         plan = self.plan(*arguments, **named)
         with transaction.atomic() if self._is_atomic else nullcontext(), prepared_cursor() as cursor:
             try:
@@ -46,7 +45,7 @@ class Statement(Generic[P, T]):
                 return end.value  # type: ignore[no-any-return]
 
     async def aio(self, *arguments: P.args, **named: P.kwargs) -> T:
-        """Run them in the event loop, on a connection of its own: a fifth of a thread's CPU."""
+        """Run the queries in the event loop, on a pooled connection: a fifth of the CPU of a thread."""
         plan = self.plan(*arguments, **named)
         async with acquire() as lender, _transaction(lender) if self._is_atomic else nullcontext():
             try:
@@ -62,7 +61,7 @@ def statement(plan: Callable[P, Plan[T]]) -> Statement[P, T]: ...
 @overload
 def statement(*, atomic: bool) -> Callable[[Callable[P, Plan[T]]], Statement[P, T]]: ...
 def statement(plan: Any = None, *, atomic: bool = False) -> Any:
-    """Make a Statement of a generator of queries. atomic: all of its round trips are one transaction."""
+    """Turn a generator of queries into a Statement. atomic: all of its round trips share one transaction."""
     if plan is None:
         return lambda plan: Statement(plan, is_atomic=atomic)
     return Statement(plan, is_atomic=atomic)
@@ -70,7 +69,7 @@ def statement(plan: Any = None, *, atomic: bool = False) -> Any:
 
 @asynccontextmanager
 async def _transaction(lender: Connection) -> AsyncIterator[None]:
-    """Its BEGIN goes to the server together with the first statements."""
+    """Open a transaction whose BEGIN is sent together with the first statements."""
     async with lender.pipeline(), lender.transaction():
         yield
 
@@ -90,7 +89,7 @@ class _PreparedCursor(ServerBindingCursor):
 
 
 def prepared_cursor() -> CursorWrapper:
-    """Return a cursor like `connection.cursor()`, for a statement that is always the same text."""
+    """Return a cursor like `connection.cursor()` that prepares its statements: for texts that never vary."""
     connection.ensure_connection()
     cursor = _PreparedCursor(connection.connection)  # type: ignore[call-arg]
     wrapped: CursorWrapper = connection._prepare_cursor(cursor)  # type: ignore[attr-defined]
@@ -98,7 +97,7 @@ def prepared_cursor() -> CursorWrapper:
 
 
 def columns(model: type[models.Model], alias: str) -> str:
-    """Return the columns of a table for a SELECT, as `row_of` reads them."""
+    """Return the column list of a table for a SELECT, in the order that `row_of` reads."""
     return ", ".join(f'{alias}."{field.column}"' for field in model._meta.concrete_fields)
 
 

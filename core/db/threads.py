@@ -1,4 +1,4 @@
-"""Where async code meets the database."""
+"""Runs synchronous database code for async callers."""
 
 import asyncio
 import logging
@@ -19,9 +19,9 @@ _caller: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("caller", def
 
 
 def to_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Return a function that runs this one in a thread, with a connection of the pool.
+    """Wrap a function so that it runs in a thread, with a database connection of the pool.
 
-    Not `sync_to_async`, which costs several times as much, and by default has all queries wait in one line.
+    `sync_to_async` costs several times as much, and by default it serializes all queries in one thread.
     """
 
     @wraps(function)
@@ -41,9 +41,9 @@ def to_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
 
 
 def retry_on_disconnect(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Return a function that calls this one again and again, for some seconds, while the database restarts.
+    """Wrap a function so that it is retried for some seconds, while the database restarts.
 
-    Only for what may be done twice: a lost confirmation looks like a failure.
+    Use it only for idempotent functions: a lost confirmation looks like a failure.
     """
 
     @wraps(function)
@@ -60,5 +60,5 @@ def retry_on_disconnect(function: Callable[P, Coroutine[Any, Any, T]]) -> Callab
 
 
 def calling_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that waits for this thread, if it is one of `to_thread`."""
+    """Return the event loop that waits for this thread, if `to_thread` started it."""
     return _caller.get()

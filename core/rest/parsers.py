@@ -1,4 +1,4 @@
-"""How bodies of the REST API are read. By itself: Django REST framework imports it before its views."""
+"""JSON parser of the REST API, in a module of its own: Django REST framework imports it before its views."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rest_framework.parsers import JSONParser
 
 class Json(JSONParser):
     def parse(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what the body says. Raises ParseError, also where Python gives up on its depth."""
+        """Return the parsed body. Raise ParseError, also if Python's recursion limit stops the parser."""
         try:
             return super().parse(*args, **kwargs)
         except RecursionError as error:

@@ -1,6 +1,6 @@
-"""Serializers of the REST API: fields are camelCase outside and snake_case inside.
+"""Serializers of the REST API: fields are camelCase in JSON and snake_case in Python.
 
-An unknown field is refused by its name, so that a typing error never passes silently.
+An unknown field is rejected by its name, so that a typo never passes silently.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def camel(name: str) -> str:
 
 
 class CamelCase(serializers.Serializer[Any]):
-    """A serializer whose declared names are ours and whose spoken names are camelCase."""
+    """A serializer that declares its fields in snake_case and exposes them in camelCase."""
 
     def get_fields(self) -> dict[str, _FieldOf]:
         return dict(_camel_field(name, field) for name, field in super().get_fields().items())

@@ -1,6 +1,6 @@
-"""What every view of the REST API builds on: pages of a list, checked bodies, and errors in one form.
+"""Base class of all REST API views: pagination, validated bodies, and one format for errors.
 
-Errors are `{"detail": "..."}` or one list of sentences per field.
+Errors are `{"detail": "..."}`, or a list of sentences per field.
 """
 
 from typing import Any, cast
@@ -23,7 +23,7 @@ from .serializers import CamelCase, camel
 
 class Pagination(LimitOffsetPagination):
     default_limit = 50
-    max_limit = 200  # a larger `limit` gets this many
+    max_limit = 200  # the cap for a larger `limit`
 
 
 class TooLarge(APIException):
@@ -38,9 +38,9 @@ class ApiView(GenericAPIView[Any]):
     def read(
         self, request: Request, serializer: type[serializers.Serializer[Any]], *, partial: bool = False
     ) -> dict[str, Any]:
-        """Return the checked body. Raises ValidationError with a list of sentences per field.
+        """Return the validated body. Raise ValidationError with a list of sentences per field.
 
-        partial: no field is required; an absent one stays as it is.
+        partial: no field is required; a missing field keeps its value.
         """
         checked = serializer(data=request.data, partial=partial, context=self.get_serializer_context())
         checked.is_valid(raise_exception=True)
@@ -49,7 +49,7 @@ class ApiView(GenericAPIView[Any]):
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ModelValidationError):
             exc = serializers.ValidationError(_by_spoken_name(exc))
-        if isinstance(exc, ObjectDoesNotExist):  # it was there when this request looked it up
+        if isinstance(exc, ObjectDoesNotExist):  # deleted after this request looked it up
             exc = Http404("It was deleted in the meantime.")
         if isinstance(exc, RequestDataTooBig):
             limit = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

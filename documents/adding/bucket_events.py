@@ -1,4 +1,4 @@
-"""Where the bucket says that a file has arrived: EventBridge, SNS, or S3's own form of event."""
+"""The webhook through which the bucket reports an arrived file: by EventBridge, SNS, or S3's own event format."""
 
 import base64
 import json
@@ -19,35 +19,40 @@ log = logging.getLogger(__name__)
 
 
 @login_not_required
-@csrf_exempt  # the secret shows who it is, and a browser never has it
+@csrf_exempt  # the secret authenticates the sender, and a browser never has it
 @require_POST
 def s3_events(request: HttpRequest) -> JsonResponse:
-    """Queue what an event says for a worker. Without a secret of ours this address does not exist."""
+    """Queue the uploads that an event names.
+
+    Raises Http404 unless a bucket and an event secret are configured.
+    """
     if not settings.S3_EVENT_SECRET or not settings.S3_BUCKET:
         raise Http404
     if not constant_time_compare(_secret(request), settings.S3_EVENT_SECRET):
         refusal = _reply(
-            401, "Send RAGSITE_S3_EVENT_SECRET in X-Ragsite-Secret, or as the password of Basic."
+            401, "Send RAGSITE_S3_EVENT_SECRET in X-Ragsite-Secret, or as the password of HTTP Basic."
         )
-        refusal["WWW-Authenticate"] = 'Basic realm="Ragsite"'  # SNS sends its password only when asked
+        refusal["WWW-Authenticate"] = (
+            'Basic realm="Ragsite"'  # SNS sends its password only after this challenge
+        )
         return refusal
     try:
         event = json.loads(request.body)
         keys = list(keys_in(event))
     except ValueError:
-        return _reply(400, "This is not JSON.")
+        return _reply(400, "The body is not valid JSON.")
     if isinstance(event, dict) and event.get("Type") == "SubscriptionConfirmation":
         log.warning("SNS asks to confirm a subscription. If it is yours, open: %s", event.get("SubscribeURL"))
     try:
         for key in keys:
             complete_arrived.apply_async((key,), retry=False)
     except OperationalError:
-        return _reply(503, "The broker is away. Send it again.")
+        return _reply(503, "The broker is unreachable. Send the event again.")
     return JsonResponse({"queued": len(keys)}, status=202)
 
 
 def _secret(request: HttpRequest) -> str:
-    """Return what the sender knows: EventBridge sends a header, SNS a password in the address it was given."""
+    """Return the secret in the request. EventBridge sends a header, SNS the password of its endpoint URL."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
         with suppress(ValueError):

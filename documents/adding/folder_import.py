@@ -1,7 +1,7 @@
-"""A folder of files, and what of it is here already. A file is known by where it lies on the machine.
+"""Imports a folder of files. The path of a file on the machine identifies its document.
 
-`bring` takes one file in: a new document, a new version of the one that was made of this path, or nothing to do.
-What has no file any more is `gone`; it is only named here, never deleted.
+`import_file` is idempotent: it adds a document, adds a new version to the document of this path, or does
+nothing. `find_gone` lists the documents whose files no longer exist. This module never deletes them.
 """
 
 import os
@@ -26,8 +26,9 @@ Change = Literal["new", "changed", "moved", "unchanged"]
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """Yield all files below, in a steady order, but not what is hidden. Raises OSError at what cannot be looked into:
-    a file that cannot be seen must not be taken for one that is gone.
+    """Yield all files below the folder in a stable order, without hidden ones.
+
+    Raises OSError for a folder that cannot be listed: a file that we cannot see must not count as deleted.
     """
 
     def refuse(error: OSError) -> None:
@@ -49,9 +50,10 @@ def import_file(
     present: set[Path],
     about: MetadataChange = NO_CHANGE,
 ) -> tuple[Document, Change]:
-    """Return the file's document, and what is new about it. The caller ingests it. Raises Refused, OSError.
+    """Return the file's document and what changed. The caller ingests it. Raises DocumentRefused, OSError.
 
-    root: the folder that `path` was found in; both absolute. present: all that was found. about: of a new one.
+    root: the folder that contains `path`; both are absolute. present: all paths that were found.
+    about: the metadata of a new document.
     """
     _check_name(root, path)
     with path.open("rb") as opened:
@@ -66,7 +68,7 @@ def import_file(
         same = workspace.documents.filter(
             parent=None, folder="", title=content.title, content_sha256=content.sha256
         )
-        if other := same.first():  # it came another way
+        if other := same.first():  # it was not added from a folder
             return intake.change(other, user, content, ask_worker=False), "unchanged"
         place: dict[str, Any] = {"folder": str(root), "path": str(path.relative_to(root))}
         added = intake.add(workspace, user, content, language, about=about, ask_worker=False, **place)
@@ -74,21 +76,21 @@ def import_file(
 
 
 def _check_name(root: Path, path: Path) -> None:
-    """Raise Refused for a file whose place cannot be written down."""
+    """Raise DocumentRefused for a file whose path cannot be stored."""
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise DocumentRefused("Its name, or a folder's, is not in UTF-8. Rename it.") from error
+        raise DocumentRefused("Its name, or the name of a folder, is not valid UTF-8. Rename it.") from error
     for column, part in (("folder", root), ("path", path.relative_to(root))):
         kept: Any = Document._meta.get_field(column)
         if len(str(part)) > kept.max_length:
             raise DocumentRefused(
-                f"Its {column} has more than {kept.max_length} characters. Move or rename it."
+                f"Its {column} is longer than {kept.max_length} characters. Move or rename it."
             )
 
 
 def find_gone(workspace: Workspace, root: Path, present: set[Path]) -> list[Document]:
-    """Return the documents that were made of files below this folder which are no longer there."""
+    """Return the documents that came from files below this folder that no longer exist."""
     rows = workspace.documents.exclude(folder="").order_by("folder", "path")
     return [each for each in rows if _place(each).is_relative_to(root) and _place(each) not in present]
 
@@ -98,7 +100,7 @@ def _place(document: Document) -> Path:
 
 
 def _find_by_path(workspace: Workspace, path: Path) -> Document | None:
-    """Find the document of this path, whichever of the folders above it was asked for then."""
+    """Find the document of this path, no matter which of its parent folders was imported."""
     at = Q()
     for folder in path.parents:
         at |= Q(folder=str(folder), path=str(path.relative_to(folder)))
@@ -106,7 +108,7 @@ def _find_by_path(workspace: Workspace, path: Path) -> Document | None:
 
 
 def _find_moved(workspace: Workspace, content: Content, present: set[Path]) -> Document | None:
-    """Find a document of the same content whose own file is gone."""
+    """Find a document with the same content whose own file no longer exists."""
     same = workspace.documents.exclude(folder="").filter(content_sha256=content.sha256)
     return next((each for each in same if _place(each) not in present and not _place(each).exists()), None)
 
@@ -116,4 +118,4 @@ def _move(document: Document, user: User | None, root: Path, path: Path, content
     document.title, document.updated_at = content.title, timezone.now()
     document.save(update_fields=["folder", "path", "title", "updated_at"])
     record(user, "document.move", document.title, id=str(document.pk), path=document.path)
-    return intake.change(document, user, content, ask_worker=False)  # tries again what had failed
+    return intake.change(document, user, content, ask_worker=False)  # retries a failed document

@@ -1,4 +1,4 @@
-"""Many questions with their answers at once: a list, or a table in a file."""
+"""Adds many questions with their answers at once, from a list or a CSV file."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ from workspaces.models import Workspace
 from .service import add_qa
 from .validation import check_size
 
-MAX_PAIRS = 1000  # in one go: each is a document with a place in the queue
+MAX_PAIRS = 1000  # per request: each pair becomes a document and a message in the queue
 _COLUMNS = ("question", "answer")
-_NOT_A_TABLE = 'A row needs a question and its answer. Save the table as CSV with the two columns "question" and "answer".'
+_NOT_A_TABLE = 'Each row needs a question and an answer. Save the table as CSV with the two columns "question" and "answer".'
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    row: int  # from 1, as the person who wrote the list counts
+    row: int  # from 1, as the author of the list counts
     question: str
     answer: str
 
@@ -35,7 +35,7 @@ class PairResult:
     row: int
     question: str
     document: Document | None  # None: it was refused
-    refusal: str = ""  # in words
+    refusal: str = ""  # the reason, for people
 
 
 def add_pairs(
@@ -47,11 +47,14 @@ def add_pairs(
     *,
     ask_worker: bool = True,
 ) -> list[PairResult]:
-    """Add each pair by itself: what is wrong with one keeps none of the others out. Raises Refused if they are too many."""
+    """Add each pair on its own: a refused pair does not stop the others.
+
+    Raises DocumentRefused for too many.
+    """
     listed = list(pairs)
     if len(listed) > MAX_PAIRS:
         raise DocumentRefused(
-            f"There are {len(listed):,} pairs, and {MAX_PAIRS:,} is the most at once. Split them."
+            f"There are {len(listed):,} pairs; the limit is {MAX_PAIRS:,} at once. Split them."
         )
     return [_add(workspace, user, pair, language, about, ask_worker) for pair in listed]
 
@@ -76,8 +79,8 @@ def _add(
 def read_pairs(file: File[Any]) -> list[Pair]:
     """Return the pairs of a CSV file, in any encoding, separated by commas, semicolons or tabs.
 
-    The first row may name the columns; others than "question" and "answer" are left out. Without such a row
-    there are exactly these two. Empty rows do not count. Raises Refused.
+    The first row may name the columns; all columns except "question" and "answer" are ignored. Without such a
+    row, the file must have exactly these two. Empty rows are skipped. Raises DocumentRefused.
     """
     check_size(file)
     text = decode(file.read()).lstrip("\ufeff")
@@ -86,7 +89,7 @@ def read_pairs(file: File[Any]) -> list[Pair]:
     except csv.Error as error:
         raise DocumentRefused(f"The table could not be read: {error}. Save it as CSV again.") from error
     if not pairs:
-        raise DocumentRefused(f"There are no questions in it. {_NOT_A_TABLE}")
+        raise DocumentRefused(f"The table has no questions. {_NOT_A_TABLE}")
     return pairs
 
 
@@ -109,7 +112,7 @@ def _pairs(text: str) -> Iterator[Pair]:
 
 
 def _delimiter(text: str) -> str:
-    """Return what separates the first row's cells: the first of these outside quotes."""
+    """Return the delimiter: the first comma, semicolon or tab outside quotes in the first row."""
     is_quoted = False
     for character in text:
         if character == '"':

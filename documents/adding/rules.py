@@ -1,4 +1,4 @@
-"""What commands say of documents, for all of them and by where files lie: `--set` and `--rule`."""
+"""The metadata options of commands: `--set` applies to all documents, `--rule` to files by their path."""
 
 import shlex
 from argparse import ArgumentParser
@@ -16,13 +16,13 @@ from workspaces.models import Workspace
 def add_set_argument(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", dest="said",
-        help="what is known of all of them: a field of the workspace, or access_level; may be given several times",
+        help="metadata for all of them: a field of the workspace, or access_level; can be given several times",
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Pattern and what it says, in the order they were given; later ones go before earlier ones."""
+    """Path patterns with their metadata changes, in the order given; later rules override earlier ones."""
 
     rules: tuple[tuple[str, MetadataChange], ...] = ()
 
@@ -30,7 +30,10 @@ class Rules:
     def read(
         cls, workspace: Workspace, user: User | None, said: Sequence[str], rules: Sequence[str] = ()
     ) -> "Rules":
-        """Return the rules. said: "field=value". rules: "pattern: field=value, field=value". Raises BadValue."""
+        """Return the rules. Raises InvalidValue.
+
+        said: "field=value". rules: "pattern: field=value, field=value".
+        """
         listed = [("*", each) for each in said]
         for rule in rules:
             pattern, colon, told = rule.partition(":")
@@ -42,7 +45,7 @@ class Rules:
         return cls(tuple((pattern, _about(workspace, user, each)) for pattern, each in listed))
 
     def of(self, path: str) -> MetadataChange:
-        """Return what is said of a file at this path, from its folder on and with slashes; "": of no file."""
+        """Return the change for a file. path: relative to its folder, with slashes; "": there is no file."""
         metadata: dict[str, Value | None] = {}
         level: int | None = None
         for pattern, each in self.rules:
@@ -53,19 +56,19 @@ class Rules:
 
 
 def _parts(told: str) -> list[str]:
-    """Return the parts between commas; quotes keep a comma in a value."""
+    """Return the parts between commas. Quotes protect a comma inside a value."""
     lexer = shlex.shlex(told, posix=True)
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = ",", True, ""
     try:
         return [each.strip() for each in lexer]
     except ValueError as error:
-        raise InvalidValue(f"{told.strip()!r} has a quote that does not end.") from error
+        raise InvalidValue(f"{told.strip()!r} has an unclosed quote.") from error
 
 
 def _about(workspace: Workspace, user: User | None, pair: str) -> MetadataChange:
     name, equals, value = (each.strip() for each in pair.partition("="))
     if not equals or not value:
-        raise InvalidValue(f"{pair!r} says nothing: write field=value, as in department=legal.")
+        raise InvalidValue(f"{pair!r} is incomplete: write field=value, as in department=legal.")
     if name == "access_level":
         return parse_change(workspace, user, access_level=value)
     return parse_change(workspace, user, {name: value})

@@ -1,4 +1,4 @@
-"""How documents come in: each `add_*` records one document that will be ingested once."""
+"""Adds documents: each `add_*` records one document that is ingested once."""
 
 from contextlib import suppress
 from functools import partial
@@ -37,11 +37,13 @@ def add_file(
     about: MetadataChange = NO_CHANGE,
     ask_worker: bool = True,
 ) -> Document:
-    """Record a file and have it ingested. The same file under the same title is the document we have.
+    """Record a file and queue its ingestion.
 
-    title: as its owner calls it; anything but its last part is dropped. language: one of the workspace's;
-    None: what reading it finds, the workspace's first until then.
-    ask_worker: False when the caller ingests it at once. Raises Refused.
+    Idempotent: the same file and title return the existing document.
+
+    title: the user's name for the file; only the last part of a path is kept.
+    language: one of the workspace's; None: detected from the text, and the workspace's first until then.
+    ask_worker: False if the caller ingests it at once. Raises DocumentRefused.
     """
     return add(workspace, user, validate_file(file, title), language, about=about, ask_worker=ask_worker)
 
@@ -57,7 +59,7 @@ def add_text(
     about: MetadataChange = NO_CHANGE,
     ask_worker: bool = True,
 ) -> Document:
-    """Record a text that somebody wrote or pasted. Raises Refused."""
+    """Record a text that a user wrote or pasted. Raises DocumentRefused."""
     content = validate_text(title, text, is_markdown)
     return add(workspace, user, content, language, about=about, ask_worker=ask_worker)
 
@@ -72,7 +74,10 @@ def add_qa(
     about: MetadataChange = NO_CHANGE,
     ask_worker: bool = True,
 ) -> Document:
-    """Record a question with its answer: found by the question, quoted with both. Raises Refused."""
+    """Record a question with its answer.
+
+    Searches match the question and quote both. Raises DocumentRefused.
+    """
     return add(workspace, user, validate_pair(question, answer), language, about=about, ask_worker=ask_worker)
 
 
@@ -87,10 +92,10 @@ def add(
     about: MetadataChange = NO_CHANGE,
     ask_worker: bool = True,
 ) -> Document:
-    """Record a document and have it ingested, or return the one that has this title and content already.
+    """Record a document and queue its ingestion, or return the one that already has this title and content.
 
-    folder, path: where `manage.py ingest` found it; each path is a document of its own.
-    about: what is said of a new one. Raises Refused.
+    folder, path: where `manage.py ingest` found it; each path is its own document.
+    about: the metadata of a new document. Raises DocumentRefused.
     """
     is_language_chosen = bool(language)
     language = language_of(workspace, language)
@@ -108,9 +113,9 @@ def add(
 
 
 def change(document: Document, user: User | None, content: Content, *, ask_worker: bool = True) -> Document:
-    """Give a document a new content. What it was made of before is found until the new version is ready.
+    """Replace a document's content. The old version stays searchable until the new one is ready.
 
-    A worker at the old content notices and stops. Raises Refused.
+    The change raises the fence, so a worker that still ingests the old content stops. Raises DocumentRefused.
     """
     if (document.title, document.content_sha256) == (content.title, content.sha256):
         return _once_more(document, user, ask_worker)
@@ -121,49 +126,55 @@ def change(document: Document, user: User | None, content: Content, *, ask_worke
     except BaseException as error:
         _remove_unrecorded(new)
         if isinstance(error, IntegrityError):
-            raise DocumentRefused("There is a document with this very title and content already.") from error
+            raise DocumentRefused("A document with this title and content already exists.") from error
         if isinstance(error, Document.DoesNotExist):
-            raise DocumentRefused("The document was deleted in the meantime. Add it anew.") from error
+            raise DocumentRefused("The document was deleted in the meantime. Add it again.") from error
         raise
     document.refresh_from_db()
     return document
 
 
 def correct_language(document: Document, user: User | None, language: str) -> None:
-    """Say what a document is written in, and ingest it again: its words are matched in that language's forms.
+    """Set a document's language and ingest it again, because its words are matched in that language's forms.
 
-    What is embedded stays embedded. Raises Refused if the workspace does not hold the language.
+    Its chunks are not embedded again. Raises DocumentRefused if the workspace does not have this language, or
+    while a worker is reading the document.
     """
     language = language_of(document.workspace, language)
     with transaction.atomic():
         waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
         if not waiting.update(language=language, is_language_chosen=True):
             raise DocumentRefused(
-                "It is being read just now. Wait until it is ready, and change its language then."
+                "The document is being read right now. Wait until it is ready, then change its language."
             )
         record(user, "document.language", document.title, id=str(document.pk), language=language)
         restart(document, user)
 
 
 def language_of(workspace: Workspace, language: str | None) -> str:
-    """Return this language, or the workspace's first. Raises Refused if the workspace does not hold it."""
+    """Return this language, or the workspace's first.
+
+    Raises DocumentRefused if the workspace does not have it.
+    """
     if language and language not in workspace.languages:
         names = ", ".join(f"{code} ({LANGUAGES[code]})" for code in workspace.languages)
         raise DocumentRefused(
-            f"This workspace does not hold the language {language!r}. Choose one of: {names}."
+            f"This workspace does not have the language {language!r}. Choose one of: {names}."
         )
     return language or workspace.languages[0]
 
 
 def refuse_hidden(known: Document, user: User | None) -> None:
-    """Raise Refused if what is added is there already, above this user's access level."""
+    """Raise DocumentRefused if the added document already exists above this user's access level."""
     level = level_in(user, known.workspace) if user else None
     if level is not None and known.access_level > level:
-        raise DocumentRefused("It is here already, for others than you. Ask a manager of this workspace.")
+        raise DocumentRefused(
+            "This document already exists, but not for your access level. Ask a manager of this workspace."
+        )
 
 
 def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
-    """Return a document that is added again; what had failed is tried again."""
+    """Return a document that was added again. Restart it if it had failed."""
     if known.status == _S.FAILED:
         restart(known, user, ask_worker=ask_worker)
         known.refresh_from_db()
@@ -174,7 +185,7 @@ def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document
 
 
 def _store_and_record(document: Document, file: File[Any], user: User | None, ask_worker: bool) -> Document:
-    """Store and record it. Returns the other one if it was added twice at the same moment."""
+    """Store and record the document. Return the other one if it was added twice at the same moment."""
     _store(document, file)
     try:
         _record(document, user, ask_worker)
@@ -201,9 +212,10 @@ def _store(document: Document, file: File[Any]) -> None:
 
 
 def _remove_unrecorded(document: Document) -> None:
-    """Remove its stored file after an error, unless it was recorded: a commit may lack only its confirmation.
+    """Remove the stored file after an error, unless the document was recorded.
 
-    Where the database does not say, the file stays: `reconcile` finds what belongs to no document.
+    A commit can succeed while only its confirmation is lost. If the database does not answer, the file stays:
+    `reconcile` finds files that belong to no document.
     """
     with suppress(Error):
         if not Document.objects.filter(pk=document.pk, file=document.file.name).exists():
@@ -224,7 +236,10 @@ def _record(document: Document, user: User | None, ask_worker: bool) -> None:
 
 
 def refuse_gone_level(document: Document) -> None:
-    """Raise Refused if the levels changed since the document's was checked. Call it holding the workspace's row."""
+    """Raise DocumentRefused if the document's access level is gone since it was checked.
+
+    The caller holds the lock on the workspace's row.
+    """
     if document.access_level:
         names = Workspace.objects.values_list("access_levels", flat=True).get(pk=document.workspace_id)
         if document.access_level >= len(names):
@@ -239,7 +254,7 @@ def _record_change(
             Document.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=document_id)
         )
         old_file = held.file.name
-        if old_file and old_file != new_file:  # where it was gone already, the new one has its name
+        if old_file and old_file != new_file:  # if the old file was gone already, the new one has its name
             transaction.on_commit(partial(held.file.storage.delete, old_file))
         Workspace.objects.filter(pk=held.workspace_id).update(
             size_bytes=F("size_bytes") + content.file.size - held.size_bytes

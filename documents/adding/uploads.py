@@ -1,8 +1,8 @@
-"""Files that a browser or a program sends by itself: to the bucket where there is one, else to us.
+"""Direct uploads: a client sends its file straight to the bucket, or to this site if there is no bucket.
 
-begin -> the file is sent to where `destination` says -> complete. The client's call and the bucket's event
-may both say that it has arrived, in any order, twice, or only one of them: the first makes the document, the
-others get the same one. What arrived is checked by its content like any file. See docs/adr/0014-uploads.md.
+begin -> the client sends the file to `destination` -> complete. The client's call and the bucket's event
+may both announce the file, in any order, twice, or only one of them. `complete` is idempotent: the first call
+makes the document, later ones return it. The file is validated like any other. See docs/adr/0014-uploads.md.
 """
 
 import json
@@ -35,13 +35,13 @@ from .validation import check_length, clean_title
 
 log = logging.getLogger(__name__)
 
-_RETRIES = 8  # the last one after some forty minutes
+_RETRIES = 8  # the last one after about 40 minutes
 _KEY = re.compile(r"uploads/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where to send the file: a multipart form of these fields, in this order, and at last `file`."""
+    """Where to send the file: as a multipart form with these fields, in this order, and `file` last."""
 
     url: str
     fields: dict[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def begin(
     language: str | None = None,
     about: MetadataChange = NO_CHANGE,
 ) -> Upload:
-    """Record that a file is about to be sent. Raises Refused where its name or size tell enough."""
+    """Record an announced upload. Raises DocumentRefused if its size or language is not acceptable."""
     check_length(size_bytes)
     return Upload.objects.create(
         workspace=workspace, name=clean_title(name), size_bytes=size_bytes,
@@ -65,7 +65,10 @@ def begin(
 
 
 def destination(upload: Upload) -> Destination:
-    """Return where to send it. A bucket takes only this size, this type and this key, and only for a while."""
+    """Return where to send the file.
+
+    A bucket takes only this size, type and key, until the upload expires.
+    """
     if not settings.S3_BUCKET:
         return Destination(reverse("api-upload-file", args=[upload.workspace_id, upload.pk]))
     content_type = {"Content-Type": type_of_name(upload.name)}
@@ -81,21 +84,24 @@ def destination(upload: Upload) -> Destination:
 
 
 def receive(upload: Upload, file: File[Any]) -> None:
-    """Take the file where there is no bucket. Sent again, it replaces what was sent before. Raises Refused."""
+    """Store the file if there is no bucket. A file that is sent again replaces it. Raises DocumentRefused."""
     if file.size != upload.size_bytes:
         raise DocumentRefused(
-            f"It was announced with {upload.size_bytes:,} bytes and came with {file.size:,}. Send it again."
+            f"The file was announced with {upload.size_bytes:,} bytes, but {file.size:,} arrived. Send it again."
         )
     default_storage.delete(upload.key)
     stored = default_storage.save(upload.key, file)
-    if stored != upload.key:  # sent twice at the same moment: one of them is enough
+    if stored != upload.key:  # sent twice at the same moment: keep one
         default_storage.delete(stored)
 
 
 def complete(upload_id: UUID) -> Document:
-    """Make what arrived a document, once, and return it. Raises NotThere, Refused, Upload.DoesNotExist."""
+    """Make the file a document, once, and return it.
+
+    Raises NothingUploaded, DocumentRefused, Upload.DoesNotExist.
+    """
     with transaction.atomic():
-        # The lock makes a second announcement wait, and find what the first one made.
+        # The row lock makes a second announcement wait and then find the document of the first.
         upload = Upload.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=upload_id)
         if upload.document_id is None and not upload.refusal:
             _settle(upload)
@@ -108,11 +114,11 @@ def _settle(upload: Upload) -> None:
     try:
         arrived = default_storage.open(upload.key)
     except FileNotFoundError as error:
-        raise NothingUploaded("Nothing has arrived yet. Send the file to its address first.") from error
+        raise NothingUploaded("The file has not arrived yet. Send it to the upload's URL first.") from error
     with arrived as file:
-        file.name = upload.name  # a name chooses between kinds of text
+        file.name = upload.name  # the name decides between kinds of text
         try:
-            # Again, because the fields and the levels may have changed since.
+            # Parse it again: the fields and the access levels may have changed since.
             said = parse_change(upload.workspace, upload.created_by, upload.metadata, upload.access_level)
             upload.document = add_file(
                 upload.workspace, upload.created_by, file, upload.name, upload.language, about=said
@@ -123,11 +129,11 @@ def _settle(upload: Upload) -> None:
     transaction.on_commit(lambda: default_storage.delete(upload.key))
 
 
-# --- what a bucket says -------------------------------------------------------------------------
+# --- bucket events ------------------------------------------------------------------------------
 
 
 def keys_in(event: Any) -> Iterator[str]:
-    """Yield the keys of ours in an event: S3's own, EventBridge's, or either within one of SNS."""
+    """Yield the keys of uploads in an event: S3's own format, EventBridge's, or either inside an SNS message."""
     match event:
         case {"Type": "Notification", "Message": str(message)}:
             yield from keys_in(json.loads(message))
@@ -137,7 +143,7 @@ def keys_in(event: Any) -> Iterator[str]:
         case {"s3": {"bucket": {"name": str(bucket)}, "object": {"key": str(key)}}}:
             yield from _ours(
                 bucket, unquote_plus(key)
-            )  # S3 writes keys as in a query; EventBridge as they are
+            )  # S3 encodes keys as in a URL query, EventBridge does not
         case {"detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key)}}}:
             yield from _ours(bucket, key)
 
@@ -147,27 +153,28 @@ def _ours(bucket: str, key: str) -> Iterator[str]:
         yield key
 
 
-# A bucket says it once: what fails meanwhile, the storage or the database, must not lose a file that has arrived.
+# A bucket does not repeat an event that we accepted. The retries cover outages of the storage and the
+# database, so that an arrived file is not lost.
 @shared_task(
     name="documents.upload_arrived", autoretry_for=(Exception,), retry_backoff=10, max_retries=_RETRIES
 )
 def complete_arrived(key: str) -> None:
-    """Complete the upload of this key, if there is one and it was not done already."""
+    """Complete the upload with this key, if there is one. Idempotent."""
     found = _KEY.match(key)
     if not found:
         return
     try:
         complete(UUID(found[1]))
     except (DocumentRefused, NothingUploaded, Upload.DoesNotExist) as outcome:
-        log.info("Upload %s made no document: %s", found[1], outcome)  # it is recorded, or thrown away
+        log.info("Upload %s became no document: %s", found[1], outcome)  # on record, or deleted
 
 
-# --- what nobody announced ----------------------------------------------------------------------
+# --- expired uploads ----------------------------------------------------------------------------
 
 
 @shared_task(name="documents.clear_uploads")
 def clear_expired() -> None:
-    """Throw away uploads past their time with what was sent. The documents made of them stay."""
+    """Delete expired uploads with their files. The documents made from them stay."""
     for upload in Upload.objects.filter(created_at__lt=timezone.now() - Upload.LIFETIME):
-        log.info("Upload %s is past its time and thrown away.", upload.pk)
+        log.info("Upload %s has expired: deleting it.", upload.pk)
         upload.delete()

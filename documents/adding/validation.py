@@ -1,4 +1,4 @@
-"""What comes in, checked: each `of_*` returns a document's content, or refuses it with a sentence."""
+"""Validates input: each `validate_*` returns a document's content, or raises DocumentRefused with a sentence."""
 
 import hashlib
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MAX_TITLE_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a document is made of, checked."""
+    """The validated content of a document."""
 
     kind: Document.Kind
     title: str
@@ -30,26 +30,26 @@ class Content:
 
 
 def validate_file(file: File[Any], title: str) -> Content:
-    """Return a file's content. Raises Refused."""
+    """Return the content of a file. Raises DocumentRefused."""
     title = clean_title(title)
     media_type = _check_type(file, clean_title(file.name or title))
     return Content(Document.Kind.FILE, title, media_type, file, _sha256(file))
 
 
 def validate_text(title: str, text: str, is_markdown: bool = False) -> Content:
-    """Return a text's content. Raises Refused."""
+    """Return the content of a text. Raises DocumentRefused."""
     media_type = MARKDOWN if is_markdown else TEXT
     return _text_content(Document.Kind.TEXT, _line(title, "title"), _body(text, "text"), media_type)
 
 
 def validate_pair(question: str, answer: str) -> Content:
-    """Return the content of a question and its answer: one text that begins with the question. Raises Refused."""
+    """Return the content of a pair: one text that begins with the question. Raises DocumentRefused."""
     question = _line(question, "question")
     return _text_content(Document.Kind.QA, question, question + SEPARATOR + _body(answer, "answer"), TEXT)
 
 
 def clean_title(name: str) -> str:
-    """Return the last part of a path, without control and direction marks, short enough to keep."""
+    """Return the last part of a path, without control and direction marks, cut to the maximum length."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     kept = one_line(last).strip(". ") or "untitled"
     stem, dot, extension = kept.rpartition(".")
@@ -65,13 +65,13 @@ def _text_content(kind: Document.Kind, title: str, text: str, media_type: MediaT
 
 
 def _line(text: str, what: str) -> str:
-    """Return it as one line."""
+    """Return the text as one line. Raises DocumentRefused."""
     line = one_line(text)
     if not any(character.isalnum() for character in line):
         raise DocumentRefused(f"The {what} is empty. Write one.")
     if len(line) > MAX_TITLE_CHARACTERS:
         raise DocumentRefused(
-            f"The {what} has {len(line):,} characters, and {MAX_TITLE_CHARACTERS} is the most. Shorten it."
+            f"The {what} has {len(line):,} characters; the limit is {MAX_TITLE_CHARACTERS}. Shorten it."
         )
     return line
 
@@ -92,7 +92,7 @@ def _check_type(file: File[Any], name: str) -> MediaType:
 
 
 def check_size(file: File[Any]) -> None:
-    """Raise Refused if the file is empty or too large."""
+    """Raise DocumentRefused if the file is empty or too large."""
     check_length(file.size)
 
 
@@ -102,7 +102,7 @@ def check_length(size_bytes: int) -> None:
     if size_bytes > settings.UPLOAD_MAX_BYTES:
         limit = filesizeformat(settings.UPLOAD_MAX_BYTES)
         raise DocumentRefused(
-            f"It has {filesizeformat(size_bytes)}, the limit is {limit}. Split it, and add the parts."
+            f"The file has {filesizeformat(size_bytes)}; the limit is {limit}. Split it and add the parts."
         )
 
 
@@ -114,7 +114,7 @@ def _sha256(file: File[Any]) -> str:
 
 
 def text_of(document: Document) -> str:
-    """Return what somebody wrote, as it is stored. Raises FileNotFoundError."""
+    """Return the text of a written document as it is stored. Raises FileNotFoundError."""
     with document.file.open("rb") as file:
         return str(file.read().decode())
 

@@ -1,4 +1,4 @@
-"""Ingestion over REST: the documents that failed, and how it stands as a whole."""
+"""The REST API of ingestion: the dead-letter list, and the overall state."""
 
 from uuid import UUID
 
@@ -25,16 +25,16 @@ from .serializers import DocumentSerializer
 
 class ChosenDocuments(CamelCase):
     ids = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=1000)
-    all = serializers.BooleanField(required=False, help_text="true: every one on the list, instead of ids.")
+    all = serializers.BooleanField(required=False, help_text="true: all failed documents, instead of ids.")
 
 
 class Count(CamelCase):
-    count = serializers.IntegerField(help_text="How many it was done to.")
+    count = serializers.IntegerField(help_text="How many documents were affected.")
 
 
 class DeadLetters(ListModelMixin, ApiView):
     serializer_class = DocumentSerializer
-    queryset = Document.objects.none()  # for the schema; get() says which
+    queryset = Document.objects.none()  # for the schema; get_queryset() decides
 
     def get_queryset(self) -> QuerySet[Document]:
         workspace = workspace_for(self.user, self.kwargs["workspace_id"])
@@ -71,18 +71,18 @@ def _find_chosen(view: ApiView, request: Request) -> QuerySet[Document]:
     if asked.get("all"):
         return found
     if "ids" not in asked:
-        raise ValidationError({"ids": ["Say which: a list of ids, or all: true."]})
+        raise ValidationError({"ids": ["Choose the documents: a list of ids, or all: true."]})
     return found.filter(pk__in=asked["ids"])
 
 
-# --- as a whole ---------------------------------------------------------------------------------
+# --- the overall state --------------------------------------------------------------------------
 
 
 class AlarmSerializer(CamelCase):
     kind = serializers.CharField()
     count = serializers.IntegerField()
     since = serializers.DateTimeField()
-    sentence = serializers.CharField(help_text="What is wrong, and what to do.")
+    sentence = serializers.CharField(help_text="The problem and what to do about it.")
 
 
 class IngestionReply(CamelCase):
@@ -96,12 +96,12 @@ class IngestionReply(CamelCase):
 
 class Ingestion(ApiView):
     @extend_schema(
-        summary="How ingestion stands, over all workspaces",
+        summary="Read the state of ingestion in all workspaces",
         description="For operators.",
         tags=["documents"],
         responses=IngestionReply,
     )
     def get(self, request: Request) -> Response:
         if not self.user.is_operator:
-            raise PermissionDenied("This is for operators.")
+            raise PermissionDenied("Only operators can read this.")
         return Response(IngestionReply(StateOfDocument.counts() | {"alarms": health.report_alarms()}).data)

@@ -13,28 +13,29 @@ MAX_PASSAGES = 50
 
 FILTERS_HELP = (
     'Which documents: {"department": ["legal", "hr"], "date": {"from": "2024-01-01"}, "draft": false, '
-    '"region": {"not": "us"}}. Names of fields; a value, any of a list, or an object of from, to and not.'
+    '"region": {"not": "us"}}. Each key is a field. Its value is one value, a list of alternatives, or an object '
+    "with from, to and not."
 )
 
 
 class DocumentSerializer(CamelCase):
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(Document.Kind.choices)
-    path = serializers.CharField(help_text="Within the folder that a command added; else empty.")
+    path = serializers.CharField(help_text="The path within an imported folder; otherwise empty.")
     title = serializers.CharField()
     media_type = serializers.CharField()
     size_bytes = serializers.IntegerField()
     language = serializers.CharField()
-    metadata = serializers.JSONField(help_text="Of the workspace's fields, those that are known.")
-    access_level = serializers.IntegerField(help_text="Members see it whose own is at least this; from 0.")
-    is_language_chosen = serializers.BooleanField(help_text="By somebody; else it was found from the text.")
+    metadata = serializers.JSONField(help_text="The workspace's fields that have a value.")
+    access_level = serializers.IntegerField(help_text="From 0. Members with at least this level see it.")
+    is_language_chosen = serializers.BooleanField(help_text="false: it was detected from the text.")
     status = serializers.ChoiceField(Document.Status.choices)
     stage = serializers.ChoiceField(Document.Stage.choices)
-    percent = serializers.IntegerField(help_text="How far embedding is, 0 to 100.")
+    percent = serializers.IntegerField(help_text="Progress of embedding, 0 to 100.")
     attempt = serializers.IntegerField()
-    error = serializers.CharField(help_text="Why it failed or waits, in words; empty when all is well.")
+    error = serializers.CharField(help_text="Why it failed or waits; empty if there is no problem.")
     next_attempt_at = serializers.DateTimeField(allow_null=True)
-    summary = serializers.CharField(help_text="In a model's words, where the workspace has one for it.")
+    summary = serializers.CharField(help_text="Written by the workspace's summary model, if it has one.")
     chunk_count = serializers.IntegerField()
     page_count = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -44,26 +45,26 @@ class DocumentSerializer(CamelCase):
 
 def _language() -> serializers.ChoiceField:
     return serializers.ChoiceField(
-        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: what the text reads as."
+        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: detected from the text."
     )
 
 
 class Describing(CamelCase):
-    """What somebody may say of a document."""
+    """The metadata that a request may set on documents."""
 
     metadata = serializers.JSONField(
         required=False,
-        help_text='Values of the workspace\'s fields: {"department": "legal", "date": "2024-01-31"}; null takes one '
-        "away.",
+        help_text='Values of the workspace\'s fields: {"department": "legal", "date": "2024-01-31"}; null removes '
+        "one.",
     )
     access_level = serializers.IntegerField(
-        required=False, help_text="From 0, at most your own; members see it whose own is at least this."
+        required=False, help_text="From 0, at most your own. Members with at least this level see it."
     )
 
 
 class DocumentChanges(Describing):
     language = serializers.ChoiceField(
-        LANGUAGE_CODES, required=False, help_text="One of the workspace's; it is read again."
+        LANGUAGE_CODES, required=False, help_text="One of the workspace's; the document is read again."
     )
 
 
@@ -76,7 +77,7 @@ class FileUpload(Describing):
 class WrittenText(CamelCase):
     title = serializers.CharField(max_length=MAX_TITLE_CHARACTERS)
     text = serializers.CharField(trim_whitespace=False)
-    is_markdown = serializers.BooleanField(default=False, help_text="Headings are marked with #.")
+    is_markdown = serializers.BooleanField(default=False, help_text="The text is Markdown.")
 
 
 class NewText(WrittenText, Describing):
@@ -101,8 +102,8 @@ class PairsFile(Describing):
 class PairOutcome(CamelCase):
     row = serializers.IntegerField(help_text="From 1.")
     question = serializers.CharField()
-    document = DocumentSerializer(allow_null=True, help_text="null: it was refused.")
-    refusal = serializers.CharField(help_text="Why, in words.")
+    document = DocumentSerializer(allow_null=True, help_text="null: the pair was refused.")
+    refusal = serializers.CharField(help_text="Why the pair was refused.")
 
 
 class PairsReply(CamelCase):
@@ -113,7 +114,9 @@ class PairsReply(CamelCase):
 
 class NewUpload(Describing):
     name = serializers.CharField(max_length=MAX_TITLE_CHARACTERS, help_text="The file's name.")
-    size_bytes = serializers.IntegerField(min_value=1, help_text="Exactly; no other size is taken.")
+    size_bytes = serializers.IntegerField(
+        min_value=1, help_text="The exact size; a file of another size is refused."
+    )
     language = _language()
 
 
@@ -121,9 +124,9 @@ class UploadSerializer(CamelCase):
     id = serializers.UUIDField()
     url = serializers.CharField(help_text="Where to POST the file, as multipart/form-data.")
     form = serializers.DictField(
-        child=serializers.CharField(), help_text="Fields of the form to send before `file`."
+        child=serializers.CharField(), help_text="Form fields to send before `file`."
     )
-    expires_at = serializers.DateTimeField(help_text="What has not become a document by then is thrown away.")
+    expires_at = serializers.DateTimeField(help_text="An upload that is not completed by then is deleted.")
 
 
 class UploadedFile(CamelCase):
@@ -145,24 +148,24 @@ class PassageSerializer(CamelCase):
     document_id = serializers.UUIDField()
     document_title = serializers.CharField()
     section = serializers.IntegerField()
-    start = serializers.IntegerField(help_text="Characters into the section's text.")
+    start = serializers.IntegerField(help_text="Offset in the section's text, in characters.")
     end = serializers.IntegerField()
     text = serializers.CharField()
     title_path = serializers.ListField(child=serializers.CharField(), help_text="Headings, outermost first.")
     page = serializers.IntegerField(allow_null=True)
     score = serializers.FloatField(help_text="For ordering only.")
     dense_rank = serializers.IntegerField(
-        source="ranks.dense.place", allow_null=True, help_text="By meaning, from 1."
+        source="ranks.dense.place", allow_null=True, help_text="Rank by meaning, from 1."
     )
     dense_score = serializers.FloatField(
         source="ranks.dense.score", allow_null=True, help_text="Similarity, by the workspace's metric."
     )
     lexical_rank = serializers.IntegerField(
-        source="ranks.lexical.place", allow_null=True, help_text="By words, from 1."
+        source="ranks.lexical.place", allow_null=True, help_text="Rank by words, from 1."
     )
     lexical_score = serializers.FloatField(source="ranks.lexical.score", allow_null=True)
     rerank_score = serializers.FloatField(
-        source="ranks.rerank.score", allow_null=True, help_text="Of the cross-encoder, if there is one."
+        source="ranks.rerank.score", allow_null=True, help_text="The cross-encoder's score, if there is one."
     )
 
 
@@ -174,21 +177,21 @@ class LegSerializer(CamelCase):
 
 
 class FoundSerializer(CamelCase):
-    """One candidate of a search: its text is that stretch of its document's section."""
+    """One candidate of a search. Its text is the characters from start to end of its document's section."""
 
     document_id = serializers.UUIDField()
     section = serializers.IntegerField()
-    start = serializers.IntegerField(help_text="Characters into the section's text.")
+    start = serializers.IntegerField(help_text="Offset in the section's text, in characters.")
     end = serializers.IntegerField()
-    rank = serializers.IntegerField(help_text="Of all ways of finding joined, from 1.")
+    rank = serializers.IntegerField(help_text="Rank after the fusion of all retrievers, from 1.")
     score = serializers.FloatField(help_text="For ordering only.")
-    dense_rank = serializers.IntegerField(allow_null=True, help_text="By meaning, from 1.")
+    dense_rank = serializers.IntegerField(allow_null=True, help_text="Rank by meaning, from 1.")
     dense_score = serializers.FloatField(allow_null=True)
-    lexical_rank = serializers.IntegerField(allow_null=True, help_text="By words, from 1.")
+    lexical_rank = serializers.IntegerField(allow_null=True, help_text="Rank by words, from 1.")
     lexical_score = serializers.FloatField(allow_null=True)
-    rerank_rank = serializers.IntegerField(allow_null=True, help_text="By the cross-encoder.")
+    rerank_rank = serializers.IntegerField(allow_null=True, help_text="Rank by the cross-encoder.")
     rerank_score = serializers.FloatField(allow_null=True)
-    fate = serializers.CharField(help_text='"prompt", or in words why it was left out.')
+    fate = serializers.CharField(help_text='"prompt", or the reason why it was left out.')
     passage = serializers.IntegerField(allow_null=True, help_text="The number of the passage that quotes it.")
 
 
@@ -196,15 +199,19 @@ class TraceSerializer(CamelCase):
     """Everything that led to the passages of one search."""
 
     question = serializers.CharField(default="")
-    sent = serializers.CharField(default="", help_text="The question as it was searched.")
-    legs = LegSerializer(many=True, default=list, help_text="How each way of finding went.")
+    sent = serializers.CharField(
+        default="", help_text="The question as it was searched, after query rewriting."
+    )
+    legs = LegSerializer(many=True, default=list, help_text="The outcome of each retriever.")
     timings_ms = serializers.DictField(child=serializers.FloatField(), default=dict)
     dropped = serializers.DictField(
-        child=serializers.IntegerField(), default=dict, help_text="Why candidates were left out: how many."
+        child=serializers.IntegerField(),
+        default=dict,
+        help_text="How many candidates were left out, by reason.",
     )
-    candidates = FoundSerializer(many=True, default=list, help_text="The best 50, in the last order.")
+    candidates = FoundSerializer(many=True, default=list, help_text="The best 50, in their final order.")
     circumstances = serializers.DictField(
-        default=dict, help_text="How the workspace was searched, and how much it held."
+        default=dict, help_text="The workspace's search settings and its size at that time."
     )
 
 
@@ -213,21 +220,21 @@ class StoredSearch(CamelCase):
     workspace_id = serializers.UUIDField()
     question = serializers.CharField()
     outcome = serializers.ChoiceField(Search.Outcome.choices)
-    error = serializers.CharField(help_text="Why it failed, in words.")
+    error = serializers.CharField(help_text="Why it failed.")
     created_at = serializers.DateTimeField()
     trace = TraceSerializer()
 
 
 class SearchReply(CamelCase):
-    id = serializers.UUIDField(help_text="Of what is kept of it for a while: GET /api/v1/searches/{id}.")
+    id = serializers.UUIDField(help_text="The trace is kept for a while: GET /api/v1/searches/{id}.")
     outcome = serializers.ChoiceField(
         ["found", "nothing_relevant", "empty"],
-        help_text="nothing_relevant: nothing in here is about it. empty: there is nothing in here yet.",
+        help_text="nothing_relevant: no document is about the question. empty: the workspace has no content yet.",
     )
     passages = PassageSerializer(many=True)
-    legs = LegSerializer(many=True, source="trace.legs", help_text="How each way of finding went.")
+    legs = LegSerializer(many=True, source="trace.legs", help_text="The outcome of each retriever.")
     timings_ms = serializers.DictField(child=serializers.FloatField(), source="trace.timings_ms")
     dropped = serializers.DictField(child=serializers.IntegerField(), source="trace.dropped")
     candidates = FoundSerializer(
-        many=True, source="trace.candidates", help_text="The best 50 with what became of each."
+        many=True, source="trace.candidates", help_text="The best 50, each with its fate."
     )

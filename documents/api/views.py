@@ -57,9 +57,9 @@ _STATUS = OpenApiParameter(
     "status", OpenApiTypes.STR, enum=Document.Status.values, description="Only documents in this state."
 )
 _FILTERS = OpenApiParameter(
-    "filters", OpenApiTypes.STR, description=f"{FILTERS_HELP} As JSON. Pages and posts are listed too then."
+    "filters", OpenApiTypes.STR, description=f"{FILTERS_HELP} As JSON. It also lists pages and posts."
 )
-_TOKENS_PER_PASSAGE = 2000  # so that `limit` decides, not the budget of a prompt
+_TOKENS_PER_PASSAGE = 2000  # high enough that `limit` decides, not the token budget
 
 
 class SearchFailed(APIException):
@@ -69,7 +69,7 @@ class SearchFailed(APIException):
 
 class Documents(ListModelMixin, ApiView):
     serializer_class = DocumentSerializer
-    queryset = Document.objects.none()  # for the schema; get() says which
+    queryset = Document.objects.none()  # for the schema; get_queryset() decides
 
     def get_queryset(self) -> QuerySet[Document]:
         workspace = workspace_for(self.user, self.kwargs["workspace_id"])
@@ -121,8 +121,8 @@ class UploadFile(ApiView):
 
     @extend_schema(
         summary="Add a file",
-        description="It becomes searchable in the background: read the document to see how far it is. "
-        "The same file under the same title is added once.",
+        description="The file becomes searchable in the background: read the document to see its progress. "
+        "Idempotent: the same file under the same title is added once.",
         tags=["documents"],
         request=FileUpload,
         responses={201: DocumentSerializer},
@@ -147,7 +147,7 @@ def _add(
 
 @contextmanager
 def _refusals(field: str) -> Iterator[None]:
-    """Say what was refused beside its field."""
+    """Report a refusal as an error of this request field."""
     try:
         yield
     except DocumentRefused as refusal:
@@ -157,7 +157,8 @@ def _refusals(field: str) -> Iterator[None]:
 class AddText(ApiView):
     @extend_schema(
         summary="Add a text",
-        description="It becomes searchable in the background. The same text under the same title is added once.",
+        description="The text becomes searchable in the background. Idempotent: the same text under the same title "
+        "is added once.",
         tags=["documents"],
         request=NewText,
         responses={201: DocumentSerializer},
@@ -174,8 +175,8 @@ class AddText(ApiView):
 class AddPairs(ApiView):
     @extend_schema(
         summary="Add questions with their answers",
-        description="Each pair is a document: found by its question, quoted with both. A pair that is refused keeps "
-        "none of the others out.",
+        description="Each pair becomes a document: searches match its question and quote both. A refused pair does "
+        "not stop the others.",
         tags=["documents"],
         request=NewPairs,
         responses={201: PairsReply},
@@ -216,7 +217,7 @@ def _add_pairs(
 
 
 class Content(ApiView):
-    """What somebody wrote, to be read and changed: a text, or a question with its answer."""
+    """The content of a document that was written here: a text, or a question with its answer."""
 
     _KINDS = PolymorphicProxySerializer(
         component_name="Written", serializers=[WrittenText, QuestionAndAnswer], resource_type_field_name=None
@@ -233,7 +234,7 @@ class Content(ApiView):
 
     @extend_schema(
         summary="Change a text or a pair",
-        description="What it said before is found until the new version is searchable.",
+        description="The old version stays searchable until the new one is ready.",
         tags=["documents"],
         request=_KINDS,
         responses={202: DocumentSerializer},
@@ -252,12 +253,12 @@ def _written_document(view: ApiView, role: Role) -> Document:
     document = _document(view, role)
     if document.kind not in Document.WRITTEN:
         raise Http404(
-            "Only texts and questions with answers are written here. Add a new version of the file."
+            "Only texts and questions with answers can be changed here. Add a new version of the file."
         )
     return document
 
 
-# --- files that are sent elsewhere ----------------------------------------------------------------
+# --- direct uploads -------------------------------------------------------------------------------
 
 
 class NothingArrived(APIException):
@@ -268,8 +269,9 @@ class NothingArrived(APIException):
 class Uploads(ApiView):
     @extend_schema(
         summary="Begin an upload",
-        description="Then POST the file to `url` as multipart/form-data: the fields of `form`, and at last `file`. "
-        "With a bucket it goes there directly; else `url` is on this site and wants your key. Then complete it.",
+        description="Next, POST the file to `url` as multipart/form-data: the fields of `form`, then `file` last. "
+        "With a bucket, `url` is the bucket's; otherwise it is on this site and needs your API key. Then complete "
+        "the upload.",
         tags=["documents"],
         request=NewUpload,
         responses={201: UploadSerializer},
@@ -287,7 +289,7 @@ class Uploads(ApiView):
 
 
 class OneUpload(ApiView):
-    @extend_schema(summary="Give an upload up", tags=["documents"], responses={204: None})
+    @extend_schema(summary="Cancel an upload", tags=["documents"], responses={204: None})
     def delete(self, request: Request, workspace_id: UUID, upload_id: UUID) -> Response:
         _upload(self).delete()
         return Response(status=204)
@@ -297,7 +299,7 @@ class ReceiveUpload(ApiView):
     parser_classes = (MultiPartParser,)
 
     @extend_schema(
-        summary="Send the file, where there is no bucket",
+        summary="Send the file if there is no bucket",
         tags=["documents"],
         request=UploadedFile,
         responses={204: None},
@@ -312,8 +314,8 @@ class ReceiveUpload(ApiView):
 
 class CompleteUpload(ApiView):
     @extend_schema(
-        summary="Say that the file has arrived",
-        description="Checks what arrived and makes it a document. Again: the same document.",
+        summary="Complete an upload",
+        description="Validates the file and makes it a document. Idempotent: a second call returns the same document.",
         tags=["documents"],
         request=None,
         responses={201: DocumentSerializer},
@@ -328,7 +330,7 @@ class CompleteUpload(ApiView):
 
 
 def _upload(view: ApiView) -> Upload:
-    """Return the upload, which is only for whoever began it: they alone were told where it goes."""
+    """Return the upload. Only the user who began it has access: no other user knows where the file goes."""
     workspace = workspace_for(view.user, view.kwargs["workspace_id"], Role.EDITOR)
     upload = workspace.uploads.filter(pk=view.kwargs["upload_id"], created_by=view.user).first()
     if upload is None:
@@ -344,9 +346,9 @@ class OneDocument(ApiView):
         return Response(DocumentSerializer(_document(self, Role.VIEWER)).data)
 
     @extend_schema(
-        summary="Edit the fields of a document, or say what it is written in",
-        description="Its fields hold at once, also for the pages of a website and the posts of a feed. "
-        "For another language it is read again, and stays searchable meanwhile.",
+        summary="Edit the fields of a document, or set its language",
+        description="New field values apply at once, also to the pages of a website and the posts of a feed. "
+        "After a change of language the document is read again, and stays searchable meanwhile.",
         tags=["documents"],
         request=DocumentChanges,
         responses={202: DocumentSerializer},
@@ -393,7 +395,7 @@ def _document(view: ApiView, role: Role) -> Document:
 class SemanticSearch(ApiView):
     @extend_schema(
         summary="Find passages",
-        description="What led to them is kept for a while under `id`.",
+        description="The trace of the search is kept for a while under `id`.",
         tags=["search"],
         request=SearchRequest,
         responses={200: SearchReply},
@@ -419,8 +421,9 @@ class SemanticSearch(ApiView):
 
 class OneSearch(ApiView):
     @extend_schema(
-        summary="Read how a search was done",
-        description=f"Yours, or one in a workspace you manage; kept for {settings.SEARCHES_KEPT_DAYS} days.",
+        summary="Read the trace of a search",
+        description="For your own searches and those in workspaces you manage; kept for "
+        f"{settings.SEARCHES_KEPT_DAYS} days.",
         tags=["search"],
         responses={200: StoredSearch},
     )

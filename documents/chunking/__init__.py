@@ -1,4 +1,4 @@
-"""Cuts sections into chunks. A strategy is one file and one line here."""
+"""Splits sections into chunks. Each strategy is one module and one line here."""
 
 from . import adaptive, layout, recursive, semantic
 from .questions import chunk as questions

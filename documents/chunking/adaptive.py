@@ -1,4 +1,4 @@
-"""Chooses by what a document is made of: its layout where it has one, else the strongest boundary."""
+"""The adaptive strategy: the layout strategy for documents with a structure, else the recursive one."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,8 @@ _MUCH = 0.1  # share of the characters that are in tables and code
 def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
     """Return the chunks of the strategy that suits the document.
 
-    By content, not by the file's type: a Word file may be one long letter, a text file a manual in Markdown.
+    The content decides, not the file's type: a Word file may be one long letter, a text file a manual in
+    Markdown.
     """
     if _has_layout(sections):
         return layout.chunk(sections, size, overlap, embed)

@@ -1,4 +1,4 @@
-"""Keeps what belongs together: paragraphs, tables and code stay whole where they fit, under their headings."""
+"""The layout strategy: paragraphs, tables and code stay whole where they fit, under their headings."""
 
 import re
 from bisect import bisect_right
@@ -12,7 +12,7 @@ from documents.parsing.types import ExtractedSection
 from . import recursive
 from .types import Chunk, Embed
 
-_MIN_SHARE = 4  # a chunk shorter than size / 4 says too little by itself
+_MIN_SHARE = 4  # a chunk shorter than size / 4 has too little content of its own
 _MAX_PATH_CHARACTERS = 200
 _CLOSING_FENCE = re.compile(r"\n {0,3}(```|~~~)[^\n]*")
 
@@ -21,10 +21,10 @@ Table = tuple[int, int, str]
 
 
 def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
-    """Return chunks of whole blocks, at most `size` characters; each is embedded with what it stands under.
+    """Return chunks of whole blocks, of at most `size` characters. Each is embedded with its headings.
 
-    Only a block longer than a chunk is cut, with `overlap`. The part of a table is embedded with the table's
-    first row. What is too short goes with a neighbour where both fit into one chunk.
+    Only a block longer than a chunk is split, with `overlap`. Each part of a split table is embedded with the
+    table's first row. A short block joins a neighbour if both fit into one chunk.
     """
     return [
         each for position, section in enumerate(sections) for each in _of(position, section, size, overlap)
@@ -44,7 +44,7 @@ def _spans(text: str, size: int, overlap: int) -> Iterator[Span]:
 
 
 def _blocks(text: str) -> list[Span]:
-    """Return the places of the blocks, with nothing but white space between them: fences belong to their code."""
+    """Return the spans of the blocks, with only white space between them: fences belong to their code."""
     found: list[Span] = []
     rest = 0
     for kind, _, end in bounds(text, 0):
@@ -52,13 +52,16 @@ def _blocks(text: str) -> list[Span]:
         stop = fence.end() if fence else end
         found.append((stop - len(text[rest:stop].lstrip()), stop))
         rest = stop
-    if text[rest:].strip():  # a fence around nothing
+    if text[rest:].strip():  # an empty code fence
         found.append((rest, len(text)))
     return found
 
 
 def _pack(blocks: Sequence[Span], size: int) -> list[list[Span]]:
-    """Return the blocks in groups that fit a chunk; a group that does not is one block, with a short one before."""
+    """Return the blocks in groups that fit a chunk.
+
+    A group that does not fit is one long block, perhaps with a short one before it.
+    """
     groups: list[list[Span]] = []
     for block in blocks:
         group = groups[-1] if groups else []
@@ -72,7 +75,7 @@ def _pack(blocks: Sequence[Span], size: int) -> list[list[Span]]:
 
 
 def _even_out(one: list[Span], last: list[Span], size: int) -> None:
-    """Move blocks to a last group that is too short, as long as there is enough of both."""
+    """Move blocks to a last group that is too short, as long as both groups keep enough text."""
     least = size // _MIN_SHARE
     while _length(last) < least and len(one) > 1:
         if last[-1][1] - one[-1][0] > size or one[-2][1] - one[0][0] < least:
@@ -85,7 +88,7 @@ def _length(group: Sequence[Span]) -> int:
 
 
 def _in_context(titles: Sequence[str], tables: Sequence[Table], start: int, text: str) -> str:
-    """Return the text as it is embedded: below the headings and the table's first row that it does not hold itself."""
+    """Return the text to embed: below those headings and that first row of its table that it does not contain."""
     return "\n".join([*filter(None, [_path(titles, text), _head_row(tables, start)]), text])
 
 
@@ -108,7 +111,7 @@ def _tables(text: str) -> list[Table]:
 
 
 def _head_row(tables: Sequence[Table], start: int) -> str:
-    """Return the first row of the table that goes on at `start`, or nothing."""
+    """Return the first row of the table that continues at `start`, or ""."""
     before = bisect_right(tables, start, key=itemgetter(0))
     low, high, head = tables[before - 1] if before else (0, 0, "")
     return head[:_MAX_PATH_CHARACTERS] if low + len(head) < start < high else ""

@@ -1,4 +1,4 @@
-"""Cuts a question with its answer: found by what is asked, quoted with what is answered."""
+"""Splits a question with its answer into chunks: searches match the question and quote the answer."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ SEPARATOR = "\n\n"  # between the question, which is one line, and its answer
 
 
 def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
-    """Return chunks of which the first stands for the question alone, and each later one for it and its words.
+    """Return chunks: the first is embedded as the question alone, each later one as the question and its text.
 
-    An answer longer than a chunk goes on in the next, which the question finds too.
+    An answer longer than a chunk continues in the next one, which the question finds too.
     """
     question = sections[0].text.partition(SEPARATOR)[0]
     first, *rest = recursive.chunk(sections, max(size, len(question) + 100), overlap, embed)

@@ -1,4 +1,7 @@
-"""Cuts at the strongest boundary that keeps a chunk at least half full: paragraph, line, sentence, word."""
+"""The recursive strategy: splits at the strongest boundary that keeps a chunk at least half full.
+
+The boundaries, strongest first: paragraph, line, sentence, word.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,11 +17,11 @@ _BOUNDARIES = (
     re.compile(r"[.!?…][\"'”’»)\]]*\s+|[。！？]\s*"),
     re.compile(r"\s+"),
 )
-_STARTS = _BOUNDARIES[1:]  # an overlap is short: looking for whole paragraphs in it would often find none
+_STARTS = _BOUNDARIES[1:]  # an overlap is short: it often contains no paragraph boundary
 
 
 def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
-    """Return chunks of at most `size` characters, neighbours sharing up to `overlap`; none crosses sections.
+    """Return chunks of at most `size` characters. Neighbours share up to `overlap`; none crosses sections.
 
     No word is lost: only white space may lie between two chunks. Requires 0 <= overlap < size.
     """
@@ -32,20 +35,20 @@ def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: 
 def spans(
     text: str, size: int, overlap: int, first: int = 0, last: int | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each chunk of text[first:last]."""
+    """Yield the start and end of each chunk of text[first:last]."""
     start, last = _trim(text, first, len(text) if last is None else last)
     done = start
     while done < last:
         end = last if last - start <= size else _cut(text, max(done + 1, start + size // 2), start + size)
         _, stop = _trim(text, start, end)
-        if stop > done:  # else there was only white space behind the overlap
+        if stop > done:  # else there was only white space after the overlap
             yield start, stop
         done = end
         start, _ = _trim(text, max(start + 1, _next_start(text, done, overlap)), last)
 
 
 def _cut(text: str, least: int, limit: int) -> int:
-    """Return the last of the strongest boundaries from `least` to `limit`."""
+    """Return the last occurrence of the strongest boundary from `least` to `limit`."""
     for boundary in _BOUNDARIES:
         if ends := [found.end() for found in boundary.finditer(text, least, limit)]:
             return ends[-1]
@@ -61,7 +64,7 @@ def _next_start(text: str, end: int, overlap: int) -> int:
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """Without strip(): it would copy what is left of the text for each chunk."""
+    """Return the span without white space at its ends. strip() would copy the rest of the text for each chunk."""
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():

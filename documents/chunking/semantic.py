@@ -1,4 +1,4 @@
-"""Breaks where the topic changes: between sentences that mean different things."""
+"""The semantic strategy: splits where the topic changes, between sentences whose embeddings are far apart."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,19 +11,19 @@ from inference.types import Vector
 from . import recursive
 from .types import Chunk, Embed
 
-_MIN_SHARE = 4  # a chunk shorter than size / 4 says too little by itself
-_BATCH = 64  # sentences for one call of the model
-_MAX_SENTENCE_CHARACTERS = 400  # a table's rows or a list have no full stops
-_STANDS_OUT = 1.0  # standard deviations above the mean distance in this document: a shift of topic
+_MIN_SHARE = 4  # a chunk shorter than size / 4 has too little content of its own
+_BATCH = 64  # sentences per call of the model
+_MAX_SENTENCE_CHARACTERS = 400  # the rows of a table and the items of a list have no full stops
+_STANDS_OUT = 1.0  # a topic shift is this many standard deviations above the document's mean distance
 
 Span = tuple[int, int]
 
 
 def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
-    """Return chunks of whole sentences, at most `size` characters, that end where the topic shifts most.
+    """Return chunks of whole sentences, of at most `size` characters, that end where the topic shifts most.
 
-    A section that fits stays whole, and costs no call of the model. Chunks do not overlap: the seam is
-    where the least is lost.
+    A section that fits stays whole and needs no call of the model. Chunks do not overlap: a split between two
+    topics loses the least context.
     """
     sentences = [_sentences(section.text) if len(section.text) > size else [] for section in sections]
     distances = _distances(sections, sentences, embed)
@@ -47,14 +47,14 @@ def _spans(
 def _groups(
     sentences: Sequence[Span], gaps: Sequence[float], shift: float, size: int
 ) -> Iterator[tuple[int, int]]:
-    """Yield the first and last sentence of each chunk: split at the widest gap until it fits and is of one topic."""
+    """Yield the first and last sentence of each chunk: split at the widest gap until it fits and has one topic."""
     waiting = [(0, len(sentences) - 1)] if sentences else []
     while waiting:
         first, last = waiting.pop()
         is_long = sentences[last][1] - sentences[first][0] > size
         cuts = [cut for cut in range(first, last) if _leaves_enough(sentences, first, cut, last, size)]
         cuts = cuts or list(range(first, last if is_long else first))
-        # Of equals the one in the middle: a text of equal lines would be looked through again for each chunk.
+        # Ties go to the middle: otherwise a text of equal lines would be scanned again for each chunk.
         middle = (first + last) / 2
         cut = max(cuts, key=lambda cut: (gaps[cut], -abs(cut - middle)), default=None)
         if cut is None or not (is_long or gaps[cut] > shift):
@@ -70,7 +70,7 @@ def _leaves_enough(sentences: Sequence[Span], first: int, cut: int, last: int, s
 
 
 def _sentences(text: str) -> list[Span]:
-    """Return the places of sentences, lines and the parts of what has neither."""
+    """Return the spans of the sentences: each ends at a full stop, a line end, or the maximum length."""
     found: list[Span] = []
     for line in re.finditer(r"\S[^\n]*", text):
         start = line.start()
@@ -84,7 +84,7 @@ def _sentences(text: str) -> list[Span]:
 def _distances(
     sections: Sequence[ExtractedSection], sentences: Sequence[Sequence[Span]], embed: Embed
 ) -> list[list[float]]:
-    """Return, for each section, how far each sentence is from the next: cosine distance, 0 to 2."""
+    """Return for each section the cosine distance, 0 to 2, between each sentence and the next."""
     texts = [
         sections[position].text[low:high] for position, spans in enumerate(sentences) for low, high in spans
     ]
@@ -95,7 +95,10 @@ def _distances(
 
 
 def _gaps(vectors: Sequence[Vector]) -> list[float]:
-    """Compare two sentences before each gap with two after it: one short sentence would mislead."""
+    """Return the distance at each gap, between the two sentences before it and the two after it.
+
+    A comparison of single sentences would be misled by a short one.
+    """
     last = len(vectors) - 1
     return [
         _distance(

@@ -7,16 +7,16 @@ from inference.types import Vector
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of one section: `sections[section].text[start:end] == text`, always."""
+    """A span of one section. Invariant: `sections[section].text[start:end] == text`."""
 
     section: int  # position of its section, from 0
-    start: int  # characters into the section's text
+    start: int  # offset in the section's text, in characters
     end: int
-    text: str  # what is found by its words, and quoted
-    embedded: str = ""  # what is embedded in its place; "": the text itself
+    text: str  # the text that lexical search matches and passages quote
+    embedded: str = ""  # the text to embed instead; "": the text itself
 
 
-# One vector for each text. A strategy that needs none never calls it.
+# Returns one vector for each text. A strategy that needs no vectors never calls it.
 Embed = Callable[[list[str]], list[Vector]]
-# (sections in reading order, size, overlap, embed), both in characters -> chunks in reading order
+# (sections in reading order, size, overlap, embed) -> chunks in reading order; size and overlap in characters
 Chunker = Callable[[Sequence[ExtractedSection], int, int, Embed], list[Chunk]]

@@ -1,4 +1,4 @@
-"""The fields of a workspace over REST."""
+"""The REST API of a workspace's metadata fields."""
 
 from typing import Any
 from uuid import UUID
@@ -20,24 +20,26 @@ from .filters import fields_to_filter
 
 class FieldChanges(CamelCase):
     label = serializers.CharField(  # type: ignore[assignment]
-        max_length=60, required=False, help_text="As people read it."
+        max_length=60, required=False, help_text="The label that people see."
     )
     choices = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="Of a text; empty: any text."
+        child=serializers.CharField(),
+        required=False,
+        help_text="The allowed values of a text; empty: any text.",
     )
     source = serializers.CharField(  # type: ignore[assignment]
         max_length=60,
         required=False,
         allow_blank=True,
-        help_text="The property of files that fills it where nobody says anything: author, created, keywords, a meta "
-        "tag's or a front matter's name.",
+        help_text="The file property that fills the field if no user does: author, created, keywords, or the name of "
+        "a meta tag or of a line in the front matter.",
     )
 
 
 class NewField(FieldChanges):
-    label = serializers.CharField(max_length=60, help_text="As people read it.")
+    label = serializers.CharField(max_length=60, help_text="The label that people see.")
     name = serializers.CharField(
-        max_length=30, required=False, help_text="In filters; absent: made from the label."
+        max_length=30, required=False, help_text="The name in filters; absent: made from the label."
     )
     type = serializers.ChoiceField(Field.Type.choices, default=Field.Type.TEXT)
 
@@ -48,14 +50,14 @@ class FieldSerializer(CamelCase):
     type = serializers.ChoiceField(Field.Type.choices)
     choices = serializers.ListField(child=serializers.CharField())
     source = serializers.CharField()  # type: ignore[assignment]
-    is_built_in = serializers.BooleanField(help_text="Every document has it; nobody sets it.")
+    is_built_in = serializers.BooleanField(help_text="Every document has it; users cannot set it.")
 
 
 class Fields(ApiView):
-    pagination_class = None  # they are few
+    pagination_class = None  # a workspace has few fields
 
     @extend_schema(
-        summary="List what documents can be filtered by",
+        summary="List the fields that documents can be filtered by",
         tags=["workspaces"],
         responses=FieldSerializer(many=True),
     )
@@ -86,7 +88,7 @@ class Fields(ApiView):
 class OneField(ApiView):
     @extend_schema(
         summary="Change a field",
-        description="Its name and its type stay: for another type, delete it and declare it anew.",
+        description="Its name and type cannot change: for another type, delete the field and declare it again.",
         tags=["workspaces"],
         request=FieldChanges,
         responses=FieldSerializer,
@@ -97,7 +99,7 @@ class OneField(ApiView):
         return Response(_as_json(found))
 
     @extend_schema(
-        summary="Delete a field, and its value off every document", tags=["workspaces"], responses={204: None}
+        summary="Delete a field and its value on every document", tags=["workspaces"], responses={204: None}
     )
     def delete(self, request: Request, workspace_id: UUID, field: str) -> Response:
         declared.delete(self._field(workspace_id, field), self.user)

@@ -1,4 +1,4 @@
-"""What requests of the API say of documents, and what is wrong with it, in the API's form."""
+"""Reads metadata from API requests, and reports invalid values in the API's error format."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from .metadata import MetadataChange, parse_change
 
 @contextmanager
 def field_errors(field: str) -> Iterator[None]:
-    """Say what is wrong with a value beside the field of the request that holds it."""
+    """Report an invalid value as an error of the request field that holds it."""
     try:
         yield
     except InvalidValue as problem:
@@ -23,7 +23,7 @@ def field_errors(field: str) -> Iterator[None]:
 
 
 def read_change(user: User, workspace: Workspace, fields: dict[str, Any]) -> MetadataChange:
-    """Take what a request says of documents out of its fields, and return it checked."""
+    """Remove the metadata from a request's fields, and return it validated. Raises ValidationError."""
     metadata, level = fields.pop("metadata", None), fields.pop("access_level", None)
     with field_errors("metadata"):
         said = parse_change(workspace, user, metadata)

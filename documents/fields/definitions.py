@@ -1,4 +1,4 @@
-"""A workspace declares what is known of its documents, and takes it back. Values are read in workspaces/metadata_schema.py."""
+"""Declares, changes and deletes a workspace's metadata fields. workspaces/metadata_schema.py parses their values."""
 
 import re
 import unicodedata
@@ -23,9 +23,11 @@ _MAX_LABEL = 60
 
 
 def declare(workspace: Workspace, user: User | None, *, label: str, name: str = "", **settings: Any) -> Field:
-    """Declare a field. Without a name it gets one from its label. Raises ValidationError with a sentence per field.
+    """Declare a field.
 
-    settings: type, choices, source, as of Field.
+    Without a name it gets one from its label. Raises ValidationError with a sentence per field.
+
+    settings: type, choices, source, as in Field.
     """
     field = Field(workspace=workspace, name=name or name_of(label), label=label, **settings)
     _check(field)
@@ -35,13 +37,16 @@ def declare(workspace: Workspace, user: User | None, *, label: str, name: str = 
             record(user, "field.declare", field.name, workspace=workspace.name, type=field.type)
     except IntegrityError as error:
         raise ValidationError(
-            {"name": f"There is a field {field.name!r} already. Choose another name."}
+            {"name": f"A field {field.name!r} already exists. Choose another name."}
         ) from error
     return field
 
 
 def change(field: Field, user: User | None, **settings: Any) -> None:
-    """Change its label, choices or source. Raises ValidationError, also for a choice that a document has."""
+    """Change the label, choices or source.
+
+    Raises ValidationError, also if a document has a removed choice.
+    """
     removed = set(field.choices) - set(settings.get("choices", field.choices))
     for name, value in settings.items():
         setattr(field, name, value)
@@ -54,12 +59,13 @@ def change(field: Field, user: User | None, **settings: Any) -> None:
 
 
 def delete(field: Field, user: User | None) -> int:
-    """Take a field back, and its value off every document that has one. Returns of how many.
+    """Delete a field and its value on every document. Return how many documents had one.
 
-    They are described anew for the engine, too: a later field of this name begins without values.
+    The engine's metadata is updated too, so a later field of this name starts without values.
     """
     with transaction.atomic():
-        # This waits for whoever is writing values; who comes later finds no such field (fields_kept).
+        # The lock waits for transactions that are writing values; later ones find no such field
+        # (lock_fields).
         list(field.workspace.fields.select_for_update())
         knowing = list(with_value(field).values_list("pk", flat=True))
         metadata.update_metadata(field.workspace, user, knowing, MetadataChange({field.name: None}))
@@ -69,7 +75,7 @@ def delete(field: Field, user: User | None) -> int:
 
 
 def with_value(field: Field) -> DocumentQuerySet:
-    """Return the documents that this is known of."""
+    """Return the documents that have a value for this field."""
     return Document.objects.filter(workspace=field.workspace, metadata__has_key=field.name)
 
 
@@ -83,32 +89,32 @@ def _check(field: Field) -> None:
     errors = {}
     field.label = one_line(field.label)
     if not 1 <= len(field.label) <= _MAX_LABEL:
-        errors["label"] = f"Give it a label of 1 to {_MAX_LABEL} characters, as people should read it."
+        errors["label"] = f"Enter a label of 1 to {_MAX_LABEL} characters."
     if not NAME.fullmatch(field.name):
-        errors["name"] = "A name has 1 to 30 small letters, digits and _, and begins with a letter."
+        errors["name"] = "A name has 1 to 30 lowercase letters, digits and _, and begins with a letter."
     elif field.name in BUILT_IN:
-        errors["name"] = f"Every document has {field.name} already. Choose another name."
+        errors["name"] = f"Every document already has {field.name}. Choose another name."
     if field.type not in Field.Type.values:
         errors["type"] = f"Choose one of: {', '.join(Field.Type.values)}."
     field.choices = _choices(field.choices)
     if len({each.casefold() for each in field.choices}) < len(field.choices):
-        errors["choices"] = "Two choices have the same name. Give each its own."
+        errors["choices"] = "Two choices have the same name. Give each a different one."
     if field.choices and field.type != Field.Type.TEXT:
-        errors["choices"] = "Only a text has a list to choose from. Leave it empty."
+        errors["choices"] = "Only a text field can have choices. Leave this empty."
     elif len(field.choices) > _MAX_CHOICES or any(len(each) > MAX_CHARACTERS for each in field.choices):
         errors["choices"] = (
-            f"There may be {_MAX_CHOICES} choices of {MAX_CHARACTERS} characters each. Use fewer."
+            f"A field can have up to {_MAX_CHOICES} choices of up to {MAX_CHARACTERS} characters. Use fewer."
         )
     field.source = one_line(field.source).lower()[:60]
     if not field.pk and field.workspace.fields.count() >= MAX_FIELDS:
-        errors["name"] = f"A workspace has at most {MAX_FIELDS} fields. Delete one that nobody filters by."
+        errors["name"] = f"A workspace has at most {MAX_FIELDS} fields. Delete one that is not used."
     if errors:
         raise ValidationError(errors)
 
 
 def _choices(said: Iterable[str]) -> list[str]:
     cleaned = (one_line(str(each)) for each in said)
-    return list(dict.fromkeys(each for each in cleaned if each))  # the same line twice is a slip
+    return list(dict.fromkeys(each for each in cleaned if each))  # drops repeated lines
 
 
 def _refuse_used(field: Field, removed: set[str]) -> None:

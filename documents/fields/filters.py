@@ -1,10 +1,11 @@
-"""Filters, one form at every door: the page, the API, the socket, the chat.
+"""Metadata filters, in one format for the pages, the API, the WebSocket and the chat.
 
     {"department": ["legal", "hr"], "date": {"from": "2024-01-01", "to": "2024-12-31"}, "draft": false,
      "region": {"not": "us"}}
 
-Each name is a field's. A value, or any of a list; "from" and "to" include their ends; "not" leaves out. All hold
-together. A filter is checked here, and reaches the database only as a parameter.
+Each key is a field. Its value is one value, or a list of alternatives; "from" and "to" are inclusive; "not"
+excludes values. All conditions must hold. Filters are validated here, and reach the database only as query
+parameters.
 """
 
 import re
@@ -26,7 +27,7 @@ _NEVER_KEPT = re.compile("[\0\ud800-\udfff]")
 Filters = Mapping[str, Any]
 
 MAX_FIELDS, MAX_VALUES = 20, 100
-PREFIX = "f."  # of a filter's inputs in a form: f.department, f.date.from
+PREFIX = "f."  # of the form inputs of filters: f.department, f.date.from
 _K = Document.Kind
 _OWN = {_K.TEXT: "text", _K.QA: "qa", _K.PAGE: "page", _K.POST: "post"}
 DOCUMENT_TYPES = {kind.extensions[0]: kind.extensions[0].upper() for kind in TYPES} | {
@@ -40,7 +41,7 @@ _TESTS: dict[str, Literal["is_not", "at_least", "at_most"]] = {
 
 
 def type_of(document: Document) -> str:
-    """Return what filters call this kind of document: a key of DOCUMENT_TYPES."""
+    """Return the name of this document's type in filters: a key of DOCUMENT_TYPES."""
     if document.kind in (_K.TEXT, _K.QA) or document.media_type == HTML.name:
         return _OWN.get(_K(document.kind), HTML.extensions[0])
     kind = BY_NAME.get(document.media_type)
@@ -52,16 +53,21 @@ def fields_to_filter(workspace: Workspace) -> dict[str, FieldDefinition]:
 
 
 def conditions_of(workspace: Workspace, filters: Filters) -> tuple[Condition, ...]:
-    """Return what the filters demand. Raises BadValue with a sentence that names what is allowed."""
+    """Return the conditions of the filters.
+
+    Raises InvalidValue with a sentence that names what is allowed.
+    """
     if not filters:
         return ()
     if not isinstance(filters, Mapping):
         raise InvalidValue('Filters are an object, as in {"department": ["legal"]}.')
     known = fields_to_filter(workspace)
     if (unknown := next((name for name in filters if name not in known), None)) is not None:
-        raise InvalidValue(f"There is no field {str(unknown)[:40]!r} here. There are: {', '.join(known)}.")
+        raise InvalidValue(
+            f"There is no field {str(unknown)[:40]!r} here. Choose one of: {', '.join(known)}."
+        )
     if len(filters) > MAX_FIELDS:
-        raise InvalidValue(f"At most {MAX_FIELDS} fields can be filtered by at once.")
+        raise InvalidValue(f"Filter by at most {MAX_FIELDS} fields at once.")
     return tuple(condition for name, said in filters.items() for condition in _conditions(known[name], said))
 
 
@@ -71,7 +77,7 @@ def _conditions(field: FieldDefinition, said: Any) -> Iterator[Condition]:
         return
     if not said or not said.keys() <= _TESTS.keys():
         raise InvalidValue(
-            f'{field.name} takes a value, a list of them, or an object of "from", "to" and "not".'
+            f'{field.name} takes a value, a list of values, or an object with "from", "to" and "not".'
         )
     for word, value in said.items():
         if word != "not" and not field.has_order:
@@ -88,17 +94,24 @@ def _values(field: FieldDefinition, said: Any) -> tuple[Value, ...]:
         raise InvalidValue(f"{field.name} takes 1 to {MAX_VALUES} values.")
     for each in listed:
         if isinstance(each, str) and not _can_be_kept(each):
-            raise InvalidValue(f"{field.name}: a value is too long, or has characters that cannot be kept.")
+            raise InvalidValue(f"{field.name}: a value is too long, or has characters that cannot be stored.")
     return tuple(field.ordered(field.read(each)) for each in listed)
 
 
 def _can_be_kept(said: str) -> bool:
-    """A question keeps its filters as they were sent, and PostgreSQL no NUL and no half of a character."""
+    """Return whether a value can be stored.
+
+    A question keeps its filters as the client sent them, and PostgreSQL stores neither NUL nor lone
+    surrogates.
+    """
     return len(said) <= MAX_CHARACTERS and not _NEVER_KEPT.search(said)
 
 
 def filters_in(query: QueryDict) -> dict[str, Any]:
-    """Return the filters of a form or an address. What was left empty is none; what cannot be is not, and is refused."""
+    """Return the filters in a form or URL query.
+
+    An empty input sets no filter. An invalid value is kept, so that `conditions_of` refuses it.
+    """
     found: dict[str, dict[str, Any]] = {}
     for key in query:
         values = [value for value in query.getlist(key) if value]
@@ -109,7 +122,7 @@ def filters_in(query: QueryDict) -> dict[str, Any]:
 
 
 def inputs_of(filters: Filters) -> list[tuple[str, str]]:
-    """Return the names and values of a form's inputs that say this: what `filters_in` reads."""
+    """Return the names and values of the form inputs for these filters: the inverse of `filters_in`."""
     pairs = []
     for name, said in filters.items():
         words = said.items() if isinstance(said, Mapping) else [("", said)]
@@ -124,7 +137,7 @@ def _in_words(value: Any) -> str:
 
 
 def in_words(filters: Filters) -> str:
-    """Return what the filters say, for people: department legal or hr; date from 2024-01-01."""
+    """Return the filters in words: department legal or hr; date from 2024-01-01."""
     told: dict[str, list[str]] = {}
     for key, value in inputs_of(filters):
         name, _, word = key.removeprefix(PREFIX).partition(".")
@@ -135,11 +148,11 @@ def in_words(filters: Filters) -> str:
     )
 
 
-# --- in the documents' own table -----------------------------------------------------------------
+# --- filtering the table of documents ------------------------------------------------------------
 
 
 def matching(rows: QuerySet[Document], workspace: Workspace, filters: Filters) -> QuerySet[Document]:
-    """Return the rows that a search with these filters could find something in. Raises BadValue."""
+    """Return the rows in which a search with these filters can find something. Raises InvalidValue."""
     for condition in conditions_of(workspace, filters):
         rows = _BUILT_IN.get(condition.field, _filter_by_field)(rows, condition)
     return rows
@@ -178,7 +191,7 @@ def _of_type(rows: QuerySet[Document], condition: Condition) -> QuerySet[Documen
 
 
 def _is_type(name: str) -> Q:
-    """Return what `type_of` tells, asked of the columns."""
+    """Return the condition on the columns under which `type_of` returns this name."""
     of_kind = {each: kind for kind, each in _OWN.items()}
     if name in ("text", "qa"):
         return Q(kind=of_kind[name])

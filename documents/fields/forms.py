@@ -1,4 +1,4 @@
-"""The parts of forms that say something of documents: the workspace's fields, the access level, the language."""
+"""Form fields for the metadata of documents: the workspace's fields, the access level, the language."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ from workspaces.models import Field, Workspace
 from .metadata import MetadataChange, parse_change
 
 _PLAIN = {"class": "input", "autocomplete": "off", "dir": "auto"}
-_PREFIX = "m."  # of the inputs of the workspace's fields
+_PREFIX = "m."  # of the form inputs of the workspace's fields
 
 
 class MetadataForm(forms.Form):
-    """What is known of documents: the workspace's fields, and the access level where it has some.
+    """The metadata of documents: the workspace's fields, and the access level if the workspace has levels.
 
-    Cleaned, all of it is one value, `about`. is_whole: a field left empty is not known any more.
-    sent_with: the id of the form that the inputs belong to, where they stand outside of it.
+    `cleaned_data` holds all of it as one value, `about`. is_whole: an empty input removes the field's value.
+    sent_with: the id of the form that the inputs belong to, if they are outside of it.
     """
 
-    level_help = "People with this access level, and those above."
+    level_help = "Members with this access level or a higher one."
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class MetadataForm(forms.Form):
         self._known = fields_of(workspace)
         for each in self._known.values():
             self.fields[_PREFIX + each.name] = _input(
-                each, "Not known" if is_whole or not sent_with else "As it is"
+                each, "Not set" if is_whole or not sent_with else "No change"
             )
         if workspace.access_levels:
             self.fields["access_level"] = _level_input(user, workspace, is_whole, self.level_help)
@@ -83,9 +83,9 @@ class MetadataForm(forms.Form):
 
 
 class SourceMetadataForm(MetadataForm):
-    """The same where a website or feed may be meant."""
+    """The same form for documents that may be websites or feeds."""
 
-    level_help = f"{MetadataForm.level_help} Of a website or feed, all its pages."
+    level_help = f"{MetadataForm.level_help} For a website or feed, it applies to all pages."
 
 
 def _input(field: FieldDefinition, when_empty: str) -> forms.Field:
@@ -107,7 +107,7 @@ def _level_input(user: User, workspace: Workspace, is_whole: bool, help_text: st
         label="Who may see it",
         required=is_whole,
         choices=[
-            *([] if is_whole else [("", "As it is")]),
+            *([] if is_whole else [("", "No change")]),
             *_levels(user, workspace),
         ],
         widget=forms.Select({"class": "select"}),
@@ -128,13 +128,13 @@ class LanguageForm(MetadataForm):
         super().__init__(user, workspace, *args, **kwargs)
         if level := self.fields.get("access_level"):
             assert isinstance(level, forms.ChoiceField)
-            level.choices = _levels(user, workspace)  # the lowest, unless another is chosen
+            level.choices = _levels(user, workspace)  # the lowest is the default
         language = self.fields["language"]
         assert isinstance(language, forms.ChoiceField)
         choices = [(code, LANGUAGES[code]) for code in workspace.languages]
         if len(choices) > 1:
-            choices.insert(0, ("", "Find out from the text"))
+            choices.insert(0, ("", "Detect from the text"))
         language.choices = choices
         language.required = False
-        language.help_text = "What it is written in, so that its words are matched in the basic form."
+        language.help_text = "The language of the text: search matches its words in their basic form."
         language.error_messages["invalid_choice"] = "Choose one of this workspace's languages."

@@ -1,6 +1,6 @@
-"""What is known of a document beside its text: said by somebody, its website's or feed's, or found in the file.
+"""The metadata of documents: set by a user, inherited from a website or feed, or found in the file.
 
-What somebody says goes before what is found. Changing it embeds nothing: `describe` tells the engine.
+Values from users override values from files. A change embeds nothing: `indexes.describe` updates the engine.
 """
 
 import json
@@ -25,7 +25,7 @@ from workspaces.models import Workspace
 from .filters import type_of
 
 COLUMNS = ("metadata", "facts", "found_fields", "access_level")
-LEVELS_CHANGED = "The access levels of this workspace were changed just now. Choose again who may see it."
+LEVELS_CHANGED = "The access levels of this workspace have just changed. Choose again who may see it."
 _SAVE = f"""UPDATE {Document._meta.db_table} AS d SET updated_at = now(), metadata = told.metadata::jsonb,
         facts = told.facts::jsonb, found_fields = told.found_fields::jsonb, access_level = told.access_level
     FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[])
@@ -35,10 +35,10 @@ _SAVE = f"""UPDATE {Document._meta.db_table} AS d SET updated_at = now(), metada
 
 @dataclass(frozen=True, slots=True)
 class MetadataChange:
-    """What somebody says of documents, checked: make it with `about`."""
+    """A validated change to the metadata of documents: create it with `parse_change`."""
 
-    metadata: Mapping[str, Value | None] = field(default_factory=dict)  # None: nothing is known of this
-    access_level: int | None = None  # None: as it is; of a new document, the lowest
+    metadata: Mapping[str, Value | None] = field(default_factory=dict)  # None: remove the value
+    access_level: int | None = None  # None: no change; for a new document, the lowest
 
     def __bool__(self) -> bool:
         return bool(self.metadata) or self.access_level is not None
@@ -53,15 +53,17 @@ def parse_change(
     metadata: Mapping[str, Any] | None = None,
     access_level: int | str | None = None,
 ) -> MetadataChange:
-    """Check what somebody says of documents. Raises BadValue with a sentence that names what is allowed.
+    """Validate a change to metadata. Raises InvalidValue with a sentence that names what is allowed.
 
-    metadata: field -> value; None and "" take what was known away. access_level: a number, or its name.
+    metadata: field -> value; None and "" remove the value. access_level: a number, or its name.
     """
     if metadata is not None and not isinstance(metadata, Mapping):
         raise InvalidValue('Metadata is an object, as in {"department": "legal"}.')
     known = fields_of(workspace) if metadata else {}
     if (unknown := next((name for name in metadata or () if name not in known), None)) is not None:
-        there = f"There are: {', '.join(known)}." if known else "A manager declares them in the settings."
+        there = (
+            f"Choose one of: {', '.join(known)}." if known else "A manager can add fields in the settings."
+        )
         raise InvalidValue(f"There is no field {str(unknown)[:40]!r} here. {there}")
     read = {
         name: None if said in (None, "") else known[name].read(said)
@@ -71,7 +73,10 @@ def parse_change(
 
 
 def _level(workspace: Workspace, user: User | None, said: Any) -> int:
-    """Return the level. Nobody hides a document from themselves, so it is at most their own."""
+    """Return the level.
+
+    Raises InvalidValue above the user's own: users cannot hide a document from themselves.
+    """
     names = workspace.access_levels or ["everyone"]
     own = level_in(user, workspace) if user else None
     allowed = names if own is None else names[: own + 1]
@@ -85,9 +90,9 @@ def _level(workspace: Workspace, user: User | None, said: Any) -> int:
 
 
 def apply_change(document: Document, said: MetadataChange, known: Mapping[str, FieldDefinition]) -> None:
-    """Put what is said on the document, without saving it. known: the workspace's fields.
+    """Apply the change to the document, without saving it. known: the workspace's fields.
 
-    Of a field that was deleted meanwhile nothing is kept, as if it were deleted a moment later.
+    The value of a field that was deleted meanwhile is dropped, as if the field were deleted a moment later.
     """
     metadata = document.metadata | dict(said.metadata)
     document.metadata = {
@@ -100,7 +105,7 @@ def apply_change(document: Document, said: MetadataChange, known: Mapping[str, F
 
 
 def hold_fields(document: Document) -> None:
-    """Have the fields of a new document stay until it is saved: call it first in that transaction."""
+    """Lock the fields that a new document uses until it is saved: call it first in that transaction."""
     if document.metadata:
         apply_change(document, NO_CHANGE, lock_fields(document.workspace))
 
@@ -108,7 +113,7 @@ def hold_fields(document: Document) -> None:
 def fill_from_file(
     document: Document, properties: Mapping[str, str], known: Mapping[str, FieldDefinition]
 ) -> None:
-    """Fill the fields that a file's own properties may fill, and nobody has said anything of."""
+    """Fill the fields that take their value from a file property and that no user has set."""
     for each in known.values():
         if not each.source or (each.name in document.metadata and each.name not in document.found_fields):
             continue
@@ -118,7 +123,7 @@ def fill_from_file(
             document.metadata[each.name] = each.read(properties.get(each.source.lower(), ""))
             document.found_fields = [*document.found_fields, each.name]
         except InvalidValue:
-            continue  # the file says nothing, or something that does not fit
+            continue  # the file has no such property, or its value is invalid
     _order(document, known)
 
 
@@ -129,7 +134,7 @@ def _order(document: Document, known: Mapping[str, FieldDefinition]) -> None:
 
 
 def indexed_metadata(document: Document) -> IndexedMetadata:
-    """Return what engines filter by."""
+    """Return the metadata that engines filter by."""
     own: dict[str, Value] = {
         "type": type_of(document),
         "language": document.language,
@@ -141,7 +146,7 @@ def indexed_metadata(document: Document) -> IndexedMetadata:
 
 
 def is_current(document: Document, said: MetadataChange) -> bool:
-    """Say if somebody said all of this of the document before."""
+    """Return whether the document already has all of this metadata, set by users."""
     known = {name: document.metadata.get(name) for name in said.metadata}
     is_same = known == dict(said.metadata) and not set(known) & set(document.found_fields)
     return is_same and said.access_level in (None, document.access_level)
@@ -151,15 +156,15 @@ def is_current(document: Document, said: MetadataChange) -> bool:
 def update_metadata(
     workspace: Workspace, user: User | None, documents: Iterable[UUID], said: MetadataChange
 ) -> int:
-    """Say this of these documents, and of what was found through them. Returns how many of them there are.
+    """Change the metadata of these documents and of those found through them. Return how many of these exist.
 
-    Locks in the order of reindex.py, so that no index is switched to meanwhile that does not know of it; none
-    that a foreign key would wait for. Raises BadValue for an access level of a page that its website does not have, and
-    for one that was taken away meanwhile.
+    Takes its locks in the order of reindex/service.py, so that no reindex can switch to an index without this
+    change. The locks on rows are NO KEY locks, so that foreign keys do not wait for them. Raises InvalidValue
+    for a page's access level that differs from its website's, and for a level that was removed meanwhile.
     """
     known, together = lock_fields(workspace), set(documents)
     locked = Document.objects.select_for_update(of=("self",), no_key=True).filter(workspace=workspace)
-    # What was found through others after them, as the crawler does: two at once never wait for each other.
+    # Parents before the documents found through them, as in the crawler: one lock order prevents deadlocks.
     tops = list(locked.filter(parent=None, pk__in=together).order_by("pk"))
     found = locked.filter(Q(pk__in=together) | Q(parent__in=together), parent__isnull=False)
     every = [*tops, *found.order_by("pk")]
@@ -175,7 +180,7 @@ def update_metadata(
         for each in chosen
     )
     record_each(user, "document.describe", deeds)
-    # Last, for whoever publishes or adds here waits for the workspace's row.
+    # The workspace last: every worker that publishes here and every upload waits for its row.
     current = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
     if said.access_level and said.access_level >= len(current.access_levels):
         raise InvalidValue(LEVELS_CHANGED)
@@ -184,7 +189,7 @@ def update_metadata(
 
 
 def _save(documents: Iterable[Document]) -> None:
-    """Save COLUMNS, all in one statement: a website may have thousands of pages."""
+    """Save COLUMNS of all documents in one statement: a website may have thousands of pages."""
     rows = [
         (each.pk, *map(json.dumps, (each.metadata, each.facts, each.found_fields)), each.access_level)
         for each in documents
@@ -196,6 +201,4 @@ def _save(documents: Iterable[Document]) -> None:
 def _refuse_alone(chosen: Iterable[Document], together: set[UUID], level: int) -> None:
     for each in chosen:
         if each.parent_id and each.parent_id not in together and each.access_level != level:
-            raise InvalidValue(
-                f"{each.title} was found through a website or feed, and has its access level. Change it there."
-            )
+            raise InvalidValue(f"{each.title} has the access level of its website or feed. Change it there.")

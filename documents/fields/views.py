@@ -1,4 +1,4 @@
-"""The page on which managers say what is known of documents: the fields, and the access levels."""
+"""The page on which managers declare the metadata fields and the access levels."""
 
 from typing import Any
 from uuid import UUID
@@ -26,21 +26,23 @@ _LINES = {"class": "textarea", "rows": 3, "dir": "auto"}
 
 class FieldForm(forms.Form):
     label = forms.CharField(
-        max_length=60, widget=forms.TextInput(_TEXT), help_text="As people read it: Department."
+        max_length=60,
+        widget=forms.TextInput(_TEXT),
+        help_text="The name that people see, such as Department.",
     )
     choices = forms.CharField(
         required=False,
         widget=forms.Textarea(_LINES),
-        help_text="One on each line. Empty: any text.",
+        help_text="One per line. Empty: any text.",
     )
     source = forms.CharField(
         label="Taken from the file",
         required=False,
         max_length=60,
         widget=forms.TextInput(_TEXT),
-        help_text="The name of a property that files carry, such as author, created or keywords, of a meta tag, or of "
-        "a line above a Markdown text. It fills the field where nobody says anything; it holds for documents that "
-        "are read from now on.",
+        help_text="The name of a file property, such as author, created or keywords, of a meta tag, or of a line in "
+        "the front matter of Markdown. It fills the field if no user does. It applies to documents that are read "
+        "from now on.",
     )
 
     def settings(self) -> dict[str, Any]:
@@ -53,7 +55,7 @@ class NewFieldForm(FieldForm):
         required=False,
         max_length=30,
         widget=forms.TextInput(_TEXT | {"spellcheck": "false"}),
-        help_text="In filters of the API. Empty: made from the label.",
+        help_text="The name in filters of the API. Empty: made from the label.",
     )
     field_order = ("label", "type", "choices", "source", "name")
 
@@ -63,8 +65,8 @@ class LevelsForm(forms.Form):
         label="Levels",
         required=False,
         widget=forms.Textarea(_LINES | {"rows": 4}),
-        help_text="One on each line, first the one that everybody has, such as Everyone, Staff, Board. "
-        "Documents and members keep their place in this list. Empty: everybody sees everything.",
+        help_text="One per line, lowest first, such as Everyone, Staff, Board. All members have the first one. "
+        "Documents and members keep their position in this list. Empty: all members see everything.",
     )
 
 
@@ -77,7 +79,7 @@ def fields(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, f"Documents can have “{field.label}” now.")
+            messages.success(request, f"You can now set “{field.label}” on documents.")
             return redirect("workspace-fields", workspace.id)
     return _page(request, workspace, form=form)
 
@@ -92,7 +94,7 @@ def levels(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         except ValidationError as error:
             form.add_error("levels", error)
         else:
-            messages.success(request, "Saved. Say with each member up to which level they see.")
+            messages.success(request, "Saved. Now set each member's level on the Members tab.")
             return redirect("workspace-fields", workspace.id)
     return _page(request, workspace, levels_form=form)
 
@@ -117,8 +119,8 @@ def change(request: UserRequest, workspace_id: UUID, field: str) -> HttpResponse
 def delete(request: UserRequest, workspace_id: UUID, field: str) -> HttpResponse:
     found = _field(request, workspace_id, field)
     count = declared.delete(found, request.user)
-    told = f" and taken off {count:,} document{'s' if count != 1 else ''}" if count else ""
-    messages.success(request, f"“{found.label}” is deleted{told}.")
+    removed = f" and removed from {count:,} document{'s' if count != 1 else ''}" if count else ""
+    messages.success(request, f"“{found.label}” was deleted{removed}.")
     return redirect("workspace-fields", workspace_id)
 
 

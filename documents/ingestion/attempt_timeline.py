@@ -1,4 +1,4 @@
-"""What happened to a document on its way, run by run, for its page."""
+"""The timeline of a document's ingestion, attempt by attempt, for the document's page."""
 
 from dataclasses import dataclass, field
 
@@ -22,29 +22,32 @@ class TimelineAttempt:
 
 
 def load_timeline(document: Document) -> list[TimelineAttempt]:
-    """Return the attempts at the document, the newest first. The newest embedding tells of its batches."""
+    """Return the attempts at the document, newest first.
+
+    The newest embedding stage includes its batch totals.
+    """
     runs: list[TimelineAttempt] = []
     for entry in document.ledger.all():
-        if not runs or _begins_anew(runs[-1], entry):
+        if not runs or _starts_attempt(runs[-1], entry):
             runs.append(TimelineAttempt(entry.attempt))
         runs[-1].entries.append(entry)
     if runs:
-        _tell_of_batches(document, runs[-1])
+        _add_batch_totals(document, runs[-1])
     return runs[::-1]
 
 
-def _begins_anew(run: TimelineAttempt, entry: LedgerEntry) -> bool:
+def _starts_attempt(run: TimelineAttempt, entry: LedgerEntry) -> bool:
     is_earlier = _ORDER.index(entry.stage) <= _ORDER.index(run.entries[-1].stage)
     return entry.attempt != run.attempt or is_earlier
 
 
-def _tell_of_batches(document: Document, run: TimelineAttempt) -> None:
+def _add_batch_totals(document: Document, run: TimelineAttempt) -> None:
     embedding = next((each for each in run.entries if each.stage == Document.Stage.EMBED), None)
     if embedding is None:
         return
-    told = document.batches.filter(at__gte=embedding.started_at).aggregate(
+    totals = document.batches.filter(at__gte=embedding.started_at).aggregate(
         batches=Count("pk"), chunks=Sum("chunk_count", default=0), embedded=Sum("embedded_count", default=0)
     )
-    if told["batches"]:
-        detail = {"batches": told["batches"], "embedded": told["embedded"]}
-        embedding.detail = embedding.detail | detail | {"kept": told["chunks"] - told["embedded"]}
+    if totals["batches"]:
+        detail = {"batches": totals["batches"], "embedded": totals["embedded"]}
+        embedding.detail = embedding.detail | detail | {"kept": totals["chunks"] - totals["embedded"]}

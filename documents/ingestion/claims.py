@@ -1,9 +1,9 @@
-"""A worker's hold on one piece of work: taken by a conditional update, kept by a heartbeat, proved at each write.
+"""A worker's claim to one piece of work: taken by a conditional update, kept by a heartbeat, checked at each write.
 
-The work is a document, or a document's way into an index that is being built. Every claim raises its fence.
-Whoever lost its claim (its lease ran out, the document was deleted, another worker took over) finds no row
-to update, and stops with Superseded before it harms. Leases go by the clock of the database, for those of two
-machines differ.
+The work is a document, or the ingestion of a document into an index that is being built. Every claim
+increments the fencing token `fence`. A worker that lost its claim (its lease expired, the document was
+deleted, another worker took over) finds no row to update, and stops with Superseded before it does harm.
+Leases use the database's clock, because the clocks of two machines differ.
 """
 
 import json
@@ -25,9 +25,10 @@ from documents.models import Document, LedgerEntry, ReindexItem, Work
 log = logging.getLogger(__name__)
 
 _S = Work.Status
-_FIRST_PAUSE_S = 5  # then three times as long each time: 5, 15, 45, 135 s
+_FIRST_PAUSE_S = 5  # exponential back-off by a factor of three: 5, 15, 45, 135 s
 
-# Each document passes four of these, and a small one is little else: one statement costs a quarter of four.
+# Each document passes through four stages, and a small one takes little else: one statement instead of four
+# costs a quarter.
 _NEXT_STAGE = """
 WITH mine AS (
     UPDATE {work} SET stage = %(stage)s, progress_total = coalesce(%(progress_total)s, progress_total),
@@ -58,8 +59,8 @@ def claim_work(id: Any, of: type[Document] | type[ReindexItem] = Document) -> "C
             claim.close_what_a_dead_worker_left()
     if claim.work.attempt > Work.MAX_ATTEMPTS:
         claim.fail(
-            f"Its worker stopped {Work.MAX_ATTEMPTS} times while it was at work, perhaps for lack of memory. "
-            "Look at the worker's log, then retry."
+            f"The worker stopped {Work.MAX_ATTEMPTS} times while it worked on this, perhaps for lack of memory. "
+            "Check the worker's log, then retry."
         )
         return None
     return claim
@@ -83,24 +84,24 @@ class Step:
 
 class Claim:
     def __init__(self, work: Document | ReindexItem) -> None:
-        self.work = work  # as it was when it was claimed, and so the rest
+        self.work = work  # as of the claim, like the attributes below
         self.document = work if isinstance(work, Document) else work.document
-        self.workspace = work.workspace  # with the settings to work by
-        self.is_first = work.fence == 1  # nobody had it before, and left anything
+        self.workspace = work.workspace  # with the settings to use
+        self.is_first = work.fence == 1  # no earlier worker can have left anything
         rows = type(work).objects.filter(pk=work.pk)
         self.lease = Lease(rows.filter(fence=work.fence, status=_S.PROCESSING), Work.LEASE)
-        self._ended: Step | None = None  # well, and open in the ledger until the next stage begins
+        self._ended: Step | None = None  # succeeded; stays open in the ledger until the next one begins
 
     @contextmanager
     def hold_row(self, **fields: Any) -> Iterator[None]:
-        """Hold the work's row for a transaction, after changing `fields`. Raises Superseded."""
+        """Update `fields` and hold the lock on the work's row for a transaction. Raises Superseded."""
         with transaction.atomic():
             self._update(lease_until=lease_end(Work.LEASE), moved_at=Now(), **fields)
             yield
 
     @contextmanager
     def stage(self, stage: Work.Stage, progress_total: int | None = None) -> Iterator[Step]:
-        """Show the stage on the work, and write in the ledger how it went. Raises Superseded."""
+        """Store the stage on the work, and its outcome in the ledger. Raises Superseded."""
         step = self._next_stage(stage, progress_total)
         try:
             yield step
@@ -125,7 +126,7 @@ class Claim:
         return Step(row[0])
 
     def entry(self) -> dict[str, Any]:
-        """Return what a row of the ledger says of this attempt."""
+        """Return the columns that identify this attempt in the ledger."""
         return {
             "document_id": self.document.pk,
             "index_number": self.workspace.index_number,
@@ -133,17 +134,17 @@ class Claim:
         }
 
     def keep_alive(self) -> AbstractContextManager[None]:
-        """Renew the lease while the work goes on."""
+        """Renew the lease in the background while the work runs."""
         return self.lease.keep_alive()
 
     @property
     def is_lost(self) -> bool:
         return self.lease.is_lost.is_set()
 
-    # --- how it ends --------------------------------------------------------------------------
+    # --- the end of a claim -------------------------------------------------------------------
 
     def finish(self, **fields: Any) -> None:
-        """Mark the work done. Call it in the transaction that publishes its chunks."""
+        """Mark the work as ready. Call it in the transaction that publishes its chunks."""
         self._update(
             status=_S.READY, stage=Work.Stage.DONE, lease_until=None, ready_at=timezone.now(), **fields
         )
@@ -153,13 +154,13 @@ class Claim:
         self._update(status=_S.FAILED, error=reason, lease_until=None)
 
     def postpone(self, reason: str, least_s: float = 0) -> None:
-        """Have it tried again after a pause, or fail it when that was the last attempt.
+        """Schedule a retry with back-off, or fail the work after its last attempt.
 
         least_s: how long the other side asked us to wait.
         """
         attempt = self.work.attempt
         if attempt >= Work.MAX_ATTEMPTS:
-            self.fail(f"{reason} It was tried {attempt} times. Retry when the cause is gone.")
+            self.fail(f"{reason} It was tried {attempt} times. Retry when the cause is fixed.")
             return
         pause_s = _FIRST_PAUSE_S * 3 ** (attempt - 1) * random.uniform(0.8, 1.2)
         then = timezone.now() + timedelta(seconds=max(pause_s, least_s))
@@ -173,7 +174,10 @@ class Claim:
         )
 
     def pause(self, until: datetime) -> None:
-        """Give it back for others to have a turn; there is more to do, and it went well so far."""
+        """Release the work until then, so that other work gets a turn.
+
+        It went well so far, and there is more to do.
+        """
         self._update(
             status=_S.PENDING,
             stage=Document.Stage.QUEUED,
@@ -183,7 +187,7 @@ class Claim:
         )
 
     def release(self) -> None:
-        """Give it back untouched: we were told to stop."""
+        """Release the work without counting the attempt, because this worker was told to stop."""
         self._update(
             status=_S.PENDING, stage=Work.Stage.QUEUED, lease_until=None, next_attempt_at=timezone.now(),
             attempt=F("attempt") - 1,
@@ -196,7 +200,7 @@ class Claim:
             outcome=LedgerEntry.Outcome.RUNNING,
         ).update(
             outcome=LedgerEntry.Outcome.FAILED,
-            detail={"error": "Its worker stopped before the end."},
+            detail={"error": "The worker stopped before the end."},
             finished_at=timezone.now(),
         )
 

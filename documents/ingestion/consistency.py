@@ -1,4 +1,7 @@
-"""Compares what is counted with what there is. What it finds is a fault: report it, whether it is mended or not."""
+"""Compares counters with the data they count.
+
+Each difference is a bug: report it, whether it can be fixed or not.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,18 +21,18 @@ from workspaces.models import Workspace
 from .restart import restart
 
 _UPLOADING = timedelta(hours=1)  # a file is stored before its document is recorded
-_FOLDER = "workspaces"  # of the storage: see Document.file
-_PARENTS = (Document.Kind.SITE, Document.Kind.FEED)  # their text is in their children
+_FOLDER = "workspaces"  # in the storage: see Document.file
+_PARENTS = (Document.Kind.SITE, Document.Kind.FEED)  # their text is in their sub-documents
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
     sentence: str
-    mend: Callable[[], object] | None  # None: only a person can
+    mend: Callable[[], object] | None  # fixes it; None: only a person can
 
 
 def find_drift() -> list[Drift]:
-    """Return all that does not agree, as of one moment: ingestion may go on meanwhile."""
+    """Return all differences in one snapshot of the database: ingestion may continue meanwhile."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -54,7 +57,7 @@ def _of_counters(workspace: Workspace) -> Iterator[Drift]:
     for name, there in _count(workspace).items():
         said = getattr(workspace, name)
         if said != there:
-            sentence = f"{workspace}: {name} says {said:,}, and there are {there:,}."
+            sentence = f"{workspace}: {name} is {said:,}, but the actual number is {there:,}."
             yield Drift(sentence, partial(_count_again, workspace))
 
 
@@ -70,26 +73,26 @@ def _of_chunks(workspace: Workspace) -> Iterator[Drift]:
     documents = {document.pk: document for document in workspace.documents.all()}
     for orphan in live.keys() - documents.keys():
         yield Drift(
-            f"{workspace}: chunks of a document that is gone ({orphan}).", partial(engine.forget, orphan)
+            f"{workspace}: there are chunks of a deleted document ({orphan}).", partial(engine.forget, orphan)
         )
     for pk, document in documents.items():
         there = live.get(pk, 0)
         if document.chunk_count != there:
             sentence = (
-                f"{workspace}: {document} says {document.chunk_count:,} chunks, and there are {there:,}."
+                f"{workspace}: {document} should have {document.chunk_count:,} chunks, but has {there:,}."
             )
             yield Drift(sentence, partial(_read_again, document))
         elif document.status == Document.Status.READY and not there and document.kind not in _PARENTS:
             yield Drift(
-                f"{workspace}: {document} is ready, and has no chunks.", partial(_read_again, document)
+                f"{workspace}: {document} is ready but has no chunks.", partial(_read_again, document)
             )
 
 
 @transaction.atomic
 def _read_again(document: Document) -> None:
-    """Say what there is, and have the document ingested once more, unless a worker is at it and will say it."""
+    """Correct the chunk counts and restart the document's ingestion, unless a worker has it and will correct them."""
     locked = Document.objects.select_for_update(of=("self",)).with_settings().get(pk=document.pk)
-    if locked.status == Document.Status.PROCESSING:  # it adds to the counters by what it saw when it began
+    if locked.status == Document.Status.PROCESSING:  # its worker adds to the counters relative to its start
         return
     there = engine_for(locked.workspace).counts().get(locked.pk, 0)
     Workspace.objects.filter(pk=locked.workspace_id).update(
@@ -124,7 +127,7 @@ def _of_files(storage: Storage) -> Iterator[Drift]:
         if storage.get_modified_time(name) < timezone.now() - _UPLOADING:
             yield Drift(f"The file {name} belongs to no document.", partial(storage.delete, name))
     for name in sorted(known.keys() - there):
-        yield Drift(f"{known[name]}: its file {name} is gone from the storage. Add it again.", None)
+        yield Drift(f"{known[name]}: its file {name} is missing from the storage. Add it again.", None)
 
 
 def _files(storage: Storage, folder: str = _FOLDER) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The dead-letter list: documents that could not be made searchable, each with the reason in `error`."""
+"""The dead-letter queue, as a list: documents that could not be made searchable, with the reason in `error`."""
 
 from django.db.models import QuerySet
 
@@ -10,7 +10,7 @@ from .restart import restart
 
 
 def replay(documents: QuerySet[Document], user: User | None) -> int:
-    """Have those that are on the list tried again. Returns how many."""
+    """Restart the ingestion of those documents that are on the dead-letter list. Return how many."""
     found = list(documents.filter(status=Document.Status.FAILED))
     for document in found:
         restart(document, user)
@@ -18,7 +18,7 @@ def replay(documents: QuerySet[Document], user: User | None) -> int:
 
 
 def discard(documents: QuerySet[Document], user: User | None) -> int:
-    """Delete those that are on the list, with all that is kept of them. Returns how many."""
+    """Delete those documents that are on the dead-letter list, with all their data. Return how many."""
     found = list(documents.filter(status=Document.Status.FAILED))
     for document in found:
         delete_document(document, user)

@@ -1,4 +1,4 @@
-"""Takes a document out of the workspace, with all that came from it: chunks, sections, files, sub-documents."""
+"""Deletes a document with all that was derived from it: chunks, sections, files, sub-documents."""
 
 from uuid import UUID
 
@@ -12,9 +12,9 @@ from workspaces.models import Workspace
 
 
 def delete_document(document: Document, user: User | None) -> None:
-    """Remove the document with all that came from it. A worker at it notices and stops."""
+    """Delete the document with all that was derived from it. A worker that ingests it notices and stops."""
     with transaction.atomic():
-        # The locks wait for a batch that is being staged, so that none is staged after it is removed.
+        # The locks wait for a batch that is being staged, so that no batch is staged after the deletion.
         lock_items(document.pk)
         found = (
             Document.objects.select_for_update(of=("self",))
@@ -29,10 +29,11 @@ def delete_document(document: Document, user: User | None) -> None:
 
 
 def remove(document: Document) -> None:
-    """Remove a document and those found through it: chunks now, files after the commit.
+    """Delete a document and those found through it: chunks now, files after the commit.
 
-    Call it in a transaction that holds the document's row. The locks on its sub-documents wait for batches
-    that are being staged, so that none is staged after `forget`; a worker at one of them notices and stops.
+    Call it in a transaction that holds the lock on the document's row. The locks on its sub-documents wait
+    for batches that are being staged, so that none is staged after `indexes.forget`. A worker that ingests
+    one of them notices and stops.
     """
     lock_items(document.pk)
     children = document.children.select_for_update(of=("self",)).order_by("pk")
@@ -47,7 +48,10 @@ def remove(document: Document) -> None:
 
 
 def lock_items(document_id: UUID) -> None:
-    """Wait for batches that are being staged for the next index, of it and its sub-documents, and keep others off."""
+    """Lock the reindex items of a document and its sub-documents.
+
+    This waits for batches that are being staged for the next index, and blocks further ones.
+    """
     family = Q(document=document_id) | Q(document__parent=document_id)
     items = ReindexItem.objects.filter(family).order_by("pk")
     list(items.select_for_update(no_key=True, of=("self",)).values_list("pk"))

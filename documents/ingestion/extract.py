@@ -1,6 +1,6 @@
-"""Gets text out of files, each in a process of its own.
+"""Extracts text from files, each in its own sandbox process.
 
-A bomb or a crash takes one document, not the worker; the worker never imports a parser.
+A decompression bomb or a crash fails one document, not the worker. The worker never imports a parser.
 """
 
 import json
@@ -23,7 +23,7 @@ __all__ = ["ExtractedSection", "Extraction", "ParserGone", "Unreadable", "Unwant
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 180.0
-# Address space; measured need: 0.7 GB of the fast one, 1.1 of the layout-aware one
+# Limits of the address space. Measured need: 0.7 GB for the fast parser, 1.1 GB for the layout-aware one
 MEMORY_BYTES = {"fast": 2 * 1024**3, "web": 2 * 1024**3, "layout": 4 * 1024**3}
 
 
@@ -41,10 +41,11 @@ def extract(
 
     media_type: as `media_types.recognise` found it.
     parser: a value of workspaces.models.Parser, or "web" for a page of a website.
-    languages: ISO 639-1, what it may be written in; which one it is, and text recognition, go by them.
-    timeout_s: the longest without progress; each page of a scan is progress.
-    still_wanted: asked while waiting; reading is stopped when it says no.
-    Raises Unreadable with a sentence for people, Unwanted after `still_wanted` said no, ParserGone.
+    languages: ISO 639-1 codes that the text may be in; language detection and text recognition (OCR) use
+    them.
+    timeout_s: the longest time without progress; each page of a scan is progress.
+    still_wanted: polled while waiting; reading stops when it returns False.
+    Raises Unreadable with a sentence for people, Unwanted after `still_wanted` returned False, ParserGone.
     """
     job = ParseJob(str(path), media_type, parser, memory_bytes or MEMORY_BYTES[parser], tuple(languages))
     with tempfile.TemporaryFile() as reply, tempfile.TemporaryFile() as complaints:
@@ -55,7 +56,7 @@ def extract(
 def _run(
     job: ParseJob, reply: IO[bytes], complaints: IO[bytes], wait: Callable[[socket.socket], int | None]
 ) -> int:
-    """Return the exit status of the fork that read the file. Whoever killed the process before it, gets another."""
+    """Return the exit status of the fork that read the file. Retry once if the parser process is gone."""
     for _ in range(2):
         process = parser_process.parser_process(job.parser)
         try:
@@ -65,19 +66,22 @@ def _run(
             status = None
         if status is not None:
             return status
-        log.warning("The parser's process is gone: starting another.")
+        log.warning("The parser process is gone: starting another one.")
         parser_process.close(job.parser, process)
         reply.truncate(0)
         reply.seek(0)
     raise ParserGone(
-        "The parser's process ended twice. If it lasts, look for what kills it, such as a lack of memory."
+        "The parser process ended twice. If this keeps happening, check what kills it, such as a lack of memory."
     )
 
 
 def _wait(
     line: socket.socket, reply: IO[bytes], timeout_s: float, still_wanted: Callable[[], bool]
 ) -> int | None:
-    """Return the fork's exit status, or None if nobody is left to tell it."""
+    """Return the fork's exit status, or None if the parser process is gone.
+
+    Raises Unreadable after `timeout_s` without progress, and Unwanted.
+    """
     deadline, seen = time.monotonic() + timeout_s, 0
     while still_wanted():
         if (size := os.fstat(reply.fileno()).st_size) > seen:
@@ -85,7 +89,7 @@ def _wait(
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise Unreadable(
-                f"Reading it took longer than {timeout_s:.0f} seconds. Split it, and add the parts."
+                f"Reading the file took longer than {timeout_s:.0f} seconds. Split it and add the parts."
             )
         line.settimeout(min(left_s, 0.5))
         try:
@@ -112,7 +116,8 @@ def _explain(exit_status: int, complaints: IO[bytes], limit: int) -> NoReturn:
     last = complaints.read()
     if b"MemoryError" in last or b"memory allocation" in last or b"bad_alloc" in last:
         raise Unreadable(
-            f"Reading it takes more than the {limit / 1024**3:.1f} GB of memory allowed. Split it, and add the parts."
+            f"Reading the file needs more than the allowed {limit / 1024**3:.1f} GB of memory. Split it and add the "
+            "parts."
         )
     reason = last.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
     log.warning("The parser ended with status %s: %s", exit_status, reason)

@@ -1,7 +1,7 @@
-"""Finds what is stuck: work that nobody does, or that does not move. A test without any worker shows that it fires.
+"""Health checks of ingestion: alarms for work that no worker takes, or that makes no progress.
 
-Recovery looks every few seconds, but runs in a worker; so whatever else asks (the console, a workspace's page,
-/api/v1/health) looks, too.
+Recovery checks every few seconds, but it runs in a worker. So the console, a workspace's page and
+/api/v1/health check too. A test without any worker shows that the alarms fire.
 """
 
 import logging
@@ -20,8 +20,8 @@ from workspaces.models import Workspace
 
 log = logging.getLogger(__name__)
 
-OVERDUE = timedelta(minutes=1)  # recovery and a queue that is short take seconds
-STILL = timedelta(minutes=15)  # no stage and no batch takes as long
+OVERDUE = timedelta(minutes=1)  # recovery and a short queue take only seconds
+STILL = timedelta(minutes=15)  # no stage and no batch takes this long
 _S = Work.Status
 
 
@@ -30,7 +30,7 @@ def _is_abandoned() -> Q:
 
 
 def _is_unattended() -> Q:
-    """It is due, and nobody is working on anything: a long queue before busy workers is not stuck."""
+    """Return the condition for due work while no worker is busy: a long queue before busy workers is not stuck."""
     working = (of.objects.filter(~lease_expired(), status=_S.PROCESSING) for of in (Document, ReindexItem))
     is_quiet = ~Exists(next(working)) & ~Exists(next(working))
     return Q(status=_S.PENDING, next_attempt_at__lt=Now() - OVERDUE) & Q(is_quiet)
@@ -41,29 +41,29 @@ def _still() -> Q:
 
 
 _NO_WORKER = (
-    "Nobody is working. See that a worker and beat are running and reach the broker: "
-    "on one machine, make run starts them; their logs say why they ended."
+    "No worker is active. Check that a worker and beat are running and can reach the broker: "
+    "on one machine, make run starts them; their logs say why they stopped."
 )
-# What is wrong -> (which rows, since when, what to say)
+# Kind of alarm -> (which rows, the column since when, the rest of the sentence)
 _KINDS = {
-    "abandoned": (_is_abandoned, "lease_until", f"lost by a worker and taken over by no other. {_NO_WORKER}"),
+    "abandoned": (_is_abandoned, "lease_until", f"abandoned by a worker and not taken over. {_NO_WORKER}"),
     "unattended": (_is_unattended, "next_attempt_at", f"waiting for a worker. {_NO_WORKER}"),
     "still": (
         _still,
         "moved_at",
-        f"without progress for more than {STILL.seconds // 60} minutes. Look at the worker's log and at the "
-        "model's server. If a worker hangs, end it: another one takes over.",
+        f"without progress for more than {STILL.seconds // 60} minutes. Check the worker's log and the model's "
+        "server. If a worker hangs, stop it: another one takes over.",
     ),
 }
 
 
 def stuck() -> Q:
-    """Return which work somebody should look after now."""
+    """Return the condition for work that needs an operator now."""
     return _is_abandoned() | _is_unattended() | _still()
 
 
 def is_stuck() -> ExpressionWrapper[Q]:
-    """Return the same as a column."""
+    """Return the same condition as a column."""
     return ExpressionWrapper(stuck(), BooleanField())
 
 
@@ -71,12 +71,12 @@ def is_stuck() -> ExpressionWrapper[Q]:
 class Alarm:
     kind: str
     count: int
-    since: datetime  # of the oldest
-    sentence: str  # what is wrong, and what to do
+    since: datetime  # of the oldest row
+    sentence: str  # the problem, and what to do about it
 
 
 def find_alarms(workspace: Workspace | None = None) -> list[Alarm]:
-    """Return what is stuck, there or anywhere. Two queries."""
+    """Return the alarms of this workspace, or of all. Runs two queries."""
     asked: dict[str, Aggregate] = {}
     for kind, (which, moment, _) in _KINDS.items():
         asked[f"{kind}_count"] = Count("pk", filter=which())
@@ -90,7 +90,7 @@ def find_alarms(workspace: Workspace | None = None) -> list[Alarm]:
 
 
 def report_alarms() -> list[Alarm]:
-    """Return the alarms. Each is logged once, as an error, until it is over."""
+    """Return the alarms. Log each one once, as an error, until it is over."""
     found = {alarm.kind: alarm for alarm in find_alarms()}
     for kind in _KINDS:
         if _is_news(kind, raised=kind in found):
@@ -113,5 +113,5 @@ def _is_news(kind: str, *, raised: bool) -> bool:
             return cache.add(key, True, timeout=None)
         cache.delete(key)
     except RedisError:
-        return raised  # nobody remembers: rather twice than never
+        return raised  # the cache is unreachable: log twice rather than never
     return False

@@ -1,10 +1,11 @@
-"""Makes one document searchable, or says why not. Safe to repeat, and to kill at any point.
+"""Ingests one document: makes it searchable, or says why not. Idempotent, and safe to kill at any point.
 
-extract -> sections -> (summarise) -> chunk -> embed in batches -> publish. Each batch is staged where no search sees it,
-in one transaction with its row in the ledger; a repetition embeds only what has no vector yet. Publishing
-swaps the old chunks and sections for the new ones in one transaction, so a searcher sees either.
+extract -> sections -> (summarise) -> chunk -> embed in batches -> publish. Each batch is a checkpoint: it is
+staged where no search sees it, in one transaction with its row in the ledger. A repetition embeds only chunks
+without a vector. Publishing swaps the old chunks and sections for the new ones in one transaction, so a
+search sees either version, never a mix.
 
-The same for an index that is being built beside the one that answers: its texts, its chunks, its tables.
+The same pipeline fills an index that is being built, with sections, chunks and tables of its own.
 """
 
 import asyncio
@@ -43,20 +44,20 @@ from .extract import Extraction, extract
 
 log = logging.getLogger(__name__)
 
-BATCH = 64  # chunks per call of the model, and per transaction: what a killed worker can lose
+BATCH = 64  # chunks per call of the model and per transaction: the most that a killed worker loses
 
 
 def ingest(document_id: UUID) -> None:
-    """Take the document if it is due and free, and work on it until it is ready, failed or postponed."""
-    _bring_to_an_end(claim_work(document_id))
+    """Claim the document if it is due and free, and work on it until it is ready, failed or postponed."""
+    _complete(claim_work(document_id))
 
 
 def ingest_item(item_id: int) -> None:
-    """Do the same for the index that is being built."""
-    _bring_to_an_end(claim_work(item_id, ReindexItem))
+    """Do the same for an item of the index that is being built."""
+    _complete(claim_work(item_id, ReindexItem))
 
 
-def _bring_to_an_end(claim: Claim | None) -> None:
+def _complete(claim: Claim | None) -> None:
     if claim is None:
         return
     started = time.monotonic()
@@ -67,7 +68,7 @@ def _bring_to_an_end(claim: Claim | None) -> None:
             log.info("%s: another worker has it now, or it was deleted.", claim)
         except Exception as error:
             _settle(claim, error)
-        except BaseException:  # Ctrl-C, or the worker is told to leave
+        except BaseException:  # Ctrl-C, or the worker is told to stop
             with suppress(Superseded):
                 claim.release()
             raise
@@ -86,7 +87,7 @@ def _work(claim: Claim) -> None:
 
 
 def _settle(claim: Claim, error: Exception) -> None:
-    """Turn what went wrong into a state and a sentence: trying again may help, or it will not."""
+    """Fail or postpone the work, depending on whether a retry may help, with a sentence for people."""
     log.warning("%s: %s: %s", claim, type(error).__name__, error)
     match error:
         case Unreadable():
@@ -100,12 +101,12 @@ def _settle(claim: Claim, error: Exception) -> None:
         case InferenceError():
             claim.postpone(f"Embedding failed. {error}")
         case DatabaseError():
-            with suppress(DatabaseError):  # still away: the lease runs out, and somebody takes over
-                claim.postpone("The database did not do what it was asked.")
+            with suppress(DatabaseError):  # still down: the lease expires, and a worker takes over
+                claim.postpone("A database operation failed.")
         case _:
             log.error("%s: unexpected.", claim, exc_info=error)
             claim.postpone(
-                f"Something unexpected went wrong ({type(error).__name__}); the worker's log has more."
+                f"An unexpected error occurred ({type(error).__name__}); the worker's log has more."
             )
 
 
@@ -136,17 +137,17 @@ def _extract(claim: Claim) -> Extraction:
 
 
 def _parser(document: Document, workspace: Workspace) -> str:
-    """Web pages have menus and banners around their text, which the parser for files would keep."""
+    """Return the parser: the one for files would keep the menus and banners around the text of web pages."""
     is_from_the_web = document.kind in (Document.Kind.PAGE, Document.Kind.POST)
     return "web" if is_from_the_web and document.media_type == HTML.name else workspace.parser
 
 
 @contextmanager
 def _on_disk(document: Document) -> Iterator[Path]:
-    """Yield where the original lies, or a copy where the storage is elsewhere."""
+    """Yield the path of the original, or of a copy if the storage has no local files."""
     try:
         path = Path(document.file.path)
-    except NotImplementedError:  # by the storage, which has no such places
+    except NotImplementedError:  # the storage has no local paths
         with scratch() as folder:
             path = folder / "original"
             with _original(document) as original, path.open("wb") as copy:
@@ -162,7 +163,7 @@ def _original(document: Document) -> File[bytes]:
         return document.file.open("rb")
     except FileNotFoundError as error:
         raise Unreadable(
-            "Its file is gone from the storage. Delete the document, and add it again."
+            "The file is missing from the storage. Delete the document and add it again."
         ) from error
 
 
@@ -189,7 +190,7 @@ def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]
 
 
 def _summarise(claim: Claim, extraction: Extraction) -> str:
-    """Return a model's summary, "" if there is none: a document can be found without."""
+    """Return a model's summary, or "" if there is none: a document is searchable without a summary."""
     model = claim.workspace.summarizer
     if model is None:
         return ""
@@ -204,7 +205,7 @@ def _summarise(claim: Claim, extraction: Extraction) -> str:
             return ""
 
 
-_HASHED_AS = {"container": "sagemaker_contract"}  # its name before: vectors that are there keep their hashes
+_HASHED_AS = {"container": "sagemaker_contract"}  # the old name, so that existing vectors keep their hashes
 
 
 def _content_hash(workspace: Workspace, text: str) -> bytes:
@@ -235,7 +236,7 @@ def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
 
 
 def _in_the_live_index(claim: Claim, texts: Mapping[bytes, str]) -> dict[bytes, Vector]:
-    """Return the vectors that a document, on its way into the next index, has in the one that answers."""
+    """Return the vectors that the current index already has for a document of the index that is being built."""
     if isinstance(claim.work, ReindexItem):
         return engine_for(claim.work.reindex.workspace).embeddings(claim.document.pk, texts)
     return {}
@@ -243,7 +244,10 @@ def _in_the_live_index(claim: Claim, texts: Mapping[bytes, str]) -> dict[bytes, 
 
 @contextmanager
 def _embedder(spec: EndpointSpec) -> Iterator[Embed]:
-    """Yield a plain function around an async model: between its calls no loop runs, so the database may be used."""
+    """Yield a sync function around an async model.
+
+    No event loop runs between its calls, so the ORM may be used.
+    """
     with asyncio.Runner() as runner:
         opened = AsyncExitStack()
         model = runner.run(opened.enter_async_context(open_embedder(spec)))
@@ -270,7 +274,7 @@ def _publish(
     document = claim.document
     with claim.stage(Work.Stage.PUBLISH) as step, transaction.atomic():
         known = lock_fields(claim.workspace)
-        claim.finish(  # then: it holds the document's row, or finds that it is not ours
+        claim.finish(  # after the fields: it locks the document's row, or raises Superseded
             chunk_count=chunk_count,
             page_count=extraction.page_count,
             character_count=extraction.character_count,
@@ -284,13 +288,16 @@ def _publish(
             Workspace.objects.filter(pk=document.workspace_id).update(
                 chunk_count=F("chunk_count") + chunk_count - document.chunk_count,
             )
-        step.close()  # in this transaction: a document that is ready has no open stage
+        step.close()  # in this transaction: a ready document has no open stage
 
 
 def _update_metadata(
     claim: Claim, extraction: Extraction, known: Mapping[str, FieldDefinition]
 ) -> IndexedMetadata:
-    """Return what is known of the document now: somebody may have said something since it was claimed."""
+    """Fill the fields from the file.
+
+    Return the document's metadata, which a user may have changed since the claim.
+    """
     now = Document.objects.select_for_update(of=("self",)).get(pk=claim.document.pk)
     if claim.work is claim.document and known:
         fill_from_file(now, extraction.properties, known)

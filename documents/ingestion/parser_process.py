@@ -1,6 +1,6 @@
-"""A process that has a parser loaded, and reads one file in each fork of itself.
+"""The parser process: a zygote that loads a parser once and reads each file in a fork of itself.
 
-Each worker process has its own, started when the first file is read and again whenever it is gone.
+Each worker process has its own parser process. It starts with the first file, and again whenever it is gone.
 """
 
 import atexit
@@ -17,7 +17,7 @@ from typing import IO
 from documents.parsing.types import ParseJob
 
 _ROOT = Path(__file__).resolve().parents[2]
-_NO_PROXY_THERE = "http://127.0.0.1:9"  # nothing listens: a download fails at once instead of hanging
+_NO_PROXY_THERE = "http://127.0.0.1:9"  # no server there: a download fails at once instead of hanging
 
 
 class ParserProcess:
@@ -34,9 +34,11 @@ class ParserProcess:
             )
 
     def start(self, job: ParseJob, reply: IO[bytes], complaints: IO[bytes]) -> socket.socket:
-        """Have a file read. Returns the line on which its fork's exit status arrives; closing it kills the fork.
+        """Start reading a file.
 
-        Raises OSError if this process is gone.
+        Return the socket on which its fork's exit status arrives; closing it kills the fork.
+
+        Raises OSError if the parser process is gone.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         files = [theirs.fileno(), reply.fileno(), complaints.fileno()]
@@ -49,18 +51,18 @@ class ParserProcess:
         return ours
 
     def close(self) -> None:
-        """Let go of it: it ends by itself, with all that it is doing."""
+        """Close the control socket and wait: the parser process then ends by itself, with all its forks."""
         self._control.close()
         self._process.wait()
 
     def forget(self) -> None:
-        """In a fork of this worker: it is the other one's."""
+        """Drop the parser process in a fork of this worker: it belongs to the parent."""
         self._control.close()
-        self._process.returncode = 0  # not ours to wait for
+        self._process.returncode = 0  # the parent waits for it
 
 
 def parser_process(parser: str) -> ParserProcess:
-    """Return this worker's process for a parser, started if need be."""
+    """Return this worker's process for a parser. Start it if necessary."""
     with _lock:
         if parser not in _running:
             _running[parser] = ParserProcess(parser)
@@ -68,21 +70,21 @@ def parser_process(parser: str) -> ParserProcess:
 
 
 def close(parser: str, process: ParserProcess) -> None:
-    """Have the next file read by a new process, if this is still the one in use."""
+    """Close the process if it is still in use, so that the next file starts a new one."""
     with _lock:
         if _running.get(parser) is process:
             _running.pop(parser).close()
 
 
 def _environment() -> dict[str, str]:
-    """Return the whole environment of what reads strangers' files: no secret of ours, no way out."""
+    """Return the whole environment of the process that reads untrusted files: no secrets, no working proxy."""
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "TMPDIR") if name in os.environ}
     return kept | {
         "LANG": "C.UTF-8",
         "HTTP_PROXY": _NO_PROXY_THERE,
         "HTTPS_PROXY": _NO_PROXY_THERE,
         "HF_HUB_OFFLINE": "1",
-        "SCARF_NO_ANALYTICS": "true",  # unstructured reports each use to its makers otherwise
+        "SCARF_NO_ANALYTICS": "true",  # otherwise unstructured reports each use to its vendor
         "DO_NOT_TRACK": "true",
         "UNSTRUCTURED_DISABLE_NOTICE": "1",
         # Threads that exist before a fork are missing after it, and their locks stay locked.
@@ -103,7 +105,7 @@ def _close_all() -> None:
 
 def _forget_all() -> None:
     global _lock
-    _lock = threading.Lock()  # a thread that is not here may have held it
+    _lock = threading.Lock()  # a thread that does not exist here may have held it
     while _running:
         _running.popitem()[1].forget()
 

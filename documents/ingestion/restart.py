@@ -1,4 +1,4 @@
-"""Begins a document's ingestion again from the start: for a retry, and where what is stored does not agree."""
+"""Restarts a document's ingestion from the beginning: for a retry, or if its stored data is inconsistent."""
 
 from functools import partial
 
@@ -10,7 +10,10 @@ from documents.queue import enqueue
 
 
 def restart(document: Document, user: User | None, *, ask_worker: bool = True) -> bool:
-    """Ingest it again, from the beginning of its attempts. False: it is being worked on now, and left alone."""
+    """Queue the document again with a new series of attempts.
+
+    Return False, without a change, while a worker has it.
+    """
     with transaction.atomic():
         waiting = Document.objects.filter(pk=document.pk).exclude(status=Document.Status.PROCESSING)
         if not waiting.restart():

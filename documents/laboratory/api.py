@@ -1,4 +1,4 @@
-"""The laboratory over REST."""
+"""The REST API of the laboratory."""
 
 from dataclasses import replace
 from typing import Any
@@ -33,7 +33,7 @@ from .compare_searches import Way, beside
 
 _MAX_WAYS = 2
 _COMPARED: dict[str, Any] = {
-    "description": f"Nothing is stored. Each model has {LIMIT_S:.0f} seconds; one that fails says why in `error`.",
+    "description": f"Nothing is stored. Each model has {LIMIT_S:.0f} seconds. If one fails, `error` says why.",
     "tags": ["laboratory"],
 }
 
@@ -49,7 +49,7 @@ def _models(kind: str) -> serializers.ListField:
 
 class _OutcomeSerializer(CamelCase):
     model = serializers.CharField(source="endpoint.name")
-    error = serializers.CharField(help_text="Why there is no result, in words; empty when all is well.")
+    error = serializers.CharField(help_text="Why there is no result; empty if there is one.")
     took_ms = serializers.FloatField()
 
 
@@ -68,14 +68,14 @@ class SimilaritiesRequest(CamelCase):
 class SimilaritiesSerializer(_OutcomeSerializer):
     dimensions = serializers.IntegerField(source="result.dimensions", default=None, allow_null=True)
     tokens = serializers.IntegerField(
-        source="result.tokens", default=None, allow_null=True, help_text="Of all texts, estimated."
+        source="result.tokens", default=None, allow_null=True, help_text="For all texts, estimated."
     )
     matrix = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField()),
         source="result.matrix",
         default=None,
         allow_null=True,
-        help_text="A row and a column for each text, in order; of l2, the distances.",
+        help_text="A row and a column for each text, in order; for l2, the distances.",
     )
 
 
@@ -85,7 +85,7 @@ class SimilaritiesReply(CamelCase):
 
 class CompareEmbeddings(ApiView):
     @extend_schema(
-        summary="See how alike embedding models find texts",
+        summary="Compare how similar embedding models rate texts",
         **_COMPARED,
         request=SimilaritiesRequest,
         responses={200: SimilaritiesReply},
@@ -107,8 +107,8 @@ class RankingsRequest(CamelCase):
 
 
 class RankedSerializer(CamelCase):
-    rank = serializers.IntegerField(help_text="From 1, the best first.")
-    number = serializers.IntegerField(help_text="Of the passage as it was sent, from 1.")
+    rank = serializers.IntegerField(help_text="From 1, best first.")
+    number = serializers.IntegerField(help_text="The passage's position in the request, from 1.")
     score = serializers.FloatField(help_text="On the model's own scale.")
 
 
@@ -122,7 +122,7 @@ class RankingsReply(CamelCase):
 
 class CompareCrossEncoders(ApiView):
     @extend_schema(
-        summary="Rank passages by several cross-encoders",
+        summary="Rank passages with several cross-encoders",
         **_COMPARED,
         request=RankingsRequest,
         responses={200: RankingsReply},
@@ -136,15 +136,17 @@ class CompareCrossEncoders(ApiView):
 
 
 class Configuration(CamelCase):
-    """How to search. What is absent is as the workspace does it."""
+    """How to search. Absent settings are the workspace's."""
 
-    is_hybrid = serializers.BooleanField(required=False, help_text="By words as well as by meaning.")
+    is_hybrid = serializers.BooleanField(
+        required=False, help_text="Hybrid search: by words as well as by meaning."
+    )
     reranker = ModelName(
         Endpoint.Kind.RERANKER, allow_null=True, help_text="A cross-encoder's name or id; null: none."
     )
     merges_neighbours = serializers.BooleanField(required=False)
     most_per_document = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=100, help_text="null: as many as are best."
+        required=False, allow_null=True, min_value=1, max_value=100, help_text="null: no limit."
     )
 
 
@@ -155,16 +157,16 @@ class ComparedSearches(QuestionOfWorkspace):
 class PlacedSerializer(CamelCase):
     passage = PassageSerializer()
     other = serializers.IntegerField(
-        allow_null=True, help_text="Its number in the other way of searching; null: it is not there."
+        allow_null=True, help_text="Its number in the other search; null: not found there."
     )
 
 
 class WaySerializer(CamelCase):
-    id = serializers.UUIDField(allow_null=True, help_text="GET /api/v1/searches/{id} tells more of it.")
+    id = serializers.UUIDField(allow_null=True, help_text="GET /api/v1/searches/{id} returns its trace.")
     outcome = serializers.ChoiceField(Search.Outcome.choices)
     error = serializers.CharField()
     passages = PlacedSerializer(many=True)
-    legs = LegSerializer(many=True, help_text="How each way of finding went.")
+    legs = LegSerializer(many=True, help_text="The outcome of each retriever.")
     timings_ms = serializers.DictField(child=serializers.FloatField())
     candidates = FoundSerializer(many=True)
 
@@ -175,7 +177,7 @@ class SearchesReply(CamelCase):
 
 class CompareSearches(ApiView):
     @extend_schema(
-        summary="Search in two ways",
+        summary="Compare two searches",
         description=f"At most {MAX_FOUND} passages each. Both searches are kept for a while.",
         tags=["laboratory"],
         request=ComparedSearches,

@@ -1,4 +1,4 @@
-"""Trying the chunking strategies: the page and the API."""
+"""Compares the chunking strategies on a text or a document: the page and the API."""
 
 from typing import Any
 from uuid import UUID
@@ -23,30 +23,33 @@ from workspaces.pages import workspace_page
 
 from .compare_chunking import MAX_CHARACTERS, attempts, load_sections, sections_of, sections_of_text
 
-_TOO_MUCH = f"Paste at most {MAX_CHARACTERS:,} characters: that is as much as one can compare."
+_TOO_MUCH = f"Paste at most {MAX_CHARACTERS:,} characters: longer texts are hard to compare."
 _NEITHER = "Paste a text, or choose a document."
-_LISTED = 200  # documents to choose from, the latest; the page of any other leads here too
-_UNREAD = "This document has no text yet. Wait until it is read, or choose another."
+_LISTED = 200  # the latest documents, to choose from; the page of any other document links here too
+_UNREAD = "This document has no text yet. Wait until it is ready, or choose another one."
 
 
 class ComparisonForm(forms.Form):
-    """What is cut, and how. The document wins over the text, so that choosing one is enough."""
+    """The text to split, and the strategies.
+
+    A document overrides the text, so that choosing one is enough.
+    """
 
     document = forms.ModelChoiceField(Document.objects.none(), required=False, empty_label="The text below")
     text = forms.CharField(
         required=False,
         max_length=MAX_CHARACTERS,
         widget=forms.Textarea({"class": "textarea", "rows": 8, "dir": "auto"}),
-        help_text=f"As Markdown or plain, at most {MAX_CHARACTERS:,} characters. Nothing is stored.",
+        help_text=f"Markdown or plain text, at most {MAX_CHARACTERS:,} characters. Nothing is stored.",
         error_messages={"max_length": _TOO_MUCH},
     )
     strategies = forms.MultipleChoiceField(
         choices=ChunkingStrategy.choices,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Choose at least one way of cutting."},
+        error_messages={"required": "Choose at least one strategy."},
     )
     chunk_size = forms.IntegerField(label="Length of a passage", min_value=101, max_value=9999)
-    chunk_overlap = forms.IntegerField(label="Shared with the passage before", min_value=0)
+    chunk_overlap = forms.IntegerField(label="Overlap with the previous passage", min_value=0)
 
     def __init__(self, user: User, workspace: Workspace, *args: Any, **kwargs: Any) -> None:
         kwargs["initial"] = {
@@ -84,7 +87,7 @@ class ComparisonForm(forms.Form):
 
 
 def compare(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Show what each strategy makes of a text or a document; for htmx, only that."""
+    """Show the chunks of each strategy for a text or a document. For htmx, render only the results."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     initial = {"document": uuid_or_none(request.GET.get("document", ""))}
     form = ComparisonForm(request.user, workspace, request.POST or None, initial=initial)
@@ -96,7 +99,7 @@ def compare(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 
 def _compare(workspace: Workspace, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the attempts at what was asked for, the document's own chunks first."""
+    """Return the requested attempts, with the document's own chunks first."""
     document: Document | None = asked.get("document")
     sections, is_cut = sections_of(document) if document else (sections_of_text(asked["text"]), False)
     chosen = [ChunkingStrategy(each) for each in asked["strategies"]]
@@ -111,10 +114,10 @@ def _compare(workspace: Workspace, asked: dict[str, Any]) -> dict[str, Any]:
 
 class ComparisonRequest(CamelCase):
     text = serializers.CharField(
-        max_length=MAX_CHARACTERS, required=False, help_text="Markdown or plain text; this or a document."
+        max_length=MAX_CHARACTERS, required=False, help_text="Markdown or plain text, instead of a document."
     )
     document_id = serializers.UUIDField(
-        required=False, help_text="One of this workspace's that has been read."
+        required=False, help_text="A document of this workspace that has been read."
     )
     strategies = serializers.ListField(
         child=serializers.ChoiceField(ChunkingStrategy.choices),
@@ -126,7 +129,7 @@ class ComparisonRequest(CamelCase):
         min_value=101, max_value=9999, required=False, help_text="Characters; absent: the workspace's."
     )
     chunk_overlap = serializers.IntegerField(
-        min_value=0, required=False, help_text="Characters, below the size."
+        min_value=0, required=False, help_text="Characters, less than the size."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -138,39 +141,35 @@ class ComparisonRequest(CamelCase):
 class PieceSerializer(CamelCase):
     number = serializers.IntegerField()
     section = serializers.IntegerField()
-    start = serializers.IntegerField(help_text="Characters into the section's text.")
+    start = serializers.IntegerField(help_text="Offset in the section's text, in characters.")
     end = serializers.IntegerField()
-    repeated = serializers.CharField(help_text="The beginning that the chunk before says already.")
+    repeated = serializers.CharField(help_text="The beginning, which the previous chunk contains too.")
     own = serializers.CharField(help_text="The rest of the text.")
     title_path = serializers.ListField(child=serializers.CharField())
     page = serializers.IntegerField(allow_null=True)
-    above = serializers.CharField(help_text="What is embedded above the text.")
+    above = serializers.CharField(help_text="The context that is embedded above the text.")
 
 
 class StrategyAttemptSerializer(CamelCase):
     strategy = serializers.ChoiceField(ChunkingStrategy.choices)
-    is_stored = serializers.BooleanField(
-        help_text="The document's own chunks, as it was cut when it was added."
-    )
-    error = serializers.CharField(help_text="Why there are no chunks, in words; empty when all is well.")
+    is_stored = serializers.BooleanField(help_text="true: the document's own chunks, as they are stored.")
+    error = serializers.CharField(help_text="Why there are no chunks; empty if there are some.")
     mean_length = serializers.FloatField(help_text="Characters.")
     shortest = serializers.IntegerField()
     longest = serializers.IntegerField()
-    repeated_percent = serializers.FloatField(help_text="How much of all text is said twice.")
+    repeated_percent = serializers.FloatField(help_text="The share of the text that is repeated.")
     chunks = PieceSerializer(many=True, source="pieces")
 
 
 class ComparisonReply(CamelCase):
-    characters = serializers.IntegerField(help_text="How much text was cut.")
-    is_cut = serializers.BooleanField(
-        help_text=f"Only the first {MAX_CHARACTERS:,} characters were looked at."
-    )
+    characters = serializers.IntegerField(help_text="How many characters were split.")
+    is_cut = serializers.BooleanField(help_text=f"Only the first {MAX_CHARACTERS:,} characters were used.")
     attempts = StrategyAttemptSerializer(many=True)
 
 
 class CompareChunking(ApiView):
     @extend_schema(
-        summary="See what each chunking strategy makes of a text or a document",
+        summary="Compare the chunking strategies on a text or a document",
         description="Nothing is stored. For a document, its own chunks come first.",
         tags=["workspaces"],
         request=ComparisonRequest,

@@ -1,4 +1,4 @@
-"""What each chunking strategy would make of a text, before a workspace commits to one. Changes nothing."""
+"""Compares the chunking strategies on a text, before a workspace commits to one. Changes nothing."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -17,22 +17,22 @@ from models_registry.errors import SecretMissing
 from workspaces.engines import engine_for
 from workspaces.models import ChunkingStrategy, Workspace
 
-MAX_CHARACTERS = 20_000  # what one can compare by eye, and a model embeds in seconds
+MAX_CHARACTERS = 20_000  # as much as people can compare by eye and a model embeds in seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedChunk:
-    """A chunk as it is compared: `repeated` and `own` are its text."""
+    """A chunk in a comparison: `repeated` and `own` together are its text."""
 
     number: int  # from 1
     section: int
     start: int
     end: int
-    repeated: str  # what the chunk before says already
+    repeated: str  # the beginning, which the previous chunk contains too
     own: str
     title_path: tuple[str, ...]
     page: int | None
-    above: str  # what is embedded above the text
+    above: str  # the context that is embedded above the text
 
     @property
     def length(self) -> int:
@@ -41,12 +41,12 @@ class ComparedChunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkingResult:
-    """One way of cutting. Without pieces, `error` says why there are none."""
+    """The chunks of one strategy. If there are no pieces, `error` says why."""
 
     strategy: ChunkingStrategy
     pieces: list[ComparedChunk] = field(default_factory=list)
     error: str = ""
-    is_stored: bool = False  # as the document was cut when it was added
+    is_stored: bool = False  # the document's own chunks, as they are stored
 
     @property
     def lengths(self) -> list[int]:
@@ -71,19 +71,19 @@ class ChunkingResult:
 
 
 def sections_of_text(text: str) -> list[ExtractedSection]:
-    """Return a pasted text as a Markdown file would be read."""
+    """Return the sections of a pasted text, read like a Markdown file."""
     return outline(markdown.blocks(text))
 
 
 def sections_of(document: Document) -> tuple[list[ExtractedSection], bool]:
-    """Return the beginning of a document that was read, and whether that is not all of it."""
+    """Return the first sections of a document, and whether the rest is left out."""
     kept: list[ExtractedSection] = []
     characters = 0
     for each in document.sections.all().iterator():
         room = MAX_CHARACTERS - characters
         if kept and len(each.text) > room:
             return kept, True
-        # Whole, unless it is all that there is to see: a long text without headings is one section.
+        # Sections stay whole, except the first: a long text without headings is one section.
         kept.append(ExtractedSection(each.text[:room], tuple(each.title_path), each.page))
         if len(each.text) > room:
             return kept, True
@@ -98,12 +98,12 @@ def attempts(
     size: int,
     overlap: int,
 ) -> list[ChunkingResult]:
-    """Return what each strategy makes of the sections. A model that fails is an attempt's error, not ours."""
+    """Return the chunks of each strategy. If a model fails, the error is in that strategy's result."""
     return [_attempt(workspace, sections, strategy, size, overlap) for strategy in dict.fromkeys(strategies)]
 
 
 def load_sections(document: Document, sections: Sequence[ExtractedSection]) -> ChunkingResult:
-    """Return the document's own chunks, as far as these sections go."""
+    """Return the document's own chunks, as far as these sections reach."""
     found = engine_for(document.workspace).chunks(document.pk, MAX_CHARACTERS)
     chunks = [
         Chunk(each.section, each.start, each.end, each.text)
@@ -132,7 +132,7 @@ def _attempt(
     except (InferenceError, SecretMissing) as error:
         return ChunkingResult(
             strategy,
-            error=f"{workspace.embedder} could not be asked which sentences belong together. {error}",
+            error=f"{workspace.embedder} could not embed the sentences. {error}",
         )
 
 

@@ -1,4 +1,7 @@
-"""What several models make of the same texts. Nothing is stored; one that fails says why and hides no other."""
+"""Compares several models on the same texts.
+
+Nothing is stored. A model that fails does not affect the others.
+"""
 
 import asyncio
 import math
@@ -18,7 +21,7 @@ from models_registry.models import Endpoint
 from workspaces.models import Metric
 
 MAX_MODELS = 4
-MAX_TEXTS = 12  # a matrix that one can read
+MAX_TEXTS = 12  # a larger matrix is hard to read
 MAX_PASSAGES = 32
 MAX_CHARACTERS = 4_000  # of one text
 LIMIT_S = 30.0  # for all models together
@@ -29,7 +32,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class ModelResult(Generic[_T]):
-    """What one model came to: a result, or an error in words."""
+    """The outcome of one model: a result, or an error as a sentence."""
 
     endpoint: Endpoint
     result: _T | None
@@ -42,11 +45,11 @@ class Similarities:
     texts: Sequence[str]
     metric: Metric
     dimensions: int
-    tokens: int  # of all texts, estimated: embedding models do not tell
-    matrix: tuple[tuple[float, ...], ...]  # [row][column], by the metric; of L2, the distance
+    tokens: int  # of all texts, estimated: embedding models do not report them
+    matrix: tuple[tuple[float, ...], ...]  # [row][column], by the metric; for L2, the distance
 
     def rows(self) -> Iterator[tuple[str, list[tuple[float, int]]]]:
-        """Yield each text with its numbers, each with how warm it is on a heat map, 0 to _LEVELS."""
+        """Yield each text with its values, each with its level on the heat map, 0 to _LEVELS."""
         largest = max(max(map(abs, row)) for row in self.matrix) or 1.0
         for text, values in zip(self.texts, self.matrix, strict=True):
             yield text, [(value, _level(value, largest, self.metric)) for value in values]
@@ -62,15 +65,15 @@ def _level(value: float, largest: float, metric: Metric) -> int:
 @dataclass(frozen=True, slots=True)
 class Ranked:
     rank: int  # from 1
-    number: int  # of the passage as it was given, from 1
-    score: float  # the model's own scale
+    number: int  # the passage's position in the input, from 1
+    score: float  # on the model's own scale
     text: str
 
 
 def similarities(
     texts: Sequence[str], models: Sequence[Endpoint], metric: str, role: TextRole
 ) -> list[ModelResult[Similarities]]:
-    """Return how alike each embedding model finds each pair of texts."""
+    """Return the similarity of each pair of texts by each embedding model."""
 
     async def embed(endpoint: Endpoint) -> Similarities:
         async with open_embedder(endpoint.spec()) as embedder:
@@ -85,7 +88,7 @@ def similarities(
 def rankings(
     query: str, passages: Sequence[str], models: Sequence[Endpoint]
 ) -> list[ModelResult[tuple[Ranked, ...]]]:
-    """Return the passages in each cross-encoder's order, the best first."""
+    """Return the passages in each cross-encoder's order, best first."""
 
     async def score(endpoint: Endpoint) -> tuple[Ranked, ...]:
         async with open_reranker(endpoint.spec()) as reranker:

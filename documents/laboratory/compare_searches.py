@@ -1,4 +1,4 @@
-"""The same question searched in two ways, and how the ranks differ."""
+"""Runs one question through two search configurations and compares the ranks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,25 +12,25 @@ from documents.retrieval.search_history import search_and_record
 from workspaces.models import Workspace
 
 MAX_PASSAGES = 10
-_TOKEN_BUDGET = 20_000  # so that the number decides
+_TOKEN_BUDGET = 20_000  # high enough that the number of passages decides
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A passage, and where the other way of searching has it."""
+    """A passage, and its place in the other search."""
 
     passage: Passage
-    other: int | None  # its number there; None: it is not there
+    other: int | None  # its number there; None: not found there
 
     @property
     def moved(self) -> int:
-        """How many places it stands higher than there."""
+        """Return how many places higher it is than in the other search."""
         return self.other - self.passage.number if self.other else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of searching, with what it came to: `error` says in words why there is nothing."""
+    """One search configuration and its outcome. If there is no result, `error` says why."""
 
     config: SearchConfig
     kept: Search | None = None
@@ -42,9 +42,9 @@ class Way:
 def beside(
     user: User, workspace: Workspace, question: str, filters: Filters, configs: Sequence[SearchConfig]
 ) -> list[Way]:
-    """Search in each way, one after the other so that none slows another, and compare each with the next.
+    """Search with each configuration, one after the other so that none slows another, and compare the ranks.
 
-    Raises BadValue for a filter that fits nothing.
+    Raises InvalidValue for an invalid filter.
     """
     ways = [_way(user, workspace, question, filters, config) for config in configs]
     others = [*ways[1:], ways[0]]
@@ -69,7 +69,7 @@ def _place_passages(way: Way, other: Way) -> tuple[Placed, ...]:
 
 
 def _is_same(one: Passage, other: Passage) -> bool:
-    """Whether they quote the same words: neighbours may be joined in one way and not in the other."""
+    """Return whether the passages overlap: neighbours may be merged in one search and not in the other."""
     if (one.document_id, one.section) != (other.document_id, other.section):
         return False
     return one.start < other.end and other.start < one.end

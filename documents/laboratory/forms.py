@@ -14,22 +14,22 @@ from workspaces.models import Metric, Workspace
 from .compare_models import MAX_CHARACTERS, MAX_MODELS, MAX_PASSAGES, MAX_TEXTS
 
 _SELECT, _INPUT = {"class": "select"}, {"class": "input", "dir": "auto"}
-AS_IT_IS = "As the workspace does"
+AS_IT_IS = "As in the workspace"
 NO_RERANKER = "none"
-_CHOOSE = "Choose one of the list."
-_SENTENCES = {  # for Django's own
+_CHOOSE = "Choose one from the list."
+_SENTENCES = {  # these replace Django's own messages
     "required": _CHOOSE,
     "invalid_choice": _CHOOSE,
     "max_length": "Shorten it to %(limit_value)d characters; it has %(show_value)d.",
-    "null_characters_not_allowed": "Take out the NUL: it stands for no character.",
+    "null_characters_not_allowed": "Remove the NUL character.",
 }
 
 
-_ASK = _SENTENCES | {"required": "Write a question, or a few words."}
+_ASK = _SENTENCES | {"required": "Enter a question or a few words."}
 
 
 class _Models(forms.ModelMultipleChoiceField[Endpoint]):
-    """Up to MAX_MODELS of the models that are offered."""
+    """A choice of up to MAX_MODELS of the offered models."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -46,12 +46,12 @@ class _Models(forms.ModelMultipleChoiceField[Endpoint]):
         except forms.ValidationError:
             chosen = []
         if not 1 <= len(chosen) <= MAX_MODELS:
-            raise forms.ValidationError(f"Choose 1 to {MAX_MODELS} of the models.")
+            raise forms.ValidationError(f"Choose 1 to {MAX_MODELS} models.")
         return chosen
 
 
 class _LaboratoryForm(forms.Form):
-    """With the models of one kind, the first chosen already."""
+    """A form with a choice of models of one kind. The first one is preselected."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,12 +63,12 @@ class _LaboratoryForm(forms.Form):
 
 
 class _Pieces(forms.CharField):
-    """Texts in one box; cleaned, the list of them."""
+    """Several texts in one text box; the cleaned value is a list."""
 
     def __init__(self, separator: str, least: int, most: int, what: str, **kwargs: Any) -> None:
         self.separator, self.least, self.most, self.what = separator, least, most, what
         widget = forms.Textarea({"class": "textarea", "rows": 8, "dir": "auto"})
-        sentences = _SENTENCES | {"required": f"Write {least} to {most} {what}."}
+        sentences = _SENTENCES | {"required": f"Enter {least} to {most} {what}."}
         most_characters = most * (MAX_CHARACTERS + 10)
         super().__init__(widget=widget, max_length=most_characters, error_messages=sentences, **kwargs)
 
@@ -77,11 +77,11 @@ class _Pieces(forms.CharField):
         pieces = [piece.strip() for piece in whole.split(self.separator) if piece.strip()]
         if not self.least <= len(pieces) <= self.most:
             raise forms.ValidationError(
-                f"Write {self.least} to {self.most} {self.what}; there are {len(pieces)}."
+                f"Enter {self.least} to {self.most} {self.what}; there are {len(pieces)}."
             )
         if longest := max((len(piece) for piece in pieces if len(piece) > MAX_CHARACTERS), default=0):
             raise forms.ValidationError(
-                f"One has {longest:,} characters. Shorten it to {MAX_CHARACTERS:,} or fewer."
+                f"One text has {longest:,} characters. Shorten it to {MAX_CHARACTERS:,} or fewer."
             )
         return pieces
 
@@ -92,22 +92,22 @@ class EmbeddingsForm(_LaboratoryForm):
         2,
         MAX_TEXTS,
         "texts",
-        help_text=f"One in each line: 2 to {MAX_TEXTS}, of at most {MAX_CHARACTERS:,} characters. Nothing is stored.",
+        help_text=f"One per line: 2 to {MAX_TEXTS}, of at most {MAX_CHARACTERS:,} characters. Nothing is stored.",
     )
     models = _Models(Endpoint.Kind.EMBEDDING)
     metric = forms.ChoiceField(
-        label="How nearness is measured",
+        label="Similarity metric",
         choices=Metric.choices,
         widget=forms.Select(_SELECT),
         error_messages=_SENTENCES,
-        help_text="Cosine and inner product: more is nearer. Euclidean: less is nearer.",
+        help_text="Cosine and inner product: higher is more similar. Euclidean: lower is more similar.",
     )
     role = forms.ChoiceField(
         label="The texts are",
         choices=[("passage", "Passages"), ("query", "Questions")],
         widget=forms.Select(_SELECT),
         error_messages=_SENTENCES,
-        help_text="Some models embed a question otherwise than what it should find.",
+        help_text="Some models embed questions and passages differently.",
     )
 
 
@@ -123,19 +123,20 @@ class RankingForm(_LaboratoryForm):
         2,
         MAX_PASSAGES,
         "passages",
-        help_text=f"An empty line between two: 2 to {MAX_PASSAGES}, of at most {MAX_CHARACTERS:,} characters. Nothing is stored.",
+        help_text=f"Separate them by empty lines: 2 to {MAX_PASSAGES}, of at most {MAX_CHARACTERS:,} characters. "
+        "Nothing is stored.",
     )
     models = _Models(Endpoint.Kind.RERANKER)
 
 
 class SearchForm(forms.Form):
-    """What is searched, and where."""
+    """The question, and the workspace to search."""
 
     workspace = forms.ChoiceField(widget=forms.Select(_SELECT), error_messages=_SENTENCES)
     q = forms.CharField(
         label="Question",
         max_length=settings.QUESTION_MAX_CHARACTERS,
-        widget=forms.TextInput({**_INPUT, "type": "search", "placeholder": "A question, or words"}),
+        widget=forms.TextInput({**_INPUT, "type": "search", "placeholder": "A question or a few words"}),
         error_messages=_ASK,
     )
 
@@ -149,7 +150,7 @@ class SearchForm(forms.Form):
 
     @property
     def chosen(self) -> Workspace | None:
-        """The workspace that stands in the list: what was chosen, or the first."""
+        """Return the selected workspace: the user's choice, or the first."""
         first = next(iter(self.workspaces.values()), None)
         return self.workspaces.get(str(self["workspace"].value()), first)
 
@@ -158,39 +159,39 @@ class SearchForm(forms.Form):
 
 
 class ConfigForm(forms.Form):
-    """One way of searching, as it differs from the workspace's own. Nothing chosen: it does not."""
+    """One search configuration, as changes to the workspace's own. Empty inputs change nothing."""
 
     is_hybrid = forms.ChoiceField(
-        label="Find by words too",
+        label="Search by words too",
         required=False,
         choices=[("", AS_IT_IS), ("on", "Yes"), ("off", "No, by meaning only")],
         widget=forms.Select(_SELECT),
-        help_text="Names, codes and rare words.",
+        help_text="Finds names, codes and rare words.",
         error_messages=_SENTENCES,
     )
     reranker = forms.ChoiceField(
         label="Cross-encoder",
         required=False,
         widget=forms.Select(_SELECT),
-        help_text="A second model that puts the best in order.",
+        help_text="A second model that reranks the best passages.",
         error_messages=_SENTENCES,
     )
     merges_neighbours = forms.ChoiceField(
-        label="Join neighbours",
+        label="Merge neighbours",
         required=False,
         choices=[("", AS_IT_IS), ("on", "Yes"), ("off", "No")],
         widget=forms.Select(_SELECT),
-        help_text="Passages that lie side by side become one.",
+        help_text="Adjacent passages become one.",
         error_messages=_SENTENCES,
     )
     most_per_document = forms.IntegerField(
-        label="Passages of one document, at most",
+        label="Most passages per document",
         required=False,
         min_value=0,
         max_value=100,
         widget=forms.NumberInput({"class": "input", "placeholder": AS_IT_IS}),
-        help_text="0: as many as are best.",
-        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), "Write a number from 0 to 100."),
+        help_text="0: no limit.",
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), "Enter a number from 0 to 100."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -202,7 +203,7 @@ class ConfigForm(forms.Form):
         reranker.choices = [("", AS_IT_IS), (NO_RERANKER, "No cross-encoder"), *offered]
 
     def config(self, workspace: Workspace) -> SearchConfig:
-        """Return what was chosen, once the form is valid."""
+        """Return the chosen configuration. The form must be valid."""
         return replace(SearchConfig.of(workspace), **self._changes())
 
     def _changes(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pages on which people try models and ways of searching. Nothing changes by them."""
+"""The laboratory: pages on which users compare models and search configurations. They change nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ def laboratory(request: UserRequest) -> HttpResponse:
 
 @never_cache
 def search(request: UserRequest) -> HttpResponse:
-    """A question searched in two ways; the address holds it all, so that it can be passed on."""
+    """Search a question with two configurations. The URL contains everything, so that users can share it."""
     asked = request.GET if "q" in request.GET else None
     form = SearchForm(request.user, asked, initial={"workspace": request.GET.get("workspace")})
     forms = [ConfigForm(asked, prefix=name) for name in ("a", "b")]
@@ -37,14 +37,17 @@ def search(request: UserRequest) -> HttpResponse:
         except InvalidValue as problem:
             form.add_error(None, str(problem))
         else:
-            context |= {"outcomes": list(zip(("Way A", "Way B"), ways, strict=True)), "workspace": workspace}
+            context |= {
+                "outcomes": list(zip(("Search A", "Search B"), ways, strict=True)),
+                "workspace": workspace,
+            }
             context["is_same"] = configs[0] == configs[1]
     return _page(request, "search", form, context)
 
 
 @never_cache
 def filters(request: UserRequest) -> HttpResponse:
-    """What the documents of `?workspace=` can be filtered by: a part of the page."""
+    """Render the filter inputs for the workspace in `?workspace=`: a part of the page."""
     form = SearchForm(request.user, initial={"workspace": request.GET.get("workspace")})
     return render(request, "documents/laboratory/_filter.html", _filtering(request, form))
 
@@ -67,7 +70,7 @@ def ranking(request: UserRequest) -> HttpResponse:
 def _show_comparison(
     request: UserRequest, tab: str, form: Form, compare: Callable[..., list[ModelResult[Any]]]
 ) -> HttpResponse:
-    """Show what the models come to; the form's fields are what is to be compared."""
+    """Show the results of the models. The form's fields are the arguments of `compare`."""
     outcomes = compare(**form.cleaned_data) if form.is_valid() else []
     return _page(request, tab, form, {"outcomes": [(each.endpoint.name, each) for each in outcomes]})
 

@@ -1,4 +1,4 @@
-"""Who a command acts for, and where: the same options mean the same in each."""
+"""Finds the user and the workspace of a command, for the options that several commands share."""
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
@@ -15,7 +15,7 @@ def find_user(name: str | None) -> User:
     if name is None:
         user = active.filter(is_superuser=True).order_by("date_joined").first()
         if user is None:
-            raise CommandError("There is no operator yet: say with --user who adds the files.")
+            raise CommandError("There is no operator yet: use --user to name the user who adds the files.")
         return user
     user = active.filter(username=name).first()
     if user is None:
@@ -28,7 +28,7 @@ def find_workspace(user: User, name: str, language: str | None, create: bool) ->
     if found:
         return found
     if not create:
-        raise CommandError(f"{user} may add to no workspace named {name!r}. Use --create to make it.")
+        raise CommandError(f"{user} cannot add to a workspace named {name!r}. Use --create to create it.")
     embedder = Endpoint.objects.offered(Endpoint.Kind.EMBEDDING).filter(last_check_ok=True).first()
     if embedder is None:
         raise CommandError("No embedding model has passed a check yet: add one in the admin and check it.")

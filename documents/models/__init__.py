@@ -1,4 +1,4 @@
-"""What people put in, and the ledger of how it became searchable."""
+"""Documents and their sources, and the ledger that records how each document became searchable."""
 
 from .document import Document, DocumentQuerySet, LiveSections, Section, _media_path
 from .ledger import BatchEntry, LedgerEntry

@@ -1,4 +1,4 @@
-"""What people put in, and its sections."""
+"""Documents, and the sections of their text."""
 
 import uuid
 from typing import Any
@@ -14,7 +14,7 @@ from .work import Work, WorkQuerySet
 
 
 def _media_path(document: "Document", filename: str) -> str:
-    """Name the stored file by ids only: what people call their files never becomes a path."""
+    """Return a storage path built from ids only: a user's file name never becomes part of a path."""
     return f"workspaces/{document.workspace_id}/{document.id}"
 
 
@@ -24,7 +24,7 @@ class DocumentQuerySet(WorkQuerySet["Document"]):
 
 
 class Document(Work):
-    """One thing somebody added."""
+    """A file, text, pair, website or feed that a user added, or a page or post that a visit found."""
 
     class Kind(models.TextChoices):
         FILE = "file", "File"
@@ -35,34 +35,33 @@ class Document(Work):
         FEED = "feed", "Feed"
         POST = "post", "Post"  # of a feed
 
-    WRITTEN = (Kind.TEXT, Kind.QA)  # here, by somebody who may change it here
+    WRITTEN = (Kind.TEXT, Kind.QA)  # typed into Ragsite, and editable there
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="documents")
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.FILE)
-    # What it was found through: a page's website, a post's feed
+    # The source it was found through: the website of a page, or the feed of a post
     parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="children")
-    url = models.URLField(max_length=2000, blank=True)  # where it lives on the web, in canonical form
-    # What `manage.py ingest` found it in: a folder of the machine it ran on, and the way down from there
+    url = models.URLField(max_length=2000, blank=True)  # its web address, in canonical form
+    # Where `manage.py ingest` found it: a folder of the machine it ran on, and the path inside that folder
     folder = models.CharField(max_length=300, blank=True)
     path = models.CharField(max_length=500, blank=True)
-    title = models.CharField(
-        max_length=300
-    )  # the file's name, as its owner calls it; of a pair, the question
+    # The user's name of the file; for a pair, the question
+    title = models.CharField(max_length=300)
     file = models.FileField(upload_to=_media_path, max_length=200)
-    media_type = models.CharField(max_length=100)  # as found by content, not by name
+    media_type = models.CharField(max_length=100)  # detected from the content, not from the name
     size_bytes = models.BigIntegerField()
     content_sha256 = models.CharField(max_length=64)
-    language = models.CharField(max_length=2)  # one of the workspace's
-    is_language_chosen = models.BooleanField(default=False)  # by somebody; else what reading it finds
-    # Of the workspace's fields, by name: values as they are shown, in the form that is compared, and the names
-    # of those that were found in the file and not said by anybody.
+    language = models.CharField(max_length=2)  # one of the workspace's languages
+    is_language_chosen = models.BooleanField(default=False)  # by a user; else detected in the text
+    # By name of the workspace's fields: `metadata` holds the values as pages show them, `facts` the same
+    # values in the form that filters compare. `found_fields` names the fields whose values come from the file
+    # and not from a user.
     metadata = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     facts = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     found_fields = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
-    access_level = models.PositiveSmallIntegerField(
-        default=0, db_default=0
-    )  # into Workspace.access_levels; its parent's
+    # An index into Workspace.access_levels. A page or post has the level of its source.
+    access_level = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -97,24 +96,24 @@ class Document(Work):
 
     @property
     def web_address(self) -> str:
-        """Where it can be opened on the web, or "". No other scheme ever becomes a link."""
+        """Return its http or https address, or "". A URL with another scheme must never become a link."""
         return self.url if self.url.startswith(("http://", "https://")) else ""
 
 
 class LiveSections(models.Manager["Section"]):
-    """Those of the index that answers now; `Section.every` has those of one being built, too."""
+    """Selects the sections of the index that answers now. `Section.every` adds those of a running reindex."""
 
     def get_queryset(self) -> models.QuerySet["Section"]:
         return super().get_queryset().filter(index_number=models.F("document__workspace__index_number"))
 
 
 class Section(models.Model):
-    """A stretch of a document with one place in its structure. Replaced as a whole when it is ingested."""
+    """A stretch of a document with one place in its structure. Ingestion replaces all of a document's."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="sections")
-    index_number = models.PositiveIntegerField(default=0)  # of the workspace's index whose parser found it
+    index_number = models.PositiveIntegerField(default=0)  # the workspace's index that the section belongs to
     position = models.PositiveIntegerField()  # from 0, in reading order
-    text = models.TextField()  # begins with its own heading, if it has one
+    text = models.TextField()  # starts with the section's heading, if it has one
     title_path = models.JSONField(default=list)  # headings from the outermost in
     page = models.PositiveIntegerField(null=True)  # from 1, where the format has pages
 
@@ -135,7 +134,7 @@ class Section(models.Model):
 
 @receiver(post_delete, sender=Document)
 def _remove_file(instance: Document, **_: Any) -> None:
-    """Remove the stored file once the row is really gone, also when the whole workspace was deleted."""
+    """Delete the stored file after the commit that deletes the row, alone or with its workspace."""
     storage, name = instance.file.storage, instance.file.name
     if name:
         transaction.on_commit(lambda: storage.delete(name))

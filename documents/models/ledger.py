@@ -1,4 +1,4 @@
-"""The ledger: how each document became searchable, stage by stage and batch by batch."""
+"""The ledger records how each document became searchable, stage by stage and batch by batch."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,7 +8,7 @@ from .work import Work
 
 
 class LedgerEntry(models.Model):
-    """One stage of one attempt at one document: what happened, how long it took, what it said."""
+    """One stage of one attempt to ingest one document, with its outcome, its duration and its details."""
 
     class Outcome(models.TextChoices):
         RUNNING = "running", "Running"
@@ -16,7 +16,7 @@ class LedgerEntry(models.Model):
         FAILED = "failed", "Failed"
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="ledger")
-    index_number = models.PositiveIntegerField(default=0)  # of the workspace's index it was done for
+    index_number = models.PositiveIntegerField(default=0)  # the workspace's index that this was done for
     attempt = models.PositiveIntegerField()
     stage = models.CharField(max_length=10, choices=Work.Stage)
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.RUNNING)
@@ -33,15 +33,15 @@ class LedgerEntry(models.Model):
 
 
 class BatchEntry(models.Model):
-    """One batch of chunks of one document, by content: written in the transaction that stages them."""
+    """One batch of a document's chunks, identified by content. The transaction that stages it writes it."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="batches")
-    index_number = models.PositiveIntegerField(default=0)  # of the workspace's index it was done for
+    index_number = models.PositiveIntegerField(default=0)  # the workspace's index that this was done for
     attempt = models.PositiveIntegerField()
     ordinal = models.PositiveIntegerField()  # from 0
-    content_sha256 = models.CharField(max_length=64)  # of the batch's chunk hashes
+    content_sha256 = models.CharField(max_length=64)  # over the batch's chunk hashes
     chunk_count = models.PositiveIntegerField()
-    embedded_count = models.PositiveIntegerField()  # the rest was found embedded already
+    embedded_count = models.PositiveIntegerField()  # the other chunks had their vectors already
     took_ms = models.PositiveIntegerField()
     at = models.DateTimeField(default=timezone.now)
 

@@ -1,4 +1,4 @@
-"""A document on its way into the index that is being built."""
+"""The work of bringing one document into the next index."""
 
 from typing import Self
 
@@ -20,23 +20,23 @@ class ReindexItemQuerySet(WorkQuerySet["ReindexItem"]):
 
 
 class ReindexItem(Work):
-    """One document's way into the index that is being built."""
+    """The work of ingesting one document into the index that a reindex builds."""
 
     reindex = models.ForeignKey(Reindex, on_delete=models.CASCADE, related_name="items")
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="reindex_items")
-    of_ready_at = models.DateTimeField()  # Document.ready_at of the version it is about
-    language = models.CharField(max_length=2, blank=True)  # as reading it found
+    of_ready_at = models.DateTimeField()  # Document.ready_at of the version that it covers
+    language = models.CharField(max_length=2, blank=True)  # as detected in the text
 
     objects = ReindexItemQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["reindex", "document"], name="one_item_per_document")]
-        indexes = [models.Index(fields=["reindex", "status", "next_attempt_at"])]  # due()
+        indexes = [models.Index(fields=["reindex", "status", "next_attempt_at"])]  # for due()
 
     def __str__(self) -> str:
         return f"{self.document_id} for {self.reindex}"
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The workspace as it will be."""
+        """Return the workspace with the settings of the next index."""
         return self.reindex.target()

@@ -7,7 +7,7 @@ from workspaces.models import Workspace
 
 
 class Search(models.Model):
-    """A search that somebody made by itself, without an answer, with all that came of it; kept for a while."""
+    """A search that a user ran without asking for an answer, with its trace. Deleted after some days."""
 
     class Outcome(models.TextChoices):
         FOUND = "found", "Passages found"
@@ -20,13 +20,13 @@ class Search(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="searches")
     question = models.TextField()
     outcome = models.CharField(max_length=20, choices=Outcome)
-    error = models.TextField(blank=True)  # in words, for people
+    error = models.TextField(blank=True)  # a sentence for people
     trace = models.JSONField(default=dict)  # retrieval.Trace
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         verbose_name_plural = "searches"
-        indexes = [models.Index(fields=["created_at"])]  # those to be forgotten
+        indexes = [models.Index(fields=["created_at"])]  # for forget_old_searches()
 
     def __str__(self) -> str:
         return f"{self.pk}: {self.outcome}"

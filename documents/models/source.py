@@ -1,4 +1,4 @@
-"""What is known of a website or feed: how to read it, and every address on it, which is also the queue."""
+"""A website or feed: its crawl options, and the table of its addresses, which is also the crawl frontier."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,14 +7,13 @@ from django.db import models
 from django.db.models import Count, Q
 from django.utils import timezone
 
-TROUBLE = Q(state="failed") | Q(
-    document__status="failed"
-)  # of an address: it could not be had, or not be read
+# Selects the addresses that could not be fetched, or whose document could not be read
+TROUBLE = Q(state="failed") | Q(document__status="failed")
 PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 
 
 class Source(models.Model):
-    """A website or feed: what its document does not say."""
+    """The crawl options and the schedule of a website or feed. Its document holds everything else."""
 
     class Schedule(models.TextChoices):
         NEVER = "never", "Only when somebody asks"
@@ -27,19 +26,19 @@ class Source(models.Model):
     )
     home = models.URLField(max_length=2000)  # the start address, or where that redirects to
     follows_links = models.BooleanField(default=True)
-    max_pages = models.PositiveIntegerField(default=0)  # 0: as many as there are
+    max_pages = models.PositiveIntegerField(default=0)  # 0: no limit
     max_depth = models.PositiveIntegerField(default=0)  # links from the start address
     is_below_start = models.BooleanField(default=False)
     include = models.JSONField(default=list)  # globs over path and query
     exclude = models.JSONField(default=list)
-    prefers_own_text = models.BooleanField(default=False)  # of feeds: what they carry, not the posts' pages
+    prefers_own_text = models.BooleanField(default=False)  # of feeds: their text, not the posts' pages
     schedule = models.CharField(max_length=10, choices=Schedule, default=Schedule.NEVER)
     next_visit_at = models.DateTimeField(null=True)
-    visited_at = models.DateTimeField(null=True)  # when the last visit came to its end
-    is_under_way = models.BooleanField(default=False)  # a visit has begun, and goes on at the next claim
+    visited_at = models.DateTimeField(null=True)  # when the last visit ended
+    is_under_way = models.BooleanField(default=False)  # a visit has begun, and the next claim continues it
 
     class Meta:
-        indexes = [models.Index(fields=["next_visit_at"])]  # who is to be visited now
+        indexes = [models.Index(fields=["next_visit_at"])]  # for start_due_visits()
 
     def __str__(self) -> str:
         return self.home
@@ -53,7 +52,7 @@ class Source(models.Model):
         return PERIODS.get(self.schedule)
 
     def counts(self) -> dict[str, int]:
-        """Return how many pages are read, waiting, failed, gone and left out, and how many are searchable."""
+        """Return the number of pages by state, and how many are ready, unreadable, and known in all."""
         counted = self.pages().aggregate(
             **{state.value: Count("pk", filter=Q(state=state)) for state in Address.State},
             ready=Count("pk", filter=Q(document__status="ready")),
@@ -65,12 +64,12 @@ class Source(models.Model):
         return self.addresses.filter(role=Address.Role.PAGE)
 
     def troubles(self) -> models.QuerySet["Address"]:
-        """Return every address that could not be had or read, with what is wrong."""
+        """Return every address that could not be fetched or read, with the reason."""
         return self.addresses.filter(TROUBLE).select_related("document").order_by("priority", "pk")
 
 
 class Address(models.Model):
-    """One address of a website or feed, and how it went there. The queue is those that are waiting."""
+    """One address of a website or feed, and its last outcome. The queued rows are the crawl frontier."""
 
     class Role(models.TextChoices):
         PAGE = "page", "Page"
@@ -88,22 +87,21 @@ class Address(models.Model):
     url = models.URLField(max_length=2100)
     role = models.CharField(max_length=10, choices=Role, default=Role.PAGE)
     depth = models.PositiveIntegerField(default=0)  # links from the start address
-    priority = models.PositiveIntegerField(default=0)  # least first
+    priority = models.PositiveIntegerField(default=0)  # the lowest comes first
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    reason = models.TextField(blank=True)  # in words, unless it is read or waits
-    elsewhere = models.URLField(
-        max_length=2100, blank=True
-    )  # left out: the address that has its page instead
+    # A sentence for people; empty when the page was read, or waits for its first try
+    reason = models.TextField(blank=True)
+    # Of an address that was left out: the address that has its page instead
+    elsewhere = models.URLField(max_length=2100, blank=True)
     tries = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(default=timezone.now)
     fetched_at = models.DateTimeField(null=True)
     etag = models.CharField(max_length=500, blank=True)
     last_modified = models.CharField(max_length=100, blank=True)
     content_sha256 = models.CharField(max_length=64, blank=True)  # of what the server sent
-    document = models.OneToOneField(
-        "documents.Document", models.SET_NULL, null=True, related_name="address"
-    )  # what it became
-    # Of posts: what their feed says of them
+    # The document that the page or post became
+    document = models.OneToOneField("documents.Document", models.SET_NULL, null=True, related_name="address")
+    # Of posts: the title and text that the feed carries
     guid_sha256 = models.CharField(max_length=64, blank=True)
     own_title = models.CharField(max_length=300, blank=True)
     own_text = models.TextField(blank=True)  # HTML
@@ -120,8 +118,8 @@ class Address(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["source", "state", "priority", "id"]),  # the queue
-            models.Index(fields=["source", "content_sha256"]),  # the same page under another address
+            models.Index(fields=["source", "state", "priority", "id"]),  # the frontier
+            models.Index(fields=["source", "content_sha256"]),  # duplicates under another address
             models.Index(
                 fields=["source", "elsewhere"], name="kept_elsewhere", condition=~models.Q(elsewhere="")
             ),
@@ -132,12 +130,12 @@ class Address(models.Model):
 
     @property
     def has_page(self) -> bool:
-        """A post without a link has only a place in its feed's address."""
+        """Return whether it can be fetched. A post without a link has a fragment of its feed's address."""
         return "#" not in self.url
 
     @property
     def conditions(self) -> dict[str, str]:
-        """Return the headers that let the server say "as before"."""
+        """Return the headers of a conditional request, which the server may answer with 304 Not Modified."""
         if self.role == self.Role.PAGE and self.document_id is None:
             return {}
         wanted: dict[str, Any] = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}

@@ -14,13 +14,13 @@ from .document import Document
 
 
 class Upload(models.Model):
-    """A file that somebody is about to send: where it goes, and what became of it."""
+    """An announced file upload: where the client sends the file, and the document that the file became."""
 
-    LIFETIME = timedelta(hours=24)  # what did not become a document by then is thrown away
+    LIFETIME = timedelta(hours=24)  # an upload without a document is deleted after this time
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="uploads")
-    name = models.CharField(max_length=300)  # as its owner calls the file
+    name = models.CharField(max_length=300)  # the user's name of the file
     size_bytes = models.BigIntegerField()  # as announced
     language = models.CharField(max_length=2)
     metadata = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
@@ -28,21 +28,21 @@ class Upload(models.Model):
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     document = models.ForeignKey(Document, null=True, on_delete=models.CASCADE, related_name="+")
-    refusal = models.TextField(blank=True)  # why it became none, in words
+    refusal = models.TextField(blank=True)  # why it became no document, as a sentence
 
     class Meta:
-        indexes = [models.Index(fields=["created_at"])]  # those to be thrown away
+        indexes = [models.Index(fields=["created_at"])]  # for deleting expired uploads
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def key(self) -> str:
-        """Its name in the storage until it is a document's: made by us, so nobody chooses where they write."""
+        """Return the storage key of the upload. It is built from the id only: no client chooses a path."""
         return f"uploads/{self.id}"
 
 
 @receiver(post_delete, sender=Upload)
 def _remove_upload(instance: Upload, **_: Any) -> None:
-    """Remove what was sent. A document has a copy of its own."""
+    """Delete the uploaded file after the commit. The document has its own copy."""
     transaction.on_commit(lambda: default_storage.delete(instance.key))

@@ -1,4 +1,4 @@
-"""What a worker takes under a lease and brings to an end."""
+"""Work that a worker claims under a lease: its state, its queue and its fencing token."""
 
 from datetime import timedelta
 from typing import Any, Self, TypeVar
@@ -14,29 +14,29 @@ _Work = TypeVar("_Work", bound="Work")
 
 class WorkQuerySet(models.QuerySet[_Work]):
     def due(self) -> Self:
-        """What somebody should work on now: never started, its pause is over, or its worker is gone."""
+        """Return work that a worker can claim now: it waits and its pause is over, or its lease expired."""
         waiting = models.Q(status=Work.Status.PENDING, next_attempt_at__lte=Now())
         abandoned = lease_expired() & models.Q(status=Work.Status.PROCESSING)
         return self.filter(waiting | abandoned)
 
     def unqueued(self) -> Self:
-        """Return what is due and no worker was asked for, or so long ago that the message may be lost."""
+        """Return due work that has no message on the broker, or one so old that it may be lost."""
         lost = timezone.now() - Work.QUEUE_TIMEOUT
         return self.due().filter(models.Q(queued_at=None) | models.Q(queued_at__lt=lost))
 
     def restart(self, **more: Any) -> int:
-        """Begin the work again from the start. Returns how many rows. more: other columns to change."""
+        """Restart the work from the beginning. Return the number of rows. more: other columns to change."""
         return self.update(**Work.restart_values(), **more)
 
 
 class Work(models.Model):
-    """What a worker takes under a lease and brings to an end: always says where it stands, and what is next."""
+    """Work that a worker claims under a lease. The row always shows its status, stage and next attempt."""
 
     class Status(models.TextChoices):
         PENDING = "pending", "Waiting"
         PROCESSING = "processing", "Working"
         READY = "ready", "Ready"
-        FAILED = "failed", "Failed"  # the dead-letter list: Replay or Discard
+        FAILED = "failed", "Failed"  # a dead letter: Replay or Discard
 
     class Stage(models.TextChoices):
         QUEUED = "queued", "Waiting for a worker"
@@ -50,7 +50,7 @@ class Work(models.Model):
 
     LEASE = timedelta(seconds=15)
     QUEUE_TIMEOUT = timedelta(minutes=10)
-    LOST_AFTER = timedelta(seconds=10)  # of a reminder in an empty queue
+    LOST_AFTER = timedelta(seconds=10)  # a message this old is lost if the broker's queue is empty
     MAX_ATTEMPTS = 5
 
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
@@ -58,17 +58,18 @@ class Work(models.Model):
     progress_done = models.PositiveIntegerField(default=0)  # chunks embedded
     progress_total = models.PositiveIntegerField(default=0)  # chunks in all, 0 until they are counted
     attempt = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)  # in words, for people
+    error = models.TextField(blank=True)  # a sentence for people
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
-    queued_at = models.DateTimeField(null=True)  # when a worker was last asked; null once one has taken it
+    queued_at = models.DateTimeField(null=True)  # when its message was last sent; null after a claim
     lease_until = models.DateTimeField(null=True)
-    fence = models.PositiveBigIntegerField(default=0)  # grows with each claim; a stale worker's write fails
-    moved_at = models.DateTimeField(default=timezone.now)  # when its stage or its progress changed last
+    # The fencing token: it grows with each claim, so a stale worker's write fails
+    fence = models.PositiveBigIntegerField(default=0)
+    moved_at = models.DateTimeField(default=timezone.now)  # when its stage or progress last changed
     ready_at = models.DateTimeField(null=True)
     chunk_count = models.PositiveIntegerField(default=0)
     page_count = models.PositiveIntegerField(null=True)
     character_count = models.PositiveIntegerField(default=0)
-    summary = models.TextField(blank=True)  # a model's words on the whole, where the workspace has one for it
+    summary = models.TextField(blank=True)  # by the workspace's summarizer, if it has one
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -76,7 +77,7 @@ class Work(models.Model):
 
     @staticmethod
     def restart_values() -> dict[str, Any]:
-        """Return the values of work that waits for a worker as if it had never been tried."""
+        """Return the column values that make work wait for a worker as if it had never been tried."""
         return {
             "status": Work.Status.PENDING, "stage": Work.Stage.QUEUED, "attempt": 0, "error": "",
             "progress_done": 0, "progress_total": 0, "lease_until": None, "next_attempt_at": Now(),
@@ -85,5 +86,5 @@ class Work(models.Model):
 
     @property
     def percent(self) -> int:
-        """How far embedding is, 0 to 100."""
+        """Return how much is embedded, in percent."""
         return 100 * self.progress_done // self.progress_total if self.progress_total else 0

@@ -1,4 +1,4 @@
-"""The pages through which documents come in, and on which what somebody wrote is changed."""
+"""The pages that add documents, and the page that edits a written text or pair."""
 
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ _EXTENSIONS = ",".join(f".{extension}" for kind in TYPES for extension in kind.e
 
 
 def files(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Take files of a plain form. Where scripts run, the page sends them as uploads instead."""
+    """Add files from a plain form. With JavaScript, the page sends them as uploads instead."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     form = FilesForm(request.user, workspace, request.POST or None, request.FILES or None)
     if form.is_valid():
@@ -58,7 +58,8 @@ def _refusal(request: UserRequest, workspace: Workspace, file: Any, said: dict[s
 def _report(request: UserRequest, workspace: Workspace, sent: int, refusals: list[str]) -> HttpResponse:
     if taken := sent - len(refusals):
         messages.success(
-            request, f"{taken} file{'s' if taken > 1 else ''} added. They become searchable below."
+            request,
+            f"{taken} file{'s' if taken > 1 else ''} added. Files are searchable once their status is Ready.",
         )
     for refusal in refusals:
         messages.error(request, refusal)
@@ -74,13 +75,15 @@ def text(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         except DocumentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"{document.title} is added. It becomes searchable below.")
+            messages.success(
+                request, f"{document.title} was added. It is searchable once its status is Ready."
+            )
             return redirect("workspace", workspace.id)
     return workspace_page(request, workspace, "add", "documents/add/text.html", form=form)
 
 
 def pairs(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Add one pair, and offer the next: who writes one writes several."""
+    """Add one pair, then show an empty form again: users who add one pair often add several."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     form = NewPairForm(request.user, workspace, request.POST or None)
     if form.is_valid():
@@ -89,7 +92,7 @@ def pairs(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         except DocumentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            sentence = '“<a href="{}">{}</a>” is added. Here is room for the next.'
+            sentence = '“<a href="{}">{}</a>” was added. You can add another one here.'
             address = reverse("document", args=[workspace.id, document.id])
             messages.success(request, format_html(sentence, address, document.title))
             return redirect("workspace-add-pairs", workspace.id)
@@ -130,7 +133,7 @@ def _pairs_page(
 
 
 def edit(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
-    """Change a text, or a question with its answer."""
+    """Edit a written text, or a question with its answer."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     document = (
         documents_for(request.user, workspace).filter(pk=document_id, kind__in=Document.WRITTEN).first()
@@ -144,7 +147,7 @@ def edit(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpRes
         except DocumentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, "Saved. Until it is searchable, what was said before is found.")
+            messages.success(request, "Saved. Search finds the previous version until the new one is ready.")
             return redirect("document", workspace.id, document.id)
     return workspace_page(
         request, workspace, "documents", "documents/edit.html", document=document, form=form
@@ -161,6 +164,4 @@ def _form_of(document: Document, request: UserRequest) -> tuple[forms.Form, Any]
         written = {"title": document.title, "text": text_of(document), "is_markdown": is_markdown}
         return TextForm(data, initial=written), validate_text
     except FileNotFoundError as error:
-        raise Http404(
-            "What was written is gone from the storage. Delete the document, and add it again."
-        ) from error
+        raise Http404("The stored text is missing. Delete the document and add it again.") from error

@@ -1,4 +1,4 @@
-"""The inputs by which a page filters: those of the workspace's own fields, then those of every document."""
+"""Builds the filter inputs of a page: the workspace's own fields first, then those of every document."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +13,18 @@ from documents.models import Document
 from workspaces.metadata_schema import FieldDefinition
 from workspaces.models import Field, Workspace
 
-_MAX_OFFERED = 50  # values of a field whose values are free
+_MAX_OFFERED = 50  # choices for a field with free values; with more values, the user types one
 
 
 @dataclass(frozen=True, slots=True)
 class FilterInput:
     field: FieldDefinition
-    choices: list[tuple[str, str]]  # value, label; empty: it is typed in
-    chosen: list[str]  # of a field without order
-    low: str  # of a field with order
+    choices: list[tuple[str, str]]  # (value, label); empty: the user types a value
+    chosen: list[str]  # for a field without an order
+    low: str  # for a field with an order
     high: str
-    others: list[
-        tuple[str, str, str]
-    ]  # what none of these can say, as "not": an input's name, its value, in words
+    # Conditions that the inputs above cannot express, such as "not": (input name, value, words)
+    others: list[tuple[str, str, str]]
 
     @property
     def name(self) -> str:
@@ -41,7 +40,7 @@ class FilterInput:
 
 
 def filter_context(user: User, workspace: Workspace, filters: Filters) -> dict[str, Any]:
-    """Return what the templates of filters are filled with."""
+    """Return the context variables of the filter templates."""
     fields = shown_fields(user, workspace, filters)
     return {
         "filter_fields": fields,
@@ -51,14 +50,14 @@ def filter_context(user: User, workspace: Workspace, filters: Filters) -> dict[s
 
 
 def shown_fields(user: User, workspace: Workspace, filters: Filters) -> list[FilterInput]:
-    """Return what a page offers to filter by, with what is chosen: values of documents that this user sees."""
+    """Return a page's filter inputs with the chosen values. They offer only values that this user may see."""
     seen = documents_for(user, workspace)
     found = (_input(seen, each, filters.get(each.name)) for each in fields_to_filter(workspace).values())
     return [each for each in found if not _is_idle(each)]
 
 
 def _is_idle(shown: FilterInput) -> bool:
-    """Say if there is nothing to choose from. An access level is what one may see, and no interest of its own."""
+    """Return whether to hide it: it offers no choice, or is the access level, which is a permission."""
     is_single = shown.field.is_built_in and not shown.field.has_order and len(shown.choices) < 2
     return not shown.is_set and (is_single or shown.field.name == "access_level")
 

@@ -15,7 +15,7 @@ class _FilesInput(forms.ClearableFileInput):
 
 
 class FilesField(forms.FileField):
-    """One or more files; what is in them is the intake's to judge."""
+    """One or more files. `add_file` checks their content, not this field."""
 
     widget = _FilesInput
 
@@ -34,9 +34,9 @@ class TextForm(forms.Form):
     title = forms.CharField(max_length=MAX_TITLE_CHARACTERS, widget=forms.TextInput(_PLAIN))
     text = forms.CharField(strip=False, widget=forms.Textarea(_LONG | {"rows": 14}))
     is_markdown = forms.BooleanField(
-        label="It is written in Markdown",
+        label="This text is Markdown",
         required=False,
-        help_text="Lines that begin with # are headings. They show where a passage stands.",
+        help_text="Lines that begin with # become headings, which show where a passage comes from.",
     )
 
 
@@ -48,12 +48,12 @@ class PairForm(forms.Form):
     question = forms.CharField(
         max_length=MAX_TITLE_CHARACTERS,
         widget=forms.TextInput(_PLAIN),
-        help_text="As people would ask it: it is what questions are compared with.",
+        help_text="Write it as people would ask it: search compares their questions with this one.",
     )
     answer = forms.CharField(
         strip=False,
         widget=forms.Textarea(_LONG | {"rows": 8}),
-        help_text="It is quoted together with its question, however long it is.",
+        help_text="Answers quote it together with its question, whatever its length.",
     )
 
 

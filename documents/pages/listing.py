@@ -1,4 +1,4 @@
-"""The documents of a workspace as a page shows them: which, how many of each, and what changed since."""
+"""The document list of a workspace: its filters, its counts, and the version hashes for live updates."""
 
 import zlib
 from collections.abc import Callable
@@ -24,12 +24,12 @@ _S = Document.Status
 
 
 def _needs_attention() -> Q:
-    """It failed, it is stuck, or something that was found through it failed."""
+    """Return the condition for documents that failed or are stuck, and sources with a failed page or post."""
     parents = Document.objects.filter(parent__isnull=False, status=_S.FAILED).values("parent")
     return Q(status=_S.FAILED) | stuck() | Q(pk__in=parents)
 
 
-# What people filter by, and what it means
+# The status filters, and the documents that each one selects
 STATUSES: dict[str, Callable[[], Q]] = {
     "": lambda: Q(),
     "working": lambda: Q(status__in=(_S.PENDING, _S.PROCESSING)),
@@ -40,18 +40,18 @@ STATUSES: dict[str, Callable[[], Q]] = {
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """Which documents somebody wants to see, as the address says it."""
+    """The filters of the document list, parsed from the query string."""
 
     status: str = ""  # a key of STATUSES
     kind: str = ""
     words: str = ""  # in the title
-    within: UUID | None = None  # the website or feed they were found through
-    filters: Filters = field(default_factory=dict)  # by what is known of them
-    problem: str = ""  # with the filters that were asked for, in words
+    within: UUID | None = None  # a website or feed: list its pages or posts
+    filters: Filters = field(default_factory=dict)  # by metadata
+    problem: str = ""  # why the given filters are not valid, as a sentence
 
     @classmethod
     def parse(cls, workspace: Workspace, query: QueryDict) -> "ListQuery":
-        """Return what the address asks for; what means nothing is left out."""
+        """Return the filters of a query string. Ignore values that are not valid."""
         status, kind = query.get("status", ""), query.get("kind", "")
         filters, problem = filters_in(query), ""
         try:
@@ -68,7 +68,7 @@ class ListQuery:
         )
 
     def address(self, page: int = 1, **changes: Any) -> str:
-        """Return the query of this choice with something changed."""
+        """Return the query string of these filters, with some of them changed."""
         chosen = replace(self, **changes)
         pairs = [("q", chosen.words), ("kind", chosen.kind), ("status", chosen.status), ("in", chosen.within)]
         said = [(name, value) for name, value in pairs if value] + inputs_of(chosen.filters)
@@ -94,8 +94,8 @@ class Listing:
     page: Page[Document]
     filters: list[Filter]
     kinds: list[tuple[str, str, int]]  # value, label, how many
-    total: int  # in the workspace, whatever was chosen
-    may_retry: bool  # those that failed are asked for, and there are some
+    total: int  # in the workspace, without any filter
+    may_retry: bool  # the list shows what needs attention, and some documents failed
 
     @property
     def is_working(self) -> bool:
@@ -107,7 +107,7 @@ class Listing:
 
     @property
     def shape(self) -> str:
-        """Tells whether the same documents stand in the same order."""
+        """Return a hash of the documents on this page, their order and their total number."""
         return _short(*(document.pk for document in self.page), self.page.paginator.count)
 
     @property
@@ -128,7 +128,7 @@ class Listing:
 
 
 def version(document: Document) -> str:
-    """Changes with everything that a row says."""
+    """Return a hash that changes with everything that the document's row shows."""
     return _short(document.pk, document.updated_at, document.status, document.progress_done)
 
 
@@ -137,11 +137,11 @@ def _short(*facts: Any) -> str:
 
 
 def listing(seen: QuerySet[Document], workspace: Workspace, choice: ListQuery, page: str | None) -> Listing:
-    """Return a page of the chosen documents, what needs attention first, then the newest.
+    """Return a page of the selected documents: failed ones first, then the newest.
 
-    seen: what `documents_for` returned.
+    seen: the result of `documents_for`.
     """
-    # A filter asks about pages and posts themselves, wherever they were found.
+    # Metadata filters also match pages and posts, whatever source they belong to.
     rows = matching(seen, workspace, choice.filters) if choice.filters else seen.filter(parent=choice.within)
     kinds = {row["kind"]: row["n"] for row in rows.order_by().values("kind").annotate(n=Count("pk"))}
     if choice.kind:
@@ -160,7 +160,7 @@ def listing(seen: QuerySet[Document], workspace: Workspace, choice: ListQuery, p
             for name, label in labels.items()
         ],
         [(value, label, kinds[value]) for value, label in Document.Kind.choices if value in kinds],
-        # Counted anew only where it is not the same: a filter that leaves nothing is no empty workspace.
+        # Count again only if a filter changed the number: a filter without matches is not an empty workspace.
         seen.count() if choice.filters or choice.within else sum(kinds.values()),
         choice.status == "attention" and seen.filter(status=_S.FAILED).exists(),
     )

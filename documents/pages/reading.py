@@ -1,4 +1,4 @@
-"""A document's extracted text, page by page, with one stretch of it highlighted."""
+"""The extracted text of a document, page by page, with one stretch of it highlighted."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SECTIONS_PER_PAGE = 60
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A passage's place: characters of one section's text, as a citation links to it."""
+    """The place of a passage, a character range in one section's text. Citations link to it."""
 
     section: int  # Section.position
     start: int
@@ -23,7 +23,7 @@ class Stretch:
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> "Stretch | None":
-        """Return the stretch of `?section=3&start=120&end=480`, or None if that is no place."""
+        """Return the stretch of `?section=3&start=120&end=480`, or None if it is not valid."""
         values = [query.get(name, "") for name in ("section", "start", "end")]
         if not all(value.isascii() and value.isdigit() and len(value) < 10 for value in values):
             return None
@@ -42,7 +42,7 @@ class Shown:
     """A section as the page shows it."""
 
     position: int
-    page: int | None  # only where it is another than that of the section before
+    page: int | None  # only if it differs from the previous section's page
     headings: list[Heading]
     blocks: list[Block]
 
@@ -58,11 +58,11 @@ class Reading:
     sections: list[Shown]
     page: Page[Section]
     first_mark: Piece | None  # where the page scrolls to
-    is_missing: bool  # a stretch was asked for that the text does not have (any more)
+    is_missing: bool  # the text does not contain the requested stretch (any more)
 
 
 def read(document: Document, stretch: Stretch | None, page_number: str | None = None) -> Reading:
-    """Return the page of the text that holds the stretch, or the page asked for."""
+    """Return the requested page of the text, by default the page that holds the stretch."""
     if stretch and not page_number:
         before = document.sections.filter(position__lt=stretch.section).count()
         page_number = str(before // SECTIONS_PER_PAGE + 1)

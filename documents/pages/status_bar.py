@@ -6,7 +6,7 @@ from workspaces.models import Workspace
 
 
 def status_bar_context(workspace: Workspace, may_manage: bool) -> dict[str, Any]:
-    """Return what stands above every tab of a workspace: what is stuck, and the index that is being built."""
+    """Return the context of the bar above every workspace tab: alarms, and the running reindex."""
     building = reindex.running(workspace)
     return {
         "workspace": workspace,

@@ -1,4 +1,4 @@
-"""Workspaces at a glance, their documents, reading one, and finding passages."""
+"""The pages of the workspace list, the document list, a document, and the search."""
 
 from typing import Any
 from uuid import UUID
@@ -67,12 +67,12 @@ def workspaces(request: UserRequest) -> HttpResponse:
 
 
 def _role_label(role: str | None) -> str:
-    """Only operators see a workspace in which they have no role."""
+    """Return the label of a role. Only operators see workspaces in which they have no role."""
     return Role(role).label if role else "Operator"
 
 
 def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Show the list; for htmx the part that a search changes; for a page that is open, what it does not have yet."""
+    """Show the document list; for htmx only the table; for an open page (`seen`) only what changed."""
     workspace = workspace_for(request.user, workspace_id)
     choice = ListQuery.parse(workspace, request.GET)
     found = listing(documents_for(request.user, workspace), workspace, choice, request.GET.get("page"))
@@ -87,12 +87,12 @@ def documents(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 
 def _describing(form: MetadataForm) -> dict[str, Any]:
-    """Return the form, if there is anything that one can say here."""
+    """Return the metadata form as context, or None if it has no fields."""
     return {"about_form": form if form.fields else None}
 
 
 def _changes(request: UserRequest, workspace: Workspace, found: Listing, seen: set[str]) -> HttpResponse:
-    """Return the counts and the rows that changed; all of the list when others stand there; nothing if nothing did."""
+    """Return the changed counts and rows; the whole list if other rows are on it; 204 if nothing changed."""
     is_same_page = found.shape in seen
     changed = [document for document in found.page if version(document) not in seen]
     has_counts = found.counts_version in seen
@@ -106,7 +106,7 @@ def _changes(request: UserRequest, workspace: Workspace, found: Listing, seen: s
 
 def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
-    # PostgreSQL refuses NUL in text
+    # PostgreSQL rejects NUL in text
     question = storable(request.GET.get("q", "")).strip()[: settings.QUESTION_MAX_CHARACTERS]
     filters = filters_in(request.GET)
     context: dict[str, Any] = {
@@ -132,7 +132,7 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 @never_cache
 @require_safe
 def search_why(request: UserRequest, search_id: UUID) -> HttpResponse:
-    """How a search that somebody made by itself was done."""
+    """Show the trace of a search that a user ran without asking for an answer."""
     found = search_for(request.user, search_id)
     told = explain_search(request.user, found.trace, found.created_at)
     again = urlencode([("q", found.question), *inputs_of(found.trace.get("filters", {}))])
@@ -160,7 +160,7 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
 
 
 def _metadata_context(request: UserRequest, workspace: Workspace, document: Document) -> dict[str, Any]:
-    """Return what the page says of a document beside its text, and the form to change it."""
+    """Return a document's metadata for its page, and the form that changes it."""
     levels = workspace.access_levels
     level = levels[document.access_level] if document.access_level < len(levels) else ""
     known = [
@@ -182,7 +182,7 @@ def _progress(
 
 
 def download(request: UserRequest, workspace_id: UUID, document_id: UUID) -> FileResponse:
-    """Send the original as an attachment: never shown by the browser as a page of ours."""
+    """Send the original file as an attachment, so that browsers never render it as a page of our origin."""
     found = _document(request.user, workspace_for(request.user, workspace_id), document_id)
     try:
         file = found.file.open("rb")
@@ -200,7 +200,7 @@ def retry(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpRe
     if restart(found, request.user):
         messages.success(request, f"{found.title} is being read again.")
     else:
-        messages.info(request, f"{found.title} is being read already.")
+        messages.info(request, f"{found.title} is already being read.")
     return redirect("workspace", workspace.id)
 
 
@@ -210,7 +210,7 @@ def language(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
     found = _document(request.user, workspace, document_id)
     try:
         intake.correct_language(found, request.user, request.POST.get("language", ""))
-        messages.success(request, f"{found.title} is being read again in its language.")
+        messages.success(request, f"{found.title} is being read again in the new language.")
     except DocumentRefused as refusal:
         messages.error(request, str(refusal))
     return redirect("document", workspace.id, found.id)
@@ -218,7 +218,7 @@ def language(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
 
 @require_POST
 def describe_one(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
-    """Change what is known of a document; what is left empty is not known any more."""
+    """Replace the metadata of a document. Fields that are left empty are cleared."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     found = _document(request.user, workspace, document_id)
     form = MetadataForm(request.user, workspace, request.POST, is_whole=True)
@@ -228,13 +228,13 @@ def describe_one(request: UserRequest, workspace_id: UUID, document_id: UUID) ->
 
 @require_POST
 def describe_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Say the same of several documents; what is left empty stays as it is with each."""
+    """Set the same metadata on several documents. Fields that are left empty stay unchanged."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     chosen = list(_selected_documents(request, workspace).values_list("pk", flat=True))
     if chosen:
         _update_documents(request, workspace, chosen, MetadataForm(request.user, workspace, request.POST))
     else:
-        messages.warning(request, "Nothing was changed: select the documents first.")
+        messages.warning(request, "Nothing changed. Select the documents first.")
     return redirect("workspace", workspace.id)
 
 
@@ -251,7 +251,7 @@ def _update_documents(
         messages.error(request, str(problem))
     else:
         what = "1 document" if count == 1 else f"{count} documents"
-        messages.success(request, f"Saved for {what}. Filters know it from now on.")
+        messages.success(request, f"Saved for {what}. Filters use the new values from now on.")
 
 
 @require_POST
@@ -276,9 +276,9 @@ def retry_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
         what = "1 document is" if count == 1 else f"{count} documents are"
         messages.success(request, f"{what} being read again.")
     elif chosen:
-        messages.info(request, "What you selected is being read already.")
+        messages.info(request, "The selected documents are already being read.")
     else:
-        messages.warning(request, "Nothing was done: select the documents first.")
+        messages.warning(request, "Nothing to retry. Select the documents first.")
     return redirect("workspace", workspace.id)
 
 
@@ -291,7 +291,7 @@ def status_bar(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 @require_POST
 def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
-    """Try the selected dead letters again, or all of them."""
+    """Replay the selected dead letters, or all of them."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     chosen: QuerySet[Document] = documents_for(request.user, workspace)
     if not request.POST.get("all"):
@@ -301,7 +301,7 @@ def replay_failed(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     if count := replay(chosen, request.user):
         messages.success(request, f"{count:,} document{'s are' if count > 1 else ' is'} being read again.")
     else:
-        messages.warning(request, "Nothing was done: select documents that failed.")
+        messages.warning(request, "Nothing to retry. Select documents that failed.")
     return redirect("workspace", workspace.id)
 
 
@@ -319,9 +319,9 @@ def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Documen
         what = "The document" if deleted == 1 else f"{deleted} documents"
         messages.success(
             request,
-            f"{what}, its passages and its file are deleted."
+            f"{what}, its passages and its file were deleted."
             if deleted == 1
-            else f"{what}, their passages and their files are deleted.",
+            else f"{what}, their passages and their files were deleted.",
         )
     else:
         messages.warning(request, "Nothing was deleted: select the documents first.")

@@ -1,4 +1,4 @@
-"""Turns a file's bytes into sections. Runs in a process of its own only (`python -m documents.parsing`).
+"""Turns a file's bytes into sections. Runs only in its own sandbox process (`python -m documents.parsing`).
 
-Knows no Django: what a hostile file can reach from here is this folder and the file itself.
+It does not import Django: a hostile file can reach only the code of this folder and the file itself.
 """

@@ -1,10 +1,11 @@
-"""The parser's process: `python -m documents.parsing PARSER`, a socket to its worker as standard input.
+"""The parser process: `python -m documents.parsing PARSER`, with a socket to its worker as standard input.
 
-It loads the parser once and forks for each file, so that a file costs what reading it costs. A fork has
-limits of memory, its own folder and no network; what befalls it befalls one file. This process stays
-single-threaded and never uses the parser itself, because threads and their locks do not survive a fork.
+It is a zygote: it loads the parser once and forks for each file, so that a file costs only the time to read
+it. A fork is a sandbox: it has a memory limit, its own folder and no network, and its crash affects one file.
+This process stays single-threaded and never uses the parser itself, because threads and their locks do not
+survive a fork.
 
-It ends when the worker's side of the socket closes, however the worker ended, and takes its forks along.
+It ends when the worker's end of the socket closes, however the worker ended, and kills its forks.
 """
 
 import gc
@@ -25,14 +26,17 @@ from . import reader
 from .confinement import cut_off_network, die_with, limit, scratch, work_in
 from .types import Extraction, ParseJob
 
-IDLE_S = 600.0  # then the memory is worth more than the next file's start
+IDLE_S = 600.0  # after this time, the memory is worth more than a fast start of the next file
 MAX_REQUEST_BYTES = 65_536
 MAX_REPLY_BYTES = 10 * reader.MAX_CHARACTERS
-_REPLY, _FIRST_NOT_NEEDED = 3, 4  # file descriptors of a fork
+_REPLY, _FIRST_NOT_NEEDED = 3, 4  # file descriptors in a fork
 
 
 class Zygote:
-    """The forks at work. Each has a line to its worker: closed from there, the fork is killed."""
+    """Starts, watches and reaps the forks.
+
+    Each fork has a socket to the worker; closing it there kills the fork.
+    """
 
     def __init__(self, control: socket.socket, folder: Path) -> None:
         self._control, self._folder = control, folder
@@ -56,7 +60,7 @@ class Zygote:
 
     def _take(self) -> None:
         request, files, _, _ = socket.recv_fds(self._control, MAX_REQUEST_BYTES, 3)
-        if not request:  # the worker has let go of us, or is gone
+        if not request:  # the worker closed its end, or is gone
             self._is_wanted = False
             return
         line, reply, complaints = files
@@ -71,7 +75,7 @@ class Zygote:
         self._selector.register(line, selectors.EVENT_READ, partial(self._give_up, process, line))
 
     def _give_up(self, process: int, line: socket.socket) -> None:
-        """The worker closed its end, which is all it ever says."""
+        """Kill a fork. Its socket is readable, and all that the worker ever does is close its end."""
         self._selector.unregister(line)
         _kill(process)
 
@@ -88,8 +92,8 @@ class Zygote:
 
 
 def _kill(process: int) -> None:
-    """End a fork and what it started. It is not waited for yet, so the number is still its own."""
-    for kill in (os.killpg, os.kill):  # the group is only there once the fork has made it
+    """Kill a fork and the processes it started. It is not reaped yet, so the process id is still its own."""
+    for kill in (os.killpg, os.kill):  # the process group exists only once the fork has created it
         try:
             kill(process, signal.SIGKILL)
         except ProcessLookupError:
@@ -99,7 +103,7 @@ def _kill(process: int) -> None:
 def _send_exit_code(line: socket.socket, what: str) -> None:
     try:
         line.send(what.encode())
-    except OSError:  # the worker is not listening any more
+    except OSError:  # the worker no longer listens
         return
 
 
@@ -112,7 +116,7 @@ def _fork(job: ParseJob, folder: Path, reply: int, complaints: int) -> int:
         return process
     try:
         die_with(parent)
-        os.setsid()  # a group of its own, for whatever it starts
+        os.setsid()  # its own process group, which includes all processes it starts
         _keep_only(reply, complaints)
         work_in(folder / str(os.getpid()))
         limit(job.memory_bytes, MAX_REPLY_BYTES)
@@ -121,15 +125,15 @@ def _fork(job: ParseJob, folder: Path, reply: int, complaints: int) -> int:
         os._exit(0)
     except BaseException:
         sys.excepthook(*sys.exc_info())
-    finally:  # never back into the parent's loop
+    finally:  # never return into the parent's loop
         os._exit(1)
 
 
 def _keep_only(reply: int, complaints: int) -> None:
-    """Leave a fork nothing of the worker's or of other forks': no socket, no other file's reply."""
+    """Close the file descriptors of the worker and of other forks: no socket, no other file's reply."""
     nothing, reply, complaints = os.open(os.devnull, os.O_RDONLY), os.dup(reply), os.dup(complaints)
     for source, target in ((nothing, 0), (complaints, 1), (complaints, 2), (reply, _REPLY)):
-        os.dup2(source, target)  # what a library prints must not mix with the reply
+        os.dup2(source, target)  # the output of a library must not mix with the reply
     os.closerange(_FIRST_NOT_NEEDED, 65_536)
 
 
@@ -143,7 +147,7 @@ def _answer(job: ParseJob, out: IO[str]) -> None:
 
 
 def _send_heartbeat(out: IO[str]) -> None:
-    """Let the worker see progress: its patience begins anew when the reply grows, here by a space before it."""
+    """Send a heartbeat: the worker's timeout restarts when the reply grows, here by a space before the JSON."""
     out.write(" ")
     out.flush()
 
@@ -162,11 +166,11 @@ def _as_json(found: Extraction) -> dict[str, object]:
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to whole groups; the worker decides when we end
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to whole groups; the worker decides when this ends
         signal.signal(number, signal.SIG_IGN)
     cut_off_network()
     reader.warm_up(sys.argv[1])
-    gc.freeze()  # what is loaded stays shared between the forks
+    gc.freeze()  # the loaded objects stay in memory that the forks share (copy-on-write)
     with scratch() as folder, socket.socket(fileno=0) as control:
         Zygote(control, folder).serve()
 

@@ -1,8 +1,8 @@
-"""Cuts a section's text into what a page can lay out, and never loses a character's place.
+"""Splits a section's text into blocks for a page to lay out, and keeps the offset of every character.
 
-A citation names characters of the stored text. A Markdown renderer would lose them, so this knows just
-enough: paragraphs, items, tables and code, and within them emphasis, code and links. Marks such as ** are
-left out of what is shown; everything else stands in its order.
+A citation names characters of the stored text. A Markdown renderer would lose their offsets, so this module
+parses just enough: paragraphs, items, tables and code, and within them emphasis, code and links. It omits
+marks such as ** and keeps everything else in order.
 """
 
 import re
@@ -19,7 +19,7 @@ _FENCE = re.compile(r" {0,3}(```|~~~)")
 _ITEM = re.compile(r"( *)([-*+•]|\d{1,3}[.)])[ \t]+(?=\S)")
 _RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+\s*$")
 _BAR = re.compile(r"(?<!\\)\|")
-# Lengths are bounded, so that a hostile text costs no more than a long one.
+# Bounded lengths prevent ReDoS: a hostile text costs no more than a long one.
 _INLINE = re.compile(
     r"\*\*(?=\S)(?P<strong>.{1,500}?)(?<=\S)\*\*"
     r"|(?<![\w*])\*(?=[^\s*])(?P<em>[^*]{1,500}?)(?<=\S)\*(?![\w*])"
@@ -52,7 +52,7 @@ class Block:
 
 
 def blocks(text: str, start: int, mark: Bounds, *, is_markdown: bool) -> list[Block]:
-    """Return text[start:] as blocks. is_markdown: its marks mean something, and single line ends do not."""
+    """Return text[start:] as blocks. is_markdown: interpret marks, and ignore single line ends."""
     found = []
     for kind, low, high in bounds(text, start):
         block = Block(kind)
@@ -62,7 +62,7 @@ def blocks(text: str, start: int, mark: Bounds, *, is_markdown: bool) -> list[Bl
             ]
         elif kind in ("item", "numbered") and (marker := _ITEM.match(text, low)):
             block.depth = min(len(marker[1]) // 2, 3)
-            # A number says something; a dash is drawn as a dot by the page.
+            # A number carries meaning and stays; the page draws a dash as a bullet.
             block.pieces = pieces(
                 text, marker.end() if kind == "item" else marker.start(2), high, mark, is_markdown
             )
@@ -73,7 +73,7 @@ def blocks(text: str, start: int, mark: Bounds, *, is_markdown: bool) -> list[Bl
 
 
 def pieces(text: str, start: int, end: int, mark: Bounds, is_markdown: bool = False) -> list[Piece]:
-    """Return text[start:end], cut where its style changes and at the borders of the mark."""
+    """Return text[start:end], split where its style changes and at the bounds of the mark."""
     plain: list[tuple[int, int, Style]] = [(start, end, "")]
     runs = _runs(text, start, end) if is_markdown else plain
     return [piece for low, high, style in runs for piece in _cut(text, low, high, style, mark)]
@@ -100,7 +100,7 @@ def _runs(text: str, start: int, end: int) -> Iterator[tuple[int, int, Style]]:
 
 
 def bounds(text: str, start: int) -> Iterator[tuple[Kind, int, int]]:
-    """Yield kind, start and end of each block; neighbouring lines of one kind belong together."""
+    """Yield the kind, start and end of each block; neighbouring lines of one kind form a block."""
     kind: Kind | None = None
     low = high = start
     for line in _LINE.finditer(text, start):
@@ -121,7 +121,7 @@ def bounds(text: str, start: int) -> Iterator[tuple[Kind, int, int]]:
 
 
 def _kind(line: str, before: Kind | None) -> Kind | None:
-    """Return what a line belongs to, None if it is blank."""
+    """Return the kind of block that a line belongs to, None if it is blank."""
     if not line.strip():
         return None
     if _FENCE.match(line):
@@ -130,12 +130,12 @@ def _kind(line: str, before: Kind | None) -> Kind | None:
         return "table"
     if marker := _ITEM.match(line):
         return "numbered" if marker[2][0].isdigit() else "item"
-    # An item goes on in lines that are set in under it.
+    # An item continues in the indented lines below it.
     return before if before in ("item", "numbered") and line.startswith("  ") else "paragraph"
 
 
 def _rows(text: str, start: int, end: int) -> Iterator[list[Bounds]]:
-    """Yield the bounds of each row's cells, without the rule beneath a table's head."""
+    """Yield the bounds of each row's cells, without the rule below a table's head."""
     for line in _LINE.finditer(text, start, end):
         if not _RULE.match(line[0]):
             last = line.start() + len(line[0].rstrip().removesuffix("|"))

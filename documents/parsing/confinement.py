@@ -1,4 +1,4 @@
-"""What a process that reads strangers' files may not do, and where it may write."""
+"""The sandbox for processes that read untrusted files: no network, limited memory, a folder of their own."""
 
 import ctypes
 import fcntl
@@ -15,18 +15,21 @@ from pathlib import Path
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PREFIX = "ragsite-extract-"
-_SURELY_LOCKED_S = 60  # a folder this old has been locked by its owner, or has none
+_SURELY_LOCKED_S = 60  # the owner of a folder this old has locked it, or is gone
 
 
 def cut_off_network() -> None:
-    """Reach no network from here on, where Linux lets us. Needs a process with one thread."""
+    """Move this process to an empty network namespace, if Linux allows it.
+
+    The process must be single-threaded.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET) != 0:
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
 def die_with(parent: int) -> None:
-    """Be killed when the parent process ends, however it ends."""
+    """Have the kernel kill this process when its parent ends, however it ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before we asked
         os._exit(1)
@@ -39,7 +42,7 @@ def limit(memory_bytes: int, file_bytes: int) -> None:
 
 
 def work_in(folder: Path) -> None:
-    """Make this folder the home and the place for temporary files."""
+    """Create this folder, and make it the home and the place for temporary files."""
     folder.mkdir(mode=0o700)
     os.environ |= {"HOME": str(folder), "TMPDIR": str(folder)}
     tempfile.tempdir = str(folder)
@@ -47,7 +50,7 @@ def work_in(folder: Path) -> None:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Yield a new folder, and remove it afterwards, with those that killed processes left behind."""
+    """Yield a new folder and remove it afterwards. Also remove folders that killed processes left behind."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     with _lock(folder):
         _sweep(folder.parent)
@@ -59,7 +62,7 @@ def scratch() -> Iterator[Path]:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which ends with the process. Raises OSError if somebody else holds it."""
+    """Hold the folder's lock, which ends with the process. Raises OSError if another process holds it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

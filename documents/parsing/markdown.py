@@ -1,6 +1,6 @@
-"""Markdown becomes blocks: as its author wrote it, or as it reads. markdown-it-py knows the grammar, CommonMark 0.31.
+"""Splits Markdown into blocks: as its author wrote it, or as plain text.
 
-https://spec.commonmark.org/0.31.2/
+markdown-it-py implements the grammar, CommonMark 0.31: https://spec.commonmark.org/0.31.2/
 """
 
 import re
@@ -13,15 +13,15 @@ from markdown_it.token import Token
 from .types import ExtractedBlock
 
 _BLOCKS = MarkdownIt("commonmark")
-_BLOCKS.core.ruler.enableOnly(["normalize", "block"])  # what is within the lines is not looked at
+_BLOCKS.core.ruler.enableOnly(["normalize", "block"])  # no inline parsing
 _INLINE = MarkdownIt("zero").enable(["backticks", "emphasis", "escape", "image", "link", "strikethrough"])
-_MARK = re.compile(r"[*_~\[\\]")  # without one, a line reads as it is written
+_MARK = re.compile(r"[*_~\[\\]")  # a line without one of these needs no inline parsing
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _RULE_ROW = re.compile(r"\|(?:\s*:?-{2,}:?\s*\|)+$")
 
 
 def blocks(text: str) -> Iterator[ExtractedBlock]:
-    """Yield headings and what lies between them, as written."""
+    """Yield the headings and the text between them, as written."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines, start = text.split("\n"), 0
     tokens = _BLOCKS.parse(text)
@@ -36,13 +36,13 @@ def blocks(text: str) -> Iterator[ExtractedBlock]:
 
 
 def plain_blocks(text: str) -> Iterator[ExtractedBlock]:
-    """Yield the same, as a reader would type it: for Markdown that a parser made."""
+    """Yield the same blocks without marks: for Markdown that a parser generated."""
     for block in blocks(text):
         yield ExtractedBlock(_without_marks(block.title or block.text), block.level)
 
 
 def plain_line(line: str) -> str:
-    """Return the line without links, emphasis and escapes; code keeps its quotes."""
+    """Return the line without links, emphasis and escapes; code keeps its backticks."""
     if not _MARK.search(line):
         return line
     [inline] = _INLINE.parseInline(line)
@@ -50,8 +50,11 @@ def plain_line(line: str) -> str:
 
 
 def _is_heading(token: Token, lines: Sequence[str]) -> bool:
-    """Say whether a heading begins here that is no quotation's. An underlined one is a line that stands alone:
-    else the rule below a paragraph, or around the head of a file, would make headings of what it rules off."""
+    """Return whether a heading begins here, outside of quotations.
+
+    An underlined heading must be a single line after a blank one. Otherwise the rule below a paragraph, or
+    around the front matter of a file, would turn the lines above it into a heading.
+    """
     if token.type != "heading_open" or token.level or token.map is None:
         return False
     first, end = token.map
@@ -64,7 +67,7 @@ def _body(lines: Sequence[str]) -> Iterator[ExtractedBlock]:
 
 
 def _without_marks(text: str) -> str:
-    """Return text without links, emphasis, escapes, fences and the rules of tables."""
+    """Return the text without links, emphasis, escapes, code fences and the rules of tables."""
     lines: list[str] = []
     is_code = False
     for line in text.split("\n"):
@@ -78,7 +81,7 @@ def _without_marks(text: str) -> str:
 
 
 def _without_padding(line: str) -> str:
-    """Return the row of a table with narrow columns: padding only spends characters."""
+    """Return a table's row without the padding of its columns, which only wastes characters."""
     return re.sub(r" {2,}", " ", line) if line.startswith("|") else line
 
 

@@ -1,6 +1,6 @@
-"""What a file is, by its content. Pure: no database, no parser.
+"""Recognises the media type of a file by its content. Pure: no database, no parser.
 
-A name only chooses between kinds of text, which no content can tell apart (.md, .csv, .txt).
+The name only decides between kinds of text, which the content cannot tell apart (.md, .csv, .txt).
 """
 
 import re
@@ -17,7 +17,7 @@ from documents.parsing.encodings import decode
 _OOXML = "application/vnd.openxmlformats-officedocument"
 _ODF = "application/vnd.oasis.opendocument"
 
-HEAD_BYTES = 65_536  # what we look at to tell text from other things
+HEAD_BYTES = 65_536  # read to tell text from other content
 MAX_UNPACKED_BYTES = 500 * 1024 * 1024  # of an Office file or e-book
 MAX_UNPACKED_FILES = 10_000
 
@@ -67,9 +67,7 @@ ACCEPTED = (
     "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, Markdown, CSV, XML, e-mail, pictures of text "
     "and plain text"
 )
-_OLE = (
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of Office before 2007, and of encrypted Office since
-)
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # Office files before 2007, and encrypted Office files since
 _OLE_STREAMS = (
     ("EncryptedPackage", None),
     ("__properties_version1.0", MSG),
@@ -84,7 +82,10 @@ _MAIL_HEADER = re.compile(
 
 
 def recognise(file: BinaryIO, name: str) -> MediaType:
-    """Return what the file is. Raises NotAccepted, also when the name's extension contradicts the content."""
+    """Return the file's media type.
+
+    Raises NotAccepted, also if the name's extension contradicts the content.
+    """
     file.seek(0)
     head = file.read(HEAD_BYTES)
     extension = name.rpartition(".")[2].lower() if "." in name else ""
@@ -99,7 +100,7 @@ def recognise(file: BinaryIO, name: str) -> MediaType:
 
 
 def type_of_name(name: str) -> str:
-    """Return what a file of this name would be sent as."""
+    """Return the Content-Type for a file of this name."""
     kind = _BY_EXTENSION.get(name.rpartition(".")[2].lower())
     return kind.name if kind else "application/octet-stream"
 
@@ -124,13 +125,11 @@ def _by_content(file: BinaryIO, head: bytes, named: MediaType | None) -> MediaTy
 def _unknown(head: bytes, named: MediaType | None) -> str:
     guess = filetype.guess_mime(head) or ""
     if guess.startswith("image/"):
-        return (
-            "It is a picture of a kind that Ragsite does not read. Save it as PNG, JPEG or PDF, and add that."
-        )
+        return "Ragsite does not read this kind of picture. Save it as PNG, JPEG or PDF and add that."
     if guess.startswith(("audio/", "video/")):
-        return "It is a recording. Ragsite reads text only: add a transcript."
+        return "This is a recording. Ragsite only reads text: add a transcript."
     if named:
-        return f"The name says {named.label}, but the content is not: it may be damaged. Choose another copy."
+        return f"The name says {named.label}, but the content is not. It may be damaged: choose another copy."
     return f"Ragsite does not read this kind of file. Add {ACCEPTED}."
 
 
@@ -147,17 +146,19 @@ def _zip(file: BinaryIO) -> MediaType:
                 else ""
             )
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise NotAccepted("It is damaged: its end is missing or broken. Choose another copy.") from error
+        raise NotAccepted(
+            "The file is damaged: its end is missing or broken. Choose another copy."
+        ) from error
     if len(members) > MAX_UNPACKED_FILES or sum(each.file_size for each in members) > MAX_UNPACKED_BYTES:
         raise NotAccepted(
-            f"It unpacks to more than {MAX_UNPACKED_BYTES // 1024**2} MB or {MAX_UNPACKED_FILES:,} parts, "
-            "which no ordinary document does. Split it, or save it anew without large pictures."
+            f"The file unpacks to more than {MAX_UNPACKED_BYTES // 1024**2} MB or {MAX_UNPACKED_FILES:,} parts, "
+            "which no ordinary document does. Split it, or save it again without large pictures."
         )
     return _package({each.filename for each in members}, mimetype)
 
 
 def _is_marked(members: list[zipfile.ZipInfo]) -> bool:
-    """OpenDocument and EPUB say what they are in a small first member."""
+    """Return whether the archive declares its type in a small first member, like OpenDocument and EPUB."""
     return bool(members) and members[0].filename == "mimetype" and members[0].file_size < 200
 
 
@@ -171,14 +172,17 @@ def _package(names: set[str], mimetype: str) -> MediaType:
             return kind
     if mimetype.startswith(_ODF):
         raise NotAccepted(
-            "Ragsite does not read this OpenDocument kind. Save it as PDF or in Office format, and add that."
+            "Ragsite does not read this kind of OpenDocument. Save it as PDF or in Office format and add that."
         )
-    raise NotAccepted("It is an archive. Unpack it, and add the files in it.")
+    raise NotAccepted("This is an archive. Unpack it and add the files in it.")
 
 
 def _ole(file: BinaryIO, head: bytes) -> MediaType:
-    """Tell what an OLE file holds by the names in its directory ([MS-CFB] 2.2, 2.6)."""
-    head = head.ljust(512, b"\0")  # a header cut short leads nowhere, which ends as unknown
+    """Return the type of an OLE file by the names in its directory ([MS-CFB] 2.2, 2.6).
+
+    Raises NotAccepted.
+    """
+    head = head.ljust(512, b"\0")  # a truncated header points nowhere, so the type stays unknown
     sector_size = 1 << min(struct.unpack_from("<H", head, 30)[0], 12)
     file.seek((struct.unpack_from("<I", head, 48)[0] + 1) * sector_size)
     directory = file.read(HEAD_BYTES)
@@ -186,10 +190,12 @@ def _ole(file: BinaryIO, head: bytes) -> MediaType:
         if stream.encode("utf-16-le") not in directory:
             continue
         if kind is None:
-            raise NotAccepted("It is protected by a password. Save a copy without protection, and add that.")
+            raise NotAccepted(
+                "The file is protected by a password. Save a copy without a password and add that."
+            )
         return kind
     raise NotAccepted(
-        "It is a kind of Office file that Ragsite does not read, or damaged. Save it as PDF, and add that."
+        "Ragsite does not read this kind of Office file, or it is damaged. Save it as PDF and add that."
     )
 
 
@@ -197,7 +203,7 @@ def _ole(file: BinaryIO, head: bytes) -> MediaType:
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Say if these bytes are text in any encoding: rather wrong about a few odd bytes than about a program."""
+    """Return whether these bytes are text in any encoding. A few odd bytes may pass, a program must not."""
     text = decode(head)
     odd = sum(
         1

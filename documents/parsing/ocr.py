@@ -1,4 +1,4 @@
-"""Reads the text in pictures with Tesseract, where it is installed."""
+"""Recognises the text in pictures with Tesseract (OCR), if it is installed."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from documents.errors import Unreadable
 PAGE_TIMEOUT_S = 60.0
 DPI = 200
 
-# ISO 639-1 -> Tesseract's name for the language, which is also Debian's with a hyphen: tesseract-ocr-chi-sim
+# ISO 639-1 -> Tesseract's language pack. Debian's packages have hyphens in the name: tesseract-ocr-chi-sim
 _PACKS = {
     "ar": "ara", "hy": "hye", "eu": "eus", "ca": "cat", "zh": "chi_sim", "da": "dan", "nl": "nld", "en": "eng",
     "et": "est", "fi": "fin", "fr": "fra", "de": "deu", "el": "ell", "hi": "hin", "hu": "hun", "id": "ind",
@@ -20,18 +20,21 @@ _PACKS = {
     "tr": "tur", "uk": "ukr", "yi": "yid",
 }  # fmt: skip
 _NOT_LATIN = {"ar", "hy", "zh", "el", "hi", "ja", "ko", "ne", "ru", "sr", "ta", "th", "uk", "yi"}
-_OTHERS = ("eng", "deu", "fra", "spa")  # read Latin letters when the language's own pack is missing
+_OTHERS = ("eng", "deu", "fra", "spa")  # these read Latin letters if the language's own pack is missing
 _INSTALL = "Ask your operator to install {package}, then press Retry."
 NOT_INSTALLED = (
-    "It is a picture or a scan: there is no text in it. Text recognition (OCR) would read it, and is not "
+    "This is a picture or a scan: it contains no text. Text recognition (OCR) could read it, but is not "
     f"installed here. {_INSTALL.format(package='tesseract-ocr')}"
 )
-NOTHING_FOUND = "There is no text in it, and text recognition (OCR) found no words in its pictures either."
-_NO_PACK = f"Text recognition (OCR) has not learnt the language of this picture here. {_INSTALL}"
+NOTHING_FOUND = "The file contains no text, and text recognition (OCR) found no words in its pictures either."
+_NO_PACK = f"Text recognition (OCR) is not installed for the language of this picture. {_INSTALL}"
 
 
 class Recogniser:
-    """Tesseract with the packs for some languages. Raises Unreadable if it, or all of them, are missing."""
+    """Tesseract with the packs for some languages.
+
+    Raises Unreadable if Tesseract or all the packs are missing.
+    """
 
     def __init__(self, languages: Sequence[str]) -> None:
         program = shutil.which("tesseract")
@@ -41,11 +44,11 @@ class Recogniser:
         said = self._run(["--list-langs"], timeout_s=PAGE_TIMEOUT_S)
         installed = set(said.split())
         self._packs = _packs(languages or ("en",), installed)
-        # With `osd` it also finds out which way up a page is.
+        # With the `osd` pack it also detects the orientation of a page.
         self._layout = "1" if "osd" in installed else "3"
 
     def read(self, picture: Path, timeout_s: float = PAGE_TIMEOUT_S) -> list[str]:
-        """Return the text of each page of a picture; nothing for one that takes too long or is no picture."""
+        """Return the text of each page of a picture; [] if it takes too long or is not a picture."""
         try:
             text = self._run(
                 [str(picture), "-", "-l", "+".join(self._packs), "--psm", self._layout, "--dpi", str(DPI)],
@@ -74,7 +77,7 @@ def _copy_environment(*names: str) -> dict[str, str]:
 
 
 def _packs(languages: Sequence[str], installed: set[str]) -> list[str]:
-    """Return what is installed for these languages. Raises Unreadable if that is nothing."""
+    """Return the installed packs for these languages. Raises Unreadable if there are none."""
     wanted = [_PACKS[language] for language in languages]
     own = [pack for pack in wanted if pack in installed]
     others = [pack for pack in _OTHERS if pack in installed and not _NOT_LATIN.issuperset(languages)]

@@ -1,18 +1,19 @@
-"""Groups blocks into sections along headings and pages."""
+"""Groups blocks into sections by headings and pages."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 from .types import ExtractedBlock, ExtractedSection
 
-MAX_SECTION_CHARACTERS = 20_000  # what a page shows at once; longer stretches are cut at a paragraph
+MAX_SECTION_CHARACTERS = 20_000  # as much as a page shows at once; longer sections are split at a paragraph
 _MAX_TITLE_CHARACTERS = 200
-# Everything that is not text to a reader: control characters (PostgreSQL refuses NUL), lone surrogates, soft hyphens.
+# Characters that are not text to a reader: control characters (PostgreSQL refuses NUL), lone surrogates, soft
+# hyphens.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff\ud800-\udfff\u00ad]")
 
 
 def tidy(text: str) -> str:
-    """Return text with plain line ends, no control characters and no heaps of blank lines."""
+    """Return text with plain line ends, without control characters and runs of blank lines."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n")
     text = "\n".join(line.rstrip() for line in _UNPRINTABLE.sub("", text).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
@@ -21,8 +22,8 @@ def tidy(text: str) -> str:
 def outline(blocks: Iterable[ExtractedBlock]) -> list[ExtractedSection]:
     """Return a section for each heading and each page, in reading order.
 
-    A heading without text of its own is carried into the section below it, so that nothing is lost and
-    no section is a bare title.
+    A heading without its own text becomes part of the section below it, so that nothing is lost and no
+    section is only a title.
     """
     sections: list[ExtractedSection] = []
     path: list[tuple[int, str]] = []

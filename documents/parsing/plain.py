@@ -1,4 +1,4 @@
-"""Reads text that needs no parser, as it was written."""
+"""Reads text files that need no parser."""
 
 import html
 import re
@@ -32,7 +32,10 @@ def read(path: Path, media_type: str) -> list[ExtractedSection]:
 
 
 def _content(xml: str) -> str:
-    """Return what stands between the tags: a line where elements meet, nothing for a tag amid words."""
+    """Return the text between the tags.
+
+    A line ends where elements meet; a tag within a text leaves nothing.
+    """
     if "<!ENTITY" in xml:
         raise Unreadable(ENTITIES)
     text = _CDATA.sub(lambda found: html.escape(found[1]), _NOT_CONTENT.sub("", xml))

@@ -1,4 +1,4 @@
-"""What a file says of itself: front matter of Markdown, meta tags of a page, properties of PDF and Office files."""
+"""Reads a file's properties: front matter of Markdown, meta tags of web pages, properties of PDF and Office files."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,10 +12,10 @@ from .encodings import decode
 
 MOST = 50
 _MAX_CHARACTERS = 500  # of a value
-_HEAD_BYTES = 256 * 1024  # where meta tags and front matter stand
+_HEAD_BYTES = 256 * 1024  # contain the meta tags and the front matter
 _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _LINE = re.compile(r"([A-Za-z][\w .-]{0,59}?)[ \t]*:[ \t]+(\S.*)")
-# What kreuzberg calls it -> what people do
+# kreuzberg's name -> the usual name
 _NAMES = {
     "authors": "author",
     "created_at": "created",
@@ -25,7 +25,10 @@ _NAMES = {
 
 
 def properties(path: Path, media_type: str, said: Mapping[str, Any]) -> dict[str, str]:
-    """Return names in small letters with their values. said: what kreuzberg tells of the file it read."""
+    """Return the properties by their names in lower case.
+
+    said: the metadata that kreuzberg found in the file.
+    """
     found: dict[str, str] = {}
     for name, value in _pairs(path, media_type, said):
         if len(found) < MOST and (text := one_line(value)[:_MAX_CHARACTERS]):
@@ -54,7 +57,7 @@ def _head(path: Path) -> str:
 
 
 def _front_matter(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the simple lines: a value, quoted or not, or a list in brackets. Nesting is left out."""
+    """Yield the simple lines: a value, quoted or not, or a list in brackets. Skip nested values."""
     if found := _FRONT_MATTER.match(text):
         for line in found[1].splitlines():
             if pair := _LINE.fullmatch(line.rstrip()):
@@ -70,7 +73,7 @@ class _MetaTags(HTMLParser):
         self.found: list[tuple[str, str]] = []
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
-        """Pass over it, as browsers do: HTMLParser raises AssertionError at one that it does not know."""
+        """Skip the section, as browsers do: HTMLParser raises AssertionError for an unknown one."""
         return self.parse_bogus_comment(i, report=False)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

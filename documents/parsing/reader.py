@@ -1,4 +1,4 @@
-"""Which reader gets a file."""
+"""Chooses the reader for each file."""
 
 import sys
 from collections.abc import Callable
@@ -19,7 +19,10 @@ _PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentati
 
 
 def warm_up(parser: str) -> None:
-    """Load what this parser needs beyond the fast one, without using kreuzberg: its threads would not survive a fork."""
+    """Import what this parser needs besides the fast one.
+
+    This must not use kreuzberg: its threads would not survive a fork.
+    """
     if parser == "layout" and _has_layout():
         _layout().warm_up()
     if parser == "web":
@@ -56,7 +59,7 @@ def _read(job: ParseJob, alive: Callable[[], None]) -> Extraction:
     try:
         return _by(fast, "kreuzberg", path, job.media_type)
     except Unreadable:
-        # Measured: a picture that is missing stops kreuzberg, and unstructured reads on.
+        # Measured: a missing picture makes kreuzberg fail, but not unstructured.
         if job.media_type != _PPTX or not _has_layout():
             raise
         return _by(_layout(), "unstructured", path, job.media_type)
@@ -67,13 +70,13 @@ def _has_layout() -> bool:
 
 
 def _layout() -> Any:
-    """Import unstructured only when it is wanted: it takes seconds and 400 MB."""
+    """Import unstructured, only when it is needed: it takes seconds and 400 MB. Raises Unreadable."""
     if not _has_layout():
         raise Unreadable(
             "This workspace reads files with the layout-aware parser, which is not installed here. "
             "Ask your operator to install ragsite[layout], or choose the fast parser in the settings."
         )
-    # Its spaCy looks for torch, and importing that takes longer than all the rest; nothing here needs it.
+    # Its spaCy imports torch if it can, which takes longer than all the rest. Nothing here needs torch.
     sys.modules["torch"] = None  # type: ignore[assignment]
     return import_module("documents.parsing.layout")
 

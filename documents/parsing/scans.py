@@ -1,4 +1,4 @@
-"""Reads what may be pictures of text: PDFs page by page, and image files."""
+"""Reads files that may be pictures of text: PDFs page by page, and image files."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from .types import TOO_MANY_SCANS, ExtractedBlock, Extraction
 PICTURES = {"image/png", "image/jpeg", "image/tiff"}
 READS = {fast.PDF, *PICTURES}
 MAX_RECOGNISED_PAGES = 500
-_WHOLE_FILE_TIMEOUT_S = 150.0  # of a picture, which may have many pages (TIFF)
+_WHOLE_FILE_TIMEOUT_S = 150.0  # for an image file, which may have many pages (TIFF)
 
 
 def read(path: Path, media_type: str, languages: Sequence[str], alive: Callable[[], None]) -> Extraction:
-    """Return the text. alive: called after each page that took long. Raises Unreadable."""
+    """Return the text. alive: called after each page that needed OCR. Raises Unreadable."""
     if media_type in PICTURES:
         return _picture(path, languages)
     pages = fast.pdf_pages(path)
@@ -40,7 +40,7 @@ def _recognise_pages(
     except Unreadable:
         if is_needed:
             raise
-        return {}  # what else there is can be read
+        return {}  # the other pages have text
     found = {}
     for number in blank[:MAX_RECOGNISED_PAGES]:
         with suppress(Unreadable), tempfile.NamedTemporaryFile(suffix=".png") as picture:

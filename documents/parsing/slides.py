@@ -1,4 +1,4 @@
-"""Reads OpenDocument presentations, which kreuzberg does not."""
+"""Reads OpenDocument presentations, which kreuzberg does not read."""
 
 import zipfile
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def _content(path: Path) -> Element:
 
 
 def _slide(page: Element, number: int) -> Iterator[ExtractedBlock]:
-    shapes = sorted(page, key=lambda shape: _rank(shape))  # stable: within a rank, as drawn
+    shapes = sorted(page, key=lambda shape: _rank(shape))  # a stable sort keeps the drawing order
     for shape in shapes:
         text = "\n".join(_lines(shape))
         if text.strip():
@@ -58,7 +58,7 @@ def _rank(shape: Element) -> int:
 
 
 def _lines(element: Element) -> Iterator[str]:
-    """Yield paragraphs, and tables row by row."""
+    """Yield the paragraphs, and the tables row by row."""
     for child in element:
         if child.tag in (f"{_TEXT}p", f"{_TEXT}h"):
             yield " ".join("".join(child.itertext()).split())

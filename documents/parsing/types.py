@@ -1,4 +1,4 @@
-"""What comes out of a file. Plain frozen data: no I/O, no Django."""
+"""The input and output of parsers. Plain frozen data: no I/O, no Django."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ class ExtractedBlock:
     text: str
     level: int | None = None  # 1 is the outermost heading; None: not a heading
     page: int | None = None  # from 1
-    title: str = ""  # a heading as it reads in a path, if its text carries marks
+    title: str = ""  # a heading without marks, for paths, if its text contains marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,30 +23,30 @@ class ExtractedSection:
 
 @dataclass(frozen=True, slots=True)
 class ParseJob:
-    """One file to read, as the worker asks the parser's process for it."""
+    """One file to read: the worker's request to the parser process."""
 
     path: str
-    media_type: str  # as media_types.recognise found it
-    parser: str  # a value of workspaces.models.Parser
-    memory_bytes: int  # of address space
-    languages: tuple[str, ...] = ()  # ISO 639-1: what it may be written in, the likeliest first
+    media_type: str  # as media_types.recognise returned it
+    parser: str  # a value of workspaces.models.Parser, or "web"
+    memory_bytes: int  # the limit of the address space
+    languages: tuple[str, ...] = ()  # ISO 639-1: the languages it may be in, the likeliest first
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """The text of one file. At least one section holds a word."""
+    """The text of one file. At least one section contains a word."""
 
     sections: tuple[ExtractedSection, ...]
     page_count: int | None  # pages or slides; None where the format has none
     parser: str
     parser_version: str
-    recognised_pages: int = 0  # whose text was read from pictures
-    unread_pages: int = 0  # without text: empty, or pictures that nothing could be read from
+    recognised_pages: int = 0  # pages whose text comes from OCR
+    unread_pages: int = 0  # pages without text: empty, or pictures in which OCR found nothing
     language: str | None = (
-        None  # which of the job's languages it is written in; None: none of them, or unsure
+        None  # the one of the job's languages that it is written in; None: none of them, or unsure
     )
 
-    # What the file says of itself, as "author" or what stands above a Markdown text: names in small letters
+    # The file's properties, such as "author", or its front matter: names in lower case
     properties: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -54,20 +54,17 @@ class Extraction:
         return sum(len(section.text) for section in self.sections)
 
 
-ENCRYPTED = "It is protected by a password. Save a copy without protection, and add that."
-ENCRYPTED_MAIL = "It is an encrypted message. Open it in your mail program, save its text, and add that."
-DAMAGED = "It is damaged and could not be read. Open it in the program it was made with, save it again, and add the new file."
-NO_TEXT = (
-    "There is no text in it. If you see text when you open it, it is a picture: save it as PDF, and add that."
+ENCRYPTED = "The file is protected by a password. Save a copy without a password and add that."
+ENCRYPTED_MAIL = "This is an encrypted message. Open it in your mail program, save its text and add that."
+DAMAGED = (
+    "The file is damaged and could not be read. Open it in the program that made it, save it again and add the new "
+    "file."
 )
-ENTITIES = (
-    "It defines entities of its own, which can unfold into gigabytes. Save it without them, and add that."
-)
-NO_TEXT_ON_PAGE = (
-    "There is no text on this page for a reader without JavaScript. Leave it out, or add its text by hand."
-)
-TOO_BIG = "It unpacks to more than can be read at once. Split it, and add the parts."
-TOO_LONG = "It holds more than {limit:,} characters. Split it, and add the parts."
+NO_TEXT = "The file contains no text. If you see text when you open it, that is a picture: save it as PDF and add that."
+ENTITIES = "The file defines XML entities of its own, which can expand to gigabytes. Save it without them and add that."
+NO_TEXT_ON_PAGE = "This page has no text without JavaScript. Leave it out, or add its text by hand."
+TOO_BIG = "The file unpacks to more than can be read at once. Split it and add the parts."
+TOO_LONG = "The file has more than {limit:,} characters. Split it and add the parts."
 TOO_MANY_SCANS = (
-    "{pages:,} of its pages are pictures, and at most {limit} are read. Split it, and add the parts."
+    "{pages:,} pages of the file are pictures; at most {limit} can be read. Split it and add the parts."
 )

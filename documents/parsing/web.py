@@ -1,4 +1,4 @@
-"""Reads a page of a website: its main text with headings, tables and code, without menus and banners."""
+"""Reads a web page: its main text with headings, tables and code, without menus and banners."""
 
 import logging
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ from .types import NO_TEXT_ON_PAGE, ExtractedSection
 
 VERSION = trafilatura.__version__
 
-logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # what it could not do, our sentence says
+logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # our own errors report its failures
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _PROSE = ("p", "pre", "li", "dd", "td", "blockquote")
-_MAIN_SHARE = 0.85  # of the prose: an element that holds this much holds the page's main text
+_MAIN_SHARE = 0.85  # an element with this share of the prose contains the page's main text
 _PERMALINK_SIGNS = {"¶", "#", "§", "🔗", ""}
 
 
 def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], None]:
-    """Return sections; web pages have no page numbers. Raises Unreadable."""
+    """Return the sections; web pages have no page numbers. Raises Unreadable."""
     page = _parse(decode(path.read_bytes(), declares=True))
     text = _main_text(_main(page)) or _main_text(page)
     if not text:
@@ -36,7 +36,7 @@ def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], None]:
 
 def _parse(html: str) -> HtmlElement:
     try:
-        # As bytes: lxml refuses text that declares an encoding of its own.
+        # Bytes, because lxml refuses a str that declares its own encoding.
         page = document_fromstring(html.encode("utf-8", "replace"), parser=_parser())
     except (etree.ParserError, ValueError) as error:
         raise Unreadable(NO_TEXT_ON_PAGE) from error
@@ -49,7 +49,7 @@ def _parser() -> HTMLParser:
 
 
 def _drop_permalinks(page: HtmlElement) -> None:
-    """Take the signs that link a heading to itself out of it: a heading that is a link counts as a menu."""
+    """Remove the signs that link a heading to itself: trafilatura takes a heading that is a link for a menu."""
     for heading in list(page.iter(*_HEADINGS, "dt")):
         for link in list(heading.iter("a")):
             if link.text_content().strip() in _PERMALINK_SIGNS:
@@ -59,9 +59,9 @@ def _drop_permalinks(page: HtmlElement) -> None:
 
 
 def _main(page: HtmlElement) -> HtmlElement:
-    """Return a page that is only the part with nearly all prose, headings included.
+    """Return a page with only the element that contains nearly all prose, headings included.
 
-    trafilatura knows the main part by names that sites commonly give it; where none fits (measured on
+    trafilatura finds the main part by names that sites commonly give it. If none matches (measured on
     Sphinx's older themes), it keeps the paragraphs and loses the headings.
     """
     part = page.find("body")
@@ -84,7 +84,7 @@ def _prose_length(element: HtmlElement) -> int:
 
 
 def _prose(element: HtmlElement) -> Iterator[str]:
-    """Yield the text of paragraphs, items and cells that is no link: menus are nothing but links."""
+    """Yield the text of paragraphs, items and cells outside of links: menus consist of links only."""
     if element.tag in _PROSE:
         yield from element.xpath(".//text()[not(ancestor::a)]")
     elif isinstance(element.tag, str) and element.tag not in ("nav", "script", "style", "footer"):

@@ -1,4 +1,4 @@
-"""The next index of a workspace over REST: what it would take, how far it is, and what becomes of failed documents."""
+"""The REST API of a workspace's reindex: estimate, progress, and the decision about failed documents."""
 
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from . import service as reindex
 
 
 class IndexSettings(CamelCase):
-    """What the next index is made with. What is absent stays as it is."""
+    """The settings of the next index. Absent settings stay as they are."""
 
     embedder = ModelName(Endpoint.Kind.EMBEDDING, help_text="Name or id of an embedding model.")
     languages = serializers.ListField(
@@ -51,21 +51,21 @@ class ReindexChanges(CamelCase):
 class EstimateSerializer(CamelCase):
     documents = serializers.IntegerField()
     chunks = serializers.IntegerField()
-    tokens = serializers.IntegerField(help_text="To embed; 0 when every chunk keeps its vector.")
-    cost = serializers.DecimalField(12, 4, help_text="US dollars, by the model's price.")
+    tokens = serializers.IntegerField(help_text="Tokens to embed; 0 if every chunk keeps its vector.")
+    cost = serializers.DecimalField(12, 4, help_text="US dollars, from the model's price.")
     seconds = serializers.FloatField(help_text="With one worker.")
     is_measured = serializers.BooleanField(
-        help_text="false: nobody has used this model here, so the time is a guess."
+        help_text="false: this site has not used the model yet, so the time is a guess."
     )
 
 
 class ProgressSerializer(CamelCase):
     total = serializers.IntegerField()
     done = serializers.IntegerField()
-    failed = serializers.IntegerField(help_text="Findable now, and not readable for the next index.")
+    failed = serializers.IntegerField(help_text="Searchable now, but failed for the next index.")
     percent = serializers.IntegerField()
     waits_for_people = serializers.BooleanField(
-        help_text="Only failed ones are left: say what to do, with PATCH."
+        help_text="Only failed documents are left. Decide what to do with PATCH."
     )
 
 
@@ -86,8 +86,10 @@ class ReindexSerializer(CamelCase):
 
 
 class ReindexReply(CamelCase):
-    building = ReindexSerializer(allow_null=True, help_text="The index that is being built; null: none.")
-    estimate = EstimateSerializer(help_text="What building one with the settings in the query would take.")
+    building = ReindexSerializer(allow_null=True, help_text="The index that is being built, or null.")
+    estimate = EstimateSerializer(
+        help_text="The cost and time of a new index with the settings in the query."
+    )
 
 
 class Busy(APIException):
@@ -97,8 +99,8 @@ class Busy(APIException):
 
 class WorkspaceReindex(ApiView):
     @extend_schema(
-        summary="See the index that is being built, or what one would take",
-        description="Put settings in the query to see the estimate for them.",
+        summary="Get the index that is being built, and an estimate for a new one",
+        description="Put settings in the query to get the estimate for them.",
         tags=["workspaces"],
         parameters=[IndexSettings],
         responses=ReindexReply,
@@ -110,8 +112,8 @@ class WorkspaceReindex(ApiView):
         return Response(ReindexReply(reply).data)
 
     @extend_schema(
-        summary="Build a new index beside the one that answers",
-        description="It takes over once it holds every document. Search keeps working meanwhile.",
+        summary="Build a new index",
+        description="Search uses the current index until the new one holds every document and replaces it.",
         tags=["workspaces"],
         request=IndexSettings,
         responses={202: ReindexSerializer},
@@ -125,7 +127,7 @@ class WorkspaceReindex(ApiView):
         return Response(ReindexSerializer(building).data, status=202)
 
     @extend_schema(
-        summary="Say what becomes of documents that failed",
+        summary="Decide what happens to documents that failed",
         tags=["workspaces"],
         request=ReindexChanges,
         responses=ReindexSerializer,

@@ -10,7 +10,7 @@ from workspaces.models import INDEX_SETTINGS, Workspace
 
 
 class IndexForm(forms.ModelForm[Workspace]):
-    """What the next index is made with. Sent with GET, so that the estimate has an address of its own."""
+    """The settings of the next index. The page sends them with GET, so that each estimate has its own URL."""
 
     languages = forms.MultipleChoiceField(choices=LANGUAGE_CHOICES, required=False, widget=LanguagesSelect)
 
@@ -31,13 +31,13 @@ class IndexForm(forms.ModelForm[Workspace]):
         }
 
     def __init__(self, workspace: Workspace, chosen: QueryDict) -> None:
-        """chosen: any of the fields; the others are as they are now."""
+        """chosen: any of the fields; the others keep their current values."""
         data = QueryDict(mutable=True)
         for name in self.Meta.fields:
             value = getattr(workspace, f"{name}_id" if name == "embedder" else name)
             now = [str(each) for each in (value if isinstance(value, list) else [value])]
             data.setlist(name, chosen.getlist(name) or now)
-        super().__init__(data, instance=copy(workspace))  # checking writes into it
+        super().__init__(data, instance=copy(workspace))  # a copy, because validation writes to the instance
         embedder = cast("forms.ModelChoiceField[Endpoint]", self.fields["embedder"])
         embedder.queryset = Endpoint.objects.filter(
             pk__in=[

@@ -1,12 +1,12 @@
-"""Builds a workspace's next index beside the one that answers, and puts it in its place at once.
+"""Builds a workspace's next index while the current one answers, then switches to it atomically.
 
-The next index has its own tables, sections and settings (`Reindex`), and one `ReindexItem` for each document
-that can be found. Whatever happens to documents meanwhile happens to the index that answers, as always; each
-item says which version of its document it covers, and `advance` adds and renews items until all are covered.
-Then one transaction changes the workspace's settings and tables. What was replaced is removed a while later,
+The next index has its own tables, sections and settings (`Reindex`), and one `ReindexItem` for each
+searchable document. Changes of documents still go to the current index. Each item records which version of
+its document it covers, and `advance` adds and renews items until all documents are covered. Then one
+transaction changes the workspace's settings and tables. The old index is dropped after a grace period,
 because searches that have begun still use it.
 
-Locks are taken in this order, by everybody: reindex, items, documents, workspace.
+To avoid deadlocks, all code takes row locks in this order: reindex, items, documents, workspace.
 """
 
 from collections.abc import Iterable
@@ -39,10 +39,10 @@ from workspaces.engines.pgvector import maintenance
 from workspaces.models import INDEX_SETTINGS, Reindex, Workspace
 
 _S = Work.Status
-GRACE = timedelta(minutes=1)  # for searches that began in the index that was replaced
-_RECENT = 200  # rows of the ledger that tell how fast we are
+GRACE = timedelta(minutes=1)  # for searches that began in the old index
+_RECENT = 200  # rows of the ledger from which the speed is measured
 _CHARACTERS_PER_TOKEN = 4
-_WRITE_S = 0.003  # per chunk, where the ledger knows nothing yet
+_WRITE_S = 0.003  # per chunk, if the ledger has no measurement yet
 _READ_S = 2.0  # per document, likewise
 _EMBED_S = 0.05  # per chunk, likewise
 
@@ -51,17 +51,17 @@ _EMBED_S = 0.05  # per chunk, likewise
 class Estimate:
     documents: int
     chunks: int
-    tokens: int  # to embed: what has its vector already is not embedded again
+    tokens: int  # to embed; 0 if the vectors are reused
     cost: Decimal  # US dollars
-    seconds: float  # with one worker, at the speed of the last days
-    is_measured: bool  # False: nobody has embedded with this model yet, so the time is a guess
+    seconds: float  # with one worker, at the speed of recent work
+    is_measured: bool  # False: this model has embedded nothing here yet, so the time is a guess
 
 
 @dataclass(frozen=True, slots=True)
 class ReindexProgress:
     total: int
     done: int
-    failed: int  # those that can be found now, and could not be in the next index
+    failed: int  # searchable now, but not in the next index
 
     @property
     def percent(self) -> int:
@@ -72,7 +72,7 @@ class ReindexProgress:
         return bool(self.failed) and self.done + self.failed == self.total
 
 
-# --- the doors ----------------------------------------------------------------------------------
+# --- the public functions -----------------------------------------------------------------------
 
 
 def running(workspace: Workspace) -> Reindex | None:
@@ -81,7 +81,7 @@ def running(workspace: Workspace) -> Reindex | None:
 
 
 def estimate(workspace: Workspace, **settings: Any) -> Estimate:
-    """Say what an index with these settings takes. Raises ValidationError with a sentence per field."""
+    """Return what an index with these settings costs. Raises ValidationError with a sentence per field."""
     after = _target(workspace, settings)
     found = _findable(workspace).aggregate(
         documents=Count("pk"),
@@ -89,7 +89,7 @@ def estimate(workspace: Workspace, **settings: Any) -> Estimate:
         characters=Sum("character_count", default=0),
     )
     chunks, tokens = found["chunks"], 0
-    if _needs_other_texts(workspace, after):
+    if _needs_new_vectors(workspace, after):
         step = after.chunk_size - after.chunk_overlap
         chunks = max(found["documents"], found["characters"] // step)
         tokens = chunks * after.chunk_size // _CHARACTERS_PER_TOKEN
@@ -101,7 +101,7 @@ def estimate(workspace: Workspace, **settings: Any) -> Estimate:
 
 
 def start(workspace: Workspace, user: User | None, **settings: Any) -> Reindex:
-    """Begin. Raises Refused, or ValidationError with a sentence per field."""
+    """Start a reindex. Raises ReindexRefused, or ValidationError with a sentence per field."""
     after = _target(workspace, settings)
     if after.embedder_id != workspace.embedder_id:
         _check_answers(after.embedder)
@@ -117,17 +117,17 @@ def start(workspace: Workspace, user: User | None, **settings: Any) -> Reindex:
         engine_for(reindex.target()).create()
         _enlist(reindex)
         record(user, "reindex.start", workspace.name, id=str(workspace.pk), documents=reindex.items.count())
-    advance(reindex)  # where there is nothing to do, this is all
+    advance(reindex)  # without any document to do, this finishes the reindex
     return reindex
 
 
 def cancel(workspace: Workspace, user: User | None) -> bool:
-    """Give the next index up: nothing of it is left. False if there is none."""
+    """Cancel the reindex and remove everything it built. Return False if none is running."""
     with transaction.atomic():
         reindex = _lock_first(workspace.reindexes.filter(status=Reindex.Status.RUNNING))
         if reindex is None:
             return False
-        reindex.items.all().delete()  # waits for batches being staged; after it nobody stages another
+        reindex.items.all().delete()  # waits for batches being staged; no worker stages another
         _remove(reindex.target())
         reindex.delete()
         record(user, "reindex.cancel", workspace.name, id=str(workspace.pk))
@@ -135,12 +135,12 @@ def cancel(workspace: Workspace, user: User | None) -> bool:
 
 
 def retry_failed(reindex: Reindex) -> int:
-    """Have the documents that could not be read tried again. Returns how many."""
+    """Restart the items that failed. Return how many."""
     return _renew(reindex.items.filter(status=_S.FAILED))
 
 
 def accept_losses(reindex: Reindex, user: User | None) -> None:
-    """Switch once the rest is done: the documents that failed will be failed documents of the workspace."""
+    """Let the reindex switch without its failed documents. They become failed documents of the workspace."""
     Reindex.objects.filter(pk=reindex.pk).update(may_lose=True)
     record(user, "reindex.accept_losses", reindex.workspace.name, id=str(reindex.workspace_id))
     advance(reindex)
@@ -160,7 +160,7 @@ def failures(reindex: Reindex) -> QuerySet[ReindexItem]:
 
 
 def next_items(limit: int) -> list[int]:
-    """Return so many items that wait and that no worker was asked for: few, so that new documents wait little."""
+    """Return unqueued items to fill the broker up to `limit`. Few, so that new documents do not wait long."""
     asked = ReindexItem.objects.due().exclude(queued_at=None).count()
     due = ReindexItem.objects.unqueued().order_by("pk").values_list("pk", flat=True)
     return list(due[: max(0, limit - asked)])
@@ -171,7 +171,7 @@ def has_work(reindex_id: int) -> bool:
 
 
 def advance(reindex: Reindex) -> bool:
-    """Take in what changed, and switch if everything is covered. True if the new index answers now."""
+    """Enlist changed documents, and switch if all are covered. Return True if the new index answers now."""
     with transaction.atomic():
         current = _lock_first(Reindex.objects.filter(pk=reindex.pk, status=Reindex.Status.RUNNING))
         if current is None:
@@ -182,7 +182,7 @@ def advance(reindex: Reindex) -> bool:
 
 
 def tidy() -> None:
-    """Remove the indexes that were replaced a while ago."""
+    """Remove the old indexes whose grace period is over."""
     old = Reindex.objects.filter(status=Reindex.Status.DONE, ended_at__lt=timezone.now() - GRACE)
     for reindex in old.select_related("workspace"):
         with transaction.atomic():
@@ -190,7 +190,7 @@ def tidy() -> None:
             reindex.delete()
 
 
-# --- what is covered ----------------------------------------------------------------------------
+# --- coverage -----------------------------------------------------------------------------------
 
 
 def _findable(workspace: Workspace) -> QuerySet[Document]:
@@ -198,7 +198,7 @@ def _findable(workspace: Workspace) -> QuerySet[Document]:
 
 
 def _enlist(reindex: Reindex) -> None:
-    """Add an item for each document that can be found and has none, and renew those that are out of date."""
+    """Add an item for each searchable document without one, and restart the items that are out of date."""
     listed = reindex.items.values("document")
     missing = _findable(reindex.workspace).exclude(pk__in=listed)
     ReindexItem.objects.bulk_create(
@@ -219,7 +219,7 @@ def _renew(items: ReindexItemQuerySet) -> int:
 
 
 def _documents_to_do(reindex: Reindex) -> QuerySet[Document]:
-    """Return the documents that can be found now, and that nobody has settled for the next index."""
+    """Return the searchable documents that the next index does not cover yet."""
     ends = (_S.READY, _S.FAILED) if reindex.may_lose else (_S.READY,)
     settled = reindex.items.filter(status__in=ends, of_ready_at=F("document__ready_at"))
     return _findable(reindex.workspace).exclude(pk__in=settled.values("document"))
@@ -235,12 +235,12 @@ def _switch(reindex_id: int) -> bool:
         return False
     _lock(reindex.items.order_by("pk"))
     _lock(Document.objects.filter(workspace=reindex.workspace_id).order_by("pk"))
-    # This one waits for documents that are being added, too: their foreign key holds the row.
+    # This lock also waits for transactions that add documents: their foreign key locks the workspace row.
     workspace = Workspace.objects.select_for_update().get(pk=reindex.workspace_id)
-    if _documents_to_do(reindex).exists():  # something came between
+    if _documents_to_do(reindex).exists():  # a document changed before we had the locks
         return False
     _take_over_counts(reindex)
-    _send_back(workspace)
+    _restart_documents_in_progress(workspace)
     for name in INDEX_SETTINGS:
         setattr(workspace, name, getattr(reindex, name))
     workspace.index_number = reindex.number
@@ -256,7 +256,7 @@ def _switch(reindex_id: int) -> bool:
 
 
 def _take_over_counts(reindex: Reindex) -> None:
-    """Have the documents say what the next index holds of them, or why it holds nothing."""
+    """Copy the counts, or the failure, of each item to its document."""
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE documents_document d SET chunk_count = i.chunk_count, page_count = i.page_count,
@@ -270,7 +270,7 @@ def _take_over_counts(reindex: Reindex) -> None:
             WHERE i.document_id = d.id AND i.reindex_id = %s AND i.status = %s""",
             [reindex.pk, _S.FAILED],
         )
-        # Of one that is on its way in again, that way says what becomes of it: its text may be another by now.
+        # Only ready documents: one that is being ingested again takes its status from that, for its new text.
         cursor.execute(
             """UPDATE documents_document d SET status = i.status, error = i.error, stage = i.stage,
                 attempt = i.attempt
@@ -280,15 +280,15 @@ def _take_over_counts(reindex: Reindex) -> None:
         )
 
 
-def _send_back(workspace: Workspace) -> None:
-    """Have what is being worked on now, by the old settings and into the old tables, begun anew."""
+def _restart_documents_in_progress(workspace: Workspace) -> None:
+    """Restart the documents in progress. Their workers, stopped by the new fence, use the old settings."""
     workspace.documents.filter(status=_S.PROCESSING).restart(fence=F("fence") + 1)
     open_steps = LedgerEntry.objects.filter(
         document__workspace=workspace, outcome=LedgerEntry.Outcome.RUNNING
     )
     open_steps.update(
         outcome=LedgerEntry.Outcome.FAILED,
-        detail={"error": "The workspace got its new index meanwhile: it begins anew, for that one."},
+        detail={"error": "The workspace switched to its new index, so this starts again for that one."},
         finished_at=timezone.now(),
     )
 
@@ -297,7 +297,7 @@ def _send_back(workspace: Workspace) -> None:
 
 
 def _target(workspace: Workspace, settings: dict[str, Any]) -> Workspace:
-    """Return the workspace as it would be. Raises ValidationError."""
+    """Return the workspace as it would be with these settings. Raises ValidationError."""
     if unknown := set(settings) - set(INDEX_SETTINGS):
         raise TypeError(f"Not settings of an index: {', '.join(sorted(unknown))}")
     after = copy(workspace)
@@ -314,7 +314,7 @@ def _target(workspace: Workspace, settings: dict[str, Any]) -> Workspace:
 
 def _check_answers(embedder: Endpoint) -> None:
     if problem := find_problem(embedder):
-        raise ValidationError({"embedder": f"{problem} Nothing was begun."})
+        raise ValidationError({"embedder": f"{problem} No new index was started."})
 
 
 def _next_number(workspace: Workspace) -> int:
@@ -331,19 +331,19 @@ def _lock(rows: QuerySet[Any]) -> None:
 
 
 def _remove(index: Workspace) -> None:
-    """Remove the tables and sections of an index that nobody uses."""
+    """Remove the tables and sections of an index that is no longer used."""
     engine_for(index).drop()
     Section.every.filter(document__workspace=index.pk, index_number=index.index_number).delete()
 
 
-def _needs_other_texts(before: Workspace, after: Workspace) -> bool:
-    """Say whether the vectors there are will not do."""
+def _needs_new_vectors(before: Workspace, after: Workspace) -> bool:
+    """Return whether the current vectors cannot be reused."""
     names = ("embedder_id", "dimensions", "parser", "chunking", "chunk_size", "chunk_overlap")
     return any(getattr(before, name) != getattr(after, name) for name in names)
 
 
 def _speeds(after: Workspace) -> tuple[float, float, bool]:
-    """Return seconds per document for reading, seconds per chunk for embedding, and if the latter was measured."""
+    """Return seconds per document to read, seconds per chunk to embed, and whether the latter is measured."""
     reads = LedgerEntry.objects.filter(stage=Work.Stage.EXTRACT, outcome=LedgerEntry.Outcome.DONE)
     own = reads.filter(document__workspace=after.pk).order_by("-id")[:_RECENT]
     times = [(row.finished_at - row.started_at).total_seconds() for row in own if row.finished_at]

@@ -1,4 +1,4 @@
-"""The page of a workspace's index: what a new one would take, and how far one is that is being built."""
+"""The page of a workspace's index: the estimate for a new index, and the progress of a running reindex."""
 
 from typing import Any
 from uuid import UUID
@@ -34,7 +34,7 @@ def index(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 
 
 def _estimate(workspace: Workspace, form: IndexForm, *, is_asked: bool) -> dict[str, Any]:
-    """Return the form, and what it would take to do as it says."""
+    """Return the form, and the estimate for its settings if the user asked for one."""
     if not (form.is_valid() and is_asked):
         return {"form": form}
     try:
@@ -64,7 +64,7 @@ def _act(request: UserRequest, workspace: Workspace, building: Reindex | None) -
             reindex.accept_losses(it, request.user)
             messages.success(request, "The new index takes over without them.")
         case _:
-            messages.warning(request, "That was not possible any more: see how it stands now.")
+            messages.warning(request, "That is no longer possible. See the current state below.")
     return redirect("workspace-index", workspace.id)
 
 

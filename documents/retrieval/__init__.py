@@ -1,4 +1,4 @@
-"""Finds the best passages: `search` is the only door. `asks_nothing` says when not to knock."""
+"""Finds the best passages for a question with `search`. Small talk needs no search: `is_small_talk`."""
 
 from documents.errors import RetrievalFailed
 

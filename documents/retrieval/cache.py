@@ -1,9 +1,10 @@
-"""Remembers what was found for a question, and a question's vector, in the Redis-protocol server all processes share.
+"""Caches search results and question embeddings in the Redis-protocol server that all processes share.
 
-A result is kept under everything that was asked, how, and for whom, with the version of the corpus, which grows in
-the transaction that publishes, forgets or describes a document. The version is read anew for each search, so a
-result of an earlier one is never given again. Titles are not kept, and neither are answers.
-Where the server is away, everything is searched. docs/adr/0023-caches.md has the measurements.
+The key of a result covers the question, the search settings and the user's permissions. The entry holds the
+corpus version, which grows in each transaction that publishes or removes a document or changes its metadata.
+Each search reads the current version, so it never returns a result of an older one. Titles are read again for
+each search. Answers are not cached. If the server is unreachable, every search runs in full.
+docs/adr/0023-caches.md has the measurements.
 """
 
 import hashlib
@@ -32,12 +33,12 @@ from .types import Found, Leg, Passage, Rank, Retrieval, Scope, SearchConfig, Tr
 logger = logging.getLogger(__name__)
 
 VECTOR_SECONDS = 3600
-_TIMEOUT_S = 0.5  # with the server
+_TIMEOUT_S = 0.5  # for the cache server
 _STATE = (
     f"SELECT w.corpus_version, d.id, d.title FROM {Workspace._meta.db_table} w "
     f"LEFT JOIN {Document._meta.db_table} d ON d.id = ANY(%s::uuid[]) WHERE w.id = %s"
 )
-# Another release may have other fields.
+# Part of the key, because another release may have other fields
 _SHAPE = [
     (kind.__module__, kind.__name__, [each.name for each in fields(kind)])
     for kind in (Retrieval, Passage, Trace, Found, Leg, Rank)
@@ -46,20 +47,20 @@ _SHAPE = [
 
 @dataclass(slots=True)
 class SearchCache:
-    """What is remembered of one search. Its methods talk to Postgres and Redis: not for the event loop."""
+    """The cache entries of one search. Its methods block on Postgres and Redis: not for the event loop."""
 
     scope: Scope
     config: SearchConfig
-    sent: str  # the question as it is searched
-    embedded: str  # and as it is embedded
+    sent: str  # the query that is searched
+    embedded: str  # the query that is embedded
     limit: int
     token_budget: int
-    _version: int | None = None  # of the corpus, before it is searched
-    vector: Vector | None = None  # of the question, as remembered
+    _version: int | None = None  # the corpus version, read before the search
+    vector: Vector | None = None  # the cached embedding of the question
     seen: dict[str, str] = field(default_factory=lambda: {"retrieval": "off", "query embedding": "off"})
 
     def get(self) -> Retrieval | None:
-        """Return what was found before, if nothing changed since; else look for the question's vector."""
+        """Return the cached result if nothing changed since. Also load the question's cached embedding."""
         if not settings.SEARCH_CACHE_SECONDS:
             return None
         key, vector_key = self._retrieval_key(), self._vector_key()
@@ -76,7 +77,7 @@ class SearchCache:
         return _with_titles(found, titles) if found else None
 
     def put(self, found: Retrieval, vector: Vector | None) -> None:
-        """Remember the question's vector, and what was found, unless a leg failed or a model had a say."""
+        """Cache the question's embedding, and the result unless a leg failed or a model rewrote the query."""
         if self._version is None:
             return
         if vector and not self.vector:
@@ -100,12 +101,12 @@ class SearchCache:
 
 
 def _identity(endpoint: Endpoint) -> tuple[object, ...]:
-    """Return what an endpoint's replies depend on."""
+    """Return the properties of an endpoint on which its replies depend."""
     return endpoint.pk, endpoint.provider, endpoint.model, json.dumps(endpoint.options, sort_keys=True)
 
 
 def _normalise(question: str) -> str:
-    """Return the question with its white space and its characters' forms made alike; models tell case apart."""
+    """Return the question with normalised white space and Unicode. Keep the case: models depend on it."""
     return " ".join(unicodedata.normalize("NFKC", question).split())
 
 
@@ -114,7 +115,7 @@ def _key(kind: str, *parts: object) -> str:
 
 
 def _pack(version: int, found: Retrieval) -> bytes:
-    """Return it as JSON: what is read back from a server must never be able to run."""
+    """Return the entry as JSON: data that is read back from a server must never be able to run code."""
     return json.dumps([version, asdict(found)], default=str).encode()
 
 
@@ -133,7 +134,7 @@ def _unpack(kept: bytes | None) -> tuple[int | None, Retrieval | None]:
         trace = Trace(**trace | {"legs": legs, "candidates": candidates})
         return version, Retrieval(found["outcome"], passages, trace)
     except (ValueError, KeyError, TypeError):
-        logger.warning("What was remembered of a search cannot be read; it is made anew.")
+        logger.warning("A cached search result cannot be read. The search runs again.")
         return None, None
 
 
@@ -143,13 +144,13 @@ def _read_row(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_titles(found: Retrieval, titles: Mapping[UUID, str]) -> Retrieval:
-    """Return it with the titles of now."""
+    """Return the result with the documents' current titles."""
     passages = (replace(each, document_title=titles[each.document_id]) for each in found.passages)
     return replace(found, passages=tuple(passages))
 
 
 def _state(workspace: Workspace, documents: set[UUID]) -> tuple[int | None, dict[UUID, str]]:
-    """Return the corpus version of now, and the documents' titles, in one statement: each costs a round trip."""
+    """Return the current corpus version and titles, in one statement, because each costs a round trip."""
     with connection.cursor() as cursor:
         cursor.execute(_STATE, [list(documents), workspace.pk])
         rows = cursor.fetchall()
@@ -175,10 +176,10 @@ def _set(key: str, value: bytes, seconds: int) -> None:
     try:
         _server(settings.CACHES["default"]["LOCATION"]).set(key, value, ex=seconds)
     except RedisError as error:
-        logger.warning("A search is not remembered: %s", error)
+        logger.warning("A search result is not cached: %s", error)
 
 
 @cache
 def _server(url: str) -> Redis:
-    """Return a client for the whole process. Django's has a connection for each task, and so opens one each time."""
+    """Return the client of this process. Django's has a connection per task, so it reconnects each time."""
     return Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)

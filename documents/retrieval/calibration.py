@@ -1,9 +1,9 @@
-"""Finds out below which similarity a workspace's chunks are not about a question.
+"""Calibrates the relevance floor: the similarity below which a workspace's chunks are not about a question.
 
-Every embedding model has a scale of its own: what one calls 0.3 and near, another calls 0.85 and far. So it is
-measured, for each workspace: everyday questions, which it hardly answers, are searched in it, and the floor lies
-one spread above the middle of what they find. A workspace that answers some of them moves neither by much.
-docs/adr/0022-relevance.md has the figures.
+Every embedding model has its own scale: 0.3 can mean near for one model, and 0.85 can mean far for another.
+So calibration searches each workspace for everyday questions, which it can hardly answer, and sets the floor
+one spread above the median of their best scores. A workspace that does answer some of these questions changes
+the median and the spread only a little. docs/adr/0022-relevance.md has the figures.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from .calibration_questions import EVERYDAY
 
 logger = logging.getLogger(__name__)
 
-AGAIN_AFTER = timedelta(minutes=1)  # at the earliest
-_DEVIATIONS = 1.4826  # of a normal distribution's median absolute deviation, in its standard deviation
+AGAIN_AFTER = timedelta(minutes=1)  # between two calibrations of a workspace, at least
+_DEVIATIONS = 1.4826  # standard deviations per median absolute deviation, in a normal distribution
 
 
 def calibrate_due() -> None:
-    """Calibrate the workspaces that never were, or have twice as many chunks as then."""
+    """Calibrate each workspace that never was, or has at least twice as many chunks as at its calibration."""
     for workspace in due().select_related("embedder"):
         claimed = due().filter(pk=workspace.pk).update(calibrated_at=Now())
         if not claimed:
@@ -40,7 +40,7 @@ def calibrate_due() -> None:
         try:
             calibrate(workspace)
         except (InferenceError, SecretMissing, EngineError) as error:
-            logger.warning("Workspace %s is not calibrated: %s", workspace.pk, error)
+            logger.warning("Workspace %s could not be calibrated: %s", workspace.pk, error)
 
 
 def due() -> QuerySet[Workspace]:
@@ -50,13 +50,13 @@ def due() -> QuerySet[Workspace]:
 
 
 def calibrate(workspace: Workspace) -> None:
-    """Measure and keep the floor. Of several languages the lowest counts.
+    """Measure and store the floor. With several languages, take the lowest.
 
     Raises InferenceError, SecretMissing, EngineError.
     """
     languages = {language if language in EVERYDAY else "en" for language in workspace.languages}
     floors = [_floor(workspace, EVERYDAY[language]) for language in languages]
-    # Unless another index answers by now.
+    # The filter skips the write if the workspace switched to another index in the meantime.
     Workspace.objects.filter(pk=workspace.pk, index_number=workspace.index_number).update(
         relevance_floor=min(floors), calibrated_chunks=workspace.chunk_count
     )

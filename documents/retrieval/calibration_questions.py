@@ -1,4 +1,4 @@
-"""Questions of everyday life that hardly any workspace answers, by language: what calibration.py asks."""
+"""Everyday questions by language, which hardly any workspace answers. calibration.py searches for them."""
 
 EVERYDAY: dict[str, tuple[str, ...]] = {
     "en": (

@@ -1,4 +1,4 @@
-"""Tells people what a search did: its trace in words, with the text of each candidate as far as they may read it."""
+"""Explains a search to a user: its trace in words, with the text of each candidate that the user may read."""
 
 import json
 import re
@@ -21,22 +21,22 @@ from workspaces.access import workspaces_for
 from . import IN_PROMPT
 
 EXCERPT_CHARACTERS = 200
-PAGE_SIZE = 10  # candidates; the others are in a fold
-_LEGS = {"dense": "By meaning", "lexical": "By words", "rerank": "Read again by the cross-encoder"}
+PAGE_SIZE = 10  # candidates; the page folds the others
+_LEGS = {"dense": "By meaning", "lexical": "By words", "rerank": "Reranked by the cross-encoder"}
 _STAGES = {"embed question": "Question to vector", "total": "Whole search"}
 _MERGED = re.compile(r"merged with (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One candidate."""
+    """One candidate, as the page shows it."""
 
     found: Mapping[str, Any]  # retrieval.Found
     title: str
-    place: str  # "Fees › Late payment, page 3"; "" where there is no structure, or it cannot be read
+    place: str  # "Fees › Late payment, page 3"; "" without structure, or if the user may not read it
     excerpt: str
-    href: str  # "": not to be read
-    fate: str  # what became of it, in words
+    href: str  # "": the user may not read it
+    fate: str  # used in the prompt, or why it was left out, in words
 
     @property
     def is_in_prompt(self) -> bool:
@@ -55,7 +55,7 @@ class ExplainedLeg:
 @dataclass(frozen=True, slots=True)
 class Stage:
     name: str
-    term: str  # as it is called in the trace
+    term: str  # its name in the trace
     took_ms: float
 
 
@@ -63,7 +63,7 @@ class Stage:
 class Explanation:
     trace: Mapping[str, Any]
     legs: tuple[ExplainedLeg, ...]
-    stages: tuple[Stage, ...]  # what took how long, in order
+    stages: tuple[Stage, ...]  # how long each took, in order
     rows: tuple[Row, ...]  # best first
 
     @property
@@ -84,9 +84,9 @@ class Explanation:
 
 
 def explain_search(user: User, trace: Mapping[str, Any], at: datetime) -> Explanation:
-    """Return a trace as this user may read it.
+    """Return the explanation of a trace, limited to what this user may read.
 
-    at: when the search was made; of a document that changed since, no text is shown.
+    at: when the search ran. The text of a document that changed since then is not shown.
     """
     candidates = trace.get("candidates", ())
     texts = _texts(user, candidates, at)
@@ -105,7 +105,7 @@ def _stages(trace: Mapping[str, Any], legs: Sequence[ExplainedLeg]) -> Iterator[
     timings = dict(trace.get("timings_ms", {}))
     total = timings.pop("total", None)
     if trace.get("caches", {}).get("retrieval") == "hit":
-        timings, legs = {}, ()  # they are of the search before, and no part of this total
+        timings, legs = {}, ()  # the trace has those of the earlier search, which are no part of this total
     for name, took_ms in timings.items():
         yield Stage(_STAGES.get(name, name.capitalize()), name, took_ms)
     for leg in legs:
@@ -117,7 +117,7 @@ def _stages(trace: Mapping[str, Any], legs: Sequence[ExplainedLeg]) -> Iterator[
 def _row(found: Mapping[str, Any], text: "_Text | None") -> Row:
     fate = _fate(found)
     if text is None:
-        return Row(found, "A document that is gone, or not shared with you", "", "", "", fate)
+        return Row(found, "A document that was deleted, or is not shared with you", "", "", "", fate)
     return Row(found, text.title, text.place, text.excerpt, text.href, fate)
 
 
@@ -141,7 +141,7 @@ class _Text:
     href: str
 
 
-# Only what is shown of each section leaves the database: a section may be a whole book.
+# Load only the excerpt of each section from the database: a section may be a whole book.
 _EXCERPTS = """
     SELECT wanted.number, section.title_path, section.page,
         substr(section.text, wanted.start + 1, least(wanted.finish - wanted.start, %s))
@@ -155,7 +155,7 @@ _EXCERPTS = """
 
 
 def _texts(user: User, candidates: Sequence[Mapping[str, Any]], at: datetime) -> dict[int, _Text]:
-    """Return, by its number in the list, what there is to read of each candidate; in two queries."""
+    """Return the readable texts by the candidate's number in the list. Makes two queries."""
     ids = {UUID(found["document_id"]) for found in candidates}
     readable = Document.objects.filter(pk__in=ids, workspace__in=workspaces_for(user))
     documents = {str(each.pk): each for each in readable.exclude(pk__in=hidden_from(user))}
@@ -190,7 +190,7 @@ def _text(
     found: Mapping[str, Any], document: Document, path: list[str], page: int | None, text: str
 ) -> _Text:
     if not text:
-        text = "It has changed since then."
+        text = "The document has changed since then."
     elif len(text) > EXCERPT_CHARACTERS:
         text = text[:EXCERPT_CHARACTERS].rsplit(maxsplit=1)[0] + "…"
     place = ", ".join(filter(None, (" › ".join(path[-2:]), f"page {page}" if page else "")))

@@ -1,9 +1,9 @@
-"""Puts the legs' findings into one order.
+"""Hybrid search fusion: joins the results of the legs into one order.
 
-Each leg's scores are laid between 0, its last candidate, and 1, its first; what only one leg found has 0 from the
-other. How much each leg counts is its own confidence in this question: how far its first candidate stands out from
-its tenth. A model that does not speak the language finds everything alike, and so counts little.
-docs/adr/0017-fusion.md has the measurements.
+Each leg's scores are normalised to the range from 0, its last candidate, to 1, its first. A candidate that
+only one leg found gets 0 from the other. The weight of each leg is its confidence in this question: how far
+its first candidate stands out from its tenth. A model that does not know the language scores everything
+alike, so it weighs little. docs/adr/0017-fusion.md has the measurements.
 """
 
 from collections import defaultdict
@@ -14,13 +14,13 @@ from workspaces.engines import FoundChunk
 
 from .types import Rank, Ranks
 
-RANK_OF_REFERENCE = 10  # the candidate from which the first should stand out
-DENSE_WEIGHT = 1.2  # similarities lie closer together than BM25's scores
+RANK_OF_REFERENCE = 10  # the candidate with which a leg's first one is compared
+DENSE_WEIGHT = 1.2  # similarities are closer together than BM25 scores
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One chunk, and where each leg put it."""
+    """One chunk, with its fused score and its rank in each leg."""
 
     chunk: FoundChunk
     score: float
@@ -28,7 +28,7 @@ class Candidate:
 
 
 def fuse(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> list[Candidate]:
-    """Return each chunk once, best first. Both are best first."""
+    """Return each chunk once, best first. Both inputs are best first."""
     share = dense_share(dense, lexical)
     heights = {id: share * height for id, height in _heights(dense).items()}
     for id, height in _heights(lexical).items():
@@ -41,7 +41,7 @@ def fuse(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> list[Can
 def _rank_all(
     found: Mapping[str, Sequence[FoundChunk]],
 ) -> tuple[dict[int, FoundChunk], dict[int, dict[str, Rank]]]:
-    """Return each chunk once, as the first leg that found it has it, and its ranks."""
+    """Return each chunk once, as the first leg that found it returned it, and its rank in each leg."""
     chunks: dict[int, FoundChunk] = {}
     ranks: defaultdict[int, dict[str, Rank]] = defaultdict(dict)
     for name, hits in found.items():
@@ -52,7 +52,7 @@ def _rank_all(
 
 
 def merge(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
-    """Return what two searches found as one list, best first. Ranks are the first's where it has them."""
+    """Return the results of two searches as one list, best first. The ranks of `first` take precedence."""
     scores: defaultdict[int, float] = defaultdict(float)
     for candidate in (*first, *second):
         scores[candidate.chunk.chunk_id] += candidate.score / 2
@@ -62,7 +62,7 @@ def merge(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candi
 
 
 def dense_share(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> float:
-    """Return how much the dense leg counts, 0 to 1; the lexical leg has the rest."""
+    """Return the weight of the dense leg, 0 to 1. The lexical leg has the rest."""
     if not dense or not lexical:
         return float(bool(dense))
     by_meaning, by_words = DENSE_WEIGHT * _standing_out(dense), _standing_out(lexical)
@@ -70,7 +70,7 @@ def dense_share(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> f
 
 
 def _standing_out(found: Sequence[FoundChunk]) -> float:
-    """Return by which part of its score the first is better than the tenth, 0 to 1; 1 if there are fewer."""
+    """Return by which share of its score the first beats the tenth, 0 to 1; 1 without a tenth."""
     first = found[0].score
     if len(found) < RANK_OF_REFERENCE:
         return 1.0

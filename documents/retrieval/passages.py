@@ -1,7 +1,8 @@
-"""Chooses what is quoted: the best candidates, neighbours joined, no document crowding out the others, in the budget.
+"""Chooses the passages to quote from the reranked candidates, within the token budget.
 
-A chunk that overlaps or touches a passage chosen before it lengthens that passage and takes no place of its own.
-So nothing is quoted twice, and `start` and `end` name the very stretch of the section that is quoted.
+It merges neighbours, and lets no document crowd out the others. A chunk that overlaps or touches a chosen
+passage extends that passage and takes no place of its own. So no text is quoted twice, and `start` and `end`
+are exactly the stretch of the section that is quoted.
 """
 
 from collections import Counter, deque
@@ -16,13 +17,14 @@ from workspaces.engines import FoundChunk
 from .fusion import Candidate
 from .types import SearchConfig
 
-OTHERS_WORTH = 0.5  # of its score another document's candidate must have to go before a crowding one
-_MAX_WHITE_SPACE = 4  # characters between neighbours that were cut at a paragraph
+# Another document's candidate goes before a crowding one if it has at least this share of its score
+OTHERS_WORTH = 0.5
+_MAX_WHITE_SPACE = 4  # characters between neighbours that were split at a paragraph
 
 
 @dataclass(frozen=True)
 class ChosenPassage:
-    """What makes one passage."""
+    """The chunks of one passage."""
 
     best: Candidate
     chunks: tuple[FoundChunk, ...]  # in reading order
@@ -31,7 +33,7 @@ class ChosenPassage:
     def text(self) -> str:
         text, end = "", self.chunks[0].start
         for chunk in self.chunks:
-            # Between neighbours lies white space only, and of that we know just the length.
+            # Only white space separates neighbours, and we know only its length.
             text += "\n" * (chunk.start - end) + chunk.text[max(0, end - chunk.start) :]
             end = max(end, chunk.end)
         return text
@@ -44,7 +46,7 @@ class ChosenPassage:
         return any(_are_neighbours(chunk, other) for chunk in self.chunks)
 
     def as_candidate(self) -> Candidate:
-        """Return its best chunk's ranks and scores with the text of all."""
+        """Return the ranks and score of the best chunk with the text of all chunks."""
         start, end = self.chunks[0].start, max(chunk.end for chunk in self.chunks)
         return replace(self.best, chunk=replace(self.best.chunk, text=self.text, start=start, end=end))
 
@@ -52,13 +54,13 @@ class ChosenPassage:
 @dataclass(frozen=True, slots=True)
 class PassageChoice:
     chosen: tuple[ChosenPassage, ...]  # best first
-    fates: dict[int, str]  # of the chunks left out: id -> why
+    fates: dict[int, str]  # id of a chunk that is left out -> the reason
 
 
 def choose(
     ordered: Sequence[Candidate], config: SearchConfig, limit: int, token_budget: int
 ) -> PassageChoice:
-    """Return at most `limit` passages that together fit the budget (tokens, estimated), but at least one.
+    """Return at most `limit` passages that together fit the token budget (estimated), but at least one.
 
     ordered: best first.
     """
@@ -66,26 +68,26 @@ def choose(
     reason = f"not among the best {limit}"
     chosen: list[ChosenPassage] = []
     for candidate in spread:
-        beside = [each for each in chosen if config.merges_neighbours and each.touches(candidate.chunk)]
-        if len(chosen) == limit and not beside:
+        neighbours = [each for each in chosen if config.merges_neighbours and each.touches(candidate.chunk)]
+        if len(chosen) == limit and not neighbours:
             break
-        joined = _join(candidate, beside)
-        others = [each for each in chosen if each not in beside]
+        joined = _join(candidate, neighbours)
+        others = [each for each in chosen if each not in neighbours]
         if chosen and joined.tokens + sum(each.tokens for each in others) > token_budget:
             reason = "over the token budget"
             break
-        place = chosen.index(beside[0]) if beside else len(chosen)
+        place = chosen.index(neighbours[0]) if neighbours else len(chosen)
         chosen = [*others[:place], joined, *others[place:]]
     taken = {chunk.chunk_id for each in chosen for chunk in each.chunks}
     left = [each.chunk.chunk_id for each in ordered if each.chunk.chunk_id not in taken]
     return PassageChoice(tuple(chosen), {id: fates.get(id, reason) for id in left})
 
 
-def _join(candidate: Candidate, beside: Sequence[ChosenPassage]) -> ChosenPassage:
-    """Return one passage of a candidate and what it lies beside."""
-    chunks = [candidate.chunk, *(chunk for each in beside for chunk in each.chunks)]
+def _join(candidate: Candidate, neighbours: Sequence[ChosenPassage]) -> ChosenPassage:
+    """Return one passage of a candidate and the passages that it touches."""
+    chunks = [candidate.chunk, *(chunk for each in neighbours for chunk in each.chunks)]
     chunks.sort(key=lambda chunk: (chunk.start, chunk.end))
-    return ChosenPassage(beside[0].best if beside else candidate, tuple(chunks))
+    return ChosenPassage(neighbours[0].best if neighbours else candidate, tuple(chunks))
 
 
 def _are_neighbours(one: FoundChunk, other: FoundChunk) -> bool:
@@ -99,9 +101,9 @@ def _are_neighbours(one: FoundChunk, other: FoundChunk) -> bool:
 def _spread(
     ordered: Sequence[Candidate], most_per_document: int | None
 ) -> tuple[list[Candidate], dict[int, str]]:
-    """Return the candidates, those above a document's number behind others that are not much worse.
+    """Move a document's candidates beyond `most_per_document` behind others that are not much worse.
 
-    And what they are called that had to wait.
+    Return the new order, and the fate of each candidate that was moved, by chunk id.
     """
     if not most_per_document:
         return list(ordered), {}

@@ -1,7 +1,7 @@
-"""Query rewriting: a language model makes one search query of a follow-up and the questions before it.
+"""Query rewriting: a language model turns a follow-up and the questions before it into one search query.
 
-That takes as long as a model takes. So it runs while the question is searched as it was asked, and only what
-comes in time is used: no search waits longer for it than LIMIT_S, counted from the start of the search.
+A model may take long. So it runs in parallel with the search of the original question, and its query is used
+only if it comes in time: no search waits longer for it than LIMIT_S, counted from the start of the search.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from models_registry.completion import Completion
 from models_registry.models import Endpoint
 
 LIMIT_S = 1.0
-EARLIER = 3  # questions that the model reads
+EARLIER = 3  # earlier questions that the model reads
 _MAX_TOKENS = 80
 _MAX_CHARACTERS = 500
 _INSTRUCTION = (Path(__file__).parent / "query_rewrite.md").read_text().strip()
@@ -28,5 +28,5 @@ def open_query_rewrite(model: Endpoint, question: str, previous: Sequence[str]) 
 
 
 def read_query(text: str) -> str:
-    """Return the query on one line, "" if the model said nothing."""
+    """Return the query on one line, or "" if the model returned none."""
     return one_line(text)[:_MAX_CHARACTERS]

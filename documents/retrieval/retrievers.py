@@ -1,4 +1,4 @@
-"""Searches one question by meaning and by words, both at once."""
+"""Hybrid search of one query: the dense and the lexical leg run concurrently."""
 
 import asyncio
 import logging
@@ -25,20 +25,20 @@ from .types import Leg, Scope, SearchConfig
 
 logger = logging.getLogger(__name__)
 
-# A chunk with this share of a question's words, by their rarity, is about it, however far its vector is
+# A chunk with this share of a question's words, weighted by rarity, is relevant, however far its vector is
 # (docs/adr/0022-relevance.md).
 COVERED = 0.2
 
 
 @dataclass(slots=True)
 class Retrievers:
-    """How one question is searched, and what came of it."""
+    """The search of one query, with its results."""
 
     scope: Scope
     config: SearchConfig
     sent: str
-    limit: int  # chunks of each leg
-    vector: Vector | None = None  # of the question; None: a model is asked
+    limit: int  # chunks per leg
+    vector: Vector | None = None  # the query's embedding; None: `search` asks the embedder
     took: list[Leg] = field(default_factory=list)
     embedding_ms: float | None = None
     dense: list[FoundChunk] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Retrievers:
     fused: list[Candidate] = field(default_factory=list)
 
     async def search(self) -> None:
-        """Raises RetrievalFailed when no leg could answer."""
+        """Run the legs and fuse their results. Raises RetrievalFailed if no leg could answer."""
         legs = [self._leg("dense", self._by_meaning)]
         if self.config.is_hybrid:
             legs.append(self._leg("lexical", self._by_words))
@@ -58,7 +58,7 @@ class Retrievers:
 
     @property
     def is_relevant(self) -> bool:
-        """Whether anything found is about the question."""
+        """Return whether any result is relevant to the question."""
         floor = self.config.relevance_floor
         if not self.dense or floor is None:
             return bool(self.fused)
@@ -67,7 +67,7 @@ class Retrievers:
     async def _leg(
         self, name: Literal["dense", "lexical"], find: Callable[[], Awaitable[list[FoundChunk]]]
     ) -> list[FoundChunk]:
-        """Run one leg. Its failure is noted, not raised: the other may answer."""
+        """Run one leg. Record its failure instead of raising it, because the other leg may answer."""
         started, found, error = perf_counter(), list[FoundChunk](), ""
         try:
             found = [hit for hit in await find() if isfinite(hit.score)]

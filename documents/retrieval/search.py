@@ -1,4 +1,8 @@
-"""legs in parallel -> fuse -> relevance -> rerank -> fit the budget -> passages. Each stage leaves its trace."""
+"""The search pipeline. Each stage adds to the trace.
+
+Cache -> hybrid search (dense and lexical legs, in parallel with query rewriting) -> fusion -> relevance floor
+-> reranking -> passages that fit the token budget.
+"""
 
 import asyncio
 from collections import Counter
@@ -36,14 +40,14 @@ from .types import (
     Trace,
 )
 
-CANDIDATES = 100  # each leg's, at least
-TRACED = 50  # candidates that a trace tells of
-RERANKED = 20  # a cross-encoder reads each of them with the question
+CANDIDATES = 100  # per leg, at least
+TRACED = 50  # candidates in a trace
+RERANKED = 20  # candidates that a cross-encoder scores with the question
 
 
 @dataclass(slots=True)
 class _Run:
-    """What one search gathers on its way."""
+    """The state of one search while it runs."""
 
     question: str
     config: SearchConfig
@@ -55,11 +59,11 @@ class _Run:
     condensed: Condensed | None = None
     fused: list[Candidate] = field(default_factory=list)
     ordered: list[Candidate] = field(default_factory=list)  # `fused`, in the order of the last stage so far
-    fates: dict[int, str] = field(default_factory=dict)  # chunk id -> what became of it
+    fates: dict[int, str] = field(default_factory=dict)  # chunk id -> its fate
     numbers: dict[int, int] = field(default_factory=dict)  # chunk id -> the passage that quotes it
 
     def note(self, fate: str, candidates: Sequence[Candidate]) -> None:
-        """Say what became of these; a later stage may say otherwise."""
+        """Record the fate of these candidates. A later stage may overwrite it."""
         self.fates.update(dict.fromkeys((each.chunk.chunk_id for each in candidates), fate))
 
     def trace(self) -> Trace:
@@ -91,11 +95,11 @@ async def search(
 ) -> Retrieval:
     """Return the best passages for a question, ready to quote, with the trace of how they were found.
 
-    config: how to search; None: as the workspace does.
-    previous: the user's earlier questions in this session, oldest first; the last one is searched along.
-    limit: how many passages at most. token_budget: how long they may be together, in tokens (estimated).
-    fresh: search, whatever is remembered.
-    Raises RetrievalFailed when no leg could answer.
+    config: how to search; None: with the workspace's settings.
+    previous: the user's earlier questions in this session, oldest first; the query includes the last one.
+    limit: the most passages. token_budget: the most tokens of all passages together (estimated).
+    fresh: bypass the cache.
+    Raises RetrievalFailed if no leg could answer.
     """
     config = config or SearchConfig.of(scope.workspace)
     run = _Run(question, config, _with_previous(question, previous))
@@ -121,14 +125,13 @@ async def search(
 
 
 def _with_previous(question: str, previous: Sequence[str]) -> str:
-    """Return the question after the one before it: the cheapest follow-up rewrite, worth .05 to .08 nDCG."""
-    return (
-        f"{plain_query(previous[-1])}\n{question}" if previous else question
-    )  # its quotes and minuses are over
+    """Put the previous question before this one: the cheapest query rewriting, worth .05 to .08 nDCG."""
+    # plain_query, because the quotes and minuses of the previous question no longer apply
+    return f"{plain_query(previous[-1])}\n{question}" if previous else question
 
 
 async def _quotable(scope: Scope, run: _Run, is_relevant: bool, limit: int, token_budget: int) -> Retrieval:
-    """Return the passages that are made of what was found."""
+    """Return the passages made from the fused candidates, if those are relevant."""
     if not run.fused:
         count = await to_thread(engine_for(scope.workspace).count)()
         return run.result("nothing_relevant" if count else "empty")
@@ -143,7 +146,7 @@ async def _quotable(scope: Scope, run: _Run, is_relevant: bool, limit: int, toke
 
 
 async def _rerank(run: _Run, fused: list[Candidate]) -> list[Candidate]:
-    """Return the best in the order of the cross-encoder; unchanged without one, or if it fails."""
+    """Rerank the best candidates with the cross-encoder. Without one, or if it fails, keep the order."""
     if run.config.reranker is None:
         return fused
     started, error, best = perf_counter(), "", fused[:RERANKED]
@@ -151,7 +154,7 @@ async def _rerank(run: _Run, fused: list[Candidate]) -> list[Candidate]:
         async with open_reranker(run.config.reranker.spec()) as reranker:
             scores = (await reranker.score(run.sent, [candidate.chunk.text for candidate in best])).values
         if not all(map(isfinite, scores)):
-            raise BadReply("The cross-encoder gave scores that are no numbers.")
+            raise BadReply("The cross-encoder returned scores that are not finite numbers.")
         ordered = sorted(zip(best, scores, strict=True), key=lambda each: -each[1])
         best = [
             replace(each, ranks={**each.ranks, "rerank": Rank(place, score)})
@@ -163,14 +166,14 @@ async def _rerank(run: _Run, fused: list[Candidate]) -> list[Candidate]:
     return best + fused[RERANKED:]
 
 
-# --- a follow-up, put into one question ------------------------------------------------------------
+# --- query rewriting ------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def _condensing(
     run: _Run, legs: Retrievers, previous: Sequence[str]
 ) -> AsyncIterator[asyncio.Task[Retrievers | None] | None]:
-    """Yield what is searched beside the question as it was asked; None: nothing is."""
+    """Yield the task that rewrites the query and searches it in parallel, or None if there is none."""
     if run.config.condenser is None or not previous:
         yield None
         return
@@ -184,7 +187,7 @@ async def _condensing(
 
 
 async def _search_rewritten(run: _Run, plainly: Retrievers, rewrite: Completion) -> Retrievers | None:
-    """Return what the question finds as a model puts it, unless that takes too long or fails."""
+    """Rewrite the query with a model and search it. Return None if that takes too long or fails."""
     said, error, legs = "", "", None
     try:
         async with asyncio.timeout(LIMIT_S):

@@ -1,6 +1,6 @@
-"""Searches that somebody makes by themselves are kept for a while, so that one can ask later why they went so.
+"""Stores the searches that users run without asking for an answer, so that their traces can be read later.
 
-Those of answers are kept with their answers.
+The search of an answer is stored with the answer.
 """
 
 from datetime import timedelta
@@ -29,10 +29,10 @@ from .types import Retrieval, Scope
 def search_and_record(
     user: User, workspace: Workspace, question: str, filters: Filters, **how: Any
 ) -> tuple[Search, Retrieval]:
-    """Search among what this user may see, and return what is kept of it beside what was found.
+    """Search the documents that this user may see. Return the stored search, and what it found.
 
-    how: what else `search` takes. Raises BadValue for a filter that fits nothing, and RetrievalFailed; that it
-    failed is kept, too.
+    how: other arguments of `search`. Raises InvalidValue for a filter that fits no field, and RetrievalFailed
+    after storing the failed search.
     """
     scope = Scope(workspace, where_for(user, workspace, filters))
     kept = Search(workspace=workspace, user=user, question=question, trace={"filters": filters or {}})
@@ -49,16 +49,16 @@ def search_and_record(
 
 
 def search_for(user: User, id: UUID) -> Search:
-    """Return a search that is kept. Raises Http404 unless this user made it, or manages its workspace."""
+    """Return a stored search. Raises Http404 unless this user ran it, or manages its workspace."""
     is_theirs = Q(user=user) | Q(workspace__in=workspaces_for(user, Role.MANAGER))
     readable = Search.objects.filter(is_theirs, workspace__in=workspaces_for(user))
     found = readable.select_related("workspace", "user").filter(pk=id).first()
     if found is None:
-        raise Http404("There is no such search, or it is not kept any more.")
+        raise Http404("This search does not exist, or it is no longer stored.")
     return found
 
 
 def forget_old_searches() -> int:
-    """Delete the searches that were kept long enough. Returns how many rows went."""
+    """Delete the searches older than SEARCHES_KEPT_DAYS. Return the number of deleted rows."""
     until = timezone.now() - timedelta(days=settings.SEARCHES_KEPT_DAYS)
     return Search.objects.filter(created_at__lt=until).delete()[0]

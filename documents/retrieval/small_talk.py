@@ -1,11 +1,11 @@
-"""Tells a greeting or thanks, which ask nothing of the documents, from a question."""
+"""Recognises small talk: greetings and thanks, which need no search of the documents."""
 
 import re
 
 _WORD = re.compile(r"[^\W_]+")
 _MAX_WORDS = 8
 
-# One of these must be there, ...
+# Small talk has at least one of these words, ...
 _SAID = (
     "hello hi hey greetings thanks thank thx cheers bye goodbye welcome "
     "hallo moin servus danke dank dankeschön tschüss grüezi "
@@ -18,15 +18,15 @@ _GREETINGS = {
     *("guten morgen", "guten tag", "guten abend", "gute nacht", "au revoir", "auf wiedersehen"),
     *("buenos días", "buenas tardes", "buenas noches", "bom dia", "boa tarde", "boa noite", "добрый день"),
 }
-# ... and nothing beside it but these.
-_BESIDE = (
+# ... and otherwise only these.
+_FILLERS = (
     "you very much so a lot many for the your help that this was is it all again there everyone ok okay great "
     "perfect nice and to have day evening too "
     "schön sehr vielen für die hilfe ihnen dir und auch "
     "beaucoup pour votre ton aide muchas muy por la tu su ayuda mille molte muito pela ajuda wel je u большое"
 )
 _CORE = frozenset(_SAID.split())
-_ALL = _CORE | frozenset(_BESIDE.split())
+_ALL = _CORE | frozenset(_FILLERS.split())
 
 
 def is_small_talk(text: str) -> bool:

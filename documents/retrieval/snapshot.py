@@ -1,4 +1,4 @@
-"""What a search depends on beside its question: kept with its trace, so that a later one can be compared."""
+"""A snapshot of what a search depends on: stored with its trace, so that a later search can be compared."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,12 +10,12 @@ from workspaces.engines import Where
 
 from .types import Scope, SearchConfig
 
-_CORPUS = {"documents": "documents", "chunks": "passages to find"}
-_INDEX = {"index": "index", "embedder": "embedding model", "metric": "way of measuring nearness"}
+_CORPUS = {"documents": "documents", "chunks": "passages"}
+_INDEX = {"index": "index", "embedder": "embedding model", "metric": "similarity metric"}
 
 
 def take_snapshot(scope: Scope, config: SearchConfig | None = None) -> dict[str, Any]:
-    """Return how and where is searched now, and how much there is, as plain data. Asks no database."""
+    """Return the search settings, the index and the size of the corpus as plain data. Makes no query."""
     workspace = scope.workspace
     config = config or SearchConfig.of(workspace)
     switches = {name: getattr(config, name) for name in SearchConfig.__slots__}
@@ -27,7 +27,7 @@ def take_snapshot(scope: Scope, config: SearchConfig | None = None) -> dict[str,
         "metric": workspace.metric,
         "config": {name: _plain(value) for name, value in switches.items()},
     }
-    if scope.where.access_level is None:  # else how much there is in all is not theirs to know
+    if scope.where.access_level is None:  # a user with an access level must not learn the total
         told |= {"documents": workspace.document_count, "chunks": workspace.chunk_count}
     return told
 
@@ -36,7 +36,7 @@ _TESTS = {"is": "is", "is_not": "is not", "at_least": "is at least", "at_most": 
 
 
 def _filters(where: Where) -> list[str]:
-    """Return which documents could be found, in words; none: all."""
+    """Return in words which documents the search can find. An empty list means all."""
     said = [
         f"{each.field} {_TESTS[each.test]} {' or '.join(map(str, each.values))}" for each in where.conditions
     ]
@@ -52,10 +52,10 @@ def _plain(value: Any) -> Any:
 
 
 def describe_changes(then: Mapping[str, Any], scope: Scope, at: datetime) -> list[str]:
-    """Return what is otherwise than at that time, in sentences. `then` is what was kept."""
+    """Return what changed since a snapshot, in sentences. then: the snapshot. at: when it was taken."""
     now = take_snapshot(scope)
     if not then:
-        return ["What the workspace was like was not kept with this answer."]
+        return ["The state of the workspace was not stored with this answer."]
     said = [
         f"Its {words} changed: {then[key]} then, {now[key]} now."
         for key, words in _INDEX.items()
@@ -73,9 +73,9 @@ def describe_changes(then: Mapping[str, Any], scope: Scope, at: datetime) -> lis
         if key in then and key in now and then[key] != now[key]
     ]
     if then["filters"] != now["filters"]:
-        said.append("Which documents could be found changed, by a filter or an access level.")
+        said.append("A filter or an access level changed which documents a search can find.")
     if then["corpus_version"] != now["corpus_version"]:
-        said.append("Its documents changed: something was added, read again, described anew or removed.")
+        said.append("Its documents changed: some were added, read again, removed, or got other field values.")
     return said + _read_since(scope, at)
 
 
@@ -90,4 +90,4 @@ def _read_since(scope: Scope, at: datetime) -> list[str]:
     if scope.where.access_level is not None:
         read = read.filter(access_level__lte=scope.where.access_level)
     count = read.count()
-    return [f"{count:,} of its documents {'was' if count == 1 else 'were'} read since."] if count else []
+    return [f"{count:,} of its documents {'was' if count == 1 else 'were'} read since then."] if count else []

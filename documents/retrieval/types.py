@@ -1,4 +1,4 @@
-"""What goes into a search and what comes out of it."""
+"""The inputs and results of a search."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -16,7 +16,7 @@ SearchOutcome = Literal["found", "nothing_relevant", "empty"]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where to search, after permission was checked: build it from what `workspace_for` returned."""
+    """Where to search. Build it from the result of `workspace_for`, which checks the permission."""
 
     workspace: Workspace
     where: Where = ANYWHERE
@@ -24,16 +24,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class SearchConfig:
-    """How to search: each stage that can be switched. `of` says how a workspace does."""
+    """How to search: the optional stages. `of` returns the settings of a workspace."""
 
-    is_hybrid: bool = True  # by words as well as by meaning
-    reranker: Endpoint | None = None  # a cross-encoder that orders the best anew
+    is_hybrid: bool = True  # hybrid search: the lexical leg as well as the dense one
+    reranker: Endpoint | None = None  # a cross-encoder that reranks the best candidates
     merges_neighbours: bool = True  # chunks that overlap or touch become one passage
-    most_per_document: int | None = None  # chunks, while others are not much worse; None: as many as are best
-    condenser: Endpoint | None = (
-        None  # a chat model that makes one question of a follow-up, beside the search
-    )
-    relevance_floor: float | None = None  # similarity below which nothing is relevant; None: not known
+    most_per_document: int | None = None  # chunks, unless others are much worse; None: no limit
+    condenser: Endpoint | None = None  # a chat model that rewrites follow-ups, in parallel with the search
+    relevance_floor: float | None = None  # similarity below which nothing is relevant; None: not calibrated
 
     @classmethod
     def of(cls, workspace: Workspace) -> Self:
@@ -49,17 +47,17 @@ class SearchConfig:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """Where one way of searching, or of ordering, put a chunk."""
+    """The place and score that one leg, or the reranking, gave a chunk."""
 
     place: int  # from 1
-    score: float  # on its own scale: similarity by the workspace's metric, BM25, the cross-encoder's
+    score: float  # on the leg's own scale: the workspace's metric, BM25, or the cross-encoder's
 
 
-Ranks = Mapping[str, Rank]  # by the name of a leg; without those that did not find the chunk
+Ranks = Mapping[str, Rank]  # by leg name, without the legs that did not find the chunk
 
 
 def flatten_ranks(ranks: Ranks) -> dict[str, Any]:
-    """Return {"dense_rank": 1, "dense_score": 0.7, ...} as traces and the API name them; None: not found."""
+    """Return {"dense_rank": 1, "dense_score": 0.7, ...} named as in traces and the API. None: not found."""
     flat: dict[str, Any] = {}
     for name in LEGS:
         rank = ranks.get(name)
@@ -69,7 +67,7 @@ def flatten_ranks(ranks: Ranks) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One chunk, or neighbours joined, chosen to be quoted in a prompt."""
+    """One chunk, or merged neighbours, chosen to be quoted in a prompt."""
 
     number: int  # from 1, best first; [number] in the answer cites it
     document_id: UUID
@@ -86,34 +84,34 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One way of finding, or of ordering what was found, as it went."""
+    """How one leg, or the reranking, went."""
 
     name: str  # of LEGS
-    found: int  # by "rerank": how many it ordered
+    found: int  # for "rerank": how many it reranked
     took_ms: float
-    error: str = ""  # in words; a failed leg does not fail the search while the other answers
+    error: str = ""  # a sentence; a failed leg does not fail the search if the other one answers
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One candidate: where each leg put it, and what became of it.
+    """One candidate: its rank in each leg, and its fate.
 
-    It names its text instead of holding it: who may read a trace later may not read every document in it.
+    It refers to its text and does not contain it: a user who may read the trace may not read every document.
     """
 
-    chunk_id: int  # of the document as it was then; another version has other ids
+    chunk_id: int  # in the document's version at that time; another version has other ids
     document_id: UUID
     section: int  # Section.position
     start: int  # characters into the section's text
     end: int
-    rank: int  # fused, before a cross-encoder
+    rank: int  # after fusion, before reranking
     score: float  # fused; for ordering only
     ranks: Ranks
-    fate: str  # IN_PROMPT, or why it was left out, in words
+    fate: str  # IN_PROMPT, or in words why it was left out
     passage: int | None = None  # the number of the passage that quotes it
 
     def as_json(self) -> dict[str, Any]:
-        # Not `asdict`: an answer's turn waits for fifty of these, and that copies each field.
+        # Not `asdict`, which copies each field: a turn waits for the conversion of fifty of these.
         plain = dict(zip(_FOUND, _values_of(self), strict=True))
         plain["document_id"] = str(self.document_id)
         return plain | flatten_ranks(plain.pop("ranks"))
@@ -128,10 +126,10 @@ IN_PROMPT = "prompt"
 
 @dataclass(frozen=True, slots=True)
 class Condensed:
-    """A follow-up as a language model put it, and what that took."""
+    """A follow-up that a language model rewrote, with the tokens and the cost."""
 
     endpoint: str  # its name
-    question: str  # "": it did not come in time, or failed
+    question: str  # the rewritten query; "": too late, or failed
     error: str  # in words; "": none
     input_tokens: int
     output_tokens: int
@@ -144,7 +142,7 @@ class Trace:
     """Everything that led to the passages, as plain data."""
 
     question: str
-    sent: str  # the question as it was searched, after a follow-up rewrite
+    sent: str  # the query that was searched; for a follow-up, after the previous question
     legs: tuple[Leg, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)  # stage -> milliseconds
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> how many candidates
@@ -159,7 +157,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """`passages` is empty unless the outcome is "found"."""
+    """The result of a search. `passages` is empty unless the outcome is "found"."""
 
     outcome: SearchOutcome
     passages: tuple[Passage, ...]

@@ -1,1 +1,1 @@
-"""Websites and feeds: what is on the web becomes documents, politely, and never by way of our own network."""
+"""Websites and feeds: turns web pages into documents, politely, and never reaches into our own network."""

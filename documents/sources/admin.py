@@ -1,4 +1,4 @@
-"""Websites and feeds as an operator reads them: when each was looked at, what came of it, what could not be read."""
+"""Websites and feeds in the admin: the state of each, its last and next visit, and what could not be read."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -39,7 +39,7 @@ class StateOfSource(StateFilter):
     states = {
         key: (label, partial(lambda which: Q(document__in=Document.objects.filter(which())), which))
         for key, (label, which) in StateOfDocument.states.items()
-    } | {"troubled": ("Ready, but for some pages", _with_troubles)}
+    } | {"troubled": ("Ready, with failed pages", _with_troubles)}
 
 
 class KindOfSource(StateFilter):
@@ -64,9 +64,9 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     show_facets = admin.ShowFacets.ALWAYS
     fieldsets = (
         (None, {"fields": ("name", "kind", "workspace", "address", "page")}),
-        ("Where it stands", {"fields": (("state", "pages_counted"), "error", "last_look", "next_look")}),
+        ("State", {"fields": (("state", "pages_counted"), "error", "last_look", "next_look")}),
         ("How it is read", {"fields": ("options", "change")}),
-        ("What could not be read", {"fields": ("troubles",)}),
+        ("Addresses that could not be read", {"fields": ("troubles",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
@@ -111,11 +111,11 @@ class SourceAdmin(admin.ModelAdmin[Source]):
         counts = {"searchable": source.searchable, "failed": source.troubled, "waiting": source.waiting}
         return ", ".join(f"{n:,} {what}" for what, n in counts.items() if n or what == "searchable")
 
-    @admin.display(description="last look", ordering="visited_at")
+    @admin.display(description="last visit", ordering="visited_at")
     def last_look(self, source: Source) -> str:
         return time_ago(source.visited_at)
 
-    @admin.display(description="next look", ordering="next_visit_at")
+    @admin.display(description="next visit", ordering="next_visit_at")
     def next_look(self, source: Source) -> str:
         return time_ago(source.document.next_attempt_at or source.next_visit_at)
 
@@ -130,7 +130,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
     @admin.display
     def page(self, source: Source) -> str:
-        return _link("document", source, "", "Every page of it, and what came of it")
+        return _link("document", source, "", "All its pages, with their state")
 
     @admin.display
     def options(self, source: Source) -> str:
@@ -139,7 +139,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
     @admin.display
     def change(self, source: Source) -> str:
-        return _link("document-options", source, "", "Change how it is read, on its own page")
+        return _link("document-options", source, "", "Change these options on its page")
 
     @admin.display(description="addresses")
     def troubles(self, source: Source) -> str:
@@ -158,28 +158,26 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
         return False
 
-    # --- what can be done ---------------------------------------------------------------------
+    # --- actions ------------------------------------------------------------------------------
 
-    @admin.action(description="Look now", permissions=["view"])
+    @admin.action(description="Visit now", permissions=["view"])
     def look_now(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         count = sum(restart(each.document, cast(User, request.user)) for each in queryset)
         self._tell(
-            request, count, "will be looked at as soon as a worker is free.", "each is being read already"
+            request, count, "will be visited as soon as a worker is free.", "each is already being read"
         )
 
-    @admin.action(description="Stop: what was read stays", permissions=["view"])
+    @admin.action(description="Stop, and keep the pages that were read", permissions=["view"])
     def stop_looking(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         count = sum(stop_visit(each.document, cast(User, request.user)) for each in queryset)
-        self._tell(request, count, "stopped. What was read stays.", "none is being read, or waits for it")
+        self._tell(request, count, "stopped. Pages that were read stay.", "none is being read or waiting")
 
-    @admin.action(description="End the schedule: look only when somebody asks", permissions=["view"])
+    @admin.action(description="Remove the schedule, and visit only on request", permissions=["view"])
     def end_schedule(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         scheduled = queryset.exclude(schedule=Source.Schedule.NEVER)
         for each in scheduled:
             change_options(each.document, cast(User, request.user), schedule=Source.Schedule.NEVER)
-        self._tell(
-            request, len(scheduled), "will be looked at only when somebody asks.", "none has a schedule"
-        )
+        self._tell(request, len(scheduled), "will be visited only on request.", "none has a schedule")
 
     def _tell(self, request: HttpRequest, count: int, done: str, why_not: str) -> None:
         if count:

@@ -22,18 +22,18 @@ from .serializers import NewFeed, NewWebsite, SourceOptions, SourceSerializer
 from .service import add_feed, add_website
 
 _TELLS = (
-    "Its pages become documents of their own in the background: read it to see how far it is. "
-    "The same address again is the one that is there."
+    "A worker turns its pages into documents in the background: get it to see the progress. "
+    "Adding the same address again returns the one that exists."
 )
 
 
 class _AddSource(ApiView):
-    def add(self, request: Request, fields: type[CamelCase], door: Callable[..., Document]) -> Response:
+    def add(self, request: Request, fields: type[CamelCase], create: Callable[..., Document]) -> Response:
         workspace = workspace_for(self.user, self.kwargs["workspace_id"], Role.EDITOR)
         asked = self.read(request, fields)
         about = read_change(self.user, workspace, asked)
         try:
-            document = door(workspace, self.user, **asked, about=about)
+            document = create(workspace, self.user, **asked, about=about)
         except DocumentRefused as refusal:
             raise ValidationError({"url": [str(refusal)]}) from refusal
         return Response(SourceSerializer(document).data, status=201)
@@ -66,13 +66,15 @@ class AddFeed(_AddSource):
 class OneSource(ApiView):
     serializer_class = SourceSerializer
 
-    @extend_schema(summary="Read how far a website or feed is, and which pages failed", tags=["documents"])
+    @extend_schema(
+        summary="Get the progress of a website or feed, and the pages that failed", tags=["documents"]
+    )
     def get(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
         return Response(SourceSerializer(_source(self, Role.VIEWER)).data)
 
     @extend_schema(
         summary="Change how a website or feed is read",
-        description="From its next visit on, at which pages that no longer belong to it are removed.",
+        description="Applies to what is read next. The next visit removes pages that no longer belong to it.",
         tags=["documents"],
         request=SourceOptions,
         responses={200: SourceSerializer},
@@ -89,7 +91,7 @@ class OneSource(ApiView):
 class StopSource(ApiView):
     @extend_schema(
         summary="Stop reading a website or feed",
-        description="What was read stays. Retry the document to read it again.",
+        description="Pages that were read stay. Retry the document to read it again.",
         tags=["documents"],
         request=None,
         responses={200: SourceSerializer},

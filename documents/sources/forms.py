@@ -1,4 +1,4 @@
-"""Adding a website or a feed in the page, and changing how it is read."""
+"""The forms that add a website or a feed, and that change its options."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _SCHEDULES = Source.Schedule.choices
 
 
 class _PatternsField(forms.CharField):
-    """One glob on each line."""
+    """One glob per line."""
 
     widget = forms.Textarea(_PATTERNS)
 
@@ -32,23 +32,23 @@ class WebsiteOptions(forms.Form):
         required=False,
         initial=True,
         help_text="Read the pages that it links to and those in the site's sitemaps, on the same host. "
-        "Off: only this page, or the pages that a sitemap lists.",
+        "If off: only this page, or the pages that a sitemap lists.",
     )
     is_below_start = forms.BooleanField(
         label="Stay below the start address",
         required=False,
-        help_text="Read only addresses in the same folder: of https://example.org/docs/ nothing but /docs/.",
+        help_text="Read only addresses in the same folder: for https://example.org/docs/, only /docs/.",
     )
     max_pages = forms.IntegerField(
-        label="At most so many pages",
+        label="Maximum number of pages",
         initial=DEFAULT_PAGES,
         min_value=1,
         max_value=settings.CRAWL_MAX_PAGES,
         widget=forms.NumberInput(_NUMBER),
-        help_text="The rest is left out, and the site's page says so.",
+        help_text="Further pages are left out, and the site's page says so.",
     )
     max_depth = forms.IntegerField(
-        label="At most so many links away",
+        label="Maximum number of links away",
         initial=DEFAULT_DEPTH,
         min_value=0,
         max_value=settings.CRAWL_MAX_DEPTH,
@@ -56,24 +56,24 @@ class WebsiteOptions(forms.Form):
         help_text="Counted from the start address.",
     )
     include = _PatternsField(
-        label="Only these",
+        label="Include only",
         required=False,
-        help_text="Patterns, one on each line, where * stands for anything: /docs/* or *.pdf. Empty: everything.",
+        help_text="One pattern per line, where * matches anything: /docs/* or *.pdf. Empty: everything.",
     )
-    exclude = _PatternsField(label="Not these", required=False, help_text="Such as /blog/* or *?print=*.")
+    exclude = _PatternsField(label="Exclude", required=False, help_text="For example /blog/* or *?print=*.")
     schedule = forms.ChoiceField(
-        label="Read it again",
+        label="Read again",
         choices=[each for each in _SCHEDULES if each[0] != Source.Schedule.HOURLY],
         widget=forms.Select(_SELECT),
-        help_text="Pages that changed are replaced, those that are gone are removed.",
+        help_text="Pages that changed are replaced, and pages that no longer exist are removed.",
     )
 
 
 class FeedOptions(forms.Form):
     prefers_own_text = forms.BooleanField(
-        label="Take the text that the feed carries",
+        label="Use the text in the feed",
         required=False,
-        help_text="For feeds that hold whole posts. Otherwise their text is only used where a page cannot be read.",
+        help_text="For feeds with whole posts. If off, their text is used only if a page cannot be read.",
     )
     schedule = forms.ChoiceField(
         label="Look for new posts",
@@ -92,7 +92,7 @@ class WebsiteForm(SourceMetadataForm, LanguageForm, WebsiteOptions):
         label="Start address",
         max_length=2000,
         widget=forms.TextInput(_ADDRESS | {"placeholder": "https://docs.example.org/"}),
-        help_text="A page to begin with, or a sitemap. Only what robots.txt allows is read.",
+        help_text="A page to start from, or a sitemap. Ragsite reads only what robots.txt allows.",
     )
 
 

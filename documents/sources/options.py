@@ -1,4 +1,4 @@
-"""How a website or feed is read: checked when it is added, and when that is changed."""
+"""The crawl options of a website or feed: checks them when it is added, and changes them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,9 +19,9 @@ SITE_OPTIONS = {
 
 
 def change_options(document: Document, user: User | None, **options: Any) -> None:
-    """Change how a website or feed is read, from what is read next on. Raises Refused.
+    """Change the options of a website or feed, for what is read next. Raises DocumentRefused.
 
-    options: some of what `add_website` or `add_feed` takes. Pages that no longer belong to it go at its next visit.
+    options: some of those of `add_website` or `add_feed`. The next visit removes pages that no longer belong.
     """
     source = document.source
     if odd := sorted(options.keys() - (FEED_OPTIONS if source.is_feed else SITE_OPTIONS)):
@@ -39,7 +39,7 @@ def change_options(document: Document, user: User | None, **options: Any) -> Non
 
 
 def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a source's options as they are kept. Raises Refused."""
+    """Return a source's options as they are stored. Raises DocumentRefused."""
     if "max_pages" in options:
         _check_limit("pages", options["max_pages"], 1, settings.CRAWL_MAX_PAGES)
     if "max_depth" in options:
@@ -59,10 +59,10 @@ def _patterns(patterns: Sequence[str]) -> list[str]:
     kept = [pattern.strip() for pattern in patterns if pattern.strip()]
     if len(kept) > _MAX_PATTERNS or any(len(each) > _MAX_PATTERN_CHARACTERS for each in kept):
         raise DocumentRefused(
-            f"There may be {_MAX_PATTERNS} patterns of {_MAX_PATTERN_CHARACTERS} characters each. Use fewer."
+            f"Enter at most {_MAX_PATTERNS} patterns of at most {_MAX_PATTERN_CHARACTERS} characters each."
         )
     if odd := next((each for each in kept if not each.startswith(("/", "*"))), None):
         raise DocumentRefused(
-            f"The pattern {odd!r} can fit no address: begin it with / or *, as in /docs/* or *.pdf."
+            f"The pattern {odd!r} matches no address. Begin it with / or *, as in /docs/* or *.pdf."
         )
     return kept

@@ -1,4 +1,4 @@
-"""When websites and feeds are visited: by their schedule; and how a visit is stopped."""
+"""Starts the visits of websites and feeds by their schedules, and stops visits."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -13,12 +13,12 @@ _S = Document.Status
 
 
 def start_due_visits() -> Iterator[UUID]:
-    """Make due what its schedule says, and yield it. What is being worked on is left for its next time."""
+    """Start the visits that are due, and yield their documents' ids. Skip a source that is being visited."""
     now = timezone.now()
     due = Source.objects.filter(next_visit_at__lte=now, document__status__in=(_S.READY, _S.FAILED))
     for source in due.select_related("document").order_by("next_visit_at"):
         period = source.period
-        # Together: a visit that is crossed off and not begun would be missed, for a week perhaps
+        # In one transaction: a visit that is rescheduled but not started would be missed, perhaps for a week
         with transaction.atomic():
             Source.objects.filter(pk=source.pk).update(next_visit_at=now + period if period else None)
             is_due = period and _make_due(source.document)
@@ -32,9 +32,9 @@ def _make_due(document: Document) -> bool:
 
 
 def stop_visit(document: Document, user: User | None) -> bool:
-    """End a visit that is under way or waits. What was read stays. False if there was nothing to stop.
+    """Stop a visit that runs or waits. Keep the pages that were read. Return False if there is none.
 
-    A worker at it finds at its next write that it has lost its claim.
+    The worker of the visit finds at its next write that it has lost its claim.
     """
     working = Document.objects.filter(pk=document.pk, status__in=(_S.PENDING, _S.PROCESSING))
     with transaction.atomic():

@@ -10,21 +10,21 @@ from workspaces.serializers import LANGUAGE_CODES
 from .service import DEFAULT_DEPTH, DEFAULT_PAGES
 
 SHOWN_TROUBLES = 100
-_PATTERN = "Globs over path and query: * stands for anything."
+_PATTERN = "Globs over path and query: * matches anything."
 
 
 class _NewSource(Describing):
     url = serializers.CharField(max_length=2000)
-    title = serializers.CharField(
-        max_length=300, required=False, help_text="Absent: the one that it gives itself."
-    )
+    title = serializers.CharField(max_length=300, required=False, help_text="Default: its own title.")
     language = serializers.ChoiceField(
-        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: what the text reads as."
+        LANGUAGE_CODES,
+        required=False,
+        help_text="One of the workspace's languages. Default: detected in the text.",
     )
 
 
 class NewWebsite(_NewSource):
-    follows_links = serializers.BooleanField(default=True, help_text="And the site's sitemaps.")
+    follows_links = serializers.BooleanField(default=True, help_text="Also read the site's sitemaps.")
     max_pages = serializers.IntegerField(
         default=DEFAULT_PAGES, min_value=1, max_value=settings.CRAWL_MAX_PAGES
     )
@@ -32,24 +32,28 @@ class NewWebsite(_NewSource):
         default=DEFAULT_DEPTH,
         min_value=0,
         max_value=settings.CRAWL_MAX_DEPTH,
-        help_text="Links from the url.",
+        help_text="Links away from the url.",
     )
-    is_below_start = serializers.BooleanField(default=False, help_text="Only what is in the url's folder.")
+    is_below_start = serializers.BooleanField(
+        default=False, help_text="Only addresses in the folder of the url."
+    )
     include = serializers.ListField(child=serializers.CharField(), default=list, help_text=_PATTERN)
     exclude = serializers.ListField(child=serializers.CharField(), default=list, help_text=_PATTERN)
     schedule = serializers.ChoiceField(Source.Schedule.choices, default=Source.Schedule.NEVER)
 
 
 class NewFeed(_NewSource):
-    prefers_own_text = serializers.BooleanField(default=False, help_text="Of the feed, to the posts' pages.")
+    prefers_own_text = serializers.BooleanField(
+        default=False, help_text="Use the text in the feed instead of the posts' pages."
+    )
     schedule = serializers.ChoiceField(Source.Schedule.choices, default=Source.Schedule.HOURLY)
 
 
 class SourceOptions(CamelCase):
-    """Some of what it was added with; what is absent stays. Of feeds, only the first two."""
+    """The options to change. Absent options stay as they are. Feeds have only the first two."""
 
     schedule = serializers.ChoiceField(Source.Schedule.choices, required=False)
-    prefers_own_text = serializers.BooleanField(required=False, help_text="Only of feeds.")
+    prefers_own_text = serializers.BooleanField(required=False, help_text="Feeds only.")
     follows_links = serializers.BooleanField(required=False)
     max_pages = serializers.IntegerField(required=False, min_value=1, max_value=settings.CRAWL_MAX_PAGES)
     max_depth = serializers.IntegerField(required=False, min_value=0, max_value=settings.CRAWL_MAX_DEPTH)
@@ -61,7 +65,7 @@ class SourceOptions(CamelCase):
 class AddressSerializer(CamelCase):
     url = serializers.CharField()
     state = serializers.ChoiceField(Address.State.choices)
-    reason = serializers.SerializerMethodField(help_text="Why it failed, in words.")
+    reason = serializers.SerializerMethodField(help_text="Why it failed, as a sentence.")
     document_id = serializers.UUIDField(allow_null=True)
 
     def get_reason(self, address: Address) -> str:
@@ -76,10 +80,12 @@ class SourceSerializer(DocumentSerializer):
     pages = serializers.DictField(
         child=serializers.IntegerField(),
         source="source.counts",
-        help_text="How many of its pages are known, done (fetched), queued, failed, skipped, gone; and of their "
-        "documents, ready and unreadable.",
+        help_text="How many pages are known, done (fetched), queued, failed, skipped and gone, and how many "
+        "of their documents are ready and unreadable.",
     )
-    troubles = serializers.SerializerMethodField(help_text=f"The first {SHOWN_TROUBLES} that failed.")
+    troubles = serializers.SerializerMethodField(
+        help_text=f"The first {SHOWN_TROUBLES} addresses that failed."
+    )
 
     @extend_schema_field(AddressSerializer(many=True))
     def get_troubles(self, document: object) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""The doors for websites and feeds: each records one document that will be visited."""
+"""Adds websites and feeds: each becomes a document that a worker visits."""
 
 import hashlib
 from collections.abc import Sequence
@@ -43,9 +43,10 @@ def add_website(
     about: MetadataChange = NO_CHANGE,
     ask_worker: bool = True,
 ) -> Document:
-    """Record a website, to be crawled. The same start address again is the document we have.
+    """Add a website, to be crawled. Idempotent: the same start address returns the existing document.
 
-    url: a page, or a sitemap. include, exclude: globs over path and query, as in /docs/*. Raises Refused.
+    url: a page, or a sitemap. include, exclude: globs over path and query, as in /docs/*.
+    Raises DocumentRefused.
     """
     options = {
         "follows_links": follows_links,
@@ -71,9 +72,10 @@ def add_feed(
     about: MetadataChange = NO_CHANGE,
     ask_worker: bool = True,
 ) -> Document:
-    """Record an RSS or Atom feed, to be polled. The same address again is the document we have.
+    """Add an RSS or Atom feed, to be polled. Idempotent: the same address returns the existing document.
 
-    prefers_own_text: take what the feed carries, and fetch no page of a post that has some. Raises Refused.
+    prefers_own_text: use the text in the feed, and fetch no page of a post that has some.
+    Raises DocumentRefused.
     """
     options = {"prefers_own_text": prefers_own_text, "schedule": schedule, "follows_links": False}
     return _add(workspace, user, Document.Kind.FEED, url, title, language, options, about, ask_worker)
@@ -100,11 +102,11 @@ def _add(
     document.created_by = user
     apply_change(document, about, fields_of(workspace) if about.metadata else {})
     source = Source(document=document, home=url, **options)
-    # Before anything is known of it: a first visit that fails is no reason to forget the schedule.
+    # Set it before the first visit: the schedule applies even if that visit fails.
     source.next_visit_at = timezone.now() + source.period if source.period else None
     try:
         _record(document, source, user, ask_worker)
-    except IntegrityError:  # added twice at the same moment
+    except IntegrityError:  # two requests added it at the same moment
         if known := same.first():
             refuse_hidden(known, user)
             return known

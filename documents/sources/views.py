@@ -1,4 +1,4 @@
-"""The pages of websites and feeds: adding one, how far it is, changing how it is read, stopping it."""
+"""The pages of websites and feeds: add one, follow its progress, change its options, stop it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ from .service import add_feed, add_website
 
 PER_PAGE = 50
 _S = Address.State
-# What people filter a source's pages by, and what it means
+# The filters of a source's addresses, and what each one selects
 FILTERS = {
     "": Q(),
     "ready": Q(document__status=Document.Status.READY),
@@ -62,7 +62,7 @@ def _add(
         except DocumentRefused as refusal:
             form.add_error("url", str(refusal))
         else:
-            messages.success(request, f"{document.title} is added. Its pages appear below as they are read.")
+            messages.success(request, f"{document.title} was added. Its pages appear below as they are read.")
             return redirect("document", workspace.id, document.id)
     return workspace_page(request, workspace, "add", template, form=form, most_pages=settings.CRAWL_MAX_PAGES)
 
@@ -70,7 +70,7 @@ def _add(
 def source_page(
     request: UserRequest, workspace: Workspace, document: Document, known: dict[str, Any]
 ) -> HttpResponse:
-    """Show a website or feed: where it stands, and each of its addresses. known: what is known of it."""
+    """Show the state of a website or feed, and its addresses. known: its metadata, as context."""
     source = document.source
     chosen = request.GET.get("status", "")
     chosen = chosen if chosen in FILTERS else ""
@@ -89,7 +89,7 @@ def _rows(addresses: QuerySet[Address]) -> QuerySet[Address]:
 
 
 def change(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
-    """Change how a website or feed is read."""
+    """Change the options of a website or feed."""
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     document = _source(request.user, workspace, document_id)
     source = document.source
@@ -102,7 +102,7 @@ def change(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpR
         except DocumentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, "Saved. It counts from the next visit on.")
+            messages.success(request, "Saved. The next visit uses the new options.")
             return redirect("document", workspace.id, document.id)
     return workspace_page(
         request, workspace, "documents", "documents/source_options.html", document=document, form=form
@@ -110,7 +110,7 @@ def change(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpR
 
 
 def _as_typed(options: dict[str, Any]) -> dict[str, Any]:
-    """Return lists of patterns as one on each line."""
+    """Return the options with each list of patterns as one pattern per line."""
     return {name: "\n".join(each) if isinstance(each, list) else each for name, each in options.items()}
 
 
@@ -119,7 +119,7 @@ def stop(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpRes
     workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
     document = _source(request.user, workspace, document_id)
     if stop_visit(document, request.user):
-        messages.success(request, "Stopped. What was read stays.")
+        messages.success(request, "Stopped. Pages that were read stay.")
     return redirect("document", workspace.id, document.id)
 
 

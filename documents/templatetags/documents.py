@@ -26,7 +26,7 @@ def strip(context: Context) -> dict[str, Any]:
 
 @register.filter
 def file_type(document: Document) -> str:
-    """Return what people call this kind of document: PDF, DOCX, MD, or Text, Website."""
+    """Return the type of a document in words: PDF, DOCX or MD for a file, else its kind, such as Website."""
     if document.kind != Document.Kind.FILE:
         return document.get_kind_display()
     kind = BY_NAME.get(document.media_type)
@@ -35,17 +35,17 @@ def file_type(document: Document) -> str:
 
 @register.filter
 def filter_words(filters: Filters) -> str:
-    """Return a filter as people read it: department legal or hr; date from 2024-01-01."""
+    """Return the filters in words: department legal or hr; date from 2024-01-01."""
     return in_words(filters)
 
 
 @register.filter
 def body(passage: Passage) -> str:
-    """Return the passage without the headings that its path shows already."""
+    """Return the passage's text without the headings that its title path already shows."""
     return without_headings(passage.text, passage.title_path)
 
 
-# A line of marks alone: beneath the head of a table, around code
+# A line that holds only Markdown marks: the rule below a table's header, or a code fence
 _RULE = re.compile(r"^[ \t]*(?:\|[ \t:|-]*|```.*|~~~.*)$\n?", re.MULTILINE)
 _ROW = re.compile(r"^[ \t]*\|(.*)$", re.MULTILINE)
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
@@ -54,7 +54,7 @@ _STRESS_CUT_OFF = re.compile(r"(?<!\S)\*\*(?=\w)")
 
 @register.filter
 def plain(text: str) -> str:
-    """Return an excerpt without the marks of Markdown: they are noise where only a few lines are shown."""
+    """Return an excerpt without its Markdown marks, which are noise where only a few lines are shown."""
     text = _RULE.sub("", text)
     text = _ROW.sub(lambda row: " · ".join(filter(None, map(str.strip, row[1].split("|")))), text)
     text = "\n".join(map(plain_line, _HEADING.sub("", text).split("\n")))
@@ -63,11 +63,11 @@ def plain(text: str) -> str:
 
 @register.filter
 def version(document: Document) -> str:
-    """Return what an open page knows this state of the document by."""
+    """Return the hash by which an open page recognises this state of the document."""
     return listing.version(document)
 
 
-# What a stage notes of itself -> how it is told, of one and of several, in this order
+# A detail that a stage records -> its words, singular and plural. Pages show details in this order.
 _TOLD = {
     "parser": ("read by {}", "read by {}"),
     "pages": ("{} page", "{} pages"),
@@ -76,14 +76,14 @@ _TOLD = {
     "chunks": ("{} chunk", "{} chunks"),
     "batches": ("{} batch", "{} batches"),
     "embedded": ("{} embedded", "{} embedded"),
-    "kept": ("{} embedded before", "{} embedded before"),
+    "kept": ("{} already embedded", "{} already embedded"),
     "error": ("{}", "{}"),
 }
 
 
 @register.filter
 def summarise_stage(entry: LedgerEntry) -> str:
-    """Return what a stage noted, in words. What we have no words for is told by its name."""
+    """Return the details of a stage in words. A detail without words here appears under its own name."""
     known = [name for name in _TOLD if entry.detail.get(name)]
     others = [name for name, value in entry.detail.items() if value and name not in _TOLD]
     return " · ".join(_in_words(name, entry.detail[name]) for name in (*known, *others))

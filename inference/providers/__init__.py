@@ -1,7 +1,7 @@
-"""The providers we know: each a transport with its authentication.
+"""The table of providers. A provider is a transport with its authentication.
 
-Adding one is a module here and a row in PROVIDERS; nothing else mentions it by name.
-Importing this table is cheap: the HTTP client is imported where a model is opened.
+To add one, write a module here and add a row to PROVIDERS; no other code mentions a provider by name.
+Importing this table is cheap: the HTTP client is imported only when a model is opened.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,11 +25,11 @@ Opener = Callable[[EndpointSpec, Any, "Http"], Model]  # spec, its parsed option
 
 
 class BatchEmbedder(Embedder, Protocol):
-    batch_size: int  # the most texts it takes at once
+    batch_size: int  # the most texts that one request takes
 
 
 class BatchReranker(Reranker, Protocol):
-    batch_size: int  # the most passages it takes at once
+    batch_size: int  # the most passages that one request takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class Provider:
     label: str
     description: str  # one sentence for the operator
     options: type[BaseModel]
-    needs_model: bool = True  # False: the server has one model, or there is none
+    needs_model: bool = True  # False: the server has a single model, or the provider needs no model
     takes_secret: bool = False
     chat: Opener[ChatModel] | None = None
     embedding: Opener[BatchEmbedder] | None = None
     reranker: Opener[BatchReranker] | None = None
-    server: Opener[ModelServer] | None = None  # what it says of its chat models
-    writes: bool = True  # its chat models write texts of their own; False: they only quote
+    server: Opener[ModelServer] | None = None  # what the server reports about its chat models
+    writes: bool = True  # its chat models generate text; False: they only quote
 
     def supports(self, kind: str) -> bool:
         return kind in self.kinds
@@ -88,7 +88,7 @@ PROVIDERS: dict[str, Provider] = {
 
 
 def parse_options(provider: str, raw: Mapping[str, Any]) -> BaseModel:
-    """Return the provider's options, checked. Raises Misconfigured naming the field and the remedy."""
+    """Return the provider's validated options. Raise Misconfigured, which names the field and the remedy."""
     if provider not in PROVIDERS:
         raise Misconfigured(f"There is no provider {provider!r}. Choose one of: {', '.join(PROVIDERS)}.")
     options = PROVIDERS[provider].options

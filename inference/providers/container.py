@@ -1,4 +1,4 @@
-"""Our serving container behind its own address: the contract of SageMaker endpoints, over plain HTTP."""
+"""Client of our model container at its own address: SageMaker's endpoint contract over plain HTTP."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class ContainerOptions(Options):
     url: HttpAddress = Field(
         title="Address",
-        description="Of the container, without /invocations, e.g. http://127.0.0.1:8080.",
+        description="Address of the container without /invocations, e.g. http://127.0.0.1:8080.",
     )
     batch_size: BatchSize = 32
 

@@ -1,4 +1,4 @@
-"""Servers with OpenAI's HTTP interface."""
+"""Servers that implement OpenAI's HTTP API."""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -27,12 +27,12 @@ class OpenAIOptions(Options):
     base_url: HttpAddress = Field(
         default="https://api.openai.com/v1",
         title="Base URL",
-        description="Where the interface begins, usually ending in /v1.",
+        description="Start address of the API, usually ending in /v1.",
     )
     include_usage: bool = Field(
         default=True,
         title="Ask for token counts",
-        description="Switch off for a server that refuses stream_options; tokens are then estimated.",
+        description="Switch off for servers that refuse stream_options; Ragsite then estimates the tokens.",
         json_schema_extra=CHAT_ONLY,
     )
     sampling: bool = Field(
@@ -50,7 +50,7 @@ class OpenAIOptions(Options):
     tokenizer: Literal["auto", "vllm", "llama.cpp", "tgi", "off"] = Field(
         default="auto",
         title="Count tokens with",
-        description="The server's own tokenizer, asked when a prompt comes near the limit; auto: as Check finds it.",
+        description="The server's own tokenizer, used near the token limit; auto: the one that Check finds.",
         json_schema_extra=CHAT_ONLY,
     )
     dimensions: int | None = Field(
@@ -58,7 +58,7 @@ class OpenAIOptions(Options):
         ge=1,
         le=16_000,
         title="Embedding dimensions",
-        description="Only for embedding models that can shorten their vectors; empty: the model's own.",
+        description="Only for embedding models that can shorten their vectors; empty for the model's own.",
         json_schema_extra=EMBEDDING_ONLY,
     )
     batch_size: BatchSize = 64
@@ -107,7 +107,7 @@ class OpenAIEmbedder(_OpenAI):
 
 
 class OpenAIServer(_OpenAI):
-    """What servers tell beside OpenAI's interface, each in a way of its own."""
+    """What servers report beyond OpenAI's API. Each server does it in its own way."""
 
     def __init__(self, spec: EndpointSpec, options: OpenAIOptions, http: "Http") -> None:
         super().__init__(spec, options, http)
@@ -117,7 +117,8 @@ class OpenAIServer(_OpenAI):
     async def facts(self) -> ServerFacts:
         listed = await self._get_or_nothing(f"{self._options.base_url}/models")
         facts = server_info.from_models(listed, self._model)
-        if facts.tokenizer == "llama.cpp":  # what its slots hold may be less than what it was trained for
+        # The context of a slot may be smaller than the context that the model was trained for.
+        if facts.tokenizer == "llama.cpp":
             return server_info.from_props(await self._get_or_nothing(f"{self._root}/props"), facts)
         return (
             facts
@@ -126,7 +127,7 @@ class OpenAIServer(_OpenAI):
         )
 
     async def _get_or_nothing(self, url: str) -> bytes:
-        """Return what is there, or nothing: few servers have all of these addresses."""
+        """Return the reply, or b"" on an error: few servers have all of these addresses."""
         try:
             return await self._http.get(url, self._headers)
         except InferenceError:

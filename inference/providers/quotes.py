@@ -1,4 +1,4 @@
-"""Answers made of the passages' own sentences, each cited: no model, no cost, nothing invented."""
+"""Extractive answers: cited sentences of the passages, word for word. No model, no cost, no hallucination."""
 
 import asyncio
 import re
@@ -13,23 +13,24 @@ if TYPE_CHECKING:
     from inference.http import Http
 
 NO_PASSAGES = (
-    "I answer only with sentences from your documents, and none were given to me for this question: "
-    "choose a workspace whose documents cover it, or another model."
+    "I answer only with sentences from your documents, and I was given none for this question: choose a "
+    "workspace whose documents cover it, or another model."
 )
 NO_ANSWER = "None of the passages found for this question answers it."
-_PAUSE_S = 0.004  # between words, so that other answers of the process go on
+_PAUSE_S = 0.004  # between words, so that the other answers of this process make progress
 
 
 class QuotesOptions(Options):
-    """There is nothing to set."""
+    """This provider has no options."""
 
 
 class Quotes:
     def __init__(self, spec: EndpointSpec, options: QuotesOptions, http: "Http") -> None:
-        pass  # it needs neither a secret nor a connection
+        pass  # needs neither a secret nor a connection
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        # In a thread: stemming six passages takes some 20 ms, in which no other answer would go on.
+        # In a thread: stemming six passages takes about 20 ms, during which no other answer would make
+        # progress.
         text = await asyncio.to_thread(answer, request)
         for piece in re.findall(r"\S+\s*", text) if request.streaming else [text]:
             yield TextDelta(piece)
@@ -39,7 +40,7 @@ class Quotes:
 
 
 def answer(request: ChatRequest) -> str:
-    """Return Markdown: one quote as a sentence, several as a list, each with its [number]."""
+    """Return the answer as Markdown: one quote as a sentence, several as a list, each with its [number]."""
     if not request.passages:
         return NO_PASSAGES
     quotes = [_cite(quote) for quote in best_quotes(request.question, request.passages)]

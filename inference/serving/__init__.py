@@ -1,4 +1,6 @@
-"""The container that serves our own embedding models and cross-encoders, as SageMaker asks: /ping, /invocations.
+"""Model container for our embedding models and cross-encoders.
 
-It imports nothing of Ragsite but the wire format, and runs as `python -m inference.serving`.
+It has SageMaker's routes /ping and /invocations.
+
+It imports nothing of Ragsite except the wire format, and runs as `python -m inference.serving`.
 """

@@ -1,4 +1,4 @@
-"""`python -m inference.serving [serve] [--host HOST] [--port PORT]`; SageMaker says `serve`."""
+"""`python -m inference.serving [serve] [--host HOST] [--port PORT]`; SageMaker passes `serve`."""
 
 import argparse
 import logging
@@ -11,7 +11,7 @@ from .app import Container
 from .config import BadConfig, Config
 from .models import CrossEncoderModel, EmbeddingModel, prepare
 
-SHUTDOWN_S = 30  # to finish what runs
+SHUTDOWN_S = 30  # graceful shutdown: time to finish running requests
 
 
 def main() -> None:
@@ -42,7 +42,10 @@ def _arguments(config: Config) -> argparse.Namespace:
 
 
 def _load(config: Config) -> Container:
-    """Load and try the models. The port opens afterwards, so an answered ping means that they work."""
+    """Load and warm up the models.
+
+    The port opens afterwards, so an answered ping means that the models work.
+    """
     began = time.monotonic()
     prepare(config.threads)
     embedding = EmbeddingModel(config.embedding_model) if config.embedding_model else None

@@ -1,4 +1,4 @@
-"""GET /ping and POST /invocations. Logs count and time, never texts."""
+"""HTTP application: GET /ping and POST /invocations. It logs counts and times, never texts."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ class _Scoring:
 class Container:
     def __init__(self, embedding: EmbeddingModel | None, cross_encoder: CrossEncoderModel | None) -> None:
         self._embedding = self._scoring = None
-        lanes: list[BatchQueue] = []  # people wait for a query and its scores; nobody waits for passages
+        lanes: list[BatchQueue] = []  # by priority: users wait for queries and scores, but not for passages
         if embedding:
             queries = BatchQueue(embedding.embed_queries, embedding.length)
             passages = BatchQueue(embedding.embed_passages, embedding.length)
@@ -106,7 +106,7 @@ class Container:
         raise Rejected(f"This container has no model for {asked.type}: start it with {variable}.")
 
     async def _run(self, lane: BatchQueue, values: Sequence[Any]) -> list[Any]:
-        # A client that leaves cancels this, and thereby what it still had in the queue.
+        # A client that disconnects cancels this request, and with it the inputs that are still queued.
         return await asyncio.wrap_future(self._worker.submit(lane, values))
 
 

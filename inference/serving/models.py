@@ -1,4 +1,4 @@
-"""The models themselves. The one module of the project that imports torch."""
+"""The sentence-transformers models. This is the only module of the project that imports torch."""
 
 import json
 import re
@@ -11,14 +11,14 @@ from transformers.utils.logging import disable_progress_bar
 
 from inference.types import TextRole, Vector
 
-# The E5 family was trained with prefixes, and its older members do not say so in their files.
+# The E5 family was trained with prefixes, but the files of its older models do not mention them.
 _E5 = re.compile(r"(^|[^a-z0-9])e5([^a-z0-9]|$)", re.IGNORECASE)
 _E5_PREFIXES: dict[TextRole, str] = {"query": "query: ", "passage": "passage: "}
 _PROMPT_NAMES: dict[TextRole, tuple[str, ...]] = {
     "query": ("query",),
     "passage": ("document", "passage", "corpus"),
 }
-_CHARACTERS_PER_TOKEN = 6  # more than any language needs, so that nothing a model reads is cut off
+_CHARACTERS_PER_TOKEN = 6  # more than any language needs, so nothing that a model would read is cut off
 
 
 def prepare(threads: int) -> None:
@@ -27,7 +27,7 @@ def prepare(threads: int) -> None:
 
 
 class EmbeddingModel:
-    """Pooling, normalising and length are the model's own, as its folder says."""
+    """Pooling, normalisation and maximum length come from the model's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.name = _name(folder)
@@ -48,7 +48,7 @@ class EmbeddingModel:
         return min(len(text), self._most_characters)
 
     def _embed(self, texts: Sequence[str], role: TextRole) -> list[Vector]:
-        # Both run under torch.inference_mode, and choose the query's or document's branch of a router model.
+        # Both run under torch.inference_mode, and select the query or document branch of a router model.
         encode = self._model.encode_query if role == "query" else self._model.encode_document
         vectors: list[Vector] = encode(
             [text[: self._most_characters] for text in texts],
@@ -83,13 +83,13 @@ class CrossEncoderModel:
 
 
 def _name(folder: Path) -> str:
-    """Return the folder's name, or its parent's where that says nothing (/opt/ml/model, package/model)."""
+    """Return the folder's name, or its parent's name if it is "model" (/opt/ml/model, package/model)."""
     folder = folder.absolute()
     return folder.parent.name if folder.name == "model" else folder.name
 
 
 def _base(folder: Path) -> str:
-    """Return the name of the model that this one was trained from."""
+    """Return the name of the base model that this model was trained from."""
     config = folder / "config.json"
     return str(json.loads(config.read_text()).get("_name_or_path", "")) if config.exists() else ""
 

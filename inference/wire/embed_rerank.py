@@ -1,11 +1,11 @@
-"""What our model container is asked at POST /invocations, and what it replies. Both sides use this module.
+"""Wire format of our model container's POST /invocations. Client and server both use this module.
 
 {"type": "embeddings", "role": "query" | "passage", "input": [text, ...]}
     -> {"embeddings": [[number, ...], ...], "dimensions": number, "model": name}
 {"type": "cross-encoder", "query": text, "passages": [text, ...]}
     -> {"scores": [number, ...], "model": name}
 
-A refusal is an HTTP status with {"error": sentence}.
+An error is an HTTP status with {"error": sentence}.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, Val
 from inference.errors import BadReply, Rejected
 from inference.types import TextRole, Vector
 
-MAX_TEXTS = 2048  # in one request
-MAX_CHARACTERS = 100_000  # of one text; models cut long before that
+MAX_TEXTS = 2048  # per request
+MAX_CHARACTERS = 100_000  # per text; models truncate long before that
 
 Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 Texts = Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)]
@@ -60,7 +60,7 @@ def scores_request(query: str, passages: Sequence[str]) -> dict[str, Any]:
 
 
 def read_request(body: bytes) -> Request:
-    """Return what is asked. Raises Rejected with a sentence that names the field."""
+    """Parse a request. Raise Rejected, which names the invalid field."""
     try:
         return _request.validate_json(body)
     except ValidationError as error:
@@ -79,17 +79,17 @@ def read_embeddings(reply: bytes) -> list[Vector]:
     try:
         return _Embeddings.model_validate_json(reply).embeddings
     except ValidationError as error:
-        raise BadReply("The model container sent something that is no list of embeddings.") from error
+        raise BadReply("The model container sent something that is not a list of embeddings.") from error
 
 
 def read_scores(reply: bytes) -> list[float]:
     try:
         return _Scores.model_validate_json(reply).scores
     except ValidationError as error:
-        raise BadReply("The model container sent something that is no list of scores.") from error
+        raise BadReply("The model container sent something that is not a list of scores.") from error
 
 
 def _refusal(error: dict[str, Any]) -> str:
-    # The first part of the place is the kind of request, which is no field.
+    # The first part of the location is the request type, which is not a field.
     place = ".".join(str(part) for part in error["loc"] if part not in {"embeddings", "cross-encoder"})
     return f"{place}: {error['msg']}." if place else f"{error['msg']}."

@@ -1,4 +1,4 @@
-"""What a server says when it refuses: its words, and the error they mean for us."""
+"""Maps HTTP error replies of model servers to our errors, including the server's own explanation."""
 
 import json
 from typing import Any
@@ -16,15 +16,18 @@ _MAX_CHARACTERS = 300
 
 
 def words_of(body: bytes) -> str:
-    """Return the server's own explanation, shortened; "" when there is none to read."""
+    """Return the server's own explanation, shortened; "" if the body has none."""
     try:
         return words_in(json.loads(body))
-    except ValueError:  # a proxy's HTML page says nothing that an operator wants to read
+    except ValueError:  # an HTML page of a proxy contains nothing that helps an operator
         return ""
 
 
 def words_in(reply: Any) -> str:
-    """Return the explanation in a decoded reply: OpenAI's, FastAPI's, Ollama's and Hugging Face's shapes."""
+    """Return the explanation in a decoded reply.
+
+    Knows the shapes of OpenAI, FastAPI, Ollama and Hugging Face.
+    """
     match reply:
         case {"error": dict(error)}:
             return words_in(error)
@@ -36,7 +39,7 @@ def words_in(reply: Any) -> str:
 
 
 def error_for(status: int, words: str, retry_after_s: float | None = None) -> InferenceError:
-    """Return what an HTTP status above 299 means, as a sentence that ends with the server's own words."""
+    """Return the error for an HTTP status above 299. Its sentence ends with the server's own explanation."""
     said = f" It said: {words}" if words else ""
     if 300 <= status < 400:
         return Misconfigured(f"The model's server redirects elsewhere ({status}): correct the address.{said}")

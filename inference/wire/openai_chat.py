@@ -1,7 +1,8 @@
-"""OpenAI's chat completions: our request as a body, its replies as our events.
+"""OpenAI's chat completions: builds the request body, and parses replies into our events.
 
-Servers differ: some send no usage, some no finish reason, some no [DONE]; vLLM reports an error inside the
-stream after a 200; reasoning models write `reasoning_content` before the answer, which is not part of it.
+Servers differ. Some send no usage, some no finish reason, some no [DONE]. vLLM reports an error inside the
+stream after a 200. Reasoning models write `reasoning_content` before the answer; it is not part of the
+answer.
 """
 
 from typing import Any, Literal
@@ -16,17 +17,18 @@ from .http_errors import error_for, words_in
 
 LimitField = Literal["max_tokens", "max_completion_tokens"]
 _REASONS: dict[str, Literal["length", "filtered"]] = {"length": "length", "content_filter": "filtered"}
-_CHARACTERS_PER_TOKEN = 4  # of English; only for estimates
+_CHARACTERS_PER_TOKEN = 4  # in English; only for estimates
 
 
-# Dictionaries, not models: each token is one of these, and an object for each part of it takes three times as long.
+# TypedDicts instead of models: each token is one of these, and creating an object per part takes three times
+# as long.
 class _Text(TypedDict, total=False):
     content: str | None
 
 
 class _Choice(TypedDict, total=False):
     index: int
-    delta: _Text | None  # in a stream
+    delta: _Text | None  # in a streamed reply
     message: _Text | None  # in a whole reply
     finish_reason: str | None
 
@@ -67,17 +69,20 @@ def body(
 
 
 class ReplyReader:
-    """Reads the data of one stream's events, in order."""
+    """Parses the data of one stream's events, in order."""
 
     def __init__(self, request: ChatRequest) -> None:
-        self.is_complete = False  # the server said [DONE]
+        self.is_complete = False  # the server sent [DONE]
         self._request = request
         self._written = 0  # characters
         self._usage: _Usage | None = None
         self._reason: str | None = None
 
     def feed(self, data: str) -> list[ChatEvent]:
-        """Return the words in it. Raises InferenceError when it is an error, BadReply when it is no JSON."""
+        """Return the text deltas in the data.
+
+        Raises InferenceError for a reported error, BadReply for invalid data.
+        """
         if data == "[DONE]":
             self.is_complete = True
             return []
@@ -94,7 +99,7 @@ class ReplyReader:
         return text
 
     def close(self) -> list[ChatEvent]:
-        """Return Usage and Finished. Raises BadReply when the answer is not finished."""
+        """Return Usage and Finished. Raise BadReply if the stream ended before the answer did."""
         if not self.is_complete and self._reason is None:
             raise BadReply("The model's server ended the answer in the middle.")
         return [self._usage_or_estimate(), Finished(_REASONS.get(self._reason or "stop", "stop"))]
@@ -107,7 +112,7 @@ class ReplyReader:
 
 
 def read_reply(data: bytes, request: ChatRequest) -> list[ChatEvent]:
-    """Return the events of a reply that was not streamed."""
+    """Return the events of a non-streamed reply."""
     reader = ReplyReader(request)
     events = reader.feed(data.decode(errors="replace"))
     return events + reader.close()
@@ -117,7 +122,7 @@ def _parse(data: str) -> _Reply:
     try:
         reply = _REPLY.validate_json(data)
     except ValidationError as error:
-        raise BadReply("The model's server sent something that is no chat completion.") from error
+        raise BadReply("The model's server sent something that is not a chat completion.") from error
     if refused := reply.get("error"):
         code = refused.get("code") if isinstance(refused, dict) else None
         status = code if isinstance(code, int) and 400 <= code < 600 else 500

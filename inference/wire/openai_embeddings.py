@@ -1,4 +1,4 @@
-"""OpenAI's embeddings: texts as a body, its reply as vectors."""
+"""OpenAI's embeddings: builds the request body, and parses the reply into vectors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,10 +32,10 @@ def body(model: str, texts: Sequence[str], dimensions: int | None = None) -> dic
 
 
 def read_reply(data: bytes, texts: Sequence[str]) -> Embeddings:
-    """Return the vectors in the order of the texts; the reply numbers them. Raises BadReply."""
+    """Return the vectors in the order of the texts, by the indexes in the reply. Raises BadReply."""
     try:
         reply = _Reply.model_validate_json(data)
     except ValidationError as error:
-        raise BadReply("The model's server sent something that is no list of embeddings.") from error
+        raise BadReply("The model's server sent something that is not a list of embeddings.") from error
     vectors = [item.embedding for item in sorted(reply.data, key=lambda item: item.index)]
     return Embeddings(vectors, Usage(reply.usage.prompt_tokens, 0) if reply.usage else estimate_usage(*texts))

@@ -1,11 +1,11 @@
-"""What chat models' servers tell about themselves, and how they count tokens: vLLM, llama.cpp, TGI.
+"""What servers of chat models report about themselves, and their APIs to count tokens: vLLM, llama.cpp, TGI.
 
-vLLM       GET /v1/models has max_model_len; POST /tokenize takes messages and fills the model's template.
-llama.cpp  GET /v1/models is "owned_by": "llamacpp", GET /props has the context of a slot; POST
-           /apply-template fills the template, POST /tokenize takes a text.
+vLLM       GET /v1/models has max_model_len; POST /tokenize takes messages and applies the model's template.
+llama.cpp  GET /v1/models has "owned_by": "llamacpp"; GET /props has the context of a slot; POST
+           /apply-template applies the template; POST /tokenize takes a text.
 TGI        GET /info has max_total_tokens; POST /tokenize takes a text.
 
-OpenAI itself, Ollama and LM Studio tell none of it.
+OpenAI itself, Ollama and LM Studio report none of this.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from inference.errors import BadReply
 from inference.types import ChatMessage, ServerFacts
 
 _Read = TypeVar("_Read", bound=BaseModel)
-_TEMPLATE_TOKENS = 8  # of a message: its role and its ends, where only its text is counted
+_TEMPLATE_TOKENS = 8  # per message: its role and delimiters, where a server counts only the text
 
 
 class _Meta(BaseModel):
@@ -60,11 +60,11 @@ class _Tokens(BaseModel):
     tokens: list[Any]
 
 
-# --- what it is ----------------------------------------------------------------------------------
+# --- facts ---------------------------------------------------------------------------------------
 
 
 def from_models(listed: bytes, model: str) -> ServerFacts:
-    """Return what the list of models says of this one, or of the only one."""
+    """Return what the list of models reports about this model, or about the only model in the list."""
     models = _read(_Models, listed, _Models()).data
     found = next((each for each in models if each.id == model), models[0] if len(models) == 1 else _Model())
     if found.max_model_len:
@@ -85,7 +85,7 @@ def from_info(info: bytes) -> ServerFacts:
     return ServerFacts(found, "tgi") if found else ServerFacts()
 
 
-# --- how long a prompt is ------------------------------------------------------------------------
+# --- token counts --------------------------------------------------------------------------------
 
 
 def vllm_body(model: str, messages: Sequence[ChatMessage]) -> dict[str, Any]:
@@ -123,4 +123,4 @@ def _read(kind: type[_Read], reply: bytes, otherwise: _Read | None = None) -> _R
     except ValidationError as error:
         if otherwise is not None:
             return otherwise
-        raise BadReply("The model's server counts tokens in a way we do not know.") from error
+        raise BadReply("The model's server counts tokens in an unknown format.") from error

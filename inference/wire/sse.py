@@ -1,7 +1,7 @@
-"""Turns the bytes of an event stream into events, by the rules of the WHATWG's "EventSource" standard.
+"""Incremental parser for server-sent events, as the WHATWG's "EventSource" standard defines them.
 
-Bytes are split into lines before they are decoded, so a piece may end anywhere: inside a character, inside a
-line end, inside a field. Ids and retry times serve reconnecting, which we never do, and are ignored.
+Bytes are split into lines before they are decoded, so a piece may end anywhere: inside a character, a line
+ending or a field. Ids and retry times are only for reconnecting. We never reconnect, so they are ignored.
 """
 
 import re
@@ -22,15 +22,15 @@ class ServerSentEvent(NamedTuple):
 class SseReader:
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._most = max_event_bytes
-        self._rest = bytearray()  # a line that has not ended
-        self._was_cr = False  # the last piece ended with CR: an LF that follows belongs to it
-        self._is_start = True  # nothing but a part of a byte order mark was seen
+        self._rest = bytearray()  # the unfinished line
+        self._was_cr = False  # the last piece ended with CR, so a leading LF belongs to it
+        self._is_start = True  # no more than a part of a byte order mark was read
         self._data: list[str] = []
         self._size = 0
         self._event = ""
 
     def feed(self, piece: bytes) -> list[ServerSentEvent]:
-        """Return the events that end in this piece. Raises BadReply when one grows beyond all bounds."""
+        """Return the events that end in this piece. Raises BadReply when an event exceeds max_event_bytes."""
         if self._was_cr and piece:
             piece = piece.removeprefix(b"\n")
         self._was_cr = piece.endswith(b"\r") or (self._was_cr and not piece)

@@ -1,4 +1,4 @@
-"""One `up` (or one test run) owns a data directory at a time, and clears what a killed one left there."""
+"""Claims a data directory for one `up` (or one test run) at a time, and ends leftovers of a killed one."""
 
 import fcntl
 import os
@@ -15,22 +15,22 @@ from ragsite.errors import StartError
 
 from .service import MARK
 
-_SERVERS = {"postgres", "valkey-server"}  # they overwrite their environment with their title
+_SERVERS = {"postgres", "valkey-server"}  # they overwrite their environment with their process title
 
 
 class AlreadyRunning(StartError):
-    """Another process owns the data directory."""
+    """Another process has claimed the data directory."""
 
 
 @contextmanager
 def claim_data_dir(data_dir: Path, what: str) -> Iterator[None]:
-    """Own the directory inside the block, with nothing running in it at the start.
+    """Lock the directory inside the block, with no leftover processes running at the start.
 
-    what: a sentence about the owner, for the one who comes second.
-    Raises AlreadyRunning with the first one's sentence.
+    what: a sentence about the owner, for a process that is refused. Raises AlreadyRunning with the owner's
+    sentence.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "lock").open("a+") as file:  # close-on-exec: no child keeps the claim
+    with (data_dir / "lock").open("a+") as file:  # close-on-exec: no child inherits the lock
         _lock(file, data_dir)
         file.truncate(0)
         file.write(what)
@@ -40,9 +40,9 @@ def claim_data_dir(data_dir: Path, what: str) -> Iterator[None]:
 
 
 def end_leftovers(data_dir: Path, kindly_s: float = 20) -> None:
-    """End every process that belongs to this directory, after `kindly_s` seconds by force.
+    """Terminate every process that belongs to this directory, and kill those that outlive `kindly_s`.
 
-    The supervisor goes first and takes the others along, PostgreSQL last; else it would restart them.
+    The supervisor ends first, because it would restart the others. It stops them in order, PostgreSQL last.
     """
     _end(data_dir, 2 * kindly_s, _is_supervisor)
     _end(data_dir, kindly_s, lambda process: True)
@@ -52,7 +52,7 @@ def end_leftovers(data_dir: Path, kindly_s: float = 20) -> None:
 
 
 def kill_servers(directory: Path) -> None:
-    """Kill the servers that work in a directory: after its postmaster was killed, a busy session lives on."""
+    """Kill the servers that work in a directory: a busy session survives the death of its postmaster."""
     servers = [each for each in all_processes() if _is_server_in(each, directory)]
     for each in servers:
         _send(each, signal.SIGKILL)
@@ -70,7 +70,7 @@ def _lock(file: TextIO, data_dir: Path) -> None:
 def _end(data_dir: Path, within_s: float, is_meant: Callable[[psutil.Process], bool]) -> None:
     meant = [each for each in _processes(data_dir) if is_meant(each)]
     for each in meant:
-        # SIGINT ends PostgreSQL's sessions; at SIGTERM it would wait for them
+        # SIGINT ends PostgreSQL's sessions; with SIGTERM it would wait for them
         _send(each, signal.SIGINT if _program(each) == "postgres" else signal.SIGTERM)
     if meant:
         _wait_for_end(data_dir, within_s)
@@ -87,15 +87,16 @@ def _processes(data_dir: Path) -> list[psutil.Process]:
 
 
 def all_processes() -> Iterator[psutil.Process]:
-    psutil.process_iter.cache_clear()  # it remembers programs, but a fork becomes another one
+    # psutil caches programs by pid, but a forked process may exec another one.
+    psutil.process_iter.cache_clear()
     return psutil.process_iter()
 
 
 def belongs(process: psutil.Process, data_dir: Path) -> bool:
-    """Look at the mark in the environment, or for the two servers at where they work."""
+    """Tell whether a process belongs to the directory, by its environment or, for the servers, its cwd."""
     try:
         is_marked = process.environ().get(MARK) == str(data_dir)
-    except (psutil.Error, OSError):  # it is gone, or another user's
+    except (psutil.Error, OSError):  # it has ended, or belongs to another user
         return False
     return is_marked or _is_server_in(process, data_dir)
 

@@ -1,4 +1,4 @@
-"""Fetches a large file so that a cut line costs nothing: it resumes, and is checked before it counts."""
+"""Downloads a large file: resumes after a lost connection, and verifies the file before it is used."""
 
 import hashlib
 import shutil
@@ -13,11 +13,11 @@ from urllib.request import Request, urlopen
 from .model_choice import Weights
 
 _BLOCK = 1024 * 1024  # bytes
-_SPARE = 500_000_000  # bytes that stay free on the disk
+_SPARE = 500_000_000  # bytes to keep free on the disk
 
 
 class DownloadFailed(Exception):
-    """In words, for people."""
+    """The download failed. The error's text is for people."""
 
 
 def fetch(
@@ -29,11 +29,10 @@ def fetch(
     timeout_s: float = 20,
     patience: int = 5,
 ) -> None:
-    """Put the verified file at `target`. What an earlier attempt got is kept beside it and used.
+    """Download a file to `target` and verify it. Partial data of an earlier attempt is kept and resumed.
 
-    hub: e.g. https://huggingface.co. report: called with bytes done and bytes in all.
-    patience: how many times in a row it may get nothing before it gives up.
-    Raises DownloadFailed.
+    hub: such as https://huggingface.co. report: called with the bytes done and the total bytes. patience: how
+    many attempts in a row may get no data before it gives up. Raises DownloadFailed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -69,7 +68,7 @@ def _fetch_rest(
     request = Request(url, headers={"Range": f"bytes={done}-"} if done else {})
     with cast(HTTPResponse, urlopen(request, timeout=timeout_s)) as reply:
         if done and reply.status != 206:
-            done = 0  # the server does not resume
+            done = 0  # the server does not support resuming
         total = done + int(reply.headers.get("Content-Length") or 0)
         _check_room(part, total - done)
         with part.open("ab" if done else "wb") as file:
@@ -78,14 +77,15 @@ def _fetch_rest(
                 done += len(block)
                 report(done, total)
     if done < total:
-        raise URLError("the line was cut")
+        raise URLError("the connection was lost")
 
 
 def _check_room(part: Path, wanted: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if free < wanted + _SPARE:
         raise DownloadFailed(
-            f"the disk of {part.parent} has {free // 10**6} MB free, and it needs {(wanted + _SPARE) // 10**6} MB"
+            f"the disk of {part.parent} has {free // 10**6} MB free, but the download needs "
+            f"{(wanted + _SPARE) // 10**6} MB"
         )
 
 
@@ -96,7 +96,7 @@ def _verify(part: Path, weights: Weights) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != weights.sha256:
         part.unlink()
-        raise DownloadFailed("what came is not the file that was asked for (its SHA-256 differs)")
+        raise DownloadFailed("the downloaded file is not the requested one (its SHA-256 differs)")
 
 
 def _size(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Servers that a variable names: do they answer, and do they have what we need?"""
+"""Checks external servers named by variables: do they answer, and do they have what Ragsite needs?"""
 
 from urllib.parse import urlsplit
 
@@ -10,14 +10,14 @@ from ragsite.errors import StartError
 
 from .postgres import add_extensions
 
-_PGVECTOR = (0, 8)  # halfvec, and index scans that go on until enough rows pass the filter
+_PGVECTOR = (0, 8)  # halfvec, and iterative index scans, which continue until enough rows pass the filter
 _HOW_TO_INSTALL = "On Debian and Ubuntu: apt install postgresql-{major}-pgvector. Elsewhere: https://github.com/pgvector/pgvector"
 
 
 def check_database(database_url: str) -> None:
-    """Return when the database answers and has pgvector, made on the way when it was only missing.
+    """Check that the database answers and has pgvector. Create the extension if it is only missing.
 
-    Raises StartError with a sentence that says what to look at, and never the password.
+    Raises StartError with a sentence that says what to check, and never contains the password.
     """
     where = _where(database_url)
     try:
@@ -28,7 +28,7 @@ def check_database(database_url: str) -> None:
 
 
 def check_redis(redis_url: str) -> None:
-    """Return when the Redis or Valkey server answers. Raises StartError as `check_database` does."""
+    """Check that the Redis or Valkey server answers. Raises StartError like `check_database`."""
     where = urlsplit(redis_url).path if redis_url.startswith("unix:") else _netloc(redis_url)
     try:
         with redis.Redis.from_url(redis_url, socket_connect_timeout=5, socket_timeout=5) as client:
@@ -46,15 +46,15 @@ def _check_pgvector(connection: psycopg.Connection[tuple[str, ...]], where: str)
         raise StartError(f"The database at {where} (DATABASE_URL) has no pgvector. {install}")
     if tuple(int(part) for part in row[0].split(".")[:2]) < _PGVECTOR:
         raise StartError(
-            f"The database at {where} (DATABASE_URL) has pgvector {row[0]}, and Ragsite needs 0.8 or newer. {install}"
-            " Then run ALTER EXTENSION vector UPDATE in it."
+            f"The database at {where} (DATABASE_URL) has pgvector {row[0]}, but Ragsite needs 0.8 or newer. "
+            f"{install} Then run ALTER EXTENSION vector UPDATE in it."
         )
     try:
         add_extensions(connection)
     except psycopg.errors.InsufficientPrivilege:
         raise StartError(
-            f"The user of DATABASE_URL may not make extensions at {where}. Have a superuser run in that database: "
-            "CREATE EXTENSION vector; CREATE EXTENSION pg_trgm; CREATE EXTENSION unaccent;"
+            f"The user of DATABASE_URL may not create extensions at {where}. Ask a superuser to run in that "
+            "database: CREATE EXTENSION vector; CREATE EXTENSION pg_trgm; CREATE EXTENSION unaccent;"
         ) from None
 
 
@@ -81,7 +81,7 @@ def _unreachable(variable: str, where: str, reason: str) -> str:
 
 
 def _reason(error: Exception, url: str) -> str:
-    """Return the line of the driver's message that says why, without the password."""
+    """Return the line of the driver's message with the cause, without the password."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     line = next((line for line in lines if "failed: " in line), lines[-1])
     reason = line.rpartition("failed: ")[2].strip().rstrip(".")

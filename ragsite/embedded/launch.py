@@ -1,6 +1,6 @@
-"""`python -m ragsite.embedded.launch NAME` prepares a process and becomes it.
+"""`python -m ragsite.embedded.launch NAME` prepares a service, then replaces itself by it (exec).
 
-The supervisor calls it for processes that need preparing, so that a restart is prepared like a start.
+The supervisor runs services that need preparation through it, so that a restart is prepared like a start.
 """
 
 import os

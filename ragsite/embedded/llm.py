@@ -1,7 +1,7 @@
-"""`python -m ragsite.embedded.llm` serves a local model with llama.cpp, in OpenAI's HTTP interface.
+"""`python -m ragsite.embedded.llm` serves a local model with llama.cpp through OpenAI's HTTP API.
 
-When better weights are to be had from the hub, it fetches them meanwhile and ends once nobody is
-being answered; the supervisor starts it again, with them.
+If the Hugging Face Hub has better weights, it downloads them in the background, and exits once no answer is
+in progress; the supervisor restarts it with the new weights.
 """
 
 import json
@@ -29,7 +29,7 @@ def main() -> None:
         model = model_choice.local(os.environ, settings.DATA_DIR)
     except StartError as error:
         sys.exit(f"ERROR {error}")
-    server = xllamacpp.Server(_parameters(model))  # it lives as long as this name
+    server = xllamacpp.Server(_parameters(model))  # the server runs until this object is deleted
     _say(f"{model.name} is served at {server.listening_address}/v1")
     if _arrival_mark().exists():
         subprocess.run([sys.executable, "manage.py", "seed"], cwd=settings.BASE_DIR, check=True)
@@ -46,12 +46,12 @@ def _parameters(model: Local) -> xllamacpp.CommonParams:
     parameters.model_alias = {model.name}
     parameters.hostnames, parameters.port = ["127.0.0.1"], settings.LLM_PORT
     parameters.n_ctx = model_choice.CONTEXT_TOKENS
-    parameters.n_parallel, parameters.kv_unified = 2, True  # two answers at once share one context
+    parameters.n_parallel, parameters.kv_unified = 2, True  # two concurrent answers share one context
     parameters.cache_prompt, parameters.cache_ram_mib = True, 256
-    parameters.use_jinja = True  # the chat template that the file brings along
+    parameters.use_jinja = True  # the chat template in the file
     parameters.ui = False
-    parameters.endpoint_slots = True  # for _is_answering
-    # Without these a page anywhere on the web could make the browser talk to this server.
+    parameters.endpoint_slots = True  # used by _is_answering
+    # Without these, any page on the web could make the browser call this server.
     parameters.cors_origins, parameters.cors_origins_explicit = settings.SITE_URL, True
     return parameters
 
@@ -62,19 +62,19 @@ def _improve(weights: Weights, until_then: str) -> None:
         fetch(hub, weights, model_choice.weights_file(settings.DATA_DIR, weights), _Progress(weights))
     except DownloadFailed as error:
         _say(
-            f"{weights.file_name} was not fetched: {error}. Staying with {until_then}. "
-            "For another model set RAGSITE_LLM_GGUF or OPENAI_BASE_URL."
+            f"{weights.file_name} was not fetched: {error}. Staying with {until_then}. To use another model, "
+            "set RAGSITE_LLM_GGUF or OPENAI_BASE_URL."
         )
         return
     _arrival_mark().touch()
-    _say(f"{weights.file_name} is here: starting again with it.")
+    _say(f"{weights.file_name} is downloaded: restarting with it.")
     while _is_answering():
         time.sleep(0.5)
-    os._exit(0)  # from a thread there is no gentler way, and nothing here needs one
+    os._exit(0)  # a thread cannot exit the process more gracefully, and nothing here needs it
 
 
 def _arrival_mark() -> Path:
-    """Weights have come that the registry does not know yet."""
+    """A file whose existence says: there are new weights that the registry does not know yet."""
     return settings.DATA_DIR / "models" / "arrived"
 
 
@@ -87,7 +87,7 @@ def _is_answering() -> bool:
 
 
 class _Progress:
-    """Says how far the download is, at most every ten seconds."""
+    """Reports the progress of the download, at most every ten seconds."""
 
     def __init__(self, weights: Weights) -> None:
         self._name, self._next = weights.file_name, 0.0

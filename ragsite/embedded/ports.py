@@ -1,4 +1,4 @@
-"""Is a port free, and if not, who has it?"""
+"""Checks that a port is free, or finds the process that uses it."""
 
 import errno
 import socket
@@ -13,7 +13,7 @@ from .claim import all_processes
 
 
 def check_free(host: str, port: int, variable: str) -> None:
-    """Raise StartError, naming who listens and the variable to change, when we cannot listen there."""
+    """Raises StartError, naming the process that listens and the variable to change, if the port is taken."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as attempt:
@@ -34,9 +34,9 @@ def _explain(error: OSError, host: str, port: int, variable: str) -> str:
 
 
 def holder(port: int) -> str:
-    """Return the process that listens on a port, in words."""
+    """Return a description of the process that listens on a port."""
     for process in all_processes():
-        with suppress(psutil.Error, OSError):  # it is gone, or another user's
+        with suppress(psutil.Error, OSError):  # it has ended, or belongs to another user
             if any(
                 each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in _sockets(process)
             ):

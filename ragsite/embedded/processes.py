@@ -1,4 +1,4 @@
-"""The processes of a laptop: what each is, and when it is ready."""
+"""The services of a laptop, with their commands and readiness probes."""
 
 import os
 import sys
@@ -12,10 +12,10 @@ from ragsite.processes import Process
 from . import postgres, valkey
 from .service import MARK, Service
 
-_WORKERS = 2  # documents read at the same time
+_WORKERS = 2  # documents that are read concurrently
 _LLM = Process("llm", ("ragsite.embedded.llm",), "/health", start_grace_s=120, stop_grace_s=5)
 
-# In the order in which they start; they stop the other way round.
+# Start order; they stop in reverse order.
 PROCESSES: dict[str, Callable[[], Service]] = {
     "postgres": lambda: postgres.service(settings.DATA_DIR),
     "valkey": lambda: valkey.service(settings.DATA_DIR),
@@ -28,19 +28,19 @@ PROCESSES: dict[str, Callable[[], Service]] = {
 
 
 def environment() -> dict[str, str]:
-    """Return what the Python processes see: our environment, and what each of them needs."""
+    """Return the environment of the Python processes: ours, plus what each of them needs."""
     return {
         **os.environ,
         MARK: str(settings.DATA_DIR),
         "PYTHONUNBUFFERED": "1",
-        # Threads that spin while they wait starve everything else on two cores.
+        # On two cores, OpenMP threads that spin while they wait starve all other processes.
         "OMP_WAIT_POLICY": "PASSIVE",
         "GOMP_SPINCOUNT": "0",
     }
 
 
 def wanted_services(*, has_llm: bool) -> list[str]:
-    """Return the names of what we start: nothing that a variable replaces by a server elsewhere."""
+    """Return the names of the services to start: those that no variable replaces by an external server."""
     replaced = {
         "postgres": settings.DATABASE_URL,
         "valkey": settings.REDIS_URL,
@@ -51,7 +51,7 @@ def wanted_services(*, has_llm: bool) -> list[str]:
 
 
 def answers(url: str, timeout_s: float = 2) -> bool:
-    """Say if a GET of the URL on this machine ends with 200."""
+    """Tell whether a GET of this local URL returns 200."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=timeout_s)
     try:
@@ -64,7 +64,7 @@ def answers(url: str, timeout_s: float = 2) -> bool:
 
 
 def web_address() -> str:
-    """Return where the web server is reached from this machine, whatever it listens on."""
+    """Return the URL of the web server from this machine, whatever address it listens on."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)
     return f"http://{host}:{settings.PORT}"
 
@@ -74,7 +74,7 @@ def serving_address() -> str:
 
 
 def _python(process: Process, address: str = "") -> Service:
-    """Return the service that runs one of our processes. address: where its health path is."""
+    """Return the service that runs one of our processes. address: the base URL of its health path."""
     health = process.health_path
     return Service(
         name=process.name,

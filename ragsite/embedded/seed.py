@@ -1,4 +1,4 @@
-"""What a new installation starts with. Each part is made once; what an operator changes stays changed."""
+"""Seeds a new installation. Each part is created once; changes by an operator are kept."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def password_file() -> Path:
 
 @transaction.atomic
 def first_operator() -> None:
-    """Make the user `admin`, unless somebody can already administer the site."""
+    """Create the user `admin`, unless the site already has an operator."""
     if User.objects.filter(is_superuser=True).exists():
         return
     given = os.environ.get("RAGSITE_ADMIN_PASSWORD", "")
@@ -47,7 +47,7 @@ def first_operator() -> None:
 
 
 def endpoints() -> None:
-    """Make the rows of the models that come along, and of the language model chosen for this start."""
+    """Create the endpoints of the bundled models, and of the language model chosen for this start."""
     _keep(_EMBEDDER, **_embedder())
     _keep("Quotes", kind=Endpoint.Kind.CHAT, provider="quotes", rank=20, note=_QUOTES, last_check_ok=True)
     ours = {settings.PORT, settings.SERVING_PORT, settings.LLM_PORT}
@@ -87,7 +87,7 @@ def _keep(name: str, **fields: Any) -> None:
 
 
 def _keep_local(model: Local) -> None:
-    """Keep one row for our own server. It says another name when the server has another model."""
+    """Keep a single endpoint for our own server, and update it when the server has another model."""
     options = {"base_url": f"http://127.0.0.1:{settings.LLM_PORT}/v1"}
     facts = {
         "name": model.name,
@@ -114,10 +114,10 @@ def _keep_local(model: Local) -> None:
 
 
 def demo(within_s: float = 180) -> str:
-    """Bring the workspace of our own documentation up to date, and return what was done, in words.
+    """Bring the workspace with our own documentation up to date. Return a sentence about it.
 
-    Returns "" when there is nothing to do: the files are those of the last time, or an operator removed
-    the workspace, or its embedder is not well (the next start tries again). Needs a running worker.
+    Return "" if there is nothing to do: the files are unchanged, or an operator deleted the workspace, or its
+    embedder is not healthy (the next start tries again). Needs a running worker.
     """
     files = _handbook()
     before, now = _read_stamp(), {_sha256(path): path.name for path in files}
@@ -140,7 +140,7 @@ def _stamp() -> Path:
 
 
 def _read_stamp() -> dict[str, str]:
-    """Return what the demo was made of the last time: names by the SHA-256 of their content."""
+    """Return the files of the last run: names by the SHA-256 of their content."""
     return dict(json.loads(_stamp().read_text())) if _stamp().exists() else {}
 
 
@@ -149,7 +149,7 @@ def _sha256(path: Path) -> str:
 
 
 def _demo_workspace() -> Workspace | None:
-    """Return the workspace, made when it never was; None when somebody removed it."""
+    """Return the demo workspace, and create it the first time; None if a user deleted it."""
     if workspace := Workspace.objects.filter(name=DEMO_NAME).first():
         return workspace
     if AuditEvent.objects.filter(action="workspace.delete", subject=DEMO_NAME).exists():
@@ -164,9 +164,9 @@ def _demo_workspace() -> Workspace | None:
 
 
 def _replace_documents(workspace: Workspace, files: list[Path], gone: set[str], within_s: float) -> None:
-    """Add what is new, wait for it, and only then remove what it replaces: searches always find one of both.
+    """Add the new files, wait, and only then delete those that they replace: searches always find one.
 
-    gone: the SHA-256 of what was there the last time. What people added is never among it.
+    gone: SHA-256 digests of the last run's files. They never match documents that users added.
     """
     for path in files:
         with path.open("rb") as file:

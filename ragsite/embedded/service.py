@@ -1,4 +1,4 @@
-"""A service is one process that we start, wait for and stop, the same way in `up` and in the tests."""
+"""A service: a process that we start, wait for and stop, the same way in `up` and in the tests."""
 
 import os
 import signal
@@ -11,36 +11,39 @@ from pathlib import Path
 
 from ragsite.errors import StartError
 
-MARK = "RAGSITE_EMBEDDED_IN"  # in the environment of every process of a data directory; see claim.py
+# Environment variable of every process that belongs to a data directory; see claim.py.
+MARK = "RAGSITE_EMBEDDED_IN"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Making one has no effect; `prepare` and the process itself do."""
+    """Creating one has no side effects; `prepare` and the process itself have."""
 
     name: str
     argv: tuple[str, ...]
-    is_ready: Callable[[], bool] | None = None  # quick, never raises; None: to run is to be ready
-    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))  # all of it, not additions
+    # Readiness probe: quick, never raises; None: ready as soon as it runs.
+    is_ready: Callable[[], bool] | None = None
+    # The whole environment, not additions.
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     cwd: Path = Path("/")
-    prepare: Callable[[], None] | None = None  # before each start; nothing of it may be running
-    before_exec: Callable[[], None] | None = None  # in the child: drops root
-    after_start: Callable[[], None] | None = None  # in the parent, once it is ready
+    prepare: Callable[[], None] | None = None  # runs before each start, while no process of the service runs
+    before_exec: Callable[[], None] | None = None  # runs in the child: drops root privileges
+    after_start: Callable[[], None] | None = None  # runs in the parent, once the service is ready
     stop_signal: signal.Signals = signal.SIGTERM
-    start_grace_s: float = 60.0  # PostgreSQL may have to replay its log after a crash
+    start_grace_s: float = 60.0  # PostgreSQL may have to replay its WAL after a crash
     stop_grace_s: float = 30.0
 
 
 @contextmanager
 def running(service: Service, log_file: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Keep the service running inside the block, its output in `log_file`.
+    """Run the service inside the block, with its output in `log_file`.
 
-    Raises StartError, with the end of the log, when it exits early or is not ready in time.
+    Raises StartError with the end of the log if the service exits early or is not ready in time.
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     if service.prepare:
         service.prepare()
-    with log_file.open("ab") as log:  # a file, not a pipe: PostgreSQL's children keep it open
+    with log_file.open("ab") as log:  # a file instead of a pipe: PostgreSQL's children keep it open
         process = _start(service, log.fileno())
     try:
         _wait_until_ready(service, process, log_file)
@@ -52,7 +55,7 @@ def running(service: Service, log_file: Path) -> Iterator[subprocess.Popen[bytes
 
 
 def stop(process: subprocess.Popen[bytes], service: Service) -> None:
-    """End the process in its own way, and kill its whole group when that takes too long."""
+    """Stop the process with its stop signal, and kill its process group if that takes too long."""
     if process.poll() is None:
         process.send_signal(service.stop_signal)
         try:
@@ -63,7 +66,7 @@ def stop(process: subprocess.Popen[bytes], service: Service) -> None:
 
 
 def tail(log_file: Path, lines: int = 15) -> str:
-    """Return the last lines of a log, or "" when there is none."""
+    """Return the last lines of a log, or "" if there is none."""
     try:
         return "\n".join(log_file.read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
@@ -78,7 +81,7 @@ def _start(service: Service, output: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        start_new_session=True,  # a Ctrl-C in the terminal reaches us alone, and we stop them in order
+        start_new_session=True,  # Ctrl-C in the terminal reaches only us, and we stop the services in order
         preexec_fn=service.before_exec,
     )
 

@@ -1,4 +1,4 @@
-"""Collects the static files when they are not those of the last time."""
+"""Collects the static files if they have changed since the last time."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 
 def collect() -> bool:
-    """Bring STATIC_ROOT up to date. Returns whether there was anything to do."""
+    """Bring STATIC_ROOT up to date. Return whether anything had changed."""
     stamp, digest = Path(settings.DATA_DIR) / "static.sha256", _digest()
     if stamp.exists() and stamp.read_text() == digest:
         return False
@@ -19,7 +19,7 @@ def collect() -> bool:
 
 
 def _digest() -> str:
-    """Return a digest of names, sizes and times of all files, and of how they are stored."""
+    """Return a digest of the names, sizes and times of all files, and of the storage settings."""
     digest = hashlib.sha256(repr(settings.STORAGES["staticfiles"]).encode())
     for finder in get_finders():
         for name, storage in finder.list([]):

@@ -1,4 +1,4 @@
-"""supervisord, told what to run by a file that we write, and spoken to over its unix socket."""
+"""Runs supervisord with a configuration file that we write, and controls it over its unix socket."""
 
 import os
 import shlex
@@ -69,11 +69,11 @@ class Supervisor:
         self._calls = cast(Any, ServerProxy("http://supervisor", transport)).supervisor
 
     def start(self, service: Service) -> None:
-        """Start one process, and leave the waiting to `wait`."""
+        """Start a process without waiting for it; `wait` does that."""
         self._call("startProcess", service.name, False)
 
     def wait(self, service: Service) -> None:
-        """Return when the process is ready. Raises StartError, with the end of its log, when it is not."""
+        """Wait until the process is ready. Raises StartError with the end of its log if it fails."""
         deadline = time.monotonic() + service.start_grace_s
         while not self._is_ready(service):
             if time.monotonic() > deadline:
@@ -90,14 +90,14 @@ class Supervisor:
     def _is_ready(self, service: Service) -> bool:
         state = self._call("getProcessInfo", service.name)["statename"]
         if state in {"BACKOFF", "FATAL", "EXITED"}:
-            raise StartError(f"{service.name} does not start:\n{self._tail(service)}")
+            raise StartError(f"{service.name} did not start:\n{self._tail(service)}")
         return service.is_ready() if service.is_ready else state == "RUNNING"
 
     def _call(self, name: str, *arguments: object) -> Any:
         try:
             return getattr(self._calls, name)(*arguments)
         except (OSError, HTTPException, Error) as error:
-            raise StartError(f"The supervisor does not answer ({error}). Start again.") from error
+            raise StartError(f"The supervisor is not answering ({error}). Start Ragsite again.") from error
 
     def _tail(self, service: Service) -> str:
         return tail(self._data_dir / "logs" / f"{service.name}.log")
@@ -107,9 +107,9 @@ class Supervisor:
 def supervise(
     data_dir: Path, directory: Path, env: Mapping[str, str], services: Sequence[Service]
 ) -> Iterator[Supervisor]:
-    """Run supervisord inside the block, with nothing started yet; then stop all, the last one first.
+    """Run supervisord inside the block, with no service started yet; at the end, stop all in reverse order.
 
-    directory: where the project lies. env: what the processes inherit.
+    directory: the project's directory. env: the environment that the processes inherit.
     """
     (data_dir / "logs").mkdir(parents=True, exist_ok=True)
     make_private(_socket(data_dir).parent)
@@ -124,7 +124,7 @@ def supervise(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C reaches us alone, and we stop them in order
+            start_new_session=True,  # Ctrl-C reaches only us, and we stop the services in order
         )
     try:
         supervisor = Supervisor(data_dir, process)
@@ -172,5 +172,5 @@ def _wait_for_socket(supervisor: Supervisor, data_dir: Path) -> None:
     deadline = time.monotonic() + 20
     while not _socket(data_dir).exists():
         if not supervisor.is_alive() or time.monotonic() > deadline:
-            raise StartError(f"supervisord does not start:\n{tail(data_dir / 'logs' / 'supervisord.out')}")
+            raise StartError(f"supervisord did not start:\n{tail(data_dir / 'logs' / 'supervisord.out')}")
         time.sleep(0.05)

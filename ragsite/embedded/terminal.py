@@ -1,4 +1,4 @@
-"""What `up` shows: its own sentences, and what matters in the logs of the processes."""
+"""Terminal output of `up`: its own sentences, and the important lines of the processes' logs."""
 
 import os
 import re
@@ -15,18 +15,19 @@ _MATTERS = re.compile(
     r"\b(WARN|WARNING|ERROR|CRITICAL|FATAL|PANIC)\b|^Traceback"
     r"|^\d+\.\d\d\.\d{3}\.\d{3} [WE] "  # llama.cpp
     r"|^\d+:M .* # "  # Valkey
-    r"|^» "  # what a process of ours wants people to see
+    r"|^» "  # messages of our own processes for people
 )
 _ROUTINE = re.compile(
     r"the database system is (starting up|shutting down)"
-    r"|superuser privileges|running as root"  # whoever runs as root knows it
+    r"|superuser privileges|running as root"  # a user who runs as root knows it
     r"|terminating connection due to administrator command"
     r"|received SIGTERM|terminated by SIGTERM|ready to exit"
     r"|@%WARNING"  # beat's banner
-    r"|cancel task|n_past was set|need to evaluate at least"  # llama.cpp, at each Stop and repetition
+    r"|cancel task|n_past was set|need to evaluate at least"  # llama.cpp, at each stop and repetition
     r"|security: no API key is set|Memory overcommit|overcommit_memory"
 )
-_CONTINUES = re.compile(r"^(\s|\w+(\.\w+)*(Error|Exception|Exit|Interrupt)\b)")  # the rest of a traceback
+# The remaining lines of a traceback.
+_CONTINUES = re.compile(r"^(\s|\w+(\.\w+)*(Error|Exception|Exit|Interrupt)\b)")
 
 
 def say(text: str = "") -> None:
@@ -34,7 +35,7 @@ def say(text: str = "") -> None:
 
 
 def paint(text: str, colour: int) -> str:
-    """Colour the text where somebody sees colours (https://no-color.org)."""
+    """Colour the text if the terminal shows colours (https://no-color.org)."""
     if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"
@@ -42,9 +43,9 @@ def paint(text: str, colour: int) -> str:
 
 @contextmanager
 def following(logs: Path, names: Iterable[str], disk: Path, *, verbose: bool) -> Iterator[None]:
-    """Show what the processes write while inside the block: all of it, or what matters.
+    """Show the log lines of the processes while inside the block: all of them, or only the important ones.
 
-    disk: where to look for room when PostgreSQL has none left.
+    disk: the directory whose free space to report when a process runs out of space.
     """
     done = threading.Event()
     followers = [_Follower(name, logs / f"{name}.log", disk, verbose) for name in names]
@@ -66,7 +67,7 @@ def following(logs: Path, names: Iterable[str], disk: Path, *, verbose: bool) ->
 
 
 class LineFilter:
-    """Decides line by line what matters; a traceback matters to its end."""
+    """Decides for each line whether it is important; an important traceback passes whole."""
 
     def __init__(self) -> None:
         self._is_inside = False
@@ -85,7 +86,7 @@ class _Follower:
         self._rest = b""
         self._silent_until = 0.0
         if path.exists():
-            self._open().seek(0, os.SEEK_END)  # what an earlier run wrote is not news
+            self._open().seek(0, os.SEEK_END)  # skip the output of earlier runs
 
     def show_new_lines(self) -> None:
         for raw in self._new_lines():
@@ -93,7 +94,7 @@ class _Follower:
             if line and (self._filter is None or self._filter.passes(line)):
                 say(f"{paint(f'{self._name:>8} │', _COLOURS.get(self._name, 90))} {line.removeprefix('» ')}")
             if "No space left on device" in line and time.monotonic() > self._silent_until:
-                self._silent_until = time.monotonic() + 60  # it comes with every write
+                self._silent_until = time.monotonic() + 60  # every failing write repeats the message
                 say(paint(_disk_is_full(self._disk), 31))
 
     def close(self) -> None:
@@ -106,7 +107,7 @@ class _Follower:
         file = self._file or self._open()
         *lines, self._rest = (self._rest + file.read()).split(b"\n")
         if self._was_rotated(file):
-            self._open()  # a new file, from its start
+            self._open()  # open the new file, from its start
         return lines
 
     def _was_rotated(self, file: BinaryIO) -> bool:
@@ -122,7 +123,7 @@ class _Follower:
 
 
 def free_mb(directory: Path) -> int:
-    """Return how many megabytes a user may still write to the disk of a directory."""
+    """Return how many megabytes an unprivileged user may still write to the disk of a directory."""
     disk = os.statvfs(directory)
     return disk.f_bavail * disk.f_frsize // 1_000_000
 

@@ -1,8 +1,8 @@
-"""PostgreSQL refuses to run as root. When we are root, it runs as somebody who is not.
+"""Drops root privileges for PostgreSQL, which refuses to run as root.
 
-First choice: a user namespace in which our root is called uid 1000. Its files stay root's, so it
-works in a private directory too. Where the kernel or a container forbids namespaces: the
-account `postgres` or `nobody`, which must be able to reach the binaries and the data.
+First choice: a user namespace that maps our root to uid 1000. The files still belong to root, so it works in
+a private directory too. If the kernel or a container forbids namespaces: the account `postgres` or `nobody`,
+which must be able to reach the binaries and the data.
 """
 
 import ctypes
@@ -20,9 +20,9 @@ _INNER_ID = 1000  # any number but 0
 
 
 def allow(*paths: Path) -> None:
-    """Let whoever `become` turns into reach these files, and own these directories.
+    """Give the user of `become` access to these files, and ownership of these directories.
 
-    Raises StartError, naming the directory that is in the way.
+    Raises StartError, naming the directory that blocks access.
     """
     if os.geteuid() != 0:
         return
@@ -35,7 +35,7 @@ def allow(*paths: Path) -> None:
 
 
 def become() -> None:
-    """Stop being root, in a child that is about to exec. Does nothing when we are not root."""
+    """Drop root privileges, in a child that is about to exec. Does nothing without root."""
     if os.geteuid() != 0:
         return
     if _can_map():
@@ -48,14 +48,14 @@ def _map_to_ordinary_user() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWUSER):
         raise OSError(ctypes.get_errno(), "unshare")
-    Path("/proc/self/setgroups").write_text("deny")  # the kernel's condition for a gid map of our own
+    Path("/proc/self/setgroups").write_text("deny")  # the kernel requires this for a gid map of our own
     Path("/proc/self/uid_map").write_text(f"{_INNER_ID} 0 1")
     Path("/proc/self/gid_map").write_text(f"{_INNER_ID} 0 1")
 
 
 @cache
 def _can_map() -> bool:
-    """Try it in a child: containers refuse in several ways."""
+    """Try it in a child process, because containers refuse it in several ways."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -78,13 +78,13 @@ def _check_reachable(path: Path, account: pwd.struct_passwd) -> None:
         is_owner = info.st_uid == account.pw_uid
         if not info.st_mode & (stat.S_IXUSR if is_owner else stat.S_IXOTH):
             raise StartError(
-                f"PostgreSQL does not run as root, and the user {account.pw_name} cannot enter {parent}. "
-                f"Run Ragsite as another user, or from a directory that others may enter."
+                f"PostgreSQL does not run as root, and the user {account.pw_name} cannot enter {parent}. Run "
+                "Ragsite as another user, or from a directory that other users may enter."
             )
 
 
 def _give(directory: Path, uid: int) -> None:
-    """Make a user the owner of the directory and all in it."""
+    """Change the owner of the directory and of everything in it."""
     for path in (directory, *directory.rglob("*")):
         if path.lstat().st_uid != uid:
             os.chown(path, uid, -1, follow_symlinks=False)

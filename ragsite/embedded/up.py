@@ -1,7 +1,7 @@
-"""`manage.py up`: one command from an empty directory to a site that answers.
+"""`manage.py up`: one command from an empty directory to a running site.
 
-Order: PostgreSQL and Valkey, and beside them the model servers; `manage.py prepare`; web; when the models
-are loaded, worker and beat; `manage.py welcome`. Ctrl-C or SIGTERM stops them the other way round.
+Start order: PostgreSQL and Valkey, in parallel with the model servers; `manage.py prepare`; web; once the
+models are loaded, worker and beat; `manage.py welcome`. Ctrl-C or SIGTERM stops them in reverse order.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from .service import Service, tail
 from .supervisor import Supervisor, supervise
 from .terminal import following, free_mb, paint, say
 
-_NEEDED_MB = 500  # a new cluster with its log takes 100, the first documents little
+_NEEDED_MB = 500  # a new cluster with its WAL takes 100, the first documents take little
 _LOGS = settings.DATA_DIR / "logs"
 
 
 class _Stopped(BaseException):
-    """Somebody wants us to end. Passes every `except Exception`."""
+    """A signal asks us to stop. It is a BaseException, so that it passes every `except Exception`."""
 
 
 def main() -> int:
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def check_room(data_dir: Path, needed_mb: int) -> None:
-    """Raise StartError when the disk has too little room, or the directory cannot be written."""
+    """Raises StartError if the disk is too full, or if the directory is not writable."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         (data_dir / "logs").mkdir(exist_ok=True)
@@ -58,7 +58,7 @@ def check_room(data_dir: Path, needed_mb: int) -> None:
         raise StartError(f"RAGSITE_DATA_DIR={data_dir} cannot be written: {error.strerror}.") from error
     if (free := free_mb(data_dir)) < needed_mb:
         raise StartError(
-            f"The disk is nearly full: {free} MB are free at {data_dir}, and {needed_mb} MB are needed. "
+            f"The disk is nearly full: {free} MB are free at {data_dir}, but Ragsite needs {needed_mb} MB. "
             "Free some space, or set RAGSITE_DATA_DIR to a directory on another disk."
         )
 
@@ -95,11 +95,11 @@ def _start_all(supervisor: Supervisor, services: dict[str, Service]) -> None:
         return chosen
 
     stores = start("postgres", "valkey")
-    models = start("serving", "llm")  # they need no database, and load while it is prepared
+    models = start("serving", "llm")  # they need no database, and load while `prepare` runs
     _wait(supervisor, stores)
     _command("prepare")
     _wait(supervisor, start("web"))
-    say(f"  {settings.SITE_URL} answers; documents and models will in a moment")
+    say(f"  {settings.SITE_URL} answers; documents and models follow in a moment")
     _wait(supervisor, models)
     _wait(supervisor, start("worker", "beat"))
 
@@ -111,7 +111,7 @@ def _wait(supervisor: Supervisor, services: Sequence[Service]) -> None:
 
 
 def _command(name: str) -> None:
-    """Run `manage.py NAME` and show what it says. Raises StartError with its last lines when it fails."""
+    """Run `manage.py NAME` and show its output. Raises StartError with the last lines if it fails."""
     log = _LOGS / f"{name}.log"
     with log.open("wb") as output:
         done = subprocess.run(
@@ -145,7 +145,7 @@ def _password_file() -> Path:
 def _watch(supervisor: Supervisor) -> None:
     while supervisor.is_alive():
         time.sleep(1)
-    raise StartError("The supervisor was ended by somebody else, so everything was stopped. Start again.")
+    raise StartError("Another process ended the supervisor, so everything was stopped. Start again.")
 
 
 def _check_ports(names: set[str]) -> None:
@@ -160,8 +160,9 @@ def _check_ports(names: set[str]) -> None:
 
 def _already_running() -> str:
     return (
-        f"It is already running in {settings.DATA_DIR}, at {settings.SITE_URL} (process {os.getpid()}). "
-        "For a second installation set RAGSITE_DATA_DIR, RAGSITE_PORT, RAGSITE_SERVING_PORT and RAGSITE_LLM_PORT."
+        f"It is already running in {settings.DATA_DIR}, at {settings.SITE_URL} (process {os.getpid()}). For "
+        "a second installation, set RAGSITE_DATA_DIR, RAGSITE_PORT, RAGSITE_SERVING_PORT and "
+        "RAGSITE_LLM_PORT."
     )
 
 
@@ -173,7 +174,8 @@ def _arguments() -> argparse.Namespace:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)  # once is enough; a second one must not cut the stopping short
+        # Ignore further signals: a second one must not interrupt the shutdown.
+        signal.signal(other, signal.SIG_IGN)
     raise _Stopped
 
 

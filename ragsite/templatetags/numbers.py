@@ -1,4 +1,4 @@
-"""core.numbers for templates."""
+"""The formatters of core.numbers as template filters."""
 
 from django import template
 

@@ -1,4 +1,4 @@
-"""How pages say when, and how long."""
+"""Template tags for times and durations."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ register = template.Library()
 
 @register.simple_tag
 def when(moment: datetime | None) -> SafeString | str:
-    """Return a <time>: how long ago in words, the exact moment on hover."""
+    """Return a <time> element with the relative time in words, and the exact time on hover."""
     if moment is None:
         return "never"
     moment = timezone.localtime(moment)
@@ -26,7 +26,7 @@ def when(moment: datetime | None) -> SafeString | str:
 
 @register.simple_tag
 def took(start: datetime, end: datetime | None) -> str:
-    """Return a duration with its unit."""
+    """Return the duration with its unit."""
     if end is None:
         return ""
     seconds = (end - start).total_seconds()

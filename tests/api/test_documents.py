@@ -245,4 +245,4 @@ def test_the_language_is_corrected(api):
     assert reply.status_code == 202
     assert (reply.json()["language"], reply.json()["isLanguageChosen"]) == ("de", True)
     refused = call("PATCH", f"workspaces/{workspace.id}/documents/{document.id}", {"language": "fr"})
-    assert "does not hold the language" in str(refused.json())
+    assert "does not have the language" in str(refused.json())

@@ -71,7 +71,10 @@ def test_both_ways_keep_to_the_filter(api, searchable: Workspace):
     results = program("POST", "laboratory/search", asked | {"filters": filters}).json()["results"]
     assert [each["passages"] for each in results] == [[], []]
     wrong = program("POST", "laboratory/search", asked | {"filters": {"added": "soon"}})
-    assert (wrong.status_code, wrong.json()) == (400, {"filters": ["added is a date, as in 2024-01-31."]})
+    assert (wrong.status_code, wrong.json()) == (
+        400,
+        {"filters": ["added must be a date, such as 2024-01-31."]},
+    )
 
 
 def test_nobody_searches_elsewhere(program, searchable: Workspace):

@@ -134,5 +134,5 @@ def test_operators_see_what_is_stuck_and_everybody_how_many(api, editor, workspa
     assert (seen["stuck"], seen["ready"], seen["waiting"]) == (1, 1, 0)
     [alarm] = seen["alarms"]
     assert (alarm["kind"], alarm["count"]) == ("unattended", 1)
-    assert "Nobody is working." in alarm["sentence"]
+    assert "No worker is active." in alarm["sentence"]
     assert Document.objects.count() == 2

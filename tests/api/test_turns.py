@@ -142,7 +142,7 @@ def test_an_answer_is_regenerated_once_for_each_key(program, answer):
 @pytest.mark.parametrize(
     ("body", "where", "word"),
     [
-        ({}, "messageId", "Make an id"),
+        ({}, "messageId", "Generate an id"),
         ({"messageId": "a b"}, "detail", "message id"),
         ({"messageId": "v", "modelName": "huge"}, "detail", "no chat model 'huge'"),
         ({"messageId": "v", "text": "x"}, "text", "Unknown field"),
@@ -160,7 +160,7 @@ def test_the_conversation_goes_on_with_the_answer_that_is_named(program, answer)
     assert reply.json()["chosenAt"]
     Answer.objects.update(status="failed")
     refused = program("POST", f"answers/{answer.pk}/continue")
-    assert (refused.status_code, "has words" in refused.json()["detail"]) == (400, True)
+    assert (refused.status_code, "has text" in refused.json()["detail"]) == (400, True)
 
 
 def test_an_answer_is_rated_and_the_rating_withdrawn(program, answer):
@@ -177,7 +177,7 @@ def test_an_answer_is_rated_and_the_rating_withdrawn(program, answer):
 def test_a_message_without_an_id_is_refused_and_told_why(program, session, model):
     reply = program("POST", f"sessions/{session.pk}/turns", {"text": "What?"})
     assert reply.status_code == 400
-    assert "Make an id" in reply.json()["messageId"][0]
+    assert "Generate an id" in reply.json()["messageId"][0]
 
 
 def test_nobody_asks_in_somebody_elses_session(api, session, model):

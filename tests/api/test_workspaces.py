@@ -66,7 +66,7 @@ def test_an_embedder_that_is_down_is_refused_before_anything_is_made(creator):
     factories.embedder(name="down")
     response = creator("POST", "workspaces", wanted())
     assert response.status_code == 400
-    assert "does not answer just now" in response.json()["embedder"][0]
+    assert "is not answering right now" in response.json()["embedder"][0]
     assert not Workspace.objects.exists()
 
 

@@ -1,4 +1,7 @@
-"""A user, a model on the loopback interface, and a way to ask it. No runner: tests start what they need."""
+"""Fixtures: a user, a fake model server on the loopback interface, and a way to ask it.
+
+There is no runner: a test starts one if it needs it.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -34,7 +37,7 @@ def asker(db: None) -> User:
 
 @pytest.fixture
 def ask(asker: User, endpoint: Endpoint) -> Callable[..., Any]:
-    """Record a question; what is not named is made up."""
+    """Return a function that records a question, with defaults for all fields that a test does not set."""
 
     def ask(text: str = "What is a pump?", user: User = asker, **fields: Any) -> Any:
         fields = {"session_id": None, "message_id": uuid4().hex, "endpoints": [endpoint]} | fields
@@ -46,7 +49,7 @@ def ask(asker: User, endpoint: Endpoint) -> Callable[..., Any]:
 
 @pytest.fixture
 def lose_connections(transactional_db: None) -> Iterator[Callable[[], Awaitable[Any]]]:
-    """A function that ends every session of the database but the main thread's, as a restart does."""
+    """Return a function that closes all database connections except the main thread's, as a restart does."""
     with connection.cursor() as cursor:
         cursor.execute("select pg_backend_pid()")
         own = cursor.fetchone()[0]
@@ -57,4 +60,4 @@ def lose_connections(transactional_db: None) -> Iterator[Callable[[], Awaitable[
     with psycopg.connect(**connection.get_connection_params(), autocommit=True) as killer:
         yield lambda: asyncio.to_thread(killer.execute, others)
     connection.close()
-    connection.close_pool()  # a thread may have one that is dead, and gives it back to this pool only
+    connection.close_pool()  # a thread may hold a dead connection, and would return it to this pool

@@ -1,4 +1,4 @@
-"""The whole web process under the server it is made for."""
+"""Runs the whole web process under uvicorn, its production server."""
 
 import asyncio
 import threading
@@ -14,10 +14,10 @@ from ragsite.asgi import application
 
 @asynccontextmanager
 async def served() -> AsyncIterator[str]:
-    """Yield its address, http://localhost:port."""
+    """Serve the application, and yield its address, http://localhost:port."""
     server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="on", log_level="warning"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
         await asyncio.sleep(0.01)
     try:
         yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}"
@@ -28,7 +28,7 @@ async def served() -> AsyncIterator[str]:
 
 @contextmanager
 def served_in_thread() -> Iterator[str]:
-    """The same for tests that are not async, with the static files: yield its address."""
+    """Do the same for synchronous tests, with the static files: yield its address."""
     files_too = ASGIStaticFilesHandler(application)  # type: ignore[arg-type]  # it wraps any application
     server = uvicorn.Server(uvicorn.Config(files_too, port=0, lifespan="on", log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)

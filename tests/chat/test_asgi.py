@@ -1,4 +1,4 @@
-"""The web process stays light: models and parsers live in other processes."""
+"""The web process stays small: it never imports models or parsers, which run in other processes."""
 
 import os
 import subprocess

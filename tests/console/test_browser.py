@@ -34,7 +34,7 @@ def test_the_page_of_the_api_lists_its_operations_and_tries_one(page):
     page.goto(reverse("api-docs"))
     page.locator(".opblock-summary", has_text="/api/v1/sessions").first.wait_for()
     assert page.locator(".opblock").count() >= 22
-    page.locator(".opblock", has_text="Begin a session").click()
+    page.locator(".opblock", has_text="Create a session").click()
     page.get_by_role("button", name="Try it out").click()
     page.locator("textarea").fill('{"title": "Plans"}')
     page.get_by_role("button", name="Execute").click()

@@ -56,7 +56,7 @@ def test_an_empty_site_has_a_console(operator):
 @pytest.mark.parametrize(
     ("label", "fields", "tone"),
     [
-        ("well", {"last_check_ok": True, "last_check_ms": 5}, ""),
+        ("healthy", {"last_check_ok": True, "last_check_ms": 5}, ""),
         ("slow", {"last_check_ok": True, "last_check_ms": 5000}, "warn"),
         ("failing", {"last_check_ok": False}, "bad"),
     ],
@@ -248,4 +248,4 @@ def test_a_sessions_costs_are_those_of_its_answers_and_of_its_summary(operator):
 def test_the_attempts_of_an_answer_are_shown_with_what_they_took(operator):
     lost = {"fence": 1, "input_tokens": 1200, "output_tokens": 2, "cost": "0", "is_estimate": True}
     page = reverse("admin:chat_answer_change", args=[answer(broken_off=[lost]).pk])
-    assert "1,200 read and 2 written (estimated)" in operator.get(page).content.decode()
+    assert "1,200 tokens read and 2 written (estimated)" in operator.get(page).content.decode()

@@ -114,16 +114,16 @@ def test_the_page_of_a_source_shows_its_options_and_what_failed_and_changes_noth
 
 def test_of_a_feed_no_limits_of_a_crawl_are_shown(operator, feed):
     page = operator.get(reverse("admin:documents_source_change", args=[feed.pk])).content.decode()
-    assert "Take the text that the feed carries" in page
-    assert "At most so many pages" not in page
+    assert "Use the text in the feed" in page
+    assert "Maximum number of pages" not in page
 
 
 def test_what_rests_is_looked_at_now_and_what_is_being_read_is_left_alone(operator, site, feed):
     Document.objects.filter(pk=feed.pk).update(status="processing", lease_until=timezone.now())
-    assert "1 will be looked at" in act(operator, "look_now", site, feed)
+    assert "1 will be visited" in act(operator, "look_now", site, feed)
     statuses = Document.objects.in_bulk([site.pk, feed.pk])
     assert (statuses[site.pk].status, statuses[feed.pk].status) == ("pending", "processing")
-    assert "Nothing was done: each is being read already." in act(operator, "look_now", feed)
+    assert "Nothing was done: each is already being read." in act(operator, "look_now", feed)
 
 
 def test_a_visit_is_stopped_and_what_rests_has_none(operator, site, feed):
@@ -134,7 +134,7 @@ def test_a_visit_is_stopped_and_what_rests_has_none(operator, site, feed):
 
 
 def test_a_schedule_is_ended(operator, site):
-    assert "1 will be looked at only when somebody asks." in act(operator, "end_schedule", site)
+    assert "1 will be visited only on request." in act(operator, "end_schedule", site)
     site.refresh_from_db()
     assert (site.schedule, site.next_visit_at) == ("never", None)
     assert "Nothing was done: none has a schedule." in act(operator, "end_schedule", site)

@@ -49,7 +49,7 @@ def test_a_database_gets_the_extensions_it_can_have(server: Path) -> None:
 def test_a_user_who_may_not_make_extensions_learns_what_a_superuser_is_to_run(server: Path) -> None:
     with psycopg.connect(url_of(server), autocommit=True) as connection:
         connection.execute("create role plain login password 'plain-word'")
-    with pytest.raises(StartError, match=r"Have a superuser run.*CREATE EXTENSION vector"):
+    with pytest.raises(StartError, match=r"Ask a superuser to run.*CREATE EXTENSION vector"):
         external.check_database(url_of(server, "plain", "plain-word"))
 
 

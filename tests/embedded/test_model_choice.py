@@ -51,7 +51,7 @@ def test_with_nothing_set_the_bundled_model_serves_until_a_better_one_is_fetched
         "Apache-2.0",
     )
     assert found.rank == 90
-    assert "not for trusting" in found.note
+    assert "do not trust its answers" in found.note
     assert found.missing == QWEN
 
 

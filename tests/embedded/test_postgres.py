@@ -119,7 +119,7 @@ def test_refuses_data_of_another_major_version(tmp_path: Path) -> None:
     cluster.mkdir(parents=True)
     (cluster / "PG_VERSION").write_text("15\n")
     with (
-        pytest.raises(StartError, match="made by PostgreSQL 15"),
+        pytest.raises(StartError, match="created by PostgreSQL 15"),
         running(postgres.service(tmp_path), tmp_path / "postgres.log"),
     ):
         pass

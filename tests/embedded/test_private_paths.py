@@ -22,7 +22,7 @@ def test_a_path_that_no_socket_can_have_gets_a_short_one_of_its_own(name: str) -
 def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    with pytest.raises(StartError, match="belongs to somebody else"):
+    with pytest.raises(StartError, match="belongs to another user"):
         make_private(tmp_path / "link")
 
 
@@ -30,5 +30,5 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
 def test_even_root_does_not_trust_a_directory_that_a_user_prepared(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     os.chown(tmp_path / "theirs", 12345, 12345)
-    with pytest.raises(StartError, match="belongs to somebody else"):
+    with pytest.raises(StartError, match="belongs to another user"):
         make_private(tmp_path / "theirs")

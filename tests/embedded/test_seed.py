@@ -57,7 +57,7 @@ def test_models_come_with_licence_and_size_and_are_all_valid() -> None:
     rows = {row.name: row for row in Endpoint.objects.all()}
     assert rows["all-MiniLM-L6-v2"].dimensions == 384
     assert rows["SmolLM2-135M-Instruct"].size_bytes == 98_362_432
-    assert "not for trusting" in rows["SmolLM2-135M-Instruct"].note
+    assert "do not trust its answers" in rows["SmolLM2-135M-Instruct"].note
     assert rows["Quotes"].rank < rows["SmolLM2-135M-Instruct"].rank
     for row in rows.values():
         row.full_clean()

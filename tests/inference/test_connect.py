@@ -165,7 +165,7 @@ FAILURES: dict[str, tuple[Behaviour, type[InferenceError], str]] = {
     "broken": (Behaviour(status=500, error="CUDA is out of memory."), Unavailable, "CUDA is out of memory."),
     "a web page": (Behaviour(body="<html>Welcome</html>"), BadReply, "in the middle"),
     "an error in the stream": (Behaviour(error_after=0, error="Oops."), Unavailable, "Oops."),
-    "garbage in the stream": (Behaviour(garbage_after=1), BadReply, "no chat completion"),
+    "garbage in the stream": (Behaviour(garbage_after=1), BadReply, "not a chat completion"),
     "a broken connection": (Behaviour(drop_after=1), Unavailable, "The connection to 127.0.0.1:.* broke."),
 }
 
@@ -186,10 +186,10 @@ async def test_a_failure_is_told_in_our_words(
 
 async def test_a_web_page_instead_of_a_whole_reply(openai_server: OpenAIServer, spec: EndpointSpec) -> None:
     openai_server.behaviour.body = "<html>Welcome</html>"
-    with pytest.raises(BadReply, match="no chat completion"):
+    with pytest.raises(BadReply, match="not a chat completion"):
         await chat(spec, streaming=False)
     async with open_embedder(spec) as model:
-        with pytest.raises(BadReply, match="no list of embeddings"):
+        with pytest.raises(BadReply, match="not a list of embeddings"):
             await model.embed(["a"], "query")
 
 
@@ -218,7 +218,7 @@ async def test_something_that_is_no_web_server(spec: EndpointSpec) -> None:
         writer.close()
 
     async with raw_server(serve) as url:
-        with pytest.raises(BadReply, match="does not speak HTTP"):
+        with pytest.raises(BadReply, match="invalid HTTP response"):
             await chat(replace(spec, options={"base_url": url}))
 
 

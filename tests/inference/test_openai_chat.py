@@ -120,10 +120,10 @@ ERRORS: dict[str, tuple[dict[str, Any] | str, type[InferenceError], str]] = {
     "vLLM's, with a status": ({"error": {"message": "Too long.", "code": 400}}, Rejected, "Too long."),
     "a rate limit": ({"error": {"message": "Slow down.", "code": 429}}, RateLimited, "Slow down."),
     "a plain sentence": ({"error": "Out of memory."}, Unavailable, "Out of memory."),
-    "no JSON": ("<html>", BadReply, "no chat completion"),
-    "half JSON": ('{"choices": [{"del', BadReply, "no chat completion"),
-    "another shape": ({"choices": "none"}, BadReply, "no chat completion"),
-    "a list": ("[]", BadReply, "no chat completion"),
+    "no JSON": ("<html>", BadReply, "not a chat completion"),
+    "half JSON": ('{"choices": [{"del', BadReply, "not a chat completion"),
+    "another shape": ({"choices": "none"}, BadReply, "not a chat completion"),
+    "a list": ("[]", BadReply, "not a chat completion"),
 }
 
 

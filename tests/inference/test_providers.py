@@ -106,7 +106,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "a wild port": ("openai_compat", {"base_url": "http://a:99999/v1"}, "write an address such as"),
     "spaces inside": ("openai_compat", {"base_url": "http://a b/v1"}, "write an address such as"),
     "a password": ("openai_compat", {"base_url": "http://me:pw@a/v1"}, "leave user and password out"),
-    "a query": ("openai_compat", {"base_url": "http://a/v1?key=1"}, "from the [?] or # on"),
+    "a query": ("openai_compat", {"base_url": "http://a/v1?key=1"}, "the [?] or # and everything"),
     "too small": ("openai_compat", {"batch_size": 0}, r"Batch size \(batch_size\): .* equal to 1\."),
     "no number": ("openai_compat", {"batch_size": "many"}, r"Batch size \(batch_size\): .* integer"),
     "a choice": ("openai_compat", {"limit_field": "x"}, "'max_tokens' or 'max_completion_tokens'"),

@@ -275,7 +275,10 @@ def test_sigterm_finishes_what_runs() -> None:
 CONFIGS = {
     "no number": ({"SERVING_THREADS": "many"}, "SERVING_THREADS='many': write a whole number from 1 to"),
     "no port": ({"SERVING_PORT": "70000"}, "SERVING_PORT='70000': write a whole number from 1 to 65535"),
-    "no folder": ({"SERVING_EMBEDDING_MODEL": "/nowhere"}, "SERVING_EMBEDDING_MODEL='/nowhere' is no folder"),
+    "no folder": (
+        {"SERVING_EMBEDDING_MODEL": "/nowhere"},
+        "SERVING_EMBEDDING_MODEL='/nowhere' is not a folder",
+    ),
     "no model": ({"SERVING_EMBEDDING_MODEL": "none"}, "There is no model to serve: set"),
 }
 

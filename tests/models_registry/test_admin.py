@@ -111,7 +111,7 @@ def test_saving_makes_a_real_call_and_shows_how_it_went(operator, server):
 def test_an_endpoint_that_is_down_is_saved_with_a_warning(operator):
     response = add(operator)
     assert Endpoint.objects.get().last_check_ok is False
-    assert "Large is not well: Nothing answers at 127.0.0.1:9" in said(response)
+    assert "Large is not healthy: Nothing answers at 127.0.0.1:9" in said(response)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_the_check_action_reports_on_each(operator, server):
         LIST, {"action": "check_selected", "_selected_action": [up.pk, down.pk]}, follow=True
     )
     assert f"{up.name} answered in" in said(response)
-    assert f"{down.name} is not well" in said(response)
+    assert f"{down.name} is not healthy" in said(response)
 
 
 def test_the_list_answers_the_operators_questions(operator):
@@ -243,7 +243,7 @@ def test_the_list_answers_the_operators_questions(operator):
         "85.8\xa0MB",
         "$0.02 / $0",
         "OpenAI-compatible server",
-        "Well",
+        "Healthy",
     ):
         assert shown in page
 

@@ -71,7 +71,7 @@ def test_a_cross_encoder_is_asked_for_one_score(container):
         ({"status": 401}, "key"),
         ({"status": 500}, ""),
         ({"body": "<html>hello"}, ""),
-        ({"text": ""}, "without a single word"),
+        ({"text": ""}, "sent an empty answer"),
     ],
 )
 def test_what_is_wrong_is_kept_in_words(server, trouble, says):

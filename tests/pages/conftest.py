@@ -21,7 +21,7 @@ def _empty_cache(services: None) -> None:
 
 @pytest.fixture
 def server() -> Iterator[OpenAIServer]:
-    """A server with an embedding model of 384 dimensions."""
+    """Run a server with an embedding model of 384 dimensions."""
     with running_in_thread() as server:
         yield server
 
@@ -37,28 +37,28 @@ def as_user() -> Callable[[User], Client]:
 
 
 def text_of(response: Any) -> str:
-    """The page as people read it: entities are characters. Not for tests of escaping."""
+    """Return the page with its entities decoded, as people read it. Not for tests of escaping."""
     return unescape(response.content.decode())
 
 
 @pytest.fixture
 def site_url(live_server: Any) -> str:
-    """Where the site is: one without sockets, unless a test's module knows better."""
+    """Return the URL of the site: a server without web sockets, unless the test's module overrides it."""
     return str(live_server.url)
 
 
 @pytest.fixture
 def requests_fail() -> None:
-    """Ask for it where requests are meant to fail: the browser says so in its console."""
+    """Use this fixture if requests are meant to fail: the browser logs them to its console."""
 
 
 @pytest.fixture
 def page(site_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A tab of Chromium on the live site; `page.context` opens more.
+    """Open a tab of Chromium on the live site; `page.context` opens more.
 
-    Fails the test on any error of a script or of the CSP.
+    Fail the test on any script error or CSP violation.
     """
-    # Playwright keeps an event loop in this thread, which Django takes for async code.
+    # Playwright keeps an event loop in this thread, so Django believes that it runs in async code.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     errors: list[str] = []
     with sync_playwright() as playwright:
@@ -72,14 +72,15 @@ def page(site_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
         tab.set_default_timeout(30_000)
         yield tab
         chromium.close()
-        connection.close()  # with that loop, Django has another one than without
+        connection.close()  # Django uses a separate connection while that loop runs
     if "requests_fail" in request.fixturenames:
         errors = [error for error in errors if not error.startswith("Failed to load resource")]
     assert not errors
 
 
 def _is_error(line: ConsoleMessage) -> bool:
-    return line.type == "error" and "ERR_INTERNET_DISCONNECTED" not in line.text  # the test cut the line
+    # A test that cuts the connection causes ERR_INTERNET_DISCONNECTED
+    return line.type == "error" and "ERR_INTERNET_DISCONNECTED" not in line.text
 
 
 def log_in(page: Page, user: User) -> None:

@@ -1,4 +1,4 @@
-"""A section's text, cut into what a page lays out."""
+"""The text of a section, split into the blocks that a page shows."""
 
 from time import thread_time
 
@@ -62,7 +62,7 @@ def test_marks_mean_nothing_where_the_text_is_not_markdown():
     ],
 )
 def test_every_mark_shows_exactly_the_characters_it_covers(text, is_markdown):
-    """Marking each stretch shows, of what is shown without a mark, the characters inside it."""
+    """A mark on any stretch shows exactly those of its characters that the page shows without a mark."""
     alone = [_marked(text, (at, at + 1), is_markdown) for at in range(len(text))]
     for start in range(len(text)):
         for end in range(start + 1, len(text) + 1):

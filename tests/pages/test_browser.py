@@ -1,4 +1,4 @@
-"""What only a browser can show: uploading with progress, live status, selecting, the theme."""
+"""Tests that need a real browser: upload progress, live status, selection, the theme."""
 
 import re
 import time
@@ -22,7 +22,7 @@ def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not is_so():
         assert time.monotonic() < deadline
-        page.wait_for_timeout(50)  # unlike sleep, it lets routed requests go on
+        page.wait_for_timeout(50)  # unlike time.sleep, it lets routed requests continue
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_several_are_deleted_after_a_question(page: Page, workspace):
     assert workspace.documents.count() == 3
     page.get_by_role("button", name="Delete 3").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("3 documents, their passages and their files are deleted.")).to_be_visible()
+    expect(page.get_by_text("3 documents, their passages and their files were deleted.")).to_be_visible()
 
 
 def test_the_chosen_theme_stays(page: Page, workspace):

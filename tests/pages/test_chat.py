@@ -1,4 +1,4 @@
-"""The chat page in a browser: several models side by side, versions, what is kept when things go wrong."""
+"""Browser tests of the chat page: models side by side, versions, and what survives when things go wrong."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def site_url(transactional_db: None) -> Iterator[str]:
 
 @pytest.fixture
 def models(transactional_db: None, server: OpenAIServer) -> OpenAIServer:
-    """Two models, Alpha (the default) and Beta; `models` says how they behave."""
+    """Create two models, Alpha (the default) and Beta. The server's `models` sets their behaviour."""
     for rank, name in enumerate(("Alpha", "Beta"), 1):
         factories.chat_endpoint(name=name, rank=rank, base_url=server.base_url, model=name.lower())
         server.models[name.lower()] = Behaviour(text=f"{name} says this.")
@@ -35,7 +35,7 @@ def models(transactional_db: None, server: OpenAIServer) -> OpenAIServer:
 
 @pytest.fixture
 def ada(models: OpenAIServer, page: Page) -> User:
-    """Somebody whose browser is logged in, on a new chat."""
+    """Return a user who is logged in and has opened a new chat."""
     ada = factories.user(username="ada")
     log_in(page, ada)
     page.goto("/")
@@ -91,7 +91,7 @@ def test_on_a_phone_one_answer_is_shown_at_a_time(page: Page, ada: User) -> None
     ask(page)
     expect(ended(page)).to_have_count(1)
     expect(ended(page)).to_contain_text("Alpha says this.")
-    page.get_by_role("group", name="Whose answer is shown").get_by_role("button", name="Beta").click()
+    page.get_by_role("group", name="Choose the answer to show").get_by_role("button", name="Beta").click()
     expect(ended(page)).to_have_count(1)
     expect(ended(page)).to_contain_text("Beta says this.")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -178,7 +178,7 @@ def test_tabs_show_the_same_version_and_make_it_once(page: Page, ada: User, mode
     expect(ended(page)).to_have_count(1)
     page.wait_for_url("**/chat/*/")
     other, third = page.context.new_page(), page.context.new_page()
-    # As in another browser: it hears nothing from the tabs of this one.
+    # Simulate another browser: this tab gets no messages from the other tabs.
     other.add_init_script("window.BroadcastChannel = class { postMessage() {} }")
     for tab in (other, third):
         tab.goto(page.url)
@@ -219,7 +219,7 @@ def test_a_reload_in_the_middle_shows_both_answers_to_their_end(
     assert [len(text.split()) for text in texts] == [80, 80]
 
 
-# --- what is kept --------------------------------------------------------------------------------
+# --- offline, refusals, ratings ------------------------------------------------------------------
 
 
 def test_questions_and_versions_asked_for_offline_go_out_once_when_the_connection_is_back(
@@ -262,7 +262,7 @@ def test_a_thumb_down_asks_why_and_is_kept(page: Page, ada: User) -> None:
     page.get_by_role("button", name="Bad answer").click()
     page.get_by_label("Why").fill("It says nothing.")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Your comment")).to_be_visible()
+    expect(page.get_by_text("Your comment", exact=True)).to_be_visible()
     rating = AnswerRating.objects.get()
     assert (rating.user, rating.is_good, rating.comment) == (ada, False, "It says nothing.")
     page.get_by_role("button", name="Bad answer: withdraw").click()

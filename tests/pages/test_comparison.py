@@ -1,4 +1,4 @@
-"""Trying chunking: what each strategy makes of a text or a document, in the page and over the API."""
+"""Try chunking: how each strategy splits a text or a document, on the page and over the API."""
 
 import pytest
 from django.core.files.base import ContentFile
@@ -102,13 +102,13 @@ def test_the_beginning_of_a_long_document_is_compared(as_user, workspace, editor
     document = read(workspace, "\n\n".join(f"# Part {number}\n\n{'word ' * 1000}" for number in range(8)))
     response = as_user(editor).post(address(workspace), asked(document=document.pk, strategies=["recursive"]))
     assert response.context["characters"] <= MAX_CHARACTERS
-    assert "its beginning, as much as one can compare" in text_of(response)
+    assert "only its beginning, the most that can be compared" in text_of(response)
 
 
 def test_a_model_that_fails_is_said_beside_the_others(as_user, workspace, editor, embeddings):
     embeddings.behaviour.status = 401
     page = text_of(as_user(editor).post(address(workspace), asked()))
-    assert "could not be asked which sentences belong together" in page
+    assert "could not embed the sentences" in page
     assert ChunkingStrategy.LAYOUT.label in page
 
 
@@ -117,7 +117,7 @@ def test_a_model_that_fails_is_said_beside_the_others(as_user, workspace, editor
     [
         ({"text": " "}, "Paste a text, or choose a document."),
         ({"text": "a" * 20_001}, "Paste at most 20,000 characters"),
-        ({"strategies": []}, "Choose at least one way of cutting."),
+        ({"strategies": []}, "Choose at least one strategy."),
         ({"chunk_size": "100"}, "greater than or equal to 101"),
         ({"chunk_overlap": "150"}, "The overlap must be smaller than the length."),
         ({"strategies": ["scissors"]}, "scissors is not one of the available choices"),

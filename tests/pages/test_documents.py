@@ -1,4 +1,4 @@
-"""The documents of a workspace: the table, adding, reading one, retrying, deleting."""
+"""The pages of documents: the table, adding, reading, retrying and deleting."""
 
 import re
 from datetime import timedelta
@@ -53,10 +53,10 @@ def test_each_status_says_where_it_stands(edit, workspace):
         error="The model sleeps.",
         next_attempt_at=timezone.now() + timedelta(minutes=3),
     )
-    factories.document(workspace, status="failed", error="It is protected by a password.")
+    factories.document(workspace, status="failed", error="The file is protected by a password.")
     page = text_of(edit.get(f"/workspaces/{workspace.id}/"))
     for words in ("1,234 passages", "Embedding 25 %", "Waiting", "Trying again", "The model sleeps.",
-                  "Next attempt", "in 3 min", "It is protected by a password.", "Retry"):  # fmt: skip
+                  "Next attempt", "in 3 min", "The file is protected by a password.", "Retry"):  # fmt: skip
         assert words in page
 
 
@@ -136,7 +136,7 @@ def test_an_open_list_gets_only_what_changed(view, workspace, django_assert_num_
     assert 'id="document-filters"' in reply
     assert 'Ready <span class="number">1</span>' in reply
     assert 'id="documents"' not in reply
-    Document.objects.filter(pk=documents[57].pk).update(status="failed")  # now it stands on top
+    Document.objects.filter(pk=documents[57].pk).update(status="failed")  # now it is at the top
     assert 'id="documents"' in text_of(view.get(page, {"seen": seen}))
 
 
@@ -158,11 +158,11 @@ def test_documents_are_found_by_title_kind_and_status_together(view, workspace):
         {"pump care"}, {"all": "1", "working": "0", "attention": "1", "ready": "0"},
     )  # fmt: skip
     assert found(status="attention")[0] == {"pump care", "stuck pump"}
-    assert "No worker has been heard of" in text_of(view.get(f"/workspaces/{workspace.id}/"))
+    assert "No worker has responded" in text_of(view.get(f"/workspaces/{workspace.id}/"))
     page = text_of(view.get(f"/workspaces/{workspace.id}/?q=pump&kind=text"))
     assert 'href="?q=pump&kind=text&status=ready"' in page
     assert '<option value="text" selected>Text (2)</option>' in page
-    assert "No title holds “none”" in text_of(view.get(f"/workspaces/{workspace.id}/?q=none"))
+    assert "No title contains “none”" in text_of(view.get(f"/workspaces/{workspace.id}/?q=none"))
 
 
 def test_what_was_found_through_a_website_is_listed_with_it(view, workspace):
@@ -175,7 +175,7 @@ def test_what_was_found_through_a_website_is_listed_with_it(view, workspace):
     address = f"/workspaces/{workspace.id}/"
     page = text_of(view.get(address))
     assert "page 1" not in page
-    assert f'href="?in={site.pk}">3 found through it</a>' in page
+    assert f'href="?in={site.pk}">3 sub-documents</a>' in page
     assert "1 could not be read" in text_of(view.get(f"{address}?status=attention"))
     assert "page 1" in text_of(view.get(f"{address}?in={site.pk}"))
     assert "example.org" in text_of(view.get(f"{address}?in=nonsense"))
@@ -238,7 +238,7 @@ def test_more_files_than_a_form_may_carry_are_refused_whole(edit, workspace):
     files = [upload(f"{number}.txt") for number in range(101)]
     response = edit.post(f"/workspaces/{workspace.id}/add/", {"file": files, "language": "en"})
     assert response.status_code == 400
-    assert "at most 100 files go in one form" in text_of(response)
+    assert "a form takes at most 100 files" in text_of(response)
 
 
 @pytest.mark.parametrize("way", ["", "text/", "questions/"])
@@ -263,7 +263,7 @@ def test_viewers_cannot_add(view, workspace):
 def test_a_text_is_added(edit, workspace):
     data = {"title": "Öl", "text": "# Pumpe\n\nBraucht Öl.", "is_markdown": "on", "language": "de"}
     page = text_of(edit.post(f"/workspaces/{workspace.id}/add/text/", data, follow=True))
-    assert "Öl is added. It becomes searchable below." in page
+    assert "Öl was added. It is searchable once its status is Ready." in page
     document = workspace.documents.get()
     assert (document.kind, document.media_type, document.language) == ("text", "text/markdown", "de")
 
@@ -273,7 +273,7 @@ def test_a_question_is_added_and_the_next_one_asked_for(edit, workspace):
     page = edit.post(f"/workspaces/{workspace.id}/add/questions/", data, follow=True).content.decode()
     document = workspace.documents.get()
     assert (
-        f'“<a href="/workspaces/{workspace.id}/documents/{document.id}/">Why &lt;b&gt;so&lt;/b&gt;?</a>” is added.'
+        f'“<a href="/workspaces/{workspace.id}/documents/{document.id}/">Why &lt;b&gt;so&lt;/b&gt;?</a>” was added.'
         in page
     )
     assert 'name="answer"' in page
@@ -317,7 +317,7 @@ def test_what_was_written_is_edited(edit, view, workspace):
     assert "The pump needs oil." in page
     assert "checked" in page
     page = edit.post(address(text, "edit/"), {"title": "Oil", "text": "It does not."}, follow=True)
-    assert "Until it is searchable, what was said before is found." in text_of(page)
+    assert "Search finds the previous version until the new one is ready." in text_of(page)
     assert 'value="Why?"' in text_of(edit.get(address(pair, "edit/")))
     edit.post(address(pair, "edit/"), {"question": "Why not?", "answer": "So."})
     text.refresh_from_db()
@@ -385,7 +385,7 @@ def test_exactly_the_cited_stretch_is_marked(view, handbook, section, words, mar
 def test_a_stretch_that_is_no_longer_there_marks_nothing_and_says_so(view, handbook, query):
     page = text_of(view.get(address(handbook, query)))
     assert "<mark" not in page
-    assert "Nothing is highlighted, so that you are not shown the wrong sentence." in page
+    assert "Nothing is highlighted, so that you do not see the wrong sentence." in page
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_the_ledger_is_told_attempt_by_attempt(view, handbook):
         (1, "embed", "failed", {"error": "The model sleeps."}),
         (2, "extract", "done", {}),
         (2, "embed", "done", {"embedded": 64}),
-        (1, "extract", "done", {}),  # retried by somebody
+        (1, "extract", "done", {}),  # a user retried it
     ):
         LedgerEntry.objects.create(
             document=handbook, attempt=attempt, stage=stage, outcome=outcome, detail=detail, started_at=now
@@ -460,7 +460,7 @@ def test_the_newest_embedding_tells_of_its_batches(view, handbook):
         BatchEntry.objects.create(
             document=handbook, attempt=1, ordinal=ordinal, chunk_count=64, embedded_count=embedded, took_ms=1
         )
-    assert "2 batches · 64 embedded · 64 embedded before" in text_of(view.get(address(handbook)))
+    assert "2 batches · 64 embedded · 64 already embedded" in text_of(view.get(address(handbook)))
 
 
 def test_an_open_document_gets_its_progress_and_then_its_text(view, workspace):
@@ -468,7 +468,7 @@ def test_an_open_document_gets_its_progress_and_then_its_text(view, workspace):
     page = text_of(view.get(address(document)))
     assert "data-live" in page
     assert "Attempt 2 of 5." in page
-    assert "Until then, what it said before is found." in page
+    assert "Until then, search finds its previous version." in page
     seen = versions(page)
     assert view.get(address(document), {"seen": seen}).status_code == 204
     Document.objects.filter(pk=document.pk).update(progress_total=4, progress_done=3)
@@ -519,12 +519,12 @@ def test_an_editor_retries_a_failed_document(edit, workspace):
 
 def test_an_editor_deletes_one_and_several(edit, workspace):
     one, *several, kept = [factories.document(workspace) for _ in range(4)]
-    assert "The document, its passages and its file are deleted." in text_of(
+    assert "The document, its passages and its file were deleted." in text_of(
         edit.post(address(one, "delete/"), follow=True)
     )
     chosen = {"document": [str(each.id) for each in several]}
     response = edit.post(f"/workspaces/{workspace.id}/documents/delete/", chosen, follow=True)
-    assert "2 documents, their passages and their files are deleted." in text_of(response)
+    assert "2 documents, their passages and their files were deleted." in text_of(response)
     assert workspace.documents.get() == kept
     assert AuditEvent.objects.filter(action="document.delete").count() == 3
 
@@ -536,15 +536,15 @@ def test_an_editor_has_several_read_again(edit, workspace):
     assert "2 documents are being read again." in text_of(response)
     assert set(workspace.documents.filter(status="pending")) == {one, two}
     nothing = edit.post(f"/workspaces/{workspace.id}/documents/retry/", follow=True)
-    assert "Nothing was done: select the documents first." in text_of(nothing)
+    assert "Nothing to retry. Select the documents first." in text_of(nothing)
 
 
 def test_what_is_being_read_is_not_said_to_be_read_again(edit, workspace):
     busy = factories.document(workspace, status="processing")
     chosen = {"document": [str(busy.pk)]}
     several = edit.post(f"/workspaces/{workspace.id}/documents/retry/", chosen, follow=True)
-    assert "What you selected is being read already." in text_of(several)
-    assert f"{busy.title} is being read already." in text_of(edit.post(address(busy, "retry/"), follow=True))
+    assert "The selected documents are already being read." in text_of(several)
+    assert f"{busy.title} is already being read." in text_of(edit.post(address(busy, "retry/"), follow=True))
 
 
 def test_selecting_nothing_or_nonsense_deletes_nothing(edit, workspace):
@@ -572,13 +572,13 @@ def test_viewers_and_strangers_change_nothing_and_reading_never_does(view, as_us
 def test_the_language_can_be_changed_where_there_are_several(edit, view, workspace):
     document = factories.document(workspace, content=b"Guten Tag")
     path = f"/workspaces/{workspace.id}/documents/{document.id}/"
-    assert "English, as its text reads" in text_of(edit.get(path))
-    assert "What is it written in?" not in text_of(view.get(path))
+    assert "English, detected in its text" in text_of(edit.get(path))
+    assert "Change the language" not in text_of(view.get(path))
     page = text_of(edit.post(f"{path}language/", {"language": "de"}, follow=True))
-    assert "is being read again in its language" in page
+    assert "is being read again in the new language" in page
     document.refresh_from_db()
     assert (document.language, document.status) == ("de", "pending")
-    assert "does not hold the language" in text_of(
+    assert "does not have the language" in text_of(
         edit.post(f"{path}language/", {"language": "fr"}, follow=True)
     )
 
@@ -587,7 +587,7 @@ def test_a_filter_that_leaves_nothing_is_not_taken_for_an_empty_workspace(edit, 
     fields.declare(workspace, None, label="Department", choices=["HR", "Legal"])
     factories.document(workspace)
     page = text_of(edit.get(f"/workspaces/{workspace.id}/?f.department=HR"))
-    assert "No document here is like that just now." in page
+    assert "No document matches this now." in page
     assert "Show all" in page
     assert "No documents yet" not in page
 

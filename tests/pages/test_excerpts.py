@@ -1,4 +1,4 @@
-"""Excerpts of passages, as lists of them show them."""
+"""The excerpts of passages in lists."""
 
 import pytest
 

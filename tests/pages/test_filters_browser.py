@@ -1,4 +1,4 @@
-"""Filtering and describing documents, as somebody does it in a browser."""
+"""Filtering documents and editing their fields in a browser."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The laboratory: two ways of searching, embeddings and cross-encoders side by side."""
+"""The laboratory compares two ways of searching, embedding models and cross-encoders."""
 
 import asyncio
 from collections.abc import Iterator
@@ -86,9 +86,9 @@ def search(client, workspace: Workspace, question: str = "leave the pump alone",
 
 def test_two_ways_stand_side_by_side_and_both_are_kept(view, workspace, reranker):
     part = text_of(search(view, workspace, "pump leave", b__reranker=str(reranker.pk), b__is_hybrid="off"))
-    assert "Way A" in part
-    assert "Way B" in part
-    assert "read again 2.000" in part
+    assert "Search A" in part
+    assert "Search B" in part
+    assert "reranked 2.000" in part
     first, second = Search.objects.order_by("created_at")
     assert first.trace["circumstances"]["config"]["is_hybrid"] is True
     assert (
@@ -99,7 +99,7 @@ def test_two_ways_stand_side_by_side_and_both_are_kept(view, workspace, reranker
 
 
 def test_a_passage_that_stands_elsewhere_says_so(view, workspace, reranker):
-    """The cross-encoder counts common words, so it prefers another one than the two legs do."""
+    """The cross-encoder counts common words, so it prefers another passage than the two legs."""
     long = put(workspace, "long", "What to know of leave and pump and bar and March: " + "other words " * 40)
     part = text_of(search(view, workspace, "leave pump bar March", b__reranker=str(reranker.pk)))
     assert long.title in part
@@ -109,30 +109,34 @@ def test_a_passage_that_stands_elsewhere_says_so(view, workspace, reranker):
 
 def test_the_same_twice_says_so(view, workspace):
     part = text_of(search(view, workspace))
-    assert "Both ways are the same" in part
+    assert "Both searches are the same" in part
     assert "higher" not in part
 
 
 def test_one_way_that_fails_hides_not_the_other(view, workspace, server):
     server.behaviour.status = 500
     part = text_of(search(view, workspace, a__is_hybrid="on", b__is_hybrid="off"))
-    assert part.count("This search could not be done.") == 1
+    assert part.count("This search failed.") == 1
     assert "doc 2" in part
 
 
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("a__reranker", "nobody", "Cross-encoder, way A:</strong> Choose one of the list."),
-        ("b__most_per_document", "-1", "way B:</strong> Write a number from 0 to 100."),
-        ("b__most_per_document", "few", "way B:</strong> Write a number from 0 to 100."),
-        ("a__is_hybrid", "'; --", "Find by words too, way A:</strong> Choose one of the list."),
-        ("q", " ", "Write a question, or a few words."),
-        ("q", "a\0b", "Take out the NUL"),
+        ("a__reranker", "nobody", "Cross-encoder, search A:</strong> Choose one from the list."),
+        ("b__most_per_document", "-1", "search B:</strong> Enter a number from 0 to 100."),
+        ("b__most_per_document", "few", "search B:</strong> Enter a number from 0 to 100."),
+        ("a__is_hybrid", "'; --", "Search by words too, search A:</strong> Choose one from the list."),
+        ("q", " ", "Enter a question or a few words."),
+        ("q", "a\0b", "Remove the NUL"),
         ("q", "x" * 20_001, "Shorten it to 20000 characters; it has 20001."),
-        ("workspace", "nothing", "Workspace:</strong> Choose one of the list."),
-        ("f.added.from", "soon", "This filter fits nothing.</strong> added is a date, as in 2024-01-31."),
-        ("f.x'; --", "1", "This filter fits nothing.</strong> There is no field"),
+        ("workspace", "nothing", "Workspace:</strong> Choose one from the list."),
+        (
+            "f.added.from",
+            "soon",
+            "This filter is invalid.</strong> added must be a date, such as 2024-01-31.",
+        ),
+        ("f.x'; --", "1", "This filter is invalid.</strong> There is no field"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_in_words(view, workspace, field, value, sentence):
@@ -147,7 +151,7 @@ def test_what_cannot_be_searched_is_refused_in_words(view, workspace, field, val
 
 @pytest.fixture
 def described(workspace) -> Workspace:
-    """Each document has a number and a department of its own."""
+    """Create documents, each with its own number and department."""
     fields.declare(workspace, None, label="Number", type="number")
     fields.declare(workspace, None, label="Department", choices=["HR", "Legal", "Sales"])
     for number, department in enumerate(("HR", "Legal", "Sales")):
@@ -177,13 +181,13 @@ def test_the_filter_is_that_of_the_workspace_that_is_chosen(view, described):
     assert 'name="f.department" value="HR">' in shown
     place = "/laboratory/search/filters/"
     assert "f.number.from" in text_of(view.get(place, {"workspace": str(described.pk)}))
-    for workspace in (other.pk, "nothing"):  # and what is not there is the first of the list
+    for workspace in (other.pk, "nothing"):  # an unknown workspace means the first of the list
         assert "f.number.from" not in text_of(view.get(place, {"workspace": str(workspace)}))
     assert "f.number.from" not in text_of(view.get("/laboratory/search/", {"workspace": str(other.pk)}))
 
 
 def test_a_member_finds_nothing_above_his_level_whoever_searched_before(as_user, described):
-    """Not in two ways, not as remembered from others, and not in a search of theirs after they lost the level."""
+    """Not in two ways, not from other users' cached searches, and not in their old searches with a lower level."""
     name_levels(described, None, ["Everyone", "Board"])
     hidden = described.documents.get(title="doc 2")
     update_metadata(described, None, [hidden.pk], MetadataChange(access_level=1))
@@ -192,7 +196,7 @@ def test_a_member_finds_nothing_above_his_level_whoever_searched_before(as_user,
     api = {"workspaceId": str(described.pk), "query": "leave the pump alone"}
 
     def found(client) -> list[str]:
-        """Return what each door shows, searched twice, so that the second is remembered where that may be."""
+        """Return what each view shows. Search twice, so that the second search can come from the cache."""
         doors = [lambda: search(client, described)]
         doors += [lambda: client.get(f"/workspaces/{described.pk}/search/", {"q": api["query"]})] * 2
         for path, more in (("laboratory/search", {"configurations": [{}, {}]}), ("semantic-search", {})):
@@ -261,13 +265,13 @@ def test_a_model_that_fails_hides_no_other(view, workspace):
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"texts": "only one"}, "Write 2 to 12 texts; there are 1."),
-        ({"texts": "\n".join("abcdefghijklmn")}, "Write 2 to 12 texts; there are 14."),
-        ({"texts": f"short\n{'x' * 4001}"}, "One has 4,001 characters."),
-        ({"texts": ""}, "Write 2 to 12 texts."),
-        ({"texts": "a\nb\0"}, "Take out the NUL"),
-        ({"metric": "other"}, "Choose one of the list."),
-        ({"metric": ""}, "Choose one of the list."),
+        ({"texts": "only one"}, "Enter 2 to 12 texts; there are 1."),
+        ({"texts": "\n".join("abcdefghijklmn")}, "Enter 2 to 12 texts; there are 14."),
+        ({"texts": f"short\n{'x' * 4001}"}, "One text has 4,001 characters."),
+        ({"texts": ""}, "Enter 2 to 12 texts."),
+        ({"texts": "a\nb\0"}, "Remove the NUL"),
+        ({"metric": "other"}, "Choose one from the list."),
+        ({"metric": ""}, "Choose one from the list."),
     ],
     ids=["one", "many", "long", "none", "nul", "metric", "no metric"],
 )
@@ -280,13 +284,13 @@ def test_what_is_too_much_or_too_little_is_refused_in_words(view, workspace, ser
 def test_a_model_that_is_not_offered_cannot_be_chosen(view, workspace):
     off = factories.embedder(name="off", is_enabled=False)
     for chosen in (embeddings(view, off), embeddings(view), embeddings(view, models="nothing")):
-        assert "Models:</strong> Choose 1 to 4 of the models." in text_of(chosen)
+        assert "Models:</strong> Choose 1 to 4 models." in text_of(chosen)
     assert "off" not in text_of(view.get("/laboratory/embeddings/")).split("<form")[1].split("</form>")[0]
 
 
 def test_at_most_four_models_are_asked(view, workspace):
     part = text_of(embeddings(view, *(factories.embedder() for _ in range(5))))
-    assert "Choose 1 to 4 of the models." in part
+    assert "Choose 1 to 4 models." in part
 
 
 # --- cross-encoders ------------------------------------------------------------------------------
@@ -342,9 +346,9 @@ def test_the_laboratory_works_in_the_browser(workspace, described, reranker, pag
     page.get_by_text("Only documents with…").click()
     page.get_by_label("Sales").check()
     page.get_by_label("Question").fill("leave the pump alone")
-    page.get_by_label("Find by words too").last.select_option("No, by meaning only")
-    page.get_by_role("button", name="Search in both ways").click()
-    expect(page.get_by_role("heading", name="Way B")).to_be_visible()
+    page.get_by_label("Search by words too").last.select_option("No, by meaning only")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Search B")).to_be_visible()
     expect(page.locator(".way-list").first.get_by_role("listitem")).to_have_count(1)
     page.get_by_role("link", name="Why these passages?").first.click()
     expect(page.get_by_role("heading", name="Why these passages?")).to_be_visible()

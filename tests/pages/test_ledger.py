@@ -1,4 +1,4 @@
-"""The next index of a workspace, what is stuck, and the dead letters, as people see them."""
+"""The pages of a reindex, of alarms, and of dead letters."""
 
 from datetime import timedelta
 
@@ -41,8 +41,8 @@ def test_settings_that_need_a_new_index_show_first_what_it_takes(manage, workspa
     assert (saved.name, saved.chunk_size) == ("Renamed", 1000)
     page = text_of(manage.get(answer.url))
     assert "Read 1 document again?" in page
-    assert "embeds about 10 passages, 1,250 tokens, for no money" in page
-    assert "Search keeps working" in page
+    assert "embeds about 10 passages, 1,250 tokens, for free" in page
+    assert "Search uses the old index until then" in page
     assert not Reindex.objects.exists()
 
 
@@ -66,7 +66,7 @@ def test_documents_that_failed_for_it_wait_for_a_decision(manage, workspace):
     reindex.start(workspace, None, metric="l2").items.update(status="failed", error="<b>It is damaged.</b>")
     address = f"/workspaces/{workspace.pk}/index/"
     page = manage.get(address).content.decode()
-    assert "complete but for 1 document." in page
+    assert "complete except for 1 document." in page
     assert "&lt;b&gt;It is damaged." in page
     manage.post(address, {"action": "retry"})
     assert Reindex.objects.get().items.get().status == "pending"
@@ -93,7 +93,7 @@ def test_what_is_stuck_is_said_above_the_documents_with_what_to_do(view, workspa
     factories.document(workspace, status="pending", next_attempt_at=timezone.now() - timedelta(minutes=5))
     page = text_of(view.get(f"/workspaces/{workspace.pk}/"))
     assert "Something is stuck." in page
-    assert "1 document waiting for a worker. Nobody is working." in page
+    assert "1 document waiting for a worker. No worker is active." in page
 
 
 def test_selected_dead_letters_or_all_are_replayed(as_user, workspace):
@@ -113,4 +113,8 @@ def test_what_is_only_stuck_is_not_offered_to_be_retried(as_user, workspace):
     stuck = factories.document(workspace, title="lost.md", status="processing", lease_until=lost)
     for address in ("?status=attention", f"documents/{stuck.pk}/"):
         page = text_of(edit.get(f"/workspaces/{workspace.pk}/{address}"))
-        assert ("lost.md" in page, "goes on by itself" in page, "Retry" in page) == (True, True, False)
+        assert ("lost.md" in page, "continues as soon as one runs" in page, "Retry" in page) == (
+            True,
+            True,
+            False,
+        )

@@ -1,4 +1,4 @@
-"""Logging in: the first thing a newcomer sees."""
+"""The login page, the first page that a new user sees."""
 
 import pytest
 from django.core.cache import cache
@@ -13,7 +13,7 @@ from .conftest import text_of
 
 pytestmark = pytest.mark.django_db
 
-WRONG = "This name and password do not belong together."
+WRONG = "This name and password do not match."
 
 
 @pytest.fixture
@@ -129,4 +129,4 @@ def test_an_unknown_address_says_so(client, ada):
 def test_the_page_of_a_failure_needs_nothing_that_may_have_failed(rf):
     response = server_error(rf.get("/"))
     assert response.status_code == 500
-    assert "Nothing you had saved is lost" in text_of(response)
+    assert "Nothing that you saved is lost" in text_of(response)

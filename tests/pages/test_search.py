@@ -1,4 +1,4 @@
-"""The search page: what was found, by what, and how long it took."""
+"""The search page: the results, the legs that found them, and the durations."""
 
 import asyncio
 from datetime import timedelta
@@ -33,7 +33,7 @@ def view(as_user, workspace):
 
 @pytest.fixture
 def leave(workspace) -> Document:
-    """A document with two chunks that are searchable."""
+    """Create a document with two searchable chunks."""
     document = factories.document(workspace, title="leave.md")
     texts = [LEAVE, "The canteen opens at noon."]
 
@@ -105,8 +105,8 @@ def test_a_search_that_fails_says_what_happened_and_what_to_do(view, workspace, 
     Workspace.objects.filter(pk=workspace.pk).update(is_hybrid=False)
     server.behaviour = Behaviour(status=500)
     page = text_of(search(view, workspace, "annual leave"))
-    assert "The search could not be done." in page
-    assert "Your documents are untouched." in page
+    assert "The search failed." in page
+    assert "Your documents are unchanged." in page
 
 
 @pytest.mark.parametrize("question", ["   ", "\x00", "' OR 1=1 --", "a & b | !c <-> (", "<script>x</script>"])
@@ -150,7 +150,7 @@ def test_no_text_is_shown_of_a_document_that_changed_since(view, workspace, leav
     search(view, workspace, "annual leave")
     Document.objects.filter(pk=leave.pk).update(ready_at=timezone.now())
     page = why_page(view, Search.objects.get())
-    assert "It has changed since then." in page
+    assert "The document has changed since then." in page
     assert "Something else" not in page
 
 
@@ -158,7 +158,7 @@ def test_a_candidate_whose_document_is_gone_has_no_name(view, workspace, leave):
     search(view, workspace, "annual leave")
     leave.delete()
     page = why_page(view, Search.objects.get())
-    assert "A document that is gone, or not shared with you" in page
+    assert "A document that was deleted, or is not shared with you" in page
     assert "leave.md" not in page
 
 

@@ -1,4 +1,4 @@
-"""Websites and feeds in the pages: adding one, how far it is, what failed, stopping it, reading a page."""
+"""The pages of websites and feeds: adding, progress, failures, stopping, and reading a page."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,7 +33,7 @@ def view(as_user, workspace) -> Client:
 
 
 def website(workspace, **fields: Any) -> Document:
-    """A website that was crawled: a page, a failed one and one left out."""
+    """Create a website that was crawled: one page, one that failed and one that was left out."""
     site = add_website(workspace, None, "https://docs.example.org/", title="Docs", ask_worker=False)
     child = factories.document(
         workspace,
@@ -47,7 +47,7 @@ def website(workspace, **fields: Any) -> Document:
     for path, state, reason, document in (
         ("pumps", "done", "", child),
         ("missing", "failed", "There is no such page (status 404).", None),
-        ("secret", "skipped", "The site's robots.txt asks not to read it.", None),
+        ("secret", "skipped", "The site's robots.txt does not allow it.", None),
     ):
         Address.objects.create(
             source=site.source,
@@ -94,10 +94,10 @@ def test_a_feed_is_added(edit, workspace):
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("http://[docs", "This is not a web address such as https://example.org/."),
-        ("the docs", "not written in the usual way, such as example.org."),
-        ("do\tcs", "The address holds a character that no address may hold. Take it out."),
-        ("docs..org", "not written in the usual way, such as example.org."),
+        ("http://[docs", "This is not a web address, such as https://example.org."),
+        ("the docs", "This is not a web address, such as https://example.org."),
+        ("do\tcs", "The address contains a character that is not allowed. Remove it."),
+        ("docs..org", "This is not a web address, such as https://example.org."),
     ],
 )
 def test_what_is_no_address_is_answered_with_what_one_looks_like(edit, workspace, url, sentence):
@@ -125,7 +125,7 @@ def test_the_page_of_a_website_shows_its_pages_the_failed_ones_first(view, works
     page = text_of(view.get(f"/workspaces/{workspace.id}/documents/{site.id}/"))
     assert "1 address could not be read" in page
     assert page.index("no such page (status 404)") < page.index(">Pumps<")
-    assert "robots.txt asks not to read it" in page
+    assert "robots.txt does not allow it" in page
     assert "3 passages" in page
     failed = text_of(view.get(f"/workspaces/{workspace.id}/documents/{site.id}/?status=failed"))
     assert "no such page" in failed
@@ -149,7 +149,7 @@ def test_a_website_that_no_worker_has_says_so(edit, workspace):
     lost = timezone.now() - timedelta(minutes=5)
     Document.objects.filter(pk=site.pk).update(status="processing", lease_until=lost)
     page = text_of(edit.get(f"/workspaces/{workspace.id}/documents/{site.id}/"))
-    assert "No worker has been heard of for a while." in page
+    assert "No worker has responded for a while." in page
 
 
 def test_a_visit_is_stopped_and_started_again(edit, view, workspace):
@@ -234,7 +234,7 @@ def test_options_that_can_fit_nothing_are_refused_and_change_nothing(edit, works
     site = website(workspace)
     path = f"/workspaces/{workspace.id}/documents/{site.pk}/options/"
     fields = {"max_pages": 7, "max_depth": 2, "include": "guide", "schedule": "never"}
-    assert "begin it with / or *" in text_of(edit.post(path, fields))
+    assert "Begin it with / or *" in text_of(edit.post(path, fields))
     assert Document.objects.get(pk=site.pk).source.max_pages == 200
 
 

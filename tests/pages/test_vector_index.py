@@ -1,4 +1,4 @@
-"""The vector index of a workspace as its manager sees it, on the page and over REST."""
+"""The vector index of a workspace, on its manager's page and over REST."""
 
 import pytest
 from django.utils import timezone

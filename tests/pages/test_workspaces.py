@@ -1,4 +1,4 @@
-"""The list of workspaces, making one, its members and its settings."""
+"""The pages of workspaces: the list, creating one, members and settings."""
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def maker():
-    """Somebody who may make workspaces."""
+    """Return a user who may create workspaces."""
     made = factories.user(username="maker")
     made.user_permissions.add(Permission.objects.get(codename="add_workspace"))
     return made
@@ -30,7 +30,7 @@ def embedder(server):
 
 
 def form(model: Endpoint, **changes) -> dict:
-    """What a browser sends for a filled form; None leaves a field out."""
+    """Return what a browser sends for a filled form. None leaves a field out."""
     fields = {
         "name": "Handbook", "languages": ["en", "", ""], "embedder": str(model.pk), "members": "",
         "description": "", "is_hybrid": "on", "reranker": "", "parser": "fast", "chunking": "recursive", "chunk_size": "1000",
@@ -81,7 +81,7 @@ def test_an_empty_list_says_what_it_is_for_and_who_may_fill_it(as_user, maker):
     assert "an operator for the permission to add workspaces" in cannot
 
 
-# --- making one -------------------------------------------------------------------------------
+# --- creating one -----------------------------------------------------------------------------
 
 
 def test_a_workspace_is_made_with_its_maker_as_manager_and_its_members(as_user, maker, embedder):
@@ -110,7 +110,7 @@ def test_a_workspace_is_made_with_its_maker_as_manager_and_its_members(as_user, 
         ({"languages": ["en", "de", "fr", "es"]}, "Choose one to three different languages."),
         ({"languages": ["en", "en"]}, "Choose one to three different languages."),
         ({"languages": []}, "Choose one to three different languages."),
-        ({"languages": ["xx"]}, "xx is not a language we know."),
+        ({"languages": ["xx"]}, "xx is not a known language."),
         ({"embedder": None}, "Choose a model."),
         ({"embedder": "7c0f9fd4-6a09-4f9c-9c3c-2f2c1c8f4b11"}, "This model is no longer offered."),
         ({"members": "li, ghost"}, "There is no user called ghost."),
@@ -123,22 +123,22 @@ def test_what_cannot_be_made_is_refused_with_its_reason(as_user, maker, embedder
     response = as_user(maker).post("/workspaces/new/", form(embedder, **changes))
     assert sentence in text_of(response)
     assert Workspace.objects.count() == 1
-    assert not server.requests  # no model is bothered with a form that is wrong anyway
+    assert not server.requests  # an invalid form causes no call to a model
 
 
 def test_an_embedder_that_fails_its_check_is_refused_with_what_it_said(as_user, maker, embedder, server):
     server.behaviour = Behaviour(status=500)
     page = text_of(as_user(maker).post("/workspaces/new/", form(embedder)))
     embedder.refresh_from_db()
-    assert f"{embedder} does not answer just now: {embedder.last_error}" in page
+    assert f"{embedder} is not answering right now: {embedder.last_error}" in page
     assert embedder.last_error
     assert not Workspace.objects.exists()
 
 
 def test_an_embedder_that_is_down_is_refused(as_user, maker):
-    embedder = factories.embedder()  # nobody listens there
+    embedder = factories.embedder()  # no server listens there
     page = text_of(as_user(maker).post("/workspaces/new/", form(embedder)))
-    assert "does not answer just now" in page
+    assert "is not answering right now" in page
     assert not Workspace.objects.exists()
 
 
@@ -171,9 +171,9 @@ def test_without_an_embedding_model_the_page_says_who_adds_one(as_user, maker):
     assert '<form class="form"' not in page
 
 
-# --- who may see what -------------------------------------------------------------------------
+# --- permissions ------------------------------------------------------------------------------
 
-PAGES = {  # tab -> the least role that may open it
+PAGES = {  # tab -> the lowest role that may open it
     "": Role.VIEWER, "search/": Role.VIEWER, "add/": Role.EDITOR, "members/": Role.MANAGER, "settings/": Role.MANAGER,
 }  # fmt: skip
 
@@ -225,7 +225,7 @@ def _fragments(page: str) -> list[str]:
 
 @pytest.fixture
 def shared():
-    """A workspace with one manager and one viewer."""
+    """Create a workspace with one manager and one viewer."""
     workspace = factories.workspace(name="Shared")
     factories.member(workspace, Role.MANAGER, username="mana")
     factories.member(workspace, Role.VIEWER, username="vic")
@@ -251,7 +251,7 @@ def test_a_manager_adds_somebody_by_username(manage, shared):
     ("data", "sentence"),
     [
         ({"username": "ghost", "role": "viewer"}, "There is no user called ghost."),
-        ({"username": "vic", "role": "viewer"}, "vic is a member already. Change the role in the list."),
+        ({"username": "vic", "role": "viewer"}, "vic is already a member. Change the role in the list."),
         ({"username": "vic mana", "role": "viewer"}, "Add one person at a time."),
         ({"username": "", "role": "viewer"}, "This field is required."),
         ({"username": "outsider", "role": "king"}, "Select a valid choice."),
@@ -327,7 +327,7 @@ def test_a_reranker_that_does_not_answer_is_not_chosen(manage, shared):
         name="cross", kind="reranker", provider="container", options={"url": "http://127.0.0.1:9"}
     )
     fields = form(shared.embedder, name="Shared", reranker=str(reranker.pk))
-    assert "cross does not answer just now" in text_of(
+    assert "cross is not answering right now" in text_of(
         manage.post(f"/workspaces/{shared.id}/settings/", fields)
     )
     assert Workspace.objects.get(pk=shared.pk).reranker is None
@@ -337,7 +337,7 @@ def test_deleting_a_workspace_wants_its_name(manage, shared):
     wrong = manage.post(f"/workspaces/{shared.id}/delete/", {"name": "shared"}, follow=True)
     assert "Nothing was deleted: the name you typed is not Shared." in text_of(wrong)
     right = manage.post(f"/workspaces/{shared.id}/delete/", {"name": "Shared"}, follow=True)
-    assert "Shared and everything in it is deleted." in text_of(right)
+    assert "Shared and everything in it was deleted." in text_of(right)
     assert not Workspace.objects.exists()
     table = f"w_{shared.id.hex}"
     assert table not in connection.introspection.table_names()

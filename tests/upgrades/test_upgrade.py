@@ -96,4 +96,4 @@ def test_what_is_read_again_keeps_its_vectors(upgraded: Upgraded) -> None:
 
 
 def test_the_ledger_agrees_with_what_is_there(upgraded: Upgraded) -> None:
-    assert "All agrees." in upgraded.site.manage("reconcile")
+    assert "No differences found." in upgraded.site.manage("reconcile")

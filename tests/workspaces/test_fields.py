@@ -36,20 +36,20 @@ def test_what_fits_is_kept_in_one_form(type, said, kept):
 @pytest.mark.parametrize(
     ("type", "said", "sentence"),
     [
-        (T.TEXT, 5, "x is a text."),
-        (T.TEXT, " \x00 ", "x has no text."),
-        (T.TEXT, "a" * 201, "x has 201 characters, and 200 is the most."),
-        (T.TEXT, ["a"], "x is a text."),
-        (T.NUMBER, "twelve", "x is a number, as in 12 or 3.5."),
-        (T.NUMBER, True, "x is a number, as in 12 or 3.5."),
-        (T.NUMBER, "nan", "x is a number, as in 12 or 3.5."),
-        (T.NUMBER, 10**400, "x is a number, as in 12 or 3.5."),
-        (T.DATE, "31.1.2024", "x is a date, as in 2024-01-31."),
-        (T.DATE, "2024-02-30", "x is a date, as in 2024-01-31."),
-        (T.YES_NO, "perhaps", "x is yes or no."),
-        (T.VERSION, "one", "x is a version, as in 2.1 or v1.10-beta."),
-        (T.VERSION, 1.5, "x is a version, as in 2.1 or v1.10-beta."),
-        (T.VERSION, "1" * 500, "x is a version, as in 2.1 or v1.10-beta."),
+        (T.TEXT, 5, "x must be a text."),
+        (T.TEXT, " \x00 ", "x must not be empty."),
+        (T.TEXT, "a" * 201, "x has 201 characters; the maximum is 200."),
+        (T.TEXT, ["a"], "x must be a text."),
+        (T.NUMBER, "twelve", "x must be a number, such as 12 or 3.5."),
+        (T.NUMBER, True, "x must be a number, such as 12 or 3.5."),
+        (T.NUMBER, "nan", "x must be a number, such as 12 or 3.5."),
+        (T.NUMBER, 10**400, "x must be a number, such as 12 or 3.5."),
+        (T.DATE, "31.1.2024", "x must be a date, such as 2024-01-31."),
+        (T.DATE, "2024-02-30", "x must be a date, such as 2024-01-31."),
+        (T.YES_NO, "perhaps", "x must be yes or no."),
+        (T.VERSION, "one", "x must be a version, such as 2.1 or v1.10-beta."),
+        (T.VERSION, 1.5, "x must be a version, such as 2.1 or v1.10-beta."),
+        (T.VERSION, "1" * 500, "x must be a version, such as 2.1 or v1.10-beta."),
     ],
 )
 def test_what_does_not_fit_is_told_what_would(type, said, sentence):
@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_told_what_would(type, said, sentence):
 def test_a_choice_is_found_whatever_its_case_and_others_are_refused():
     field = known(T.TEXT, choices=(("Legal", "Legal"), ("HR", "HR")))
     assert field.read("legal") == "Legal"
-    with pytest.raises(InvalidValue, match="x is one of: Legal, HR"):
+    with pytest.raises(InvalidValue, match="x must be one of: Legal, HR"):
         field.read("Sales")
 
 

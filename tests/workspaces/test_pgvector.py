@@ -284,7 +284,7 @@ def test_forgetting_removes_staged_and_live_chunks(workspace):
 
 def test_vectors_of_another_size_are_refused_with_what_to_do(workspace):
     engine = engine_for(workspace)
-    with pytest.raises(WrongDimensions, match="returned 2 dimensions, but this workspace was made for 3"):
+    with pytest.raises(WrongDimensions, match="returned 2 dimensions, but this workspace was created with 3"):
         engine.stage(uuid4(), [chunk(0, "x")], [[1, 0]])
     with pytest.raises(WrongDimensions):
         engine.search_dense([1, 0], 5)

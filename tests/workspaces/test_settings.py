@@ -62,9 +62,9 @@ def test_an_empty_workspace_takes_other_languages_but_keeps_its_embedder():
 
 def test_a_provider_that_only_quotes_neither_summarises_nor_rewrites():
     workspace, quotes = factories.workspace(), factories.chat_endpoint(name="Quotes")
-    with pytest.raises(ValidationError, match="writes no text of its own"):
+    with pytest.raises(ValidationError, match="only quotes and cannot write text"):
         change_settings(None, workspace, condenser=quotes)
-    with pytest.raises(ValidationError, match="writes no text of its own"):
+    with pytest.raises(ValidationError, match="only quotes and cannot write text"):
         change_settings(None, workspace, summarizer=quotes)
 
 

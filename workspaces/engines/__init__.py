@@ -1,4 +1,7 @@
-"""Where a workspace's chunks live. `engine_for` is the door; every engine keeps `contract.Engine`."""
+"""Engines store and search a workspace's chunks.
+
+`engine_for` returns one; each implements `contract.Engine`.
+"""
 
 from workspaces.errors import EngineError, Incomplete, WrongDimensions
 

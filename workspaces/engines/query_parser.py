@@ -1,17 +1,17 @@
-"""The syntax of a question, the same for every engine: "phrases in quotes" must stand there, -excluded words must not."""
+"""The query syntax of every engine: "quoted phrases" are required, -excluded words are forbidden."""
 
 import re
 from dataclasses import dataclass
 
 _PHRASE = re.compile(r'["“„«]([^"“”„«»]+)["”“»]')
-# `-la` of a command has too few letters, `--all` one minus too many, `-5` is a number.
+# `-la` of a command has too few letters, `--all` has one minus too many, `-5` is a number.
 _EXCLUDED = re.compile(r'(?:^|(?<=\s))-(?:"([^"]+)"|([^\W\d]\w\w[\w./:#@+-]*))')
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    asked: str  # without what it excludes, with the marks of its phrases
-    plain: str  # and without those marks
+    asked: str  # without its exclusions, but with the quotation marks of its phrases
+    plain: str  # without the quotation marks, too
     phrases: tuple[str, ...]
     excluded: tuple[str, ...]  # words and phrases
 
@@ -19,7 +19,7 @@ class ParsedQuery:
 def parse_query(text: str) -> ParsedQuery:
     asked = _EXCLUDED.sub(" ", text)
     excluded = tuple(phrase or word for phrase, word in _EXCLUDED.findall(text))
-    if not asked.strip():  # nothing else is asked
+    if not asked.strip():  # nothing else is asked, so the minus is not an exclusion
         asked, excluded = text, ()
     phrases = tuple(_PHRASE.findall(asked))
     plain = _PHRASE.sub(r"\1", asked).strip() if excluded or phrases else text
@@ -27,5 +27,5 @@ def parse_query(text: str) -> ParsedQuery:
 
 
 def plain_query(text: str) -> str:
-    """Return what a question says in plain words: what is embedded and read by a cross-encoder."""
+    """Return the question without query syntax: the text for the embedder and the cross-encoder."""
     return parse_query(text).plain

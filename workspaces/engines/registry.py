@@ -1,4 +1,4 @@
-"""The engines there are. A new one is a package beside this module and a row here."""
+"""The registry of engines. To add one, write a package in this folder and add a row here."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from .pgvector.engine import PgVector
 class EngineInfo:
     label: str
     engine: type[Engine]
-    index_kinds: tuple[IndexKind, ...] = ()  # that its vector index may have; (): it needs no choice
+    index_kinds: tuple[IndexKind, ...] = ()  # kinds of vector index that it offers; (): nothing to choose
 
 
 ENGINES: dict[str, EngineInfo] = {
@@ -21,5 +21,5 @@ ENGINES: dict[str, EngineInfo] = {
 
 
 def engine_for(workspace: Workspace) -> Engine:
-    """Return the engine of its index that answers now; of `Reindex.target()`, of the one that is being built."""
+    """Return the engine of the workspace's index in use; for `Reindex.target()`, of the index being built."""
     return ENGINES[workspace.engine].engine(workspace)

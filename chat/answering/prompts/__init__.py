@@ -1,7 +1,7 @@
-"""The prompts: Markdown files with a heading for each role, worked examples as earlier turns.
+"""Prompt templates: Markdown files with a heading for each role, and few-shot examples as earlier turns.
 
-They are filled once, in one pass: braces in a question or a passage are only text. Passages and summaries are
-fenced as data (inference.untrusted_text).
+A template is filled in a single pass, so braces in a question or a passage stay plain text. Passages and
+summaries are fenced as data against prompt injection (inference.untrusted_text).
 """
 
 import re
@@ -20,7 +20,7 @@ _PLACE = re.compile(r"\{(\w+)\}")
 def grounded(
     question: str, passages: Sequence[Quotable], history: Iterable[ChatMessage] = ()
 ) -> tuple[ChatMessage, ...]:
-    """Return the prompt for an answer that rests on passages and cites them by number."""
+    """Return the prompt for an answer that uses passages and cites them by number."""
     return _fill(_GROUNDED, history, passages="\n".join(map(_fence_passage, passages)), question=question)
 
 
@@ -30,12 +30,12 @@ def plain(question: str, history: Iterable[ChatMessage] = ()) -> tuple[ChatMessa
 
 
 def earlier(summary: str) -> tuple[ChatMessage, ...]:
-    """Return what stands before the history, for the messages that are not in it any more."""
+    """Return the messages that precede the history: the summary of the messages before it."""
     return _fill(_EARLIER, (), summary=disarm(summary))
 
 
 def summarising(summary: str, exchanges: Iterable[tuple[str, str]]) -> tuple[ChatMessage, ...]:
-    """Return the prompt for a summary of an earlier one ("": there is none) and what was said since."""
+    """Return the prompt that merges the earlier summary ("": none) and the exchanges since into a new one."""
     said = [f"User: {disarm(asked)}\n\nAssistant: {disarm(told)}" for asked, told in exchanges]
     return _fill(_SUMMARY, (), summary=disarm(summary) or "There is none yet.", messages="\n\n".join(said))
 

@@ -1,4 +1,4 @@
-"""`manage.py export_traces`: answers and searches with all that led to them, one JSON object a line."""
+"""`manage.py export_traces`: exports answers and searches with their traces as JSON lines."""
 
 import json
 from argparse import ArgumentParser
@@ -19,15 +19,17 @@ _BATCH_ROWS = 200  # rows in memory
 
 class Command(BaseCommand):
     help = (
-        "Write answers, with their traces and ratings, and searches to the standard output, as JSON lines. "
-        "They hold what people asked and what documents say: keep the file as safe as the documents."
+        "Write answers, with their traces and ratings, and searches to standard output as JSON lines. "
+        "They contain users' questions and text of documents: protect the file as you protect the documents."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--since", type=_moment, metavar="WHEN", help="2026-05-31, or with a time; UTC")
+        parser.add_argument(
+            "--since", type=_moment, metavar="WHEN", help="a date such as 2026-05-31, or a date and time; UTC"
+        )
         parser.add_argument("--until", type=_moment, metavar="WHEN")
         parser.add_argument("--workspace", metavar="NAME")
-        parser.add_argument("--rated", choices=["good", "bad", "any"], help="only answers with such a thumb")
+        parser.add_argument("--rated", choices=["good", "bad", "any"], help="only answers with such a rating")
         parser.add_argument("--what", choices=["answers", "searches", "all"], default="all")
 
     def handle(self, *, what: str, rated: str | None, **chosen: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py replay_answer`: says whether an answer's prompt would come out the same today."""
+"""`manage.py replay_answer`: checks whether an answer would get the same prompt today."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,7 +12,7 @@ from chat.models import Answer
 
 
 class Command(BaseCommand):
-    help = "Search for an answer's passages again and compare the prompt. Ends with 1 if it is another one."
+    help = "Search for an answer's passages again and compare the prompts. Exits with 1 if they differ."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("answer", type=UUID, metavar="ID", help="the answer's id")
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *, answer: UUID, prompt: bool, **_: Any) -> None:
         found = Answer.objects.select_related("turn__session__user", "endpoint").filter(pk=answer).first()
         if found is None:
-            raise CommandError(f"There is no answer {answer}.")
+            raise CommandError(f"There is no answer with the id {answer}.")
         try:
             replayed = replay(found)
         except CannotReplay as problem:
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if prompt:
             self.stdout.write("\n\n".join(f"# {each['role']}\n{each['text']}" for each in replayed.prompt))
         if replayed.is_same:
-            self.stdout.write(f"The same prompt, byte for byte: {replayed.size:,} bytes.")
+            self.stdout.write(f"The prompt is the same, byte for byte: {replayed.size:,} bytes.")
             return
-        self.stdout.write("\n".join(("Another prompt.", *replayed.differences, *replayed.causes)))
+        self.stdout.write("\n".join(("The prompt differs.", *replayed.differences, *replayed.causes)))
         raise CommandError("The prompt is not the same.", returncode=1)

@@ -1,4 +1,4 @@
-"""`manage.py crawl`: reads a website or feed and makes it searchable in this process; no worker is needed."""
+"""`manage.py crawl`: reads a website or feed and makes it searchable in this process, without a worker."""
 
 import logging
 import time
@@ -29,27 +29,27 @@ _S = Document.Status
 
 class Command(BaseCommand):
     help = (
-        "Read a website or feed into a workspace and make it searchable, here and now; no worker is needed. "
-        "Again: what changed is read anew, what is gone is removed. Stopped with Ctrl-C, it goes on where it was."
+        "Read a website or feed into a workspace and make it searchable in this process; no worker is needed. A later "
+        "run reads changed pages again and removes deleted ones. After Ctrl-C, the next run continues where it stopped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("url", metavar="URL", help="a page, a sitemap or, with --feed, a feed")
         parser.add_argument("--workspace", required=True, metavar="NAME")
         parser.add_argument("--user", metavar="NAME", help="who adds it; default: the first operator")
-        parser.add_argument("--language", metavar="XX", help="one of the workspace's; default: its first")
         parser.add_argument(
-            "--create", action="store_true", help="make the workspace if there is none of this name"
+            "--language", metavar="XX", help="one of the workspace's languages; default: its first"
         )
+        parser.add_argument("--create", action="store_true", help="create the workspace if it does not exist")
         add_set_argument(parser)
-        parser.add_argument("--feed", action="store_true", help="it is an RSS or Atom feed")
+        parser.add_argument("--feed", action="store_true", help="the URL is an RSS or Atom feed")
         parser.add_argument(
-            "--no-links", action="store_true", help="read only this page, or what the sitemap lists"
+            "--no-links", action="store_true", help="read only this page, or the pages in the sitemap"
         )
-        parser.add_argument("--below", action="store_true", help="stay in the folder of the URL")
-        parser.add_argument("--pages", type=int, default=DEFAULT_PAGES, metavar="N", help="at most so many")
+        parser.add_argument("--below", action="store_true", help="stay in the URL's folder")
+        parser.add_argument("--pages", type=int, default=DEFAULT_PAGES, metavar="N", help="the most pages")
         parser.add_argument(
-            "--depth", type=int, default=DEFAULT_DEPTH, metavar="N", help="at most so many links away"
+            "--depth", type=int, default=DEFAULT_DEPTH, metavar="N", help="the most links from the start"
         )
         parser.add_argument(
             "--include", action="append", default=[], metavar="GLOB", help="such as '/docs/*'"
@@ -58,10 +58,10 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         document = _add_site(options)
-        # Not self.stdout itself: it ends every write with a line break, which tears a progress bar apart.
+        # Not self.stdout itself: it ends every write with a line break, which breaks a progress bar.
         console = Console(file=cast(IO[str], self.stdout._out), highlight=False)
         log = logging.getLogger("documents")
-        before, log.level = log.level, logging.ERROR  # lines of the log would tear the bar apart, too
+        before, log.level = log.level, logging.ERROR  # log lines would break the bar, too
         try:
             _read(document, console)
         finally:
@@ -93,7 +93,7 @@ def _add_site(options: dict[str, Any]) -> Document:
 
 
 def _read(document: Document, console: Console) -> None:
-    """Return when the visit has ended: by us, or by a worker that was faster."""
+    """Visit the website or feed until the visit ends, in this process or in a worker that was faster."""
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[step]}", markup=False, style="dim"), TimeElapsedColumn(),
@@ -116,7 +116,7 @@ def _read(document: Document, console: Console) -> None:
             try:
                 document.refresh_from_db()
             except Document.DoesNotExist as error:
-                raise CommandError("Somebody deleted it in the meantime.") from error
+                raise CommandError("It was deleted in the meantime.") from error
             show(document.error)
             if document.status in (_S.READY, _S.FAILED):
                 return

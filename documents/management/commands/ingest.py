@@ -1,4 +1,4 @@
-"""`manage.py ingest`: adds files and makes them searchable in this process; no worker is needed."""
+"""`manage.py ingest`: adds files and makes them searchable in this process, without a worker."""
 
 import logging
 import os
@@ -46,7 +46,7 @@ _STYLES: dict[State, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One document to be: `take` records it, and says what is new about it."""
+    """One document to ingest: `take` records it and returns how it changed."""
 
     name: str
     take: Callable[[], tuple[Document, Change]]
@@ -56,38 +56,40 @@ class Job:
 class FileResult:
     name: str
     state: State
-    reason: str = ""  # in words, when it failed
+    reason: str = ""  # for people, if it failed
     chunks: int = 0
     took_s: float = 0
 
 
 class Command(BaseCommand):
     help = (
-        "Add files, folders, a text or questions to a workspace and make them searchable, here and now; no worker is "
-        "needed. Again: what is new is added, what changed becomes a new version, the rest is left alone."
+        "Add files, folders, a text or questions to a workspace and make them searchable in this process; no worker "
+        "is needed. Idempotent: a later run adds new files, updates changed ones and skips the rest."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "paths", nargs="*", type=Path, metavar="PATH", help="a file, or a folder with all below it"
+            "paths", nargs="*", type=Path, metavar="PATH", help="a file, or a folder with all files below it"
         )
         parser.add_argument("--workspace", required=True, metavar="NAME")
         parser.add_argument("--user", metavar="NAME", help="who adds them; default: the first operator")
-        parser.add_argument("--language", metavar="XX", help="one of the workspace's; default: its first")
         parser.add_argument(
-            "--create", action="store_true", help="make the workspace if there is none of this name"
+            "--language", metavar="XX", help="one of the workspace's languages; default: its first"
         )
+        parser.add_argument("--create", action="store_true", help="create the workspace if it does not exist")
         parser.add_argument(
             "--prune", action="store_true",
-            help="delete the documents of files that are gone from these folders; what came another way stays",
+            help="delete the documents of files that are gone from these folders; other documents stay",
         )  # fmt: skip
         add_set_argument(parser)
         parser.add_argument(
             "--rule", action="append", default=[], metavar="'PATTERN: FIELD=VALUE, ...'", dest="rules",
-            help="what is known of the files whose path in its folder fits, as in 'contracts/**: department=legal'; "
-            "later rules go before earlier ones, and rules before --set",
+            help="metadata for the files whose path in its folder matches, as in 'contracts/**: department=legal'; "
+            "later rules override earlier ones, and rules override --set",
         )  # fmt: skip
-        parser.add_argument("--text", metavar="TITLE", help="add what comes from standard input as a text")
+        parser.add_argument(
+            "--text", metavar="TITLE", help="add the standard input as a text with this title"
+        )
         parser.add_argument(
             "--questions", type=Path, metavar="CSV", help="add a table with the columns question and answer"
         )
@@ -109,8 +111,8 @@ class Command(BaseCommand):
             *_question_jobs(place, owner, questions, language, told.of("")),
         ]
         if not jobs:
-            raise CommandError("There is no file to add there: hidden ones are left out.")
-        # Not self.stdout itself: it ends every write with a line break, which tears a progress bar apart.
+            raise CommandError("There is no file to add: hidden files are skipped.")
+        # Not self.stdout itself: it ends every write with a line break, which breaks a progress bar.
         console = Console(file=cast(IO[str], self.stdout._out), highlight=False)
         with _quiet_log():
             outcomes = list(_outcomes(console, jobs))
@@ -118,14 +120,14 @@ class Command(BaseCommand):
         console.print(_table(outcomes))
         console.print(_totals(outcomes))
         if any(outcome.state == "gone" for outcome in outcomes):
-            console.print("Files that are gone keep their documents. To delete those, use --prune.")
+            console.print("Documents of deleted files stay. Use --prune to delete them.")
         if failed := sum(outcome.state == "failed" for outcome in outcomes):
             raise CommandError(f"{failed} of {len(jobs)} could not be made searchable.")
 
 
 @contextmanager
 def _quiet_log() -> Iterator[None]:
-    """The table says it all: lines of the log would tear the progress bar apart."""
+    """Silence the log: its lines would break the progress bar, and the table shows every outcome."""
     log = logging.getLogger("documents")
     before = log.level
     log.setLevel(logging.ERROR)
@@ -135,17 +137,17 @@ def _quiet_log() -> Iterator[None]:
         log.setLevel(before)
 
 
-# --- who, where, what ---------------------------------------------------------------------------
+# --- the files ----------------------------------------------------------------------------------
 
 
 def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Yield each file with the folder it is found in, both absolute, in a steady order."""
+    """Yield the folder and the path of each file, both absolute, in a stable order."""
     for path in paths:
         if path.is_dir():
             try:
                 yield from ((path.resolve(), each) for each in files_in(path.resolve()))
             except OSError as error:
-                raise CommandError(f"{error.filename} cannot be looked into: {error.strerror}.") from error
+                raise CommandError(f"{error.filename} cannot be listed: {error.strerror}.") from error
         elif path.is_file():
             folder = path.absolute().parent.resolve()
             yield folder, folder / path.name
@@ -153,7 +155,7 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
             raise CommandError(f"There is no file or folder {path}.")
 
 
-# --- what there is to do ------------------------------------------------------------------------
+# --- the jobs -----------------------------------------------------------------------------------
 
 
 def _file_jobs(
@@ -163,11 +165,11 @@ def _file_jobs(
     for root, path in files:
         name = path.relative_to(root)
         about = told.of(name.as_posix())
-        shown = os.fsencode(name).decode("utf-8", "replace")  # not every file's name is in UTF-8
-        yield Job(shown, partial(_bring, place, owner, root, path, language, present, about))
+        shown = os.fsencode(name).decode("utf-8", "replace")  # some file names are not valid UTF-8
+        yield Job(shown, partial(_import_and_describe, place, owner, root, path, language, present, about))
 
 
-def _bring(
+def _import_and_describe(
     place: Workspace,
     owner: User,
     root: Path,
@@ -176,7 +178,7 @@ def _bring(
     present: set[Path],
     about: MetadataChange,
 ) -> tuple[Document, Change]:
-    """Take the file in, and say what the rules tell of it, also of one that is here already."""
+    """Import the file and set the metadata that the rules give it, also on an existing document."""
     document, change = import_file(place, owner, root, path, language, present, about)
     if change != "new" and not is_current(document, about):
         update_metadata(place, owner, [document.pk], about)
@@ -221,7 +223,7 @@ def _new(document: Document) -> tuple[Document, Change]:
 def _missing(
     place: Workspace, owner: User, folders: list[Path], files: list[tuple[Path, Path]], prune: bool
 ) -> Iterator[FileResult]:
-    """Yield what the folders no longer hold, after deleting it if that was asked for."""
+    """Yield the files that are gone from the folders. With `prune`, delete their documents first."""
     present = {path for _, path in files}
     for folder in folders:
         for document in find_gone(place, folder.resolve(), present):
@@ -258,18 +260,18 @@ def _one(job: Job, progress: Progress, task: TaskID) -> FileResult:
     except (DocumentRefused, OSError) as error:
         return FileResult(job.name, "failed", str(error), took_s=time.monotonic() - started)
     except Document.DoesNotExist:
-        reason = "Somebody deleted it in the meantime."
+        reason = "It was deleted in the meantime."
         return FileResult(job.name, "failed", reason, took_s=time.monotonic() - started)
     took_s = time.monotonic() - started
     if document.status == Document.Status.READY:
         done: State = "changed" if change == "changed" else "ready"
         return FileResult(job.name, done, chunks=document.chunk_count, took_s=took_s)
-    stays = " What it said before is still found." if document.chunk_count else ""
+    stays = " The old version is still searchable." if document.chunk_count else ""
     return FileResult(job.name, "failed", document.error + stays, document.chunk_count, took_s)
 
 
 def _finish(document: Document) -> None:
-    """Return when the document is ready or failed: by us, or by a worker that was faster."""
+    """Ingest the document until it is ready or failed, in this process or in a worker that was faster."""
     while True:
         ingest(document.pk)
         document.refresh_from_db()
@@ -280,7 +282,7 @@ def _finish(document: Document) -> None:
 
 @contextmanager
 def _show_stage(document: Document, progress: Progress, task: TaskID) -> Iterator[None]:
-    """Show the document's stage beside the bar, from a thread, while this one works."""
+    """Show the document's stage next to the progress bar, from a thread, while this one works."""
     done = Event()
 
     def watch() -> None:
@@ -304,7 +306,7 @@ def _show_stage(document: Document, progress: Progress, task: TaskID) -> Iterato
         thread.join()
 
 
-# --- the closing words --------------------------------------------------------------------------
+# --- the report ---------------------------------------------------------------------------------
 
 
 def _table(outcomes: list[FileResult]) -> Table:

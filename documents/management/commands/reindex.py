@@ -1,4 +1,4 @@
-"""`manage.py reindex`: builds a workspace's next index in this process; workers that run help."""
+"""`manage.py reindex`: builds a workspace's next index in this process; running workers help."""
 
 import time
 from argparse import ArgumentParser
@@ -15,14 +15,16 @@ from documents.reindex import service as reindex
 from models_registry.models import Endpoint
 from workspaces.models import ChunkingStrategy, Metric, Parser, Reindex, Workspace
 
-_PAUSE_S = 0.5  # others have the rest, or it waits for its next attempt
+_PAUSE_S = 0.5  # while workers have the remaining items, or the items wait for their next attempt
 
 
 class Command(BaseCommand):
-    help = "Build a workspace's next index beside the one that answers, and let it take over when it is complete."
+    help = (
+        "Build a workspace's next index while the current one stays in use, and switch when it is complete."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("workspace", metavar="WORKSPACE", help="its name")
+        parser.add_argument("workspace", metavar="WORKSPACE", help="the workspace's name")
         parser.add_argument("--embedder", metavar="NAME", help="the name of an embedding model")
         parser.add_argument("--languages", nargs="+", metavar="XX", help="one to three")
         parser.add_argument("--parser", choices=Parser.values)
@@ -30,8 +32,8 @@ class Command(BaseCommand):
         parser.add_argument("--chunk-size", type=int, metavar="N", help="characters")
         parser.add_argument("--chunk-overlap", type=int, metavar="N", help="characters")
         parser.add_argument("--metric", choices=Metric.values)
-        parser.add_argument("--estimate", action="store_true", help="only say what it takes")
-        parser.add_argument("--cancel", action="store_true", help="give up the index that is being built")
+        parser.add_argument("--estimate", action="store_true", help="only print the estimate")
+        parser.add_argument("--cancel", action="store_true", help="cancel the index that is being built")
 
     def handle(self, *, workspace: str, estimate: bool, cancel: bool, **options: Any) -> None:
         found = Workspace.objects.select_related("embedder").filter(name=workspace).first()
@@ -49,25 +51,25 @@ class Command(BaseCommand):
 
     def _cancel(self, workspace: Workspace) -> None:
         if not reindex.cancel(workspace, None):
-            raise CommandError("No index is being built there.")
-        self.stdout.write("Cancelled. The workspace keeps the index it has.")
+            raise CommandError("No index is being built for this workspace.")
+        self.stdout.write("Cancelled. The workspace keeps its current index.")
 
     def _estimate(self, workspace: Workspace, options: dict[str, Any]) -> None:
         found = reindex.estimate(workspace, **_settings(options))
-        guess = "" if found.is_measured else " (a guess: nobody has used this model here)"
+        guess = "" if found.is_measured else " (a guess: this model has not been used here yet)"
         self.stdout.write(
             f"{found.documents:,} documents, about {found.chunks:,} chunks, {found.tokens:,} tokens to embed "
             f"for ${found.cost:.2f}, in about {found.seconds:,.0f} s{guess}."
         )
 
     def _build(self, workspace: Workspace, options: dict[str, Any]) -> None:
-        """Begin, or go on with what has begun, and return when the new index answers."""
+        """Start the next index, or continue it, and return when it is in use."""
         building = reindex.running(workspace)
         if building is None:
             self._estimate(workspace, options)
             building = reindex.start(workspace, None, **_settings(options))
         elif _settings(options):
-            raise CommandError("An index is being built already. Wait for it, or give it up with --cancel.")
+            raise CommandError("An index is already being built. Wait for it, or use --cancel to cancel it.")
         console = Console(file=cast(IO[str], self.stdout._out), highlight=False)
         columns = (TextColumn("Documents"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as shown:
@@ -86,12 +88,12 @@ class Command(BaseCommand):
             self.stdout.write(f"{item.document}: {item.error}")
         if failed:
             raise CommandError(
-                f"{len(failed)} documents could not be read. Say on the workspace's page what to do about them: "
-                "the old index answers meanwhile."
+                f"{len(failed)} documents could not be read. Decide on the workspace's page what to do about them; "
+                "the old index stays in use until then."
             )
         if not Reindex.objects.filter(pk=building.pk).exists():
-            raise CommandError("Somebody cancelled it.")
-        self.stdout.write("The new index answers.")
+            raise CommandError("The new index was cancelled.")
+        self.stdout.write("The new index is in use.")
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _work(building: Reindex) -> None:
-    """Bring one document into the next index; where none is left, look if it may take over."""
+    """Ingest one document into the next index. If none is left, switch to it if it is complete."""
     item = (
         ReindexItem.objects.due().filter(reindex=building).order_by("pk").values_list("pk", flat=True).first()
     )

@@ -1,4 +1,4 @@
-"""The documents that pages of a website and posts of a feed become."""
+"""Stores the pages of a website and the posts of a feed as documents."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ MAX_TITLE = 300
 
 
 def media_type_of(data: bytes) -> str:
-    """Return what was fetched, by its content. Raises NotFetched for what is neither HTML nor PDF."""
+    """Return the media type, detected from the content. Raises NotFetched unless it is HTML or PDF."""
     try:
         found = recognise(io.BytesIO(data), "page.html" if not data.startswith(b"%PDF-") else "page.pdf")
     except NotAccepted as error:
@@ -34,7 +34,7 @@ def media_type_of(data: bytes) -> str:
 
 
 def title_of(proposed: str, url: str) -> str:
-    """Return a title that can be shown: what the page says, else the last part of its address."""
+    """Return a title for people: the proposed one, else the last part of the address."""
     last = unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or urlsplit(url).netloc
     for title in (proposed, last):
         if kept := one_line(title):
@@ -45,9 +45,9 @@ def title_of(proposed: str, url: str) -> str:
 def store_page(
     address: Address, parent: Document, title: str, data: bytes, media_type: str
 ) -> Document | None:
-    """Store what was fetched as the address's document, to be ingested. Returns None if it is as before.
+    """Store a fetched page as the document of its address, to be ingested. Return None if it is unchanged.
 
-    Call it in a transaction that holds the parent's row. The old version is found until the new one is ready.
+    Call it in a transaction that locks the parent's row. The old version is found until the new one is ready.
     """
     digest = hashlib.sha256(data).hexdigest()
     known = Document.objects.select_for_update().filter(parent=parent, url=address.url).first()
@@ -55,7 +55,7 @@ def store_page(
         address.document = known
         return None
     document = known or Document(
-        pk=uuid5(parent.pk, address.url),  # the same after a kill, so that no file is left over
+        pk=uuid5(parent.pk, address.url),  # the same after a kill, so that no file is orphaned
         workspace=parent.workspace,
         parent=parent,
         url=address.url,
@@ -75,14 +75,14 @@ def store_page(
     document.size_bytes, document.content_sha256 = len(data), digest
     for name, value in Document.restart_values().items():
         setattr(document, name, value)
-    document.fence += 1  # a worker at the old version stops
+    document.fence += 1  # stops a worker that ingests the old version
     document.save()
     address.document = document
     return document
 
 
 def _inherited_metadata(parent: Document) -> dict[str, Any]:
-    """Return what its website or feed gives it. What the visit holds may be older than what somebody said."""
+    """Return the metadata of its website or feed. Read it now: users may have changed it during the visit."""
     given: dict[str, Any] = Document.objects.values(*COLUMNS).get(pk=parent.pk)
     return given
 
@@ -92,12 +92,12 @@ def _store(document: Document, data: bytes) -> None:
     if not old:  # a worker killed before its commit may have left the file
         storage.delete(document.file.field.generate_filename(document, ""))
     document.file.save("", ContentFile(data), save=False)
-    if old and old != document.file.name:  # where it was gone already, the new one has its name
+    if old and old != document.file.name:  # if the old file was missing, the new one has its name
         transaction.on_commit(partial(storage.delete, old))
 
 
 def drop_page(address: Address) -> None:
-    """Remove the document that the address had become, if there is one. Call it in a transaction."""
+    """Remove the document of the address, if it has one. Call it in a transaction."""
     held = Document.objects.select_for_update(of=("self",)).select_related("workspace")
     if address.document_id and (document := held.filter(pk=address.document_id).first()):
         remove(document)

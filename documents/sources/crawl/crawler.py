@@ -1,9 +1,9 @@
-"""Visits a website or feed: fetches what waits in its queue, a slice at a time, until nothing waits.
+"""Visits a website or feed: fetches the addresses in its queue, in time slices, until none waits.
 
-The queue is the table of addresses. A page is stored as a sub-document, its links are queued and its row
-is closed in one transaction that holds the claim to the source, so a killed visit goes on where it was and
-does nothing twice. Between slices the source goes back to the end of the workers' queue: a large site does
-not keep its own pages, or anybody else's, from being ingested.
+The queue, the crawl frontier, is the table of addresses. One transaction, which holds the claim to the
+source, stores a page as a sub-document, queues its links and closes its row. So a visit that was killed
+continues where it was and does nothing twice. Between slices the source goes back to the end of the workers'
+queue, so that a large site does not keep its own pages, or other documents, from being ingested.
 """
 
 import asyncio
@@ -46,17 +46,17 @@ from .url_normalization import Bounds, canonical, display_url
 log = logging.getLogger(__name__)
 
 SLICE_S = 30.0
-MAX_TRIES = 3  # of one address in one visit, when trying again may help
+MAX_TRIES = 3  # of one address in one visit, if the error is retryable
 _MAX_TRIES = 30  # of a post's page, over all visits of its feed
-_FIRST_PAUSE_S = 10  # then three times as long
+_FIRST_PAUSE_S = 10  # back-off: then three times as long each time
 _Role, _State = Address.Role, Address.State
 
-Run = Callable[[Coroutine[Any, Any, Any]], Any]  # waits for a coroutine, and returns what it does
-HandOn = Callable[[UUID], None]  # has a document ingested
+Run = Callable[[Coroutine[Any, Any, Any]], Any]  # runs a coroutine, and returns its result
+HandOn = Callable[[UUID], None]  # queues a document for ingestion
 
 
 class _LeftOut(Exception):
-    """The address is not to be read. `str()` says why; elsewhere: the address that has its page instead."""
+    """The address must be left out. `str()` says why; elsewhere: the address that has its page instead."""
 
     def __init__(self, reason: str, elsewhere: str = "") -> None:
         super().__init__(reason)
@@ -68,9 +68,9 @@ def is_source(document_id: UUID) -> bool:
 
 
 def crawl(document_id: UUID, hand_on: HandOn) -> bool:
-    """Visit the source for a while, if it is due and free. Returns whether there is more to do at once.
+    """Visit the source for one slice, if it is due and free. Return whether there is more to do now.
 
-    hand_on: called after the commit with each document that is new or has changed.
+    hand_on: called after the commit with each document that is new or changed.
     """
     claim = claim_work(document_id)
     if claim is None:
@@ -82,7 +82,7 @@ def crawl(document_id: UUID, hand_on: HandOn) -> bool:
             log.info("Source %s: it was stopped or deleted, or another worker has it.", document_id)
         except Exception as error:
             _settle(claim, error)
-        except BaseException:  # Ctrl-C, or the worker is told to leave
+        except BaseException:  # Ctrl-C, or the worker is told to stop
             with suppress(Superseded):
                 claim.release()
             raise
@@ -106,7 +106,7 @@ def _work(claim: Claim, hand_on: HandOn) -> bool:
 
 @contextmanager
 def _open_web() -> Iterator[tuple[Web, Run]]:
-    """Yield a way to the web, and what waits for its coroutines: between those the database may be used."""
+    """Yield a web client and the function that runs its coroutines. Between runs, use the database."""
     with asyncio.Runner() as runner:
         opened = AsyncExitStack()
         web = runner.run(opened.enter_async_context(Web()))
@@ -117,7 +117,7 @@ def _open_web() -> Iterator[tuple[Web, Run]]:
 
 
 def _settle(claim: Claim, error: Exception) -> None:
-    """Turn what stopped the visit as a whole into a state and a sentence."""
+    """Turn the error that ended the visit into a state and a sentence."""
     log.warning("Source %s: %s: %s", claim.document.pk, type(error).__name__, error)
     match error:
         case NotFetched(retryable=True):
@@ -125,8 +125,8 @@ def _settle(claim: Claim, error: Exception) -> None:
         case NotFetched() | Forbidden():
             claim.fail(str(error))
         case DatabaseError():
-            with suppress(DatabaseError):  # still away: the lease runs out, and somebody takes over
-                claim.postpone("The database did not do what it was asked.")
+            with suppress(DatabaseError):  # still down: the lease expires, and another worker takes over
+                claim.postpone("The database reported an error.")
         case _:
             log.error("Source %s: unexpected.", claim.document.pk, exc_info=error)
             claim.postpone(
@@ -135,7 +135,7 @@ def _settle(claim: Claim, error: Exception) -> None:
 
 
 def _conclude(claim: Claim, source: Source) -> None:
-    """End the visit: the source is ready, unless there was nothing to be had from it at all."""
+    """End the visit: the source is ready, unless nothing of it could be read."""
     trouble = (
         source.addresses.filter(state__in=(_State.FAILED, _State.SKIPPED)).order_by("depth", "pk").first()
     )
@@ -153,7 +153,7 @@ def _conclude(claim: Claim, source: Source) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """How a request for one address ended."""
+    """The outcome of the request for one address."""
 
     address: Address
     reply: WebResponse | None = None
@@ -161,7 +161,7 @@ class _Answer:
 
 
 class _Visit:
-    """One slice of a visit: what it knows, and what it does with each address."""
+    """One slice of a visit: its state, and how it handles each address."""
 
     def __init__(self, claim: Claim, source: Source, web: Web, run: Run, hand_on: HandOn) -> None:
         self._claim, self._source, self._web, self._run, self._hand_on = claim, source, web, run, hand_on
@@ -170,12 +170,12 @@ class _Visit:
         self._robots = RobotsOfHosts(web)
         self._delay_s = 0.0
         self.tally = {"fetched": 0, "stored": 0, "failed": 0}
-        self.free_at = timezone.now()  # when the site may be asked again
+        self.free_at = timezone.now()  # when the crawl delay allows the next request
 
     # --- the visit ----------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Read robots.txt; queue what a new visit looks at."""
+        """Read robots.txt. If a new visit begins, queue the addresses that it reads."""
         sitemaps: list[str] = []
         if not self._source.is_feed:
             robots = self._home_robots()
@@ -185,10 +185,10 @@ class _Visit:
             return
         again = self._source.addresses.all()
         if self._source.is_feed:
-            again = again.filter(role=_Role.FEED)  # each post once
+            again = again.filter(role=_Role.FEED)  # each post is read once
         unlucky = self._source.pages().filter(state=_State.FAILED, tries__range=(MAX_TRIES, _MAX_TRIES))
         with self._claim.hold_row():
-            if self._source.is_feed:  # what was away when its post came: once more, without counting anew
+            if self._source.is_feed:  # retry pages of posts that failed, and keep their count of tries
                 self._frontier.again(unlucky, tries=F("tries"))
             self._frontier.again(again)
             self._frontier.add(sitemaps, 0, _Role.SITEMAP)
@@ -201,10 +201,12 @@ class _Visit:
         try:
             return self._run(self._robots.of(self._source.home))
         except NotFetched as error:
-            raise NotFetched(f"The site's robots.txt could not be had. {error}", retryable=True) from error
+            raise NotFetched(
+                f"The site's robots.txt could not be fetched. {error}", retryable=True
+            ) from error
 
     def read_what_waits(self, until: float) -> None:
-        """Fetch and keep until nothing waits that is due, or the slice is over."""
+        """Fetch and store addresses until none is due, or the slice is over."""
         self._wait_since_the_last_request(until)
         while time.monotonic() < until and (batch := self._next()):
             for answer in self._run(self._fetch_all(batch)):
@@ -215,23 +217,23 @@ class _Visit:
                 time.sleep(min(self._delay_s, max(0.0, until - time.monotonic())))
 
     def _next(self) -> list[Address]:
-        """Return what to fetch at once: nothing when the limit of pages is reached, and what waits is left out."""
+        """Return the addresses to fetch concurrently. At the page limit, leave out the rest."""
         if self._frontier.is_full():
             self._leave_out_the_rest()
             return []
         return self._frontier.next(1 if self._delay_s else settings.CRAWL_AT_ONCE)
 
     def _leave_out_the_rest(self) -> None:
-        """Close what waits beyond the limit of pages; what was read there at an earlier visit goes."""
+        """Close the addresses beyond the page limit, and remove their documents of earlier visits."""
         for address in self._frontier.read_before():
-            with self._claim.hold_row():  # one by one: a transaction that outlasts the lease loses it
+            with self._claim.hold_row():  # one by one: a transaction that outlasts the lease loses the claim
                 self._leave_out(address, _LeftOut(self._frontier.full))
                 address.save()
         with self._claim.hold_row():
             self._frontier.leave_out_the_rest()
 
     def _wait_since_the_last_request(self, until: float) -> None:
-        """Keep the site's crawl delay from slice to slice."""
+        """Keep the site's crawl delay across slices."""
         last = self._source.addresses.exclude(fetched_at=None).order_by("-fetched_at").first()
         if self._delay_s and last and last.fetched_at:
             passed_s = (timezone.now() - last.fetched_at).total_seconds()
@@ -263,14 +265,14 @@ class _Visit:
         return _Answer(address, reply)
 
     async def _may_go(self, address: Address, url: str) -> None:
-        """Raise _LeftOut for what is outside of the site, or what its robots.txt keeps to itself."""
+        """Raise _LeftOut for an address outside the site, or one that robots.txt disallows."""
         ssrf_guard.target(url)
         is_start = address.url == self._document.url
         if not self._source.is_feed and not is_start and (why := self._refusal(address, url)):
-            raise _LeftOut(why if url == address.url else f"It leads to {url}. {why}")
+            raise _LeftOut(why if url == address.url else f"It redirects to {url}. {why}")
         robots = await self._robots.of(url)
         if not robots.allows(url):
-            raise _LeftOut("The site's robots.txt asks not to read it.")
+            raise _LeftOut("The site's robots.txt does not allow it.")
 
     def _refusal(self, address: Address, url: str) -> str:
         refusal = Bounds.of(self._source).refusal(url)
@@ -280,12 +282,12 @@ class _Visit:
     # --- keeping ------------------------------------------------------------------------------
 
     def _keep(self, answer: _Answer) -> None:
-        """Close the address with what came of it, in one transaction."""
+        """Store the outcome of an address and close it, in one transaction."""
         address = answer.address
         self.tally["fetched"] += 1
         with self._claim.hold_row():
             address.refresh_from_db(fields=["state", "document"])
-            if address.state != _State.QUEUED:  # another address of this batch led here
+            if address.state != _State.QUEUED:  # another address of this batch redirected here
                 return
             address.fetched_at, address.elsewhere = timezone.now(), ""
             try:
@@ -340,7 +342,7 @@ class _Visit:
         if self._source.follows_links and not page.is_nofollow:
             self._frontier.add(page.links, landed.depth + 1)
         if page.is_noindex:
-            return self._own_text_or_not(landed, _LeftOut("The page asks not to be kept (noindex)."))
+            return self._own_text_or_not(landed, _LeftOut("The page asks not to be indexed (noindex)."))
         self._check_canonical(address, landed, page)
         landed.content_sha256 = hashlib.sha256(reply.body).hexdigest()
         self._check_double(landed)
@@ -353,16 +355,16 @@ class _Visit:
         return None
 
     def _final_address(self, address: Address, reply: WebResponse) -> Address:
-        """Return the address that the reply is the page of: another one, after a redirect within a site."""
+        """Return the address of the page in the reply: another one, after a redirect within the site."""
         final = canonical(reply.url)
         if self._source.is_feed or final == address.url:
             return address
         if address.url == self._document.url and address.depth == 0:
-            self._source.home = final  # a site begins where its start address leads
+            self._source.home = final  # a site begins where its start address redirects to
             self._source.save(update_fields=["home"])
         depth = {"depth": address.depth, "priority": address.priority}
         other, _ = Address.objects.get_or_create(source=self._source, url=final, defaults=depth)
-        leads = _LeftOut(f"It leads to {final}.", final)
+        leads = _LeftOut(f"It redirects to {final}.", final)
         self._leave_out(address, leads)
         if other.state != _State.QUEUED:
             raise leads
@@ -378,10 +380,10 @@ class _Visit:
                 return
             self._frontier.add([own], landed.depth)
             if self._is_kept_at(own, {address.url, landed.url}, landed):
-                raise _LeftOut(f"It says that its address is {own}.", own)
+                raise _LeftOut(f"Its canonical address is {own}.", own)
 
     def _is_kept_at(self, url: str, seen: set[str], page: Address) -> bool:
-        """Say whether the page is there, or may be: an address may lead back here, or nowhere."""
+        """Return whether the page is or may be kept there: the chain may lead back here, or nowhere."""
         while url not in seen:
             seen.add(url)
             there = self._source.pages().filter(url=url).first()
@@ -390,7 +392,7 @@ class _Visit:
             if there.document_id or there.state == _State.DONE:
                 return True
             if there.state == _State.QUEUED:
-                # Where nothing was kept at the visit before, nobody waits for it
+                # If the visit before kept nothing there, do not wait for it
                 return not (page.document_id and there.fetched_at)
             if not there.elsewhere:
                 return False
@@ -403,12 +405,12 @@ class _Visit:
             raise _LeftOut(f"It is the same page as {double.url}.", double.url)
 
     def _name(self, title: str) -> None:
-        """Call a source that nobody gave a name as it calls itself."""
+        """Give the source its own title, unless a user gave it one."""
         if title and self._document.title == display_url(self._document.url)[: crawled_pages.MAX_TITLE]:
             self._document.title = crawled_pages.title_of(title, self._document.url)
             self._document.save(update_fields=["title"])
 
-    # --- how an address ends ------------------------------------------------------------------
+    # --- outcomes -----------------------------------------------------------------------------
 
     def _store(self, address: Address, title: str, data: bytes, media_type: str) -> None:
         title = crawled_pages.title_of(title, address.url)
@@ -424,7 +426,7 @@ class _Visit:
             address.last_modified = reply.headers.get("Last-Modified", "")[:100]
 
     def _without_its_page(self, address: Address, error: Exception | None) -> None:
-        """Try again later where that may help; else take a post's own text, or give up."""
+        """Retry later if the error is retryable; else use a post's own text, or give up."""
         if isinstance(error, TryLater) or (isinstance(error, NotFetched) and error.retryable):
             address.tries += 1
             if address.tries < MAX_TRIES:
@@ -445,15 +447,15 @@ class _Visit:
     def _leave_out(self, address: Address, reason: _LeftOut) -> None:
         address.state, address.reason, address.elsewhere = _State.SKIPPED, str(reason), reason.elsewhere
         crawled_pages.drop_page(address)
-        self._read_what_named(address)
+        self._requeue_duplicates(address)
 
-    def _read_what_named(self, address: Address) -> None:
-        """Queue what was left out in favour of this address, where nothing is kept now; once in a visit."""
+    def _requeue_duplicates(self, address: Address) -> None:
+        """Queue the addresses that were left out in favour of this one, which has no page. Once per visit."""
         named = self._source.pages().filter(elsewhere=address.url, state=_State.SKIPPED, tries=0)
         self._frontier.again(named, tries=1)
 
     def _fail(self, address: Address, error: Exception) -> None:
-        """Close it as failed. What was read of it before stays, unless it is gone for good."""
+        """Close the address as failed. Keep its earlier document, unless the page is gone for good."""
         self.tally["failed"] += 1
         is_gone = isinstance(error, Gone) and address.document_id is not None
         address.state, address.reason = (_State.GONE if is_gone else _State.FAILED), str(error)
@@ -461,11 +463,11 @@ class _Visit:
             crawled_pages.drop_page(address)
             address.etag = address.last_modified = address.content_sha256 = ""
         if address.document_id is None:
-            self._read_what_named(address)
+            self._requeue_duplicates(address)
 
     def _show_progress(self) -> None:
         wanted = self._source.pages().exclude(state__in=(_State.SKIPPED, _State.GONE))
         total, waiting = wanted.count(), wanted.filter(state=_State.QUEUED).count()
-        # Who gets on is at the first attempt: a crawl of hours may lose more workers than a document may.
+        # Progress resets the attempt: a crawl of hours may lose more workers than a document has attempts.
         with self._claim.hold_row(progress_done=total - waiting, progress_total=total, attempt=1):
             pass

@@ -1,4 +1,4 @@
-"""How the posts of a feed become addresses: each once, wherever its link leads."""
+"""Turns the posts of a feed into addresses, each post once, wherever its link leads."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ _Role, _State = Address.Role, Address.State
 def queue_posts(source: Source, feed: str, posts: Iterable[Post]) -> None:
     """Queue the posts that are not known yet. The caller holds the claim.
 
-    feed: the address that lists them. posts: the oldest first.
+    feed: the feed's address. posts: the oldest first.
     """
     known = set(source.addresses.values_list("guid_sha256", flat=True))
     for post in _tell_apart(posts):
@@ -27,7 +27,7 @@ def queue_posts(source: Source, feed: str, posts: Iterable[Post]) -> None:
 
 
 def _tell_apart(posts: Iterable[Post]) -> Iterator[Post]:
-    """Some feeds call all of their posts the same: then the link is part of the name."""
+    """Make the ids unique. Some feeds give all posts the same id, so the link becomes part of it."""
     listed: set[str] = set()
     for post in posts:
         if post.guid_sha256 in listed:
@@ -43,22 +43,22 @@ def _queue(source: Source, feed: str, post: Post) -> None:
     if there is None:
         _add(source, url, post, _State.FAILED if reason else _State.QUEUED, reason)
     elif not _is_same(post, there):
-        # A list of changes, say, of which each entry is a post: what there is of this one is in the feed
-        reason = f"It is at the same address as another post: {url}."
+        # For example a change log, of which each entry is a post: the text of this entry is in the feed
+        reason = f"It has the same address as another post: {url}."
         _add(source, _place_in_feed(post, feed), post, _State.SKIPPED, reason)
-        if not post.text and there.role == _Role.PAGE:  # or on that page, which has changed then
+        if not post.text and there.role == _Role.PAGE:  # or on that page, which has changed
             Frontier(source).again(source.pages().filter(pk=there.pk))
 
 
 def _add(source: Source, url: str, post: Post, state: Address.State, reason: str) -> None:
-    """Add its address. state, reason: where it is closed, and why, if it carries no text that could be read."""
+    """Add the post's address. state, reason: how to close it, and why, if the feed has no text of it."""
     told = {"guid_sha256": post.guid_sha256, "own_title": post.title[:300], "own_text": post.text}
     end = {"state": _State.QUEUED} if post.text else {"state": state, "reason": reason}
     Address.objects.create(source=source, url=url, depth=1, **told, **end)
 
 
 def _address_of(post: Post, feed: str) -> tuple[str, str]:
-    """Return where a post is, and why it cannot be fetched: without a link it lives in its feed."""
+    """Return a post's address, and why it cannot be fetched. Without a link, it has a place in its feed."""
     try:
         if post.link:
             return canonical(post.link, feed), ""
@@ -72,7 +72,7 @@ def _place_in_feed(post: Post, feed: str) -> str:
 
 
 def _is_same(post: Post, there: Address) -> bool:
-    """Say whether the post at this address is the same under another name: feeds change those."""
+    """Return whether the post at this address is the same with another id: feeds change their ids."""
     if there.role != _Role.PAGE:
         return False
     return there.own_title == post.title[:300] if post.title else there.own_text == post.text

@@ -1,4 +1,4 @@
-"""RSS and Atom: what a feed lists. Pure: feedparser is given bytes in memory, and fetches nothing."""
+"""Parses RSS and Atom feeds. Pure: feedparser gets bytes in memory and fetches nothing."""
 
 import hashlib
 import io
@@ -12,36 +12,36 @@ import feedparser
 from core.text import storable
 from documents.errors import NotFetched
 
-MAX_POSTS = 500  # of one feed at one time
-MAX_BYTES = 5 * 1024 * 1024  # feedparser takes seconds for each
+MAX_POSTS = 500  # per reading of a feed
+MAX_BYTES = 5 * 1024 * 1024  # feedparser takes seconds for each MiB
 _ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    guid_sha256: str  # of what the feed calls it, or of its address
-    link: str  # as the feed has it; "" when it has none
+    guid_sha256: str  # of its id in the feed, else of its link, else of its title and text
+    link: str  # as it is in the feed; "": none
     title: str
-    text: str  # HTML, the longest that the feed carries; "" when there is none
+    text: str  # HTML, the longest text of the post in the feed; "": none
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
     title: str
-    posts: tuple[Post, ...]  # as the feed orders them, mostly the newest first
+    posts: tuple[Post, ...]  # in the feed's order, mostly the newest first
 
 
 def read_feed(data: bytes, url: str, content_type: str = "") -> Feed:
-    """Return what a feed lists. url: where it came from, for relative links. Raises NotFetched."""
+    """Parse a feed. url: its address, to resolve relative links. Raises NotFetched."""
     if _ENTITY.search(data):
-        raise NotFetched("The feed defines entities of its own, which is how XML bombs begin.")
+        raise NotFetched("The feed defines XML entities, which an XML bomb does, so it is not read.")
     headers = {"content-location": url, "content-type": content_type or "application/xml"}
     try:
         found = feedparser.parse(io.BytesIO(data), response_headers=headers, sanitize_html=True)
-    except Exception as error:  # it promises none, and raises what its parsers meet: half surrogates, for one
-        raise NotFetched(
-            "The feed is damaged, so that it cannot be read. Tell whoever publishes it."
-        ) from error
+    except (
+        Exception
+    ) as error:  # it promises none, but raises those of its parsers, for example for lone surrogates
+        raise NotFetched("The feed is damaged and cannot be read. Tell its publisher.") from error
     if not found.version:
         raise NotFetched("This is neither an RSS nor an Atom feed. Give the address of the feed itself.")
     return Feed(_plain(found.feed.get("title", "")), tuple(_posts(found.entries[:MAX_POSTS])))

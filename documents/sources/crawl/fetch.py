@@ -1,7 +1,7 @@
-"""The one way out to the web: one GET at a time, followed through redirects, within limits.
+"""The only way to the web: GET requests that follow redirects, within limits and behind the SSRF guard.
 
-A host is resolved once for each hop, every address it has is checked, and the connection goes to one of
-those: nobody asks the name server again, so what it answers the second time does not matter.
+For each hop, the host is resolved once, all its addresses are checked, and the connection goes to one of
+them. There is no second lookup, so DNS rebinding has no effect.
 """
 
 import asyncio
@@ -42,10 +42,10 @@ MayGo = Callable[[str], Awaitable[None]]  # raises to forbid a redirect's target
 
 @dataclass(frozen=True, slots=True)
 class WebResponse:
-    url: str  # where it came from in the end, after redirects
+    url: str  # the final address, after redirects
     status: int
-    headers: Mapping[str, str]  # names in any case
-    body: bytes = field(default=b"", repr=False)  # unpacked; empty unless the status is 200
+    headers: Mapping[str, str]  # with case-insensitive names
+    body: bytes = field(default=b"", repr=False)  # decompressed; empty unless the status is 200
 
     @property
     def media_type(self) -> str:
@@ -69,11 +69,11 @@ async def _system_resolve(host: str, port: int) -> list[str]:
 
 
 async def _anywhere(url: str) -> None:
-    """Forbid nothing beyond what is always forbidden."""
+    """Allow every target that the SSRF guard allows."""
 
 
 class _Checked(AbstractResolver):
-    """Resolves a name once and gives out its addresses only if we may go to all of them."""
+    """Resolves a name once, and returns its addresses only if the SSRF guard allows all of them."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
@@ -94,11 +94,11 @@ class _Checked(AbstractResolver):
         ]  # fmt: skip
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 class Web(AbstractAsyncContextManager["Web"]):
-    """Fetches. No cookies, no proxy of the environment's, a connection for each request."""
+    """A client for untrusted servers: no cookies, no proxy of the environment, one connection per request."""
 
     def __init__(self, resolve: Resolve = _system_resolve) -> None:
         self._resolver = _Checked(resolve)
@@ -109,7 +109,7 @@ class Web(AbstractAsyncContextManager["Web"]):
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
-            auto_decompress=False,  # a bomb is defused by unpacking it ourselves, a bounded piece at a time
+            auto_decompress=False,  # against bombs, we decompress in bounded pieces ourselves
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"},
         )
         return self
@@ -128,10 +128,10 @@ class Web(AbstractAsyncContextManager["Web"]):
         max_bytes: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> WebResponse:
-        """Return what the server says, after at most five redirects.
+        """Return the server's response, after at most five redirects.
 
-        accepts: asked with a 200's media type; its body is only read after a yes. may_go: asked with each
-        redirect's target. Raises Forbidden, NotFetched, and what may_go raises.
+        accepts: called with the media type of a 200; the body is read only if it returns True. may_go: called
+        with the target of each redirect. Raises Forbidden, NotFetched, and the errors of may_go.
         """
         limit = max_bytes or settings.CRAWL_PAGE_MAX_BYTES
         try:
@@ -184,7 +184,7 @@ async def _reply(
 
 
 def _headers(response: aiohttp.ClientResponse) -> Mapping[str, str]:
-    """Return them without the half surrogates that stand for bytes of no encoding, and that nothing stores."""
+    """Return the headers without lone surrogates, which stand for undecodable bytes and cannot be stored."""
     first_wins = reversed(list(response.headers.items()))
     return CaseInsensitiveMapping({name.lower(): storable(value) for name, value in first_wins})
 
@@ -192,7 +192,7 @@ def _headers(response: aiohttp.ClientResponse) -> Mapping[str, str]:
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise NotFetched(f"The server packs it in a way we did not ask for ({encoding[:20]}).")
+        raise NotFetched(f"The server compresses it in a way we did not ask for ({encoding[:20]}).")
     unpack = _Gunzip(limit) if encoding.endswith("gzip") else None
     body = bytearray()
     async for piece in response.content.iter_chunked(_PIECE):
@@ -205,7 +205,7 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 class _Gunzip:
-    """Unpacks gzip piece by piece, never to more than a limit."""
+    """Decompresses gzip piece by piece, and never to more than a limit."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._left = limit, limit
@@ -217,22 +217,22 @@ class _Gunzip:
             try:
                 unpacked += self._unpacker.decompress(piece, self._left - len(unpacked) + 1)
             except zlib.error as error:
-                raise NotFetched("What the server packed is damaged.", retryable=True) from error
+                raise NotFetched("The server's compressed data is damaged.", retryable=True) from error
             if len(unpacked) > self._left:
                 raise NotFetched(_too_big(self._limit))
             piece = self._unpacker.unused_data
-            if piece:  # one gzip file may follow another
+            if piece:  # another gzip member follows
                 self._unpacker = zlib.decompressobj(wbits=31)
         self._left -= len(unpacked)
         return bytes(unpacked)
 
     def close(self) -> None:
         if not self._unpacker.eof:
-            raise NotFetched("What the server packed ends too early.", retryable=True)
+            raise NotFetched("The server's compressed data ends too early.", retryable=True)
 
 
 def gunzip(data: bytes, limit: int) -> bytes:
-    """Return the unpacked bytes. Raises NotFetched if they are damaged or more than the limit."""
+    """Return the decompressed bytes. Raises NotFetched if they are damaged or exceed the limit."""
     unpacker = _Gunzip(limit)
     unpacked = unpacker.feed(data)
     unpacker.close()
@@ -240,18 +240,18 @@ def gunzip(data: bytes, limit: int) -> bytes:
 
 
 def _too_big(limit: int) -> str:
-    return f"It is larger than {filesizeformat(limit)}, which is the most that is read of it."
+    return f"It is larger than {filesizeformat(limit)}, the most that Ragsite reads."
 
 
 def _sentence(error: Exception) -> str:
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return "Its certificate is not valid, so nobody knows who answers there."
+            return "Its certificate is not valid, so its identity is unknown."
         case aiohttp.ClientConnectorDNSError() | socket.gaierror():
-            return "There is no host of this name."
+            return "There is no host with this name."
         case aiohttp.ClientConnectorError():
             return "The server could not be reached."
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | ConnectionError():
-            return "The server broke off in the middle."
+            return "The server closed the connection too early."
         case _:
             return "The server answered in a way that is not HTTP."

@@ -1,4 +1,4 @@
-"""The addresses of a source that wait to be read: which come next, and which are let in at all."""
+"""The crawl frontier of a source: which addresses it admits, and which come next."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -11,19 +11,19 @@ from documents.models import Address, Source
 
 from .url_normalization import Bounds, canonical, has_no_text
 
-_KNOWN_PER_PAGE = 20  # addresses in the queue for each page of the limit: a trap's links end somewhere
+_KNOWN_PER_PAGE = 20  # addresses per page of the limit: bounds the links of a crawler trap
 _MAX_KNOWN = 100_000
 _Role, _State = Address.Role, Address.State
 
 
 class Frontier:
-    """A queue that survives a restart: it is the table of the source's addresses. Its caller holds the claim."""
+    """A queue that survives a restart: the table of the source's addresses. The caller holds the claim."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
 
     def add(self, urls: Sequence[str], depth: int, role: Address.Role = _Role.PAGE) -> None:
-        """Queue the addresses among these that belong to the site and are not known yet."""
+        """Queue those of the URLs that belong to the site and are not known yet."""
         if self._source.is_feed or depth > self._source.max_depth:
             return
         room = min(_MAX_KNOWN, _KNOWN_PER_PAGE * self._source.max_pages) - self._source.addresses.count()
@@ -36,7 +36,7 @@ class Frontier:
         )
 
     def again(self, addresses: QuerySet[Address], tries: int | F = 0) -> None:
-        """Queue addresses that are known once more. tries: those that count already in this visit."""
+        """Queue known addresses again. tries: how many tries already count in this visit."""
         addresses.update(
             state=_State.QUEUED, reason="", elsewhere="", tries=tries, next_try_at=timezone.now()
         )
@@ -50,22 +50,22 @@ class Frontier:
                     yield address
 
     def next(self, most: int) -> list[Address]:
-        """Return what is due, at most so many, and no more than the limit of pages leaves."""
+        """Return at most `most` due addresses, and no more than the page limit leaves."""
         if self._source.max_pages:
             most = min(most, self._pages_left())
         due = self._waiting().filter(next_try_at__lte=timezone.now())
         return list(due.order_by("priority", "pk")[:most])
 
     def is_full(self) -> bool:
-        """Say whether as many pages were read as may be."""
+        """Return whether the page limit is reached."""
         return bool(self._source.max_pages) and self._pages_left() <= 0
 
     @property
     def full(self) -> str:
-        return f"The limit of {self._source.max_pages:,} pages was reached before it."
+        return f"The limit of {self._source.max_pages:,} pages was reached before this one."
 
     def read_before(self) -> list[Address]:
-        """Return what waits and has a document of an earlier visit, but not what fails only this time."""
+        """Return waiting addresses with a document of an earlier visit, but not those being retried."""
         return list(self._waiting().filter(document__isnull=False, tries=0))
 
     def leave_out_the_rest(self) -> None:

@@ -1,6 +1,6 @@
-"""What a web page says about itself and where it leads. Pure Python on purpose: pages are hostile input.
+"""Reads a web page's title, links and robots directives. Pure Python on purpose: pages are hostile input.
 
-Its text is read elsewhere, in a child process (documents/parsing/web.py).
+Its text is extracted elsewhere, in a child process (documents/parsing/web.py).
 """
 
 import re
@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 _MAX_CHARACTERS = 5_000_000
-_MAX_TITLE_CHARACTERS = 1000  # of a title that never ends, more would be copied again and again
+_MAX_TITLE_CHARACTERS = 1000  # a title that never ends would be copied again and again
 _REFRESH = re.compile(r"\s*\d+\s*;\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
 
 
@@ -17,7 +17,7 @@ _REFRESH = re.compile(r"\s*\d+\s*;\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
 class Page:
     title: str = ""
     links: list[str] = field(default_factory=list)  # absolute, as written
-    canonical: str = ""  # the address it gives as its own
+    canonical: str = ""  # its rel="canonical" address
     is_noindex: bool = False
     is_nofollow: bool = False
 
@@ -29,7 +29,7 @@ def read_page(html: str, url: str) -> Page:
 
 
 def robots_words(content: str) -> set[str]:
-    """Return what a robots tag or header asks for: noindex, nofollow."""
+    """Return the directives of a robots tag or header, such as noindex and nofollow."""
     words = {word.strip().rpartition(":")[2].strip() for word in content.lower().split(",")}
     return words | ({"noindex", "nofollow"} if "none" in words else set())
 
@@ -63,7 +63,7 @@ class _Reader(HTMLParser):
             self._is_in_title = False
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
-        """Pass over it, as browsers do: HTMLParser raises AssertionError at one that it does not know."""
+        """Skip the section, as browsers do: HTMLParser raises AssertionError if it does not know it."""
         return self.parse_bogus_comment(i, report=False)
 
     def handle_data(self, data: str) -> None:

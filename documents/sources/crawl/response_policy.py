@@ -1,4 +1,4 @@
-"""What a server's reply means: whether its body is worth reading, and what a status says of the next try."""
+"""Interprets a server's response: whether to read its body, and whether its status allows a retry."""
 
 import codecs
 
@@ -13,29 +13,29 @@ _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def error_for(reply: WebResponse) -> NotFetched:
-    """Return what a status other than 200 means."""
+    """Return the error for a status other than 200."""
     status = reply.status
     match status:
         case 404 | 410:
             return Gone(f"There is no such page (status {status}).")
         case 401 | 403:
-            return NotFetched(f"The server lets nobody in without a login (status {status}).")
+            return NotFetched(f"The server requires a login (status {status}).")
         case 429 | 503:
-            return TryLater(f"The server asks to come back later (status {status}).", reply.retry_after_s)
+            return TryLater(f"The server asks us to come back later (status {status}).", reply.retry_after_s)
         case _ if status >= 500:
-            return NotFetched(f"The server has a fault (status {status}).", retryable=True)
+            return NotFetched(f"The server reports an error (status {status}).", retryable=True)
         case _:
             return NotFetched(f"The server answered with status {status}.")
 
 
 def is_readable(media_type: str, address: Address) -> bool:
-    """Say whether a body of this type is worth reading. The start address may be a sitemap."""
+    """Return whether to read a body of this type. The start address may be a sitemap."""
     may_be_list = address.depth == 0 and media_type in ("application/xml", "text/xml", "application/gzip")
     return media_type in _READABLE or may_be_list
 
 
 def with_its_encoding(reply: WebResponse) -> bytes:
-    """Return a page that says its encoding itself, when only the server's header did."""
+    """Return the body as UTF-8 with a byte order mark, if only the server's header states its encoding."""
     if not reply.charset or reply.body.startswith(_BYTE_ORDER_MARKS):
         return reply.body
     try:

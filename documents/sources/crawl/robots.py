@@ -1,4 +1,4 @@
-"""What a site asks of crawlers: robots.txt as RFC 9309 has it, with the old Crawl-delay."""
+"""Reads what a site asks of crawlers: robots.txt as in RFC 9309, and the older Crawl-delay."""
 
 from dataclasses import dataclass
 from urllib.parse import urljoin
@@ -12,7 +12,7 @@ from .url_normalization import origin
 
 _TOKEN = "Ragsite"
 _MAX_BYTES = 512_000  # RFC 9309 asks for 500 KiB at least
-_MAX_DELAY_S = 60.0  # a longer one would keep a site of some size from ever being read
+_MAX_DELAY_S = 60.0  # with a longer one, a large site would never be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +24,24 @@ class Robots:
 
     @property
     def delay_s(self) -> float:
-        """Between two requests, in seconds."""
+        """Return the crawl delay between two requests, in seconds."""
         return min(float(self.rules.crawl_delay(_TOKEN) or 0), _MAX_DELAY_S)
 
     def sitemaps(self, url: str) -> list[str]:
-        """Return where the site says that its sitemaps are. url: any address on it."""
+        """Return the addresses of the sitemaps that robots.txt lists. url: any address on the site."""
         return [urljoin(url, each) for each in self.rules.sitemaps]
 
 
 async def read_robots(web: Web, url: str) -> Robots:
     """Return the rules of the site that this URL is on.
 
-    No file (4xx) allows everything. A server in trouble allows nothing: NotFetched, to be tried again.
-    Raises Forbidden too.
+    A missing file (4xx) allows everything. A server error or a rate limit (429) allows nothing: it raises
+    NotFetched, which is retryable. Raises Forbidden, too.
     """
     reply = await web.get(f"{origin(url)}/robots.txt", max_bytes=_MAX_BYTES)
     if reply.status >= 500 or reply.status == 429:
         raise NotFetched(
-            f"The site's robots.txt, which says what may be read, could not be had (status {reply.status}).",
+            f"The site's robots.txt, which says what may be read, is not available (status {reply.status}).",
             retryable=True,
         )
     text = reply.body.decode("utf-8", "replace") if reply.status == 200 else ""
@@ -49,7 +49,7 @@ async def read_robots(web: Web, url: str) -> Robots:
 
 
 class RobotsOfHosts:
-    """The rules of each host, read once."""
+    """Caches the rules of each host, so that its robots.txt is fetched once."""
 
     def __init__(self, web: Web) -> None:
         self._web = web

@@ -1,4 +1,4 @@
-"""Sitemaps: lists of a site's pages, or of more sitemaps, as sitemaps.org has them. Pure."""
+"""Parses sitemaps (sitemaps.org): lists of a site's pages, or of other sitemaps. Pure."""
 
 import io
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from documents.errors import NotFetched
 from .fetch import gunzip
 
 MAX_ENTRIES = 50_000  # in one file, by the protocol
-_MAX_BYTES = 50 * 1024 * 1024  # unpacked, by the protocol
-_MAX_ELEMENTS = 1_000_000  # more than fit into that, unless they are there to fill our memory
+_MAX_BYTES = 50 * 1024 * 1024  # decompressed, by the protocol
+_MAX_ELEMENTS = 1_000_000  # a real sitemap of that size has fewer; more would only fill our memory
 _MAX_DEPTH = 20
 _GZIP = b"\x1f\x8b"
 
@@ -31,7 +31,7 @@ def is_sitemap(data: bytes) -> bool:
 
 
 def read_sitemap(data: bytes) -> Sitemap:
-    """Return what it lists. Raises NotFetched with a sentence when it cannot be read."""
+    """Parse a sitemap. Raises NotFetched if it cannot be read."""
     if data.startswith(_GZIP):
         data = gunzip(data, _MAX_BYTES)
     found: dict[str, list[str]] = {"url": [], "sitemap": []}
@@ -41,14 +41,16 @@ def read_sitemap(data: bytes) -> Sitemap:
             if len(listed) < MAX_ENTRIES and (location := _location(entry)):
                 listed.append(location)
     except DefusedXmlException as error:
-        raise NotFetched("The sitemap defines entities of its own, which is how XML bombs begin.") from error
+        raise NotFetched(
+            "The sitemap defines XML entities, which an XML bomb does, so it is not read."
+        ) from error
     except (ParseError, ValueError, LookupError) as error:
         raise NotFetched("The sitemap is not well-formed XML.") from error
     return Sitemap(tuple(found["url"]), tuple(found["sitemap"]))
 
 
 def _entries(data: bytes) -> Iterator[Element]:
-    """Yield what is directly below the root, one after the other: all of it at once may be gigabytes."""
+    """Yield the elements directly below the root one by one: the whole tree may take gigabytes."""
     above: list[Element] = []
     elements = 0
     for event, element in iterparse(io.BytesIO(data), ("start", "end"), forbid_dtd=True):
@@ -56,7 +58,7 @@ def _entries(data: bytes) -> Iterator[Element]:
             above.append(element)
             elements += 1
             if elements > _MAX_ELEMENTS or len(above) > _MAX_DEPTH:
-                raise NotFetched("The sitemap has more in it, or deeper, than any list of pages needs.")
+                raise NotFetched("The sitemap has more elements, or deeper ones, than a list of pages needs.")
             continue
         above.pop()
         if len(above) == 1:
@@ -65,7 +67,7 @@ def _entries(data: bytes) -> Iterator[Element]:
 
 
 def _location(entry: Element) -> str:
-    """Return the entry's address. Namespaces are left aside: many sites get theirs wrong."""
+    """Return the entry's address. Ignore namespaces, because many sites get theirs wrong."""
     found = next((child for child in entry if _local(child) == "loc"), None)
     return "" if found is None else (found.text or "").strip()
 

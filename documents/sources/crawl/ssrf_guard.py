@@ -1,7 +1,7 @@
-"""Which addresses on the web we go to. Pure, but for one setting.
+"""The SSRF guard: the SSRF check of each web address that the crawler fetches. Pure, except for one setting.
 
-A crawler fetches what strangers tell it to. Whoever can name an address here must not reach with it what
-only this server can reach: its own services, the network around it, a cloud's metadata.
+A crawler fetches addresses that strangers choose. With such an address they must not reach what only this
+server can reach: its own services, the network around it, or a cloud's metadata service.
 """
 
 import re
@@ -14,22 +14,30 @@ from django.conf import settings
 from documents.errors import Forbidden
 
 MAX_CHARACTERS = 2000
-_PORTS = {80, 443, 8000, 8080, 8443, 8888}  # of web servers: others are services that were never meant for us
+_PORTS = {
+    80,
+    443,
+    8000,
+    8080,
+    8443,
+    8888,
+}  # of web servers; other ports are of services that are not meant for us
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
-_LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")  # its last part: then the rest is a number, too
+# A host whose last part is a number means an IPv4 address
+_LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")
 
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _GLOBAL_V6 = IPv6Network("2000::/3")
 _SPECIAL = (
-    IPv4Network("192.0.0.0/24"),  # protocols' own, RFC 6890; Oracle's metadata is among them
+    IPv4Network("192.0.0.0/24"),  # protocol assignments, RFC 6890; Oracle's metadata service is among them
     IPv4Network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
     IPv4Network("168.63.129.16/32"),  # Azure's own services, on a public address
     IPv6Network("2001::/23"),  # Teredo, ORCHID and other protocols, RFC 2928
     IPv6Network("2001:db8::/32"),
-    IPv6Network("2002::/16"),  # 6to4: an IPv4 address in disguise
+    IPv6Network("2002::/16"),  # 6to4: it embeds an IPv4 address
     IPv6Network("3fff::/20"),
 )
-# What an operator may open by naming the host. Link-local, multicast and reserved addresses never open.
+# An operator can allow these by naming the host. Link-local, multicast and reserved addresses stay forbidden.
 _PRIVATE = (
     IPv4Network("127.0.0.0/8"),
     IPv4Network("10.0.0.0/8"),
@@ -41,12 +49,12 @@ _PRIVATE = (
 )
 _METADATA = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))  # Alibaba's, Amazon's
 
-NO_HOST = "The host in this address is not written in the usual way, such as example.org."
+NO_HOST = "This is not a web address, such as https://example.org."
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address that may be asked for, once what its host resolves to has been checked, too."""
+    """An address that may be fetched if the IP addresses of its host pass `check`, too."""
 
     scheme: str
     host: str  # a name in ASCII, or an IP address; lower case
@@ -58,32 +66,32 @@ class Target:
 
 
 def target(url: str) -> Target:
-    """Return where this URL leads. Raises Forbidden for what no website needs and attackers use."""
+    """Return the target of this URL. Raises Forbidden for forms that no website needs and attackers use."""
     parts = _split(url)
     if parts.scheme not in ("http", "https"):
         raise Forbidden(
             f"Only addresses that begin with http:// or https:// are fetched, not {parts.scheme or 'this'}."
         )
     if "@" in parts.netloc:
-        raise Forbidden("The address holds a user name or password. Leave that out.")
+        raise Forbidden("The address contains a user name or password. Remove it.")
     where = Target(parts.scheme, _host(parts), _port(parts))
     if where.port not in _PORTS and not where.is_named_by_operator:
-        raise Forbidden(f"Port {where.port} is not one of a website.")
+        raise Forbidden(f"Port {where.port} is not a port for websites.")
     if literal := _literal(where.host):
         check(literal, where)
     return where
 
 
 def check(address: str, where: Target) -> None:
-    """Raise Forbidden unless this IP address is public, or private and its host named by the operator."""
+    """Raise Forbidden unless this IP address is public, or it is private and the operator named its host."""
     ip = _unwrap(ip_address(address))
     if _is_public(ip):
         return
     if where.is_named_by_operator and _is_private(ip):
         return
-    what = where.host if where.host == address else f"{where.host} leads to {address}, which"
+    what = where.host if where.host == address else f"{where.host} resolves to {address}, which"
     raise Forbidden(
-        f"{what} is not on the public web. If it is a site of your own, ask your operator to allow its host."
+        f"{what} is not on the public web. If it is your own site, ask your operator to allow its host."
     )
 
 
@@ -91,16 +99,16 @@ def _split(url: str) -> SplitResult:
     if len(url) > MAX_CHARACTERS:
         raise Forbidden(f"The address is longer than {MAX_CHARACTERS:,} characters.")
     if any(character.isspace() or not character.isprintable() for character in url) or "\\" in url:
-        raise Forbidden("The address holds a character that no address may hold. Take it out.")
+        raise Forbidden("The address contains a character that is not allowed. Remove it.")
     try:
         return urlsplit(url)
     except ValueError as error:
-        raise Forbidden("This is not a web address such as https://example.org/.") from error
+        raise Forbidden(NO_HOST) from error
 
 
 def _host(parts: SplitResult) -> str:
     try:
-        # As browsers do: full-width and circled digits become plain ones, before anything is checked.
+        # Normalise like browsers, before any check: full-width and circled digits become plain digits.
         host = (parts.hostname or "").rstrip(".")
         host = host if ":" in host else host.encode("idna").decode("ascii").lower()
     except (UnicodeError, ValueError) as error:
@@ -116,7 +124,7 @@ def _port(parts: SplitResult) -> int:
     try:
         port = parts.port
     except ValueError as error:
-        raise Forbidden("The port in this address is not a number up to 65535.") from error
+        raise Forbidden("The port in this address must be a number up to 65535.") from error
     return port if port is not None else 443 if parts.scheme == "https" else 80
 
 
@@ -132,7 +140,7 @@ def _literal(host: str) -> str:
 
 
 def _unwrap(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address stands for, if the network would unwrap it."""
+    """Return the IPv4 address that an IPv6 address embeds, if the network would unwrap it."""
     if isinstance(ip, IPv6Address):
         if ip.ipv4_mapped:
             return ip.ipv4_mapped

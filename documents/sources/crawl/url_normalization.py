@@ -1,4 +1,4 @@
-"""Web addresses in one form each, and which of them belong to a site."""
+"""URL normalization, and the bounds that decide which addresses belong to a site."""
 
 import re
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from . import ssrf_guard
 _TRACKING = re.compile(r"utm_\w+|fbclid|gclid|mc_[ce]id|msclkid", re.IGNORECASE)
 _ESCAPE = re.compile(r"%([0-9a-fA-F]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
-_SAFE = "%/:@!$&'()*+,;=~-._"  # may stand unescaped in a path, RFC 3986
-# Files that hold no text for us: their links are not followed, and nobody's server is asked for them.
+_SAFE = "%/:@!$&'()*+,;=~-._"  # allowed unescaped in a path, RFC 3986
+# Extensions of files without text. The crawler does not follow links to them, and makes no request.
 _NO_TEXT = re.compile(
     r"\.(?:7z|avi|bin|bmp|bz2|css|dmg|eot|exe|flac|gif|gz|ico|iso|jar|jpe?g|js|json|m4[av]|mid|mov|mp[34]|mpe?g"
     r"|og[agv]|otf|png|rar|rss|svg|tar|tgz|tiff?|ttf|wav|web[mp]|wmv|woff2?|xz|zip)$",
@@ -23,14 +23,14 @@ _NO_TEXT = re.compile(
 
 
 def canonical(url: str, base: str = "") -> str:
-    """Return the one form of an address: absolute, host in lower case, no fragment, no tracking.
+    """Return the canonical form of an address: absolute, host in lower case, no fragment, no tracking.
 
-    Raises guard.Forbidden when it is no address that we would go to.
+    Raises Forbidden if the SSRF guard does not allow the address.
     """
     try:
         joined = urljoin(base, url.strip()) if base else url.strip()
     except ValueError as error:
-        raise Forbidden("This is not a web address such as https://example.org/.") from error
+        raise Forbidden(ssrf_guard.NO_HOST) from error
     joined = joined.replace(" ", "%20")
     where = ssrf_guard.target(joined.partition("#")[0])
     parts = urlsplit(joined)
@@ -60,7 +60,7 @@ def _query(query: str) -> str:
 
 
 def has_no_text(url: str) -> bool:
-    """Say whether its ending tells that there is a picture, a recording or the like."""
+    """Return whether its extension says that it is a picture, a recording or another file without text."""
     return bool(_NO_TEXT.search(urlsplit(url).path))
 
 
@@ -70,18 +70,18 @@ def origin(url: str) -> str:
 
 
 def display_url(url: str) -> str:
-    """Return an address as people say it."""
+    """Return an address in the short form that people use."""
     parts = urlsplit(url)
     return f"{parts.netloc}{parts.path}".rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What belongs to a site."""
+    """The bounds of a site: which addresses belong to it."""
 
-    home: str  # its start address: everything else is on the same host and port
-    is_below_start: bool = False  # only what is in the start address's folder
-    include: tuple[str, ...] = ()  # globs over path and query, of which one must fit; none: everything
+    home: str  # the start address; all pages are on the same host and port
+    is_below_start: bool = False  # only addresses in the start address's folder
+    include: tuple[str, ...] = ()  # globs over path and query; one must match; none: everything
     exclude: tuple[str, ...] = ()
 
     @classmethod
@@ -97,7 +97,7 @@ class Bounds:
         if self.is_below_start and not path.startswith(folder):
             return "It is not below the start address."
         if self.include and not any(fnmatchcase(path, glob) for glob in self.include):
-            return "It fits none of the patterns to include."
+            return "It matches none of the patterns to include."
         if any(fnmatchcase(path, glob) for glob in self.exclude):
-            return "It fits a pattern to exclude."
+            return "It matches a pattern to exclude."
         return ""

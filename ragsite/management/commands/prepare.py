@@ -9,7 +9,7 @@ from ragsite.errors import StartError
 
 
 class Command(BaseCommand):
-    help = "Make the database and the static files ready for this version. Runs before each start."
+    help = "Prepare the database and the static files for this version. Runs before each start."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -6,7 +6,7 @@ from ragsite.embedded import seed
 
 
 class Command(BaseCommand):
-    help = "Make the first operator and the models that come along, where they are missing."
+    help = "Create the first operator and the endpoints of the bundled models, if they are missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
         seed.first_operator()

@@ -7,14 +7,14 @@ from django.core.management.base import BaseCommand, CommandParser
 
 
 class Command(BaseCommand):
-    help = "Start everything that no variable replaces, and stop it with Ctrl-C."
+    help = "Start all services that no variable replaces. Ctrl-C stops them."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--verbose", action="store_true", help="Show every line of every process.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Become a process without Django in it: it lives as long as the site, and only watches."""
+        """Replace this process by one without Django: it lives as long as the site, and only watches."""
         flags = ["--verbose"] if options["verbose"] else []
         os.chdir(settings.BASE_DIR)
         os.execv(sys.executable, [sys.executable, "-m", "ragsite.embedded.up", *flags])

@@ -8,12 +8,12 @@ from ragsite.embedded import seed
 
 
 class Command(BaseCommand):
-    help = "Check the models, and bring the demo workspace up to date. Runs after each start."
+    help = "Check the models and bring the demo workspace up to date. Runs after each start."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         probe.probe_each(list(Endpoint.objects.filter(is_enabled=True)))
         for endpoint in Endpoint.objects.filter(is_enabled=True, last_check_ok=False):
-            self.stdout.write(f"{endpoint.name} is not well: {endpoint.last_error}")
+            self.stdout.write(f"{endpoint.name} is not healthy: {endpoint.last_error}")
         if sentence := seed.demo():
             self.stdout.write(sentence)

@@ -1,4 +1,4 @@
-"""From a question to events, with passages or without."""
+"""The pipeline of an answer: from a question to events, with and without passages."""
 
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ FEES = "The yearly fee is 48 euros. Members under 18 pay half."
 
 @pytest.fixture
 def workspace(transactional_db, model):
-    """A workspace with one document of two chunks."""
+    """Return a workspace with one document of two chunks."""
     workspace = factories.workspace(
         dimensions=384, embedder=factories.embedder(base_url=model.base_url, dimensions=384)
     )
@@ -159,7 +159,7 @@ async def test_a_passage_of_a_document_deleted_meanwhile_keeps_its_words(ask, as
     assert (kept.document_id, kept.document_title) == (None, "Club rules.pdf")
 
 
-# --- what fits -----------------------------------------------------------------------------------
+# --- fitting the context window ------------------------------------------------------------------
 
 
 async def test_a_question_that_does_not_fit_says_what_to_shorten(endpoint, model):
@@ -211,7 +211,7 @@ async def test_a_clients_instructions_that_do_not_fit_are_what_is_to_be_shortene
 
 
 async def test_near_the_limit_the_models_own_tokenizer_decides(endpoint, model):
-    model.flavour = endpoint.tokenizer = "vllm"  # of which each word is one token; two are estimated
+    model.flavour = endpoint.tokenizer = "vllm"  # it counts one token per word; the estimate is two
     endpoint.context_tokens = 600
     events = await events_of(AnswerRequest("word " * 400, endpoint, Parameters(max_tokens=100)))
     assert len(model.counts) == 1

@@ -1,4 +1,4 @@
-"""What a session was about so far."""
+"""The conversation history that goes into a prompt."""
 
 import pytest
 

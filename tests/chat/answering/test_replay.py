@@ -1,4 +1,4 @@
-"""The same question again gives the same prompt; and if it does not, one learns why."""
+"""A replay gives the same prompt, or explains the differences."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def workspace(transactional_db, model):
 
 @pytest.fixture
 def answered(asker, endpoint, workspace):
-    """Ask through a runner, in one session; return the answers, in order."""
+    """Return a function that asks questions in one session, through a runner, and returns the answers."""
     workspace.memberships.create(user=asker, role="viewer")
 
     async def ask_all(questions: list[str]) -> list[Answer]:
@@ -66,7 +66,7 @@ def test_a_replay_gives_the_same_prompt_byte_for_byte(answered, model):
     assert [each["text"] for each in second.trace["prompt"]] == [each["content"] for each in asked]
     said = replayed(second, "--prompt")
     size = sum(len(each["content"].encode()) for each in asked)
-    assert f"The same prompt, byte for byte: {size:,} bytes." in said
+    assert f"The prompt is the same, byte for byte: {size:,} bytes." in said
     assert all(each["content"] in said for each in asked)
 
 
@@ -81,14 +81,14 @@ def test_a_replay_asks_no_model_and_stores_nothing(answered, model):
 def test_the_history_is_that_of_then_whatever_was_chosen_since(answered):
     first, second = answered("How much is the yearly fee?", "And under 18?")
     factories.version(first, text="Something else.", chosen_at=second.ended_at)
-    assert "The same prompt" in replayed(second)
+    assert "The prompt is the same" in replayed(second)
 
 
 def test_a_search_that_found_nothing_is_replayed_too(answered):
     Workspace.objects.update(relevance_floor=0.3)
     [answer] = answered("zebra quantum xylophone")
     assert answer.grounding == Answer.Grounding.NOTHING_RELEVANT
-    assert "The same prompt" in replayed(answer)
+    assert "The prompt is the same" in replayed(answer)
 
 
 def test_a_new_document_is_named_as_the_cause(answered, workspace):
@@ -99,9 +99,9 @@ def test_a_new_document_is_named_as_the_cause(answered, workspace):
     with pytest.raises(CommandError, match="not the same"):
         call_command("replay_answer", str(answer.pk), stdout=out)
     said = out.getvalue()
-    assert "New: [1], of New.md." in said
+    assert "New: [1] from New.md." in said
     assert "It held 1 documents then, and 2 now." in said
-    assert "1 of its documents was read since." in said
+    assert "1 of its documents was read since then." in said
 
 
 def test_a_changed_setting_is_named_as_the_cause(answered, workspace):
@@ -111,8 +111,8 @@ def test_a_changed_setting_is_named_as_the_cause(answered, workspace):
     with pytest.raises(CommandError):
         call_command("replay_answer", str(answer.pk), stdout=(out := StringIO()))
     assert "The setting is hybrid changed: on then, off now." in out.getvalue()
-    assert "Not there any more: [1], of Club rules.pdf." in out.getvalue()
-    assert "New: [1], of Renamed.pdf." in out.getvalue()
+    assert "No longer found: [1] from Club rules.pdf." in out.getvalue()
+    assert "New: [1] from Renamed.pdf." in out.getvalue()
 
 
 def test_the_page_compares_and_shows_the_lines_that_changed(answered, asker):
@@ -120,10 +120,10 @@ def test_the_page_compares_and_shows_the_lines_that_changed(answered, asker):
     client = Client()
     client.force_login(asker)
     address = reverse("answer-replay", args=[answer.pk])
-    assert "<strong>The same prompt comes out</strong>" in client.post(address).content.decode()
+    assert "<strong>The prompt would be the same</strong>" in client.post(address).content.decode()
     Document.objects.update(title="Renamed.pdf")
     part = client.post(address, headers={"HX-Request": "true"}).content.decode()
-    assert "Another prompt comes out now." in part
+    assert "The prompt would be different now." in part
     assert "+&lt;passage number=&quot;1&quot; title=&quot;Renamed.pdf" in part
     assert "<html" not in part
 
@@ -135,7 +135,7 @@ def test_a_workspace_that_is_gone_is_named_as_the_cause(answered, workspace):
     with pytest.raises(CommandError):
         call_command("replay_answer", str(answer.pk), stdout=(out := StringIO()))
     assert "Passages found then, No workspace asked now." in out.getvalue()
-    assert "The workspace that it asked was deleted." in out.getvalue()
+    assert "The workspace of the question was deleted." in out.getvalue()
 
 
 def test_what_is_remembered_does_not_answer_a_replay(answered, workspace, model):
@@ -151,7 +151,7 @@ def test_what_cannot_be_replayed_says_so(answered):
     with pytest.raises(CommandError, match="was removed: choose another one"):
         replayed(answer)
     Answer.objects.update(trace={})
-    with pytest.raises(CommandError, match="Nothing is kept"):
+    with pytest.raises(CommandError, match="has no trace"):
         replayed(answer)
 
 

@@ -1,4 +1,4 @@
-"""What falls out of a session's window is retold, in the background, and kept."""
+"""A background task summarises and stores the messages that no longer fit a session's window."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ from tests.fakes.openai_server import Behaviour
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RETOLD = "They talked about pumps, and chose the HX-40."
-LONG = "word " * 60  # 120 tokens as estimated
+LONG = "word " * 60  # estimated at 120 tokens
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def session(asker):
 
 @pytest.fixture
 def long_session(session, endpoint):
-    """Twelve exchanges: more than a window holds."""
+    """Return a session of twelve exchanges: more than a window holds."""
     for number in range(12):
         factories.answer(session, f"question {number}", text=LONG, endpoint=endpoint)
     return session
@@ -36,7 +36,7 @@ def long_session(session, endpoint):
 
 @pytest.fixture(autouse=True)
 def retelling(model):
-    """The model tells summaries from answers by their prompt; both have the same id, so one text serves both."""
+    """Make the model return the same text for summaries and answers: it has one behaviour for both."""
     model.behaviour = Behaviour(text=RETOLD)
 
 
@@ -57,7 +57,7 @@ def written():
 
 
 async def asked_in(session, ask, **fields):
-    """Ask once more, to the end of the answer."""
+    """Ask another question, and wait until its answer ends."""
     answer = await to_thread(lambda: ask(session_id=session.pk, **fields).answers.get())()
     await followed(answer)
     return answer
@@ -65,13 +65,13 @@ async def asked_in(session, ask, **fields):
 
 @to_thread
 def due(session, endpoint, **fields):
-    """Put a summary into the queue, and claim it as a runner does."""
+    """Enqueue a summary, and claim it as a runner does."""
     session_summary.enqueue_summary(session.pk, endpoint)
     [summary] = claim_next(10, [])
     return summary
 
 
-# --- when it is made -----------------------------------------------------------------------------
+# --- when a summary is written -------------------------------------------------------------------
 
 
 async def test_what_falls_out_of_the_window_is_retold_after_an_answer(long_session, ask, model):
@@ -104,7 +104,7 @@ async def test_many_short_turns_are_retold_too(session, ask, endpoint):
     async with Runner():
         await asked_in(session, ask)
         summary = await eventually(written)
-    assert summary.last_turn.text == "q11"  # ten are kept, and the newest
+    assert summary.last_turn.text == "q11"  # ten exchanges stay verbatim, and the newest
 
 
 async def test_a_model_that_only_quotes_writes_no_summary(long_session, ask):
@@ -142,7 +142,7 @@ async def test_while_it_is_written_it_takes_a_place_of_its_endpoint(long_session
     assert claims == []
 
 
-# --- what it is good for -------------------------------------------------------------------------
+# --- how a summary is used -----------------------------------------------------------------------
 
 
 async def test_the_next_question_is_asked_with_the_summary_and_what_came_after_it(long_session, ask, model):
@@ -204,7 +204,7 @@ async def test_what_it_took_is_recorded(long_session, ask):
     assert summary.cost > 0
 
 
-# --- what may go wrong ---------------------------------------------------------------------------
+# --- failures ------------------------------------------------------------------------------------
 
 
 async def test_an_answer_that_is_still_written_is_not_retold_yet(long_session, endpoint, model):
@@ -310,7 +310,7 @@ async def test_a_long_past_is_retold_in_several_calls(session, endpoint, model):
     assert len(summary_prompts(model)) > 1
 
 
-# --- what the user wants -------------------------------------------------------------------------
+# --- the user's switch ---------------------------------------------------------------------------
 
 
 async def test_forgetting_ends_the_summary_and_every_later_one(long_session, ask, endpoint, model):

@@ -1,4 +1,4 @@
-"""A question may ask only some documents: checked when it is asked, kept with it, obeyed by its answers."""
+"""A question can have a filter: it is validated, stored with the turn, and applied to all of its answers."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def workspace(model, asker):
-    """Two documents that say different things of a pump, one of them of the department HR."""
+    """Return a workspace with two documents about a pump, one of the HR department and one of Legal."""
     made = factories.workspace(embedder=factories.embedder(base_url=model.base_url, dimensions=384))
     made.memberships.create(user=asker)
     fields.declare(made, None, label="Department", choices=["HR", "Legal"])
@@ -42,7 +42,7 @@ def workspace(model, asker):
 
 
 async def titles(answer):
-    """Return the titles of the passages that an answer was given."""
+    """Return the titles of the passages in an answer's prompt."""
     async with asyncio.timeout(20), Runner():
         found = [event async for event in follow(answer.pk) if event.kind in ("sources", "failed")]
     assert found[0].kind == "sources", found
@@ -80,7 +80,7 @@ async def test_a_field_that_was_deleted_while_the_question_waited_fails_it_in_wo
 
 
 def test_a_filter_that_fits_nothing_refuses_the_question(ask, workspace):
-    with pytest.raises(QuestionRefused, match="department is one of: HR, Legal"):
+    with pytest.raises(QuestionRefused, match="department must be one of: HR, Legal"):
         ask("Where?", workspace_id=workspace.pk, filters={"department": "Sales"})
     with pytest.raises(QuestionRefused, match="choose one, or ask without the filter"):
         ask("Where?", filters={"department": "HR"})
@@ -92,7 +92,7 @@ async def test_the_socket_takes_filters_and_says_what_is_wrong_with_one(asker, e
         await socket.say(run(workspaceId=str(workspace.pk), filters={"x'; --": 1}))
         said = await socket.hear()
         assert said["action"] == "error"
-        assert "There are: department, type" in said["data"]["message"]
+        assert "Choose one of: department, type" in said["data"]["message"]
         await socket.say(run(workspaceId=str(workspace.pk), filters={"department": {"not": "HR"}}))
         assert (await socket.hear())["data"]["filterWords"] == "department not HR"
     assert (await to_thread(Turn.objects.get)()).filters == {"department": {"not": "HR"}}
@@ -107,7 +107,7 @@ def test_programs_ask_with_filters_and_read_them(asker, endpoint, workspace):
     wrong = client.post(
         place, body | {"messageId": "n", "filters": {"added": "now"}}, content_type="application/json"
     )
-    assert wrong.json() == {"detail": "added is a date, as in 2024-01-31."}
+    assert wrong.json() == {"detail": "added must be a date, such as 2024-01-31."}
 
 
 async def test_clients_of_openai_send_filters_beside_the_rest(async_client, asker, endpoint, workspace):

@@ -1,4 +1,4 @@
-"""A question is recorded exactly once, or refused with a sentence."""
+"""A question is recorded exactly once (idempotency), or refused with a clear sentence."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ threaded = pytest.mark.django_db(transaction=True)
 
 
 def at_once(*calls):
-    """Make calls in threads that set off together; return their results, errors among them."""
+    """Run calls concurrently, in threads that start together. Return their results, including exceptions."""
     barrier = threading.Barrier(len(calls))
 
     def run(call):
@@ -120,7 +120,7 @@ def test_when_two_users_claim_one_new_session_one_gets_it(ask):
 
 def test_a_message_id_is_not_used_for_two_texts(ask):
     ask("one", message_id="m-1")
-    with pytest.raises(QuestionRefused, match="new one"):
+    with pytest.raises(QuestionRefused, match="new id"):
         ask("two", message_id="m-1")
 
 
@@ -132,7 +132,7 @@ def test_an_empty_question_is_refused(ask, text):
 
 def test_a_question_that_is_too_long_is_refused_with_its_length(ask, settings):
     settings.QUESTION_MAX_CHARACTERS = 10
-    with pytest.raises(QuestionRefused, match=r"11 characters, and 10 are allowed"):
+    with pytest.raises(QuestionRefused, match=r"11 characters, but the limit is 10"):
         ask("x" * 11)
 
 
@@ -170,7 +170,7 @@ def test_a_workspace_of_others_is_not_there(ask):
 
 @pytest.mark.parametrize("fields", [{"is_enabled": False}, {"kind": Endpoint.Kind.EMBEDDING}])
 def test_a_model_that_is_not_offered_is_refused(ask, fields):
-    with pytest.raises(QuestionRefused, match="not offered"):
+    with pytest.raises(QuestionRefused, match="no longer available"):
         ask(endpoints=[factories.chat_endpoint(**fields)])
 
 
@@ -262,7 +262,7 @@ def ended(answer, text="words", status=Answer.Status.FINISHED):
 
 @pytest.fixture
 def first(ask):
-    """An answer that has ended."""
+    """Return an answer that has ended."""
     return ended(ask(parameters=Parameters(max_tokens=7)).answers.get())
 
 
@@ -314,7 +314,7 @@ def test_a_version_moves_its_session_up(asker, first):
     ("change", "words"),
     [
         (lambda first: Answer.objects.update(status=Answer.Status.RUNNING), "still being written"),
-        (lambda first: Endpoint.objects.update(is_enabled=False), "not offered any more"),
+        (lambda first: Endpoint.objects.update(is_enabled=False), "no longer available"),
         (lambda first: Endpoint.objects.all().delete(), "was removed: choose another"),
     ],
     ids=["running", "switched-off", "removed"],
@@ -329,16 +329,16 @@ def test_a_version_that_cannot_be_made_is_refused(asker, first, change, words):
 def test_a_turn_has_only_so_many_answers(asker, first, monkeypatch):
     monkeypatch.setattr(turns, "MAX_ANSWERS", 2)
     turns.regenerate(asker, Regeneration(first.pk, "v-1"))
-    with pytest.raises(QuestionRefused, match="2 answers already"):
+    with pytest.raises(QuestionRefused, match="already has 2 answers"):
         turns.regenerate(asker, Regeneration(first.pk, "v-2"))
 
 
-# --- what the conversation goes on with ----------------------------------------------------------
+# --- the answer that the conversation continues from ---------------------------------------------
 
 
 @pytest.fixture
 def side_by_side(ask):
-    """A turn with two answers that have ended."""
+    """Return a turn with two answers that have ended."""
     turn = ask(endpoints=[factories.chat_endpoint() for _ in range(2)])
     for lane, answer in enumerate(turn.answers.all()):
         ended(answer, f"lane {lane}")
@@ -346,7 +346,7 @@ def side_by_side(ask):
 
 
 def going_on(turn):
-    """What the page says, after looking that the prompt says the same."""
+    """Return the text that the page continues from, after checking that the prompt uses the same."""
     turn = Turn.objects.get(pk=turn.pk)
     found = turn.goes_on_with()
     [exchange] = load_history(turn.session.turns.create(message_id=uuid4().hex, text="next")).exchanges[:1]
@@ -371,7 +371,7 @@ def test_the_answer_chosen_last_goes_on(side_by_side, asker):
 @pytest.mark.parametrize("status", [Answer.Status.RUNNING, Answer.Status.FAILED])
 def test_an_answer_without_words_to_build_on_is_not_chosen(side_by_side, asker, status):
     answer = ended(side_by_side.answers.first(), "words", status)
-    with pytest.raises(QuestionRefused, match="has ended and has words"):
+    with pytest.raises(QuestionRefused, match="has ended and has text"):
         turns.continue_with(asker, answer.pk)
 
 

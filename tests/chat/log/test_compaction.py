@@ -1,4 +1,4 @@
-"""Old logs take little room, and say what they always said."""
+"""Compaction makes old logs small, and readers still get the same events."""
 
 from datetime import timedelta
 

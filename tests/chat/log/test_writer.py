@@ -1,4 +1,4 @@
-"""Log first, then show; from any event on, at any time."""
+"""Log first, then show: group commit, fencing, and following a log from any event on."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def answer(transactional_db, ask):
-    """An answer that was claimed once; its log holds the first event."""
+    """Return an answer that was claimed once. Its log has the first event."""
     answer = ask().answers.get()
     Answer.objects.update(status=Answer.Status.RUNNING, fence=1)
     return answer
@@ -164,7 +164,7 @@ async def test_what_goes_along_is_committed_with_its_event_or_not_at_all(answer_
     await to_thread(answer.refresh_from_db)()
     assert answer.status == Answer.Status.RUNNING
     assert [event.kind for event in await logged(answer)] == ["queued", "delta"]
-    answer_log.append(end(), in_same_transaction=lambda: _ended(answer))  # the log goes on where it was
+    answer_log.append(end(), in_same_transaction=lambda: _ended(answer))  # the log continues without a gap
     await answer_log.flush()
     assert [event.seq for event in await logged(answer)] == [1, 2, 3]
 
@@ -187,7 +187,7 @@ async def test_the_log_waits_for_a_database_that_is_away(answer_log, answer, los
         await asyncio.sleep(0.05)
         await lose_connections()
     await asyncio.wait_for(writing, 20)
-    await to_thread(connection.close_pool)()  # the log may have been done with its last words already
+    await to_thread(connection.close_pool)()  # it may hold dead connections that the log no longer used
     events = await logged(answer)
     assert text_of(events) == "".join(WORDS)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
@@ -252,7 +252,7 @@ async def test_an_answer_that_never_was_ends_at_once():
 
 
 async def test_events_that_nobody_announced_are_found_in_the_log(answer):
-    """As if the message from another process were lost."""
+    """Simulate that the message from another process was lost."""
 
     @to_thread
     def write_silently():
@@ -279,11 +279,14 @@ async def test_a_message_lost_in_the_middle_leaves_no_gap(answer):
 
 
 async def test_what_is_on_its_way_to_a_follower_is_not_read_from_the_log(answer, monkeypatch):
-    """Each look finds something new in the logs of a hundred streams; to read them all would hold them all up."""
+    """Each poll finds new events in the logs of a hundred streams.
+
+    Reading all of them would delay every stream.
+    """
     monkeypatch.setattr(fanout, "POLL_INTERVAL_S", 0.05)
-    monkeypatch.setattr(fanout, "DELIVERY_GRACE_S", 1.5)  # on a busy machine, too
+    monkeypatch.setattr(fanout, "DELIVERY_GRACE_S", 1.5)  # long enough on a busy machine, too
     async with event_bus().attach(answer.pk, seq=1) as follower:
-        assert await follower.take() == []  # the hub hears from now on: what was before stands in the log
+        assert await follower.take() == []  # the bus listens from now on; earlier events are in the log
         row = AnswerEvent(answer=answer, seq=2, kind="delta", data={"text": "late"})
         await to_thread(row.save)(force_insert=True)
         await asyncio.sleep(0.3)
@@ -303,7 +306,7 @@ async def test_a_message_that_comes_twice_is_shown_once(answer_log, answer):
 
 
 async def test_a_follower_hears_the_writer_of_another_process(answer, monkeypatch):
-    """The other process is another thread with its own event loop: it shares only the services."""
+    """A thread with its own event loop stands in for the other process: it shares only the services."""
     monkeypatch.setattr(fanout, "POLL_INTERVAL_S", 30)
 
     async def write():

@@ -1,4 +1,4 @@
-"""OpenAI's own client, unchanged, against the whole web process."""
+"""OpenAI's own client, unchanged, works with the whole web process."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ QUESTION: Any = [{"role": "user", "content": "How much is the yearly fee?"}]
 
 @pytest.fixture
 def small(transactional_db, endpoint):
-    """The model's name; it has a space and a slash in it."""
+    """Return the model's name, which contains a space and a slash."""
     endpoint.name = "acme/small 1"
     endpoint.save()
     return endpoint.name
@@ -69,7 +69,7 @@ async def row(model, **filters):
 async def until_ended():
     async with asyncio.timeout(5):
         while not (answer := await to_thread(Answer.objects.first)()) or not answer.has_ended:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)  # its row tells nobody
+            await asyncio.sleep(0.02)  # polls the row, which sends no notification
     return answer
 
 
@@ -171,7 +171,8 @@ async def test_an_empty_workspace_says_so_in_a_sentence(client, small, asker, mo
         text = reply.choices[0].message.content
         assert (reply.grounding, reply.usage.total_tokens) == ("empty", 0)
     assert text == "There is nothing in New to search yet, so no model was asked."
-    assert (await row(Answer)).text == ""  # what the page shows in its own way is no part of the answer
+    # The sentence is not part of the stored answer: the page shows its own notice.
+    assert (await row(Answer)).text == ""
     assert not model.chats
 
 
@@ -197,7 +198,7 @@ async def test_earlier_messages_are_the_history_and_instructions_are_followed(cl
 
 
 async def test_a_failover_of_the_database_fails_no_request(client, small, model, lose_connections):
-    """Though several of the connections that wait for requests are dead then."""
+    """The request succeeds although several idle connections of the pool are dead."""
     with ThreadPoolExecutor(4) as threads:
         gate = threading.Barrier(4)
         loop = asyncio.get_running_loop()
@@ -209,7 +210,7 @@ async def test_a_failover_of_the_database_fails_no_request(client, small, model,
 
 
 def _use_a_connection(gate):
-    """Together with others, so that each has one of its own."""
+    """Open a connection and wait for the other threads, so that each of them has its own."""
     try:
         connection.ensure_connection()
         gate.wait(10)
@@ -253,7 +254,7 @@ async def test_a_models_own_name_goes_before_a_workspaces(client, small, asker, 
     assert completion.grounding == "none"
 
 
-# --- leaving -------------------------------------------------------------------------------------
+# --- client disconnects --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -281,7 +282,7 @@ async def test_leaving_before_a_whole_reply_stops_the_answer_too(client, small, 
 
 @pytest.mark.parametrize(("headers", "status"), [({}, "stopped"), ({"Idempotency-Key": "k9"}, "finished")])
 async def test_leaving_while_the_question_is_recorded_stops_its_answer(client, small, model, headers, status):
-    """Unless the client means to come back."""
+    """A client that sent an Idempotency-Key is expected to retry, so its answer goes on."""
     model.behaviour = Behaviour(tokens=40, between_tokens_s=0.02)
     holding = asyncio.create_task(asyncio.to_thread(_hold_the_turns, 1.0))
     await asyncio.sleep(0.2)
@@ -295,7 +296,7 @@ async def test_leaving_while_the_question_is_recorded_stops_its_answer(client, s
 
 
 def _hold_the_turns(seconds):
-    """Have every question wait in the database."""
+    """Make every question wait in the database, with a table lock."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE chat_turn IN SHARE MODE")
         time.sleep(seconds)
@@ -303,7 +304,7 @@ def _hold_the_turns(seconds):
 
 
 async def test_a_stream_that_is_dropped_before_it_is_read_is_left():
-    """As Django drops it when the client goes while a middleware has the response."""
+    """Django drops it like this if the client disconnects while a middleware holds the response."""
     left = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -338,7 +339,7 @@ async def test_a_key_that_is_revoked_meanwhile_gets_no_more(client, small, slow,
     asked = asyncio.create_task(completed(client, model=small, messages=QUESTION, stream=streams))
     await slow.wait_until(lambda: slow.chats)
     await to_thread(lambda: revoke(asker.api_keys.get()))()
-    with pytest.raises(openai.APIError, match="not good any more"):
+    with pytest.raises(openai.APIError, match="no longer valid"):
         await asked
     assert (await until_ended()).status == "stopped"
 
@@ -390,7 +391,7 @@ async def test_a_model_that_may_recover_is_worth_another_try(client, small, mode
     ("fields", "words"),
     [
         ({"model": "huge"}, "There is no model 'huge'"),
-        ({"messages": []}, "The last message must be the user's"),
+        ({"messages": []}, "The last message must be from the user"),
         ({"messages": [*QUESTION, {"role": "assistant", "content": "It is"}]}, "The last message must be"),
         ({"messages": [{"role": "user", "content": " "}]}, "empty"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content"),
@@ -454,4 +455,4 @@ async def test_a_conversation_that_is_too_large_is_told_so(client, small):
     with pytest.raises(openai.APIStatusError) as error:
         await client.chat.completions.create(model=small, messages=QUESTION, user="x" * 6_000_000)
     assert error.value.status_code == 413
-    assert "send less" in error.value.message
+    assert "send fewer messages" in error.value.message

@@ -1,4 +1,4 @@
-"""What a client of OpenAI's API is told of an answer that did not go straight."""
+"""The replies to OpenAI clients for answers that were restarted, stopped, filtered or failed."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of OpenAI's API is what is said there."""
+"""The OpenAPI document matches the real replies of the OpenAI-compatible API."""
 
 import json
 from uuid import uuid4

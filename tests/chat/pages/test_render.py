@@ -1,4 +1,4 @@
-"""What a model writes, and what of it reaches the page."""
+"""Markdown rendering, citations, and sanitising of hostile text (XSS)."""
 
 import re
 import time
@@ -12,7 +12,7 @@ PASSAGES = [Citation(number, f"/answers/a/passages/{number}/", f"Title {number}"
 
 
 class _Elements(HTMLParser):
-    """Every element of a piece of HTML, with its attributes, and its text."""
+    """Collects every element of a piece of HTML with its attributes, and the text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The chat page and its parts, as a browser without JavaScript gets them."""
+"""The chat page and its parts, as the server renders them (without JavaScript)."""
 
 import re
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def ada() -> User:
 
 @pytest.fixture
 def page(client: Client, ada: User) -> Callable[..., str]:
-    """Fetch an address as ada; returns the page."""
+    """Return a function that fetches an address as ada and returns the page."""
     client.force_login(ada)
 
     def page(address: str, **headers: str) -> str:
@@ -50,7 +50,7 @@ def _address(session: Session) -> str:
 
 
 def _checked(page: str, name: str) -> str:
-    """Return the label of the option that is chosen in a picker."""
+    """Return the label of the selected option of a picker."""
     inputs = re.findall(r"<input[^>]*>", page)
     (chosen,) = [each for each in inputs if f'name="{name}"' in each and " checked" in each]
     found = re.search(r'data-label="([^"]*)"', chosen)
@@ -231,13 +231,13 @@ def test_a_long_session_takes_as_many_queries_as_a_short_one(
     ("fields", "words"),
     [
         pytest.param({"status": "failed", "error": "It is down."}, ["It is down.", "Your question is kept", "Try again"], id="failed"),
-        pytest.param({"status": "failed", "error": "It broke.", "text": "So far"}, ["So far", "words so far are kept"], id="failed-half-way"),
+        pytest.param({"status": "failed", "error": "It broke.", "text": "So far"}, ["So far", "text so far is kept"], id="failed-half-way"),
         pytest.param({"status": "stopped", "text": "So far"}, ["So far", "Stopped by you"], id="stopped"),
         pytest.param({"text": "So far", "trace": {"finish_reason": "length"}, "parameters": {"max_tokens": 64}}, ["limit of 64 tokens"], id="cut"),
-        pytest.param({}, ["The model answered with nothing"], id="no-words"),
+        pytest.param({}, ["The model returned an empty answer"], id="no-words"),
         pytest.param({"grounding": "nothing_relevant"}, ["Nothing relevant found", "Handbook", "Ask without the workspace", "Search Handbook"], id="nothing-relevant"),
         pytest.param({"grounding": "empty"}, ["Handbook is empty", "Ask without the workspace"], id="empty"),
-        pytest.param({"grounding": "degraded", "text": "A guess"}, ["could not be searched", "does not rest on your documents"], id="degraded"),
+        pytest.param({"grounding": "degraded", "text": "A guess"}, ["could not be searched", "is not based on your documents"], id="degraded"),
         pytest.param({"status": "queued", "ended_at": None}, ["data-live", "Waiting for its turn"], id="queued"),
         pytest.param({"status": "running", "ended_at": None}, ["data-live"], id="running"),
     ],
@@ -299,7 +299,7 @@ CITED = "The second costs 12 euros."
 
 @pytest.fixture
 def cited(ada: User, handbook: Workspace) -> Answer:
-    """An answer that cites a passage of a section."""
+    """Return an answer that cites a passage of a section."""
     document = factories.document(handbook, title="Fees.pdf")
     factories.section(document, TEXT, title_path=["Fees", "Late payment"], page=3)
     start = TEXT.index(CITED)
@@ -348,7 +348,7 @@ def test_a_document_that_is_gone_leaves_the_stored_text(page: Callable[..., str]
     assert document
     document.delete()
     html = page(_passage(cited))
-    assert "The document is gone" in html
+    assert "The document was deleted" in html
     assert CITED in html
     assert "<mark" not in html
 
@@ -432,7 +432,7 @@ def test_a_passage_is_laid_out_as_its_document_is(
 
 @pytest.fixture
 def versions(ada: User) -> tuple[Answer, Answer]:
-    """An answer and a newer version of it."""
+    """Return an answer and a newer version of it."""
     first = factories.answer(factories.session(ada), text="Old words", endpoint_name="Alpha")
     return first, factories.version(first, text="New words", endpoint_name="Beta")
 
@@ -467,7 +467,7 @@ def test_an_answer_that_has_no_words_is_not_chosen(client: Client, ada: User) ->
     client.force_login(ada)
     failed = factories.answer(factories.session(ada), status="failed")
     response = client.post(reverse("answer-continue", args=[failed.pk]))
-    assert (response.status_code, b"has words" in response.content) == (400, True)
+    assert (response.status_code, b"has text" in response.content) == (400, True)
 
 
 def test_models_side_by_side_have_a_lane_each(page: Callable[..., str], ada: User) -> None:
@@ -540,7 +540,7 @@ def test_sessions_are_found_by_title_and_by_what_was_asked(page: Callable[..., s
     factories.answer(asked, "And which fees again?")
     factories.session(ada, title="Unrelated")
     assert sorted(_list(page(f"{reverse('sessions')}?q=FEES"))) == ["Fees", "Something else", "Today"]
-    assert "No session holds “nowhere”" in page(f"{reverse('sessions')}?q=nowhere")
+    assert "No session contains “nowhere”" in page(f"{reverse('sessions')}?q=nowhere")
 
 
 def test_the_list_goes_on_where_it_ended(page: Callable[..., str], ada: User) -> None:
@@ -624,7 +624,7 @@ def test_what_changes_something_is_no_link(client: Client, ada: User) -> None:
 
 @pytest.fixture
 def summarised(ada: User) -> Session:
-    """A session of three turns, of which the first two are in its summary."""
+    """Return a session of three turns. Its summary covers the first two."""
     session = factories.session(ada)
     for number in range(3):
         factories.answer(session, f"question {number}", text="An answer.")

@@ -1,4 +1,4 @@
-"""A question that comes to a web process is recorded and begun at once, whatever stands in the way."""
+"""Admission: a web process records and starts a question at once, or leaves it in the queue if it cannot."""
 
 import asyncio
 from contextlib import aclosing
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def ask_here(asker, endpoint):
-    """Ask in the event loop; returns the turn, and how its logs begin."""
+    """Return a function that asks in the event loop and returns the turn and the first events of its logs."""
 
     async def ask_here(user=asker, **fields):
         fields = {"session_id": None, "message_id": uuid4().hex, "endpoints": [endpoint]} | fields
@@ -33,7 +33,7 @@ def ask_here(asker, endpoint):
 
 
 async def followed(answer):
-    """Return the answer's events, to the end."""
+    """Return all events of the answer."""
     async with asyncio.timeout(20), aclosing(follow(answer.pk)) as events:
         return [event async for event in events]
 
@@ -43,7 +43,7 @@ async def answers_of(*turns):
 
 
 def _transactions():
-    """The transactions that made turns, and those that began answers."""
+    """Return the ids of the transactions that inserted turns, and of those that started answers."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT xmin::text FROM chat_turn")
         made = {row[0] for row in cursor.fetchall()}

@@ -1,4 +1,4 @@
-"""What `make chaos` shows of a thousand turns, of some: whatever dies, nothing is lost, doubled or made up."""
+"""A short run of `make chaos`, with fewer turns: after any crash, nothing is lost, duplicated or invented."""
 
 import json
 import os
@@ -13,10 +13,10 @@ TURNS = 70
 
 @pytest.fixture(scope="module")
 def rows(root, tmp_path_factory):
-    """One run for all rows, in processes and on services of its own."""
+    """Run the benchmark once for all tests, with its own processes and services, and return its rows."""
     result = tmp_path_factory.mktemp("chaos") / "rows.json"
     command = [sys.executable, "-m", "benchmarks.chaos", "--turns", str(TURNS), "--json", str(result)]
-    mine = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")  # what it kills must be its own
+    mine = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")  # so that it kills only its own services
     environment = {name: value for name, value in os.environ.items() if name not in mine}
     subprocess.run(command, cwd=root, env=environment, check=True, timeout=200)
     return {row["name"]: row for row in json.loads(result.read_text())}
@@ -27,7 +27,7 @@ def rows(root, tmp_path_factory):
     [
         "a web process is killed",
         "the socket is cut every 0.6 s",
-        "each message is sent 5 times at once",
+        "each message is sent 5 times concurrently",
         "PostgreSQL is restarted",
         "Valkey is restarted",
         "the model fails",

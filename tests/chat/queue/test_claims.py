@@ -1,4 +1,4 @@
-"""Which answers are written next, and how many at once."""
+"""Claims: fair scheduling, priorities and concurrency limits of the answer queue."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ask_as(ask):
-    """Ask as somebody, so many times; returns the answers."""
+    """Return a function that asks `count` questions as a user and returns the answers."""
 
     def ask_as(user, count=1):
         return [ask(user=user).just_recorded[0] for _ in range(count)]
@@ -48,7 +48,7 @@ def test_users_take_turns_whoever_asked_first_and_most(ask_as):
 
 @pytest.fixture
 def one_after_the_other(endpoint):
-    """Have answers written one at a time; returns whose each of the next so many was."""
+    """Return a function that ends answers one at a time, and returns the users' names of the next `count`."""
     Endpoint.objects.update(max_concurrent=1)
 
     def one_after_the_other(count):
@@ -167,11 +167,11 @@ async def test_two_runners_together_keep_to_an_endpoint_s_limit(ask, model):
     assert len(model.chats) == 12
 
 
-# --- the place in the queue ----------------------------------------------------------------------
+# --- queue positions -----------------------------------------------------------------------------
 
 
 def places(answer):
-    """The places that the answer's followers were told, in order."""
+    """Return the queue positions in the answer's log, in order."""
     assert [event.seq for event in answer.events.all()] == list(range(1, answer.events.count() + 1))
     return [event.data["position"] for event in answer.events.all()]
 
@@ -202,12 +202,12 @@ def test_places_are_told_at_most_once_a_second(ask_as, asker):
     assert list(publish_queue_positions()) == [second.pk]
 
 
-# --- what nobody waits for -----------------------------------------------------------------------
+# --- batch answers -------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def batch(ask):
-    """Record questions that nobody waits for; returns their answers."""
+    """Return a function that records batch questions and returns their answers."""
 
     def batch(count=1, **fields):
         user = fields.pop("user", None) or factories.user()
@@ -246,7 +246,7 @@ def test_a_busy_endpoint_begins_a_batch_answer_now_and_then(ask_as, batch, a_bat
     Answer.objects.filter(pk=a_batch_answer_just_began.pk).update(started_at=Now() - 2 * BATCH_INTERVAL)
     assert taken() == [first.pk]
     Answer.objects.filter(pk=first.pk).update(status=Answer.Status.FINISHED)
-    assert taken() == [waiting[1].pk]  # the next batch answer waits its time again
+    assert taken() == [waiting[1].pk]  # the next batch answer waits for BATCH_INTERVAL again
 
 
 def test_each_endpoint_has_its_own_share_of_batches(ask, batch, ask_as, a_batch_answer_just_began):
@@ -273,7 +273,7 @@ def test_the_place_of_somebody_who_waits_does_not_count_batches(ask_as, batch):
 
 
 def test_the_claim_reads_only_what_waits_or_is_written(ask_as, batch):
-    """With a long past, the claim's plan still goes through the indexes made for it."""
+    """With many old answers, the claim's query plan still uses the indexes that exist for it."""
     ask_as(factories.user(), 3), batch(3)
     ended = Answer(status=Answer.Status.FINISHED, turn=Turn.objects.first(), endpoint_name="m", is_batch=True)
     Answer.objects.bulk_create(

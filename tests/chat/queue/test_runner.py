@@ -1,4 +1,4 @@
-"""Answers are written whoever listens, and end with a reason whatever dies."""
+"""The runner: answers are written even if no client listens, and end with a reason whatever process dies."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ def answer(transactional_db, ask):
 
 
 async def followed(answer, until=None, limit_s=20.0):
-    """Return the answer's events, to the end or to the first of the kind `until`."""
+    """Return the answer's events up to the end, or up to the first event of the kind `until`."""
     shown = []
     async with asyncio.timeout(limit_s), aclosing(follow(answer.pk)) as events:
         async for event in events:
@@ -45,7 +45,7 @@ async def followed(answer, until=None, limit_s=20.0):
 
 
 def kinds(events):
-    """The kinds of events in order, with runs of deltas as one."""
+    """Return the kinds of events in order, with each run of the same kind as one."""
     named = [event.kind for event in events]
     return [kind for place, kind in enumerate(named) if place == 0 or kind != named[place - 1]]
 
@@ -56,7 +56,7 @@ def text_of(events):
 
 
 async def ended(answer):
-    """Run until the answer has ended; return its events and its row."""
+    """Start a runner until the answer has ended. Return its events and its row."""
     async with Runner():
         events = await followed(answer)
     await to_thread(answer.refresh_from_db)()
@@ -65,7 +65,7 @@ async def ended(answer):
 
 @asynccontextmanager
 async def writing(answer):
-    """A runner, at the moment at which the answer has its first words."""
+    """Start a runner, and yield it when the answer has its first words."""
     async with Runner(grace_s=0.2) as runner:
         await followed(answer, until="delta")
         yield runner
@@ -92,7 +92,7 @@ def endpoint_cost(row):
 
 @pytest.fixture
 def no_looking(monkeypatch):
-    """A runner that looks for work only when it is told to."""
+    """Disable polling, so that a runner looks for work only when it is woken."""
     monkeypatch.setattr(runner_module, "POLL_INTERVAL_S", 60)
 
 
@@ -105,13 +105,13 @@ async def test_a_question_submitted_here_is_begun_at_once(ask, no_looking):
 
 async def test_a_question_submitted_elsewhere_is_begun_by_a_nudge(ask, no_looking):
     async with Runner():
-        await asyncio.sleep(1)  # listens now
+        await asyncio.sleep(1)  # until the runner listens
         answer = await asyncio.to_thread(_ask_in_another_process, ask)
         await followed(answer, until="delta")
 
 
 def _ask_in_another_process(ask):
-    """A thread without our event loop, in a moment in which this process seems to have no runner."""
+    """Ask as another process would: in a thread outside our event loop, with no visible local runner."""
     here, runner_module._local_runner = runner_module._local_runner, None
     try:
         return ask().answers.get()
@@ -179,7 +179,7 @@ async def test_stop_reaches_an_answer_that_another_process_writes(answer, asker,
     model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
     async with Runner():
         await followed(answer, until="delta")
-        await to_thread(Answer.objects.update)(stop_requested=True)  # and nobody says a word
+        await to_thread(Answer.objects.update)(stop_requested=True)  # without a message to the runner
         events = await followed(answer, limit_s=5)
     assert kinds(events)[-1] == "stopped"
 
@@ -262,7 +262,7 @@ async def test_a_session_goes_while_its_answer_is_written(answer, asker, model):
 
 
 def _hold_the_passages(seconds):
-    """Have whoever deletes an answer wait in the middle of it."""
+    """Make a transaction that deletes an answer wait in the middle, with a table lock."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE chat_answerpassage IN SHARE MODE")
         time.sleep(seconds)
@@ -339,7 +339,7 @@ async def test_what_postgres_cannot_keep_is_left_out_of_an_answer(answer, model)
 
 @to_thread
 def abandon(answer, events=()):
-    """Leave an answer as a process does that was killed some time ago."""
+    """Leave an answer in the state in which a process leaves it that was killed some time ago."""
     fields = LEASE | {"lease_until": Now() - Answer.LEASE}
     Answer.objects.filter(pk=answer.pk).update(**fields)
     for seq, (kind, data) in enumerate(events, 2):
@@ -431,13 +431,13 @@ async def test_what_takes_too_long_to_end_goes_to_another_process_at_once(answer
         pass
     model.behaviour = Behaviour()
     async with Runner():
-        events = await followed(answer, limit_s=6)  # well within the lease
+        events = await followed(answer, limit_s=6)  # much less than the lease
     assert "restarted" in kinds(events)
     assert text_of(events) == UNGROUNDED
 
 
 async def test_a_process_killed_in_the_middle_is_taken_over(answer, model, monkeypatch):
-    """A real process with a real SIGKILL; the lease is shortened to keep the test short."""
+    """Kill a real process with a real SIGKILL. Its lease is shortened to keep the test short."""
     model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
     process = await asyncio.to_thread(_start_runner_process)
     try:
@@ -455,7 +455,7 @@ async def test_a_process_killed_in_the_middle_is_taken_over(answer, model, monke
     assert row.broken_off[0]["output_tokens"] > 0
 
 
-# --- what attempts cost that were broken off -----------------------------------------------------
+# --- the cost of interrupted attempts ------------------------------------------------------------
 
 STARTED = ("started", {"model": "m", "fence": 1})
 USAGE = {"input_tokens": 100, "output_tokens": 7, "is_estimate": False, "cost": "0.000228"}

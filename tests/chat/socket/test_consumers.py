@@ -1,4 +1,4 @@
-"""The socket: questions in, events out, for whoever is logged in as long as they are."""
+"""The WebSocket: questions in, events out, only while the user is logged in."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def run(text="What is a pump?", **data):
 
 
 async def answered(socket):
-    """Return the events that come, to the last."""
+    """Return the events that arrive, up to the last."""
     events = []
     while not (events and events[-1]["kind"] in ("finished", "stopped", "failed")):
         said = await socket.hear()
@@ -118,7 +118,7 @@ async def test_a_message_sent_again_over_another_socket_is_the_same_turn(cookie,
 
 
 async def _all(socket, accepted):
-    """The text of the answer on a socket on which the same message was sent so many times."""
+    """Return the text of the answer on a socket on which the same message was sent several times."""
     events = []
     while not (events and events[-1]["kind"] == "finished"):
         said = await socket.hear()
@@ -275,14 +275,14 @@ async def test_a_page_follows_a_bounded_number_of_answers(cookie, ask, monkeypat
     assert "follows 2 answers" in error["message"]
 
 
-# --- what is refused -----------------------------------------------------------------------------
+# --- rejected frames -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        ("no json", "no JSON"),
-        ("", "no JSON"),
+        ("no json", "not valid JSON"),
+        ("", "not valid JSON"),
         ("[1]", "message"),
         ("null", "message"),
         ('{"action": "dance", "data": {}}', "dance"),
@@ -302,7 +302,7 @@ async def test_a_page_follows_a_bounded_number_of_answers(cookie, ask, monkeypat
         ('{"action": "stop", "data": {}}', "data.answerId"),
         ('{"action": "regenerate", "data": {"answerId": "7", "messageId": "m"}}', "data.answerId"),
         ('{"action": "regenerate", "data": {"messageId": "m"}}', "data.answerId"),
-        ("[" * 100_000, "no JSON"),
+        ("[" * 100_000, "not valid JSON"),
         (json.dumps("x" * 300_000), "longer than"),
     ],
 )
@@ -354,7 +354,7 @@ async def test_answers_and_sessions_of_others_are_not_there(ask):
     assert not answer.stop_requested
 
 
-# --- who is asking -------------------------------------------------------------------------------
+# --- authentication ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cookie", ["", "sessionid=forged", "sessionid=" + "x" * 5000])
@@ -394,7 +394,7 @@ async def test_whoever_may_not_be_here_any_more_is_closed_at_their_next_message(
 @pytest.mark.parametrize("lose", [_disable, _log_out, _change_password])
 async def test_whoever_may_not_be_here_any_more_is_closed_while_they_only_listen(cookie, asker, lose):
     async with connected(cookie) as socket:
-        await asyncio.sleep(0.3)  # is let in
+        await asyncio.sleep(0.3)  # until the socket is authenticated
         await to_thread(lose)(asker, cookie)
         assert "signed out" in (await socket.hear(timeout_s=5))["data"]["message"]
         assert await socket.closed_with() == consumers.SIGNED_OUT
@@ -430,10 +430,10 @@ async def test_other_addresses_are_refused(cookie):
 
 @asynccontextmanager
 async def served():
-    """The whole web process under uvicorn; yields its address."""
+    """Serve the whole web process under uvicorn, and yield its address."""
     server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="on", log_level="warning"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
         await asyncio.sleep(0.01)
     try:
         yield f"ws://localhost:{server.servers[0].sockets[0].getsockname()[1]}/socket"
@@ -480,9 +480,9 @@ async def test_whoever_talks_on_when_they_are_sent_away_keeps_nobody_else_here(c
         websockets.connect(address, additional_headers=_headers(cookie)) as socket,
         websockets.connect(address, additional_headers=_headers(others)) as listening,
     ):
-        await asyncio.sleep(0.3)  # both are let in
+        await asyncio.sleep(0.3)  # until both are authenticated
         await to_thread(_disable)(asker, cookie)
-        socket.transport.pause_reading()  # so that it does not hear that it is sent away
+        socket.transport.pause_reading()  # so that it does not see the close frame
         await socket.send(json.dumps(run()))
         await socket.send("and on, and on")
         await asyncio.sleep(revocation.POLL_INTERVAL_S + 0.5)
@@ -504,7 +504,7 @@ async def test_whoever_does_not_read_keeps_nobody_else_here(cookie, asker, ask):
         socket.transport.pause_reading()
         follow = {"action": "follow", "data": {"answerId": str(answer.pk)}}
         await socket.send(json.dumps(follow))
-        await asyncio.sleep(1)  # all that is between us is full
+        await asyncio.sleep(1)  # until all buffers between us are full
         await to_thread(_disable)(asker, cookie)
         await asyncio.sleep(revocation.POLL_INTERVAL_S + 0.5)
         await to_thread(_disable)(other, others)

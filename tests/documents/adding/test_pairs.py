@@ -37,8 +37,8 @@ def test_an_answer_may_have_lines_and_quotes() -> None:
     [
         ("one,two,three\n", "Save the table as CSV"),
         ("just some words\n", "Save the table as CSV"),
-        ("question,answer\n", "There are no questions in it"),
-        ("\n\n", "There are no questions in it"),
+        ("question,answer\n", "The table has no questions"),
+        ("\n\n", "The table has no questions"),
         ("", "The file is empty"),
         ("question,answer\nWhy?," + "x" * 200_000, "could not be read"),
     ],
@@ -64,5 +64,5 @@ def test_one_bad_pair_keeps_no_other_out(workspace: Workspace) -> None:
 
 
 def test_too_many_at_once_are_refused_whole() -> None:
-    with pytest.raises(DocumentRefused, match="1,001 pairs, and 1,000 is the most at once"):
+    with pytest.raises(DocumentRefused, match="1,001 pairs; the limit is 1,000 at once"):
         add_pairs(Workspace(), None, [Pair(row, "q", "a") for row in range(MAX_PAIRS + 1)])

@@ -145,7 +145,7 @@ def test_announced_by_both_at_the_same_moment_it_is_one_document(workspace: Work
 
 def test_nothing_there_is_said_and_may_come_later(workspace: Workspace, bucket: Any) -> None:
     upload = begun(workspace)
-    with pytest.raises(NothingUploaded, match="Send the file to its address first"):
+    with pytest.raises(NothingUploaded, match="Send it to the upload's URL first"):
         uploads.complete(upload.pk)
     uploads.complete_arrived(upload.key)  # an event before its time does no harm
     send(upload)
@@ -207,13 +207,13 @@ def test_without_a_bucket_the_site_takes_it(workspace: Workspace, settings: Any)
 
 
 def test_another_size_than_was_announced_is_refused(workspace: Workspace, settings: Any) -> None:
-    with pytest.raises(DocumentRefused, match="announced with 19 bytes and came with 4"):
+    with pytest.raises(DocumentRefused, match="announced with 19 bytes, but 4 arrived"):
         uploads.receive(begun(workspace), SimpleUploadedFile("x", b"Oil."))
     assert stored(settings) == []
 
 
 @pytest.mark.parametrize(
-    ("size", "language", "words"), [(2000, "en", "the limit is"), (10, "fr", "does not hold the language")]
+    ("size", "language", "words"), [(2000, "en", "the limit is"), (10, "fr", "does not have the language")]
 )
 def test_what_cannot_be_taken_is_refused_before_it_is_sent(
     workspace: Workspace, settings: Any, size: int, language: str, words: str

@@ -77,14 +77,14 @@ def test_a_question_as_long_as_a_chunk_leaves_room_for_its_answer(workspace: Wor
         (lambda: validate_text("", "text"), "The title is empty. Write one."),
         (
             lambda: validate_text("t" * 301, "text"),
-            "The title has 301 characters, and 300 is the most. Shorten it.",
+            "The title has 301 characters; the limit is 300. Shorten it.",
         ),
         (lambda: validate_text("title", " \x00\n "), "The text is empty. Write one."),
         (lambda: validate_pair("?", "answer"), "The question is empty. Write one."),
         (lambda: validate_pair("question", ""), "The answer is empty. Write one."),
         (
             lambda: validate_text("title", "x" * 2000),
-            "It has 2.0 KB, the limit is 2.0 KB. Split it, and add the parts.",
+            "The file has 2.0 KB; the limit is 2.0 KB. Split it and add the parts.",
         ),
     ],
 )
@@ -135,7 +135,7 @@ def test_the_same_again_changes_nothing_and_a_double_is_refused(workspace: Works
     document.refresh_from_db()
     assert intake.change(document, None, validate_text("Oil", "The pump needs oil.")).status == "ready"
     other = intake.add_text(workspace, None, "Grease", "Grease.")
-    with pytest.raises(DocumentRefused, match="There is a document with this very title and content already"):
+    with pytest.raises(DocumentRefused, match="A document with this title and content already exists"):
         intake.change(other, None, validate_text("Oil", "The pump needs oil."))
     assert len(stored(settings)) == 2
     delete_document(other, None)

@@ -125,23 +125,23 @@ def test_a_search_and_the_list_keep_to_the_filter(corpus: Workspace, filters: An
     [
         (
             {"departmant": "x"},
-            "There is no field 'departmant' here. There are: department, region, date, release",
+            "There is no field 'departmant' here. Choose one of: department, region, date, release",
         ),
         ({"'; DROP TABLE x; --": "x"}, "There is no field"),
-        ({"department": "Sales"}, "department is one of: Legal, HR."),
+        ({"department": "Sales"}, "department must be one of: Legal, HR."),
         ({"department": {"from": "HR"}}, "department has no order"),
         ({"department": []}, "department takes 1 to 100 values"),
         (
             {"department": {}},
-            'department takes a value, a list of them, or an object of "from", "to" and "not".',
+            'department takes a value, a list of values, or an object with "from", "to" and "not".',
         ),
         ({"department": {"like": "L"}}, "department takes a value"),
-        ({"date": "soon"}, "date is a date"),
+        ({"date": "soon"}, "date must be a date"),
         ({"date": {"from": ["2024-01-01", "2024-01-02"]}}, 'date: "from" takes one value'),
-        ({"date": None}, "date is a date"),
-        ({"type": "exe"}, "type is one of: pdf, docx"),
-        ({"language": "fr"}, "language is one of: en, de."),
-        ({"pages": [[1]]}, "pages is a number"),
+        ({"date": None}, "date must be a date"),
+        ({"type": "exe"}, "type must be one of: pdf, docx"),
+        ({"language": "fr"}, "language must be one of: en, de."),
+        ({"pages": [[1]]}, "pages must be a number"),
         ([1], "Filters are an object"),
     ],
     ids=str,
@@ -202,7 +202,7 @@ def test_a_form_says_all_of_a_filter(corpus: Workspace, filters: Any, inputs: li
 
 def test_a_filter_that_says_two_things_at_once_is_refused(corpus: Workspace) -> None:
     said = filters_in(QueryDict("f.region=eu&f.region.not=us"))
-    with pytest.raises(InvalidValue, match="region takes a value, a list of them, or an object"):
+    with pytest.raises(InvalidValue, match="region takes a value, a list of values, or an object"):
         conditions_of(corpus, said)
 
 
@@ -210,7 +210,7 @@ def test_a_wrong_filter_in_an_address_is_told_and_left_out(corpus: Workspace) ->
     client = Client()
     client.force_login(factories.member(corpus))
     shown = client.get(f"/workspaces/{corpus.pk}/", {"f.date.from": "soon"}).content.decode()
-    assert "date is a date, as in 2024-01-31." in shown
+    assert "date must be a date, such as 2024-01-31." in shown
     assert "plain.md" in shown
     shown = client.get(f"/workspaces/{corpus.pk}/search/", {"q": "law", "f.nothing": "x"}).content.decode()
     assert "There is no field" in shown
@@ -257,13 +257,13 @@ def test_a_label_makes_a_name(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("said", "field", "sentence"),
     [
-        ({"label": "Region"}, "name", "There is a field 'region' already."),
-        ({"label": "Type"}, "name", "Every document has type already."),
-        ({"label": "日本"}, "name", "A name has 1 to 30 small letters"),
-        ({"label": "X", "name": "a-b'"}, "name", "A name has 1 to 30 small letters"),
-        ({"label": " "}, "label", "Give it a label"),
+        ({"label": "Region"}, "name", "A field 'region' already exists."),
+        ({"label": "Type"}, "name", "Every document already has type."),
+        ({"label": "日本"}, "name", "A name has 1 to 30 lowercase letters"),
+        ({"label": "X", "name": "a-b'"}, "name", "A name has 1 to 30 lowercase letters"),
+        ({"label": " "}, "label", "Enter a label"),
         ({"label": "X", "type": "colour"}, "type", "Choose one of: text, number, date, yes_no, version."),
-        ({"label": "X", "type": "date", "choices": ["a"]}, "choices", "Only a text has a list"),
+        ({"label": "X", "type": "date", "choices": ["a"]}, "choices", "Only a text field can have choices"),
     ],
     ids=str,
 )
@@ -338,17 +338,17 @@ def test_managers_keep_fields_and_levels_on_a_page(corpus: Workspace) -> None:
     client.post(page, {"label": "Author", "type": "text", "source": "author"})
     assert corpus.fields.get(name="author").source == "author"
     shown = client.get(page).content.decode()
-    assert "known of 3 documents" in shown
-    assert "Its value is taken off 3 documents" in shown
+    assert "set on 3 documents" in shown
+    assert "This removes its value from 3 documents" in shown
     client.post(f"{page}department/", {"label": "Dept.", "choices": "Legal\nHR\nSales"})
     assert corpus.fields.get(name="department").choices == ["Legal", "HR", "Sales"]
     client.post(f"{page}levels/", {"levels": "Everyone\n\nStaff"})
     corpus.refresh_from_db()
     assert corpus.access_levels == ["Everyone", "Staff"]
     again = client.post(page, {"label": "Author", "type": "text"}).content.decode()
-    assert "There is a field &#x27;author&#x27; already" in again
+    assert "A field &#x27;author&#x27; already exists" in again
     assert (
-        "is deleted and taken off 3 documents"
+        "was deleted and removed from 3 documents"
         in client.post(f"{page}department/delete/", follow=True).content.decode()
     )
 
@@ -365,7 +365,7 @@ def levelled(corpus: Workspace) -> Workspace:
 def test_a_level_that_a_document_has_stays(levelled: Workspace) -> None:
     rules = levelled.documents.get(title="rules.md")
     update_metadata(levelled, None, [rules.pk], MetadataChange(access_level=2))
-    with pytest.raises(ValidationError, match="1 document is for a level that would be gone"):
+    with pytest.raises(ValidationError, match="1 document is for a level that would be removed"):
         name_levels(levelled, None, ["Everyone", "Staff"])
     with pytest.raises(ValidationError, match="same name"):
         name_levels(levelled, None, ["Everyone", "everyone", "Board"])
@@ -391,14 +391,14 @@ def test_a_manager_gives_a_member_a_level(levelled: Workspace) -> None:
 def test_what_is_here_above_ones_level_is_not_handed_out_again(levelled: Workspace) -> None:
     rules, editor = levelled.documents.get(title="rules.md"), factories.member(levelled, Role.EDITOR)
     update_metadata(levelled, None, [rules.pk], MetadataChange(access_level=1))
-    with pytest.raises(DocumentRefused, match="It is here already, for others than you"):
+    with pytest.raises(DocumentRefused, match="This document already exists, but not for your access level"):
         intake.add_text(levelled, editor, "rules.md", "rules", is_markdown=True)
 
 
 def test_a_level_that_went_meanwhile_is_not_given(levelled: Workspace) -> None:
     said, plain = parse_change(levelled, None, {}, "Board"), levelled.documents.get(title="plain.md")
     name_levels(levelled, None, [])
-    with pytest.raises(InvalidValue, match="were changed just now"):
+    with pytest.raises(InvalidValue, match="have just changed"):
         update_metadata(levelled, None, [plain.pk], said)
     plain.refresh_from_db()
     assert plain.access_level == 0
@@ -406,7 +406,7 @@ def test_a_level_that_went_meanwhile_is_not_given(levelled: Workspace) -> None:
         lambda: intake.add_text(levelled, None, "T", "words", about=said),
         lambda: add_website(levelled, None, "https://example.org/", about=said),
     ):
-        with pytest.raises(DocumentRefused, match="were changed just now"):
+        with pytest.raises(DocumentRefused, match="have just changed"):
             add()
     assert levelled.documents.count() == 4
 
@@ -432,7 +432,7 @@ def test_pages_have_what_their_website_has(levelled: Workspace) -> None:
     page.refresh_from_db()
     assert (page.metadata, page.access_level) == ({"department": "HR", "region": "Bayern"}, 2)
     assert engine_for(levelled).search_lexical("page", 5, Where(access_level=1)) == []
-    with pytest.raises(InvalidValue, match="has its access level"):
+    with pytest.raises(InvalidValue, match="has the access level of its website or feed"):
         update_metadata(levelled, None, [page.pk], MetadataChange(access_level=0))
     other = Address.objects.create(source=site.source, url="https://example.org/b")
     with transaction.atomic():
@@ -520,10 +520,10 @@ def test_rules_for_folders_tell_what_is_known_of_files(declared: Workspace, tmp_
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        (("--set", "department"), "'department' says nothing: write field=value"),
-        (("--set", "colour=red"), "There is no field 'colour' here. There are: department"),
+        (("--set", "department"), "'department' is incomplete: write field=value"),
+        (("--set", "colour=red"), "There is no field 'colour' here. Choose one of: department"),
         (("--rule", "contracts/**"), "has no pattern"),
-        (("--rule", "a*: department='Legal"), "has a quote that does not end"),
+        (("--rule", "a*: department='Legal"), "has an unclosed quote"),
         (("--set", "access_level=9"), "The access level is one of: 0 (everyone)."),
     ],
 )
@@ -562,7 +562,7 @@ def test_one_and_several_are_described_on_pages(levelled: Workspace) -> None:
     said = client.post(
         f"{page}describe/", {"m.date": "soon", "access_level": "0"}, follow=True
     ).content.decode()
-    assert "date is a date, as in 2024-01-31." in said
+    assert "date must be a date, such as 2024-01-31." in said
 
 
 def test_forms_speak_of_the_pages_of_a_website_only_where_one_is_meant(levelled: Workspace) -> None:
@@ -573,12 +573,12 @@ def test_forms_speak_of_the_pages_of_a_website_only_where_one_is_meant(levelled:
     page = f"/workspaces/{levelled.pk}/"
     documents = [f"{page}documents/{each.pk}/" for each in (file, site)]
     told = {
-        address: "Of a website or feed, all its pages." in client.get(address).content.decode()
+        address: "For a website or feed, it applies to all pages." in client.get(address).content.decode()
         for address in (f"{page}add/", f"{page}add/text/", f"{page}add/website/", page, *documents)
     }
     assert list(told.values()) == [False, False, True, True, False, True]
     site.delete()
-    assert "all its pages" not in client.get(page).content.decode()
+    assert "it applies to all pages" not in client.get(page).content.decode()
 
 
 def test_forms_for_adding_ask_what_is_known(levelled: Workspace) -> None:
@@ -597,7 +597,7 @@ def test_forms_for_adding_ask_what_is_known(levelled: Workspace) -> None:
     assert made.count() == 4
     assert {(each.metadata["department"], each.access_level) for each in made} == {("HR", 2)}
     wrong = client.post(f"{add}text/", {"title": "U", "text": "words"} | known | {"m.pages": "many"})
-    assert "pages is a number, as in 12 or 3.5." in wrong.content.decode()
+    assert "pages must be a number, such as 12 or 3.5." in wrong.content.decode()
     assert not levelled.documents.filter(title="U").exists()
 
 
@@ -636,7 +636,7 @@ def test_programs_say_and_ask_the_same(levelled: Workspace) -> None:
     assert names[-5:] == ["type", "language", "added", "modified", "access_level"]
     assert send("POST", "fields", {"label": "Owner"}).json()["name"] == "owner"
     assert send("POST", "fields", {"label": "Owner"}).json()["name"] == [
-        "There is a field 'owner' already. Choose another name."
+        "A field 'owner' already exists. Choose another name."
     ]
     assert send("PATCH", "fields/owner", {"label": "Who"}).json()["label"] == "Who"
     assert send("DELETE", "fields/owner", None).status_code == 204
@@ -646,7 +646,7 @@ def test_programs_say_and_ask_the_same(levelled: Workspace) -> None:
     assert "old law.md" not in {each["documentTitle"] for each in found["passages"]}
     asked["filters"] = {"release": {"from": "new"}}
     told = client.post("/api/v1/semantic-search", json.dumps(asked), content_type=as_json)
-    assert told.json()["filters"] == ["release is a version, as in 2.1 or v1.10-beta."]
+    assert told.json()["filters"] == ["release must be a version, such as 2.1 or v1.10-beta."]
 
 
 @pytest.mark.parametrize(
@@ -677,7 +677,7 @@ def test_describing_lets_what_refers_to_a_document_be_written(declared: Workspac
 def test_a_level_that_is_used_is_not_moved_to_another_place(workspace: Workspace, names: list[str]) -> None:
     name_levels(workspace, None, ["Everyone", "Staff", "Board"])
     factories.document(workspace, access_level=1)
-    with pytest.raises(ValidationError, match="another place"):
+    with pytest.raises(ValidationError, match="another position"):
         name_levels(workspace, None, names)
     name_levels(workspace, None, ["Everyone", "Employees", "Board", "Founders"])
     assert workspace.access_levels == ["Everyone", "Employees", "Board", "Founders"]

@@ -89,19 +89,19 @@ def test_what_is_being_read_just_now_is_counted_once(filled: Workspace, embeddin
 DRIFTS: dict[str, tuple[Callable[[Workspace], object], str]] = {
     "document counter": (
         lambda it: Workspace.objects.filter(pk=it.pk).update(document_count=7),
-        "document_count says 7, and there are 2.",
+        "document_count is 7, but the actual number is 2.",
     ),
     "chunk counter": (
         lambda it: Workspace.objects.filter(pk=it.pk).update(chunk_count=7),
-        "chunk_count says 7, and there are",
+        "chunk_count is 7, but the actual number is",
     ),
-    "size": (lambda it: Workspace.objects.filter(pk=it.pk).update(size_bytes=7), "size_bytes says 7"),
+    "size": (lambda it: Workspace.objects.filter(pk=it.pk).update(size_bytes=7), "size_bytes is 7"),
     "a document's count": (
         lambda it: Document.objects.filter(title="one.md").update(chunk_count=7),
-        "one.md says 7 chunks",
+        "one.md should have 7 chunks",
     ),
-    "no chunks": (chunks_gone, "one.md says 200 chunks, and there are 0."),
-    "orphan chunks": (orphan_chunks, "chunks of a document that is gone"),
+    "no chunks": (chunks_gone, "one.md should have 200 chunks, but has 0."),
+    "orphan chunks": (orphan_chunks, "there are chunks of a deleted document"),
     "orphan table": (orphan_table, "The table chunks.w_nobodys belongs to no workspace."),
     "orphan file": (orphan_file, "nobodys belongs to no document."),
 }
@@ -109,10 +109,10 @@ DRIFTS: dict[str, tuple[Callable[[Workspace], object], str]] = {
 
 def test_a_run_without_accidents_leaves_no_drift(filled: Workspace) -> None:
     building = reindex.start(filled, None, metric="l2")
-    assert reconcile() == "All agrees.\n"
+    assert reconcile() == "No differences found.\n"
     reindex.cancel(filled, None)
     assert building
-    assert reconcile() == "All agrees.\n"
+    assert reconcile() == "No differences found.\n"
 
 
 @pytest.mark.parametrize(("cause", "words"), DRIFTS.values(), ids=DRIFTS)
@@ -127,16 +127,16 @@ def test_drift_is_reported_and_mended(
     assert "CommandError" not in reconcile("--fix")
     for document in Document.objects.filter(status="pending"):
         ingest(document.pk)
-    assert reconcile() == "All agrees.\n"
+    assert reconcile() == "No differences found.\n"
 
 
 def test_a_file_that_is_gone_is_for_a_person(filled: Workspace) -> None:
     document = filled.documents.get(title="one.md")
     Path(document.file.path).unlink()
     assert "its file" in reconcile("--fix")
-    assert "1 things do not agree." in reconcile("--fix")
+    assert "Differences found: 1." in reconcile("--fix")
 
 
 def test_a_file_that_is_being_uploaded_is_left_alone(filled: Workspace) -> None:
     default_storage.save(f"workspaces/{filled.pk}/on-its-way", ContentFile(b"text"))
-    assert reconcile() == "All agrees.\n"
+    assert reconcile() == "No differences found.\n"

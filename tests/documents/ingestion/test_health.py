@@ -38,7 +38,9 @@ def test_a_document_that_waits_while_no_worker_runs_raises_the_alarm(workspace: 
     Document.objects.update(next_attempt_at=timezone.now() - 2 * MINUTE)
     [alarm] = find_alarms()
     assert (alarm.kind, alarm.count) == ("unattended", 1)
-    assert alarm.sentence.startswith("1 document waiting for a worker. Nobody is working. See that a worker")
+    assert alarm.sentence.startswith(
+        "1 document waiting for a worker. No worker is active. Check that a worker"
+    )
     assert find_alarms(workspace) == [alarm]
     assert StateOfDocument.counts()["stuck"] == 1
 

@@ -176,7 +176,7 @@ def test_two_workers_at_once_do_it_once(workspace: Workspace, embeddings: OpenAI
         ("locked.pdf", files.pdf("x", password="p"), "protected by a password"),
         ("scan.pdf", files.scan(), "recognition (OCR)"),
         ("cut.pdf", files.pdf("whole")[:200], "damaged"),
-        ("blank.txt", b" \n ", "no text in it"),
+        ("blank.txt", b" \n ", "contains no text"),
     ],
     ids=["encrypted", "scan", "corrupt", "blank"],
 )
@@ -198,7 +198,7 @@ def test_a_file_that_is_gone_fails_with_a_reason(workspace: Workspace) -> None:
     ingest(document.pk)
     document.refresh_from_db()
     assert document.status == "failed"
-    assert "gone from the storage" in document.error
+    assert "missing from the storage" in document.error
 
 
 def test_a_model_that_is_down_is_tried_again_when_it_is_up(
@@ -464,5 +464,5 @@ def test_a_corrected_language_is_kept_and_nothing_is_embedded_again(
 
 def test_the_language_of_what_is_being_read_cannot_be_changed(workspace: Workspace) -> None:
     document = factories.document(workspace, status="processing")
-    with pytest.raises(DocumentRefused, match="being read just now"):
+    with pytest.raises(DocumentRefused, match="being read right now"):
         intake.correct_language(document, None, "de")

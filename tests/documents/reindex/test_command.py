@@ -28,7 +28,7 @@ def test_it_says_what_it_takes_and_does_it_without_a_worker(filled: Workspace) -
     assert said.startswith("1 documents, about 25 chunks,")
     filled.refresh_from_db()
     assert filled.chunk_size == 200
-    assert "The new index answers." in run(filled, "--chunk-size", "120", "--chunk-overlap", "0")
+    assert "The new index is in use." in run(filled, "--chunk-size", "120", "--chunk-overlap", "0")
     filled.refresh_from_db()
     assert (filled.chunk_size, filled.index_number) == (120, 1)
 

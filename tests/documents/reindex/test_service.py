@@ -1,4 +1,4 @@
-"""A workspace gets its next index while the one it has goes on answering."""
+"""A workspace gets its next index while search keeps using the current one."""
 
 import asyncio
 import threading
@@ -48,7 +48,7 @@ def filled(workspace: Workspace, embeddings: OpenAIServer) -> Workspace:
 
 
 def work(building: Reindex) -> bool:
-    """Do what workers would, until nothing is left. True if the workspace has its new index."""
+    """Do the work of the workers until none is left. Return True if the workspace has its new index."""
     while items := list(ReindexItem.objects.due().values_list("pk", flat=True)):
         for item in items:
             ingest_item(item)
@@ -58,7 +58,7 @@ def work(building: Reindex) -> bool:
 
 
 def chunks(workspace: Workspace) -> list[tuple[Any, ...]]:
-    """Every live chunk of the index that answers, as it lies in its table."""
+    """Return every live chunk of the current index, as stored in its table."""
     workspace.refresh_from_db()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -136,7 +136,7 @@ def test_another_embedder_may_have_other_dimensions(filled: Workspace, embedding
     )
     texts = [row[2] for row in chunks(filled)]
     assert work(reindex.start(filled, None, embedder=wider))
-    assert sorted(embedded(embeddings)[1:]) == sorted(texts), "the first asks if the model is well"
+    assert sorted(embedded(embeddings)[1:]) == sorted(texts), "the first request checks that the model works"
     filled.refresh_from_db()
     assert (filled.embedder, filled.dimensions) == (wider, DIMENSIONS * 2)
     assert len(engine_for(filled).search_dense([1.0] * DIMENSIONS * 2, 5)) == 5
@@ -159,7 +159,7 @@ def test_another_parser_gives_other_sections_and_they_switch_too(workspace: Work
     assert sections[found.section][found.start : found.end] == found.text
 
 
-# --- what happens meanwhile ---------------------------------------------------------------------
+# --- changes during a reindex -------------------------------------------------------------------
 
 
 def test_documents_added_replaced_and_deleted_meanwhile_are_right_in_both(filled: Workspace) -> None:
@@ -260,7 +260,7 @@ def test_a_document_that_cannot_be_read_any_more_is_not_lost_silently(filled: Wo
     building = reindex.start(filled, None, **SHORT)
     assert not work(building)
     assert reindex.progress(building).waits_for_people
-    assert "gone from the storage" in reindex.failures(building)[0].error
+    assert "missing from the storage" in reindex.failures(building)[0].error
     reindex.accept_losses(building, None)
     gone.refresh_from_db()
     assert (gone.status, gone.chunk_count) == ("failed", 0)

@@ -1,4 +1,4 @@
-"""What a search remembers, and when it forgets: through ingestion as it is, and a real Redis-protocol server."""
+"""The search cache and its invalidation, with real ingestion and a real Redis-protocol server."""
 
 import asyncio
 from collections.abc import Iterator

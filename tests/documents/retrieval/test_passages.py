@@ -1,4 +1,4 @@
-"""What of the candidates is quoted: pure functions."""
+"""Which candidates are quoted: tests of pure functions."""
 
 from collections.abc import Sequence
 from uuid import UUID, uuid4

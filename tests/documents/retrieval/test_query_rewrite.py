@@ -1,4 +1,4 @@
-"""A model that rewrites follow-ups, beside the search and never in front of it."""
+"""A model rewrites follow-ups in parallel with the search, and never delays it beyond a limit."""
 
 import asyncio
 from collections.abc import Iterator

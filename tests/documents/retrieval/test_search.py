@@ -1,4 +1,4 @@
-"""The one door to searching, against the real engine and a real wire to an embedding model."""
+"""`search` with the real engine, and with real HTTP calls to a fake embedding server."""
 
 import asyncio
 import json
@@ -254,7 +254,7 @@ def test_a_search_costs_one_embedding_call_of_one_text(workspace, server):
 
 @pytest.fixture
 def reranker(workspace) -> Iterator[Endpoint]:
-    """A cross-encoder that scores a passage by the question's words in it."""
+    """Return a cross-encoder that scores a passage by the words that it shares with the question."""
     with model_container() as url:
         workspace.reranker = Endpoint.objects.create(
             name="cross-encoder", kind="reranker", provider="container", options={"url": url}
@@ -291,7 +291,7 @@ def fused(dense: dict[int, float], lexical: dict[int, float]) -> list[int]:
 
 
 def leg(first: float, rest: float, ids: Sequence[int]) -> dict[int, float]:
-    """One that stands out, and others that lie close together below."""
+    """Return one hit that stands out, and others below it that are close together."""
     return {id: first if n == 0 else rest - n / 1000 for n, id in enumerate(ids)}
 
 
@@ -317,7 +317,7 @@ def test_the_scale_of_a_leg_does_not_matter():
 
 
 def test_a_model_that_finds_everything_alike_does_not_drag_the_words_down():
-    dense = leg(0.52, 0.51, range(100, 200))  # a language it does not speak
+    dense = leg(0.52, 0.51, range(100, 200))  # a language that the model does not know
     words = {n: 20.0 - 1.5 * n for n in range(12)}
     assert dense_share([hit(*each) for each in dense.items()], [hit(*each) for each in words.items()]) < 0.1
     assert fused(dense, words)[:2] == [0, 1]
@@ -363,11 +363,11 @@ def test_what_says_more_than_a_greeting_is_a_question(text):
     assert not is_small_talk(text)
 
 
-# --- what others got wrong ------------------------------------------------------------------------
+# --- mistakes of other programs -------------------------------------------------------------------
 
 
 def test_a_hit_that_only_the_words_find_reaches_the_passages(workspace):
-    """A leg that is asked and then forgotten: its best must be there, however many the other found."""
+    """No leg may be searched and then ignored: its best hit is quoted, however many the other leg found."""
     put(workspace, "many.md", [f"Item {n}: yearly leave and vacation days" for n in range(150)])
     put(workspace, "rare.md", ["Zq_77 Zq_77"])
     found = ask(workspace, "vacation days of yearly leave Zq_77")

@@ -1,4 +1,4 @@
-"""What a search depended on is kept in words that can be compared."""
+"""Snapshots of what a search depends on can be compared, and their changes are described in words."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def test_filters_are_told_in_words(scope):
     told = take_snapshot(Scope(scope.workspace, where))
     assert told["filters"] == ["department is legal or hr", "access level is at most 2"]
     [changed] = describe_changes(told, scope, timezone.now())
-    assert changed == "Which documents could be found changed, by a filter or an access level."
+    assert changed == "A filter or an access level changed which documents a search can find."
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_filters_are_told_in_words(scope):
     [
         ({"is_hybrid": False}, "The setting is hybrid changed: on then, off now."),
         ({"most_per_document": 1}, "The setting most per document changed: none then, 1 now."),
-        ({"metric": "l2"}, "Its way of measuring nearness changed: cosine then, l2 now."),
-        ({"chunk_count": 1200}, "It held 0 passages to find then, and 1,200 now."),
+        ({"metric": "l2"}, "Its similarity metric changed: cosine then, l2 now."),
+        ({"chunk_count": 1200}, "It held 0 passages then, and 1,200 now."),
         (
             {"corpus_version": 9},
-            "Its documents changed: something was added, read again, described anew or removed.",
+            "Its documents changed: some were added, read again, removed, or got other field values.",
         ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -56,4 +56,4 @@ def test_documents_that_were_read_since_are_counted(scope):
     now = timezone.now()
     for ready_at in (now - timedelta(hours=1), now + timedelta(hours=1), now + timedelta(hours=2)):
         factories.document(scope.workspace, ready_at=ready_at)
-    assert describe_changes(take_snapshot(scope), scope, now) == ["2 of its documents were read since."]
+    assert describe_changes(take_snapshot(scope), scope, now) == ["2 of its documents were read since then."]

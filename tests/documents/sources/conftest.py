@@ -13,7 +13,7 @@ from tests.fakes.site import Site, running_site
 
 @pytest.fixture
 def allowed(settings: Any) -> None:
-    """An operator named this machine, as they would an intranet."""
+    """Allow this machine as a private host, as an operator allows an intranet."""
     settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
 
 
@@ -35,18 +35,18 @@ def _until_it_ends(hand_on: Callable[[UUID], None]) -> Callable[[Document], Docu
 
 @pytest.fixture
 def crawl() -> Callable[[Document], Document]:
-    """Visit a source to its end in this process. What is found waits to be ingested."""
+    """Visit a source to its end in this process. Do not ingest the documents that it finds."""
     return _until_it_ends(lambda document_id: None)
 
 
 @pytest.fixture
 def visit() -> Callable[[Document], Document]:
-    """The same, and ingest what is found."""
+    """Visit a source to its end in this process, and ingest the documents that it finds."""
     return _until_it_ends(ingest)
 
 
 def pages(document: Document) -> dict[str, str]:
-    """What the source's addresses came to: path -> state, without host and port."""
+    """Return the state of the source's addresses by path, without host and port."""
     root = document.url.split("/", 3)
     prefix = "/".join(root[:3])
     return {each.url.removeprefix(prefix): each.state for each in document.source.addresses.all()}

@@ -1,4 +1,4 @@
-"""Websites are crawled from a real server: exactly the allowed pages, each once, whatever happens."""
+"""Crawls of a real web server: the crawler reads exactly the allowed pages, each once, whatever happens."""
 
 import gzip
 import signal
@@ -45,13 +45,13 @@ def reasons(document):
 
 
 def soon(document):
-    """Make due what is to be tried again later."""
+    """Make the retries due now."""
     document.source.addresses.update(next_try_at=timezone.now())
     Document.objects.filter(pk=document.pk, status="pending").update(next_attempt_at=timezone.now())
 
 
 def due_again(document):
-    """Have it visited again, as its page's button does."""
+    """Start another visit, as the button on the source's page does."""
     restart(document, None, ask_worker=False)
 
 
@@ -77,7 +77,7 @@ def test_a_site_becomes_one_document_with_a_sub_document_for_each_page(workspace
     assert workspace.document_count == 4
 
 
-# --- what is read, and what is not --------------------------------------------------------------
+# --- which pages are read -----------------------------------------------------------------------
 
 
 def test_robots_txt_is_obeyed_also_behind_a_redirect(site, add, crawl):
@@ -96,7 +96,7 @@ def test_robots_txt_is_obeyed_also_behind_a_redirect(site, add, crawl):
         "/way": "skipped",
     }
     assert "/private/secret" not in site.paths()
-    assert reasons(found)["/private/secret"] == "The site's robots.txt asks not to read it."
+    assert reasons(found)["/private/secret"] == "The site's robots.txt does not allow it."
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_site_whose_robots_txt_cannot_be_had_waits(site, add, crawl, answer):
     site.pages |= {"/": html("Start"), "/robots.txt": answer}
     found = crawl(add())
     assert (found.status, found.attempt) == ("pending", 1)
-    assert "robots.txt could not be had" in found.error
+    assert "robots.txt could not be fetched" in found.error
     assert site.paths() == []
 
 
@@ -181,7 +181,7 @@ def test_a_sitemap_made_to_fill_the_memory_is_refused(site, add, crawl, body, mo
     monkeypatch.setattr(sitemap, "_MAX_ELEMENTS", 1_000)  # a million take a while
     site.pages["/sitemap.xml"] = Page(gzip.compress(body), media_type="application/gzip")
     found = crawl(add("/sitemap.xml", follows_links=False))
-    assert (found.status, "deeper, than any list" in found.error) == ("failed", True), found.error
+    assert (found.status, "more elements, or deeper ones" in found.error) == ("failed", True), found.error
 
 
 def test_a_large_sitemap_is_read_entry_by_entry(site, add, crawl):
@@ -197,7 +197,7 @@ def test_a_title_that_never_ends_does_not_hold_up_the_crawl(site, add, crawl):
     began = time.monotonic()
     found = crawl(add())
     assert (found.status, found.page_count) == ("ready", 1)
-    assert time.monotonic() - began < 30  # copying the title for each piece of it took minutes
+    assert time.monotonic() - began < 30  # copying the title for each of its pieces took minutes
 
 
 def test_markup_that_no_parser_knows_does_not_stop_the_crawl(site, add, crawl):
@@ -262,7 +262,7 @@ def test_a_page_has_one_document_however_many_addresses_it_has(site, add, crawl)
     titles = Document.objects.filter(parent=found).values_list("title", flat=True)
     assert sorted(titles) == ["Other", "Real", "Start"]
     assert list(pages(found).values()).count("done") == 3
-    assert "It says that its address is" in reasons(found)["/copy"]
+    assert "Its canonical address is" in reasons(found)["/copy"]
 
 
 def own(path):
@@ -375,7 +375,7 @@ def test_pages_are_read_in_their_own_encoding(site, add, visit, head, encoding, 
     assert "Широкая электрификация" in Document.objects.get(parent=found).sections.get().text
 
 
-# --- what goes wrong ----------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------
 
 
 def test_a_crawl_with_failed_pages_says_which_and_why(site, add, crawl, settings):
@@ -398,10 +398,10 @@ def test_a_crawl_with_failed_pages_says_which_and_why(site, add, crawl, settings
     said = reasons(found)
     assert "no such page (status 404)" in said["/missing"]
     assert "no such page (status 410)" in said["/gone"]
-    assert "without a login" in said["/login"]
+    assert "requires a login" in said["/login"]
     assert "in a circle" in said["/loop"]
     assert "larger than" in said["/huge"]
-    assert "fault (status 500)" in said["/broken"]
+    assert "reports an error (status 500)" in said["/broken"]
     assert "longer than 1 seconds" in said["/slow"]
     assert found.source.counts()["failed"] == 7
     assert site.paths().count("/broken") == 3, "what may pass is tried again"
@@ -428,7 +428,7 @@ def test_a_page_without_text_fails_alone(site, add, visit):
     assert [each.url for each in found.source.troubles()] == [site.at("/empty")]
 
 
-# --- again --------------------------------------------------------------------------------------
+# --- further visits -----------------------------------------------------------------------------
 
 
 def test_a_second_visit_fetches_what_changed_and_removes_what_is_gone(

@@ -18,7 +18,7 @@ def run(workspace, monkeypatch):
     factories.operator(username="ana")
 
     def run(*arguments):
-        """Return what the command printed, as one line of words, and how it ended."""
+        """Return the output of the command as one line, and its error."""
         out = io.StringIO()
         try:
             call_command("crawl", *arguments, "--workspace", workspace.name, stdout=out)
@@ -65,7 +65,7 @@ def test_what_is_known_is_said_of_the_site_and_its_pages(site, run, workspace):
     assert list(known.all()) == [("HR", 1)] * 3
     run(site.at("/"), "--set", "department=Legal")
     assert list(known.all()) == [("Legal", 1)] * 3
-    assert "department is one of: HR, Legal." in run(site.at("/"), "--set", "department=Sales")
+    assert "department must be one of: HR, Legal." in run(site.at("/"), "--set", "department=Sales")
 
 
 def test_what_cannot_be_read_is_said_and_ends_in_an_error(site, run):

@@ -1,4 +1,4 @@
-"""Feeds are polled: each post once, its page or its own text, and what goes wrong is said."""
+"""Feeds are polled: each post is read once, from its page or its own text, and errors are reported."""
 
 from xml.sax.saxutils import escape
 
@@ -118,7 +118,7 @@ def test_a_new_post_without_text_has_the_page_of_an_older_one_read_again(site, a
     found = again(found, crawl)
     with Document.objects.get(parent=found).file.open() as page:
         assert b"version 2" in page.read()
-    assert found.source.addresses.get(state="skipped").reason.startswith("It is at the same address")
+    assert found.source.addresses.get(state="skipped").reason.startswith("It has the same address")
     again(found, crawl)
     assert site.paths().count("/log") == 2
 
@@ -205,9 +205,9 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><rss version=
     ("page", "sentence"),
     [
         (html("A page"), "neither an RSS nor an Atom feed"),
-        (Page(BOMB.encode()), "entities of its own"),
+        (Page(BOMB.encode()), "defines XML entities"),
         (Page(b"", 404), "no such page"),
-        (Page(b"", 403), "without a login"),
+        (Page(b"", 403), "requires a login"),
     ],
     ids=["a page", "a bomb", "404", "403"],
 )

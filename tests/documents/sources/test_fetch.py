@@ -1,4 +1,4 @@
-"""No address reaches what only this server can reach, however it is written and wherever it comes from."""
+"""The SSRF guard: no address, in any notation and from any place, reaches what only this server can reach."""
 
 import asyncio
 import gzip
@@ -77,7 +77,7 @@ FORBIDDEN = {
     "dict": "dict://127.0.0.1:11211/stats",
     "ldap": "ldap://127.0.0.1/",
     "a jar of a URL": "jar:http://127.0.0.1!/",
-    # what hides a host
+    # URLs that hide their host
     "user name": "http://example.org@127.0.0.1/",
     "password": "http://user:secret@example.org/",
     "user name that looks like a host": "http://169.254.169.254:80@example.org/",
@@ -95,7 +95,7 @@ FORBIDDEN = {
     "Valkey": "http://example.org:6379/",
     "port out of range": "http://example.org:65536/",
 }  # fmt: skip
-# These names are only known to be private once they are resolved.
+# Only resolving these names shows that they are private.
 RESOLVED = {"localhost", "localhost with a dot", "LOCALHOST"}
 
 
@@ -133,7 +133,7 @@ def test_a_forbidden_address_is_refused_by_the_doors(url, add):
 
 @pytest.fixture
 def here(site: Site, settings) -> Site:
-    """A site that an operator allows under a name, so that no IP address is allowed by itself."""
+    """Return a site that an operator allows by its name, so that no IP address is allowed by itself."""
     settings.ALLOWED_PRIVATE_HOSTS = ["localhost"]
     site.url = site.url.replace("127.0.0.1", "localhost")
     return site
@@ -208,7 +208,7 @@ def test_a_name_that_leads_to_a_private_address_fails_with_the_reason(workspace,
 
 
 class _NameServer:
-    """Answers with the next of these addresses each time it is asked."""
+    """Returns the next of these addresses for each lookup."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers, self.asked = list(answers), 0
@@ -220,7 +220,7 @@ class _NameServer:
 
 @pytest.fixture
 def rebound(site, settings) -> str:
-    """The address of the site under a name that an operator allows."""
+    """Return the URL of the site under a name that an operator allows."""
     settings.ALLOWED_PRIVATE_HOSTS = ["rebound.example"]
     return site.url.replace("127.0.0.1", "rebound.example")
 

@@ -1,8 +1,8 @@
-"""Turns text into the terms that are indexed and asked for: stems, pairs of characters, identifiers as they stand.
+"""Text analyzer: turns text into terms for the index and for queries: stems, character bigrams, identifiers.
 
-A word is folded (NFKC, lower case) and stemmed by its language's Snowball stemmer. Scripts without spaces become
-overlapping pairs of characters. An identifier (`ERR_42`, `v2.1.7`, `django.db.models`, `src/main.rs`) is a term
-of its own beside its parts, at the position of the first; so is each part of `camelCase`.
+A word is normalized (NFKC, lower case) and stemmed by its language's Snowball stemmer. Scripts without spaces
+become overlapping character bigrams. An identifier (`ERR_42`, `v2.1.7`, `django.db.models`, `src/main.rs`) is
+a term of its own in addition to its parts, at the position of the first part; so is each part of `camelCase`.
 """
 
 import re
@@ -19,25 +19,26 @@ from workspaces.languages import LANGUAGES
 _CONTRACTED = re.compile(r"['’](?:s|t|d|m|ll|re|ve)\b", re.IGNORECASE)  # women's, don't, we'll
 _TOKEN = re.compile(r"\w+(?:[./:#@+\\-]+\w+)*")
 _PART = re.compile(r"[^\W_]+")
-_JOINED = re.compile(r"\w[_./:#@+\\]+\w|\d-|-\d")  # what makes a token an identifier; a hyphen makes a word
+# What marks a token as an identifier; a hyphen between letters does not.
+_JOINED = re.compile(r"\w[_./:#@+\\]+\w|\d-|-\d")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _NO_SPACES = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uac00-\ud7af\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
 )
-_MAX_TERM = 200  # characters; a longer one is a blob, and PostgreSQL takes 2,046 bytes
-_MAX_POSITION = 16_383  # of a tsvector
+_MAX_TERM = 200  # characters; a longer one is a blob, and PostgreSQL's limit is 2,046 bytes
+_MAX_POSITION = 16_383  # PostgreSQL's limit for a tsvector
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     text: str
     position: int  # from 1
-    word: str  # as it was before stemming
-    is_extra: bool = False  # another name of something that is counted already
+    word: str  # the word before stemming
+    is_extra: bool = False  # another form of a word that is already counted
 
 
 def terms(text: str, language: str) -> Iterator[Term]:
-    """Yield every term of a text in reading order, without its stop words, which still take a position."""
+    """Yield the terms of a text in reading order, without stop words, which still take up a position."""
     position, stems, stops = 0, stemmer(language), stop_words(language)
     for token in _TOKEN.finditer(_CONTRACTED.sub("", unicodedata.normalize("NFKC", text))):
         if _JOINED.search(token[0]):
@@ -62,7 +63,7 @@ def _camel_parts(part: str) -> Sequence[str]:
 
 
 def _pieces(part: str) -> Iterator[str]:
-    """Yield the word, or the pairs of characters of the stretches whose script has no spaces."""
+    """Yield the word itself, or the character bigrams of its stretches in scripts without spaces."""
     done = 0
     for run in _NO_SPACES.finditer(part):
         if before := part[done : run.start()]:
@@ -84,7 +85,7 @@ def stop_words(language: str) -> frozenset[str]:
 
 @cache
 def stemmer(language: str) -> Callable[[str], str]:
-    """Return what takes the endings off. Ukrainian has no stemmer, and stays as it is."""
+    """Return the language's stemmer. Ukrainian has none, so its words stay as they are."""
     name = LANGUAGES[language].lower()
     if name not in snowballstemmer.algorithms():
         return lambda word: word

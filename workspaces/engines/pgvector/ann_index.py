@@ -1,9 +1,9 @@
-"""The vector index of a chunk table: which kind suits, how it is built while people search, and what it finds.
+"""The vector index (ANN) of a chunk table: chooses its kind, builds it during searches, reports its state.
 
-Indexes are partial (`WHERE live`), so that a chunk comes into them once, when it is published. PostgreSQL builds
-them without locking anybody out (CREATE INDEX CONCURRENTLY); until one is there, searches are exact. The
-catalogue says what stands: whatever became of the worker that asked for it, nothing else has to be right.
-docs/adr/0018-vector-indexes.md has the measurements.
+Indexes are partial (`WHERE live`), so that a chunk enters them only once, when it is published. PostgreSQL
+builds them without blocking writers (CREATE INDEX CONCURRENTLY); until an index exists, searches are exact.
+PostgreSQL's catalogue is the source of truth for which indexes exist, so a worker that dies leaves no wrong
+state behind. docs/adr/0018-vector-indexes.md has the measurements.
 """
 
 import math
@@ -20,11 +20,12 @@ from workspaces.models import MAX_INDEXED_DIMENSIONS, IndexKind
 
 from .tables import SCHEMA, Rows, Tables
 
-# Numbers compared in an exact search, chunks times dimensions. Of 384 dimensions: 10,000 and 125,000 chunks.
+# Numbers that an exact search compares: chunks times dimensions. With 384 dimensions: 10,000 and 125,000
+# chunks.
 MIN_INDEXED_FLOATS = 3_840_000
 URGENT_FLOATS = 48_000_000
-MIN_FOR_LISTS = 1000  # chunks; fewer do not say where lists should lie
-GROWN = 2  # times as many chunks as when it was built: lists, and what a search needs, are due again
+MIN_FOR_LISTS = 1000  # chunks; fewer are too few to place the lists
+GROWN = 2  # growth factor since the last build; then the lists and the search breadth are due again
 USUAL_BREADTH = {IndexKind.HNSW: 100, IndexKind.IVFFLAT: 16}  # until it is measured
 _STANDING = """
 SELECT index.relname, method.amname, pg_index.indisvalid, pg_relation_size(index.oid)
@@ -49,23 +50,24 @@ _PHASES = {
 class Standing:
     name: str
     kind: IndexKind
-    is_valid: bool  # searches use it; False: it is being built, or was left behind
+    is_valid: bool  # searches use it; False: it is being built, or an interrupted build left it behind
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    phase: str  # for people
+    phase: str  # label for people
     percent: int  # of this phase
 
 
 def wanted_kind(
     kind: IndexKind, chunks: int, dimensions: int, *, is_quiet: bool, standing: IndexKind
 ) -> IndexKind:
-    """Return what should stand; never AUTO.
+    """Return the kind of index that should exist; never AUTO.
 
-    is_quiet: nothing was published for a while. An index is built once and quickly from what is there, and costs
-    with each chunk that comes later: so a workspace that is being filled waits for it, while exact searches do.
+    is_quiet: nothing was published for a while. Building an index once from all chunks is fast, but
+    afterwards each new chunk costs more. So a workspace that is being filled gets none, as long as exact
+    searches are fast enough.
     """
     numbers = chunks * dimensions
     if dimensions > MAX_INDEXED_DIMENSIONS:
@@ -85,7 +87,7 @@ def wanted_kind(
 
 
 def lists(chunks: int) -> int:
-    """Return how many lists IVFFlat should have (pgvector README)."""
+    """Return the number of lists for IVFFlat (pgvector README)."""
     return max(10, chunks // 1000) if chunks <= 1_000_000 else round(math.sqrt(chunks))
 
 
@@ -95,25 +97,27 @@ class AnnIndex:
         self._relation = f"{SCHEMA}.{tables.names[0]}"
 
     def standing(self) -> Standing | None:
-        """Return what searches use; None: they are exact."""
+        """Return the index that searches use; None: searches are exact."""
         return next((each for each in self._all() if each.is_valid), None)
 
     def _all(self) -> list[Standing]:
-        """Return the newest first."""
+        """Return all vector indexes, newest first."""
         rows = _fetch(_STANDING, [self._relation])
         return [Standing(name, IndexKind(method), valid, size) for name, method, valid, size in rows]
 
     def progress(self) -> BuildProgress | None:
-        """Return how far PostgreSQL is; None: it builds nothing here."""
+        """Return the progress of a running build; None: no build is running."""
         for phase, blocks, tuples in _fetch(_PROGRESS, [self._relation]):
             words = _PHASES.get(phase, "Waiting for others to finish" if "waiting" in phase else "Checking")
             return BuildProgress(words, max(blocks, tuples))
         return None
 
     def build(self, kind: IndexKind, chunks: int, *, in_parallel: bool = True) -> None:
-        """Build an index beside what stands, without keeping anybody out. Outside a transaction.
+        """Build an index in addition to the existing one, without blocking others.
 
-        in_parallel: with more processes of PostgreSQL, which need shared memory.
+        Call it outside a transaction.
+
+        in_parallel: use parallel workers of PostgreSQL, which need shared memory.
         """
         options = f"WITH (lists = {lists(chunks)})" if kind == IndexKind.IVFFLAT else ""
         with _apply_settings(
@@ -128,7 +132,7 @@ class AnnIndex:
             )
 
     def tidy(self, kept: IndexKind) -> None:
-        """Remove what was left behind unfinished, and all but the newest of this kind. Outside a transaction."""
+        """Drop unfinished indexes, and all but the newest of this kind. Call it outside a transaction."""
         standing = self.standing()
         for each in self._all():
             if each != standing or each.kind != kept:
@@ -137,16 +141,16 @@ class AnnIndex:
                 )
 
     def give_up(self) -> None:
-        """Cancel a build: who removes the table would wait for it."""
+        """Cancel a running build, because DROP TABLE would wait for it."""
         _fetch(
             "SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index WHERE relid = to_regclass(%s)",
             [self._relation],
         )
 
     def _memory(self, chunks: int) -> str:
-        """Return what the graph takes: a vector, sixteen neighbours twice, and what PostgreSQL adds.
+        """Return the memory of the HNSW graph: vectors, sixteen neighbours twice, and PostgreSQL's overhead.
 
-        Beyond what is allowed it is built on disk, many times as slowly.
+        Above the configured limit PostgreSQL builds the index on disk, which is many times slower.
         """
         needed_mb = chunks * (2 * self._tables.dimensions + 600) >> 20
         return f"{min(max(64, needed_mb), settings.INDEX_MEMORY_MB)}MB"
@@ -157,7 +161,7 @@ _ALONE = {"max_parallel_maintenance_workers": "0"}
 
 @contextmanager
 def _apply_settings(values: dict[str, str]) -> Iterator[None]:
-    """Have these settings in this session of PostgreSQL, which others use afterwards."""
+    """Change settings of this PostgreSQL session, and reset them afterwards: the connection is pooled."""
     with connection.cursor() as cursor:
         for name, value in values.items():
             cursor.execute("SELECT set_config(%s, %s, false)", [name, value])

@@ -1,4 +1,4 @@
-"""The statements that find the chunks nearest to a vector, by whatever index stands."""
+"""SQL of the dense leg: finds the chunks nearest to a vector, with or without a vector index."""
 
 from psycopg import sql
 
@@ -11,10 +11,10 @@ from .filter_plan import Within
 from .tables import Tables, TableStatement, literal
 from .tsquery import LexicalQuery
 
-_MAX_EF_SEARCH = 1000  # that hnsw.ef_search may be
+_MAX_EF_SEARCH = 1000  # the maximum of hnsw.ef_search
 
-# Without iterative scan a filter leaves an index with a handful of its candidates, or none. The breadth is what
-# measuring found (`workspaces.engines.pgvector.maintenance`); it is read here, so that a search costs no round trip for it.
+# Without iterative scan a filter leaves a handful of the index's candidates, or none. The breadth is the
+# measured one (`workspaces.engines.pgvector.maintenance`); reading it here saves a round trip.
 _SETTINGS = """SELECT
     set_config('hnsw.iterative_scan', 'strict_order', true),
     set_config('ivfflat.iterative_scan', 'relaxed_order', true),
@@ -32,8 +32,9 @@ def search(
     among: Within,
     fields: sql.SQL,
 ) -> list[TableStatement]:
-    """Return what is to be run in one transaction; the last gives the rows."""
-    # OFFSET 0 keeps the planner from walking an index where comparing a few chunks is quicker: it misjudges both.
+    """Return the statements to run in one transaction; the last one returns the rows."""
+    # OFFSET 0 keeps the planner from using an index where comparing a few chunks is faster: it misjudges both
+    # costs.
     is_few = among.is_narrow or bool(question.required)
     chosen = "(SELECT * FROM {within} {restriction} OFFSET 0) few" if is_few else "{within} {restriction}"
     candidates = sql.SQL(chosen).format(within=among.source, restriction=lexical.restriction(question))

@@ -1,12 +1,12 @@
-"""Chunks in PostgreSQL: one table per index of a workspace, in a schema of their own.
+"""The pgvector engine: chunks in PostgreSQL, one table per index of a workspace, in a schema of their own.
 
-A batch is staged with `live = false`, where no search sees it, and published by one update, so that a
-searcher finds a document's old chunks or its new ones, never none and never a mix. The key on
-(document, live, ordinal) makes a double impossible. A second table has one row per document: its vector, and
-what is known of it beside its text, so that changing that touches no chunk and no vector's place in an index.
+A batch is staged with `live = false`, where no search sees it, and published by one UPDATE. So a search sees
+a document's old chunks or its new ones, never none and never a mix. The unique key (document, live, ordinal)
+makes duplicates impossible. A second table has one row per document with its vector and its metadata, so that
+changing metadata touches no chunk and no vector index of the chunks.
 
-A batch comes in by COPY, into a temporary table, because a repetition replaces what it staged before
-(benchmarks/results/ingest.md has what COPY saves). What the words of a text become: lexical.py.
+A batch is copied (COPY) into a temporary table first, because a repeated batch replaces what it staged before
+(benchmarks/results/ingest.md has what COPY saves). lexical.py turns the words of a text into terms.
 """
 
 import json
@@ -38,14 +38,14 @@ from .filter_plan import Within, exactly, look, of_documents, within
 from .tables import SCHEMA, Rows, Tables, TableStatement, drop_table, execute_many, literal, table_names
 from .tsquery import LexicalQuery
 
-MAX_DIMENSIONS = 16_000  # of a halfvec column
+MAX_DIMENSIONS = 16_000  # limit of a halfvec column
 
 _COLUMNS = (
     *("document_id", "ordinal", "text", "content_hash", "section", "start", "stop", "title_path"),
     *("page", "embedding", "words", "weights", "length", "k"),
 )
-# Kept by each session, for every workspace: making one for each batch costs more than filling it, and leaves
-# dead rows in the catalogue.
+# Each session keeps one table for all workspaces: creating one per batch takes longer than filling it, and
+# leaves dead rows in the catalogue.
 _INCOMING: LiteralString = """CREATE TEMP TABLE IF NOT EXISTS incoming_chunks (
     document_id uuid, ordinal integer, text text, content_hash bytea, section integer, start integer, stop integer,
     title_path text[], page integer, embedding halfvec, words tsvector,
@@ -65,7 +65,7 @@ class PgVector:
         self.tables = Tables(workspace)
         self._run = self.tables.run
 
-    # --- life ---------------------------------------------------------------------------------
+    # --- lifecycle ----------------------------------------------------------------------------
 
     def create(self) -> None:
         w = self.workspace
@@ -105,7 +105,7 @@ class PgVector:
         AnnIndex(self.tables).give_up()
         self._run("DROP TABLE IF EXISTS {table}, {documents}, {terms}")
 
-    # --- in -----------------------------------------------------------------------------------
+    # --- indexing -----------------------------------------------------------------------------
 
     def embedded_hashes(self, document_id: UUID) -> set[bytes]:
         rows = self._run("SELECT DISTINCT content_hash FROM {table} WHERE document_id = %s", [document_id])
@@ -119,7 +119,7 @@ class PgVector:
         for vector in vectors:
             self._check_dimensions(vector)
         pairs = list(zip(chunks, vectors, strict=True))
-        # Read before anything is written: this batch may replace the very rows it copies from.
+        # Read before anything is written: this batch may replace the rows that it copies from.
         kept = self._embeddings(
             document_id, [chunk.content_hash for chunk, vector in pairs if vector is None]
         )
@@ -143,7 +143,7 @@ class PgVector:
                     for name in _COLUMNS[2:]
                 ),
             )
-            self._run("DELETE FROM incoming_chunks")  # there may be another batch in this transaction
+            self._run("DELETE FROM incoming_chunks")  # the same transaction may stage another batch
 
     def _copy(self, rows: Iterable[tuple[Any, ...]]) -> None:
         with connection.cursor() as cursor:
@@ -155,12 +155,13 @@ class PgVector:
     def _check_dimensions(self, vector: Vector | None) -> None:
         if vector is not None and len(vector) != self.workspace.dimensions:
             raise WrongDimensions(
-                f"The embedding model returned {len(vector)} dimensions, but this workspace was made for "
-                f"{self.workspace.dimensions}. Choose the model it was made with, or have a new index built."
+                f"The embedding model returned {len(vector)} dimensions, but this workspace was created with "
+                f"{self.workspace.dimensions}. Choose the model that it was created with, or build a new "
+                "index."
             )
 
     def _embeddings(self, document_id: UUID, hashes: Collection[bytes]) -> dict[bytes, str]:
-        """Return the vectors that these texts have already, in pgvector's text form."""
+        """Return the vectors that these texts already have, in pgvector's text form."""
         if not hashes:
             return {}
         rows = self._run(
@@ -172,7 +173,7 @@ class PgVector:
 
     @staticmethod
     def _row(document_id: UUID, chunk: NewChunk, vector: str, words: lexical.Indexed) -> tuple[Any, ...]:
-        """Return the values of _COLUMNS."""
+        """Return a row of _COLUMNS."""
         place = (chunk.section, chunk.start, chunk.end, list(chunk.title_path), chunk.page)
         return (
             document_id,
@@ -235,15 +236,16 @@ class PgVector:
         self._note_change()
 
     def _note_change(self) -> None:
-        """Have what was found in it before forgotten, if it is the index that answers.
+        """Increment the corpus version, which invalidates cached searches, if this index is the one in use.
 
-        Last of all: who holds the workspace's row must not wait for a row of the term table.
+        Do it last: while this transaction holds the workspace's row, it must not wait for a row of the term
+        table.
         """
         w = self.workspace
         answering = Workspace.objects.filter(pk=w.pk, index_number=w.index_number)
         answering.update(corpus_version=F("corpus_version") + 1)
 
-    # --- out ----------------------------------------------------------------------------------
+    # --- searching ----------------------------------------------------------------------------
 
     def _check_question(self, vector: Vector) -> None:
         if len(vector) != self.workspace.dimensions:
@@ -273,7 +275,7 @@ class PgVector:
         *,
         has_words: bool = False,
     ) -> tuple[list[FoundChunk], list[FoundChunk]]:
-        """Return what each leg found that is asked for, in two round trips: what there is, and the legs."""
+        """Run the requested legs and return their chunks, in two round trips: counts first, then the legs."""
         if vector is not None:
             self._check_question(vector)
         asked = LexicalQuery.of(question, self.workspace.languages)
@@ -316,7 +318,7 @@ class PgVector:
     def count(self) -> int:
         rows = self._run(
             "SELECT amount FROM {terms} WHERE term = %s", [lexical.CHUNKS]
-        )  # counting takes long
+        )  # count(*) would be slow
         return int(rows[0][0]) if rows else 0
 
     def counts(self) -> dict[UUID, int]:

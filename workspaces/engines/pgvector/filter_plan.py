@@ -1,8 +1,8 @@
-"""Turns a `Where` into SQL: what it says of documents is asked of the table that has one row for each.
+"""Query planning for filters: turns a `Where` into SQL conditions on the table that has one row per document.
 
-What a filter leaves decides the way. Where it is little, the way goes from the documents to their chunks, and
-compares each with the question; where it is much, from the index's candidates to their documents. `look` asks
-PostgreSQL how much it is, with the other things that a search must know first.
+The selectivity of the filter decides the plan. A selective filter goes from the documents to their chunks and
+compares each with the question (exact search). A broad filter goes from the index's candidates to their
+documents. `look` measures the selectivity, together with the other counts that a search needs first.
 """
 
 import json
@@ -18,9 +18,10 @@ from .tables import Rows, Tables, TableStatement
 
 Params = list[Any]
 
-# Up to how many chunks are always compared with each other: 2 us of processor time for each, by way of documents.
+# At most this many chunks are always compared one by one: 2 us of CPU each, by way of documents.
 ALWAYS_EXACT = 2_000
-# A filter that leaves m of n chunks costs 2 us times m exactly, and by way of an index 20 us times 100 n / m
+# A filter that leaves m of n chunks costs 2 us times m with exact search, and 20 us times 100 n / m with an
+# index
 _TRADE = 1_000
 
 _EQUAL: LiteralString = "metadata -> %s::text = ANY(%s::jsonb[])"
@@ -34,21 +35,21 @@ _SQL: dict[str, LiteralString] = {
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The chunks that may be found, as SQL."""
+    """The chunks that a search may find, as SQL."""
 
-    source: sql.Composable  # a table and its conditions: more can be added with AND
+    source: sql.Composable  # a table with conditions; more conditions can be added with AND
     params: Params
-    is_narrow: bool  # so few that each is compared
-    share: float  # of all chunks, about
-    left: int | None = None  # how many a filter leaves, or more; None: there is none
+    is_narrow: bool  # few enough to compare each one
+    share: float  # approximate share of all chunks
+    left: int | None = None  # how many chunks the filter leaves, at least; None: there is no filter
 
     def is_cut_short(self, found: int, limit: int) -> bool:
-        """Say whether an index gave up before it had as many as a filter leaves."""
+        """Tell whether an index scan ended before it found as many chunks as it should have."""
         return not self.is_narrow and self.left is not None and found < min(limit, self.left)
 
 
 def look(tables: Tables, where: Where) -> TableStatement:
-    """Ask how many chunks there are, and how many of them the filter leaves, as far as that matters."""
+    """Return the statement that counts all chunks, and those that the filter leaves, as far as needed."""
     told, params = of_documents(where)
     return tables.statement(
         """SELECT n, (SELECT coalesce(sum(chunks), 0) FROM (
@@ -60,7 +61,7 @@ def look(tables: Tables, where: Where) -> TableStatement:
 
 
 def within(tables: Tables, where: Where, seen: Rows | None) -> Within:
-    """Return which chunks may be found. seen: what `look` saw; None: everything may be found."""
+    """Return the chunks that may be found. seen: the result of `look`; None: there is no filter."""
     if seen is None:
         return Within(tables.statement("{table} WHERE live").query, [], is_narrow=False, share=1)
     n, left = map(int, seen[0])
@@ -74,20 +75,20 @@ def within(tables: Tables, where: Where, seen: Rows | None) -> Within:
 _FROM_DOCUMENTS: LiteralString = (
     "{table} WHERE live AND document_id IN (SELECT document_id FROM {documents} WHERE {told})"
 )
-# Not IN, nor EXISTS, of which the planner could make a join, and order everything instead of walking an index
+# Neither IN nor EXISTS: the planner could turn them into a join, and sort all rows instead of using the index
 _FROM_CHUNKS: LiteralString = """{table} chunk WHERE live
     AND (SELECT {told} FROM {documents} WHERE document_id = chunk.document_id)"""
 
 
 def exactly(tables: Tables, where: Where, among: Within) -> Within:
-    """Return the same chunks, each to be compared."""
+    """Return the same chunks, to be compared one by one."""
     told, params = of_documents(where)
     source = tables.statement(_FROM_DOCUMENTS, told=told).query
     return replace(among, source=source, params=params, is_narrow=True)
 
 
 def of_documents(where: Where) -> tuple[sql.Composable, Params]:
-    """Return what must hold of a row of that table, and its parameters."""
+    """Return the filter as a condition on the documents table, with its parameters."""
     told: list[sql.SQL] = []
     params = Params()
     if where.documents is not None:
@@ -113,8 +114,8 @@ def _of(condition: Condition) -> tuple[LiteralString, Params]:
 
 
 def _compare(operator: LiteralString, bound: Value) -> LiteralString:
-    """Return a comparison that is false, not an error, where the field holds something of another type."""
-    if isinstance(bound, str):  # by its characters, whatever the database's collation
+    """Return a comparison that is false instead of an error if the field holds a value of another type."""
+    if isinstance(bound, str):  # COLLATE "C" compares by characters, whatever the database's collation
         return (
             "CASE jsonb_typeof(metadata -> %s::text) WHEN 'string' "
             f'THEN (metadata ->> %s::text) COLLATE "C" {operator} %s END'

@@ -1,14 +1,15 @@
-"""BM25 on plain PostgreSQL: exact scores of the few chunks that can be among the best.
+"""The lexical leg: BM25 on plain PostgreSQL, with exact scores for the few chunks that can be among the best.
 
-Each chunk keeps its terms (`words`, with positions, under a GIN index), what each is worth in it (`weights`, a
-sparse vector whose dimensions are hashes of terms) and its length. A table beside it counts, in the transaction
-that publishes or forgets, how many live chunks have each term. A weight is tf / (tf + k) with the `k` of the mean
-length when the chunk came in; it orders the candidates in one operation each, and as k is kept, the best of them
-are scored with the rarities and the mean length of now: so a score is never stale.
+Each chunk stores its terms (`words`, with positions, under a GIN index), the weight of each term (`weights`,
+a sparse vector whose dimensions are hashes of terms) and its length. The term table stores the document
+frequency: how many live chunks have each term, updated in the transaction that publishes or forgets. A weight
+is tf / (tf + k), where `k` depends on the mean length at the time of indexing. The weights rank the
+candidates with one operation each. Because k is stored, the best candidates are rescored with the current
+document frequencies and mean length: so a score is never stale.
 
-The common terms of a question would make every third chunk a candidate. Candidates are therefore, as long as they
-are few: chunks with a rare term; chunks that repeat a common one (indexed as terms of their own, `use²`); chunks
-with two common ones. docs/adr/0016-bm25.md has the measurements.
+The common terms of a question would make every third chunk a candidate. Therefore the candidates are, while
+they are few: chunks with a rare term; chunks that repeat a common term (indexed as separate terms, `use²`);
+chunks with two common terms. docs/adr/0016-bm25.md has the measurements.
 """
 
 import math
@@ -28,13 +29,14 @@ from .tables import Rows, Tables, TableStatement
 from .tsquery import LexicalQuery, Word, quote_term
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
-CANDIDATES = 1000  # for terms on their own, and as many again for pairs
+CANDIDATES = 1000  # for single terms, and as many again for pairs
 MAX_PAIRS = 8
-SCORED = 2  # times as many as are asked for are scored anew
-MAX_TERMS = 40  # of a question, the rarest
-_REPEATED = {2: "²", 3: "³", 4: "⁴"}  # times -> mark; no other term ends so, normalising makes digits of them
-_DIMENSIONS = 1_000_000_000  # the most that a sparsevec has
-CHUNKS, WORDS = "", " "  # rows of the term table: how many live chunks there are, and words in them
+SCORED = 2  # how many times the limit are rescored exactly
+MAX_TERMS = 40  # per question, the rarest ones
+# Times -> mark; no other term ends like this, because normalizing turns the marks into digits.
+_REPEATED = {2: "²", 3: "³", 4: "⁴"}
+_DIMENSIONS = 1_000_000_000  # the maximum of a sparsevec
+CHUNKS, WORDS = "", " "  # rows of the term table: the number of live chunks, and of words in them
 
 COLUMNS: LiteralString = (
     "words tsvector NOT NULL, weights sparsevec NOT NULL, length integer NOT NULL, k real NOT NULL"
@@ -45,18 +47,18 @@ Run = Callable[..., Rows]  # Tables.run
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What is kept of a chunk's text, in PostgreSQL's text forms."""
+    """The index data of a chunk's text, in PostgreSQL's text forms."""
 
     words: str  # tsvector
     weights: str  # sparsevec
     length: int  # in words, without stop words
-    k: float  # of the weights
+    k: float  # the k that the weights were computed with
 
 
 def index_texts(texts: Sequence[str], languages: Sequence[str], mean_length: float | None) -> list[Indexed]:
-    """Return the terms of texts in each of the languages: documents mix them, and are taken for one of another.
+    """Return the index data of texts, analyzed in each language: documents mix languages, and detection errs.
 
-    mean_length: of the chunks that are there already, if there are any.
+    mean_length: the mean length of the chunks that exist already, or None.
     """
     found = [_places(text, languages) for text in texts]
     lengths = [len(set().union(*places.values())) for places in found]
@@ -68,7 +70,7 @@ def index_texts(texts: Sequence[str], languages: Sequence[str], mean_length: flo
 
 
 def saturation(length: float, mean_length: float) -> float:
-    """Return how often a term must occur to be worth half of its most."""
+    """Return BM25's k: the term frequency at which a term gets half of its maximum weight."""
     return K1 * (1 - B + B * length / max(mean_length, 1))
 
 
@@ -89,28 +91,29 @@ def _index_terms(places: Mapping[str, set[int]], length: int, k: float) -> Index
 
 
 def _sparse(values: Mapping[str, float]) -> str:
-    """Return a sparsevec. Two terms of a question and a chunk meet in one dimension once in a million times."""
+    """Return a sparsevec. Terms of a question and a chunk collide in a dimension once in a million times."""
     dimensions = {zlib.crc32(term.encode()) % _DIMENSIONS + 1: value for term, value in values.items()}
     return (
         f"{{{','.join(f'{dimension}:{value:.7g}' for dimension, value in dimensions.items())}}}/{_DIMENSIONS}"
     )
 
 
-# --- how many chunks have a term -------------------------------------------------------------------
+# --- document frequencies --------------------------------------------------------------------------
 
 
 def create(run: Run) -> None:
     run("CREATE INDEX ON {table} USING gin (words) WHERE live")
-    run("ALTER TABLE {table} ALTER weights SET STORAGE MAIN")  # out of line, each score would be a look-up
+    # Stored out of line, each score would need an extra lookup.
+    run("ALTER TABLE {table} ALTER weights SET STORAGE MAIN")
     run(
         'CREATE TABLE {terms} (term text COLLATE "C" PRIMARY KEY, amount bigint NOT NULL) WITH (fillfactor = 70)'
     )
 
 
 def recount(run: Run, document_id: UUID, sign: int) -> None:
-    """Add (1) or take away (-1) the document's live chunks.
+    """Add (1) or subtract (-1) the document's live chunks in the term table.
 
-    Everybody changes the row of CHUNKS, the first in order, before any other: so no two wait for each other.
+    ORDER BY term locks the rows in the same order everywhere, CHUNKS first, so that no deadlock can occur.
     """
     run(
         """WITH mine AS (SELECT words, length FROM {table} WHERE document_id = %s AND live)
@@ -125,7 +128,7 @@ def recount(run: Run, document_id: UUID, sign: int) -> None:
 
 
 def mean_length(run: Run) -> float | None:
-    """Return how many words a live chunk has; None: there is none."""
+    """Return the mean number of words of a live chunk; None: there are no chunks."""
     amounts: dict[str, int] = dict(
         run("SELECT term, amount FROM {terms} WHERE term = ANY(%s)", [[CHUNKS, WORDS]])
     )
@@ -139,12 +142,12 @@ def mean_length(run: Run) -> float | None:
 class Plan:
     candidates: str  # tsquery
     worths: Mapping[Word, float]  # word -> its inverse document frequency
-    total: float  # of the question's words, also of those that no chunk has
+    total: float  # of all words of the question, including those that no chunk has
     mean_length: float
 
 
 def amounts(tables: Tables, question: LexicalQuery) -> TableStatement:
-    """Ask how many chunks there are, and how many of them have each term of the question."""
+    """Return the statement that counts the chunks, and the chunks with each term of the question."""
     asked = set().union(*question.words)
     marked = {term + mark for term in asked for mark in _REPEATED.values()}
     return tables.statement(
@@ -153,10 +156,11 @@ def amounts(tables: Tables, question: LexicalQuery) -> TableStatement:
 
 
 def plan(rows: Rows, question: LexicalQuery, *, share: float) -> Plan | None:
-    """Return how to answer; None: no live chunk has any of the words.
+    """Return the query plan; None: no live chunk has any of the words.
 
-    rows: of `amounts`. share: how much of the chunks a filter leaves; so many times more candidates are needed,
-    because the best of what it leaves need not be among the best of all. A phrase leaves who knows how much.
+    rows: the result of `amounts`. share: the share of chunks that a filter leaves. The smaller it is, the
+    more candidates are needed, because the best of the filtered chunks may not be among the best of all. How
+    many chunks a phrase leaves is unknown.
     """
     amounts = {term: amount for term, amount in rows if amount > 0}
     known = sorted(set().union(*question.words) & amounts.keys(), key=lambda term: (amounts[term], term))
@@ -164,7 +168,7 @@ def plan(rows: Rows, question: LexicalQuery, *, share: float) -> Plan | None:
         return None
     del known[MAX_TERMS:]
     chunks = amounts[CHUNKS]
-    # Of a word's forms in several languages the commonest says how rare it is.
+    # The most common form of a word across languages determines its rarity.
     having = {
         word: max(amounts[term] for term in word & set(known)) for word in question.words if word & set(known)
     }
@@ -177,7 +181,10 @@ def plan(rows: Rows, question: LexicalQuery, *, share: float) -> Plan | None:
 
 
 def _candidates(known: Sequence[str], amounts: Mapping[str, int], most: float) -> Iterable[str]:
-    """Return what is to be scored, as parts of a tsquery. known: rarest first. most: for terms on their own."""
+    """Return the terms and pairs whose chunks are scored, as parts of a tsquery.
+
+    known: rarest first. most: the limit for single terms.
+    """
     left = most
     rare: list[str] = []
     common: list[str] = []
@@ -196,7 +203,7 @@ def _candidates(known: Sequence[str], amounts: Mapping[str, int], most: float) -
 
 
 def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> Iterator[str]:
-    """Yield pairs of terms, the rarest together first, as if terms were independent of each other."""
+    """Yield pairs of terms, the rarest pair first, assuming that terms are independent."""
     together = {
         pair: amounts[pair[0]] * amounts[pair[1]] / amounts[CHUNKS] for pair in combinations(common, 2)
     }
@@ -210,8 +217,8 @@ def _pairs(common: Sequence[str], amounts: Mapping[str, int], left: float) -> It
 def search(
     tables: Tables, question: LexicalQuery, found: Plan, limit: int, within: Within, fields: sql.SQL
 ) -> TableStatement:
-    """Return the best by BM25: candidates are ordered by their weights, and the best of them scored exactly."""
-    # Of few chunks each is scored, which is quicker than to find again what is chosen already.
+    """Return the statement for the best by BM25: ranks candidates by weight, then scores the best exactly."""
+    # If a filter leaves few chunks, all are scored: faster than a lookup of candidates among them.
     candidates = sql.SQL("AND words @@ {}::tsquery").format(sql.Literal(found.candidates))
     return tables.statement(
         """SELECT {fields}, score, {coverage} FROM (
@@ -235,22 +242,22 @@ def search(
 
 
 def _rough_score(found: Plan) -> sql.Composed:
-    """Return what a row is worth by its weights."""
+    """Return the SQL that ranks a row by its weights."""
     worths = {term: worth for word, worth in found.worths.items() for term in word}
     return sql.SQL("inner_product(weights, {}::sparsevec)").format(sql.Literal(_sparse(worths)))
 
 
 def _drift(found: Plan) -> sql.Composed:
-    """Return by which factor a row's k would be another one, had it come in now."""
+    """Return the SQL of the factor between a row's current k and its stored k."""
     return sql.SQL("(({least} + {slope} * length) / k)").format(
         least=sql.Literal(K1 * (1 - B)), slope=sql.Literal(K1 * B / max(found.mean_length, 1))
     )
 
 
 def _score(found: Plan) -> sql.Composed:
-    """Return BM25 of a row with `weights` and `drift`.
+    """Return the SQL of a row's BM25 score, from `weights` and `drift`.
 
-    As w = tf / (tf + k), tf / (tf + drift k) = 1 / (1 + drift (1 / w - 1)): each weight is looked up once.
+    Since w = tf / (tf + k), tf / (tf + drift k) = 1 / (1 + drift (1 / w - 1)): one lookup per weight.
     """
     return sql.SQL(" + ").join(
         sql.SQL("{worth} * coalesce(1 / (1 + drift * (1 / nullif({weight}, 0) - 1)), 0)").format(
@@ -261,7 +268,7 @@ def _score(found: Plan) -> sql.Composed:
 
 
 def _coverage(found: Plan) -> sql.Composed:
-    """Return how much of what the question asks for a row has, 0 to 1."""
+    """Return the SQL of the share of the question's words in a row, weighted by rarity, 0 to 1."""
     parts = (
         sql.SQL("CASE WHEN {} > 0 THEN {} ELSE 0 END").format(_weight(word), sql.Literal(worth / found.total))
         for word, worth in found.worths.items()
@@ -270,7 +277,7 @@ def _coverage(found: Plan) -> sql.Composed:
 
 
 def restriction(question: LexicalQuery) -> sql.Composed:
-    """Return a condition to add: the quoted phrases stand there, and nothing excluded."""
+    """Return an additional condition: the row contains the quoted phrases, and nothing excluded."""
     parts = (
         [sql.SQL("AND words @@ {}::tsquery").format(sql.Literal(question.required))]
         if question.required
@@ -282,7 +289,7 @@ def restriction(question: LexicalQuery) -> sql.Composed:
 
 
 def _weight(word: Word) -> sql.Composed:
-    """Return a row's weight of the word, in the language in which it has it most."""
+    """Return the SQL of a row's weight of the word: the maximum over the languages."""
     each = [
         sql.SQL("inner_product(weights, {}::sparsevec)").format(sql.Literal(_sparse({term: 1})))
         for term in sorted(word)

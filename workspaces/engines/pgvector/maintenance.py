@@ -1,9 +1,10 @@
-"""Keeps the vector index of each workspace what suits it, in the background, while people search and add.
+"""Background maintenance of vector indexes, while users search and add documents.
 
-`due` looks every few seconds at how many chunks there are, at what was chosen and at what stands, and returns where
-there is something to do; `reconcile` does it under a lease: builds, removes what it replaces, and measures how wide
-searches must be. Whoever dies on the way is taken over from what PostgreSQL's catalogue says: a build that goes on
-without its worker is waited for, one that was broken off is removed and begun anew. Nothing is ever embedded for it.
+`due` runs every few seconds. It compares the chunk counts and the chosen kinds with the existing indexes, and
+returns the rows that need work. `reconcile` does the work under a lease: it builds an index, drops the one
+that it replaces, and measures the search breadth. If a worker dies, PostgreSQL's catalogue tells how to
+recover: a build that continues without its worker is waited for, a broken one is dropped and restarted.
+Nothing is ever embedded.
 """
 
 import logging
@@ -28,21 +29,21 @@ from .engine import PgVector
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
-QUIET = timedelta(minutes=2)  # nothing came or went: whoever was adding documents is done
-QUEUE_TIMEOUT = timedelta(minutes=10)  # then the reminder is lost
+QUIET = timedelta(minutes=2)  # without changes for this long, adding documents is considered finished
+QUEUE_TIMEOUT = timedelta(minutes=10)  # afterwards the queued task is considered lost
 MAX_ATTEMPTS = 5
-_FIRST_PAUSE = timedelta(seconds=15)  # then three times as long each time
+_FIRST_PAUSE = timedelta(seconds=15)  # exponential back-off: three times as long each time
 _S = VectorIndex.Status
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How the vector index of a workspace stands, for people."""
+    """The state of a workspace's vector index, for people."""
 
     chosen: IndexKind
     standing: Standing | None  # None: searches are exact
-    progress: BuildProgress | None  # of one that is being built
-    row: VectorIndex | None  # None: nobody has looked yet
+    progress: BuildProgress | None  # of a running build
+    row: VectorIndex | None  # None: maintenance has not visited this index yet
 
     @property
     def kind(self) -> IndexKind:
@@ -63,11 +64,11 @@ def state_of(workspace: Workspace) -> State:
     return State(IndexKind(workspace.index_kind), built.standing(), built.progress(), row)
 
 
-# --- what there is to do --------------------------------------------------------------------------
+# --- planning -------------------------------------------------------------------------------------
 
 
 def due() -> list[int]:
-    """Note how many chunks there are everywhere, and return the rows that a worker should tend, few at a time."""
+    """Store the chunk counts of all indexes, and return the rows that a worker should process."""
     noted = [(index, _note_chunks(index)) for index in _indexes()]
     is_asked = Q(queued_at__gt=Now() - QUEUE_TIMEOUT)
     free = set(VectorIndex.objects.filter(_free()).exclude(is_asked).values_list("pk", flat=True))
@@ -75,13 +76,13 @@ def due() -> list[int]:
 
 
 def _free() -> Q:
-    """Return which rows a worker may take: their time has come, or their worker is gone."""
+    """Return the condition of rows that a worker may claim: they are due, or their worker's lease expired."""
     waiting = Q(status=_S.WAITING, next_attempt_at__lte=Now())
     return waiting | (Q(status=_S.WORKING) & (lease_expired() | Q(lease_until=None)))
 
 
 def is_settled(index: Workspace) -> bool:
-    """Say whether the vector index is what it will be, when nothing is added to this index any more."""
+    """Tell whether the vector index is final, assuming that nothing is added to this index any more."""
     row = _note_chunks(index)
     VectorIndex.objects.filter(pk=row.pk).update(still_since=row.still_since - QUIET)
     row.still_since -= QUIET
@@ -89,7 +90,7 @@ def is_settled(index: Workspace) -> bool:
 
 
 def _indexes() -> Iterator[Workspace]:
-    """Yield those that answer, and those that are being built beside them; forget those that are gone."""
+    """Yield the indexes in use and those that are being built; delete the rows of indexes that are gone."""
     ready = Workspace.objects.filter(engine="pgvector")
     running = Reindex.objects.filter(status=Reindex.Status.RUNNING, workspace__in=ready)
     following = [each.target() for each in running.select_related("workspace", "embedder")]
@@ -128,17 +129,17 @@ def _choose_kind(index: Workspace, row: VectorIndex, standing: IndexKind) -> Ind
     return wanted_kind(chosen, row.chunks, index.dimensions, is_quiet=is_quiet, standing=standing)
 
 
-# --- doing it ---------------------------------------------------------------------------------------
+# --- executing --------------------------------------------------------------------------------------
 
 
 def try_again(workspace: Workspace) -> bool:
-    """Begin anew where it was given up. False: it was not."""
+    """Reset the failed rows of this workspace, so that they are retried. Return False if there are none."""
     rows = VectorIndex.objects.filter(workspace=workspace, status=_S.FAILED)
     return bool(rows.update(status=_S.WAITING, attempt=0, error="", next_attempt_at=Now()))
 
 
 def reconcile(row_id: int) -> None:
-    """Bring the vector index up to date, if nobody else does. Outside a transaction."""
+    """Bring the vector index up to date, unless another worker does. Call it outside a transaction."""
     row = _claim(row_id)
     if row is None:
         return
@@ -146,7 +147,7 @@ def reconcile(row_id: int) -> None:
         with _lease(row).keep_alive():
             _bring_up_to_date(row)
     except Superseded:
-        log.info("%s: another worker has it, or its workspace is gone.", row)
+        log.info("%s: another worker has claimed it, or its workspace was deleted.", row)
     except DatabaseError as error:
         log.warning("%s could not be built.", row, exc_info=True)
         _postpone(row, f"PostgreSQL says: {str(error).strip().splitlines()[0]}.")
@@ -171,7 +172,7 @@ def _bring_up_to_date(row: VectorIndex) -> None:
     index = _index_of(row)
     tables = PgVector(index).tables
     built = Built(tables)
-    if built.progress():  # for a worker that is gone
+    if built.progress():  # started by a worker that is gone
         _release(row, Now() + _FIRST_PAUSE)
         return
     standing = built.standing()
@@ -205,12 +206,12 @@ def _finish(row: VectorIndex, kind: IndexKind, *, breadth: int | None, recall: f
 
 
 def _release(row: VectorIndex, then: object) -> None:
-    """Give it back: this was no attempt."""
+    """Release the lease without counting an attempt."""
     _lease(row).update(status=_S.WAITING, attempt=row.attempt - 1, lease_until=None, next_attempt_at=then)
 
 
 def _postpone(row: VectorIndex, reason: str) -> None:
-    """Have it tried again after a pause, or give up; searches go on with what stands, or exactly."""
+    """Schedule a retry after a pause, or give up. Searches continue with the existing index, or exactly."""
     has_failed = row.attempt >= MAX_ATTEMPTS
     then = Now() + _FIRST_PAUSE * 3 ** (row.attempt - 1)
     try:
@@ -219,4 +220,4 @@ def _postpone(row: VectorIndex, reason: str) -> None:
             next_attempt_at=then,
         )  # fmt: skip
     except Superseded:
-        log.info("%s: another worker has it, or its workspace is gone.", row)
+        log.info("%s: another worker has claimed it, or its workspace was deleted.", row)

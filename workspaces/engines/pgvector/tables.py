@@ -1,4 +1,4 @@
-"""The table_names of one index of a workspace in PostgreSQL, and how statements about them are run."""
+"""The tables of one index of a workspace in PostgreSQL, and the functions that run statements on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Rows = list[tuple[Any, ...]]
 _METRICS: dict[Metric, tuple[LiteralString, LiteralString, LiteralString]] = {
     Metric.COSINE: ("<=>", "halfvec_cosine_ops", "1 - d"),
     Metric.L2: ("<->", "halfvec_l2_ops", "-d"),
-    Metric.INNER_PRODUCT: ("<#>", "halfvec_ip_ops", "-d"),  # pgvector gives the negative product
+    Metric.INNER_PRODUCT: ("<#>", "halfvec_ip_ops", "-d"),  # pgvector returns the negative inner product
 }
 
 
@@ -54,7 +54,10 @@ class Tables:
 
 
 def execute_many(statements: Sequence[TableStatement]) -> list[Rows]:
-    """Run them in one round trip and, as PostgreSQL does with one text, in one transaction. Returns the rows of each."""
+    """Run the statements in one round trip and return the rows of each.
+
+    PostgreSQL runs one text with several statements in one transaction.
+    """
     if not statements:
         return []
     with connection.cursor() as cursor:
@@ -68,12 +71,12 @@ def execute_many(statements: Sequence[TableStatement]) -> list[Rows]:
 
 
 def literal(vector: Vector) -> str:
-    """Return pgvector's text form. Five digits hold all of a half float's eleven bits."""
+    """Return pgvector's text form. Five digits keep all eleven bits of a half-precision float."""
     return f"[{','.join(f'{value:.5g}' for value in vector)}]"
 
 
 def table_names() -> set[str]:
-    """Return the name of every table there is in the schema."""
+    """Return the names of all tables in the schema."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [SCHEMA])
         return {name for (name,) in cursor.fetchall()}

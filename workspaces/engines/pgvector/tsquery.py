@@ -1,4 +1,4 @@
-"""What a question asks of the words: which it names, "which must stand side by side", and which it -excludes."""
+"""Translates a question into tsquery: its words, its "quoted phrases" and its -excluded words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from workspaces.engines.query_parser import parse_query
 
 from .analyzer import Term, terms
 
-Word = frozenset[str]  # a word's terms, one for each language of the workspace
+Word = frozenset[str]  # a word's terms, one per language of the workspace
 
 
 @dataclass(frozen=True, slots=True)
 class LexicalQuery:
     words: tuple[Word, ...]
     required: str  # tsquery of its phrases; "": none
-    excluded: str  # tsquery of what must not be there; "": nothing
+    excluded: str  # tsquery of the excluded words; "": none
 
     @classmethod
     def of(cls, text: str, languages: Sequence[str]) -> "LexicalQuery":
@@ -27,26 +27,26 @@ class LexicalQuery:
 
 
 def quote_term(term: str) -> str:
-    """Return a term as tsvector and tsquery read it."""
+    """Quote a term for tsvector and tsquery."""
     return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _words(text: str, languages: Sequence[str]) -> tuple[Word, ...]:
-    """Return each word once. What is a stop word in one of the languages asks for nothing."""
+    """Return each word once. A stop word of any of the languages is left out."""
     found = [{term.word: term.text for term in terms(text, language)} for language in languages]
     said = [word for word in (found[0] if found else ()) if all(word in each for each in found)]
     return tuple(dict.fromkeys(frozenset(each[word] for each in found) for word in said))
 
 
 def _phrase(text: str, languages: Sequence[str]) -> str:
-    """Return a tsquery that finds the words side by side, in any of the languages; "" if they say nothing."""
+    """Return a tsquery that matches the words as a phrase, in any of the languages; "" if no words remain."""
     sides = {side for language in languages if (side := _side_by_side(list(terms(text, language))))}
     return f"({' | '.join(sorted(sides))})" if sides else ""
 
 
 def _side_by_side(found: Sequence[Term]) -> str:
-    """Return the identifiers as they stand, and the words at their distances."""
-    if len({term.position for term in found}) == 1:  # one word: its whole name, if it has one
+    """Return the identifiers whole, and the words with their distances."""
+    if len({term.position for term in found}) == 1:  # one word: its whole identifier, if it has one
         return quote_term(found[0].text)
     main = [term for term in found if not term.is_extra]
     query = ""
