@@ -3,12 +3,14 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 PINS := pyproject.toml constraints.txt requirements/embedded.txt requirements/select.py
+TSC := $(BIN)/node node_modules/typescript/bin/tsc
+BIOME := $(BIN)/node node_modules/@biomejs/biome/bin/biome
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 # The CPU build of torch is a tenth of the size. Where its index is out of reach, PyPI's build does.
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-fast lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine chaos chaos-ingest lock clean
+.PHONY: run test test-fast test-javascript lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine chaos chaos-ingest lock clean
 
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded.up
@@ -16,22 +18,28 @@ run: .venv/installed
 # Two processes, as many as CI has cores: most tests wait for something most of the time. With servers named in
 # DATABASE_URL and REDIS_URL say AT_ONCE=0: what the processes send through one Valkey would mix.
 AT_ONCE ?= 2
-test: .venv/installed-test lint
+test: .venv/installed-test lint test-javascript
 	$(BIN)/pytest -n $(AT_ONCE) --dist loadfile
 
-test-fast: .venv/installed-test lint
+test-fast: .venv/installed-test lint test-javascript
 	$(BIN)/pytest -m unit
 
-lint: .venv/installed-test
+test-javascript: node_modules/installed
+	$(BIN)/node --test --test-reporter=dot "tests/javascript/*.test.js"
+
+lint: .venv/installed-test node_modules/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/djlint --lint templates
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(TSC)
+	$(BIOME) check --error-on-warnings
 
-format: .venv/installed-test
+format: .venv/installed-test node_modules/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIOME) check --write
 
 # Results go to benchmarks/results/. DATA names a directory of test collections: benchmarks/quotes.py says which.
 bench: bench-chat
@@ -80,7 +88,7 @@ lock: .venv/installed-test
 
 # Your documents and chats are in .ragsite; delete that yourself.
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.ragsite/*' -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -100,3 +108,10 @@ clean:
 	$(BIN)/python requirements/select.py test > .venv/requirements-test.txt
 	$(INSTALL) --requirement .venv/requirements-test.txt
 	@touch $@
+
+# Only what checks the scripts in static/js: they run in the browser as they are. Node comes from PyPI.
+node_modules/installed: package.json package-lock.json | .venv/installed-test
+	@$(BIN)/npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error || { echo "$(NO_NPM)"; exit 1; }
+	@touch $@
+NO_NPM := TypeScript and Biome, which check the scripts of the pages, could not be fetched from the npm registry. \
+  Name a mirror of it: make test NPM_CONFIG_REGISTRY=https://... Or copy node_modules/ from another checkout.

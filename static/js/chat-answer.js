@@ -1,16 +1,43 @@
-// An answer while it is written: events from its log in, plain text and one quiet line out.
+// An answer that is being written: applies the events of its log, and shows plain text and a status line.
 
 import { LiveText } from "./chat-text.js";
+import { find } from "./dom.js";
 
-const STATUS = {
-  queued: ({ position }) => (position ? `Waiting, ${position} before it` : "Next in line"),
-  started: () => "Thinking",
-  retrieving: ({ workspace }) => `Searching ${workspace}…`,
-  sources: ({ grounding, passages }) => readingStatus(grounding, passages.length),
-  delta: () => "Writing",
-  restarted: () => "Beginning again",
-};
+/** @type {Record<TerminalKind, true>} */
+const TERMINAL = { finished: true, stopped: true, failed: true };
 
+/**
+ * Return the status line after an event, or null to keep the current one.
+ *
+ * @param {LoggedEvent} event
+ * @returns {string | null}
+ */
+export function statusAfter({ kind, data }) {
+  switch (kind) {
+    case "queued":
+      return data.position ? `Waiting, ${data.position} ahead in the queue` : "Next in line";
+    case "started":
+      return "Thinking";
+    case "retrieving":
+      return `Searching ${data.workspace}…`;
+    case "sources":
+      return readingStatus(data.grounding, data.passages.length);
+    case "delta":
+      return "Writing";
+    case "restarted":
+      return "Starting over";
+    case "usage":
+    case "stopped":
+    case "failed":
+    case "finished":
+      return null;
+  }
+}
+
+/**
+ * @param {string} grounding
+ * @param {number} count
+ */
 function readingStatus(grounding, count) {
   if (grounding === "nothing_relevant") return "Nothing relevant found";
   if (grounding === "empty") return "The workspace is empty";
@@ -19,38 +46,48 @@ function readingStatus(grounding, count) {
 }
 
 export class LiveAnswer {
-  seq = 0; // of the last event applied
+  seq = 0; // sequence number of the last applied event
+  hasEnded = false;
 
+  /** @param {HTMLElement} element */
   constructor(element) {
     this.element = element;
-    this.text = new LiveText(element.querySelector("[data-text]"));
-    this.status = element.querySelector("[data-status-text]");
+    this.text = new LiveText(find(element, "[data-text]"));
+    this.status = find(element, "[data-status-text]");
   }
 
   get id() {
-    return this.element.dataset.answer;
+    return this.element.dataset.answer ?? "";
   }
 
-  /** Apply one event. Return "gap" if some before it are missing, "end" if it is the last, else "". */
-  apply({ seq, kind, data }) {
-    if (seq <= this.seq) return ""; // seen: the log was followed again from an earlier point
+  /**
+   * Apply one event. It is idempotent: an event that was applied before changes nothing.
+   * Return "gap" if earlier events are missing, "end" if this event is the last one, else "".
+   *
+   * @param {LoggedEvent} event
+   */
+  apply(event) {
+    const { seq, kind, data } = event;
+    if (seq <= this.seq) return ""; // a duplicate: the log was followed again from an earlier point
     if (seq > this.seq + 1) return "gap";
     this.seq = seq;
     if (kind === "delta") this.text.append(data.text);
     if (kind === "restarted") this.#restart(data.reason);
-    if (kind in STATUS) this.say(STATUS[kind](data));
-    return ["finished", "stopped", "failed"].includes(kind) ? "end" : "";
+    const status = statusAfter(event);
+    if (status) this.showStatus(status);
+    return Object.hasOwn(TERMINAL, kind) ? "end" : "";
   }
 
-  say(words) {
-    if (this.status.textContent !== words) this.status.textContent = words;
+  /** @param {string} text */
+  showStatus(text) {
+    if (this.status.textContent !== text) this.status.textContent = text;
   }
 
+  /** @param {string} reason */
   #restart(reason) {
     this.text.clear();
-    const notice = this.element.querySelector("[data-restarted]");
-    notice.querySelector("[data-restarted-text]").textContent =
-      `The answer was interrupted and begins again. ${reason ?? ""}`;
+    const notice = find(this.element, "[data-restarted]");
+    find(notice, "[data-restarted-text]").textContent = `The answer was interrupted and starts over. ${reason}`;
     notice.hidden = false;
   }
 }

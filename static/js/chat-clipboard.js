@@ -1,16 +1,19 @@
-// The buttons that copy an answer or a block of code, and the one that wraps long lines.
+// The buttons that copy an answer or a code block to the clipboard, and the button that wraps long lines.
 
-import { toast } from "./ui.js";
+import { delegateTarget, find, findAll, findClosest } from "./dom.js";
+import { showToast } from "./ui.js";
 
-export async function copy(text) {
+/** @param {string} text */
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    copyBySelection(text); // plain http has no clipboard
+    copyBySelection(text); // over plain http there is no navigator.clipboard
   }
-  toast("Copied");
+  showToast("Copied");
 }
 
+/** @param {string} text */
 function copyBySelection(text) {
   const field = document.createElement("textarea");
   field.value = text;
@@ -21,18 +24,20 @@ function copyBySelection(text) {
   field.remove();
 }
 
-export function copyAnswer(answer) {
-  const source = answer?.querySelector("[data-answer-source]");
-  if (source) copy(source.value);
+/** @param {Element} answer */
+export async function copyAnswer(answer) {
+  const [source] = findAll(answer, "[data-answer-source]", HTMLTextAreaElement);
+  if (source) await copyText(source.value);
 }
 
+/** @param {HTMLElement} root */
 export function connectClipboard(root) {
-  root.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy], [data-wrap], [data-copy-answer]");
+  root.addEventListener("click", async (event) => {
+    const button = delegateTarget(event, "[data-copy], [data-wrap], [data-copy-answer]");
     if (!button) return;
-    if (button.matches("[data-copy-answer]")) return copyAnswer(button.closest("[data-answer]"));
-    const code = button.closest("figure").querySelector("pre");
-    if (button.matches("[data-copy]")) return copy(code.textContent);
+    if (button.matches("[data-copy-answer]")) return copyAnswer(findClosest(button, "[data-answer]"));
+    const code = find(findClosest(button, "figure"), "pre");
+    if (button.matches("[data-copy]")) return copyText(code.textContent);
     const isWrapped = code.classList.toggle("is-wrapped");
     button.setAttribute("aria-pressed", String(isWrapped));
   });

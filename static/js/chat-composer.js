@@ -1,13 +1,25 @@
-// Where a question is written, with what it goes to.
+// The composer: the question field, and the pickers for workspace, filter, models and parameters.
+
+import { delegateTarget, find, findAll, findClosest, required } from "./dom.js";
+import { readStorage, writeStorage } from "./storage.js";
 
 const PARAMETERS_KEY = "ragsite.parameters";
 
+/**
+ * @typedef {object} ComposerCallbacks
+ * @property {(question: QuestionOptions & { text: string }) => void} onSubmit
+ * @property {() => void} onInput
+ */
+
 export class Composer {
-  /** on: { submit(question), type() } */
-  constructor(form, on) {
+  /**
+   * @param {HTMLFormElement} form
+   * @param {ComposerCallbacks} callbacks
+   */
+  constructor(form, callbacks) {
     this.form = form;
-    this.field = form.querySelector("[data-question-field]");
-    this.on = on;
+    this.field = find(form, "[data-question-field]", HTMLTextAreaElement);
+    this.callbacks = callbacks;
     this.#restoreParameters();
     this.#connectField();
     this.#connectPickers();
@@ -19,9 +31,10 @@ export class Composer {
     return !this.field.value.trim();
   }
 
+  /** @param {string} value */
   set text(value) {
     this.field.value = value;
-    this.#typed();
+    this.#onInput();
     this.focus();
   }
 
@@ -30,25 +43,30 @@ export class Composer {
     this.field.setSelectionRange(this.field.value.length, this.field.value.length);
   }
 
-  /** Put a question there without losing what somebody is writing. */
-  offer(text) {
+  /**
+   * Put a question into the field, in front of the text that the user has typed there.
+   *
+   * @param {string} text
+   */
+  prependText(text) {
     this.text = this.isEmpty || this.field.value === text ? text : `${text}\n${this.field.value}`;
   }
 
-  chooseWorkspace(id) {
-    const input = this.#input("workspace", id);
+  /** @param {string} id */
+  selectWorkspace(id) {
+    const [input] = findAll(this.form, `[name="workspace"][value="${CSS.escape(id)}"]`, HTMLInputElement);
     if (!input) return;
     input.checked = true;
-    this.#label(input);
+    updatePickerLabel(input);
   }
 
-  /** What goes with a question: { workspaceId, filters, modelNames, modelKwargs with metadata }. */
-  choices() {
+  /** @returns {QuestionOptions} the selected options */
+  options() {
     const data = new FormData(this.form);
     return {
-      workspaceId: data.get("workspace") || null,
-      filters: filters(data),
-      modelNames: data.getAll("model"),
+      workspaceId: String(data.get("workspace") ?? "") || null,
+      filters: parseFilters(data),
+      modelNames: data.getAll("model").map(String),
       modelKwargs: {
         streaming: data.has("streaming"),
         maxTokens: Number(data.get("maxTokens")),
@@ -60,15 +78,15 @@ export class Composer {
   }
 
   closePickers() {
-    const open = this.form.querySelectorAll(".picker[open]");
+    const open = findAll(this.form, ".picker[open]", HTMLDetailsElement);
     for (const picker of open) picker.open = false;
     return open.length > 0;
   }
 
   #connectField() {
-    this.field.addEventListener("input", () => this.#typed());
+    this.field.addEventListener("input", () => this.#onInput());
     this.field.addEventListener("keydown", (event) => {
-      // Enter that ends the choice of a character (Japanese, Chinese, Korean) sends nothing.
+      // In an IME composition (Japanese, Chinese, Korean) Enter confirms a character, so it must not send.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.form.requestSubmit();
@@ -77,12 +95,12 @@ export class Composer {
       event.preventDefault();
       this.#submit();
     });
-    // Fields inside a closed picker cannot show what is wrong with them.
-    this.form.addEventListener("invalid", (event) => (event.target.closest("details").open = true), true);
+    // The browser cannot show a validation message in a closed picker, so open the picker.
+    this.form.addEventListener("invalid", (event) => delegateTarget(event, "details")?.setAttribute("open", ""), true);
     this.form.addEventListener("click", (event) => {
       if (event.target === this.form) this.focus();
     });
-    this.#typed();
+    this.#onInput();
   }
 
   #submit() {
@@ -90,185 +108,213 @@ export class Composer {
     if (!text) return;
     this.closePickers();
     this.field.value = "";
-    this.#typed();
-    this.on.submit({ text, ...this.choices() });
+    this.#onInput();
+    this.callbacks.onSubmit({ text, ...this.options() });
   }
 
-  #typed() {
+  #onInput() {
     if (!CSS.supports("field-sizing", "content")) {
       this.field.style.height = "auto";
       this.field.style.height = `${this.field.scrollHeight}px`;
     }
-    this.on.type();
+    this.callbacks.onInput();
   }
 
   #connectPickers() {
     this.form.addEventListener("change", (event) => {
-      if (event.target.matches("[name='workspace']")) this.#label(event.target);
-      if (event.target.closest(".parameters")) this.#keepParameters();
+      const workspace = delegateTarget(event, "[name='workspace']");
+      if (workspace) updatePickerLabel(workspace);
+      if (delegateTarget(event, ".parameters")) this.#saveParameters();
     });
-    // A choice by pointer or Enter closes its menu; arrow keys walk through it.
+    // Selecting an option by pointer or Enter closes its menu; arrow keys move through the options.
     this.form.addEventListener("click", (event) => {
-      const isChoice = event.target.closest(".option") && event.detail > 0;
-      if (isChoice && event.target.matches("input[type='radio']")) this.#chosen();
+      if (event.detail > 0 && delegateTarget(event, ".option input[type='radio']")) this.#closeAndFocus();
     });
     this.form.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !event.target.matches(".picker-menu input")) return;
+      if (event.key !== "Enter" || !delegateTarget(event, ".picker-menu input")) return;
       event.preventDefault();
-      this.#chosen();
+      this.#closeAndFocus();
     });
-    this.form.addEventListener("toggle", (event) => event.target.open && this.#opened(event.target), true);
+    this.form.addEventListener("toggle", ({ target }) => isOpenPicker(target) && this.#positionMenu(target), true);
     document.addEventListener("pointerdown", (event) => {
-      if (!event.target.closest(".picker")) this.closePickers();
+      if (!delegateTarget(event, ".picker")) this.closePickers();
     });
-    this.form.querySelector("[data-reset-parameters]").addEventListener("click", () => {
-      for (const input of this.#parameters()) {
+    find(this.form, "[data-reset-parameters]").addEventListener("click", () => {
+      for (const input of this.#parameterInputs()) {
         input.checked = input.defaultChecked;
         input.value = input.defaultValue;
       }
-      this.#keepParameters();
+      this.#saveParameters();
     });
   }
 
-  // One model, or several side by side: then the same inputs are boxes instead of radio buttons.
+  // To compare models side by side, the same inputs become checkboxes instead of radio buttons.
   #connectModels() {
-    const compare = this.form.querySelector("[data-compare]");
-    this.#showModels(compare);
-    this.form.addEventListener("change", ({ target }) => {
-      if (target === compare) this.#setComparing(compare.checked);
-      if (target.name === "model" && !this.#models(":checked").length) target.checked = true; // one at least
-      if (target === compare || target.name === "model") this.#showModels(compare);
+    const [compare] = findAll(this.form, "[data-compare]", HTMLInputElement); // missing if there is only one model
+    this.#updateModelPicker(compare);
+    this.form.addEventListener("change", (event) => {
+      const model = delegateTarget(event, "[name='model']", HTMLInputElement);
+      const isCompare = event.target === compare;
+      if (compare && isCompare) this.#setCompareMode(compare.checked);
+      if (model && !this.#modelInputs(":checked").length) model.checked = true; // at least one stays selected
+      if (isCompare || model) this.#updateModelPicker(compare);
     });
   }
 
-  // The picker itself is exchanged when another workspace is chosen.
+  // The server replaces the filter picker when the user selects another workspace, so the form has the listeners.
   #connectFilter() {
-    const show = () => this.#showFilter();
-    this.form.addEventListener("change", (event) => event.target.closest(".is-filter") && show());
-    this.form.addEventListener("htmx:load", show);
+    const update = () => this.#updateFilterMark();
+    this.form.addEventListener("change", (event) => delegateTarget(event, ".is-filter") && update());
+    this.form.addEventListener("htmx:load", update);
     this.form.addEventListener("click", (event) => {
-      if (event.target.closest("[data-clear-filter]")) this.clearFilter();
+      if (delegateTarget(event, "[data-clear-filter]")) this.clearFilter();
     });
-    show();
+    update();
   }
 
   clearFilter() {
-    for (const input of this.form.querySelectorAll(".is-filter input")) {
+    for (const input of findAll(this.form, ".is-filter input", HTMLInputElement)) {
       if (input.type === "checkbox") input.checked = false;
       else input.value = "";
     }
-    this.#showFilter();
+    this.#updateFilterMark();
   }
 
-  #showFilter() {
-    const mark = this.form.querySelector("[data-filter-set]");
-    mark.hidden = Object.keys(this.choices().filters).length === 0;
+  #updateFilterMark() {
+    find(this.form, "[data-filter-set]").hidden = isEmptyRecord(this.options().filters);
   }
 
-  #setComparing(isComparing) {
-    const [first] = this.#models(":checked");
-    for (const input of this.#models()) input.type = isComparing ? "checkbox" : "radio";
+  /** @param {boolean} isComparing */
+  #setCompareMode(isComparing) {
+    const [first] = this.#modelInputs(":checked");
+    for (const input of this.#modelInputs()) input.type = isComparing ? "checkbox" : "radio";
     if (first) first.checked = true;
   }
 
-  #showModels(compare) {
-    const chosen = this.#models(":checked");
-    const isFull = compare?.checked && chosen.length >= Number(compare.dataset.most);
-    for (const input of this.#models()) input.disabled = isFull && !input.checked;
-    if (!chosen.length) return;
-    this.#label(chosen[0]);
-    const picker = chosen[0].closest("[data-picker]");
-    const count = picker.querySelector("[data-picker-count]");
+  /** @param {HTMLInputElement | undefined} compare */
+  #updateModelPicker(compare) {
+    const chosen = this.#modelInputs(":checked");
+    const isFull = Boolean(compare?.checked) && chosen.length >= Number(compare?.dataset.most);
+    for (const input of this.#modelInputs()) input.disabled = isFull && !input.checked;
+    const [first] = chosen;
+    if (!first) return;
+    updatePickerLabel(first);
+    const picker = findClosest(first, "[data-picker]");
+    const count = find(picker, "[data-picker-count]");
     count.hidden = chosen.length === 1;
     count.textContent = `+ ${chosen.length - 1}`;
     const names = chosen.map((input) => input.dataset.label).join(", ");
-    picker.querySelector("summary").title = chosen.length > 1 ? `Models that answer: ${names}` : "Model that answers";
+    find(picker, "summary").title = chosen.length > 1 ? `Models that answer: ${names}` : "Model that answers";
   }
 
-  #models(which = "") {
-    return [...this.form.querySelectorAll(`[name='model']${which}`)];
+  #modelInputs(which = "") {
+    return findAll(this.form, `[name='model']${which}`, HTMLInputElement);
   }
 
-  #chosen() {
+  #closeAndFocus() {
     this.closePickers();
     this.focus();
   }
 
-  /** Open to the side with more room, no higher than it. */
-  #opened(picker) {
-    const menu = picker.querySelector(".picker-menu");
-    const { top, bottom } = menu.offsetParent.getBoundingClientRect(); // the picker; on a phone the composer
-    const above = top - document.querySelector(".topbar").offsetHeight;
+  /**
+   * Place an open menu above or below its picker, where there is more room, and limit its height to that room.
+   *
+   * @param {HTMLDetailsElement} picker
+   */
+  #positionMenu(picker) {
+    const menu = find(picker, ".picker-menu");
+    const anchor = required(menu.offsetParent, "offset parent of the menu"); // the picker; on a phone the composer
+    const { top, bottom } = anchor.getBoundingClientRect();
+    const above = top - find(document, ".topbar").offsetHeight;
     const below = innerHeight - bottom;
     menu.classList.toggle("is-below", below > above);
     menu.style.maxHeight = `${Math.min(460, Math.max(above, below) - 16)}px`;
-    const first = picker.querySelector("input:invalid") ?? picker.querySelector("input:checked, input");
+    const [first] = ["input:invalid", "input:checked", "input"].flatMap((each) => findAll(picker, each));
     first?.focus({ preventScroll: true });
   }
 
-  #label(input) {
-    const picker = input.closest("[data-picker]");
-    picker.querySelector("[data-picker-label]").textContent = input.dataset.label;
+  #parameterInputs() {
+    return findAll(this.form, ".parameters input", HTMLInputElement);
   }
 
-  #input(name, value) {
-    return this.form.querySelector(`[name="${name}"][value="${CSS.escape(value)}"]`);
-  }
-
-  #parameters() {
-    return this.form.querySelectorAll(".parameters input");
-  }
-
-  #keepParameters() {
+  #saveParameters() {
+    /** @type {Record<string, string | boolean>} */
     const changed = {};
-    for (const input of this.#parameters()) {
+    for (const input of this.#parameterInputs()) {
       const isBox = input.type === "checkbox";
       const isDefault = isBox ? input.checked === input.defaultChecked : input.value === input.defaultValue;
       if (!isDefault) changed[input.name] = isBox ? input.checked : input.value;
     }
-    this.#showChanged(changed);
-    keep(PARAMETERS_KEY, JSON.stringify(changed));
+    this.#updateParametersMark(changed);
+    writeStorage(PARAMETERS_KEY, JSON.stringify(changed));
   }
 
   #restoreParameters() {
-    const changed = JSON.parse(kept(PARAMETERS_KEY) ?? "{}");
-    for (const input of this.#parameters()) {
-      if (!(input.name in changed)) continue;
-      if (input.type === "checkbox") input.checked = changed[input.name];
-      else input.value = changed[input.name];
+    /** @type {Record<string, string | boolean>} */
+    const changed = JSON.parse(readStorage(PARAMETERS_KEY) ?? "{}");
+    for (const input of this.#parameterInputs()) {
+      const value = changed[input.name];
+      if (value === undefined) continue;
+      if (input.type === "checkbox") input.checked = Boolean(value);
+      else input.value = String(value);
     }
-    this.#showChanged(changed);
+    this.#updateParametersMark(changed);
   }
 
-  #showChanged(changed) {
-    this.form.querySelector("[data-parameters-changed]").hidden = Object.keys(changed).length === 0;
+  /** @param {object} changed */
+  #updateParametersMark(changed) {
+    find(this.form, "[data-parameters-changed]").hidden = isEmptyRecord(changed);
   }
 }
 
-/** What the inputs named f.department and f.date.from say, as documents/fields/filters.py reads it. */
-function filters(data) {
+/**
+ * Parse the inputs with names such as f.department and f.date.from into the format of documents/fields/filters.py.
+ *
+ * @param {FormData} data
+ */
+export function parseFilters(data) {
+  /** @type {Record<string, Record<string, string | string[]>>} */
   const found = {};
-  for (const [key, value] of data) {
-    if (!key.startsWith("f.") || !value.trim()) continue;
-    const [, name, word] = key.split(".");
-    if (word) (found[name] ??= {})[word] = value;
-    else (found[name] ??= []).push(value);
+  for (const key of new Set(data.keys())) {
+    const [prefix, name = "", operator = ""] = key.split(".");
+    const [first, ...more] = data
+      .getAll(key)
+      .map(String)
+      .filter((value) => value.trim());
+    if (prefix !== "f" || first === undefined) continue;
+    found[name] = { ...found[name], [operator]: operator && !more.length ? first : [first, ...more] };
   }
-  return found;
+  return Object.fromEntries(Object.entries(found).map(([name, condition]) => [name, simplifyCondition(condition)]));
 }
 
-function kept(key) {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
+/**
+ * Return a condition that has only values, without an operator, as a plain list of values.
+ *
+ * @param {Record<string, string | string[]>} condition
+ */
+function simplifyCondition(condition) {
+  const { "": values, ...others } = condition;
+  return Array.isArray(values) && isEmptyRecord(others) ? values : condition;
 }
 
-function keep(key, value) {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // Forbidden: then it holds for this page.
-  }
+/** @param {object} record */
+function isEmptyRecord(record) {
+  return Object.keys(record).length === 0;
+}
+
+/**
+ * @param {EventTarget | null} target
+ * @returns {target is HTMLDetailsElement}
+ */
+function isOpenPicker(target) {
+  return target instanceof HTMLDetailsElement && target.open && target.matches(".picker");
+}
+
+/**
+ * Show the selected option on its picker.
+ *
+ * @param {HTMLElement} input
+ */
+function updatePickerLabel(input) {
+  find(findClosest(input, "[data-picker]"), "[data-picker-label]").textContent = input.dataset.label ?? "";
 }

@@ -1,144 +1,209 @@
-// The turns on the page: questions on their way, answers being written, answers as the server shows them.
+// The turns on the page: questions that are being sent, answers that are being written, and answers that the
+// server has rendered.
 
 import { LiveAnswer } from "./chat-answer.js";
-import { addLanes, addVersion, bringToFront, markGoesOn, name, refresh, removeVersion } from "./chat-lanes.js";
+import {
+  addLanes,
+  addVersion,
+  markContinued,
+  removeVersion,
+  setModelName,
+  showVersion,
+  updateLaneOf,
+} from "./chat-lanes.js";
+import { cloneTemplate, fetchFragment, find, findAll } from "./dom.js";
+
+/**
+ * @typedef {object} ConversationCallbacks
+ * @property {(question: Question) => void} onRetry
+ * @property {(question: Question) => void} onEdit
+ * @property {(answer: HTMLElement) => void} onEnd
+ */
 
 export class Conversation {
-  answers = new Map(); // id -> LiveAnswer, while it is written
-  #pending = new Map(); // message id -> its turn's element, until it is accepted
-  #versions = new Map(); // message id -> the element of a version asked for, until it is accepted
+  /** @type {Map<string, LiveAnswer>} */
+  answers = new Map(); // by id, while they are being written
+  /** @type {Map<string, HTMLElement>} */
+  #pending = new Map(); // message id -> element of the turn, until the server accepts the question
+  /** @type {Map<string, HTMLElement>} */
+  #versions = new Map(); // message id -> element of the requested version, until the server accepts the request
 
-  /** on: { retry(item), takeBack(item), ended(answerElement) } */
-  constructor(root, on) {
+  /**
+   * @param {HTMLElement} root
+   * @param {ConversationCallbacks} callbacks
+   */
+  constructor(root, callbacks) {
     this.root = root;
-    this.turns = root.querySelector("[data-turns]");
-    this.on = on;
-    for (const element of this.turns.querySelectorAll("[data-live]")) this.#follow(element);
+    this.turns = find(root, "[data-turns]");
+    this.callbacks = callbacks;
+    for (const element of findAll(this.turns, "[data-live]")) this.#track(element);
   }
 
   get isBusy() {
     return this.answers.size > 0 || this.#pending.size > 0 || this.#versions.size > 0;
   }
 
-  /** Show a question that the server has not accepted yet. */
-  showPending(item) {
-    if (this.#pending.has(item.messageId)) return;
-    const turn = this.#newTurn(item.text);
+  /**
+   * Show a question that the server has not accepted yet.
+   *
+   * @param {Question} question
+   */
+  showPending({ messageId, text }) {
+    if (this.#pending.has(messageId)) return;
+    const turn = this.#appendTurn(text);
     turn.classList.add("is-pending");
-    this.#pending.set(item.messageId, turn);
+    this.#pending.set(messageId, turn);
   }
 
-  /** Show a version of an answer that the server has not accepted yet. */
+  /**
+   * Show a version of an answer that the server has not accepted yet.
+   *
+   * @param {VersionRequest} request
+   */
   showPendingVersion({ messageId, answerId, modelLabel }) {
-    const old = this.#answer(answerId);
+    const old = this.#findAnswer(answerId);
     if (!old || this.#versions.has(messageId)) return;
     this.#versions.set(messageId, addVersion(old, { answerId: "", model: modelLabel }));
   }
 
-  /** Say beneath the questions on their way why they wait. */
-  notePending(words) {
-    for (const turn of this.#pending.values()) note(turn, words);
-    for (const version of this.#versions.values()) version.querySelector("[data-status-text]").textContent = words;
+  /**
+   * Show the delivery status of all questions and versions that the server has not accepted yet.
+   *
+   * @param {string} text
+   */
+  showPendingStatus(text) {
+    for (const turn of this.#pending.values()) setTurnNote(turn, text);
+    for (const version of this.#versions.values()) find(version, "[data-status-text]").textContent = text;
   }
 
-  /** The server has the question: its answers begin. */
-  accept({ messageId, turnId, answers, filterWords }, text) {
+  /**
+   * Show a question as accepted, and track its answers.
+   *
+   * @param {AcceptedQuestion} accepted
+   * @param {string} text
+   */
+  acceptQuestion({ messageId, turnId, answers, filterWords }, text) {
     const pending = this.#pending.get(messageId);
     this.#pending.delete(messageId);
-    const there = this.#turn(turnId);
-    if (there) return pending?.remove(); // it was recorded before this page was fetched
-    const turn = pending ?? this.#newTurn(text);
+    if (this.#findTurn(turnId)) return pending?.remove(); // the server had recorded it before this page was loaded
+    const turn = pending ?? this.#appendTurn(text);
     turn.classList.remove("is-pending");
     turn.dataset.turn = turnId;
-    note(turn, "");
-    const filter = turn.querySelector("[data-filter-words]");
+    setTurnNote(turn, "");
+    const filter = find(turn, "[data-filter-words]");
     filter.textContent = filterWords ? `Only documents with ${filterWords}` : "";
     filter.hidden = !filterWords;
-    for (const answer of addLanes(turn, answers)) this.#follow(answer);
+    for (const answer of addLanes(turn, answers)) this.#track(answer);
   }
 
-  /** The server has the wish for another version: it begins. */
+  /**
+   * Show a requested version as accepted, and track it.
+   *
+   * @param {AcceptedVersion} accepted
+   */
   acceptVersion({ messageId, replaces, answers: [{ answerId, model }] }) {
     const pending = this.#versions.get(messageId);
     this.#versions.delete(messageId);
-    const there = this.#answer(answerId);
-    if (there) {
+    const existing = this.#findAnswer(answerId);
+    if (existing) {
       pending?.remove();
-      return bringToFront(there);
+      return showVersion(existing);
     }
-    const old = this.#answer(replaces);
-    if (!pending && !old) return; // asked for in another tab, of an answer that is not here
-    const answer = pending ?? addVersion(old, { answerId, model });
+    const old = this.#findAnswer(replaces);
+    const answer = pending ?? (old && addVersion(old, { answerId, model }));
+    if (!answer) return; // another tab requested it, for an answer that is not on this page
     answer.dataset.answer = answerId;
-    name(answer, model);
-    this.#follow(answer);
+    setModelName(answer, model);
+    this.#track(answer);
   }
 
-  /** The server refuses the question: say why, and offer what to do. */
-  refuse(item, reason) {
-    this.#refuseVersion(item.messageId);
-    const turn = this.#pending.get(item.messageId);
+  /**
+   * Show why the server refused a question, with buttons to retry or edit it. Return whether the page shows it.
+   *
+   * @param {Question} question
+   * @param {string} reason
+   */
+  refuseQuestion(question, reason) {
+    const turn = this.#pending.get(question.messageId);
     if (!turn) return false;
-    this.#pending.delete(item.messageId);
+    this.#pending.delete(question.messageId);
     turn.classList.add("is-refused");
-    const gone = (does) => () => {
+    /** @param {(question: Question) => void} callback */
+    const removeTurnAnd = (callback) => () => {
       turn.remove();
-      does(item);
+      callback(question);
     };
-    note(turn, `Not sent: ${reason}`, button("Try again", gone(this.on.retry)), button("Put it back", gone(this.on.takeBack)));
+    const retry = createButton("Try again", removeTurnAnd(this.callbacks.onRetry));
+    const edit = createButton("Edit question", removeTurnAnd(this.callbacks.onEdit));
+    setTurnNote(turn, `Not sent: ${reason}`, retry, edit);
     return true;
   }
 
-  #refuseVersion(messageId) {
+  /**
+   * Remove a version whose request the server refused.
+   *
+   * @param {VersionRequest} request
+   */
+  refuseVersion({ messageId }) {
     const version = this.#versions.get(messageId);
     if (version) removeVersion(version);
     this.#versions.delete(messageId);
   }
 
-  /** Apply a batch of an answer's events. Return the seq to follow from again, if some are missing. */
-  apply(answerId, events) {
+  /**
+   * Apply a batch of an answer's events. If some are missing, return the sequence number after which the page
+   * must follow the log again; else null.
+   *
+   * @param {string} answerId
+   * @param {LoggedEvent[]} events
+   */
+  applyEvents(answerId, events) {
     const answer = this.answers.get(answerId);
-    for (const event of answer ? events : []) {
+    if (!answer) return null;
+    for (const event of events) {
       const outcome = answer.apply(event);
       if (outcome === "gap") return answer.seq;
-      if (outcome === "end") this.#end(answer);
+      if (outcome === "end") void this.#replaceWithRendered(answer);
     }
     return null;
   }
 
-  /** Fetch again what ended while the server could not be reached. */
-  retryEnded() {
-    for (const answer of this.answers.values()) if (answer.hasEnded) this.#end(answer);
+  /** Fetch the answers that ended while the server was unreachable. */
+  refetchEnded() {
+    for (const answer of this.answers.values()) if (answer.hasEnded) void this.#replaceWithRendered(answer);
   }
 
-  async #end(answer) {
+  /**
+   * Replace an answer that has ended with the HTML that the server renders of it.
+   *
+   * @param {LiveAnswer} answer
+   */
+  async #replaceWithRendered(answer) {
     answer.hasEnded = true;
-    const response = await fetch(`/answers/${answer.id}/`, { headers: { "X-Requested-With": "fetch" } }).catch(() => null);
-    if (!response?.ok || response.redirected) {
-      answer.say("Written. It is shown when the server can be reached again");
-      return;
-    }
-    // The server rendered and sanitised it.
-    const part = document.createRange().createContextualFragment(await response.text());
-    const shown = part.querySelector("[data-answer]");
-    const restarted = answer.element.querySelector("[data-restarted]");
-    if (!restarted.hidden) shown.prepend(restarted);
-    shown.hidden = answer.element.hidden; // somebody may look at another version
-    answer.element.replaceWith(shown);
-    refresh(shown.closest("[data-lane]"));
-    if (shown.hasAttribute("data-goes-on")) markGoesOn(shown);
-    window.htmx.process(shown);
+    const part = await fetchFragment(`/answers/${answer.id}/`);
+    if (this.answers.get(answer.id) !== answer) return; // a second request has replaced it already
+    const [rendered] = part ? findAll(part, "[data-answer]") : [];
+    if (!rendered) return answer.showStatus("Finished. It appears when the connection is back");
+    const restarted = find(answer.element, "[data-restarted]");
+    if (!restarted.hidden) rendered.prepend(restarted);
+    rendered.hidden = answer.element.hidden; // the user may be looking at another version
+    answer.element.replaceWith(rendered);
+    updateLaneOf(rendered);
+    if (rendered.hasAttribute("data-goes-on")) markContinued(rendered);
+    window.htmx.process(rendered);
     this.answers.delete(answer.id);
-    this.on.ended(shown);
+    this.callbacks.onEnd(rendered);
   }
 
-  #turn(turnId) {
+  /** @param {string} turnId */
+  #findTurn(turnId) {
     return this.turns.querySelector(`[data-turn="${CSS.escape(turnId)}"]`);
   }
 
-  #newTurn(text) {
-    const turn = document.querySelector("[data-turn-template]").content.firstElementChild.cloneNode(true);
-    turn.querySelector("[data-question]").textContent = text;
+  /** @param {string} text */
+  #appendTurn(text) {
+    const turn = cloneTemplate("[data-turn-template]");
+    find(turn, "[data-question]").textContent = text;
     this.turns.append(turn);
     this.root.classList.remove("is-new");
     this.root.querySelector("[data-greeting]")?.remove();
@@ -146,26 +211,38 @@ export class Conversation {
     return turn;
   }
 
-  #answer(answerId) {
+  /** @param {string} answerId */
+  #findAnswer(answerId) {
     return this.turns.querySelector(`[data-answer="${CSS.escape(answerId)}"]`);
   }
 
-  #follow(element) {
-    this.answers.set(element.dataset.answer, new LiveAnswer(element));
+  /** @param {HTMLElement} element */
+  #track(element) {
+    const answer = new LiveAnswer(element);
+    this.answers.set(answer.id, answer);
   }
 }
 
-function button(words, does) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = "button is-small";
-  made.textContent = words;
-  made.addEventListener("click", does);
-  return made;
+/**
+ * @param {string} label
+ * @param {() => void} onClick
+ */
+function createButton(label, onClick) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button is-small";
+  button.textContent = label;
+  button.addEventListener("click", onClick);
+  return button;
 }
 
-function note(turn, words, ...more) {
-  const line = turn.querySelector("[data-turn-note]");
-  line.replaceChildren(words, ...more);
-  line.hidden = !words;
+/**
+ * @param {Element} turn
+ * @param {string} text
+ * @param {Element[]} buttons
+ */
+function setTurnNote(turn, text, ...buttons) {
+  const note = find(turn, "[data-turn-note]");
+  note.replaceChildren(text, ...buttons);
+  note.hidden = !text;
 }

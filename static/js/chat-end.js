@@ -1,5 +1,5 @@
-// Runs before the first paint, so that a session opens at its end instead of jumping there.
+// This script runs before the first paint, so that a session opens at its end instead of jumping there.
 {
   const scroller = document.querySelector("[data-scroller]");
-  scroller.scrollTop = scroller.scrollHeight;
+  if (scroller) scroller.scrollTop = scroller.scrollHeight;
 }

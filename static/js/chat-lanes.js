@@ -1,120 +1,179 @@
-// The answers to one question: models side by side in lanes (tabs where there is no room), and in each
-// lane the versions of an answer, of which one is in front.
+// The answers to one question. Each model has a lane; lanes stand side by side, or become tabs if there is no room.
+// A lane shows one of its versions (the first answer and the regenerated ones) and hides the others.
 
-const make = (name) => document.querySelector(`[data-${name}-template]`).content.firstElementChild.cloneNode(true);
-const versions = (lane) => [...lane.querySelectorAll("[data-answer]")];
-const front = (lane) => lane.querySelector("[data-answer]:not([hidden])");
+import { cloneTemplate, delegateTarget, find, findAll, findClosest, required } from "./dom.js";
 
-/** Put a lane for each of these answers into an empty turn; returns their elements. */
+/** @param {Element} container */
+const lanes = (container) => findAll(container, "[data-lane]");
+/** @param {Element} container */
+const tabs = (container) => findAll(container, "[data-lane-tab]");
+/** @param {Element} lane */
+const versions = (lane) => findAll(lane, "[data-answer]");
+/** @param {Element} lane */
+const visibleVersion = (lane) => find(lane, "[data-answer]:not([hidden])");
+/** @param {Element} answer */
+const laneOf = (answer) => findClosest(answer, "[data-lane]");
+
+/**
+ * Add a lane for each answer to an empty turn. Return the elements of the answers.
+ *
+ * @param {Element} turn
+ * @param {AcceptedAnswer[]} answers
+ */
 export function addLanes(turn, answers) {
-  const place = turn.querySelector("[data-answers]");
+  const container = find(turn, "[data-answers]");
   return answers.map(({ answerId, model }) => {
-    const lane = make("lane");
-    const answer = newAnswer(answerId, model);
+    const lane = cloneTemplate("[data-lane-template]");
+    const answer = createAnswer(answerId, model);
     lane.append(answer);
-    place.querySelector("[data-lane-tabs]").append(make("lane-tab"));
-    place.append(lane);
-    place.dataset.lanes = String(lanes(place).length);
-    place.classList.toggle("is-several", answers.length > 1);
-    showLane(place, 0);
-    refresh(lane);
+    find(container, "[data-lane-tabs]").append(cloneTemplate("[data-lane-tab-template]"));
+    container.append(lane);
+    container.dataset.lanes = String(lanes(container).length);
+    container.classList.toggle("is-several", answers.length > 1);
+    showLane(container, 0);
+    updateLane(lane);
     return answer;
   });
 }
 
-/** Put another version in front of an answer; returns its element. */
+/**
+ * Add a version to the lane of an answer, and show it. Return its element.
+ *
+ * @param {Element} old
+ * @param {AcceptedAnswer} version
+ */
 export function addVersion(old, { answerId, model }) {
-  const answer = newAnswer(answerId, model);
-  const lane = old.closest("[data-lane]");
-  lane.append(answer);
-  bringToFront(answer);
+  const answer = createAnswer(answerId, model);
+  laneOf(old).append(answer);
+  showVersion(answer);
   return answer;
 }
 
-/** Take a version away that came to nothing. */
+/**
+ * Remove a version whose request the server refused.
+ *
+ * @param {HTMLElement} answer
+ */
 export function removeVersion(answer) {
-  const before = answer.previousElementSibling;
-  const lane = answer.closest("[data-lane]");
+  const lane = laneOf(answer);
+  const all = versions(lane);
+  const before = all[all.indexOf(answer) - 1];
   answer.remove();
-  if (front(lane)) refresh(lane);
-  else bringToFront(before);
+  if (!answer.hidden && before) showVersion(before);
+  else updateLane(lane);
 }
 
-export function name(answer, model) {
+/**
+ * @param {HTMLElement} answer
+ * @param {string} model
+ */
+export function setModelName(answer, model) {
   answer.dataset.modelName = model;
-  refresh(answer.closest("[data-lane]"));
+  updateLane(laneOf(answer));
 }
 
-/** How many versions the server has, as far as this page knows. */
+/**
+ * Return how many versions of an answer the server has recorded, as far as this page knows.
+ *
+ * @param {Element} answer
+ */
 export function countVersions(answer) {
-  return versions(answer.closest("[data-lane]")).filter((each) => each.dataset.answer).length;
+  return versions(laneOf(answer)).filter((each) => each.dataset.answer).length;
 }
 
-/** Show this version of its lane instead of the others. */
-export function bringToFront(answer) {
-  const lane = answer.closest("[data-lane]");
+/**
+ * Show one version in its lane, and hide the others.
+ *
+ * @param {Element} answer
+ */
+export function showVersion(answer) {
+  const lane = laneOf(answer);
   for (const each of versions(lane)) each.hidden = each !== answer;
-  refresh(lane);
+  updateLane(lane);
 }
 
-/** Mark the answer that the conversation goes on with. */
-export function markGoesOn(answer) {
-  for (const each of answer.closest("[data-answers]").querySelectorAll("[data-goes-on]")) {
+/**
+ * Mark the answer from which the conversation continues.
+ *
+ * @param {Element} answer
+ */
+export function markContinued(answer) {
+  for (const each of findClosest(answer, "[data-answers]").querySelectorAll("[data-goes-on]")) {
     if (each !== answer) each.removeAttribute("data-goes-on");
   }
   answer.setAttribute("data-goes-on", "");
 }
 
-/** Say in the lane's head and its tab whose answer it is, which version, and how it stands. */
-export function refresh(lane) {
-  const place = lane.closest("[data-answers]");
+/**
+ * Update the head and the tab of a lane: the model's name, the version number and the state of the answer.
+ *
+ * @param {HTMLElement} lane
+ */
+function updateLane(lane) {
+  const container = findClosest(lane, "[data-answers]");
   const all = versions(lane);
-  const shown = front(lane);
+  const shown = visibleVersion(lane);
   const number = all.indexOf(shown);
   lane.classList.toggle("has-versions", all.length > 1);
-  lane.querySelector("[data-version-number]").textContent = `${number + 1} / ${all.length}`;
-  lane.querySelector('[data-version-step="-1"]').disabled = number === 0;
-  lane.querySelector('[data-version-step="1"]').disabled = number === all.length - 1;
-  const tab = tabs(place)[lanes(place).indexOf(lane)];
-  for (const each of [lane, tab]) each.querySelector("[data-lane-name]").textContent = shown.dataset.modelName;
+  find(lane, "[data-version-number]").textContent = `${number + 1} / ${all.length}`;
+  find(lane, '[data-version-step="-1"]', HTMLButtonElement).disabled = number === 0;
+  find(lane, '[data-version-step="1"]', HTMLButtonElement).disabled = number === all.length - 1;
+  const tab = required(tabs(container)[lanes(container).indexOf(lane)], "tab of this lane");
+  for (const each of [lane, tab]) find(each, "[data-lane-name]").textContent = shown.dataset.modelName ?? "";
   tab.classList.toggle("is-live", shown.hasAttribute("data-live"));
   tab.classList.toggle("is-bad", shown.dataset.ended === "failed");
-  place.classList.toggle("has-choice", place.querySelectorAll("[data-answer]").length > 1);
+  container.classList.toggle("has-choice", versions(container).length > 1);
 }
 
+/**
+ * Update the lane of an answer.
+ *
+ * @param {Element} answer
+ */
+export function updateLaneOf(answer) {
+  updateLane(laneOf(answer));
+}
+
+/** @param {HTMLElement} root */
 export function connectLanes(root) {
-  for (const lane of root.querySelectorAll("[data-turns] [data-lane]")) refresh(lane);
+  for (const lane of findAll(root, "[data-turns] [data-lane]")) updateLane(lane);
   root.addEventListener("click", (event) => {
-    const tab = event.target.closest("[data-lane-tab]");
+    const tab = delegateTarget(event, "[data-lane-tab]");
     if (tab) {
-      const place = tab.closest("[data-answers]");
-      showLane(place, tabs(place).indexOf(tab));
+      const container = findClosest(tab, "[data-answers]");
+      showLane(container, tabs(container).indexOf(tab));
     }
-    const step = event.target.closest("[data-version-step]");
-    if (step) {
-      const lane = step.closest("[data-lane]");
-      const all = versions(lane);
-      bringToFront(all[all.indexOf(front(lane)) + Number(step.dataset.versionStep)]);
-    }
+    const step = delegateTarget(event, "[data-version-step]");
+    if (step) stepVersion(visibleVersion(laneOf(step)), Number(step.dataset.versionStep));
   });
 }
 
-function newAnswer(answerId, model) {
-  const answer = make("answer");
+/**
+ * @param {HTMLElement} shown
+ * @param {number} step
+ */
+function stepVersion(shown, step) {
+  const all = versions(laneOf(shown));
+  const next = all[all.indexOf(shown) + step];
+  if (next) showVersion(next);
+}
+
+/**
+ * @param {string} answerId
+ * @param {string} model
+ */
+function createAnswer(answerId, model) {
+  const answer = cloneTemplate("[data-answer-template]");
   answer.dataset.answer = answerId;
   answer.dataset.modelName = model;
   return answer;
 }
 
-function lanes(place) {
-  return [...place.querySelectorAll("[data-lane]")];
-}
-
-function tabs(place) {
-  return [...place.querySelectorAll("[data-lane-tab]")];
-}
-
-function showLane(place, index) {
-  lanes(place).forEach((lane, each) => lane.classList.toggle("is-front", each === index));
-  tabs(place).forEach((tab, each) => tab.setAttribute("aria-pressed", String(each === index)));
+/**
+ * @param {Element} container
+ * @param {number} index
+ */
+function showLane(container, index) {
+  for (const [each, lane] of lanes(container).entries()) lane.classList.toggle("is-front", each === index);
+  for (const [each, tab] of tabs(container).entries()) tab.setAttribute("aria-pressed", String(each === index));
 }

@@ -1,10 +1,16 @@
-// A menu that opens beside the button it belongs to, and is walked with the arrow keys.
+// Popover menus: a menu opens next to its button, and the arrow keys move the focus through it.
 
-let opener = null;
+import { findAll } from "./dom.js";
 
+/** @type {Record<string, number>} */
+const STEPS = { ArrowDown: 1, ArrowUp: -1 };
+
+/**
+ * @param {HTMLElement} menu
+ * @param {HTMLElement} button
+ */
 export function openMenu(menu, button) {
-  opener = button;
-  menu.onkeydown = walk;
+  menu.onkeydown = (event) => onMenuKeydown(event, menu, button);
   menu.showPopover();
   const at = button.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = menu;
@@ -13,11 +19,18 @@ export function openMenu(menu, button) {
   menu.querySelector("button")?.focus();
 }
 
-function walk(event) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+/**
+ * @param {KeyboardEvent} event
+ * @param {HTMLElement} menu
+ * @param {HTMLElement} opener
+ */
+function onMenuKeydown(event, menu, opener) {
   if (event.key === "Escape") opener.focus();
+  const step = STEPS[event.key];
   if (!step) return;
   event.preventDefault();
-  const buttons = [...event.currentTarget.querySelectorAll("button")];
-  buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length).focus();
+  const buttons = findAll(menu, "button");
+  const { activeElement } = document;
+  const current = activeElement instanceof HTMLElement ? buttons.indexOf(activeElement) : -1;
+  buttons.at((current + step) % buttons.length)?.focus();
 }

@@ -1,29 +1,37 @@
-// The end of the conversation stays in view while somebody reads there, and only then.
+// Auto-scroll: keeps the end of the conversation in view while the reader is at the end, and only then.
+
+import { delegateTarget, required } from "./dom.js";
 
 const NEAR_END_PX = 48;
 
-export class Follower {
+export class AutoScroller {
   #isPinned = true;
-  #last = 0;
+  #lastTop = 0;
 
+  /**
+   * @param {HTMLElement} scroller
+   * @param {HTMLElement} content
+   * @param {HTMLElement} button
+   */
   constructor(scroller, content, button) {
     this.scroller = scroller;
     this.button = button;
-    button.addEventListener("click", () => this.jump());
-    // What a reader unfolds stays where they opened it: it is not new text at the end.
+    this.area = required(button.parentElement, "parent of the jump button");
+    button.addEventListener("click", () => this.scrollToEnd());
+    // A part that the reader unfolds stays where it is: it is not new text at the end.
     content.addEventListener("click", (event) => {
-      if (event.target.closest("summary")) this.#isPinned = false;
+      if (delegateTarget(event, "summary")) this.#isPinned = false;
     });
-    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    const resized = new ResizeObserver(() => this.#resized());
-    resized.observe(content);
-    resized.observe(scroller);
+    scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    const observer = new ResizeObserver(() => this.#onResize());
+    observer.observe(content);
+    observer.observe(scroller);
   }
 
-  /** Go to the end and stay there. */
-  jump() {
+  /** Scroll to the end, and stay there when the content grows. */
+  scrollToEnd() {
     this.#isPinned = true;
-    this.#resized();
+    this.#onResize();
   }
 
   get #isAtEnd() {
@@ -31,17 +39,17 @@ export class Follower {
     return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
   }
 
-  #scrolled() {
+  #onScroll() {
     const top = this.scroller.scrollTop;
     if (this.#isAtEnd) this.#isPinned = true;
-    else if (top < this.#last) this.#isPinned = false; // only a reader scrolls up
-    this.#last = top;
+    else if (top < this.#lastTop) this.#isPinned = false; // only the reader scrolls up, never this script
+    this.#lastTop = top;
     this.button.hidden = this.#isAtEnd;
   }
 
-  #resized() {
+  #onResize() {
     const gutter = (this.scroller.offsetWidth - this.scroller.clientWidth) / 2;
-    this.button.parentElement.style.setProperty("--gutter", `${gutter}px`);
+    this.area.style.setProperty("--gutter", `${gutter}px`);
     if (this.#isPinned) this.scroller.scrollTop = this.scroller.scrollHeight;
     this.button.hidden = this.#isAtEnd;
   }

@@ -1,111 +1,122 @@
-// The list of sessions: shown or hidden, renamed, pinned, deleted.
+// The list of sessions: shows or hides it, and renames, pins and deletes its sessions.
 
 import { openMenu } from "./chat-menu.js";
+import { delegateTarget, find, findAll, findClosest } from "./dom.js";
+import { setCookie } from "./storage.js";
 
 const IS_PHONE = window.matchMedia("(width < 860px)");
 
 export class SessionList {
+  /** @type {HTMLElement | null} */
   #item = null; // the session whose menu is open
 
+  /** @param {HTMLElement} list */
   constructor(list) {
     this.list = list;
-    this.menu = document.querySelector("[data-session-popover]");
-    this.renaming = document.querySelector("[data-rename-dialog]");
-    this.deleting = document.querySelector("[data-delete-dialog]");
-    list.addEventListener("click", (event) => this.#openMenu(event.target.closest("[data-session-menu]")));
-    document.querySelector("[data-toggle-sessions]").addEventListener("click", () => this.toggle());
-    document.querySelector("[data-close-sheets]").addEventListener("click", () => this.closeSheet());
+    this.menu = find(document, "[data-session-popover]");
+    this.renameDialog = find(document, "[data-rename-dialog]", HTMLDialogElement);
+    this.deleteDialog = find(document, "[data-delete-dialog]", HTMLDialogElement);
+    this.titleField = find(this.renameDialog, "input", HTMLInputElement);
+    list.addEventListener("click", (event) => this.#openMenu(event));
+    find(document, "[data-toggle-sessions]").addEventListener("click", () => this.toggle());
+    find(document, "[data-close-sheets]").addEventListener("click", () => this.closeSheet());
     this.#connectMenu();
   }
 
-  /** Show or hide the list: beside the conversation, or as a sheet over it on a phone. */
+  /** Show or hide the list: a sidebar next to the conversation, or on a phone a sheet over it. */
   toggle() {
     if (IS_PHONE.matches) {
       const isOpen = document.body.classList.toggle("sessions-open");
-      if (isOpen) document.querySelector("[data-new-chat]").focus();
+      if (isOpen) find(document, "[data-new-chat]").focus();
       return;
     }
     const isClosed = document.body.classList.toggle("sessions-closed");
-    document.cookie = `sessions=${isClosed ? "closed" : ""}; path=/; samesite=lax; max-age=${isClosed ? 31536000 : 0}`;
+    setCookie("sessions", isClosed ? "closed" : "");
   }
 
-  /** Close the sheet, and say whether it was open. */
+  /** Close the sheet. Return whether it was open. */
   closeSheet() {
     const wasOpen = document.body.classList.contains("sessions-open");
     document.body.classList.remove("sessions-open");
-    if (wasOpen) document.querySelector("[data-toggle-sessions]").focus();
+    if (wasOpen) find(document, "[data-toggle-sessions]").focus();
     return wasOpen;
   }
 
-  /** Fetch the list again: a session is new, or moved to the top. */
-  refresh() {
-    const words = document.querySelector("[data-session-search]").value;
-    return window.htmx.ajax("GET", `/chat/sessions/?q=${encodeURIComponent(words)}`, {
-      target: this.list,
-      swap: "innerHTML",
-    });
+  /** Fetch the list again, because a session is new or has moved to the top. */
+  async refresh() {
+    const query = find(document, "[data-session-search]", HTMLInputElement).value;
+    const url = `/chat/sessions/?q=${encodeURIComponent(query)}`;
+    await window.htmx.ajax("GET", url, { target: this.list, swap: "innerHTML" });
   }
 
-  /** Go to the session above (-1) or below (+1) in the list. */
-  go(step) {
-    const links = [...this.list.querySelectorAll(".session-item a")];
+  /**
+   * Open the session above (-1) or below (+1) in the list.
+   *
+   * @param {number} step
+   */
+  openAdjacent(step) {
+    const links = findAll(this.list, ".session-item a");
     const current = links.findIndex((link) => link.hasAttribute("aria-current"));
     links[current < 0 ? 0 : current + step]?.click();
   }
 
-  #openMenu(button) {
+  /** @param {Event} event */
+  #openMenu(event) {
+    const button = delegateTarget(event, "[data-session-menu]");
     if (!button) return;
-    this.#item = button.closest("[data-session-item]");
-    this.menu.querySelector("[data-pin-label]").textContent = this.#item.dataset.pinned === "true" ? "Unpin" : "Pin";
+    this.#item = findClosest(button, "[data-session-item]");
+    find(this.menu, "[data-pin-label]").textContent = this.#item.dataset.pinned === "true" ? "Unpin" : "Pin";
     openMenu(this.menu, button);
   }
 
   #connectMenu() {
-    this.menu.querySelector("[data-pin-session]").addEventListener("click", () => {
+    find(this.menu, "[data-pin-session]").addEventListener("click", () => {
       this.menu.hidePopover();
-      this.#post("pin");
+      return this.#post("pin");
     });
-    this.menu.querySelector("[data-rename-session]").addEventListener("click", () => {
-      const input = this.renaming.querySelector("input");
-      this.#open(this.renaming);
-      input.value = this.#title;
-      input.select();
+    find(this.menu, "[data-rename-session]").addEventListener("click", () => {
+      this.#openDialog(this.renameDialog);
+      this.titleField.value = this.#link?.textContent ?? "";
+      this.titleField.select();
     });
-    this.menu.querySelector("[data-delete-session]").addEventListener("click", () => {
-      this.deleting.querySelector("[data-delete-title]").textContent = this.#title;
-      this.#open(this.deleting);
+    find(this.menu, "[data-delete-session]").addEventListener("click", () => {
+      find(this.deleteDialog, "[data-delete-title]").textContent = this.#link?.textContent ?? "";
+      this.#openDialog(this.deleteDialog);
     });
-    this.renaming.addEventListener("close", () => this.renaming.returnValue === "rename" && this.#rename());
-    this.deleting.addEventListener("close", () => this.deleting.returnValue === "delete" && this.#post("delete"));
-    for (const button of document.querySelectorAll("[data-close-dialog]")) {
-      button.addEventListener("click", () => button.closest("dialog").close(""));
+    this.renameDialog.addEventListener("close", () => this.renameDialog.returnValue === "rename" && this.#rename());
+    this.deleteDialog.addEventListener(
+      "close",
+      () => this.deleteDialog.returnValue === "delete" && this.#post("delete"),
+    );
+    for (const button of findAll(document, "[data-close-dialog]")) {
+      button.addEventListener("click", () => button.closest("dialog")?.close(""));
     }
   }
 
-  get #title() {
-    return this.#item.querySelector("a").textContent;
+  get #link() {
+    return this.#item?.querySelector("a");
   }
 
-  #open(dialog) {
+  /** @param {HTMLDialogElement} dialog */
+  #openDialog(dialog) {
     this.menu.hidePopover();
     dialog.returnValue = "";
     dialog.showModal();
   }
 
   async #rename() {
-    const title = this.renaming.querySelector("input").value.trim();
+    const title = this.titleField.value.trim();
     if (!title) return;
-    if (this.#item.querySelector("a").hasAttribute("aria-current")) {
-      document.querySelector("[data-session-title]").textContent = title;
-    }
+    if (this.#link?.hasAttribute("aria-current")) find(document, "[data-session-title]").textContent = title;
     await this.#post("rename", { title });
   }
 
-  #post(action, values = {}) {
-    return window.htmx.ajax("POST", `/chat/${this.#item.dataset.sessionItem}/${action}/`, {
-      target: this.list,
-      swap: "innerHTML",
-      values,
-    });
+  /**
+   * @param {string} action
+   * @param {Record<string, string>} values
+   */
+  async #post(action, values = {}) {
+    const url = `/chat/${this.#item?.dataset.sessionItem}/${action}/`;
+    await window.htmx.ajax("POST", url, { target: this.list, swap: "innerHTML", values });
   }
 }

@@ -1,20 +1,29 @@
-// One connection to /socket that comes back by itself.
+// A WebSocket to /socket that reconnects by itself, with exponential back-off and jitter.
 
-const FIRST_WAIT_MS = 400;
-const LONGEST_WAIT_MS = 15000;
-const CLOSED_FOR_GOOD = new Set([4401, 4403]); // logged out, or not allowed any more
+const MIN_WAIT_MS = 400;
+const MAX_WAIT_MS = 15000;
+const PERMANENT_CLOSE_CODES = new Set([4401, 4403]); // the user is logged out, or has lost access
 
-export class Socket {
+/**
+ * @typedef {object} SocketCallbacks
+ * @property {() => void} onOpen
+ * @property {(frame: ServerFrame) => void} onFrame
+ * @property {(isPermanent: boolean) => void} onClose
+ */
+
+export class ReconnectingSocket {
+  /** @type {WebSocket | null} */
   #socket = null;
   #attempt = 0;
-  #timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
 
-  /** on: { open(), frame(frame), lost(isForGood) } */
-  constructor(on) {
-    this.on = on;
+  /** @param {SocketCallbacks} callbacks */
+  constructor(callbacks) {
+    this.callbacks = callbacks;
     window.addEventListener("online", () => this.reopen());
-    window.addEventListener("offline", () => this.#drop());
-    // A laptop that was closed: its socket may look open and be dead.
+    window.addEventListener("offline", () => this.#disconnect());
+    // After a laptop wakes up, reconnect at once if the connection is gone.
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && !this.isOpen) this.reopen();
     });
@@ -30,39 +39,46 @@ export class Socket {
     this.#socket = socket;
     socket.onopen = () => {
       this.#attempt = 0;
-      this.on.open();
+      this.callbacks.onOpen();
     };
-    socket.onmessage = (message) => this.on.frame(JSON.parse(message.data));
-    socket.onclose = (event) => this.#socket === socket && this.#lose(event.code);
+    socket.onmessage = (message) => this.callbacks.onFrame(JSON.parse(message.data));
+    socket.onclose = (event) => this.#socket === socket && this.#handleClose(event.code);
   }
 
-  /** Send a frame, and say whether there was a connection to send it over. */
+  /**
+   * Send a frame if the socket is open. Return whether it is open.
+   *
+   * @template {keyof ClientFrameData} Action
+   * @param {Action} action
+   * @param {ClientFrameData[Action]} data
+   */
   send(action, data) {
-    if (this.isOpen) this.#socket.send(JSON.stringify({ action, data }));
+    if (this.isOpen) this.#socket?.send(JSON.stringify({ action, data }));
     return this.isOpen;
   }
 
-  /** Try again now: what is there is dead, or the network came back. */
+  /** Reconnect at once, because the connection is dead or the network is back. */
   reopen() {
-    this.#drop();
+    this.#disconnect();
     clearTimeout(this.#timer);
     this.open();
   }
 
-  #drop() {
+  #disconnect() {
     const socket = this.#socket;
     if (!socket) return;
     this.#socket = null;
     socket.onmessage = socket.onclose = null;
     socket.close();
-    this.#lose(0);
+    this.#handleClose(0);
   }
 
-  #lose(code) {
-    const isForGood = CLOSED_FOR_GOOD.has(code);
-    this.on.lost(isForGood);
-    if (isForGood) return;
-    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#attempt++);
+  /** @param {number} code */
+  #handleClose(code) {
+    const isPermanent = PERMANENT_CLOSE_CODES.has(code);
+    this.callbacks.onClose(isPermanent);
+    if (isPermanent) return;
+    const wait = Math.min(MAX_WAIT_MS, MIN_WAIT_MS * 2 ** this.#attempt++);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.open(), wait * (0.75 + Math.random() / 2));
   }

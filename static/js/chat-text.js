@@ -1,102 +1,127 @@
-// Text that only grows at its end: what was read stays where it is, and it is never taken for HTML.
+// Streams the Markdown of an answer into the page. The text only grows at its end, so that words that the user has
+// read stay where they are, and it is never parsed as HTML.
 //
-// So that the finished answer has the shape of what was read, paragraphs, headings, bold words and code are
-// made at the moment they begin. That is all: what the text really means is decided on the server, at the end.
+// This incremental renderer creates paragraphs, headings, bold words and code as soon as they begin, so that the
+// finished answer looks like the streamed one. It knows no other Markdown: the server renders the finished answer.
 
+/** @type {Record<string, string>} */
 const MARKS = { "**": "STRONG", "`": "CODE" };
 
 export class LiveText {
-  #held = ""; // marks and line breaks at the end: what comes next decides what they are
+  #held = ""; // marks and line breaks at the end: the next text decides what they mean
+  /** @type {HTMLElement | null} */
   #block = null;
-  #at = null; // the element that the next words go into
-  #isClosed = false; // the block is code, and its closing fence has come
+  #isClosed = false; // the block is code, and its closing fence has arrived
+  /** @type {HTMLElement} */
+  #target; // the element that receives the next text
 
+  /** @param {HTMLElement} element */
   constructor(element) {
-    this.element = element;
+    this.element = this.#target = element;
   }
 
+  /** @param {string} text */
   append(text) {
     const all = this.#held + text;
-    this.#held = /[*`#\n]*$/.exec(all)[0];
+    const written = all.replace(/[*`#\n]+$/, "");
+    this.#held = all.slice(written.length);
     let breaks = "";
-    for (const part of all.slice(0, all.length - this.#held.length).split(/(\n+)/)) {
+    for (const part of written.split(/(\n+)/)) {
       if (part.startsWith("\n")) breaks = part;
-      else if (part) this.#write(breaks, part);
+      else if (part) this.#appendLine(breaks, part);
     }
   }
 
   clear() {
     this.element.replaceChildren();
     this.#held = "";
-    this.#block = this.#at = null;
+    this.#block = null;
+    this.#target = this.element;
   }
 
-  /** Write the words of one line; `breaks` are the line breaks before them, "" if the line goes on. */
-  #write(breaks, words) {
-    if (this.#isCode && !this.#isClosed) this.#code(breaks, words);
-    else if (words.startsWith("```") && (breaks || !this.#block)) this.#beginCode(words);
+  /**
+   * Append the text of one line. `breaks` has the line breaks before it; it is "" if the line continues.
+   *
+   * @param {string} breaks
+   * @param {string} line
+   */
+  #appendLine(breaks, line) {
+    const code = this.#block?.tagName === "FIGURE" ? this.#block : null;
+    if (code && !this.#isClosed) this.#appendCode(code, breaks, line);
+    else if (line.startsWith("```") && (breaks || !this.#block)) this.#beginCode(line);
+    else if (!this.#block || code || breaks.length > 1) this.#beginParagraph(line);
     else {
-      if (!this.#block || this.#isCode || breaks.length > 1) words = this.#beginParagraph(words);
-      else if (breaks) this.#at.append(breaks);
-      this.#inline(words);
+      if (breaks) this.#target.append(breaks);
+      this.#appendInline(line);
     }
   }
 
-  get #isCode() {
-    return this.#block?.tagName === "FIGURE";
+  /** @param {string} tag */
+  #appendBlock(tag) {
+    const block = document.createElement(tag);
+    this.#block = this.#target = block;
+    this.element.append(block);
+    return block;
   }
 
-  #begin(tag) {
-    this.#block = this.#at = document.createElement(tag);
-    this.element.append(this.#block);
+  /** @param {string} line */
+  #beginParagraph(line) {
+    const heading = /^#{1,6}[ \t]+/.exec(line)?.[0] ?? "";
+    this.#appendBlock(heading ? "h4" : "p").dir = "auto";
+    this.#appendInline(line.slice(heading.length));
   }
 
-  #beginParagraph(words) {
-    const heading = /^#{1,6}[ \t]+/.exec(words)?.[0] ?? "";
-    this.#begin(heading ? "h4" : "p");
-    this.#block.dir = "auto";
-    return words.slice(heading.length);
-  }
-
-  #beginCode(words) {
-    this.#begin("figure");
-    this.#block.className = "code";
+  /** @param {string} line */
+  #beginCode(line) {
+    const figure = this.#appendBlock("figure");
+    figure.className = "code";
     const caption = document.createElement("figcaption");
-    this.#at = document.createElement("span");
-    this.#at.append(words.replace(/^`+/, ""));
-    caption.append(this.#at);
-    this.#block.append(caption);
+    this.#target = document.createElement("span");
+    this.#target.append(line.replace(/^`+/, ""));
+    caption.append(this.#target);
+    figure.append(caption);
     this.#isClosed = false;
   }
 
-  #code(breaks, words) {
-    if (breaks && words.startsWith("```")) this.#isClosed = true;
-    else if (breaks && this.#at.tagName === "SPAN") this.#beginCodeText(words);
-    else this.#at.append(breaks + words);
+  /**
+   * @param {HTMLElement} figure
+   * @param {string} breaks
+   * @param {string} line
+   */
+  #appendCode(figure, breaks, line) {
+    if (breaks && line.startsWith("```")) this.#isClosed = true;
+    else if (breaks && this.#target.tagName === "SPAN") this.#beginCodeText(figure, line);
+    else this.#target.append(breaks + line);
   }
 
-  #beginCodeText(words) {
+  /**
+   * @param {HTMLElement} figure
+   * @param {string} line
+   */
+  #beginCodeText(figure, line) {
     const pre = document.createElement("pre");
-    this.#at = document.createElement("code");
-    this.#at.append(words);
-    pre.append(this.#at);
-    this.#block.append(pre);
+    this.#target = document.createElement("code");
+    this.#target.append(line);
+    pre.append(this.#target);
+    figure.append(pre);
   }
 
-  #inline(words) {
-    const parts = words.split(/(\*\*|`)/);
+  /** @param {string} line */
+  #appendInline(line) {
+    const parts = line.split(/(\*\*|`)/);
     parts.forEach((part, index) => {
       const tag = MARKS[part];
-      const isLiteral = !tag || (this.#at.tagName === "CODE" && tag !== "CODE");
-      if (!isLiteral && this.#at.tagName === tag) this.#at = this.#at.parentElement;
-      else if (isLiteral || /^\s/.test(parts[index + 1])) this.#at.append(part);
-      else this.#open(tag);
+      if (!tag || (this.#target.tagName === "CODE" && tag !== "CODE")) this.#target.append(part);
+      else if (this.#target.tagName === tag) this.#target = this.#target.parentElement ?? this.element;
+      else if (/^\s/.test(parts[index + 1] ?? "")) this.#target.append(part);
+      else this.#openInline(tag);
     });
   }
 
-  #open(tag) {
+  /** @param {string} tag */
+  #openInline(tag) {
     const element = document.createElement(tag);
-    this.#at.append(element);
-    this.#at = element;
+    this.#target.append(element);
+    this.#target = element;
   }
 }

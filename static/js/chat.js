@@ -1,375 +1,453 @@
-// The chat page: one state, the socket that changes it, and the modules that show it.
+// The chat page: one state, the socket that changes it, and the modules that render it.
 //
-// A question is kept in the outbox until the server accepts it, and goes out again with the same id after
-// each reconnect: so it is never lost, and never asked twice. An answer is followed by the number of its
-// last event: so nothing of it is missed or shown twice, whatever happened to the connection in between.
+// The outbox stores a question until the server accepts it. After each reconnect the page resends it with the same
+// message id, an idempotency key: so a question is never lost, and never asked twice. The page follows an answer from
+// the sequence number of its last event: so no event is missed or shown twice, even if the connection breaks.
 
 import { connectClipboard, copyAnswer } from "./chat-clipboard.js";
 import { Composer } from "./chat-composer.js";
 import { Conversation } from "./chat-conversation.js";
-import { Outbox, newId, tabId } from "./chat-outbox.js";
-import { connectLanes, countVersions, markGoesOn } from "./chat-lanes.js";
+import { connectLanes, countVersions, markContinued } from "./chat-lanes.js";
 import { openMenu } from "./chat-menu.js";
-import { Follower } from "./chat-scroll.js";
+import { belongsToPage, isOrphaned, newId, Outbox, tabId, toRegenerateData, toRunData } from "./chat-outbox.js";
+import { AutoScroller } from "./chat-scroll.js";
 import { SessionList } from "./chat-sessions.js";
 import { connectShortcuts } from "./chat-shortcuts.js";
-import { Socket } from "./chat-socket.js";
-import { Sources } from "./chat-sources.js";
-import { toast } from "./ui.js";
+import { ReconnectingSocket } from "./chat-socket.js";
+import { SourcesPanel } from "./chat-sources.js";
+import { announcementText, bannerText, pendingText, sessionTitle, versionMessageId } from "./chat-words.js";
+import { cloneTemplate, delegateTarget, find, findAll, findClosest } from "./dom.js";
+import { showToast } from "./ui.js";
 
-const ACCEPT_WAIT_MS = 10000; // longer, and the connection is dead although it looks open
-const ORPHAN_AFTER_MS = 30000; // a question of another tab that this one sends in its place
-const BANNER_AFTER_MS = 600; // a page that just loads is not "reconnecting"
+const ACCEPT_TIMEOUT_MS = 10000; // without a reply by then, the connection is dead although it looks open
+const BANNER_AFTER_MS = 600; // a page that is still loading should not show "Connecting…"
 
-const root = document.querySelector("[data-chat]");
-const find = (name) => root.querySelector(`[data-${name}]`);
+const root = find(document, "[data-chat]");
+const elements = {
+  announcer: find(root, "[data-announcer]"),
+  banner: find(root, "[data-banner]"),
+  bannerLogin: find(root, "[data-banner-login]"),
+  bannerText: find(root, "[data-banner-text]"),
+  field: find(root, "[data-question-field]", HTMLTextAreaElement),
+  modelMenu: find(document, "[data-model-menu]"),
+  newChat: find(document, "[data-new-chat]"),
+  queue: find(root, "[data-queue]"),
+  send: find(root, "[data-send]", HTMLButtonElement),
+  shortcuts: find(document, "[data-shortcuts-dialog]", HTMLDialogElement),
+  stop: find(root, "[data-stop]"),
+  title: find(document, "[data-session-title]"),
+};
 
 const state = {
+  /** @type {string | null} */
   sessionId: root.dataset.session || null,
   isOnline: false,
   wasOnline: false,
+  isLoggedOut: false,
   tab: tabId(),
-  queue: [], // questions that wait for the answer before them
-  sent: new Map(), // message id -> question, until it is accepted
+  /** @type {Question[]} */
+  queue: [], // questions that wait until the answer before them has ended
+  /** @type {Map<string, Question | VersionRequest>} */
+  sent: new Map(), // by message id, until the server accepts them
 };
 
-const outbox = new Outbox(root.dataset.user);
+const outbox = new Outbox(root.dataset.user ?? "");
 const tabs = new BroadcastChannel("ragsite.chat");
-const conversation = new Conversation(root, { retry, takeBack, ended });
-const follower = new Follower(find("scroller"), find("turns"), find("jump"));
-const sessions = new SessionList(document.querySelector("[data-session-list]"));
-const sources = new Sources(
-  document.querySelector("[data-sources]"),
-  document.querySelector("[data-passage-card]"),
-  find("toggle-sources"),
+const conversation = new Conversation(root, {
+  onRetry: retryQuestion,
+  onEdit: returnToComposer,
+  onEnd: onAnswerEnd,
+});
+const toggleSources = find(root, "[data-toggle-sources]");
+const autoScroller = new AutoScroller(
+  find(root, "[data-scroller]"),
+  find(root, "[data-turns]"),
+  find(root, "[data-jump]"),
 );
-const socket = new Socket({ open: connected, frame: received, lost: disconnected });
-const composer = new Composer(find("composer"), { submit: ask, type: showButtons });
+const sessions = new SessionList(find(document, "[data-session-list]"));
+const sources = new SourcesPanel(
+  find(document, "[data-sources]"),
+  find(document, "[data-passage-card]"),
+  toggleSources,
+);
+const socket = new ReconnectingSocket({ onOpen: onSocketOpen, onFrame, onClose: onSocketClose });
+const composer = new Composer(find(root, "[data-composer]", HTMLFormElement), {
+  onSubmit: submitQuestion,
+  onInput: renderButtons,
+});
 
 // --- asking ---------------------------------------------------------------------------------------
 
-function ask(question) {
-  const item = { ...question, messageId: newId(), sessionId: state.sessionId, tab: state.tab, at: Date.now() };
-  item.isQueued = conversation.isBusy;
-  outbox.put(item);
-  if (item.isQueued) state.queue.push(item);
-  else dispatch(item);
-  show();
+/** @param {QuestionOptions & { text: string }} input */
+function submitQuestion(input) {
+  const isQueued = conversation.isBusy;
+  const question = { ...input, ...newPendingMessage(), messageId: newId(), isQueued };
+  outbox.put(question);
+  if (isQueued) state.queue.push(question);
+  else dispatch(question);
+  render();
 }
 
-/** Show a question and send it. What cannot be sent now goes out when the connection is back. */
+function newPendingMessage() {
+  return { sessionId: state.sessionId, tab: state.tab, at: Date.now() };
+}
+
+/**
+ * Show an item and send it. If it cannot be sent now, it is sent when the connection is back.
+ *
+ * @param {Question | VersionRequest} item
+ */
 function dispatch(item) {
   item.isQueued = false;
   item.sessionId ??= state.sessionId;
   outbox.put(item);
   state.sent.set(item.messageId, item);
-  if (item.answerId) conversation.showPendingVersion(item);
+  if ("answerId" in item) conversation.showPendingVersion(item);
   else {
     conversation.showPending(item);
-    follower.jump();
+    autoScroller.scrollToEnd();
   }
-  send(item);
+  sendItem(item);
 }
 
-function send(item) {
-  const { messageId, sessionId, answerId, text, workspaceId, filters, modelName, modelNames } = item;
-  const { metadata, ...modelKwargs } = item.modelKwargs; // what is shown is the page's business
-  const isSent = answerId
-    ? socket.send("regenerate", { answerId, messageId, modelName, modelKwargs })
-    : socket.send("run", {
-      modelNames, sessionId, workspaceId, filters, modelKwargs, text, mode: "chain", messageId,
-    });
+/** @param {Question | VersionRequest} item */
+function sendItem(item) {
+  const isSent =
+    "answerId" in item ? socket.send("regenerate", toRegenerateData(item)) : socket.send("run", toRunData(item));
   if (!isSent) return;
-  setTimeout(() => state.sent.has(messageId) && socket.isOpen && socket.reopen(), ACCEPT_WAIT_MS);
+  setTimeout(() => state.sent.has(item.messageId) && socket.isOpen && socket.reopen(), ACCEPT_TIMEOUT_MS);
 }
 
-/** Ask for another version of an answer; without a model, of the one it had. */
-function regenerate(answer, model = answer.dataset.model, modelLabel = answer.dataset.modelName) {
-  const answerId = answer.dataset.answer;
-  // The same wish in two tabs, or clicked twice, has the same id: it is one version.
-  const messageId = `${answerId}.${countVersions(answer)}.${model.slice(0, 8)}`;
+/**
+ * Request another version of an answer: from the given model, or from the model that wrote the answer.
+ *
+ * @param {HTMLElement} answer
+ * @param {string} model
+ * @param {string} modelLabel
+ */
+function regenerate(answer, model = answer.dataset.model ?? "", modelLabel = answer.dataset.modelName ?? "") {
+  const answerId = answer.dataset.answer ?? "";
+  const messageId = versionMessageId(answerId, countVersions(answer), model);
   if (state.sent.has(messageId)) return;
   const modelName = model === answer.dataset.model ? "" : model;
-  const { modelKwargs } = composer.choices();
-  const common = { messageId, sessionId: state.sessionId, tab: state.tab, at: Date.now(), modelKwargs };
-  dispatch({ ...common, answerId, modelName, modelLabel });
-  show();
+  const { modelKwargs } = composer.options();
+  dispatch({ ...newPendingMessage(), messageId, modelKwargs, answerId, modelName, modelLabel });
+  render();
 }
 
-function retry(item) {
-  dispatch({ ...item, refusal: undefined });
-  show();
+/** @param {Question} question */
+function retryQuestion(question) {
+  dispatch({ ...question, refusal: undefined });
+  render();
 }
 
-function takeBack(item) {
-  outbox.remove(item.messageId);
-  composer.offer(item.text);
+/** @param {Question} question */
+function returnToComposer(question) {
+  outbox.remove(question.messageId);
+  composer.prependText(question.text);
 }
 
-function sendNext() {
-  if (state.queue.length && !conversation.isBusy) dispatch(state.queue.shift());
-  show();
+function dispatchNext() {
+  const next = conversation.isBusy ? undefined : state.queue.shift();
+  if (next) dispatch(next);
+  render();
 }
 
-function stop() {
+function stopAnswers() {
   for (const id of conversation.answers.keys()) socket.send("stop", { answerId: id });
 }
 
-function unqueue(item) {
-  state.queue = state.queue.filter((each) => each !== item);
-  outbox.remove(item.messageId);
-  composer.offer(item.text);
-  show();
+/** @param {Question} question */
+function removeFromQueue(question) {
+  state.queue = state.queue.filter((each) => each !== question);
+  returnToComposer(question);
+  render();
 }
 
 // --- the socket -----------------------------------------------------------------------------------
 
-function connected() {
+function onSocketOpen() {
   state.isOnline = state.wasOnline = true;
-  for (const item of state.sent.values()) send(item);
-  for (const answer of conversation.answers.values()) follow(answer.id, answer.seq);
-  conversation.retryEnded();
-  adoptOrphans();
-  show();
+  for (const item of state.sent.values()) sendItem(item);
+  for (const answer of conversation.answers.values()) followAnswer(answer.id, answer.seq);
+  conversation.refetchEnded();
+  sendOrphans();
+  render();
 }
 
-function disconnected(isForGood) {
+/** @param {boolean} isPermanent */
+function onSocketClose(isPermanent) {
   state.isOnline = false;
-  state.isLoggedOut = isForGood;
-  setTimeout(show, state.wasOnline ? 0 : BANNER_AFTER_MS);
+  state.isLoggedOut = isPermanent;
+  setTimeout(render, state.wasOnline ? 0 : BANNER_AFTER_MS);
 }
 
-function follow(answerId, afterSeq) {
+/**
+ * @param {string} answerId
+ * @param {number} afterSeq
+ */
+function followAnswer(answerId, afterSeq) {
   socket.send("follow", { answerId, afterSeq });
 }
 
-function received({ action, data }) {
-  if (action === "accepted") accepted(data);
-  if (action === "event") happened(data);
-  if (action === "error") refused(data);
+/** @param {ServerFrame} frame */
+function onFrame({ action, data }) {
+  if (action === "accepted") onAccepted(data);
+  if (action === "event") onEvents(data);
+  if (action === "error") onError(data);
 }
 
-function accepted(data) {
+/** @param {AcceptedQuestion | AcceptedVersion} data */
+function onAccepted(data) {
   const item = state.sent.get(data.messageId);
   state.sent.delete(data.messageId);
   outbox.remove(data.messageId);
   if (!item) return;
-  if (item.isOrphan) toast("A question you asked earlier was sent.");
-  else if (data.replaces) {
-    conversation.acceptVersion(data);
-    tabs.postMessage(data);
-  } else {
+  if (item.isOrphan) showToast("A question from earlier has been sent.");
+  else if (data.replaces !== undefined) shareAccepted(data);
+  else if ("text" in item) {
     enterSession(data.sessionId, item.text);
-    conversation.accept(data, item.text);
-    tabs.postMessage({ ...data, text: item.text });
+    shareAccepted({ ...data, text: item.text });
   }
-  sessions.refresh();
-  show();
+  void sessions.refresh();
+  render();
 }
 
-/** The first question makes the session: from now on this page is its page. */
+/**
+ * Show an accepted message on this page and in the other tabs.
+ *
+ * @param {TabMessage} message
+ */
+function shareAccepted(message) {
+  showAccepted(message);
+  tabs.postMessage(message);
+}
+
+/** @param {TabMessage} message */
+function showAccepted(message) {
+  if (message.replaces !== undefined) conversation.acceptVersion(message);
+  else conversation.acceptQuestion(message, message.text);
+}
+
+/**
+ * Turn the page of a new chat into the page of the session that its first question has created.
+ *
+ * @param {string} sessionId
+ * @param {string} text
+ */
 function enterSession(sessionId, text) {
   if (state.sessionId) return;
   state.sessionId = sessionId;
-  for (const item of state.queue) outbox.put(Object.assign(item, { sessionId }));
+  for (const question of state.queue) outbox.put(Object.assign(question, { sessionId }));
   history.replaceState(null, "", `/chat/${sessionId}/`);
-  const title = text.replace(/\s+/g, " ").slice(0, 80);
-  document.querySelector("[data-session-title]").textContent = title;
+  const title = sessionTitle(text);
+  elements.title.textContent = title;
   document.title = `${title} · Ragsite`;
 }
 
-function happened({ answerId, events }) {
-  const missingAfter = conversation.apply(answerId, events);
-  if (missingAfter !== null) follow(answerId, missingAfter);
-  if (events.length) socket.send("ack", { answerId, seq: events.at(-1).seq });
+/** @param {AnswerEvents} data */
+function onEvents({ answerId, events }) {
+  const missingAfter = conversation.applyEvents(answerId, events);
+  if (missingAfter !== null) followAnswer(answerId, missingAfter);
+  const last = events.at(-1);
+  if (last) socket.send("ack", { answerId, seq: last.seq });
 }
 
-/** A question that was refused stays here until somebody decides what becomes of it. */
-function refused({ message, messageId }) {
+/**
+ * Show an error of the server. A refused question stays in the outbox until the user retries or edits it.
+ *
+ * @param {ErrorData} refusal
+ */
+function onError({ message, messageId = "" }) {
   const item = state.sent.get(messageId);
   state.sent.delete(messageId);
-  if (item && conversation.refuse(item, message)) outbox.put({ ...item, refusal: message });
-  else {
-    if (messageId) outbox.remove(messageId);
-    toast(message);
-  }
-  show();
+  const isShown = item && "text" in item && conversation.refuseQuestion(item, message);
+  // The page of its session shows the refusal when the user opens it.
+  const isFromClosedTab = item && "text" in item && item.isOrphan;
+  if (isShown || isFromClosedTab) outbox.put({ ...item, isOrphan: false, refusal: message });
+  else if (messageId) outbox.remove(messageId);
+  if (item && "answerId" in item) conversation.refuseVersion(item);
+  if (!isShown) showToast(message);
+  render();
 }
 
-function ended(answer) {
-  const isWanted = composer.choices().modelKwargs.metadata;
-  if (isWanted) for (const fold of answer.querySelectorAll("[data-why]")) fold.open = true;
+/** @param {HTMLElement} answer */
+function onAnswerEnd(answer) {
+  const showsMetadata = composer.options().modelKwargs.metadata;
+  if (showsMetadata) for (const details of findAll(answer, "[data-why]", HTMLDetailsElement)) details.open = true;
   const text = answer.querySelector("[data-text]")?.textContent ?? "";
-  const ending = answer.querySelector(".notice, .ending")?.innerText ?? "";
-  find("announcer").textContent = `Answer of ${answer.dataset.modelName}: ${ending} ${text}`.replace(/\s+/g, " ").slice(0, 3000);
-  sendNext();
+  const ending = answer.querySelector(".notice, .ending")?.textContent ?? "";
+  elements.announcer.textContent = announcementText(answer.dataset.modelName ?? "", ending, text);
+  dispatchNext();
 }
 
-// --- other tabs, and what they left behind --------------------------------------------------------
+// --- other tabs, and the questions they left behind -----------------------------------------------
 
+/** @param {MessageEvent<TabMessage>} message */
 tabs.onmessage = ({ data }) => {
   if (data.sessionId !== state.sessionId) return;
-  if (data.replaces) conversation.acceptVersion(data);
-  else conversation.accept(data, data.text);
-  for (const { answerId } of data.answers) follow(answerId, 0);
-  show();
+  showAccepted(data);
+  for (const { answerId } of data.answers) followAnswer(answerId, 0);
+  render();
 };
 
 outbox.onChange(() => {
-  const kept = new Set(outbox.all().map((item) => item.messageId));
-  state.queue = state.queue.filter((item) => kept.has(item.messageId));
-  show();
+  const stored = new Set(outbox.all().map((item) => item.messageId));
+  state.queue = state.queue.filter((item) => stored.has(item.messageId));
+  render();
 });
 
-/** Take up the questions that this page, before a reload, had not got rid of. */
-function restore() {
-  for (const item of outbox.all()) {
-    const isOfNewChat = item.tab === state.tab || item.refusal; // nothing sends the latter by itself
-    const isHere = item.sessionId ? item.sessionId === state.sessionId : !state.sessionId && isOfNewChat;
-    if (!isHere) continue;
-    if (item.isQueued) state.queue.push(item);
+/** Take over from the outbox what belongs to this page, such as a question that was unsent before a reload. */
+function restoreOutbox() {
+  for (const item of outbox.all().filter((each) => belongsToPage(each, state))) {
+    if ("answerId" in item) dispatch(item);
+    else if (item.isQueued) state.queue.push(item);
     else if (item.refusal) {
       conversation.showPending(item);
-      conversation.refuse(item, item.refusal);
+      conversation.refuseQuestion(item, item.refusal);
     } else dispatch(item);
   }
 }
 
-/** Send what a tab that is gone could not send any more. */
-function adoptOrphans() {
-  for (const item of outbox.all()) {
-    const isOurs = state.sent.has(item.messageId) || state.queue.some((each) => each.messageId === item.messageId);
-    if (isOurs || item.isQueued || item.refusal || Date.now() - item.at < ORPHAN_AFTER_MS) continue;
+/** Send the questions that a closed tab left in the outbox. */
+function sendOrphans() {
+  const ownIds = new Set([...state.sent.keys(), ...state.queue.map((each) => each.messageId)]);
+  for (const item of outbox.all().filter((each) => isOrphaned(each, Date.now()) && !ownIds.has(each.messageId))) {
     state.sent.set(item.messageId, { ...item, isOrphan: true });
-    send(item);
+    sendItem(item);
   }
 }
 
-// --- showing --------------------------------------------------------------------------------------
+// --- rendering ------------------------------------------------------------------------------------
 
-function show() {
-  showBanner();
-  showQueue();
-  showButtons();
-  conversation.notePending(pendingWords());
+function render() {
+  renderBanner();
+  renderQueue();
+  renderButtons();
+  conversation.showPendingStatus(pendingText(state));
 }
 
-function pendingWords() {
-  if (state.isLoggedOut) return "Kept here until you have logged in.";
-  return state.isOnline ? "Sending…" : "Kept here until the connection is back.";
-}
-
-function showBanner() {
-  find("banner-text").textContent = bannerWords();
-  find("banner-login").hidden = !state.isLoggedOut;
-  find("banner").hidden = state.isOnline;
+function renderBanner() {
+  const hasUnsent = state.sent.size > 0 || state.queue.length > 0;
+  elements.bannerText.textContent = bannerText(state, { hasUnsent, isWriting: conversation.answers.size > 0 });
+  elements.bannerLogin.hidden = !state.isLoggedOut;
+  elements.banner.hidden = state.isOnline;
   root.classList.toggle("is-offline", !state.isOnline);
 }
 
-function bannerWords() {
-  if (state.isLoggedOut) return "You are not logged in any more. What you wrote is kept.";
-  const words = state.wasOnline ? "Reconnecting…" : "Connecting…";
-  if (state.sent.size || state.queue.length) return `${words} your message is kept.`;
-  return conversation.answers.size ? `${words} the answer is written meanwhile.` : words;
+function renderQueue() {
+  elements.queue.replaceChildren(...state.queue.map(createQueuedRow));
+  elements.queue.hidden = !state.queue.length;
 }
 
-function showQueue() {
-  const list = find("queue");
-  const template = find("queued-template");
-  list.replaceChildren(
-    ...state.queue.map((item) => {
-      const row = template.content.firstElementChild.cloneNode(true);
-      row.querySelector("[data-queued-text]").textContent = item.text;
-      row.querySelector("[data-unqueue]").addEventListener("click", () => unqueue(item));
-      return row;
-    }),
-  );
-  list.hidden = !state.queue.length;
+/** @param {Question} question */
+function createQueuedRow(question) {
+  const row = cloneTemplate("[data-queued-template]");
+  find(row, "[data-queued-text]").textContent = question.text;
+  find(row, "[data-unqueue]").addEventListener("click", () => removeFromQueue(question));
+  return row;
 }
 
-function showButtons() {
+function renderButtons() {
   const isWriting = conversation.answers.size > 0;
-  const isEmpty = find("question-field").value.trim() === "";
-  find("stop").hidden = !isWriting;
-  find("send").hidden = isWriting && isEmpty;
-  find("send").disabled = isEmpty;
-  find("send").setAttribute("aria-label", isWriting ? "Send after this answer" : "Send");
+  const isEmpty = elements.field.value.trim() === "";
+  elements.stop.hidden = !isWriting;
+  elements.send.hidden = isWriting && isEmpty;
+  elements.send.disabled = isEmpty;
+  elements.send.setAttribute("aria-label", isWriting ? "Send after this answer" : "Send");
 }
 
 // --- buttons and keys -----------------------------------------------------------------------------
 
-find("stop").addEventListener("click", stop);
+elements.stop.addEventListener("click", stopAnswers);
 connectLanes(root);
 
-const modelMenu = document.querySelector("[data-model-menu]");
-let regenerated = null; // the answer whose menu is open
+/** @type {HTMLElement | null} */
+let menuAnswer = null; // the answer whose model menu is open
 
-modelMenu.addEventListener("click", (event) => {
-  const chosen = event.target.closest("[data-model]");
-  if (!chosen) return;
-  modelMenu.hidePopover();
-  regenerate(regenerated, chosen.dataset.model, chosen.textContent.trim());
+elements.modelMenu.addEventListener("click", (event) => {
+  const chosen = delegateTarget(event, "[data-model]");
+  if (!chosen || !menuAnswer) return;
+  elements.modelMenu.hidePopover();
+  regenerate(menuAnswer, chosen.dataset.model, chosen.textContent.trim());
 });
 
-async function goOnWith(answer) {
+/** @param {HTMLElement} answer */
+async function continueFrom(answer) {
   const response = await fetch(`/answers/${answer.dataset.answer}/continue/`, {
     method: "POST",
-    keepalive: true, // also if the page is left at once
-    headers: JSON.parse(document.body.getAttribute("hx-headers")),
+    keepalive: true, // the request survives if the user leaves the page at once
+    headers: JSON.parse(document.body.getAttribute("hx-headers") ?? "{}"),
   }).catch(() => null);
-  if (!response?.ok) return toast("This could not be kept just now. Try again.");
-  markGoesOn(answer);
-  toast("The conversation goes on from this answer.");
+  if (!response?.ok) return showToast("This could not be saved. Try again in a moment.");
+  markContinued(answer);
+  showToast("The conversation continues from this answer.");
 }
 
 root.addEventListener("click", (event) => {
-  const again = event.target.closest("[data-ask-again]");
-  if (again) {
-    if (again.hasAttribute("data-without-workspace")) composer.chooseWorkspace("");
-    if (again.hasAttribute("data-without-filter")) composer.clearFilter();
-    composer.offer(again.closest("[data-turn]").querySelector("[data-question]").textContent);
-  }
-  const answer = event.target.closest("[data-answer]");
-  const has = (name) => event.target.closest(`[data-${name}]`);
-  if (has("regenerate")) regenerate(answer);
-  if (has("go-on")) goOnWith(answer);
-  if (has("stop-one")) socket.send("stop", { answerId: answer.dataset.answer });
-  if (has("regenerate-with")) {
-    regenerated = answer;
-    openMenu(modelMenu, has("regenerate-with"));
-  }
-  const suggestion = event.target.closest("[data-suggest]");
-  if (suggestion) composer.text = suggestion.dataset.suggest;
+  const again = delegateTarget(event, "[data-ask-again]");
+  if (again) askAgain(again);
+  const suggestion = delegateTarget(event, "[data-suggest]");
+  if (suggestion) composer.text = suggestion.dataset.suggest ?? "";
 });
 
-function showShortcuts() {
-  document.querySelector("[data-shortcuts-dialog]").showModal();
+/** @param {HTMLElement} button */
+function askAgain(button) {
+  if (button.hasAttribute("data-without-workspace")) composer.selectWorkspace("");
+  if (button.hasAttribute("data-without-filter")) composer.clearFilter();
+  composer.prependText(find(findClosest(button, "[data-turn]"), "[data-question]").textContent);
 }
 
-find("show-shortcuts").addEventListener("click", showShortcuts);
+root.addEventListener("click", async (event) => {
+  const answer = delegateTarget(event, "[data-answer]");
+  if (!answer) return;
+  if (delegateTarget(event, "[data-regenerate]")) regenerate(answer);
+  if (delegateTarget(event, "[data-stop-one]")) socket.send("stop", { answerId: answer.dataset.answer ?? "" });
+  const withAnother = delegateTarget(event, "[data-regenerate-with]");
+  if (withAnother) {
+    menuAnswer = answer;
+    openMenu(elements.modelMenu, withAnother);
+  }
+  if (delegateTarget(event, "[data-go-on]")) await continueFrom(answer);
+});
+
+find(root, "[data-show-shortcuts]").addEventListener("click", () => elements.shortcuts.showModal());
+
+/** Copy the last answer on the page. */
+async function copyLastAnswer() {
+  const last = findAll(root, "[data-answer]:not([hidden])").at(-1);
+  if (last) await copyAnswer(last);
+}
+
+/**
+ * Close the open pickers, the sheet or the sources panel; else stop the answers; else remove the focus from the field.
+ *
+ * @param {Event} event
+ */
+function onEscape({ target }) {
+  if (composer.closePickers() || sessions.closeSheet() || sources.close()) return;
+  if (conversation.answers.size) stopAnswers();
+  else if (target instanceof HTMLElement) target.blur();
+}
 
 connectClipboard(root);
 connectShortcuts({
-  n: () => document.querySelector("[data-new-chat]").click(),
+  n: () => elements.newChat.click(),
   "/": () => composer.focus(),
-  k: () => sessions.go(-1),
-  j: () => sessions.go(1),
-  c: () => copyAnswer([...root.querySelectorAll("[data-answer]:not([hidden])")].at(-1)),
+  k: () => sessions.openAdjacent(-1),
+  j: () => sessions.openAdjacent(1),
+  c: copyLastAnswer,
   s: () => sources.toggle(),
   b: () => sessions.toggle(),
-  "?": showShortcuts,
-  Escape: (event) => {
-    const isClosed = composer.closePickers() || sessions.closeSheet() || sources.close();
-    if (isClosed) return;
-    if (conversation.answers.size) stop();
-    else event.target.blur();
-  },
+  "?": () => elements.shortcuts.showModal(),
+  Escape: onEscape,
 });
 
-follower.jump();
-if (!state.sessionId && matchMedia("(hover: hover)").matches) composer.focus(); // no keyboard pops up
-restore();
-show();
-find("banner").hidden = true; // until it is clear that the connection takes its time
+autoScroller.scrollToEnd();
+// Not on touch screens, where a keyboard would pop up.
+if (!state.sessionId && matchMedia("(hover: hover)").matches) composer.focus();
+restoreOutbox();
+render();
+elements.banner.hidden = true; // the banner appears only if connecting takes longer than BANNER_AFTER_MS
 socket.open();
-setTimeout(show, BANNER_AFTER_MS);
+setTimeout(render, BANNER_AFTER_MS);

@@ -1,65 +1,90 @@
-// Keeps what is open in step with the work, while there is some and while somebody looks.
+// Polling with back-off: updates an open page while work is in progress and while the page is visible.
 //
-// An element with data-live asks its page's address for what changed, naming the versions it has
-// (data-version). The reply is empty, or holds the parts that are new, each to stand where its id stands.
+// For the first element with data-live, the script polls the URL in that attribute, or else the URL of the page, and
+// sends the versions of its parts (data-version). The reply is empty, or has the changed parts; each part replaces the
+// element that has the same id.
 
-const SOON_S = 2;
-const LATE_S = 15;
-let pause_s = SOON_S;
+import { find, findAll } from "./dom.js";
 
-function live() {
-  return document.querySelector("[data-live]");
-}
+const MIN_PAUSE_S = 2;
+const MAX_PAUSE_S = 15;
 
-async function ask(element) {
-  const address = new URL(element.dataset.live || location.href, location.href);
-  const versions = [element, ...element.querySelectorAll("[data-version]")].map((each) => each.dataset.version);
-  address.searchParams.set("seen", versions.join("."));
-  const reply = await fetch(address);
-  if (!reply.ok || reply.redirected) throw new Error("The site is away, or somebody logged out.");
+/**
+ * Ask the server for changes and apply them. Return whether there were any.
+ *
+ * @param {HTMLElement} element
+ */
+async function applyChanges(element) {
+  const url = new URL(element.dataset.live || location.href, location.href);
+  const versions = [element, ...findAll(element, "[data-version]")].map((each) => each.dataset.version);
+  url.searchParams.set("seen", versions.join("."));
+  const reply = await fetch(url);
+  if (!reply.ok || reply.redirected) throw new Error("The site is unreachable, or the user is logged out.");
   if (reply.status === 204) return false;
   const text = await reply.text();
-  if (!element.isConnected) return true; // another list was asked for in the meantime
-  place(new DOMParser().parseFromString(text, "text/html").querySelector("template").content);
+  if (!element.isConnected) return true; // the page shows another list by now
+  replaceParts(find(new DOMParser().parseFromString(text, "text/html"), "template", HTMLTemplateElement).content);
   return true;
 }
 
-function place(parts) {
-  const ticked = [...document.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.id);
-  const opened = [...document.querySelectorAll("details[open]")].map((fold) => fold.id);
+/**
+ * Replace the changed parts of the page, and keep ticked boxes, open details and the focus.
+ *
+ * @param {DocumentFragment} parts
+ */
+function replaceParts(parts) {
+  const checked = idsOf("input[type=checkbox]:checked");
+  const opened = idsOf("details[open]");
   const focused = document.activeElement?.id;
   for (const part of [...parts.children]) {
-    if ("reload" in part.dataset) return location.reload(); // there is a new text to read
+    if (part.hasAttribute("data-reload")) return location.reload(); // the text of the document has changed
     document.getElementById(part.id)?.replaceWith(document.adoptNode(part));
   }
-  for (const id of ticked) if (id) tick(document.getElementById(id));
-  for (const id of opened) if (id) document.getElementById(id)?.setAttribute("open", "");
-  if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
-  document.dispatchEvent(new Event("change")); // what is selected is counted anew
+  for (const id of checked) check(document.getElementById(id));
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  if (focused && document.activeElement?.id !== focused) {
+    document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+  document.dispatchEvent(new Event("change")); // ui.js counts the selected rows again
 }
 
-function tick(box) {
-  if (box) box.checked = true;
+/** @param {string} selector */
+function idsOf(selector) {
+  return findAll(document, selector)
+    .map((each) => each.id)
+    .filter((id) => id);
 }
 
-function seen() {
-  return document.hidden
-    ? new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }))
-    : new Promise((resolve) => setTimeout(resolve, pause_s * 1000));
+/** @param {HTMLElement | null} box */
+function check(box) {
+  if (box instanceof HTMLInputElement) box.checked = true;
 }
 
-async function follow() {
+/**
+ * Wait for some seconds; on a hidden page, until it is visible again.
+ *
+ * @param {number} pause_s
+ */
+async function pauseFor(pause_s) {
+  await new Promise((resolve) => {
+    if (document.hidden) document.addEventListener("visibilitychange", resolve, { once: true });
+    else setTimeout(resolve, pause_s * 1000);
+  });
+}
+
+async function poll() {
+  let pause_s = MIN_PAUSE_S;
   for (;;) {
-    await seen();
-    const element = live();
+    await pauseFor(pause_s);
+    const [element] = findAll(document, "[data-live]");
     if (!element || document.hidden) continue;
     try {
-      // Less and less often while nothing happens: many may look, and a worker may be busy for long
-      pause_s = (await ask(element)) ? SOON_S : Math.min(pause_s * 1.5, LATE_S);
+      // Back off while nothing changes: many users may have the page open, and a worker may be busy for long.
+      pause_s = (await applyChanges(element)) ? MIN_PAUSE_S : Math.min(pause_s * 1.5, MAX_PAUSE_S);
     } catch {
-      pause_s = LATE_S;
+      pause_s = MAX_PAUSE_S;
     }
   }
 }
 
-follow();
+void poll();

@@ -1,35 +1,46 @@
-// What every page shares: the theme, short confirmations, and selecting several rows.
+// The scripts of every page: the theme switch, toasts, and the selection of several rows.
+
+import { delegateTarget, find, findAll } from "./dom.js";
+import { readStorage, setCookie, writeStorage } from "./storage.js";
 
 const root = document.documentElement;
 
-/** Keep the theme where the server reads it (cookie) and where the admin does (localStorage). */
+/**
+ * Apply a theme, and store it in a cookie for the server. connectTheme stores it in localStorage for the admin.
+ *
+ * @param {string} choice
+ */
 function setTheme(choice) {
   const isFixed = choice === "light" || choice === "dark";
   if (isFixed) root.dataset.theme = choice;
   else delete root.dataset.theme;
-  document.cookie = `theme=${isFixed ? choice : ""}; path=/; samesite=lax; max-age=${isFixed ? 31536000 : 0}`;
-  for (const button of document.querySelectorAll("[data-theme-choice]")) {
+  setCookie("theme", isFixed ? choice : "");
+  for (const button of findAll(document, "[data-theme-choice]")) {
     button.setAttribute("aria-pressed", String(button.dataset.themeChoice === choice));
   }
 }
 
-/** Say something short that goes away by itself. */
-export function toast(text) {
-  const note = document.createElement("div");
-  note.className = "toast";
-  note.textContent = text;
-  document.getElementById("toasts").append(note);
-  setTimeout(() => note.remove(), 4000);
+/**
+ * Show a short message that disappears after four seconds.
+ *
+ * @param {string} text
+ */
+export function showToast(text) {
+  const toast = document.createElement("div");
+  toast.className = "toast";
+  toast.textContent = text;
+  find(document, "#toasts").append(toast);
+  setTimeout(() => toast.remove(), 4000);
 }
 
 function connectTheme() {
-  setTheme(localStorage.getItem("theme") ?? root.dataset.theme ?? "auto");
-  for (const element of document.querySelectorAll("[data-theme-switch]")) {
+  setTheme(readStorage("theme") ?? root.dataset.theme ?? "auto");
+  for (const element of findAll(document, "[data-theme-switch]")) {
     element.hidden = false;
     element.addEventListener("click", (event) => {
-      const choice = event.target.closest("[data-theme-choice]")?.dataset.themeChoice;
+      const choice = delegateTarget(event, "[data-theme-choice]")?.dataset.themeChoice;
       if (!choice) return;
-      localStorage.setItem("theme", choice);
+      writeStorage("theme", choice);
       setTheme(choice);
     });
   }
@@ -38,39 +49,48 @@ function connectTheme() {
   });
 }
 
-/** The boxes with this name on the page, ticked or not. */
-function boxes(name) {
-  return [...document.querySelectorAll(`input[type=checkbox][name="${name}"]`)];
+/**
+ * Return all checkboxes with this name.
+ *
+ * @param {string} name
+ */
+function checkboxes(name) {
+  return findAll(document, `input[type=checkbox][name="${name}"]`, HTMLInputElement);
 }
 
-/** Buttons that act on a selection say how many, and rest while there is none. */
-function showSelection() {
-  for (const all of document.querySelectorAll("[data-select-all]")) {
-    const [ticked, every] = selected(all.dataset.selectAll);
-    all.checked = ticked > 0 && ticked === every;
-    all.indeterminate = ticked > 0 && ticked < every;
+/** Update the buttons that act on a selection: they show its size, and are disabled while it is empty. */
+function updateSelection() {
+  for (const all of findAll(document, "[data-select-all]", HTMLInputElement)) {
+    const [checked, total] = countSelected(all.dataset.selectAll);
+    all.checked = checked > 0 && checked === total;
+    all.indeterminate = checked > 0 && checked < total;
   }
-  for (const button of document.querySelectorAll("[data-selection-needed]")) {
-    const [ticked] = selected(button.dataset.selectionNeeded);
-    button.disabled = ticked === 0;
-    const label = button.querySelector("[data-selection-label]");
-    label.textContent = ticked ? `${label.dataset.selectionLabel} ${ticked}` : label.dataset.selectionLabel;
+  for (const button of findAll(document, "[data-selection-needed]", HTMLButtonElement)) {
+    const [checked] = countSelected(button.dataset.selectionNeeded);
+    button.disabled = checked === 0;
+    const label = find(button, "[data-selection-label]");
+    const text = label.dataset.selectionLabel ?? "";
+    label.textContent = checked ? `${text} ${checked}` : text;
   }
 }
 
-/** How many boxes with this name are ticked, and how many there are. */
-function selected(name) {
-  const every = boxes(name);
+/**
+ * Return how many checkboxes with this name are checked, and how many there are.
+ *
+ * @returns {[number, number]}
+ */
+function countSelected(name = "") {
+  const every = checkboxes(name);
   return [every.filter((box) => box.checked).length, every.length];
 }
 
 document.addEventListener("change", (event) => {
-  const name = event.target.dataset?.selectAll;
-  if (name) for (const box of boxes(name)) box.checked = event.target.checked;
-  showSelection();
+  const all = delegateTarget(event, "[data-select-all]", HTMLInputElement);
+  if (all) for (const box of checkboxes(all.dataset.selectAll ?? "")) box.checked = all.checked;
+  updateSelection();
 });
-document.addEventListener("htmx:afterSettle", showSelection);
+document.addEventListener("htmx:afterSettle", updateSelection);
 
 connectTheme();
-showSelection();
+updateSelection();
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -1,196 +1,217 @@
-// Sends chosen or dropped files to where the site says, each with its own progress and its own outcome.
-// Without this module the form works as a plain one.
+// Direct uploads: sends selected or dropped files to the storage that the API names. Each file has its own progress
+// and result. Without this module the form submits like a plain HTML form.
 
-const form = document.querySelector("[data-upload]");
-const input = form.querySelector("input[type=file]");
-const drop = form.querySelector("[data-drop]");
-const list = document.querySelector("[data-upload-list]");
-const title = document.querySelector("[data-uploads-title]");
-const row = document.querySelector("[data-upload-row]");
-const retryAll = document.querySelector("[data-retry-all]");
-const AT_ONCE = 3;
-const units = ["bytes", "KB", "MB", "GB"];
-const all = []; // every upload of this page
-const BROKEN = "The connection broke. Retry goes on where it stopped.";
+import { cloneTemplate, find } from "./dom.js";
+import { errorMessage, formatSize, parseJson, uploadRequest } from "./upload-words.js";
 
-/** What went wrong, in words for the person. */
-class Problem extends Error {}
+const form = find(document, "[data-upload]", HTMLFormElement);
+const input = find(form, "input[type=file]", HTMLInputElement);
+const drop = find(form, "[data-drop]");
+const token = find(form, "[name=csrfmiddlewaretoken]", HTMLInputElement).value;
+const list = find(document, "[data-upload-list]");
+const title = find(document, "[data-uploads-title]");
+const retryAll = find(document, "[data-retry-all]");
+const MAX_CONCURRENT = 3;
+/** @type {Upload[]} */
+const uploads = []; // all uploads of this page
+const CONNECTION_LOST = "The connection was lost. Retry continues where it stopped.";
 
-/** One file on its way. Status: waiting, sending, checking, done, failed, cancelled, refused (for good). */
+/** @typedef {"waiting" | "sending" | "checking" | "done" | "failed" | "cancelled" | "refused"} Status */
+/** @typedef {{ id: string, url: string, form: Record<string, string> }} SignedForm where and how to send the file */
+
+/** An error whose message is a sentence for the user. */
+class UploadError extends Error {}
+
+/** The upload of one file. A file with the status "refused" cannot be retried. */
 class Upload {
+  /** @type {Status} */
+  status = "waiting";
+  /** @type {SignedForm | undefined} */
+  signedForm; // from the announcement of the file until the upload is discarded
+  isSent = false;
+  control = new AbortController();
+
+  /** @param {File} file */
   constructor(file) {
     this.file = file;
-    this.item = row.content.firstElementChild.cloneNode(true);
-    this.find(".name").textContent = file.name;
-    this.find("[data-size]").textContent = size(file.size);
-    this.find("[data-cancel]").setAttribute("aria-label", `Cancel ${file.name}`);
-    this.find("[data-retry]").setAttribute("aria-label", `Retry ${file.name}`);
-    this.find("[data-cancel]").addEventListener("click", () => this.cancel());
-    this.find("[data-retry]").addEventListener("click", () => this.retry());
+    this.item = cloneTemplate("[data-upload-row]");
+    this.name = find(this.item, ".name", HTMLAnchorElement);
+    this.progress = find(this.item, "progress", HTMLProgressElement);
+    this.stopButton = find(this.item, "[data-cancel]");
+    this.retryButton = find(this.item, "[data-retry]");
+    this.name.textContent = file.name;
+    find(this.item, "[data-size]").textContent = formatSize(file.size);
+    this.stopButton.setAttribute("aria-label", `Cancel ${file.name}`);
+    this.retryButton.setAttribute("aria-label", `Retry ${file.name}`);
+    this.stopButton.addEventListener("click", () => this.cancel());
+    this.retryButton.addEventListener("click", () => this.retry());
     list.append(this.item);
-    this.say("waiting", "Waiting");
+    this.setStatus("waiting", "Waiting");
   }
 
-  find(selector) {
-    return this.item.querySelector(selector);
-  }
-
-  say(status, words) {
+  /**
+   * @param {Status} status
+   * @param {string} text
+   */
+  setStatus(status, text) {
     this.status = status;
     this.item.dataset.status = status;
-    this.find("[data-state]").textContent = words;
-    this.find("[data-cancel]").hidden = !["waiting", "sending"].includes(status);
-    this.find("[data-retry]").hidden = !["failed", "cancelled"].includes(status);
+    find(this.item, "[data-state]").textContent = text;
+    this.stopButton.hidden = !["waiting", "sending"].includes(status);
+    this.retryButton.hidden = !["failed", "cancelled"].includes(status);
   }
 
   async run() {
-    this.say("sending", "Starting");
-    const control = (this.control = new AbortController());
+    this.setStatus("sending", "Starting");
+    const control = new AbortController();
+    this.control = control;
     try {
-      this.upload ??= await this.call("POST", form.dataset.upload, this.announcement());
-      if (!this.isSent) await this.send();
+      const signedForm = this.signedForm ?? (await this.announce());
+      this.signedForm = signedForm;
+      if (!this.isSent) await this.sendFile(signedForm);
       this.isSent = true;
-      this.say("checking", "Checking");
-      const made = await this.call("POST", `${form.dataset.upload}/${this.upload.id}/complete`);
-      this.find(".name").href = `${form.dataset.documents}${made.id}/`;
-      const isHere = made.status === "ready";
-      this.say("done", isHere ? "This very file is here already." : "Added. It is being read now.");
+      this.setStatus("checking", "Checking");
+      const added = await this.callApi("POST", `${form.dataset.upload}/${signedForm.id}/complete`);
+      this.name.href = `${form.dataset.documents}${added.id}/`;
+      const isDuplicate = added.status === "ready";
+      this.setStatus("done", isDuplicate ? "This file is already here." : "Added. Ragsite is reading it now.");
     } catch (error) {
-      if (control.signal.aborted) this.say("cancelled", "Cancelled. Nothing was added.");
-      else this.say("failed", error instanceof Problem ? error.message : BROKEN);
+      if (control.signal.aborted) this.setStatus("cancelled", "Cancelled. Nothing was added.");
+      else this.setStatus("failed", error instanceof UploadError ? error.message : CONNECTION_LOST);
     }
   }
 
-  announcement() {
-    const metadata = {};
-    for (const { name, value } of form.querySelectorAll("[name^='m.']")) if (value) metadata[name.slice(2)] = value;
-    const said = { name: this.file.name, sizeBytes: this.file.size, language: form.elements.language.value, metadata };
-    const level = form.elements.access_level?.value;
-    return level ? { ...said, accessLevel: Number(level) } : said;
+  /** @returns {Promise<SignedForm>} */
+  announce() {
+    return this.callApi("POST", form.dataset.upload ?? "", uploadRequest(new FormData(form), this.file));
   }
 
-  /** Call the API. A refusal ends this upload, so that a retry begins anew. */
-  async call(method, url, body) {
-    const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value };
+  /**
+   * Call the API. If it refuses the request, discard the signed form, so that a retry starts from the beginning.
+   *
+   * @param {string} method
+   * @param {string} url
+   * @param {object} [body]
+   */
+  async callApi(method, url, body) {
+    /** @type {Record<string, string>} */
+    const headers = { "X-CSRFToken": token };
     if (body) headers["Content-Type"] = "application/json";
-    const reply = await fetch(url, {
-      method, headers, body: body && JSON.stringify(body), signal: this.control.signal,
-    });
-    const said = reply.status === 204 ? null : await reply.json().catch(() => null);
-    if (reply.ok) return said;
-    if (reply.status < 500) this.forget();
-    if ([401, 403].includes(reply.status)) throw new Problem("You are logged out. Log in in another tab, then retry.");
-    throw new Problem(sentence(said) ?? "The site could not take it just now. Retry in a moment.");
+    const { signal } = this.control;
+    const reply = await fetch(url, { method, headers, signal, body: body && JSON.stringify(body) });
+    const content = reply.status === 204 ? {} : await reply.json().catch(() => null);
+    if (reply.ok && content) return content;
+    if (reply.status < 500) this.discardForm();
+    if ([401, 403].includes(reply.status))
+      throw new UploadError("You are logged out. Log in in another tab, then retry.");
+    throw new UploadError(errorMessage(content) ?? "The site could not accept the file. Retry in a moment.");
   }
 
-  send() {
+  /**
+   * @param {SignedForm} signedForm
+   * @returns {Promise<void>}
+   */
+  sendFile({ url, form: fields }) {
     const body = new FormData();
-    for (const [name, value] of Object.entries(this.upload.form)) body.append(name, value);
+    for (const [name, value] of Object.entries(fields)) body.append(name, value);
     body.append("file", this.file, this.file.name);
-    const request = new XMLHttpRequest(); // fetch does not say how much is sent
-    request.upload.addEventListener("progress", ({ loaded, total }) => this.show(Math.round((100 * loaded) / total)));
-    request.open("POST", this.upload.url);
-    if (new URL(this.upload.url, location).origin === location.origin) {
-      request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
-    }
+    const request = new XMLHttpRequest(); // fetch does not report upload progress
+    request.upload.addEventListener("progress", ({ loaded, total }) =>
+      this.showProgress(Math.round((100 * loaded) / total)),
+    );
+    request.open("POST", url);
+    if (new URL(url, location.href).origin === location.origin) request.setRequestHeader("X-CSRFToken", token);
     this.control.signal.addEventListener("abort", () => request.abort());
     return new Promise((resolve, reject) => {
       request.addEventListener("loadend", () => {
-        if (request.status >= 200 && request.status < 300) return resolve();
-        if (!request.status) return reject(new Error(BROKEN));
-        this.forget();
-        reject(new Problem(sentence(read(request.responseText)) ?? "The storage did not take it. Retry sends it again."));
+        if (request.status >= 200 && request.status < 300) resolve();
+        else reject(this.storageError(request));
       });
       request.send(body);
     });
   }
 
-  show(percent) {
-    this.find("progress").value = percent;
-    this.say("sending", `Sending ${percent} %`);
+  /** @param {XMLHttpRequest} request */
+  storageError({ status, responseText }) {
+    if (!status) return new Error(CONNECTION_LOST);
+    this.discardForm();
+    return new UploadError(
+      errorMessage(parseJson(responseText)) ?? "The storage rejected the file. Retry sends it again.",
+    );
   }
 
-  forget() {
-    this.upload = undefined;
+  /** @param {number} percent */
+  showProgress(percent) {
+    this.progress.value = percent;
+    this.setStatus("sending", `Sending ${percent} %`);
+  }
+
+  discardForm() {
+    this.signedForm = undefined;
     this.isSent = false;
   }
 
   cancel() {
-    if (this.status === "waiting") this.say("cancelled", "Cancelled. Nothing was added.");
-    this.control?.abort();
-    if (this.upload) {
+    if (this.status === "waiting") this.setStatus("cancelled", "Cancelled. Nothing was added.");
+    this.control.abort();
+    if (this.signedForm) {
       this.control = new AbortController();
-      this.call("DELETE", `${form.dataset.upload}/${this.upload.id}`).catch(() => {}); // it runs out by itself
-      this.forget();
+      // If this request fails, the announced upload expires by itself.
+      this.callApi("DELETE", `${form.dataset.upload}/${this.signedForm.id}`).catch(() => {});
+      this.discardForm();
     }
-    next();
+    startNext();
   }
 
   retry() {
-    this.find("progress").value = 0;
-    this.say("waiting", "Waiting");
-    next();
+    this.progress.value = 0;
+    this.setStatus("waiting", "Waiting");
+    startNext();
   }
 }
 
-function size(bytes) {
-  const power = bytes ? Math.min(Math.floor(Math.log2(bytes) / 10), 3) : 0;
-  return `${(bytes / 1024 ** power).toFixed(power > 1 ? 1 : 0)} ${units[power]}`;
-}
-
-function read(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null; // a storage answers in XML
-  }
-}
-
-/** The first sentence of an error of the API: {"detail": "..."} or {"field": ["..."]}. */
-function sentence(said) {
-  const [first] = Object.values(said ?? {}).flat();
-  return typeof first === "string" ? first : undefined;
-}
-
-function add(files) {
-  document.querySelector("[data-uploads]").hidden = false;
+/** @param {Iterable<File>} files */
+function addFiles(files) {
+  find(document, "[data-uploads]").hidden = false;
   for (const file of files) {
     const upload = new Upload(file);
-    all.push(upload);
-    if (!file.size) upload.say("refused", "The file is empty. Choose another one.");
+    uploads.push(upload);
+    if (!file.size) upload.setStatus("refused", "The file is empty. Choose another one.");
     else if (file.size > Number(form.dataset.maxBytes)) {
-      upload.say("refused", `It is larger than ${form.dataset.maxText}. Split it, and add the parts.`);
+      upload.setStatus("refused", `The file is larger than ${form.dataset.maxText}. Split it and add the parts.`);
     }
   }
-  next();
+  startNext();
 }
 
-function having(...statuses) {
-  return all.filter((upload) => statuses.includes(upload.status));
+/** @param {Status[]} statuses */
+function withStatus(...statuses) {
+  return uploads.filter((upload) => statuses.includes(upload.status));
 }
 
-function next() {
-  for (const upload of having("waiting").slice(0, AT_ONCE - having("sending", "checking").length)) {
-    upload.run().finally(next);
+/** Start waiting uploads, up to the limit, and update the title. */
+function startNext() {
+  for (const upload of withStatus("waiting").slice(0, MAX_CONCURRENT - withStatus("sending", "checking").length)) {
+    void upload.run().finally(startNext);
   }
-  const left = having("waiting", "sending", "checking").length;
-  const failed = having("failed", "refused").length;
+  const left = withStatus("waiting", "sending", "checking").length;
+  const failed = withStatus("failed", "refused").length;
   title.textContent = left
-    ? `Adding, ${left} to go`
-    : `${having("done").length} added${failed ? `, ${failed} not` : ""}`;
-  retryAll.hidden = left > 0 || having("failed").length < 2;
+    ? `Adding, ${left} left`
+    : `${withStatus("done").length} added${failed ? `, ${failed} failed` : ""}`;
+  retryAll.hidden = left > 0 || withStatus("failed").length < 2;
 }
 
 retryAll.addEventListener("click", () => {
-  for (const upload of having("failed")) upload.retry();
+  for (const upload of withStatus("failed")) upload.retry();
 });
 input.addEventListener("change", () => {
-  add(input.files);
+  addFiles(input.files ?? []);
   input.value = "";
 });
 form.addEventListener("submit", (event) => event.preventDefault());
-form.querySelector("[data-submit]").hidden = true;
-form.querySelector("[data-live-only]").hidden = false;
+find(form, "[data-submit]").hidden = true;
+find(form, "[data-live-only]").hidden = false;
 input.classList.add("visually-hidden");
 
 for (const name of ["dragenter", "dragover"]) {
@@ -204,10 +225,19 @@ for (const name of ["dragleave", "drop"]) {
 }
 drop.addEventListener("drop", (event) => {
   event.preventDefault();
-  // A folder arrives as a file without a type or size that cannot be read: say nothing, take the files.
-  const entries = [...event.dataTransfer.items].map((each) => each.webkitGetAsEntry?.());
-  add([...event.dataTransfer.files].filter((_, i) => !entries[i]?.isDirectory));
+  if (event.dataTransfer) addFiles(droppedFiles(event.dataTransfer));
 });
 window.addEventListener("beforeunload", (event) => {
-  if (having("waiting", "sending", "checking").length) event.preventDefault();
+  if (withStatus("waiting", "sending", "checking").length) event.preventDefault();
 });
+
+/**
+ * Return the dropped files. A dropped folder is listed as a file that has no type or size and cannot be read, so
+ * this leaves folders out.
+ *
+ * @param {DataTransfer} transfer
+ */
+function droppedFiles({ items, files }) {
+  const entries = [...items].map((each) => each.webkitGetAsEntry?.());
+  return [...files].filter((_, index) => !entries[index]?.isDirectory);
+}

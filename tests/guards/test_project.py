@@ -1,5 +1,6 @@
 """What the files of the project promise each other."""
 
+import json
 import re
 from pathlib import Path
 
@@ -28,8 +29,9 @@ def test_every_direct_dependency_has_its_reason(root: Path):
     hashed = re.findall(
         r"^([a-z0-9-]+)==", (root / "requirements" / "embedded.txt").read_text(), re.MULTILINE
     )
+    npm = json.loads((root / "package.json").read_text())["devDependencies"]
     assert len(pins) > 20
-    assert [name for name in {*pins, *hashed} if name not in reasons] == []
+    assert [name for name in {*pins, *hashed, *npm} if name not in reasons] == []
 
 
 def test_every_link_in_the_documentation_leads_somewhere(root: Path):

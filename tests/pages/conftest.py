@@ -1,4 +1,5 @@
 import os
+import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from typing import Any
@@ -81,6 +82,13 @@ def page(site_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
 def _is_error(line: ConsoleMessage) -> bool:
     # A test that cuts the connection causes ERR_INTERNET_DISCONNECTED
     return line.type == "error" and "ERR_INTERNET_DISCONNECTED" not in line.text
+
+
+def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)  # unlike sleep, it lets routed requests go on
 
 
 def log_in(page: Page, user: User) -> None:

@@ -1,8 +1,6 @@
 """Tests that need a real browser: upload progress, live status, selection, the theme."""
 
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,16 +11,9 @@ from tests import factories
 from tests.documents import s3
 from workspaces.models import Role
 
-from .conftest import log_in
+from .conftest import log_in, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline
-        page.wait_for_timeout(50)  # unlike time.sleep, it lets routed requests continue
 
 
 @pytest.fixture
@@ -37,9 +28,9 @@ def test_each_dropped_file_has_its_own_outcome(page: Page, workspace, tmp_path: 
         (tmp_path / name.replace("/", "\u2215")).write_text(content)
     page.goto(f"/workspaces/{workspace.id}/add/")
     page.set_input_files("input[type=file]", sorted(tmp_path.iterdir()))
-    expect(page.locator("[data-uploads-title]")).to_have_text("2 added, 1 not")
+    expect(page.locator("[data-uploads-title]")).to_have_text("2 added, 1 failed")
     rows = page.locator("[data-upload-list] li")
-    expect(rows.filter(has_text="pumps.md")).to_contain_text("Added. It is being read now.")
+    expect(rows.filter(has_text="pumps.md")).to_contain_text("Added. Ragsite is reading it now.")
     expect(rows.filter(has_text="empty.txt")).to_contain_text("The file is empty. Choose another one.")
     expect(rows.filter(has_text="odd")).to_have_attribute("data-status", "done")
     assert rows.locator("b").count() == 0
@@ -53,6 +44,7 @@ def test_a_file_on_its_way_can_be_cancelled_and_sent_after_all(page: Page, works
     page.route("**/file", lambda route: held.append(route))
     page.set_input_files("input[type=file]", FilePayload(name="a.txt", mimeType="", buffer=b"words"))
     row = page.locator("[data-upload-list] li")
+    wait_until(page, lambda: bool(held))
     expect(row).to_have_attribute("data-status", "sending")
     row.get_by_role("button", name="Cancel a.txt").click()
     expect(row).to_contain_text("Cancelled. Nothing was added.")
@@ -60,7 +52,7 @@ def test_a_file_on_its_way_can_be_cancelled_and_sent_after_all(page: Page, works
     expect(page.locator("[data-uploads-title]")).to_have_text("0 added")
     wait_until(page, lambda: not Upload.objects.exists())
     row.get_by_role("button", name="Retry a.txt").click()
-    expect(row).to_contain_text("Added. It is being read now.")
+    expect(row).to_contain_text("Added. Ragsite is reading it now.")
     assert workspace.documents.get().title == "a.txt"
 
 
@@ -70,8 +62,8 @@ def test_a_broken_connection_goes_on_where_it_stopped(page: Page, workspace, req
     for name in ("a.txt", "b.txt"):
         page.set_input_files("input[type=file]", FilePayload(name=name, mimeType="", buffer=name.encode()))
     title = page.locator("[data-uploads-title]")
-    expect(title).to_have_text("0 added, 2 not")
-    expect(page.locator("[data-upload-list] li").first).to_contain_text("Retry goes on where it stopped.")
+    expect(title).to_have_text("0 added, 2 failed")
+    expect(page.locator("[data-upload-list] li").first).to_contain_text("Retry continues where it stopped.")
     page.unroute("**/complete")
     sent_again = []
     page.on(
@@ -98,7 +90,7 @@ def test_a_file_goes_from_the_browser_into_the_bucket(page: Page, workspace, buc
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.goto(f"/workspaces/{workspace.id}/add/")
     page.set_input_files("input[type=file]", FilePayload(name="a b+ü.txt", mimeType="", buffer=b"words"))
-    expect(page.locator("[data-upload-list] li")).to_contain_text("Added. It is being read now.")
+    expect(page.locator("[data-upload-list] li")).to_contain_text("Added. Ragsite is reading it now.")
     begun, storage, complete = sent
     assert (begun.endswith("/uploads"), complete.endswith("/complete")) == (True, True)
     assert storage == f"{bucket.meta.client.meta.endpoint_url}/{bucket.name}"
@@ -122,7 +114,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_sent(page: Page, workspac
         "input[type=file]",
         FilePayload(name="large.txt", mimeType="text/plain", buffer=b"x" * (1024 * 1024 + 1)),
     )
-    expect(page.locator("[data-upload-list] li")).to_contain_text("It is larger than 1 MB. Split it")
+    expect(page.locator("[data-upload-list] li")).to_contain_text("The file is larger than 1 MB. Split it")
     assert not workspace.documents.exists()
 
 

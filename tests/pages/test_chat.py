@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from accounts.models import User
 from chat.models import Answer, AnswerRating, Turn
@@ -13,7 +13,7 @@ from tests import factories
 from tests.chat.serving import served_in_thread
 from tests.fakes.openai_server import Behaviour, OpenAIServer
 
-from .conftest import log_in
+from .conftest import log_in, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -144,6 +144,14 @@ def test_the_conversation_goes_on_with_the_answer_that_was_chosen(
         assert "Alpha says this." not in str(chat.body["messages"])
 
 
+def test_a_picker_opens_at_what_is_chosen(page: Page, ada: User) -> None:
+    picker = page.locator("[data-picker='model']")
+    picker.locator("summary").click()
+    picker.get_by_label("Beta").check()
+    picker.locator("summary").click()
+    expect(picker.get_by_label("Beta")).to_be_focused()
+
+
 # --- versions ------------------------------------------------------------------------------------
 
 
@@ -158,7 +166,7 @@ def test_an_answer_is_regenerated_with_another_model_and_the_old_one_kept(page: 
     expect(ended(page)).to_contain_text("Alpha says this.")
     expect(page.locator("[data-version-number]:visible")).to_have_text("1 / 2")
     page.get_by_role("button", name="Continue with this one").click()
-    expect(page.get_by_text("The conversation goes on from this answer.")).to_be_visible()
+    expect(page.get_by_text("The conversation continues from this answer.")).to_be_visible()
     page.reload()
     expect(ended(page)).to_contain_text("Alpha says this.")
     assert Turn.objects.get().goes_on_with() == Answer.objects.get(message_id=None)
@@ -232,14 +240,14 @@ def test_questions_and_versions_asked_for_offline_go_out_once_when_the_connectio
     expect(page.locator("[data-banner]")).to_be_visible()
     lane(page, "Beta").get_by_role("button", name="Regenerate", exact=True).click()
     expect(lane(page, "Beta").locator("[data-live]")).to_contain_text(
-        "Kept here until the connection is back."
+        "Saved here until the connection is back."
     )
     page.context.set_offline(False)
     expect(ended(lane(page, "Beta"))).to_contain_text("Beta says this.")
     expect(page.locator("[data-version-number]:visible")).to_have_text("2 / 2")
     page.context.set_offline(True)
     ask(page, "And a valve?")
-    expect(page.locator("[data-turn-note]:visible")).to_have_text("Kept here until the connection is back.")
+    expect(page.locator("[data-turn-note]:visible")).to_have_text("Saved here until the connection is back.")
     page.context.set_offline(False)
     expect(ended(page)).to_have_count(4)
     assert (Turn.objects.count(), Answer.objects.count()) == (2, 5)
@@ -255,6 +263,64 @@ def test_a_question_that_was_refused_is_kept_and_tried_again(page: Page, ada: Us
     page.get_by_role("button", name="Try again").click()
     expect(ended(page)).to_contain_text("Alpha says this.")
     assert Turn.objects.get().text == "What is a pump?"
+
+
+def test_a_question_of_a_closed_tab_that_is_refused_is_kept_too(page: Page, ada: User, settings: Any) -> None:
+    settings.QUESTION_MAX_CHARACTERS = 10
+    page.context.set_offline(True)
+    ask(page, "What is a pump?")
+    expect(page.locator("[data-turn-note]:visible")).to_be_visible()
+    other = page.context.new_page()
+    page.close()
+    other.add_init_script("const now = Date.now; Date.now = () => now() + 31_000")  # half a minute later
+    other.context.set_offline(False)
+    other.goto("/")
+    expect(other.get_by_text("The question has 15 characters")).to_be_visible()
+    other.reload()
+    expect(other.locator("[data-turn-note]")).to_contain_text("Not sent: The question has 15 characters")
+    expect(other.locator("[data-question]")).to_have_text("What is a pump?")
+
+
+def test_an_answer_that_ended_while_the_page_reconnects_is_shown_once(page: Page, ada: User) -> None:
+    held: list[Route] = []
+    page.route("**/answers/*/", lambda route: held.append(route))
+    ask(page)
+    wait_until(page, lambda: len(held) == 1)
+    page.evaluate("for (const kind of ['offline', 'online']) window.dispatchEvent(new Event(kind))")
+    wait_until(page, lambda: len(held) == 2)
+    for route in held:
+        with page.expect_request_finished(lambda each: "/answers/" in each.url):
+            route.continue_()
+    expect(ended(page)).to_contain_text("Alpha says this.")
+    page.wait_for_timeout(300)  # for the error of the second one, if it makes one
+    expect(ended(page)).to_have_count(1)
+
+
+def test_the_passage_chosen_last_is_shown_whichever_comes_last(page: Page, ada: User) -> None:
+    session = factories.session(ada)
+    passages = [{"document_title": "First", "text": "One."}, {"document_title": "Second", "text": "Two."}]
+    factories.answer(session, text="Said [1], and said [2].", passages=passages)
+    held: list[Route] = []
+    page.route("**/passages/1/", lambda route: held.append(route))
+    page.goto(f"/chat/{session.pk}/")
+    page.locator("a[data-citation='1']").click()
+    wait_until(page, lambda: bool(held))
+    page.locator("a[data-citation='2']").click()
+    panel = page.locator("[data-sources-body]")
+    expect(panel.get_by_role("heading")).to_have_text("Second")
+    with page.expect_request_finished(lambda each: each.url.endswith("/passages/1/")):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    expect(panel.get_by_role("heading")).to_have_text("Second")
+
+
+def test_a_browser_that_keeps_nothing_can_be_asked_with(page: Page, ada: User) -> None:
+    for name in ("localStorage", "sessionStorage"):
+        forbidden = "{ get() { throw new DOMException('Forbidden', 'SecurityError'); } }"
+        page.add_init_script(f"Object.defineProperty(window, '{name}', {forbidden});")
+    page.reload()
+    ask(page)
+    expect(ended(page)).to_contain_text("Alpha says this.")
 
 
 def test_a_thumb_down_asks_why_and_is_kept(page: Page, ada: User) -> None:

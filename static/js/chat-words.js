@@ -1,0 +1,71 @@
+// The texts that the chat page composes: delivery status, banner, session title, announcements.
+
+const MAX_TITLE_CHARACTERS = 80;
+const MAX_ANNOUNCEMENT_CHARACTERS = 3000;
+
+/**
+ * Return the delivery status of the questions that the server has not accepted yet.
+ *
+ * @param {{ isLoggedOut: boolean, isOnline: boolean }} state
+ */
+export function pendingText({ isLoggedOut, isOnline }) {
+  if (isLoggedOut) return "Saved here until you log in.";
+  return isOnline ? "Sending…" : "Saved here until the connection is back.";
+}
+
+/**
+ * Return the text of the banner while there is no connection.
+ *
+ * @param {{ isLoggedOut: boolean, wasOnline: boolean }} state
+ * @param {{ hasUnsent: boolean, isWriting: boolean }} now whether this page holds unsent questions, and
+ *   whether the server is writing an answer
+ */
+export function bannerText({ isLoggedOut, wasOnline }, { hasUnsent, isWriting }) {
+  if (isLoggedOut) return "You have been logged out. What you wrote is saved.";
+  const status = wasOnline ? "Reconnecting…" : "Connecting…";
+  if (hasUnsent) return `${status} Your message is saved.`;
+  return isWriting ? `${status} The answer continues in the meantime.` : status;
+}
+
+/**
+ * Return the title of a session whose first question this is. It must be the same as in chat/asking/sessions.py.
+ *
+ * @param {string} question
+ */
+export function sessionTitle(question) {
+  const start = [...question].slice(0, 4 * MAX_TITLE_CHARACTERS).join("");
+  const title = [...oneLine(start).trim()];
+  if (title.length <= MAX_TITLE_CHARACTERS) return title.join("");
+  return `${title
+    .slice(0, MAX_TITLE_CHARACTERS - 1)
+    .join("")
+    .trimEnd()}…`;
+}
+
+/**
+ * Return the text that a screen reader announces when an answer has ended.
+ *
+ * @param {string} model
+ * @param {string} ending
+ * @param {string} text
+ */
+export function announcementText(model, ending, text) {
+  return oneLine(`Answer from ${model}: ${ending} ${text}`).slice(0, MAX_ANNOUNCEMENT_CHARACTERS);
+}
+
+/** @param {string} text */
+function oneLine(text) {
+  return text.replace(/\s+/g, " ");
+}
+
+/**
+ * Return the message id of a request for another version of an answer. It is an idempotency key: the same request
+ * from two tabs, or from a double click, makes one version.
+ *
+ * @param {string} answerId
+ * @param {number} count the number of existing versions
+ * @param {string} model
+ */
+export function versionMessageId(answerId, count, model) {
+  return `${answerId}.${count}.${model.slice(0, 8)}`;
+}

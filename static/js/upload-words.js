@@ -1,0 +1,53 @@
+// The data that an upload sends to the API, and the texts that it shows to users.
+
+const UNITS = ["bytes", "KB", "MB", "GB"];
+
+/**
+ * Return the request body that announces a file to the API before it is sent.
+ *
+ * @param {FormData} data the form, whose fields apply to all files
+ * @param {{ name: string, size: number }} file
+ */
+export function uploadRequest(data, { name, size }) {
+  const metadata = Object.fromEntries(
+    [...data].filter(([key, value]) => key.startsWith("m.") && value).map(([key, value]) => [key.slice(2), value]),
+  );
+  const body = { name, sizeBytes: size, language: data.get("language"), metadata };
+  const level = data.get("access_level");
+  return level ? { ...body, accessLevel: Number(level) } : body;
+}
+
+/**
+ * Format a size in bytes for users.
+ *
+ * @param {number} bytes
+ */
+export function formatSize(bytes) {
+  if (bytes === 1) return "1 byte";
+  const power = bytes ? Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length - 1) : 0;
+  return `${(bytes / 1024 ** power).toFixed(power > 1 ? 1 : 0)} ${UNITS[power]}`;
+}
+
+/**
+ * Return the first sentence of an error response of the API: {"detail": "..."} or {"field": ["..."]}.
+ *
+ * @param {unknown} body
+ */
+export function errorMessage(body) {
+  const [first] = Object.values(body ?? {}).flat();
+  return typeof first === "string" ? first : undefined;
+}
+
+/**
+ * Parse JSON. Return null if the text is not JSON: an object storage replies in XML.
+ *
+ * @param {string} text
+ * @returns {unknown}
+ */
+export function parseJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,50 @@
+// The shapes that the modules of the chat page share, and the global htmx.
+
+interface Window {
+  htmx: {
+    ajax(
+      method: string,
+      url: string,
+      options: { target: Element; swap: string; values?: Record<string, string> },
+    ): Promise<void>;
+    process(element: Element): void;
+  };
+}
+
+/** Metadata filters, in the format of documents/fields/filters.py. */
+type Filters = Record<string, string[] | Record<string, string | string[]>>;
+
+/** The parameters that the composer shows. Only the page uses `metadata`: whether it shows how passages were found. */
+type ComposerParameters = Required<ModelKwargs> & { metadata: boolean };
+
+/** The options that the composer adds to a question. */
+interface QuestionOptions {
+  workspaceId: string | null;
+  filters: Filters;
+  modelNames: string[];
+  modelKwargs: ComposerParameters;
+}
+
+/** An item of the outbox, which the server may not have received yet. */
+interface PendingMessage {
+  messageId: string; // idempotency key from the page, so that a resend is not a second question
+  sessionId: string | null; // null: the question will create the session
+  tab: string;
+  at: number; // ms since 1970
+  modelKwargs: ComposerParameters;
+  isQueued?: boolean; // it waits until the answer before it has ended
+  isOrphan?: boolean; // its tab is closed
+  refusal?: string; // why the server refused it
+}
+
+type Question = PendingMessage & QuestionOptions & { text: string };
+
+/** A request for another version of an answer. */
+type VersionRequest = PendingMessage & {
+  answerId: string;
+  modelName: string; // "": the model of the old answer
+  modelLabel: string;
+};
+
+/** A message between the tabs of a browser, on the BroadcastChannel. */
+type TabMessage = AcceptedVersion | (AcceptedQuestion & { text: string });
