@@ -3,11 +3,12 @@
 The objects they yield keep the spec's deadlines and raise only InferenceError.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
-from .errors import Misconfigured
+from .errors import InferenceError, Misconfigured
 from .http import Http
+from .masking import mask
 from .protocols import ChatModel, Embedder, ModelServer, Reranker
 from .providers import PROVIDERS, Model, Opener, Provider, parse_options
 from .resilience import ResilientChat, ResilientEmbedder, ResilientReranker, TimedServer
@@ -16,24 +17,36 @@ from .types import EndpointSpec
 
 @asynccontextmanager
 async def open_chat(spec: EndpointSpec) -> AsyncIterator[ChatModel]:
-    yield ResilientChat(_open(spec, "chat model", lambda provider: provider.chat), spec)
+    with _masking(spec):
+        yield ResilientChat(_open(spec, "chat model", lambda provider: provider.chat), spec)
 
 
 @asynccontextmanager
 async def open_embedder(spec: EndpointSpec) -> AsyncIterator[Embedder]:
-    model = _open(spec, "embedding model", lambda provider: provider.embedding)
-    yield ResilientEmbedder(model, spec)
+    with _masking(spec):
+        yield ResilientEmbedder(_open(spec, "embedding model", lambda provider: provider.embedding), spec)
 
 
 @asynccontextmanager
 async def open_reranker(spec: EndpointSpec) -> AsyncIterator[Reranker]:
-    model = _open(spec, "cross-encoder", lambda provider: provider.reranker)
-    yield ResilientReranker(model, spec)
+    with _masking(spec):
+        yield ResilientReranker(_open(spec, "cross-encoder", lambda provider: provider.reranker), spec)
 
 
 @asynccontextmanager
 async def open_server(spec: EndpointSpec) -> AsyncIterator[ModelServer]:
-    yield TimedServer(_open(spec, "description of its models", lambda provider: provider.server))
+    with _masking(spec):
+        yield TimedServer(_open(spec, "description of its models", lambda provider: provider.server))
+
+
+@contextmanager
+def _masking(spec: EndpointSpec) -> Iterator[None]:
+    """Mask the secret in errors: some servers repeat the key that they refuse, or its first and last characters."""
+    try:
+        yield
+    except InferenceError as error:
+        error.args = (mask(str(error), spec.secret), *error.args[1:])
+        raise
 
 
 def _open(spec: EndpointSpec, kind: str, opener_of: Callable[[Provider], Opener[Model] | None]) -> Model:

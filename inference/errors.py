@@ -6,7 +6,8 @@ InferenceError
 ├── Rejected           the model refuses this particular request (too long, filtered)
 └── Unavailable        a retry may help
     ├── RateLimited    the server asks us to slow down
-    ├── TimedOut       a deadline passed: connecting, first token, between tokens
+    ├── TimedOut       a deadline passed: first token, between tokens
+    │   └── NotConnected    there was no connection in time, so the server read nothing
     └── BadReply       the server replied, but not in the format that it promises
 """
 
@@ -37,6 +38,9 @@ class RateLimited(Unavailable):
 
 
 class TimedOut(Unavailable): ...
+
+
+class NotConnected(TimedOut): ...
 
 
 class BadReply(Unavailable): ...

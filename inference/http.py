@@ -7,14 +7,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
+from ipaddress import ip_address
 from typing import Any
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import aiohttp
 from yarl import URL
 
 from inference.wire.http_errors import error_for, words_of
 
-from .errors import BadReply, InferenceError, Misconfigured, TimedOut, Unavailable
+from .address_guard import LinkLocal, is_refused
+from .errors import BadReply, InferenceError, Misconfigured, NotConnected, Unavailable
+from .guarded_resolver import GuardedResolver
 from .types import EndpointSpec
 
 MAX_REPLY_BYTES = 64 * 2**20  # 2,048 vectors of 3,072 numbers as JSON
@@ -32,7 +36,6 @@ class Http:
 
     def __init__(self, spec: EndpointSpec) -> None:
         self._connect_s = spec.deadlines.connect_s
-        self._secret = spec.secret
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
         """Return the whole reply."""
@@ -63,12 +66,18 @@ class Http:
                 url,
                 data=data,
                 headers=headers,
+                proxy=proxy_for(url),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
             ) as response:
                 if response.status >= 300:
                     raise await self._refusal(response)
-                yield _limit_size(response.content.iter_any())
+                yield self._pieces(response, url)
+
+    async def _pieces(self, response: aiohttp.ClientResponse, url: str) -> AsyncIterator[bytes]:
+        with self._in_our_words(url):
+            async for piece in _limit_size(response.content.iter_any()):
+                yield piece
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> InferenceError:
         body = b""
@@ -76,23 +85,34 @@ class Http:
             body += piece
             if len(body) > _MAX_REFUSAL_BYTES:
                 break
-        words = words_of(body)
-        if self._secret:  # some servers repeat the key that they refuse
-            words = words.replace(self._secret, "***")
-        return error_for(response.status, words, _retry_after_s(response.headers.get("Retry-After", "")))
+        return error_for(
+            response.status, words_of(body), _retry_after_s(response.headers.get("Retry-After", ""))
+        )
 
     @contextmanager
     def _in_our_words(self, url: str) -> Iterator[None]:
         place = URL(url).authority
+        if is_refused(URL(url).host or ""):  # an address that was stored before this was checked
+            raise _link_local(place)
         try:
             yield
+        except aiohttp.ClientProxyConnectionError as error:
+            raise Unavailable(
+                f"{_proxy_words(url)} does not answer, so {place} cannot be reached."
+            ) from error
+        except aiohttp.ClientHttpProxyError as error:
+            raise Misconfigured(
+                f"{_proxy_words(url)} refused to connect to {place} ({error.status})."
+            ) from error
         except aiohttp.ConnectionTimeoutError as error:
-            raise TimedOut(f"No connection to {place} within {self._connect_s:g} s.") from error
+            raise NotConnected(f"No connection to {place} within {self._connect_s:g} s.") from error
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise Misconfigured(
                 f"{place} has no certificate that we can trust: check the address."
             ) from error
         except aiohttp.ClientConnectorDNSError as error:
+            if isinstance(error.os_error, LinkLocal):
+                raise _link_local(place) from error
             raise Unavailable(f"The host name of {place} cannot be resolved: check the address.") from error
         except aiohttp.ClientConnectorError as error:
             raise Unavailable(f"Nothing answers at {place}: is the model's server running?") from error
@@ -102,6 +122,41 @@ class Http:
             raise BadReply(f"{place} sent an invalid HTTP response.") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"The connection to {place} broke.") from error
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for this URL: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY.
+
+    This machine is always reached directly. Raises Misconfigured.
+    """
+    parts = URL(url)
+    host = parts.host or ""
+    if _is_this_machine(host) or proxy_bypass_environment(parts.authority):
+        return None
+    proxies = getproxies_environment()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if proxy and not proxy.startswith(("http://", "https://")):
+        raise Misconfigured(
+            f"Only HTTP proxies are supported: add {host} to NO_PROXY, or name another proxy."
+        )
+    return proxy or None
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _proxy_words(url: str) -> str:
+    return f"The proxy {URL(proxy_for(url) or '').authority.rpartition('@')[2]} (from the environment)"
+
+
+def _link_local(place: str) -> Misconfigured:
+    return Misconfigured(f"{place} is link-local: choose the address of a model's server.")
 
 
 async def _limit_size(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -139,7 +194,9 @@ async def _keep_session(loop: asyncio.AbstractEventLoop) -> _Keeper:
     """
     try:
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),  # the callers limit concurrency
+            connector=aiohttp.TCPConnector(
+                limit=0, resolver=GuardedResolver()
+            ),  # the callers limit concurrency
             cookie_jar=aiohttp.DummyCookieJar(),
             # Compression would delay the words of a stream; it saves little on vectors.
             headers={"Accept-Encoding": "identity", "User-Agent": "Ragsite"},

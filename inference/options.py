@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from .address_guard import is_refused
+
 
 class Options(BaseModel):
     """Each field has a title and a description: the admin builds its form from them."""
@@ -21,6 +23,8 @@ def _check_address(address: str) -> str:
         is_sound = False
     if not is_sound or not address.isprintable() or " " in address:
         raise ValueError("write an address such as https://models.example.com/v1")
+    if is_refused(parts.hostname or ""):
+        raise ValueError("choose another host: link-local addresses are not for models")
     if parts.username or parts.password:
         raise ValueError("leave user and password out of the address; use the secret reference")
     if parts.query or parts.fragment:

@@ -11,7 +11,7 @@ from .types import ChatEvent, ChatMessage, ChatRequest, Embeddings, Scores, Serv
 
 class ChatModel(Protocol):
     def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        """Yield TextDelta as the model writes, then Usage, then Finished.
+        """Yield Thinking and TextDelta as the model writes, then Usage, then Finished.
 
         Close the generator (`aclosing`) to stop the model. Raises InferenceError, before or between deltas.
         """

@@ -2,21 +2,22 @@
 
 A sentence scores the rarity of the question's words in it (inverse document frequency over all sentences,
 Robertson and Spärck Jones 1976). Words in its context count less: the sentence before it explains what "it"
-is. Longer sentences and sentences of lower-ranked passages score less. Words are compared by their Snowball
-stems, scripts without spaces by character bigrams.
+is. Longer sentences and sentences of lower-ranked passages score less. Words are compared as in search
+(language.analyzer), in the language of each passage. A word that no passage has may have a form there that no
+stemmer knows (language.related_forms).
 """
 
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
-import snowballstemmer
+import regex
 
-from .sentences import Kind, split
-from .stop_words import STOP_WORDS, language_of
+from .language.analyzer import terms
+from .language.detection import detect
+from .language.related_forms import are_related
+from .sentences import Kind, Sentence, split
 from .types import Quotable
 
 MAX_QUOTES = 3
@@ -27,12 +28,12 @@ _WORTH_ADDING = 0.6  # share of the best quote's worth that a further quote need
 _MIN_COVERAGE = 0.25  # share of the question's weight that the best quote must cover; less is a coincidence
 _MIN_COVERAGE_OF_PAIRS = 0.15  # bigrams cross word boundaries, so fewer of them match
 _SAME = 0.8  # share of the shorter sentence's words; from here on two sentences are duplicates
+_DETECTABLE = 12  # characters of a question from which on its language can be detected
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_NO_SPACES = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
+_NO_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 # Grammatical characters without content: Chinese particles and question words, Japanese hiragana.
-_CJK_FUNCTION = re.compile(
-    "[的了是在和与與及或也都而着著过過吗嗎呢吧啊个個这這那哪谁誰什么麼怎几幾多少为為被把从從到对對于於之其\u3040-\u309f]"
+_GRAMMAR = regex.compile(
+    "[的了是在和與与及或也都而着著过過吗嗎呢吧啊个個这這那哪谁誰什么麼怎几幾多少为為被把從从到對对於于之其\u3040-\u309f]"
 )
 
 Terms = frozenset[str]
@@ -46,58 +47,119 @@ class Quote:
     kind: Kind
     terms: Terms
     context: Terms  # terms of the title, the heading and the sentence before
+    heading: str  # of a row: the first row of its table
     rank: int  # of the passage, from 0
+
+
+Weights = Mapping[str, float]  # word of the question -> its rarity
 
 
 def best_quotes(question: str, passages: Sequence[Quotable]) -> list[Quote]:
     """Return up to three quotes, best passage first, in reading order within each. Empty if none matches."""
-    terms_of = _reader(" ".join([question, *(passage.text for passage in passages)]))
-    asked = terms_of(question)
-    quotes = [quote for rank, passage in enumerate(passages) for quote in _quotes_of(passage, rank, terms_of)]
-    rarity = _rarity(asked, [quote.terms for quote in quotes])
+    languages = [detect(passage.text) or "" for passage in passages]
+    quotes = [
+        quote
+        for rank, (passage, language) in enumerate(zip(passages, languages, strict=True))
+        for quote in _quotes_of(passage, rank, language)
+    ]
+    asked = _ask(question, dict.fromkeys(languages), quotes)
+    rarity = _rarity(asked, quotes)
     length = sum(len(quote.text) for quote in quotes) / (len(quotes) or 1)
-    worth = {
-        quote: _worth(quote, rarity, length) for quote in quotes if (quote.terms | quote.context) & asked
-    }
+    worth = {quote: worth for quote in quotes if (worth := _worth(quote, asked, rarity, length))}
     ranked = sorted(worth, key=worth.__getitem__, reverse=True)
     least = _MIN_COVERAGE_OF_PAIRS if _NO_SPACES.search(question) else _MIN_COVERAGE
-    if not ranked or _coverage(ranked[0], rarity) < least:
+    if not ranked or _weight(ranked[0], asked, rarity) < least * sum(rarity.values()):
         return []
     chosen = _distinct(quote for quote in ranked if worth[quote] >= _WORTH_ADDING * worth[ranked[0]])
     order = list(dict.fromkeys(quote.number for quote in chosen))
     return sorted(chosen, key=lambda quote: (order.index(quote.number), quote.position))
 
 
-def _quotes_of(passage: Quotable, rank: int, terms_of: Callable[[str], Terms]) -> Iterator[Quote]:
-    title, before = terms_of(passage.title), Terms()
-    for position, sentence in enumerate(split(passage.text)):
-        terms = terms_of(sentence.text)
+def other_language(question: str, passages: Sequence[Quotable]) -> tuple[str, str] | None:
+    """Return the languages of the question and of the passages, if they differ."""
+    if len(question) < _DETECTABLE or not (asked := detect(question)):
+        return None
+    found = {language for passage in passages if (language := detect(passage.text))}
+    return None if asked in found or len(found) != 1 else (asked, found.pop())
+
+
+# --- sentences ------------------------------------------------------------------------------------
+
+
+def _quotes_of(passage: Quotable, rank: int, language: str) -> Iterator[Quote]:
+    title, before = _terms(passage.title, language), Terms()
+    for position, sentence in enumerate(_split(passage)):
+        own = _terms(sentence.text, language)
         if sentence.kind != "heading":
-            context = title | before | terms_of(sentence.heading)
-            yield Quote(passage.number, position, sentence.text, sentence.kind, terms, context, rank)
-        before = terms
+            context = title | before | _terms(sentence.heading, language)
+            yield Quote(
+                passage.number, position, sentence.text, sentence.kind, own, context, sentence.heading, rank
+            )
+        before = own
 
 
-def _rarity(asked: Terms, sentences: list[Terms]) -> dict[str, float]:
-    counts = Counter(term for terms in sentences for term in terms & asked)
+def _split(passage: Quotable) -> list[Sentence]:
+    """Return the sentences of a passage. A question with its answer is one: its answer, below the question."""
+    question, _, answer = passage.text.partition("\n\n")
+    if (
+        answer.strip()
+        and question == passage.title
+        and question.rstrip().endswith(("?", "？", "؟", ";", "՞"))
+    ):
+        return [Sentence(answer.strip(), "answer", question)]
+    return split(passage.text)
+
+
+def _terms(text: str, language: str) -> Terms:
+    return frozenset(term.text for term in terms(_GRAMMAR.sub(" ", text), language) if not term.is_stop)
+
+
+# --- the question's words -------------------------------------------------------------------------
+
+
+def _ask(question: str, languages: Iterable[str], quotes: Sequence[Quote]) -> dict[str, Terms]:
+    """Return for each word of the question the terms that stand for it in the passages; none: they lack it."""
+    known = Terms().union(*(quote.terms | quote.context for quote in quotes))
+    own = detect(question) if len(question) >= _DETECTABLE else None
+    forms: dict[str, set[str]] = {}
+    bare: dict[str, set[str]] = {}
+    ignored: set[str] = set()
+    for language in dict.fromkeys([*languages, *([own] if own else [])]):
+        for term in terms(_GRAMMAR.sub(" ", question), language):
+            if term.is_stop:
+                ignored.add(term.word)
+            elif term.is_unaccented:
+                bare.setdefault(term.word, set()).add(term.text)
+            elif not term.is_extra or (term.text in known and not _NO_SPACES.match(term.text)):
+                forms.setdefault(term.word, set()).add(term.text)
     return {
-        term: math.log(1 + (len(sentences) - counts[term] + 0.5) / (counts[term] + 0.5)) for term in asked
+        word: Terms(each & known or bare.get(word, set()) & known or _related(each, known))
+        for word, each in forms.items()
+        if word not in ignored
     }
 
 
-def _worth(quote: Quote, rarity: dict[str, float], mean_length: float) -> float:
+def _related(forms: Iterable[str], known: Terms) -> set[str]:
+    return {term for form in forms for term in known if are_related(form, term)}
+
+
+def _rarity(asked: Mapping[str, Terms], quotes: Sequence[Quote]) -> dict[str, float]:
+    counts = Counter(word for quote in quotes for word, each in asked.items() if each & quote.terms)
+    return {word: math.log(1 + (len(quotes) - counts[word] + 0.5) / (counts[word] + 0.5)) for word in asked}
+
+
+# --- ranking --------------------------------------------------------------------------------------
+
+
+def _worth(quote: Quote, asked: Mapping[str, Terms], rarity: Weights, mean_length: float) -> float:
     length = 1 - _LENGTH_PULL + _LENGTH_PULL * len(quote.text) / mean_length
-    return _weight(quote, rarity) / length * (1 - _RANK_LOSS * quote.rank)
+    return _weight(quote, asked, rarity) / length * (1 - _RANK_LOSS * quote.rank)
 
 
-def _weight(quote: Quote, rarity: dict[str, float]) -> float:
-    own = sum(rarity[term] for term in quote.terms & rarity.keys())
-    near = sum(rarity[term] for term in (quote.context - quote.terms) & rarity.keys())
-    return own + _CONTEXT * near
-
-
-def _coverage(quote: Quote, rarity: dict[str, float]) -> float:
-    return _weight(quote, rarity) / sum(rarity.values())
+def _weight(quote: Quote, asked: Mapping[str, Terms], rarity: Weights) -> float:
+    own = {word for word, each in asked.items() if each & quote.terms}
+    near = {word for word, each in asked.items() if each & quote.context} - own
+    return sum(rarity[word] for word in own) + _CONTEXT * sum(rarity[word] for word in near)
 
 
 def _distinct(quotes: Iterable[Quote]) -> list[Quote]:
@@ -114,18 +176,3 @@ def _is_same(one: Quote, other: Quote) -> bool:
     Chunks overlap, so a sentence may come twice, once cut off.
     """
     return len(one.terms & other.terms) >= _SAME * min(len(one.terms), len(other.terms))
-
-
-def _reader(sample: str) -> Callable[[str], Terms]:
-    """Return a function that extracts a text's terms, in the language of the sample."""
-    language = language_of(_WORD.findall(sample.lower()))
-    stem = cache(snowballstemmer.stemmer(language).stemWord)
-
-    def terms_of(text: str) -> Terms:
-        text = text.lower()
-        runs = _CJK_FUNCTION.sub(" ", text)
-        pairs = {run[at : at + 2] for run in _NO_SPACES.findall(runs) for at in range(max(1, len(run) - 1))}
-        words = _WORD.findall(_NO_SPACES.sub(" ", text))
-        return frozenset(pairs | {stem(word) for word in words if word not in STOP_WORDS[language]})
-
-    return terms_of

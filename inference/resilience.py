@@ -24,6 +24,7 @@ from .types import (
     Scores,
     ServerFacts,
     TextRole,
+    Thinking,
     Usage,
     Vector,
 )
@@ -31,10 +32,14 @@ from .types import (
 _FACTS_S, _COUNT_S = 5.0, 2.0  # short: both calls are optional, and the caller goes on without the result
 _STOOD_STILL_S = 0.1  # a timer that fires this late shows that the event loop was blocked
 _PAUSES_S = (0.2, 0.8)  # before the second and third attempt; each varies by ±50 %
+_THINKING_S = 3600.0  # without a word of the answer; no call waits forever
+_SIGN_OF_LIFE = Thinking()
 Got = TypeVar("Got")
 
 
 class ResilientChat:
+    """A model that thinks is not silent: whatever its server sends starts its deadline again."""
+
     def __init__(self, model: ChatModel, spec: EndpointSpec) -> None:
         self._model = model
         self._name = spec.name
@@ -44,16 +49,25 @@ class ResilientChat:
         limits = self._deadlines
         limit_s = limits.first_token_s if request.streaming else limits.whole_reply_s
         what = "first word" if request.streaming else "answer"
-        event, events = await _attempts(self._name, partial(self._begin, request), limit_s, what)
+        with guarding(self._name), _DeadlineTimer(limit_s, what) as timer:
+            event, events = await timer.wait(_attempt_before(timer, partial(self._begin, request, timer)))
         async with aclosing(events):
             with _DeadlineTimer(limits.between_tokens_s, "next word") as timer:
                 while event is not None:
-                    yield event
+                    if event != _SIGN_OF_LIFE:
+                        yield event
+                    if isinstance(event, Thinking):
+                        timer.note_sign_of_life()
                     event = await timer.wait(anext(events, None))
 
-    async def _begin(self, request: ChatRequest) -> tuple[ChatEvent | None, AsyncGenerator[ChatEvent]]:
+    async def _begin(
+        self, request: ChatRequest, timer: "_DeadlineTimer"
+    ) -> tuple[ChatEvent | None, AsyncGenerator[ChatEvent]]:
+        """Return the first event with text, and the others. Nothing was shown before it, so a retry may help."""
         events = self._model.stream(request)
-        return await anext(events, None), events
+        while (event := await anext(events, None)) == _SIGN_OF_LIFE:
+            timer.note_sign_of_life()
+        return event, events
 
 
 class ResilientEmbedder:
@@ -101,12 +115,11 @@ class TimedServer:
 
 async def _attempts(name: str, call: Callable[[], Awaitable[Got]], limit_s: float, what: str) -> Got:
     """Return the result of the call, after at most three attempts. Raise TimedOut after limit_s in total."""
-    with guarding(name):
-        end = asyncio.get_running_loop().time() + limit_s
-        return await _within(limit_s, what, _attempt_before(end, call))
+    with guarding(name), _DeadlineTimer(limit_s, what) as timer:
+        return await timer.wait(_attempt_before(timer, call))
 
 
-async def _attempt_before(end: float, call: Callable[[], Awaitable[Got]]) -> Got:
+async def _attempt_before(timer: "_DeadlineTimer", call: Callable[[], Awaitable[Got]]) -> Got:
     for pause_s in _PAUSES_S:
         try:
             return await call()
@@ -116,7 +129,7 @@ async def _attempt_before(end: float, call: Callable[[], Awaitable[Got]]) -> Got
             pause_s *= random.uniform(0.5, 1.5)
             if isinstance(error, RateLimited):
                 pause_s = max(pause_s, error.retry_after_s or 0)
-            if asyncio.get_running_loop().time() + pause_s >= end:
+            if pause_s >= timer.left_s:
                 raise
             await asyncio.sleep(pause_s)
     return await call()
@@ -142,7 +155,18 @@ class _DeadlineTimer:
         self._extended = 0.0  # the start of the wait that already got an extension
         self._is_over = False
 
+    @property
+    def left_s(self) -> float:
+        return self._since + self._limit_s - self._loop.time()
+
+    def note_sign_of_life(self) -> None:
+        """Start the limit of this wait again. Raise TimedOut if the model has only thought for too long."""
+        self._since = self._loop.time()
+        if self._since > self._began + _THINKING_S:
+            raise TimedOut(f"The model thought for {_THINKING_S / 60:.0f} minutes without an answer.")
+
     def __enter__(self) -> Self:
+        self._began = self._loop.time()
         self._timer = self._loop.call_later(self._limit_s, self._check)
         return self
 

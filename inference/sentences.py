@@ -3,12 +3,16 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
+from textwrap import dedent
 from typing import Literal
 
-Kind = Literal["sentence", "row", "code", "heading"]
+from .language.sentence_ends import ends_like_a_sentence, sentence_ends
+
+Kind = Literal["sentence", "row", "code", "answer", "heading"]
 
 MAX_CHARACTERS = 600  # a longer stretch without a full stop is split at a space
+_MAX_CODE_CHARACTERS = 1500  # a longer block is split into its lines
 
 _FENCE = re.compile(r"\s*(```|~~~)")
 _HEADING = re.compile(r"\s*#{1,6}\s+(?P<text>.*?)\s*#*\s*$")
@@ -19,19 +23,6 @@ _CODE = re.compile(
     r"(\t| {4,})\S.*[;{}()=]|\s*(def|class|import|from|func|fn|pub|let|const|var|return|public|#include)\b.*[(;:{=]"
     r"|\s*(\$|>>>)\s\S|\s*[})\]]+[;,]?\s*$|.*[;{]\s*$"
 )
-# A sentence ends at .!?… and closing quotes before a space, and at CJK punctuation without a space.
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？｡]+[」』”’）]*")
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'“‘«])(?:"
-    r"[A-ZÀ-ÞА-Я]|(?:\w\.)+\w|"  # an initial; e.g, z.B, U.S
-    r"mr|mrs|ms|dr|prof|sr|jr|st|vs|etc|cf|approx|dept|est|fig|figs|eq|eqs|sec|ch|vol|no|nos|pp?|ed|eds|al|inc|ltd"
-    r"|corp|co|gen|col|lt|capt|rev|hon|gov|sen|rep|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
-    r"|bzw|ca|usw|vgl|nr|str|tel|zzgl|inkl|ggf|evtl|geb|gest|abs|art|bspw|sog|mio|mrd|hl|jh"
-    r"|pág|págs|núm|sra|srta|ud|uds|av|c|m|mme|mlle|env|janv|févr|juill|dott|sig|ecc"
-    r")\.$",
-    re.IGNORECASE,
-)
-_ENDS_A_SENTENCE = re.compile(r"[.!?…:;。！？｡][\"'”’»)\]」』）]*$")
 _MAX_HEADING_WORDS = 10
 
 
@@ -46,38 +37,51 @@ def split(text: str) -> list[Sentence]:
     """Return the sentences of a text in reading order, including headings."""
     found: list[Sentence] = []
     heading = ""
-    for kind, stretch in _stretches(text):
+    for kind, stretch in _with_sure_headings(list(_stretches(text))):
         if kind == "heading":
             heading = stretch
-        pieces = split_prose(stretch) if kind == "sentence" else [stretch]
-        found += [Sentence(piece, kind, heading) for whole in pieces for piece in _cut_long(whole)]
+        pieces = (
+            split_prose(stretch)
+            if kind == "sentence"
+            else _code_blocks(stretch)
+            if kind == "code"
+            else [stretch]
+        )
+        found += [Sentence(piece, kind, heading) for whole in pieces for piece in _cut_long(whole, kind)]
     return found
+
+
+def _with_sure_headings(
+    stretches: list[tuple[Kind | Literal["headline"], str]],
+) -> Iterator[tuple[Kind, str]]:
+    """Yield the stretches: a headline is a heading only above prose, rows or code. Else it is a sentence."""
+    for (kind, text), (following, below) in pairwise([*stretches, ("headline", "")]):
+        if kind == "headline":
+            is_above = following in ("row", "code") or (
+                following == "sentence" and ends_like_a_sentence(below)
+            )
+            yield "heading" if is_above else "sentence", text
+        else:
+            yield kind, text
+
+
+def _code_blocks(code: str) -> list[str]:
+    return [code] if len(code) <= _MAX_CODE_CHARACTERS else code.splitlines()
 
 
 def split_prose(text: str) -> list[str]:
     """Return the sentences of one paragraph."""
-    sentences, start = [], 0
-    for end in _END.finditer(text):
-        if not _goes_on(text, start, end):
-            sentences.append(text[start : end.end()].strip())
-            start = end.end()
-    return [sentence for sentence in [*sentences, text[start:].strip()] if sentence]
+    starts = [0, *sentence_ends(text)]
+    pieces = (text[start:end].strip() for start, end in zip(starts, [*starts[1:], len(text)], strict=True))
+    return [sentence for sentence in pieces if sentence]
 
 
-def _goes_on(text: str, start: int, end: re.Match[str]) -> bool:
-    if end.group()[0] in "。！？｡":
-        return False
-    after = text[end.end() :].lstrip()
-    if after[:1].islower():  # "approx. five", "‘Really?’ she said"
-        return True
-    before = text[start : end.start() + 1]
-    # Some languages write ordinals as a number with a full stop: "am 3. Oktober".
-    return end.group() == "." and bool(_ABBREVIATION.search(before) or re.search(r"(^|\s)\d{1,2}\.$", before))
+def _stretches(text: str) -> Iterator[tuple[Kind | Literal["headline"], str]]:
+    """Yield paragraphs, list items, rows and headings, each on one line, and blocks of code.
 
-
-def _stretches(text: str) -> Iterator[tuple[Kind, str]]:
-    """Yield paragraphs, list items, rows, lines of code and headings, each on one line."""
-    for is_blank, block in groupby(_lines(text), key=lambda line: not line[1].strip()):
+    A headline has no mark of a heading; its looks suggest one.
+    """
+    for is_blank, block in groupby(_lines(text), key=lambda line: not line[0] and not line[1].strip()):
         if not is_blank:
             yield from _block(list(block))
 
@@ -93,18 +97,24 @@ def _lines(text: str) -> Iterator[tuple[bool, str]]:
             yield is_code, line
 
 
-def _block(lines: list[tuple[bool, str]]) -> Iterator[tuple[Kind, str]]:
+def _block(lines: list[tuple[bool, str]]) -> Iterator[tuple[Kind | Literal["headline"], str]]:
     paragraph: list[str] = []
+    code: list[str] = []
     for number, (is_code, line) in enumerate(lines):
         kind = _kind(line, is_code)
         is_item = kind == "sentence" and bool(_ITEM.match(line))
         if paragraph and (kind != "sentence" or is_item):
-            yield _paragraph(paragraph, is_alone=False)
+            yield "sentence", " ".join(paragraph)
             paragraph = []
-        if kind == "sentence":
+        if code and kind != "code":
+            yield "code", _dedent(code)
+            code = []
+        if kind == "code":
+            code.append(line)
+        elif kind == "sentence":
             # A short first line that does not end like a sentence is a heading that lost its mark.
             if number == 0 and len(lines) > 1 and not is_item and _is_headline(line, lines[1][1]):
-                yield "heading", line.strip()
+                yield "headline", line.strip()
             else:
                 paragraph.append(_without_mark(line))
         elif not _RULE.match(line):
@@ -112,10 +122,16 @@ def _block(lines: list[tuple[bool, str]]) -> Iterator[tuple[Kind, str]]:
                 _RULE.match(after) for _, after in lines[number + 1 : number + 2]
             )
             yield "heading" if is_table_head else kind, _tidy(line, kind)
+    if code:
+        yield "code", _dedent(code)
     if paragraph:
-        yield _paragraph(
-            paragraph, is_alone=len(paragraph) == len(lines) == 1 and not _ITEM.match(lines[0][1])
-        )
+        is_alone = len(paragraph) == len(lines) == 1 and not _ITEM.match(lines[0][1])
+        text = " ".join(paragraph)
+        yield "headline" if is_alone and _is_short(text) else "sentence", text
+
+
+def _dedent(code: list[str]) -> str:
+    return dedent("\n".join(line.rstrip() for line in code)).strip("\n")
 
 
 def _without_mark(line: str) -> str:
@@ -141,11 +157,6 @@ def _tidy(line: str, kind: Kind) -> str:
     return line.strip()
 
 
-def _paragraph(lines: list[str], is_alone: bool) -> tuple[Kind, str]:
-    text = " ".join(lines)
-    return ("heading" if is_alone and _is_short(text) else "sentence"), text
-
-
 def _is_headline(line: str, following: str) -> bool:
     return _is_short(line) and not following.lstrip()[:1].islower()
 
@@ -153,13 +164,14 @@ def _is_headline(line: str, following: str) -> bool:
 def _is_short(line: str) -> bool:
     words = line.split()
     is_fact = ":" in line or (len(words) == 1 and len(line) > 20)  # "Opening hours: 9 to 5"; CJK text
-    return len(words) <= _MAX_HEADING_WORDS and not is_fact and not _ENDS_A_SENTENCE.search(line.strip())
+    return len(words) <= _MAX_HEADING_WORDS and not is_fact and not ends_like_a_sentence(line)
 
 
-def _cut_long(text: str) -> Iterator[str]:
-    while len(text) > MAX_CHARACTERS:
-        cut = text.rfind(" ", MAX_CHARACTERS // 2, MAX_CHARACTERS)
-        cut = cut if cut > 0 else MAX_CHARACTERS
+def _cut_long(text: str, kind: Kind) -> Iterator[str]:
+    longest = _MAX_CODE_CHARACTERS if kind == "code" else MAX_CHARACTERS
+    while len(text) > longest:
+        cut = text.rfind(" ", longest // 2, longest)
+        cut = cut if cut > 0 else longest
         yield text[:cut].strip()
         text = text[cut:].strip()
     yield text

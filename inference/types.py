@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .template_tokens import disarm_tokens
+
 Vector = list[float]  # one embedding; its length is the model's dimensions
 Role = Literal["system", "user", "assistant"]
 TextRole = Literal["query", "passage"]  # some embedders want a different prefix for each
@@ -35,8 +37,13 @@ class EndpointSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
+    """A message of a prompt. Its text contains no chat-template token, no matter who wrote it."""
+
     role: Role
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", disarm_tokens(self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,14 @@ class ChatRequest:
 @dataclass(frozen=True, slots=True)
 class TextDelta:
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """The model thinks: the text is no part of the answer. Without text it is a sign of life."""
+
+    text: str = ""
+    takes_back: bool = False  # all text of the answer so far was thinking, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +118,7 @@ class Finished:
     reason: Literal["stop", "length", "filtered"]  # length: cut at max_tokens
 
 
-ChatEvent = TextDelta | Usage | Finished
+ChatEvent = TextDelta | Thinking | Usage | Finished
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Importing this table is cheap: the HTTP client is imported only when a model is 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -43,6 +43,8 @@ class Provider:
     embedding: Opener[BatchEmbedder] | None = None
     reranker: Opener[BatchReranker] | None = None
     server: Opener[ModelServer] | None = None  # what the server reports about its chat models
+    # Options with a value that helps with servers that refuse the usual request: the first is tried first
+    remedies: Mapping[str, Any] = field(default_factory=dict)
     writes: bool = True  # its chat models generate text; False: they only quote
 
     def supports(self, kind: str) -> bool:
@@ -67,6 +69,7 @@ PROVIDERS: dict[str, Provider] = {
         chat=openai_compat.OpenAIChat,
         embedding=openai_compat.OpenAIEmbedder,
         server=openai_compat.OpenAIServer,
+        remedies=openai_compat.REMEDIES,
     ),
     "container": Provider(
         label="Ragsite model container",

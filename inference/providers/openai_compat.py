@@ -1,11 +1,13 @@
 """Servers that implement OpenAI's HTTP API."""
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from inference.errors import InferenceError, Misconfigured
+from inference.errors import BadReply, InferenceError, Misconfigured, Unavailable
 from inference.options import CHAT_ONLY, EMBEDDING_ONLY, BatchSize, HttpAddress, Options
 from inference.types import (
     ChatEvent,
@@ -15,12 +17,21 @@ from inference.types import (
     EndpointSpec,
     ServerFacts,
     TextRole,
+    Thinking,
 )
 from inference.wire import openai_chat, openai_embeddings, server_info
 from inference.wire.sse import SseReader
 
 if TYPE_CHECKING:
     from inference.http import Http
+
+REMEDIES = {
+    "system_role": "user",
+    "include_usage": False,
+    "limit_field": "max_completion_tokens",
+    "sampling": False,
+}
+_USAGE_S = 5.0  # after the end of an answer, for the token counts; then the answer is whole without them
 
 
 class OpenAIOptions(Options):
@@ -45,6 +56,20 @@ class OpenAIOptions(Options):
         default="max_tokens",
         title="Name of the token limit",
         description="OpenAI's newer models want max_completion_tokens; most other servers know max_tokens.",
+        json_schema_extra=CHAT_ONLY,
+    )
+    system_role: Literal["system", "developer", "user"] = Field(
+        default="system",
+        title="Send instructions as",
+        description="The role of the instructions; user: in the user's message, for models such as Gemma that "
+        "know no system role.",
+        json_schema_extra=CHAT_ONLY,
+    )
+    thinks_first: bool = Field(
+        default=False,
+        title="Begins inside its thinking",
+        description="Switch on if answers begin with thinking that only a closing </think> ends, as with "
+        "DeepSeek-R1 and QwQ on a server without a reasoning parser.",
         json_schema_extra=CHAT_ONLY,
     )
     tokenizer: Literal["auto", "vllm", "llama.cpp", "tgi", "off"] = Field(
@@ -76,27 +101,74 @@ class _OpenAI:
 class OpenAIChat(_OpenAI):
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         url = f"{self._options.base_url}/chat/completions"
+        options = self._options
         body = openai_chat.body(
             self._model,
             request,
-            include_usage=self._options.include_usage,
-            sampling=self._options.sampling,
-            limit_field=self._options.limit_field,
+            include_usage=options.include_usage,
+            sampling=options.sampling,
+            limit_field=options.limit_field,
+            system_role=options.system_role,
         )
         if not request.streaming:
-            for event in openai_chat.read_reply(await self._http.post(url, body, self._headers), request):
+            reply = await self._http.post(url, body, self._headers)
+            for event in openai_chat.read_reply(reply, request, thinks_first=options.thinks_first):
                 yield event
             return
-        reader, reply = SseReader(), openai_chat.ReplyReader(request)
+        reader = _StreamReader(request, options)
         async with self._http.stream(url, body, self._headers) as pieces:
-            async for piece in pieces:
-                for sent in reader.feed(piece):
-                    for event in reply.feed(sent.data):
-                        yield event
-                if reply.is_complete:
-                    break
-            for event in reply.close():
+            async for piece in _until_end(pieces, reader.reply):
+                for event in reader.feed(piece):
+                    yield event
+            for event in reader.close():
                 yield event
+
+
+class _StreamReader:
+    """Parses the bytes of a stream into events."""
+
+    def __init__(self, request: ChatRequest, options: OpenAIOptions) -> None:
+        self.reply = openai_chat.ReplyReader(request, thinks_first=options.thinks_first)
+        self._request, self._options = request, options
+        self._sse = SseReader()
+        self._has_events = False
+
+    def feed(self, piece: bytes) -> Iterator[ChatEvent]:
+        """Yield the piece's events: Thinking without text if there are none, because the server is alive."""
+        sent = self._sse.feed(piece)
+        self._has_events = self._has_events or bool(sent)
+        for each in sent:
+            yield from self.reply.feed(each.data, each.event)
+        if not sent:
+            yield Thinking()
+
+    def close(self) -> Iterator[ChatEvent]:
+        with suppress(BadReply):  # the last event may be cut; the end of the reply says if that matters
+            for each in self._sse.close():
+                self._has_events = True
+                yield from self.reply.feed(each.data, each.event)
+        if not self._has_events and (text := self._sse.other_text):  # no stream, although we asked for one
+            yield from openai_chat.read_reply(text, self._request, thinks_first=self._options.thinks_first)
+        else:
+            yield from self.reply.close()
+
+
+async def _until_end(pieces: AsyncIterator[bytes], reply: openai_chat.ReplyReader) -> AsyncIterator[bytes]:
+    """Yield the pieces until the reply is complete.
+
+    Once its text is whole, wait only briefly for more, and take a broken connection for the end.
+    """
+    while not reply.is_complete:
+        coming = anext(pieces, b"")
+        try:
+            piece = await (asyncio.wait_for(coming, _USAGE_S) if reply.has_ended else coming)
+        except (Unavailable, TimeoutError):
+            if not reply.has_ended:
+                raise
+            return
+        if not piece:
+            return
+        yield piece
 
 
 class OpenAIEmbedder(_OpenAI):
@@ -112,6 +184,7 @@ class OpenAIServer(_OpenAI):
     def __init__(self, spec: EndpointSpec, options: OpenAIOptions, http: "Http") -> None:
         super().__init__(spec, options, http)
         self._root = options.base_url.removesuffix("/v1")
+        self._system_role = options.system_role
         self._tokenizer = spec.tokenizer if options.tokenizer == "auto" else options.tokenizer
 
     async def facts(self) -> ServerFacts:
@@ -137,10 +210,10 @@ class OpenAIServer(_OpenAI):
         url, headers = f"{self._root}/tokenize", self._headers
         match self._tokenizer:
             case "vllm":
-                body = server_info.vllm_body(self._model, messages)
+                body = server_info.vllm_body(self._model, messages, self._system_role)
                 return server_info.vllm_count(await self._http.post(url, body, headers))
             case "llama.cpp":
-                asked = server_info.template_body(messages)
+                asked = server_info.template_body(messages, self._system_role)
                 filled = await self._http.post(f"{self._root}/apply-template", asked, headers)
                 body = server_info.llama_body(filled)
                 return server_info.llama_count(await self._http.post(url, body, headers))

@@ -5,8 +5,11 @@ import re
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
+from inference.citations import escape_citations
+from inference.language.names import name_of
+from inference.language.small_talk import is_small_talk
 from inference.options import Options
-from inference.quoting import Quote, best_quotes
+from inference.quoting import Quote, best_quotes, other_language
 from inference.types import ChatEvent, ChatRequest, EndpointSpec, Finished, TextDelta, Usage
 
 if TYPE_CHECKING:
@@ -16,7 +19,12 @@ NO_PASSAGES = (
     "I answer only with sentences from your documents, and I was given none for this question: choose a "
     "workspace whose documents cover it, or another model."
 )
+GREETING = "Hello! Ask me a question, and I answer it with sentences from your documents."
 NO_ANSWER = "None of the passages found for this question answers it."
+_OTHER_LANGUAGE = (
+    "The question is in {}, the passages are in {}: ask in their language, because I compare words."
+)
+_LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)|<(?=https?://)([^<>\s]+)>")
 _PAUSE_S = 0.004  # between words, so that the other answers of this process make progress
 
 
@@ -42,17 +50,41 @@ class Quotes:
 def answer(request: ChatRequest) -> str:
     """Return the answer as Markdown: one quote as a sentence, several as a list, each with its [number]."""
     if not request.passages:
-        return NO_PASSAGES
-    quotes = [_cite(quote) for quote in best_quotes(request.question, request.passages)]
-    if len(quotes) > 1:
-        return "\n".join(f"- {quote}" for quote in quotes)
-    return quotes[0] if quotes else NO_ANSWER
+        return GREETING if is_small_talk(request.question) else NO_PASSAGES
+    quotes = best_quotes(request.question, request.passages)
+    if not quotes:
+        return _refuse(request)
+    if len(quotes) == 1 or any("\n" in quote.text for quote in quotes):
+        return "\n\n".join(map(_cite, quotes))
+    return "\n".join(f"- {_cite(quote)}" for quote in quotes)
+
+
+def _refuse(request: ChatRequest) -> str:
+    if different := other_language(request.question, request.passages):
+        return f"{NO_ANSWER} {_OTHER_LANGUAGE.format(*map(name_of, different))}"
+    return NO_ANSWER
 
 
 def _cite(quote: Quote) -> str:
     if quote.kind == "code":
-        code = f"`` {quote.text} ``" if "`" in quote.text else f"`{quote.text}`"
-        return f"{code} [{quote.number}]"
+        return f"{_as_code(quote.text)} [{quote.number}]"
+    text = _label_cells(quote) if quote.kind == "row" else quote.text
     # A chunk may begin in the middle of a sentence.
-    is_cut = quote.position == 0 and quote.text[:1].islower()
-    return f"{'… ' if is_cut else ''}{quote.text} [{quote.number}]"
+    is_cut = quote.position == 0 and quote.text[:1].islower() and quote.kind == "sentence"
+    linked = _LINK.sub(r"\1\2", text)
+    return f"{'… ' if is_cut else ''}{escape_citations(linked)} [{quote.number}]"
+
+
+def _as_code(text: str) -> str:
+    if "\n" in text:
+        fence = "~~~" if "```" in text else "```"
+        return f"{fence}\n{text}\n{fence}\n\n"
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def _label_cells(row: Quote) -> str:
+    """Return a row with the heading of each column, if the table has a first row of headings."""
+    heads, cells = row.heading.split(" | "), row.text.split(" | ")
+    if len(heads) != len(cells) or len(cells) == 1:
+        return row.text
+    return " | ".join(f"{head}: {cell}" if head else cell for head, cell in zip(heads, cells, strict=True))

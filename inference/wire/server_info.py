@@ -16,6 +16,9 @@ from pydantic import BaseModel, PositiveInt, ValidationError
 from inference.errors import BadReply
 from inference.types import ChatMessage, ServerFacts
 
+from . import openai_chat
+from .openai_chat import SystemRole
+
 _Read = TypeVar("_Read", bound=BaseModel)
 _TEMPLATE_TOKENS = 8  # per message: its role and delimiters, where a server counts only the text
 
@@ -88,16 +91,16 @@ def from_info(info: bytes) -> ServerFacts:
 # --- token counts --------------------------------------------------------------------------------
 
 
-def vllm_body(model: str, messages: Sequence[ChatMessage]) -> dict[str, Any]:
-    return {"model": model, **template_body(messages)}
+def vllm_body(model: str, messages: Sequence[ChatMessage], system_role: SystemRole) -> dict[str, Any]:
+    return {"model": model, **template_body(messages, system_role)}
 
 
 def vllm_count(reply: bytes) -> int:
     return _read(_Counted, reply).count
 
 
-def template_body(messages: Sequence[ChatMessage]) -> dict[str, Any]:
-    return {"messages": [{"role": each.role, "content": each.text} for each in messages]}
+def template_body(messages: Sequence[ChatMessage], system_role: SystemRole) -> dict[str, Any]:
+    return {"messages": openai_chat.messages(messages, system_role)}
 
 
 def llama_body(filled: bytes) -> dict[str, Any]:

@@ -23,7 +23,7 @@ import math
 import re
 import struct
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
@@ -33,6 +33,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_ROLES = frozenset(["system", "developer", "user", "assistant"])
 GROUNDED = "The passage answers this directly [1]."
 UNGROUNDED = "This is a general answer, without any source."
 
@@ -49,6 +50,8 @@ class Behaviour:
     has_usage: bool = True
     has_done: bool = True  # the closing "data: [DONE]"
     reasoning: str = ""  # sent as reasoning_content before the text
+    sends: Sequence[bytes | float] | None = None  # these writes in place of a stream, with pauses in seconds
+    takes_roles: Sequence[str] | None = None  # a message with another role is refused; None: all are taken
     write_bytes: int | None = None  # cut the stream into writes of this size
     # Misbehaviour
     status: int = 200
@@ -228,6 +231,8 @@ class OpenAIServer:
         body, how = await self._receive(request)
         if refusal := self._refusal(body["model"], how):
             return refusal
+        for role in {each["role"] for each in body["messages"]} - set(how.takes_roles or _ROLES):
+            return web.json_response(_error(f"{role.capitalize()} role not supported", 400), status=400)
         words = _words(body, how)
         if not body.get("stream"):
             await asyncio.sleep(how.first_token_s + how.between_tokens_s * len(words))
@@ -240,6 +245,11 @@ class OpenAIServer:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:
+            if how.sends is not None:
+                await _send(response, how.sends)
+                if how.drop_after is not None:
+                    raise _Dropped
+                return response
             async for payload in self._payloads(body, how, words):
                 await _write(response, f"data: {payload}\n\n".encode(), how.write_bytes)
         except (asyncio.CancelledError, ConnectionResetError):
@@ -364,6 +374,14 @@ def _encoded(vector: list[float], encoding: str | None) -> list[float] | str:
     if encoding == "base64":  # what the openai client asks for by default
         return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
     return vector
+
+
+async def _send(response: web.StreamResponse, sends: Sequence[bytes | float]) -> None:
+    for each in sends:
+        if isinstance(each, bytes):
+            await response.write(each)
+        else:
+            await asyncio.sleep(each)
 
 
 async def _write(response: web.StreamResponse, data: bytes, size: int | None) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -25,6 +26,28 @@ SHAPES: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize(("body", "words"), SHAPES.values(), ids=SHAPES.keys())
 def test_the_servers_words_are_found(body: Any, words: str) -> None:
     assert words_of(json.dumps(body).encode()) == words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Incorrect API key provided: sk-proj-a1b2c3. See the docs.",
+        "Incorrect API key provided: abcd1234efgh. See the docs.",
+        "Incorrect API key provided: sk-pr***********efgh. See the docs.",
+        "Invalid token: Bearer abcd1234efgh. See the docs.",
+        "The key AKIAABCD1234EFGH is disabled. See the docs.",
+    ],
+)
+def test_a_key_that_the_server_repeats_is_left_out(words: str) -> None:
+    said = words_of(json.dumps({"error": {"message": words}}).encode())
+    assert "(key)" in said
+    assert "See the docs." in said
+    assert not re.search("a1b2|1234|efgh|EFGH", said)
+
+
+def test_the_servers_words_end_as_a_sentence() -> None:
+    assert str(error_for(500, "overloaded")).endswith("It said: overloaded.")
+    assert str(error_for(500, "Overloaded!")).endswith("It said: Overloaded!")
 
 
 def test_a_proxys_page_says_nothing() -> None:

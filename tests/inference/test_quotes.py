@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from inference.providers.quotes import NO_ANSWER, NO_PASSAGES, answer
+from inference.providers.quotes import GREETING, NO_ANSWER, NO_PASSAGES, answer
 from inference.types import ChatRequest, Quotable
 
 POLICY = """# Travel policy
@@ -52,12 +52,18 @@ ANSWERS = {
         "You get your money back within 14 days, e.g. by bank transfer. [1]",
     ),
     "a list item": ("Which class in trains?", "Trains: second class, up to 4 hours [1]"),
-    "a row of a table": ("What is the daily rate for France?", "France | 32 EUR [1]"),
+    "a row of a table with its first row": (
+        "What is the daily rate for France?",
+        "Country: France | Daily rate: 32 EUR [1]",
+    ),
     "wrapped lines": (
         "How much annual leave do employees get?",
         "Employees get 26 days of paid annual leave per calendar year. [3]",
     ),
-    "code": ("Which port does make run have?", "`$ make run --with-port 8080` [2]"),
+    "a whole block of code": (
+        "Which port does make run have?",
+        "```\n$ make run --with-port 8080\n$ export DATABASE_URL=postgres://localhost/ragsite\n```\n\n [2]",
+    ),
     "inflected words": ("stopping with ctrl", "Ctrl-C stops it. [2]"),
     "below a heading that matches": ("How do I install it?", "Run `make run`. [2]"),
 }
@@ -110,7 +116,8 @@ def test_common_words_alone_are_no_answer() -> None:
 
 
 def test_without_passages_it_says_what_it_needs() -> None:
-    assert answer(ChatRequest((), "Hello?")) == NO_PASSAGES
+    assert answer(ChatRequest((), "Who came?")) == NO_PASSAGES
+    assert answer(ChatRequest((), "Hello?")) == GREETING
 
 
 LANGUAGES = {

@@ -28,7 +28,7 @@ STREAMS = {
     "an event that does not end is dropped": (b"data: a\n\ndata: b\n", [("message", "a")]),
     "characters of 1 to 4 bytes": ("data: aé€😀。\n\n".encode(), [("message", "aé€😀。")]),
     "U+2028 ends no line": ("data: a\u2028b\x0bc\n\n".encode(), [("message", "a\u2028b\x0bc")]),
-    "bytes that are no UTF-8": (b"data: a\xffb\n\n", [("message", "a\ufffdb")]),
+    "bytes that are no UTF-8 are kept": (b"data: a\xffb\n\n", [("message", "a\udcffb")]),
     "an empty stream": (b"", []),
 }
 by_name = pytest.mark.parametrize(("stream", "events"), STREAMS.values(), ids=STREAMS.keys())
@@ -76,3 +76,17 @@ def test_an_event_beyond_all_bounds_is_refused(pieces: list[bytes]) -> None:
 def test_many_small_events_are_not_counted_together() -> None:
     reader = SseReader(max_event_bytes=100)
     assert len(reader.feed(b"data: xxxxxxxxx\n\n" * 50)) == 50
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"], ids=["nothing", "LF", "CR", "CRLF"])
+def test_the_last_event_may_lack_its_blank_line(end: bytes) -> None:
+    reader = SseReader()
+    assert reader.feed(b"event: end\ndata: x" + end) == []
+    assert reader.close() == [ServerSentEvent("x", "end")]
+    assert reader.close() == []
+
+
+def test_lines_that_are_no_fields_are_kept_apart() -> None:
+    reader = SseReader()
+    assert reader.feed(b': ping\nid: 1\n{"a":\n  "b: c"}\ndata: x\n\n') == [ServerSentEvent("x")]
+    assert reader.other_text == b'{"a":\n  "b: c"}\n'
