@@ -6,12 +6,14 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Count, Field, Q, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from core.admin.cells import time_ago
 from core.admin.filters import StateFilter
 
+from . import removal
 from .identity import api_key
 from .models import ApiKey, AuditEvent, User, record
 
@@ -96,7 +98,7 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
             field.label = "Operator"
             field.help_text = "Configures models and users, and can open this console and every workspace."
         if field and db_field.name == "is_active":
-            field.help_text = "Switch off instead of deleting, so that what they created stays theirs."
+            field.help_text = "Switch off instead of deleting, to lock them out without losing anything."
         return field
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -110,9 +112,30 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
         super().save_model(request, obj, form, change)
         record(_by(request), "user.change" if change else "user.add", obj.username, fields=form.changed_data)
 
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return obj != request.user and super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer no deletion of several users at once: for each of them there is a choice to make."""
+        return {
+            name: each for name, each in super().get_actions(request).items() if name != "delete_selected"
+        }
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Count what goes with the user, instead of asking if each of their rows may be deleted on its own."""
+        return [], removal.owned_by(objs[0]), set(), []
+
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        record(_by(request), "user.delete", obj.username)
-        super().delete_model(request, obj)
+        if request.POST.get("how") == "anonymise":
+            removal.anonymise_user(_by(request), obj)
+        else:
+            removal.delete_user(_by(request), obj)
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
+        if request.POST.get("how") != "anonymise":
+            return super().response_delete(request, obj_display, obj_id)
+        self.message_user(request, f"{obj_display} was anonymised.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:accounts_user_changelist"))
 
 
 class _Permissions(forms.ModelMultipleChoiceField[Permission]):

@@ -1,9 +1,9 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 
-from . import rate_limit
+from . import known_browser, rate_limit
 from .models import record
 
 
@@ -24,29 +24,51 @@ class LoginForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         username = self.cleaned_data.get("username", "")
         self._refuse_while_waiting(username)
-        rate_limit.note_attempt(username, self._address)
+        rate_limit.note_attempt(username, self._source(username))
         try:
             cleaned = super().clean()
         except forms.ValidationError:
             self._note_lockout(username)
             raise
-        rate_limit.forget(username, self._address)
+        rate_limit.forget(username, self._source(username))
         return cleaned
 
-    @property
-    def _address(self) -> str:
-        return str(self.request.META["REMOTE_ADDR"]) if self.request else ""
+    def _source(self, username: str) -> rate_limit.Source:
+        if self.request is None:
+            return rate_limit.Source("")
+        browser = known_browser.id_for(self.request, username)
+        return rate_limit.Source(str(self.request.META["REMOTE_ADDR"]), browser)
 
     def _refuse_while_waiting(self, username: str) -> None:
-        self.wait_s = rate_limit.seconds_to_wait(username, self._address)
+        self.wait_s = rate_limit.seconds_to_wait(username, self._source(username))
         if self.wait_s:
             raise forms.ValidationError(
                 f"Too many wrong passwords. Wait {_in_words(self.wait_s)}, then try again.", "throttled"
             )
 
     def _note_lockout(self, username: str) -> None:
-        if wait_s := rate_limit.seconds_to_wait(username, self._address):
-            record(None, "login.throttled", username, address=self._address, wait_s=wait_s)
+        source = self._source(username)
+        if wait_s := rate_limit.seconds_to_wait(username, source):
+            record(None, "login.throttled", username, address=source.address, wait_s=wait_s)
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """The current password, and the new one twice."""
+
+    error_messages = PasswordChangeForm.error_messages | {
+        "password_incorrect": "This is not your current password. Check it; capital letters matter.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].label = "Current password"
+        self.fields[
+            "new_password1"
+        ].help_text = "At least 8 characters; not a common password, not only digits, and not like your name."
+        self.fields["new_password2"].label = "New password again"
+        self.fields["new_password2"].help_text = ""
+        for field in self.fields.values():
+            field.widget.attrs["class"] = "input"
 
 
 def _in_words(seconds: int) -> str:

@@ -2,12 +2,40 @@
 
 from typing import cast
 
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from core.rate import Buckets
 from core.rest import views
 
 from .models import ApiKey, User
 
+_BURST_S = 5
+_calls = Buckets(settings.CALLS_PER_SECOND, _BURST_S * settings.CALLS_PER_SECOND)
+
+
+def seconds_to_wait(user: User) -> float:
+    """Count a call of the REST API. Return 0, or the seconds after which this user may call again."""
+    return _calls.seconds_to_wait(user.pk)
+
+
+class _PerUser(BaseThrottle):
+    _wait_s = 0.0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        user = request.user
+        self._wait_s = seconds_to_wait(user) if isinstance(user, User) else 0.0
+        return self._wait_s == 0.0
+
+    def wait(self) -> float:
+        return self._wait_s
+
 
 class ApiView(views.ApiView):
+    throttle_classes = (_PerUser,)
+
     @property
     def user(self) -> User:
         """The authenticated person or program; the permission class ensures that there is one."""

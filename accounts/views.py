@@ -1,14 +1,19 @@
-from typing import Any
+from typing import Any, cast
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django_htmx.http import HttpResponseClientRefresh
 
-from .forms import LoginForm
+from . import known_browser
+from .forms import LoginForm, OwnPasswordForm
+from .models import User, record
 
 
 # This override replaces LoginView's decorated dispatch.
@@ -24,9 +29,29 @@ class RateLimitedLogin(LoginView):
             return HttpResponseClientRefresh()
         return super().dispatch(request, *args, **kwargs)
 
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        known_browser.remember(response, form.get_user().get_username())
+        return response
+
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_invalid(form)
         if isinstance(form, LoginForm) and form.wait_s:
             response.status_code = 429
             response["Retry-After"] = str(form.wait_s)
+        return response
+
+
+class ChangePassword(PasswordChangeView):
+    """Changes the user's own password. Django ends the user's other login sessions."""
+
+    form_class = OwnPasswordForm
+    template_name = "accounts/password.html"
+    success_url = reverse_lazy("workspaces")
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        user = cast(User, self.request.user)
+        response = super().form_valid(cast(OwnPasswordForm, form))
+        record(user, "user.password", user.username)
+        messages.success(self.request, "Your password was changed.")
         return response

@@ -10,3 +10,13 @@ class DomainError(Exception):
     """
 
     retryable = False  # the same operation may succeed a little later
+
+
+class Busy(DomainError):
+    """This process has too much to do at the moment. Nothing was started and nothing is lost."""
+
+    retryable = True
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__("Too many people are waiting right now. Nothing is lost: try again in a moment.")

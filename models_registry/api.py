@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from asgiref.sync import async_to_sync
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException, NotFound
@@ -11,7 +10,9 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import User
 from accounts.rest import ApiView
+from core.waiting import wait_for
 from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
 from inference.types import Vector
@@ -28,6 +29,7 @@ class ModelFailed(APIException):
 
     status_code = 503
     default_code = "model_failed"
+    wait = 5  # seconds; sent as Retry-After
 
 
 class _Models(ListModelMixin, ApiView):
@@ -73,7 +75,7 @@ class Embeddings(_Models):
     def post(self, request: Request) -> Response:
         asked = self.read(request, serializers.EmbeddingsRequest)
         endpoint = self.chosen(asked)
-        vectors = _call(_embed, endpoint, asked["texts"], asked["role"])
+        vectors = _call(self.user, _embed, endpoint, asked["texts"], asked["role"])
         reply = {"model": endpoint.name, "dimensions": len(vectors[0]), "vectors": vectors}
         return Response(serializers.EmbeddingsReply(reply).data)
 
@@ -95,13 +97,13 @@ class CrossEncoders(_Models):
     def post(self, request: Request) -> Response:
         asked = self.read(request, serializers.ScoresRequest)
         endpoint = self.chosen(asked)
-        scores = _call(_score, endpoint, asked["query"], asked["passages"])
+        scores = _call(self.user, _score, endpoint, asked["query"], asked["passages"])
         return Response(serializers.ScoresReply({"model": endpoint.name, "scores": scores}).data)
 
 
-def _call(function: Callable[..., Awaitable[_T]], *arguments: Any) -> _T:
+def _call(user: User, function: Callable[..., Awaitable[_T]], *arguments: Any) -> _T:
     try:
-        return async_to_sync(function)(*arguments)
+        return wait_for(function, user.pk)(*arguments)
     except (InferenceError, SecretMissing) as error:
         raise ModelFailed(str(error)) from error
 

@@ -8,7 +8,7 @@ from core.text import storable
 from inference.connect import open_chat
 from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
-from inference.types import ChatMessage, ChatRequest, TextDelta, Usage
+from inference.types import ChatMessage, ChatRequest, TextDelta, Thinking, Usage
 
 from .errors import SecretMissing
 from .models import Endpoint
@@ -41,6 +41,8 @@ class Completion:
                 match event:
                     case TextDelta(text):
                         self.text += text
+                    case Thinking(takes_back=True):
+                        self.text = ""
                     case Usage():
                         self._counted = event
 

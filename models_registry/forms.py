@@ -24,7 +24,7 @@ PREFIX = "option_"  # an option may have the same name as a field of Endpoint
 SECRET_HELP = (
     "Where the key is stored, never the key itself: env:OPENAI_API_KEY for an environment variable of the "
     "web and worker processes (restart them after you set it), or file:/run/secrets/openai for a file that "
-    "they may read. Leave empty if the server needs no key."
+    "they may read. RAGSITE_MODEL_SECRET_VARIABLES and RAGSITE_MODEL_SECRET_DIRS allow other places. Leave empty if the server needs no key."
 )
 
 

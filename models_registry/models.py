@@ -1,6 +1,7 @@
 """The models that can be called, with their health and their prices."""
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from . import secrets
 
 _SECONDS = [MinValueValidator(0.1), MaxValueValidator(600)]
 _PRICE = [MinValueValidator(0)]
+_ANSWERS_COUNT_FOR = timedelta(minutes=15)  # afterwards pings count again, as users avoid a failing model
 CONTEXT_TOKENS = 4_096  # fallback if neither the operator nor the server states a limit
 
 
@@ -32,6 +34,10 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
     def default_chat(self) -> "Endpoint | None":
         """Return the first chat model by rank that was healthy at its last check."""
         return self.offered(Endpoint.Kind.CHAT).filter(last_check_ok=True).first()
+
+    def default_writer(self) -> "Endpoint | None":
+        """Return the same among the models that need no documents to answer."""
+        return self.offered(Endpoint.Kind.CHAT).writing().filter(last_check_ok=True).first()
 
 
 class Endpoint(models.Model):
@@ -114,6 +120,8 @@ class Endpoint(models.Model):
     last_check_ok = models.BooleanField(null=True, editable=False)
     last_check_ms = models.PositiveIntegerField(null=True, editable=False)
     last_error = models.CharField(max_length=500, blank=True, editable=False)
+    # When a real answer last failed; null once one succeeds. It outweighs the pings of the next while.
+    answer_failed_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = EndpointQuerySet.as_manager()
@@ -211,8 +219,16 @@ class Endpoint(models.Model):
         error: str = "",
         dimensions: int | None = None,
         facts: ServerFacts = ServerFacts(),  # noqa: B008 - it is frozen
+        is_ping: bool = False,
     ) -> None:
-        """Store the result of a check. Do nothing if the endpoint was deleted meanwhile."""
+        """Store the result of a check. Do nothing if the endpoint was deleted meanwhile.
+
+        is_ping: a routine check, which does not overrule a real answer that failed a while ago.
+        """
+        if is_ping and not error:
+            error = self._failure_of_answers()
+        else:
+            self.answer_failed_at = None
         self.last_check_at = timezone.now()
         self.last_check_ok, self.last_check_ms, self.last_error = not error, took_ms, error[:500]
         self.dimensions = self.dimensions or dimensions
@@ -223,7 +239,27 @@ class Endpoint(models.Model):
             last_check_ok=self.last_check_ok,
             last_check_ms=self.last_check_ms,
             last_error=self.last_error,
+            answer_failed_at=self.answer_failed_at,
             dimensions=self.dimensions,
             served_context_tokens=self.served_context_tokens,
             tokenizer=self.tokenizer,
         )
+
+    def _failure_of_answers(self) -> str:
+        """Return why a real answer failed lately, or "" if none did."""
+        lately = timezone.now() - _ANSWERS_COUNT_FOR
+        found = Endpoint.objects.filter(pk=self.pk, answer_failed_at__gt=lately)
+        failed = found.values_list("answer_failed_at", "last_error").first()
+        self.answer_failed_at, error = failed or (None, "")
+        return error
+
+    def note_answer(self, error: str = "") -> None:
+        """Store that a real answer failed with this error, or that one succeeded."""
+        endpoint = Endpoint.objects.filter(pk=self.pk)
+        if error:
+            words = f"A real answer failed: {error}"[:500]
+            endpoint.update(last_check_ok=False, last_error=words, answer_failed_at=timezone.now())
+        else:
+            endpoint.filter(last_check_ok=False).update(
+                last_check_ok=True, last_error="", answer_failed_at=None
+            )

@@ -7,10 +7,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
-from asgiref.sync import async_to_sync
-
+from core.waiting import wait_for
 from inference.connect import open_chat, open_embedder, open_reranker, open_server
-from inference.errors import BadReply, InferenceError
+from inference.errors import BadReply, InferenceError, Misconfigured, Rejected
 from inference.providers import PROVIDERS
 from inference.types import (
     ChatMessage,
@@ -20,6 +19,7 @@ from inference.types import (
     Finished,
     ServerFacts,
     TextDelta,
+    Thinking,
 )
 
 from .errors import SecretMissing
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 # An operator may be waiting for the form to load, so a check gets less time than an answer.
 _DEADLINES = Deadlines(connect_s=3, first_token_s=15, between_tokens_s=10, whole_reply_s=15)
 _TIMEOUT_S = 20
+_QUESTION = (ChatMessage("system", "You are a helpful assistant."), ChatMessage("user", "Say ok"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class _Finding:
 def probe(endpoint: Endpoint) -> None:
     """Make one tiny real call of at most 20 s, and store latency, error and the server's facts.
 
-    Raises nothing.
+    Raises Busy if too many checks run already.
     """
     probe_each([endpoint])
 
@@ -54,14 +55,18 @@ def find_problem(endpoint: Endpoint) -> str:
     return "" if endpoint.last_check_ok else f"{endpoint} is not answering right now: {endpoint.last_error}"
 
 
-def probe_each(endpoints: Sequence[Endpoint]) -> None:
-    """Probe the endpoints concurrently, so that a slow endpoint delays no other."""
-    for endpoint, finding in zip(endpoints, async_to_sync(_probe_each)(endpoints), strict=True):
+def probe_each(endpoints: Sequence[Endpoint], *, are_pings: bool = False) -> None:
+    """Probe the endpoints concurrently, so that a slow endpoint delays no other. Raises Busy.
+
+    are_pings: routine checks, so real answers that failed lately count more.
+    """
+    for endpoint, finding in zip(endpoints, wait_for(_probe_each, "checks")(endpoints), strict=True):
         endpoint.note_check(
             took_ms=finding.took_ms,
             error=finding.error,
             dimensions=None if finding.error else finding.dimensions,
             facts=finding.facts,
+            is_ping=are_pings,
         )
 
 
@@ -121,11 +126,33 @@ async def _call(endpoint: Endpoint) -> int | None:
 
 
 async def _say_ok(spec: EndpointSpec) -> None:
-    request = ChatRequest((ChatMessage("user", "Say ok"),), question="Say ok", max_tokens=8, temperature=0)
+    """Ask the model as a real question does. Raise Misconfigured with an option that helps, if one does."""
+    try:
+        await _ask(spec)
+    except Rejected as refusal:
+        if remedy := await _find_remedy(spec):
+            raise Misconfigured(f"{refusal} It answers with the option {remedy}: set it so.") from refusal
+        raise
+
+
+async def _find_remedy(spec: EndpointSpec) -> str:
+    """Return the option, with its value, with which the model answers, or "" if none of those known helps."""
+    provider = PROVIDERS[spec.provider]
+    for name, value in provider.remedies.items():
+        try:
+            await _ask(replace(spec, options={**spec.options, name: value}))
+        except InferenceError:
+            continue
+        return f"“{provider.options.model_fields[name].title}”: {'off' if value is False else value}"
+    return ""
+
+
+async def _ask(spec: EndpointSpec) -> None:
+    request = ChatRequest(_QUESTION, question="Say ok", max_tokens=8, temperature=0)
     async with open_chat(spec) as model, aclosing(model.stream(request)) as events:
         async for event in events:
             match event:
-                case TextDelta(text) if text.strip():
+                case TextDelta(text) | Thinking(text) if text.strip():
                     return
                 case Finished("length"):  # a reasoning model used up the eight tokens for thinking
                     return

@@ -1,7 +1,7 @@
 """URLs of the REST API, of its OpenAPI document, and of the health checks."""
 
 from django.contrib.auth.decorators import login_required
-from django.urls import path
+from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import IsAuthenticated
 
@@ -29,7 +29,7 @@ _docs = SpectacularSwaggerSplitView.as_view(
 )
 
 urlpatterns = [
-    path("health/", health.alive, name="health"),
+    re_path("^health/?$", health.alive, name="health"),
     path(f"{_V1}health", health.Health.as_view(), name="api-health"),
     path(f"{_V1}llms", models.Llms.as_view(), name="api-llms"),
     path(f"{_V1}embeddings", models.Embeddings.as_view(), name="api-embeddings"),

@@ -8,18 +8,19 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import django
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from channels.sessions import CookieMiddleware
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ragsite.settings")
-_http = get_asgi_application()
+django.setup(set_prefix=False)
 
 # The imports below need the apps, which the line above loads.
 import ragsite.urls  # noqa: E402, F401 - load it now, so that the first visitor does not wait
 from chat.queue.runner import Runner  # noqa: E402
 from chat.socket.routing import websocket_urlpatterns  # noqa: E402
+from ragsite.door.handler import Handler  # noqa: E402
+from ragsite.door.origins import OwnOrigin  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,8 +28,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _connections = ProtocolTypeRouter(
     {
-        "http": _http,
-        "websocket": AllowedHostsOriginValidator(CookieMiddleware(URLRouter(websocket_urlpatterns))),
+        "http": Handler(),
+        "websocket": OwnOrigin(CookieMiddleware(URLRouter(websocket_urlpatterns))),
     }
 )
 

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+_USUAL_PORTS = {"http": 80, "https": 443}
+
 
 def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
@@ -40,6 +42,23 @@ def number(name: str, default: int, *, least: int, most: int) -> int:
 
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def origin(name: str, default: str) -> str:
+    """Return the address of a site as browsers send it in Origin: in lower case, without path and usual port."""
+    value = url(name, ("http", "https")) or default
+    try:
+        parts = urlsplit(value)
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+        raise ImproperlyConfigured(
+            f"{name}={value!r}: write only the scheme, the host and, if needed, the port, such as "
+            "https://ragsite.example.com. Ragsite cannot be served below a path."
+        )
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != _USUAL_PORTS[parts.scheme] else "")
 
 
 def url(name: str, schemes: tuple[str, ...]) -> str:

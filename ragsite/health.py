@@ -1,13 +1,17 @@
 """Health probes: is this process alive, and does it reach the database and the broker?"""
 
 import tomllib
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
+from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.utils.decorators import sync_and_async_middleware
 from drf_spectacular.utils import extend_schema, inline_serializer
 from redis.exceptions import RedisError
 from rest_framework import serializers
@@ -18,7 +22,32 @@ from rest_framework.response import Response
 from accounts.rest import ApiView
 from documents.ingestion.health import report_alarms
 
+PROBED = frozenset(["/health", "/health/", "/api/v1/health"])
 VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+
+
+@sync_and_async_middleware
+def accept_probes(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Accept probes with any Host: load balancers send the address of the process, which no list can name."""
+    host = urlsplit(settings.SITE_URL).netloc
+
+    def take(request: HttpRequest) -> None:
+        if request.path in PROBED:
+            request.META["HTTP_HOST"] = host
+
+    if iscoroutinefunction(get_response):
+
+        async def accept_async(request: HttpRequest) -> Any:
+            take(request)
+            return await get_response(request)
+
+        return accept_async
+
+    def accept(request: HttpRequest) -> Any:
+        take(request)
+        return get_response(request)
+
+    return accept
 
 
 @login_not_required

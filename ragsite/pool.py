@@ -12,10 +12,12 @@ from typing import Any
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError, connection
 from django.dispatch import receiver
+from psycopg_pool import PoolTimeout
 
 
 @receiver(got_request_exception)
 def renew(**_: Any) -> None:
     """Replace the dead connections after a request that failed on one, so that no second page fails."""
-    if isinstance(sys.exception(), (OperationalError, InterfaceError)):
+    error = sys.exception()
+    if isinstance(error, (OperationalError, InterfaceError)) and not isinstance(error.__cause__, PoolTimeout):
         Thread(target=connection.pool.check, daemon=True).start()  # type: ignore[attr-defined]

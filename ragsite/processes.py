@@ -4,6 +4,7 @@
 start.
 """
 
+import os
 from dataclasses import dataclass
 
 _CELERY = ("celery", "-A", "ragsite")
@@ -33,7 +34,10 @@ def serving(host: str, port: int) -> Process:
 
 def web(host: str, port: int) -> Process:
     address = ("--host", host, "--port", str(port))
-    options = ("--timeout-graceful-shutdown", "5", "--no-access-log", *WEB_SOCKETS)
+    # Without a proxy, a client must not choose the address by which the login limits its attempts.
+    trusted = ("--forwarded-allow-ips", os.environ.get("FORWARDED_ALLOW_IPS", ""))
+    protocol = ("--http", "ragsite.http_protocol:Protocol")
+    options = (*protocol, "--timeout-graceful-shutdown", "5", "--no-access-log", *trusted, *WEB_SOCKETS)
     arguments = ("uvicorn", "ragsite.asgi:application", *address, *options)
     return Process("web", arguments, "/health/", stop_grace_s=15)
 

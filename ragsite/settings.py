@@ -7,6 +7,7 @@ Without any variable: the embedded services of `manage.py up`, in RAGSITE_DATA_D
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
@@ -35,8 +36,13 @@ DEBUG = env.flag("RAGSITE_DEBUG", False)
 SECRET_KEY = env.secret("RAGSITE_SECRET_KEY") or _own_secret_key()
 HOST = env.text("RAGSITE_HOST", "127.0.0.1")
 PORT = env.number("RAGSITE_PORT", 8000, least=1, most=65535)
-SITE_URL = env.url("RAGSITE_SITE_URL", ("http", "https")) or f"http://{HOST}:{PORT}"
-ALLOWED_HOSTS = env.words("RAGSITE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+LISTENS_EVERYWHERE = HOST in ("0.0.0.0", "::")  # no address that anyone can visit
+_own_host = "127.0.0.1" if LISTENS_EVERYWHERE else f"[{HOST}]" if ":" in HOST else HOST
+SITE_URL = env.origin("RAGSITE_SITE_URL", f"http://{_own_host}:{PORT}")
+ALLOWED_HOSTS = [
+    *env.words("RAGSITE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"),
+    urlsplit(SITE_URL).netloc.removesuffix(f":{urlsplit(SITE_URL).port}"),
+]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
 # --- services -----------------------------------------------------------------------------------
@@ -120,6 +126,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 30},
     },
+    "renew-terms": {"task": "documents.renew_terms", "schedule": 60.0, "options": {"expires": 60}},
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
@@ -163,6 +170,30 @@ STORAGES = {
     "staticfiles": {"BACKEND": "ragsite.static.ManifestStorage"},
 }
 
+# --- keys of models ------------------------------------------------------------------------------
+
+# What the secret references of endpoints may name, but never PRIVATE_VARIABLES. Both are patterns of fnmatch.
+MODEL_SECRET_VARIABLES = [
+    *("*API_KEY*", "*API_TOKEN*", "*AUTH_TOKEN*", "*ACCESS_TOKEN*", "*_TOKEN", "RAGSITE_MODEL_*"),
+    *env.words("RAGSITE_MODEL_SECRET_VARIABLES"),
+]
+MODEL_SECRET_DIRS = [
+    *("/run/secrets", "/var/run/secrets", str(DATA_DIR / "model_keys")),
+    *env.words("RAGSITE_MODEL_SECRET_DIRS"),
+]
+PRIVATE_VARIABLES = [
+    *(
+        "RAGSITE_[!M]*",
+        "RAGSITE_MODEL_SECRET_*",
+        "SECRET_KEY*",
+        "DJANGO_*",
+        "DATABASE_*",
+        "REDIS_*",
+        "CELERY_*",
+    ),
+    *("PG*", "POSTGRES*", "AWS_*", "S3_*", "*PASSWORD*", "*_DSN"),
+]
+
 # --- limits -------------------------------------------------------------------------------------
 
 UPLOAD_MAX_BYTES = env.number("RAGSITE_UPLOAD_MAX_MB", 50, least=1, most=2048) * 1024 * 1024
@@ -175,6 +206,13 @@ ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000) 
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
 )  # concurrently, over all processes
+# Searches, comparisons and checks that wait for a model, per web process; and those of one user
+MODEL_CALLS_AT_ONCE = env.number("RAGSITE_MODEL_CALLS_AT_ONCE", 32, least=1, most=1000)
+MODEL_CALLS_PER_USER = env.number("RAGSITE_MODEL_CALLS_PER_USER", 8, least=1, most=1000)
+REQUESTS_AT_ONCE = env.number("RAGSITE_REQUESTS_AT_ONCE", 256, least=8, most=10_000)  # per web process
+CALLS_PER_SECOND = env.number("RAGSITE_CALLS_PER_SECOND", 50, least=1, most=10_000)  # of one user, to REST
+FRAMES_PER_SECOND = env.number("RAGSITE_FRAMES_PER_SECOND", 20, least=1, most=100_000)  # of one user's pages
+BUSY_AFTER_S = 15.0  # after waiting for this long, a request gets status 503
 SEARCH_CACHE_SECONDS = env.number("RAGSITE_SEARCH_CACHE_SECONDS", 300, least=0, most=86_400)
 # Private hosts that the SSRF guard allows the crawler to visit, such as an intranet. Public hosts need no
 # entry.
@@ -184,6 +222,7 @@ CRAWL_MAX_DEPTH = env.number("RAGSITE_CRAWL_MAX_DEPTH", 20, least=0, most=1000) 
 CRAWL_PAGE_MAX_BYTES = env.number("RAGSITE_CRAWL_PAGE_MAX_MB", 20, least=1, most=500) * 1024 * 1024
 CRAWL_TIMEOUT_S = env.number("RAGSITE_CRAWL_TIMEOUT", 20, least=1, most=600)  # seconds per page
 CRAWL_AT_ONCE = env.number("RAGSITE_CRAWL_AT_ONCE", 4, least=1, most=16)  # concurrent requests to one website
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # larger uploads go to a temporary file
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
@@ -216,9 +255,13 @@ INSTALLED_APPS = [
     "ragsite",
 ]
 MIDDLEWARE = [
+    "ragsite.health.accept_probes",  # before anything looks at the host
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "ragsite.compression.CompressPages",
     "csp.middleware.CSPMiddleware",
+    "ragsite.door.privacy.NoStore",
+    "ragsite.door.privacy.RefuseNul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -226,6 +269,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",  # deny by default
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ragsite.door.refusals.RefuseWhenBusy",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 TEMPLATES = [
@@ -249,7 +293,7 @@ AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "chat"
 LOGOUT_REDIRECT_URL = "login"
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.password_hashing.BoundedArgon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -308,7 +352,26 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "chat.openai.schema.add_openai",
     ],
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},
+    # JavaScript, because of the plugin for screen readers: in each operation's button there is a text and not a
+    # link, which no key would reach; the description is a landmark; the headings leave out no level.
+    "SWAGGER_UI_SETTINGS": """{
+        deepLinking: true,
+        defaultModelsExpandDepth: 0,
+        plugins: [({ React: { createElement, Fragment } }) => ({
+            wrapComponents: {
+                DeepLink: () => ({ text }) => createElement("span", null, text),
+                InfoContainer: (Info) => (props) =>
+                    createElement("section", { "aria-label": "About" }, createElement(Info, props)),
+                operations: (Operations) => (props) =>
+                    createElement(
+                        Fragment,
+                        null,
+                        createElement("h2", { className: "operations-title" }, "Operations"),
+                        createElement(Operations, props),
+                    ),
+            },
+        })],
+    }""",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

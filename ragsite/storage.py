@@ -11,10 +11,16 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 from storages.backends.s3 import S3File, S3Storage
 
+from core.waiting import release_connection
+
 
 @contextmanager
 def _raise_os_errors() -> Iterator[None]:
-    """Convert S3 errors to OSError, like other storages: callers do not know which storage they use."""
+    """Convert S3 errors to OSError, like other storages: callers do not know which storage they use.
+
+    The database connection returns to the pool first: a slow bucket must not hold it.
+    """
+    release_connection()
     try:
         yield
     except (BotoCoreError, ClientError, S3UploadFailedError) as error:

@@ -3,6 +3,7 @@ from django.urls import include, path
 
 from . import api
 
+handler500 = "ragsite.door.refusals.handle_500"
 urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("chat.urls")),

@@ -42,6 +42,13 @@ class KeyCredential:
         return active.filter(api_keys=self.key, api_keys__revoked_at=None).exists()
 
 
+def find_key(authorization: str) -> ApiKey | None:
+    """Return the key in this header, or None if there is none that still works."""
+    scheme, _, key = authorization.partition(" ")
+    working = ApiKey.objects.filter(revoked_at=None, user__is_active=True)
+    return working.filter(digest=_digest(key.strip())).first() if scheme.lower() == "bearer" else None
+
+
 def _digest(key: str) -> str:
     """Hash without salt or stretching: 256 random bits cannot be guessed, and a plain hash can be indexed."""
     return hashlib.sha256(key.encode()).hexdigest()

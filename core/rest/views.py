@@ -33,6 +33,7 @@ class TooLarge(APIException):
 
 class ApiView(GenericAPIView[Any]):
     serializer_class = CamelCase
+    metadata_class = None  # OPTIONS is refused: the OpenAPI document describes the addresses
     pagination_class: type[Pagination] | None = Pagination
 
     def read(

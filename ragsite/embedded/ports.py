@@ -1,6 +1,7 @@
 """Checks that a port is free, or finds the process that uses it."""
 
 import errno
+import ipaddress
 import socket
 from contextlib import suppress
 from typing import Any
@@ -31,6 +32,18 @@ def _explain(error: OSError, host: str, port: int, variable: str) -> str:
     return (
         f"Cannot listen on {host}:{port}: {error.strerror}. Set RAGSITE_HOST to an address of this machine."
     )
+
+
+def own_hosts() -> list[str]:
+    """Return the names and addresses by which other machines reach this one."""
+    found = [
+        ipaddress.ip_address(each.address)
+        for addresses in psutil.net_if_addrs().values()
+        for each in addresses
+        if each.family in (socket.AF_INET, socket.AF_INET6) and "%" not in each.address
+    ]
+    addresses = [f"[{each}]" if each.version == 6 else str(each) for each in found if not each.is_loopback]
+    return [socket.gethostname().lower(), *addresses]
 
 
 def holder(port: int) -> str:

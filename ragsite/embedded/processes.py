@@ -10,6 +10,7 @@ from ragsite import processes, settings
 from ragsite.processes import Process
 
 from . import postgres, valkey
+from .ports import own_hosts
 from .service import MARK, Service
 
 _WORKERS = 2  # documents that are read concurrently
@@ -31,12 +32,20 @@ def environment() -> dict[str, str]:
     """Return the environment of the Python processes: ours, plus what each of them needs."""
     return {
         **os.environ,
+        **_allowed_hosts(),
         MARK: str(settings.DATA_DIR),
         "PYTHONUNBUFFERED": "1",
         # On two cores, OpenMP threads that spin while they wait starve all other processes.
         "OMP_WAIT_POLICY": "PASSIVE",
         "GOMP_SPINCOUNT": "0",
     }
+
+
+def _allowed_hosts() -> dict[str, str]:
+    """Return the variable that lets other machines in, if we listen on all addresses and no variable says who."""
+    if not settings.LISTENS_EVERYWHERE or "RAGSITE_ALLOWED_HOSTS" in os.environ:
+        return {}
+    return {"RAGSITE_ALLOWED_HOSTS": ",".join([*settings.ALLOWED_HOSTS, *own_hosts()])}
 
 
 def wanted_services(*, has_llm: bool) -> list[str]:

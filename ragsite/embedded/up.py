@@ -135,6 +135,9 @@ def _greet(took_s: float, *, is_new_login: bool) -> None:
         say(f"  Log in as {paint('admin', 1)} with {paint(file.read_text().strip(), 1)}, kept in {file}")
     elif file.exists():
         say(f"  The first login is admin, with the password in {file}")
+    if settings.LISTENS_EVERYWHERE:
+        hosts = ", ".join(f"http://{host}:{settings.PORT}" for host in ports.own_hosts())
+        say(f"  Other machines reach it at {hosts}")
     say("  Ctrl-C stops everything.\n")
 
 

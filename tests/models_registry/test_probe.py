@@ -146,3 +146,21 @@ def test_what_was_learnt_outlives_a_check_that_fails(server):
     server.behaviour.status = 500
     assert checked(endpoint).served_context_tokens == 8192
     assert not endpoint.last_check_ok
+
+
+def test_a_check_names_the_option_that_helps_with_a_server_without_system_role(server):
+    server.behaviour.takes_roles = ["user", "assistant"]
+    endpoint = factories.chat_endpoint(base_url=server.base_url)
+    checked(endpoint)
+    assert not endpoint.last_check_ok
+    assert "System role not supported" in endpoint.last_error
+    assert "It answers with the option “Send instructions as”: user" in endpoint.last_error
+    endpoint.options["system_role"] = "user"
+    endpoint.save()
+    assert checked(endpoint).last_check_ok
+
+
+def test_a_check_that_no_option_helps_says_only_what_the_server_says(server):
+    server.behaviour = openai_server.Behaviour(status=400, error="No.")
+    endpoint = checked(factories.chat_endpoint(base_url=server.base_url))
+    assert endpoint.last_error.endswith("It said: No.")
