@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
-from django.forms import BaseInlineFormSet, ModelForm
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -15,15 +15,16 @@ from django.utils.html import format_html
 from accounts.admin import RecordsRows, UserAdmin
 from accounts.models import User
 from core.admin.cells import time_ago
+from core.admin.labels import LabelledFormSet, LabelledTabularInline
 
 from .errors import MembershipRefused
-from .languages import LANGUAGES
+from .languages import named
 from .members import check_managers_remain
 from .models import Membership, Role, Workspace
 from .settings import change_settings
 
 
-class _MembershipFormSet(BaseInlineFormSet[Membership, Any, Any]):
+class _MembershipFormSet(LabelledFormSet):
     def clean(self) -> None:
         super().clean()
         if any(self.errors):
@@ -45,7 +46,7 @@ def _is_manager(form: Any) -> bool:
     return bool(form.cleaned_data["role"] == Role.MANAGER)
 
 
-class MemberInline(admin.TabularInline[Membership, Workspace]):
+class MemberInline(LabelledTabularInline):
     model = Membership
     formset = _MembershipFormSet
     fields = ("user", "role", "created_at")
@@ -55,7 +56,7 @@ class MemberInline(admin.TabularInline[Membership, Workspace]):
     verbose_name_plural = "members"
 
 
-class RoleInline(admin.TabularInline[Membership, User]):
+class RoleInline(LabelledTabularInline):
     model = Membership
     formset = _MembershipFormSet
     fields = ("workspace", "role")
@@ -139,7 +140,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
 
     @admin.display(description="languages")
     def languages_named(self, workspace: Workspace) -> str:
-        return ", ".join(LANGUAGES[code] for code in workspace.languages)
+        return ", ".join(named(code) for code in workspace.languages)
 
     @admin.display(ordering="updated_at")
     def changed(self, workspace: Workspace) -> str:

@@ -1,6 +1,6 @@
 """Forms to create and change a workspace, and to add members."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
 from django import forms
@@ -14,11 +14,16 @@ from accounts.models import User
 from models_registry.models import Endpoint
 
 from .engines import ENGINES
-from .languages import LANGUAGES
+from .languages import AUTO, CHOICES, LANGUAGES, STEMMED
 from .models import MAX_INDEXED_DIMENSIONS, ChunkingStrategy, IndexKind, Role, Workspace
 from .settings import change_settings, create_workspace, index_changes
 
-LANGUAGE_CHOICES = list(LANGUAGES.items())
+LANGUAGE_CHOICES = list(CHOICES.items())
+# The pickers list the languages first whose words are compared by their stems.
+_GROUPS = (
+    ("Words in their basic form", [each for each in LANGUAGES.items() if each[0] in STEMMED]),
+    ("Words as they are written", [each for each in LANGUAGES.items() if each[0] not in STEMMED]),
+)
 
 
 class LanguagesSelect(forms.SelectMultiple):
@@ -37,13 +42,15 @@ class LanguagesSelect(forms.SelectMultiple):
         return format_html('<div class="pickers">{}</div>', format_html_join("", "{}", pickers))
 
     def _picker(self, name: str, value: str, attrs: dict[str, Any]) -> SafeString:
-        options = [("", "None" if "optional" in attrs["aria-label"] else "Choose…"), *LANGUAGE_CHOICES]
-        rows = ((code, SafeString(" selected") if code == value else "", label) for code, label in options)
+        is_optional = "optional" in attrs["aria-label"]
+        first = [("", "None")] if is_optional else [("", "Choose…"), (AUTO, CHOICES[AUTO])]
+        groups = ((label, _options(choices, value)) for label, choices in _GROUPS)
         return format_html(
-            '<select name="{}"{}>{}</select>',
+            '<select name="{}"{}>{}{}</select>',
             name,
             flatatt({**attrs, "class": "select"}),
-            format_html_join("", '<option value="{}"{}>{}</option>', rows),
+            _options(first, value),
+            format_html_join("", '<optgroup label="{}">{}</optgroup>', groups),
         )
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
@@ -51,6 +58,11 @@ class LanguagesSelect(forms.SelectMultiple):
 
     def id_for_label(self, id_: str, index: str | None = None) -> str:
         return f"{id_}_0"
+
+
+def _options(choices: Iterable[tuple[str, str]], value: str) -> SafeString:
+    rows = ((code, SafeString(" selected") if code == value else "", label) for code, label in choices)
+    return format_html_join("", '<option value="{}"{}>{}</option>', rows)
 
 
 class PeopleField(forms.CharField):
@@ -74,7 +86,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         choices=LANGUAGE_CHOICES,
         required=False,  # Workspace.clean has a better message
         widget=LanguagesSelect,
-        help_text="One to three. Words are matched in their basic form in each of them.",
+        help_text="One to three, or let the language of each document be detected.",
         error_messages={"invalid_choice": "%(value)s is not a known language."},
     )
 

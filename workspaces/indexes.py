@@ -21,6 +21,12 @@ def describe(workspace: Workspace, documents: Mapping[UUID, IndexedMetadata]) ->
         engine.describe(documents)
 
 
+def rename(workspace: Workspace, document_id: UUID, name: str) -> None:
+    """Let the chunks of a document be found by its new name in all indexes."""
+    for engine in _engines(workspace):
+        engine.rename(document_id, name)
+
+
 def _engines(workspace: Workspace) -> list[Engine]:
     building = workspace.reindexes.filter(status=Reindex.Status.RUNNING).select_related(
         "embedder", "workspace"

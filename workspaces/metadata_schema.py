@@ -14,7 +14,7 @@ from core.text import one_line
 
 from .engines import Value
 from .errors import InvalidValue
-from .languages import LANGUAGES
+from .languages import choices_of
 from .models import Field, Workspace
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
@@ -80,7 +80,7 @@ def _definition(field: Field) -> FieldDefinition:
 
 def filterable_fields(workspace: Workspace, types: Mapping[str, str]) -> dict[str, FieldDefinition]:
     """Return all fields that documents can be filtered by. types: document types with their labels."""
-    languages = tuple((code, LANGUAGES[code]) for code in workspace.languages)
+    languages = tuple(choices_of(workspace.languages))
     built_in = [
         FieldDefinition("type", "Document type", _T.TEXT, tuple(types.items()), is_built_in=True),
         FieldDefinition("language", "Language", _T.TEXT, languages, is_built_in=True),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from models_registry.models import Endpoint
 
-from .languages import LANGUAGES
+from .languages import AUTO, CHOICES
 
 
 class Role(models.TextChoices):
@@ -90,7 +90,7 @@ class Parser(models.TextChoices):
 class IndexSettings(models.Model):
     """The settings that an index depends on: after a change, the documents must be read again."""
 
-    languages = models.JSONField(default=list)  # 1 to 3 keys of LANGUAGES
+    languages = models.JSONField(default=list)  # 1 to 3 codes of LANGUAGES, or AUTO alone
     embedder = models.ForeignKey(
         Endpoint,
         on_delete=models.PROTECT,
@@ -111,8 +111,10 @@ class IndexSettings(models.Model):
         errors = {}
         if not 1 <= len(self.languages) <= 3 or len(set(self.languages)) != len(self.languages):
             errors["languages"] = "Choose one to three different languages."
-        elif unknown := set(self.languages) - set(LANGUAGES):
+        elif unknown := set(self.languages) - set(CHOICES):
             errors["languages"] = f"Unknown language: {', '.join(sorted(unknown))}."
+        elif AUTO in self.languages and len(self.languages) > 1:
+            errors["languages"] = "Choose languages, or let them be detected, but not both."
         if not 100 < self.chunk_size < 10_000:
             errors["chunk_size"] = "Choose more than 100 and fewer than 10,000 characters."
         elif self.chunk_overlap >= self.chunk_size:
@@ -179,6 +181,9 @@ class Workspace(IndexSettings):
     # Below this similarity nothing is relevant; computed by documents.retrieval.calibration. None: not
     # calibrated yet
     relevance_floor = models.FloatField(null=True, editable=False)
+    relevance_floors = models.JSONField(
+        default=dict, db_default={}, editable=False
+    )  # language -> its own floor
     calibrated_chunks = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     calibrated_at = models.DateTimeField(null=True, editable=False)
     # Grows with every change of what a search may find, in the same transaction

@@ -9,10 +9,28 @@ from models_registry.serializers import ModelName
 
 from .access import role_in, totals_for
 from .engines import ENGINES
-from .languages import LANGUAGES
+from .languages import AUTO, CHOICES, code_for
 from .models import ChunkingStrategy, IndexKind, Metric, Parser, Role, Workspace
 
-LANGUAGE_CODES = sorted(LANGUAGES)
+LANGUAGE_CODES = list(CHOICES)
+
+
+class LanguageField(serializers.ChoiceField):
+    """The ISO 639 code of a language, or AUTO."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(LANGUAGE_CODES, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if data in CHOICES or (data == "" and self.allow_blank):
+            return data
+        code = code_for(data) if isinstance(data, str) else None
+        hint = (
+            f"Write {code!r}."
+            if code
+            else f"Write an ISO 639 code such as 'en', 'pt' or 'zh', or {AUTO!r}: the languages are then detected."
+        )
+        raise serializers.ValidationError(f"{data!r} is not a language code here. {hint}")
 
 
 class EngineSerializer(CamelCase):
@@ -31,10 +49,10 @@ class WorkspaceChanges(CamelCase):
     name = serializers.CharField(max_length=80)
     description = serializers.CharField(max_length=300, allow_blank=True, required=False)
     languages = serializers.ListField(
-        child=serializers.ChoiceField(LANGUAGE_CODES),
+        child=LanguageField(),
         min_length=1,
         max_length=3,
-        help_text="One to three ISO 639-1 codes.",
+        help_text="One to three ISO 639 codes; or only `auto`: the language of each document is detected.",
     )
     is_hybrid = serializers.BooleanField(required=False, help_text="Search by words as well as by meaning.")
     reranker = ModelName(

@@ -3,6 +3,7 @@
 import math
 import threading
 from copy import copy
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -159,6 +160,53 @@ def test_two_indexes_of_a_workspace_do_not_see_each_other(workspace):
     assert [hit.text for hit in engine_for(workspace).search_dense([1, 0, 0], 5)] == ["old"]
     engine_for(following).drop()
     assert engine_for(workspace).count() == 1
+
+
+# --- the document's name -------------------------------------------------------------------------
+
+
+def named(workspace: Workspace, name: str, *texts: str):
+    engine, document = engine_for(workspace), uuid4()
+    chunks = [replace(chunk(number, text), name=name) for number, text in enumerate(texts)]
+    engine.stage(document, chunks, [[1, 0, 0]] * len(chunks))
+    engine.publish(document, len(chunks))
+    return document
+
+
+def names_found(workspace: Workspace, question: str) -> list[str]:
+    return [hit.text for hit in engine_for(workspace).search_lexical(question, 9)]
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["offer_tanaka_2024.txt", '"offer tanaka"', "TANAKA", "tanaka -weber"],
+)
+def test_a_chunk_is_found_by_the_name_of_its_document(workspace, question):
+    named(workspace, "offer_weber_2024.txt", "The total is 12 euros.")
+    named(workspace, "offer_tanaka_2024.txt", "The total is 99 euros.", "Payable in May.")
+    found = names_found(workspace, question)
+    assert set(found[:2]) == {"The total is 99 euros.", "Payable in May."}
+
+
+def test_a_name_counts_less_than_a_text_that_says_the_same_often(workspace):
+    named(workspace, "Pumps.pdf", "About nothing in particular.")
+    named(workspace, "Notes.pdf", "The pumps hum. Two pumps are new. Pumps need oil.")
+    assert names_found(workspace, "pumps")[0].startswith("The pumps hum")
+
+
+def test_no_phrase_reaches_from_a_text_into_the_name(workspace):
+    named(workspace, "valve.txt", "an old pump")
+    assert names_found(workspace, '"pump valve"') == []
+
+
+def test_a_renamed_document_is_found_by_its_new_name_only(workspace):
+    document = named(workspace, "old_tanaka.txt", "The total is 99 euros.")
+    before = Workspace.objects.get(pk=workspace.pk).corpus_version
+    engine_for(workspace).rename(document, "new_okafor.txt")
+    assert (names_found(workspace, "tanaka"), len(names_found(workspace, "okafor"))) == ([], 1)
+    assert Workspace.objects.get(pk=workspace.pk).corpus_version > before
+    engine_for(workspace).forget(document)
+    assert names_found(workspace, "okafor") == []
 
 
 def test_search_may_be_limited_to_some_documents(workspace):
@@ -357,7 +405,9 @@ def put_texts(workspace: Workspace, *texts: str, document=None):
 
 def amounts(workspace: Workspace) -> dict[str, int]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT term, amount FROM chunks.t_{workspace.id.hex} WHERE amount <> 0")
+        cursor.execute(
+            f"SELECT term, amount FROM chunks.t_{workspace.id.hex} WHERE amount <> 0 AND term NOT LIKE E'\\t%'"
+        )
         return dict(cursor.fetchall())
 
 

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from workspaces.engines.pgvector.engine import PgVector
 from workspaces.engines.pgvector.maintenance import due, is_settled, reconcile, state_of, try_again
 from workspaces.models import IndexKind, Metric, Workspace
 from workspaces.models import VectorIndex as Row
+from workspaces.provision import delete_workspace
 
 EXACT, HNSW, IVFFLAT, AUTO = IndexKind.EXACT, IndexKind.HNSW, IndexKind.IVFFLAT, IndexKind.AUTO
 DIMENSIONS = 8
@@ -294,3 +296,33 @@ def test_chunks_may_go_while_it_is_measured(nearest):
     tables = PgVector(factories.workspace(dimensions=DIMENSIONS)).tables
     vector = f"[{','.join(['1'] * DIMENSIONS)}]"
     assert ann_tuning._measure_recall(tables, HNSW, 40, vector, nearest) == 1.0
+
+
+def delete_and_disconnect(workspace: Workspace) -> None:
+    try:
+        delete_workspace(None, workspace)
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("when", ["before it is counted", "before it is claimed"])
+def test_a_workspace_deleted_during_the_sweep_is_skipped(monkeypatch, caplog, when) -> None:
+    gone, other = filled(HNSW), filled(HNSW)
+    due()  # both are known to the maintenance
+
+    def deleting(index: Workspace) -> PgVector:
+        if index.pk == gone.pk:
+            with ThreadPoolExecutor() as elsewhere:
+                elsewhere.submit(delete_and_disconnect, gone).result(10)
+        return PgVector(index)
+
+    if when == "before it is counted":
+        monkeypatch.setattr(maintenance, "engine_for", deleting)
+    rows = due()
+    if when == "before it is claimed":
+        delete_workspace(None, Workspace.objects.get(pk=gone.pk))
+    for row_id in rows:
+        reconcile(row_id)
+    assert state_of(other).kind == HNSW
+    assert not [each for each in caplog.records if each.levelname in ("WARNING", "ERROR")]

@@ -22,6 +22,7 @@ class NewChunk:
     title_path: tuple[str, ...] = ()
     page: int | None = None
     embedded: str = ""  # the embedded text, if it is not `text`
+    name: str = ""  # the document's title or file name: its words find each of its chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,9 @@ class Engine(Protocol):
         A vector of None is copied from a chunk with the same hash, as it was before this call. Staging is
         idempotent: an ordinal that is staged again is replaced.
         """
+
+    def rename(self, document_id: UUID, name: str) -> None:
+        """Let the document's chunks be found by the words of its new name, and no longer by those of the old one."""
 
     def publish(
         self,

@@ -37,7 +37,9 @@ def search(
     # costs.
     is_few = among.is_narrow or bool(question.required)
     chosen = "(SELECT * FROM {within} {restriction} OFFSET 0) few" if is_few else "{within} {restriction}"
-    candidates = sql.SQL(chosen).format(within=among.source, restriction=lexical.restriction(question))
+    candidates = sql.SQL(chosen).format(
+        within=among.source, restriction=lexical.restriction(tables, question)
+    )
     nearest = tables.statement(
         """SELECT {fields}, {similarity} FROM (
             SELECT *, embedding {operator} %s::halfvec AS d FROM {candidates} ORDER BY d LIMIT %s) nearest

@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from psycopg import sql
 
+from inference.language.detection import AUTO
 from inference.types import Vector
 from workspaces.engines.contract import (
     ANYWHERE,
@@ -32,7 +33,7 @@ from workspaces.engines.contract import (
 from workspaces.errors import Incomplete, WrongDimensions
 from workspaces.models import Workspace
 
-from . import dense, lexical
+from . import dense, lexical, reanalysis, vocabulary
 from .ann_index import AnnIndex
 from .filter_plan import Within, exactly, look, of_documents, within
 from .tables import SCHEMA, Rows, Tables, TableStatement, drop_table, execute_many, literal, table_names
@@ -95,6 +96,7 @@ class PgVector:
             lexical=sql.SQL(lexical.COLUMNS),
         )
         lexical.create(self._run)
+        reanalysis.mark_as_current(self.tables)
         self._run(
             "CREATE TABLE {documents} (document_id uuid PRIMARY KEY, embedding halfvec({dimensions}) NOT NULL, "
             "chunks integer NOT NULL, metadata jsonb NOT NULL, access_level integer NOT NULL)",
@@ -124,7 +126,8 @@ class PgVector:
             document_id, [chunk.content_hash for chunk, vector in pairs if vector is None]
         )
         languages, mean_length = self.workspace.languages, lexical.mean_length(self._run)
-        words = lexical.index_texts([chunk.text for chunk in chunks], languages, mean_length)
+        texts, names = [chunk.text for chunk in chunks], [chunk.name for chunk in chunks]
+        words = lexical.index_texts(texts, names, languages, mean_length)
         rows = [
             self._row(
                 document_id, chunk, kept[chunk.content_hash] if vector is None else literal(vector), each
@@ -184,6 +187,9 @@ class PgVector:
             vector,
             *astuple(words),
         )
+
+    def rename(self, document_id: UUID, name: str) -> None:
+        reanalysis.rename(self.workspace, document_id, name)
 
     def publish(
         self,
@@ -278,11 +284,11 @@ class PgVector:
         """Run the requested legs and return their chunks, in two round trips: counts first, then the legs."""
         if vector is not None:
             self._check_question(vector)
-        asked = LexicalQuery.of(question, self.workspace.languages)
+        asked = LexicalQuery.of(question, self._languages())
         looks = [look(self.tables, where)] if where != ANYWHERE else []
         seen = execute_many([*looks, *([lexical.amounts(self.tables, asked)] if has_words else [])])
         among = within(self.tables, where, seen[0] if looks else None)
-        plan = lexical.plan(seen[-1], asked, share=among.share) if has_words else None
+        plan = self._plan(seen[-1], asked, among) if has_words else None
         nearest = self._dense(vector, asked, limit, among) if vector is not None else []
         matching = [lexical.search(self.tables, asked, plan, limit, among, _FIELDS)] if plan else []
         rows = execute_many([*nearest, *matching])
@@ -290,6 +296,14 @@ class PgVector:
         if vector is not None and among.is_cut_short(len(found), limit):
             found = execute_many(self._dense(vector, asked, limit, exactly(self.tables, where, among)))[-1]
         return _read_chunks(found), _read_chunks(rows[-1] if matching else [])
+
+    def _languages(self) -> Sequence[str]:
+        chosen: Sequence[str] = self.workspace.languages
+        return vocabulary.languages(self.tables) if AUTO in chosen else chosen
+
+    def _plan(self, rows: Rows, asked: LexicalQuery, among: Within) -> lexical.Plan | None:
+        related = vocabulary.related_forms(self.tables, lexical.unknown_words(rows, asked))
+        return lexical.plan(rows, asked, related, share=among.share)
 
     def _dense(self, vector: Vector, asked: LexicalQuery, limit: int, among: Within) -> list[TableStatement]:
         return dense.search(self.workspace, self.tables, vector, asked, limit, among, _FIELDS)

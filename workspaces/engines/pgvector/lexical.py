@@ -10,12 +10,15 @@ document frequencies and mean length: so a score is never stale.
 The common terms of a question would make every third chunk a candidate. Therefore the candidates are, while
 they are few: chunks with a rare term; chunks that repeat a common term (indexed as separate terms, `use²`);
 chunks with two common terms. docs/adr/0016-bm25.md has the measurements.
+
+A word counts as often as the question has it (BM25's query term frequency). A word that no chunk has counts by
+its related forms (vocabulary.py), but less.
 """
 
 import math
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import LiteralString
@@ -23,24 +26,32 @@ from uuid import UUID
 
 from psycopg import sql
 
-from .analyzer import terms
+from inference.language.analyzer import MAX_POSITION, terms
+from inference.language.detection import AUTO, UNKNOWN, detect
+
 from .filter_plan import Within
 from .tables import Rows, Tables, TableStatement
-from .tsquery import LexicalQuery, Word, quote_term
+from .tsquery import AskedWord, LexicalQuery, Word, quote_term
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
+NAME_WEIGHT = 1.0  # how many times a word of the document's name counts in each of its chunks
+_GAP = 10  # positions between a text and its document's name, so that no phrase reaches over both
 CANDIDATES = 1000  # for single terms, and as many again for pairs
 MAX_PAIRS = 8
 SCORED = 2  # how many times the limit are rescored exactly
-MAX_TERMS = 40  # per question, the rarest ones
+MAX_WORDS = 64  # per question, those that weigh most
+RELATED_WORTH = 0.5  # of a word that only other forms match: related ones, or its own without accents
 # Times -> mark; no other term ends like this, because normalizing turns the marks into digits.
 _REPEATED = {2: "²", 3: "³", 4: "⁴"}
 _DIMENSIONS = 1_000_000_000  # the maximum of a sparsevec
 CHUNKS, WORDS = "", " "  # rows of the term table: the number of live chunks, and of words in them
+LANGUAGE = " {}"  # a term of each chunk whose language was detected
 
 COLUMNS: LiteralString = (
     "words tsvector NOT NULL, weights sparsevec NOT NULL, length integer NOT NULL, k real NOT NULL"
 )
+
+NONE_RELATED: Mapping[AskedWord, Mapping[str, int]] = {}
 
 Run = Callable[..., Rows]  # Tables.run
 
@@ -55,18 +66,18 @@ class Indexed:
     k: float  # the k that the weights were computed with
 
 
-def index_texts(texts: Sequence[str], languages: Sequence[str], mean_length: float | None) -> list[Indexed]:
+def index_texts(
+    texts: Sequence[str], names: Sequence[str], languages: Sequence[str], mean_length: float | None
+) -> list[Indexed]:
     """Return the index data of texts, analyzed in each language: documents mix languages, and detection errs.
 
-    mean_length: the mean length of the chunks that exist already, or None.
+    names: for each text the name of its document, which is a field of its own: its words count NAME_WEIGHT times
+    each, and add nothing to the length. languages: AUTO stands for the language of each text. mean_length: the
+    mean length of the chunks that exist already, or None.
     """
-    found = [_places(text, languages) for text in texts]
-    lengths = [len(set().union(*places.values())) for places in found]
-    mean = mean_length or sum(lengths) / max(len(lengths), 1)
-    return [
-        _index_terms(places, length, saturation(length, mean))
-        for places, length in zip(found, lengths, strict=True)
-    ]
+    found = [_analyze(text, name, languages) for text, name in zip(texts, names, strict=True)]
+    mean = mean_length or sum(each.length for each in found) / max(len(found), 1)
+    return [_index_terms(each, saturation(each.length, mean)) for each in found]
 
 
 def saturation(length: float, mean_length: float) -> float:
@@ -74,20 +85,61 @@ def saturation(length: float, mean_length: float) -> float:
     return K1 * (1 - B + B * length / max(mean_length, 1))
 
 
-def _places(text: str, languages: Sequence[str]) -> dict[str, set[int]]:
+@dataclass(frozen=True, slots=True)
+class _Analyzed:
+    places: Mapping[str, set[int]]  # term -> positions
+    length: int  # positions of words that are no stop words
+    stops: set[str]  # terms of stop words: their repetition says nothing
+    name: Mapping[str, set[int]]  # term of the document's name -> positions, behind those of the text
+
+
+def _analyze(text: str, name: str, languages: Sequence[str]) -> _Analyzed:
     places: dict[str, set[int]] = defaultdict(set)
+    counted: set[int] = set()
+    stops: set[str] = set()
+    if AUTO in languages:
+        languages = [detect(text) or UNKNOWN]
+        places[LANGUAGE.format(languages[0])] = set()
     for language in languages:
         for term in terms(text, language):
             places[term.text].add(term.position)
+            if term.is_stop:
+                stops.add(term.text)
+            else:
+                counted.add(term.position)
+    return _Analyzed(places, len(counted), stops, _analyze_name(name, languages, max(counted, default=0)))
+
+
+def _analyze_name(name: str, languages: Sequence[str], last: int) -> Mapping[str, set[int]]:
+    places: dict[str, set[int]] = defaultdict(set)
+    for language in languages:
+        for term in terms(name, language):
+            if not term.is_stop:
+                places[term.text].add(min(last + _GAP + term.position, MAX_POSITION))
     return places
 
 
-def _index_terms(places: Mapping[str, set[int]], length: int, k: float) -> Indexed:
-    marked = [f"{quote_term(term)}:{','.join(map(str, sorted(each)[:255]))}" for term, each in places.items()]
+def _index_terms(found: _Analyzed, k: float) -> Indexed:
+    places = found.places
+    everywhere = {
+        term: {*places.get(term, ()), *found.name.get(term, ())}
+        for term in dict.fromkeys((*places, *found.name))
+    }
+    marked = [quote_term(term) + _positions(each) for term, each in everywhere.items()]
     for times, mark in _REPEATED.items():
-        marked += [quote_term(term + mark) for term, each in places.items() if len(each) >= times]
-    weights = {term: len(each) / (len(each) + k) for term, each in places.items()}
-    return Indexed(" ".join(marked), _sparse(weights), length, k)
+        repeated = (term for term, each in places.items() if len(each) >= times and term not in found.stops)
+        marked += [quote_term(term + mark) for term in repeated]
+    counts = {
+        term: len(places.get(term, ())) + NAME_WEIGHT * (term in found.name)
+        for term, each in everywhere.items()
+        if each
+    }
+    weights = {term: count / (count + k) for term, count in counts.items() if count}
+    return Indexed(" ".join(marked), _sparse(weights), found.length, k)
+
+
+def _positions(places: Collection[int]) -> str:
+    return f":{','.join(map(str, sorted(places)[:255]))}" if places else ""
 
 
 def _sparse(values: Mapping[str, float]) -> str:
@@ -111,19 +163,30 @@ def create(run: Run) -> None:
 
 
 def recount(run: Run, document_id: UUID, sign: int) -> None:
-    """Add (1) or subtract (-1) the document's live chunks in the term table.
+    """Add (1) or subtract (-1) the document's live chunks in the term table."""
+    _recount(run, sql.SQL("document_id = {}").format(sql.Literal(document_id)), sign)
+
+
+def recount_chunks(run: Run, ids: Sequence[int], sign: int) -> None:
+    """Add (1) or subtract (-1) these chunks in the term table, if they are live."""
+    _recount(run, sql.SQL("id = ANY({})").format(sql.Literal(list(ids))), sign)
+
+
+def _recount(run: Run, these: sql.Composed, sign: int) -> None:
+    """Add or subtract chunks.
 
     ORDER BY term locks the rows in the same order everywhere, CHUNKS first, so that no deadlock can occur.
     """
     run(
-        """WITH mine AS (SELECT words, length FROM {table} WHERE document_id = %s AND live)
+        """WITH mine AS (SELECT words, length FROM {table} WHERE {these} AND live)
         INSERT INTO {terms} AS known
         SELECT term, %s * amount FROM (
             SELECT %s, count(*) FROM mine UNION ALL SELECT %s, sum(length) FROM mine
             UNION ALL SELECT lexeme, count(*) FROM mine, unnest(words) GROUP BY lexeme
         ) change (term, amount) WHERE amount > 0 ORDER BY term
         ON CONFLICT (term) DO UPDATE SET amount = known.amount + excluded.amount""",
-        [document_id, sign, CHUNKS, WORDS],
+        [sign, CHUNKS, WORDS],
+        these=these,
     )
 
 
@@ -141,43 +204,63 @@ def mean_length(run: Run) -> float | None:
 @dataclass(frozen=True, slots=True)
 class Plan:
     candidates: str  # tsquery
-    worths: Mapping[Word, float]  # word -> its inverse document frequency
+    worths: Mapping[Word, float]  # word -> its inverse document frequency, times how often it is asked
     total: float  # of all words of the question, including those that no chunk has
     mean_length: float
 
 
 def amounts(tables: Tables, question: LexicalQuery) -> TableStatement:
     """Return the statement that counts the chunks, and the chunks with each term of the question."""
-    asked = set().union(*question.words)
+    asked = set().union(*(word.all_terms for word in question.words))
     marked = {term + mark for term in asked for mark in _REPEATED.values()}
     return tables.statement(
         "SELECT term, amount FROM {terms} WHERE term = ANY(%s)", [[*asked, *marked, CHUNKS, WORDS]]
     )
 
 
-def plan(rows: Rows, question: LexicalQuery, *, share: float) -> Plan | None:
+def unknown_words(rows: Rows, question: LexicalQuery) -> list[AskedWord]:
+    """Return the words that no chunk has, from the result of `amounts`."""
+    known = {term for term, amount in rows if amount > 0}
+    return [word for word in question.words if not word.is_extra and not word.all_terms & known]
+
+
+def plan(
+    rows: Rows,
+    question: LexicalQuery,
+    related: Mapping[AskedWord, Mapping[str, int]] = NONE_RELATED,
+    *,
+    share: float,
+) -> Plan | None:
     """Return the query plan; None: no live chunk has any of the words.
 
-    rows: the result of `amounts`. share: the share of chunks that a filter leaves. The smaller it is, the
-    more candidates are needed, because the best of the filtered chunks may not be among the best of all. How
-    many chunks a phrase leaves is unknown.
+    rows: the result of `amounts`. related: the related forms of unknown words, and how many chunks have each.
+    share: the share of chunks that a filter leaves. The smaller it is, the more candidates are needed, because
+    the best of the filtered chunks may not be among the best of all. How many chunks a phrase leaves is unknown.
     """
     amounts = {term: amount for term, amount in rows if amount > 0}
-    known = sorted(set().union(*question.words) & amounts.keys(), key=lambda term: (amounts[term], term))
-    if not known:
+    chunks = amounts.get(CHUNKS, 0)
+    worths: dict[Word, float] = defaultdict(float)
+    total = 0.0
+    for word in question.words:
+        known = Word(word.terms & amounts.keys() or word.bare & amounts.keys() or related.get(word, {}))
+        amounts |= related.get(word, {})
+        # The most common form of a word across languages determines its rarity.
+        rarity = _rarity(chunks, max((amounts[term] for term in known), default=0)) * word.times
+        if known:
+            worths[known] += rarity * (1 if known <= word.terms else RELATED_WORTH)
+        total += rarity if known or not word.is_extra else 0
+    if not worths:
         return None
-    del known[MAX_TERMS:]
-    chunks = amounts[CHUNKS]
-    # The most common form of a word across languages determines its rarity.
-    having = {
-        word: max(amounts[term] for term in word & set(known)) for word in question.words if word & set(known)
-    }
-    worths = {word: math.log(1 + (chunks - amount + 0.5) / (amount + 0.5)) for word, amount in having.items()}
+    worths = dict(sorted(worths.items(), key=lambda each: -each[1])[:MAX_WORDS])
+    terms = sorted(set().union(*worths), key=lambda term: (amounts[term], term))
     is_open = share and not question.required
-    chosen = _candidates(known, amounts, CANDIDATES / share) if is_open else map(quote_term, known)
-    unknown = sum(1 for word in question.words if not word & amounts.keys())
-    total = sum(worths.values()) + unknown * math.log(1 + (chunks + 0.5) / 0.5)
+    chosen = _candidates(terms, amounts, CANDIDATES / share) if is_open else map(quote_term, terms)
     return Plan(" | ".join(chosen), worths, total, amounts.get(WORDS, 0) / chunks)
+
+
+def _rarity(chunks: int, amount: int) -> float:
+    """Return the inverse document frequency of BM25."""
+    return math.log(1 + (chunks - amount + 0.5) / (amount + 0.5))
 
 
 def _candidates(known: Sequence[str], amounts: Mapping[str, int], most: float) -> Iterable[str]:
@@ -237,7 +320,7 @@ def search(
         within=within.source,
         candidates=sql.SQL("") if within.is_narrow else candidates,
         rough_score=_rough_score(found),
-        restriction=restriction(question),
+        restriction=restriction(tables, question),
     )
 
 
@@ -276,15 +359,18 @@ def _coverage(found: Plan) -> sql.Composed:
     return sql.SQL(" + ").join(parts)
 
 
-def restriction(question: LexicalQuery) -> sql.Composed:
+def restriction(tables: Tables, question: LexicalQuery) -> sql.Composed:
     """Return an additional condition: the row contains the quoted phrases, and nothing excluded."""
     parts = (
         [sql.SQL("AND words @@ {}::tsquery").format(sql.Literal(question.required))]
         if question.required
         else []
     )
-    if question.excluded:
-        parts.append(sql.SQL("AND NOT words @@ {}::tsquery").format(sql.Literal(question.excluded)))
+    for each in question.excluded:
+        # A row with "-jar" makes the minus of a question a part of a word, and nothing is excluded.
+        text: LiteralString = "AND (EXISTS (SELECT FROM {terms} WHERE term = {signed} AND amount > 0) OR NOT words @@ {unwanted}::tsquery)"
+        signed, unwanted = sql.Literal(each.signed), sql.Literal(each.query)
+        parts.append(tables.statement(text, signed=signed, unwanted=unwanted).query)
     return sql.SQL(" ").join(parts)
 
 

@@ -8,11 +8,12 @@ Nothing is ever embedded.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -21,11 +22,13 @@ from core.leases import Lease, Superseded, lease_end, lease_expired
 from workspaces.engines import engine_for
 from workspaces.models import IndexKind, Reindex, VectorIndex, Workspace
 
+from . import reanalysis
 from .ann_index import GROWN, BuildProgress, Standing, wanted_kind
 from .ann_index import AnnIndex as Built
 from .ann_tuning import measure
 from .engine import PgVector
 
+Got = TypeVar("Got")
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
@@ -69,10 +72,29 @@ def state_of(workspace: Workspace) -> State:
 
 def due() -> list[int]:
     """Store the chunk counts of all indexes, and return the rows that a worker should process."""
-    noted = [(index, _note_chunks(index)) for index in _indexes()]
+    noted = [(index, row) for index in indexes() if (row := _unless_deleted(_note_chunks, index))]
     is_asked = Q(queued_at__gt=Now() - QUEUE_TIMEOUT)
     free = set(VectorIndex.objects.filter(_free()).exclude(is_asked).values_list("pk", flat=True))
-    return [row.pk for index, row in noted if row.pk in free and not _is_settled(index, row)]
+    waiting = [(index, row) for index, row in noted if row.pk in free]
+    return [row.pk for index, row in waiting if _unless_deleted(_is_settled, index, row) is False]
+
+
+def _unless_deleted(call: Callable[..., Got], index: Workspace, *rest: VectorIndex) -> Got | None:
+    """Return the result, or None if this index cannot be looked at, so that the sweep goes on with the others."""
+    try:
+        with transaction.atomic():
+            return call(index, *rest)
+    except DatabaseError:
+        if _exists(index):
+            log.exception("The vector index of workspace %s could not be looked at", index.pk)
+        return None
+
+
+def _exists(index: Workspace) -> bool:
+    """Tell whether this index still answers, or is still being built."""
+    building = Reindex.objects.filter(status=Reindex.Status.RUNNING, number=index.index_number)
+    current = Workspace.objects.filter(pk=index.pk, index_number=index.index_number)
+    return current.exists() or building.filter(workspace=index.pk).exists()
 
 
 def _free() -> Q:
@@ -89,7 +111,7 @@ def is_settled(index: Workspace) -> bool:
     return row.status == _S.FAILED or _is_settled(index, row)
 
 
-def _indexes() -> Iterator[Workspace]:
+def indexes() -> Iterator[Workspace]:
     """Yield the indexes in use and those that are being built; delete the rows of indexes that are gone."""
     ready = Workspace.objects.filter(engine="pgvector")
     running = Reindex.objects.filter(status=Reindex.Status.RUNNING, workspace__in=ready)
@@ -100,6 +122,12 @@ def _indexes() -> Iterator[Workspace]:
     VectorIndex.objects.exclude(numbers).delete()
     yield from ready
     yield from following
+
+
+def renew_terms(names_of: reanalysis.NamesOf) -> None:
+    """Analyze the chunks again that an earlier analyzer made the terms of."""
+    for index in indexes():
+        reanalysis.renew(index, names_of)
 
 
 def _note_chunks(index: Workspace) -> VectorIndex:
@@ -149,6 +177,9 @@ def reconcile(row_id: int) -> None:
     except Superseded:
         log.info("%s: another worker has claimed it, or its workspace was deleted.", row)
     except DatabaseError as error:
+        if not VectorIndex.objects.filter(pk=row_id).exists():
+            log.info("%s: it was deleted meanwhile.", row)
+            return
         log.warning("%s could not be built.", row, exc_info=True)
         _postpone(row, f"PostgreSQL says: {str(error).strip().splitlines()[0]}.")
 
@@ -161,7 +192,7 @@ def _claim(row_id: int) -> VectorIndex | None:
         lease_until=lease_end(LEASE),
         queued_at=None,
     )
-    return VectorIndex.objects.select_related("workspace").get(pk=row_id) if taken else None
+    return VectorIndex.objects.select_related("workspace").filter(pk=row_id).first() if taken else None
 
 
 def _lease(row: VectorIndex) -> Lease:
