@@ -11,6 +11,7 @@ from django.utils.html import format_html
 
 from accounts.models import User
 from core.admin.cells import time_ago
+from core.admin.labels import LabelledTabularInline
 from documents.ingestion.dead_letters import discard, replay
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.health import is_stuck, report_alarms
@@ -23,7 +24,7 @@ from .status_filters import StateOfDocument, status_badge
 _S = Document.Status
 
 
-class _LedgerInline(admin.TabularInline[Any, Document]):
+class _LedgerInline(LabelledTabularInline):
     extra = 0
     can_delete = False
 
@@ -43,7 +44,7 @@ class LedgerInline(_LedgerInline):
 class BatchInline(_LedgerInline):
     model = BatchEntry
     fields = ("attempt", "ordinal", "chunk_count", "embedded_count", "took_ms", "at")
-    verbose_name_plural = "batches of chunks"
+    verbose_name_plural = "batches of passages"
     classes = ("collapse",)
 
 
@@ -81,7 +82,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     @admin.display(description="progress")
     def progress(self, document: Document) -> str:
         if document.status == _S.READY:
-            return f"{document.chunk_count:,} chunks"
+            return f"{document.chunk_count:,} passage{'s' * (document.chunk_count != 1)}"
         return f"{document.percent} %" if document.progress_total else "–"
 
     @admin.display(description="last error", ordering="error")

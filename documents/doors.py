@@ -2,6 +2,7 @@
 
 from .access import documents_for, hidden_from, where_for
 from .api.serializers import FILTERS_HELP, TraceSerializer
+from .chunking.table_heads import is_quote
 from .errors import RetrievalFailed
 from .fields.filters import Filters, conditions_of, in_words
 from .pages.filter_inputs import shown_fields
@@ -35,6 +36,7 @@ __all__ = [
     "flatten_ranks",
     "hidden_from",
     "in_words",
+    "is_quote",
     "is_small_talk",
     "search",
     "shown_fields",

@@ -12,6 +12,8 @@ from celery import current_app
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from core.waiting import release_connection
+
 from .models import Document, ReindexItem, Work, WorkQuerySet
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ def try_enqueue_item(item_id: int) -> bool:
 
 def _send(work: WorkQuerySet[Any], task: str, id: str | int, priority: int) -> bool:
     work.update(queued_at=timezone.now())
+    release_connection()
     try:
         current_app.send_task(task, (id,), retry=False, priority=priority)
     except OperationalError as error:

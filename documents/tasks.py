@@ -12,6 +12,7 @@ from documents.retrieval.calibration import calibrate_due
 from documents.retrieval.search_history import forget_old_searches
 from documents.sources.crawl.crawler import crawl, is_source
 from documents.sources.schedule import start_due_visits
+from workspaces.engines.pgvector import maintenance
 from workspaces.models import Reindex
 
 from .ingestion import health
@@ -30,6 +31,12 @@ def ingest_document(document_id: str) -> None:
         ingest(key)
     elif crawl(key, enqueue):
         enqueue(key)
+
+
+@shared_task(name="documents.renew_terms")
+def renew_terms() -> None:
+    """Analyze the chunks again that an earlier analyzer made the terms of. Runs every minute."""
+    maintenance.renew_terms(lambda ids: dict(Document.objects.filter(pk__in=ids).values_list("pk", "title")))
 
 
 @shared_task(name="documents.visit_sources")

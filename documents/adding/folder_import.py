@@ -5,9 +5,10 @@ nothing. `find_gone` lists the documents whose files no longer exist. This modul
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from django.core.files import File
 from django.db.models import Q
@@ -17,6 +18,7 @@ from accounts.models import User, record
 from documents.errors import DocumentRefused
 from documents.fields.metadata import NO_CHANGE, MetadataChange
 from documents.models import Document
+from workspaces import indexes
 from workspaces.models import Workspace
 
 from . import service as intake
@@ -25,9 +27,11 @@ from .validation import Content, validate_file
 Change = Literal["new", "changed", "moved", "unchanged"]
 
 
-def files_in(folder: Path) -> Iterator[Path]:
+def files_in(folder: Path, *, follows_links: bool = False) -> Iterator[Path]:
     """Yield all files below the folder in a stable order, without hidden ones.
 
+    A symbolic link may lead to any file of the machine, so links are left out. follows_links: yield those that lead
+    to a file below the folder. Linked folders are never entered.
     Raises OSError for a folder that cannot be listed: a file that we cannot see must not count as deleted.
     """
 
@@ -37,8 +41,27 @@ def files_in(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and (path := Path(place, name)).is_file():
+            path = Path(place, name)
+            if not name.startswith(".") and path.is_file() and _may_read(path, folder, follows_links):
                 yield path
+
+
+def _may_read(path: Path, folder: Path, follows_links: bool) -> bool:
+    return not path.is_symlink() or (follows_links and path.resolve().is_relative_to(folder.resolve()))
+
+
+def _open(root: Path, path: Path) -> BinaryIO:
+    """Open a regular file below the root. Raises OSError.
+
+    The place is checked after opening: another program may have put a link there since the folder was listed.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    opened = os.fdopen(handle, "rb")
+    place = Path(os.readlink(f"/proc/self/fd/{handle}"))
+    if not place.is_relative_to(root.resolve()) or not stat.S_ISREG(os.fstat(handle).st_mode):
+        opened.close()
+        raise OSError(f"{path.name} leads out of its folder, so it was not read.")
+    return opened
 
 
 def import_file(
@@ -56,7 +79,7 @@ def import_file(
     about: the metadata of a new document.
     """
     _check_name(root, path)
-    with path.open("rb") as opened:
+    with _open(root, path) as opened:
         content = validate_file(File(opened, name=path.name), path.name)
         if known := _find_by_path(workspace, path):
             is_same = known.content_sha256 == content.sha256
@@ -117,5 +140,6 @@ def _move(document: Document, user: User | None, root: Path, path: Path, content
     document.folder, document.path = str(root), str(path.relative_to(root))
     document.title, document.updated_at = content.title, timezone.now()
     document.save(update_fields=["folder", "path", "title", "updated_at"])
+    indexes.rename(document.workspace, document.pk, document.title)
     record(user, "document.move", document.title, id=str(document.pk), path=document.path)
     return intake.change(document, user, content, ask_worker=False)  # retries a failed document

@@ -10,13 +10,14 @@ from django.db import Error, IntegrityError, transaction
 from django.db.models import F
 
 from accounts.models import User, record
+from core.waiting import release_connection
 from documents.errors import DocumentRefused
 from documents.fields.metadata import LEVELS_CHANGED, NO_CHANGE, MetadataChange, apply_change, hold_fields
 from documents.ingestion.restart import restart
 from documents.models import Document
 from documents.queue import enqueue
 from workspaces.access import level_in
-from workspaces.languages import LANGUAGES
+from workspaces.languages import choices_of
 from workspaces.metadata_schema import fields_of
 from workspaces.models import Workspace
 
@@ -156,8 +157,9 @@ def language_of(workspace: Workspace, language: str | None) -> str:
 
     Raises DocumentRefused if the workspace does not have it.
     """
-    if language and language not in workspace.languages:
-        names = ", ".join(f"{code} ({LANGUAGES[code]})" for code in workspace.languages)
+    known = dict(choices_of(workspace.languages))
+    if language and language not in known and language not in workspace.languages:
+        names = ", ".join(f"{code} ({name})" for code, name in known.items())
         raise DocumentRefused(
             f"This workspace does not have the language {language!r}. Choose one of: {names}."
         )
@@ -203,6 +205,7 @@ def _store_and_record(document: Document, file: File[Any], user: User | None, as
 
 def _store(document: Document, file: File[Any]) -> None:
     file.seek(0)
+    release_connection()  # the storage may be a bucket, which is on the network
     try:
         document.file.save(document.title, file, save=False)
     except OSError as error:

@@ -57,9 +57,10 @@ def begin(
 ) -> Upload:
     """Record an announced upload. Raises DocumentRefused if its size or language is not acceptable."""
     check_length(size_bytes)
+    language_of(workspace, language)
     return Upload.objects.create(
         workspace=workspace, name=clean_title(name), size_bytes=size_bytes,
-        language=language_of(workspace, language), created_by=user,
+        language=language or "", created_by=user,
         metadata=dict(about.metadata), access_level=about.access_level or 0,
     )  # fmt: skip
 
@@ -100,32 +101,55 @@ def complete(upload_id: UUID) -> Document:
 
     Raises NothingUploaded, DocumentRefused, Upload.DoesNotExist.
     """
-    with transaction.atomic():
-        # The row lock makes a second announcement wait and then find the document of the first.
-        upload = Upload.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=upload_id)
-        if upload.document_id is None and not upload.refusal:
-            _settle(upload)
+    upload = _upload(upload_id)
+    if not upload.is_settled:
+        upload = _settle(upload)
     if upload.document is None:
         raise DocumentRefused(upload.refusal)
     return upload.document
 
 
-def _settle(upload: Upload) -> None:
+def _upload(upload_id: UUID) -> Upload:
+    return Upload.objects.select_related("workspace", "document").get(pk=upload_id)
+
+
+def _settle(upload: Upload) -> Upload:
+    """Return the upload with its document or its refusal.
+
+    No transaction is open while the storage is read: a slow bucket would keep its connection. So two
+    announcements may both read the file. `add_file` returns the same document to both.
+    """
+    document, refusal = None, ""
     try:
-        arrived = default_storage.open(upload.key)
+        with default_storage.open(upload.key) as file:
+            file.name = upload.name  # the name decides between kinds of text
+            document = _add(upload, file)
+    except (DocumentRefused, InvalidValue) as refused:
+        refusal = str(refused)
     except FileNotFoundError as error:
+        with transaction.atomic():  # wait for another call that settles or deletes the upload right now
+            Upload.objects.select_for_update().get(pk=upload.pk)
+        upload = _upload(upload.pk)
+        if upload.is_settled:
+            return upload
         raise NothingUploaded("The file has not arrived yet. Send it to the upload's URL first.") from error
-    with arrived as file:
-        file.name = upload.name  # the name decides between kinds of text
-        try:
-            # Parse it again: the fields and the access levels may have changed since.
-            said = parse_change(upload.workspace, upload.created_by, upload.metadata, upload.access_level)
-            upload.document = add_file(
-                upload.workspace, upload.created_by, file, upload.name, upload.language, about=said
-            )
-        except (DocumentRefused, InvalidValue) as refusal:
-            upload.refusal = str(refusal)
-    upload.save()
+    _record_outcome(upload.pk, document, refusal)
+    return _upload(upload.pk)
+
+
+def _add(upload: Upload, file: File[Any]) -> Document:
+    # Parse it again: the fields and the access levels may have changed since.
+    said = parse_change(upload.workspace, upload.created_by, upload.metadata, upload.access_level)
+    return add_file(upload.workspace, upload.created_by, file, upload.name, upload.language, about=said)
+
+
+@transaction.atomic
+def _record_outcome(upload_id: UUID, document: Document | None, refusal: str) -> None:
+    """Record the outcome, unless another announcement was faster, and delete the file."""
+    upload = Upload.objects.select_for_update().get(pk=upload_id)
+    if not upload.is_settled:
+        upload.document, upload.refusal = document, refusal
+        upload.save()
     transaction.on_commit(lambda: default_storage.delete(upload.key))
 
 

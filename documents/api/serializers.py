@@ -6,7 +6,7 @@ from documents.adding.pairs import MAX_PAIRS
 from documents.adding.validation import MAX_TITLE_CHARACTERS
 from documents.models import Document, Search
 from documents.retrieval.types import LEGS
-from workspaces.serializers import LANGUAGE_CODES
+from workspaces.serializers import LanguageField
 
 MAX_PASSAGES = 50
 
@@ -16,6 +16,22 @@ FILTERS_HELP = (
     '"region": {"not": "us"}}. Each key is a field. Its value is one value, a list of alternatives, or an object '
     "with from, to and not."
 )
+
+
+class ReadingNoteSerializer(CamelCase):
+    kind = serializers.ChoiceField(["left_out", "warning", "read"])
+    text = serializers.CharField(help_text="A sentence.")
+    count = serializers.IntegerField(help_text="How many parts of the file it speaks of.")
+
+
+class ReadingSerializer(CamelCase):
+    """What was read of a file, and what was not."""
+
+    parser = serializers.CharField(default="", help_text="Empty: it was read before this was kept.")
+    facts = serializers.DictField(
+        default=dict, help_text="Numbers or words by name, such as pages, encoding, sheets or attachments."
+    )
+    notes = ReadingNoteSerializer(many=True, default=list)
 
 
 class DocumentSerializer(CamelCase):
@@ -38,14 +54,18 @@ class DocumentSerializer(CamelCase):
     summary = serializers.CharField(help_text="Written by the workspace's summary model, if it has one.")
     chunk_count = serializers.IntegerField()
     page_count = serializers.IntegerField(allow_null=True)
+    reading = ReadingSerializer()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     ready_at = serializers.DateTimeField(allow_null=True)
 
 
-def _language() -> serializers.ChoiceField:
-    return serializers.ChoiceField(
-        LANGUAGE_CODES, required=False, help_text="One of the workspace's; absent: detected from the text."
+def language_to_detect() -> LanguageField:
+    return LanguageField(
+        required=False,
+        allow_blank=True,  # forms send "" when no language is chosen
+        allow_null=True,
+        help_text="One of the workspace's; absent, null or empty: detected from the text.",
     )
 
 
@@ -63,15 +83,13 @@ class Describing(CamelCase):
 
 
 class DocumentChanges(Describing):
-    language = serializers.ChoiceField(
-        LANGUAGE_CODES, required=False, help_text="One of the workspace's; the document is read again."
-    )
+    language = LanguageField(required=False, help_text="One of the workspace's; the document is read again.")
 
 
 class FileUpload(Describing):
     file = serializers.FileField()
     title = serializers.CharField(max_length=300, required=False, help_text="Absent: the file's name.")
-    language = _language()
+    language = language_to_detect()
 
 
 class WrittenText(CamelCase):
@@ -81,7 +99,7 @@ class WrittenText(CamelCase):
 
 
 class NewText(WrittenText, Describing):
-    language = _language()
+    language = language_to_detect()
 
 
 class QuestionAndAnswer(CamelCase):
@@ -91,12 +109,12 @@ class QuestionAndAnswer(CamelCase):
 
 class NewPairs(Describing):
     pairs = serializers.ListField(child=QuestionAndAnswer(), min_length=1, max_length=MAX_PAIRS)
-    language = _language()
+    language = language_to_detect()
 
 
 class PairsFile(Describing):
     file = serializers.FileField(help_text='CSV with the columns "question" and "answer".')
-    language = _language()
+    language = language_to_detect()
 
 
 class PairOutcome(CamelCase):
@@ -117,7 +135,7 @@ class NewUpload(Describing):
     size_bytes = serializers.IntegerField(
         min_value=1, help_text="The exact size; a file of another size is refused."
     )
-    language = _language()
+    language = language_to_detect()
 
 
 class UploadSerializer(CamelCase):
@@ -163,7 +181,9 @@ class PassageSerializer(CamelCase):
     lexical_rank = serializers.IntegerField(
         source="ranks.lexical.place", allow_null=True, help_text="Rank by words, from 1."
     )
-    lexical_score = serializers.FloatField(source="ranks.lexical.score", allow_null=True)
+    lexical_score = serializers.FloatField(
+        source="ranks.lexical.score", allow_null=True, help_text="null for users with an access level."
+    )
     rerank_score = serializers.FloatField(
         source="ranks.rerank.score", allow_null=True, help_text="The cross-encoder's score, if there is one."
     )
@@ -200,7 +220,13 @@ class TraceSerializer(CamelCase):
 
     question = serializers.CharField(default="")
     sent = serializers.CharField(
-        default="", help_text="The question as it was searched, after query rewriting."
+        default="",
+        help_text="The query that was searched; for a follow-up also the previous question and this one.",
+    )
+    is_related = serializers.BooleanField(
+        default=None,
+        allow_null=True,
+        help_text="Whether the previous question belongs to this one, so that it counts; null: there is none.",
     )
     legs = LegSerializer(many=True, default=list, help_text="The outcome of each retriever.")
     timings_ms = serializers.DictField(child=serializers.FloatField(), default=dict)

@@ -65,6 +65,7 @@ _TOKENS_PER_PASSAGE = 2000  # high enough that `limit` decides, not the token bu
 class SearchFailed(APIException):
     status_code = 503
     default_code = "search_failed"
+    wait = 5  # seconds; sent as Retry-After
 
 
 class Documents(ListModelMixin, ApiView):

@@ -1,10 +1,8 @@
 """The layout strategy: paragraphs, tables and code stay whole where they fit, under their headings."""
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from operator import itemgetter
 
 from documents.parsing.blocks import bounds
 from documents.parsing.types import ExtractedSection
@@ -14,17 +12,16 @@ from .types import Chunk, Embed
 
 _MIN_SHARE = 4  # a chunk shorter than size / 4 has too little content of its own
 _MAX_PATH_CHARACTERS = 200
-_CLOSING_FENCE = re.compile(r"\n {0,3}(```|~~~)[^\n]*")
+_CLOSING_FENCE = re.compile(r"\n *(`{3,}|~{3,}) *(?=\n|\Z)")
 
 Span = tuple[int, int]
-Table = tuple[int, int, str]
 
 
 def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed) -> list[Chunk]:
     """Return chunks of whole blocks, of at most `size` characters. Each is embedded with its headings.
 
-    Only a block longer than a chunk is split, with `overlap`. Each part of a split table is embedded with the
-    table's first row. A short block joins a neighbour if both fit into one chunk.
+    Only a block longer than a chunk is split, with `overlap`. A short block joins a neighbour if both fit into one
+    chunk.
     """
     return [
         each for position, section in enumerate(sections) for each in _of(position, section, size, overlap)
@@ -32,10 +29,11 @@ def chunk(sections: Sequence[ExtractedSection], size: int, overlap: int, embed: 
 
 
 def _of(position: int, section: ExtractedSection, size: int, overlap: int) -> Iterator[Chunk]:
-    tables = _tables(section.text)
     for start, end in _spans(section.text, size, overlap):
         text = section.text[start:end]
-        yield Chunk(position, start, end, text, _in_context(section.title_path, tables, start, text))
+        yield Chunk(
+            position, start, end, text, "\n".join([*filter(None, [_path(section.title_path, text)]), text])
+        )
 
 
 def _spans(text: str, size: int, overlap: int) -> Iterator[Span]:
@@ -87,11 +85,6 @@ def _length(group: Sequence[Span]) -> int:
     return group[-1][1] - group[0][0]
 
 
-def _in_context(titles: Sequence[str], tables: Sequence[Table], start: int, text: str) -> str:
-    """Return the text to embed: below those headings and that first row of its table that it does not contain."""
-    return "\n".join([*filter(None, [_path(titles, text), _head_row(tables, start)]), text])
-
-
 def _path(titles: Sequence[str], text: str) -> str:
     """Return the innermost headings that fit and that the text does not begin with."""
     begin = " ".join(text[: 2 * _MAX_PATH_CHARACTERS].split())
@@ -99,19 +92,3 @@ def _path(titles: Sequence[str], text: str) -> str:
     lengths = accumulate(len(title) + 3 for title in reversed(missing))
     kept = sum(length <= _MAX_PATH_CHARACTERS for length in lengths)
     return " > ".join(missing[len(missing) - kept :])
-
-
-def _tables(text: str) -> list[Table]:
-    """Return the start, end and first row of each table."""
-    return [
-        (low, high, text[low:high].partition("\n")[0])
-        for kind, low, high in bounds(text, 0)
-        if kind == "table"
-    ]
-
-
-def _head_row(tables: Sequence[Table], start: int) -> str:
-    """Return the first row of the table that continues at `start`, or ""."""
-    before = bisect_right(tables, start, key=itemgetter(0))
-    low, high, head = tables[before - 1] if before else (0, 0, "")
-    return head[:_MAX_PATH_CHARACTERS] if low + len(head) < start < high else ""

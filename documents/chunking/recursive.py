@@ -4,19 +4,27 @@ The boundaries, strongest first: paragraph, line, sentence, word.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from documents.parsing.types import ExtractedSection
+from inference.language.sentence_ends import sentence_ends
 
 from .types import Chunk, Embed
 
-# Strongest first. A match ends where the next chunk may begin.
-_BOUNDARIES = (
-    re.compile(r"\n[ \t]*\n\s*"),
-    re.compile(r"\n\s*"),
-    re.compile(r"[.!?…][\"'”’»)\]]*\s+|[。！？]\s*"),
-    re.compile(r"\s+"),
-)
+_SPACE = re.compile(r"\s*")
+
+
+def _ends_of(pattern: str) -> Callable[[str, int, int], Iterator[int]]:
+    compiled = re.compile(pattern)
+    return lambda text, first, last: (found.end() for found in compiled.finditer(text, first, last))
+
+
+def _sentences(text: str, first: int, last: int) -> Iterator[int]:
+    return (_SPACE.match(text, end, last).end() for end in sentence_ends(text, first, last))  # type: ignore[union-attr]
+
+
+# Strongest first. Each yields the offsets at which the next chunk may begin.
+_BOUNDARIES = (_ends_of(r"\n[ \t]*\n\s*"), _ends_of(r"\n\s*"), _sentences, _ends_of(r"\s+"))
 _STARTS = _BOUNDARIES[1:]  # an overlap is short: it often contains no paragraph boundary
 
 
@@ -50,7 +58,7 @@ def spans(
 def _cut(text: str, least: int, limit: int) -> int:
     """Return the last occurrence of the strongest boundary from `least` to `limit`."""
     for boundary in _BOUNDARIES:
-        if ends := [found.end() for found in boundary.finditer(text, least, limit)]:
+        if ends := list(boundary(text, least, limit)):
             return ends[-1]
     return limit  # one word longer than a chunk
 
@@ -58,8 +66,9 @@ def _cut(text: str, least: int, limit: int) -> int:
 def _next_start(text: str, end: int, overlap: int) -> int:
     """Return where the next chunk begins: at the first line, sentence or word of the overlap."""
     for boundary in _STARTS if overlap else ():
-        if (found := boundary.search(text, end - overlap, end)) and found.end() < end:
-            return found.end()
+        start = next(boundary(text, end - overlap, end), end)
+        if start < end:
+            return start
     return end
 
 

@@ -6,6 +6,7 @@ from math import sqrt
 from statistics import fmean, pstdev
 
 from documents.parsing.types import ExtractedSection
+from inference.language.sentence_ends import sentence_ends
 from inference.types import Vector
 
 from . import recursive
@@ -74,8 +75,7 @@ def _sentences(text: str) -> list[Span]:
     found: list[Span] = []
     for line in re.finditer(r"\S[^\n]*", text):
         start = line.start()
-        for end in re.finditer(r"[.!?…][\"'”’»)\]]*(?=\s)|[。！？]+|$", line[0]):
-            stop = line.start() + end.end()
+        for stop in (*sentence_ends(text, start, line.end()), line.end()):
             found += recursive.spans(text, _MAX_SENTENCE_CHARACTERS, 0, start, stop)
             start = stop
     return found

@@ -7,7 +7,7 @@ from inference.types import Vector
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A span of one section. Invariant: `sections[section].text[start:end] == text`."""
+    """A span of one section. Its text is that span, after the header row of the table that it continues."""
 
     section: int  # position of its section, from 0
     start: int  # offset in the section's text, in characters

@@ -8,7 +8,7 @@ from accounts.models import User
 from documents.models import Document
 from workspaces.access import level_in
 from workspaces.errors import InvalidValue
-from workspaces.languages import LANGUAGES
+from workspaces.languages import choices_of
 from workspaces.metadata_schema import MAX_CHARACTERS, FieldDefinition, fields_of
 from workspaces.models import Field, Workspace
 
@@ -131,7 +131,7 @@ class LanguageForm(MetadataForm):
             level.choices = _levels(user, workspace)  # the lowest is the default
         language = self.fields["language"]
         assert isinstance(language, forms.ChoiceField)
-        choices = [(code, LANGUAGES[code]) for code in workspace.languages]
+        choices = choices_of(workspace.languages)
         if len(choices) > 1:
             choices.insert(0, ("", "Detect from the text"))
         language.choices = choices

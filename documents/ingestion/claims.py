@@ -164,7 +164,8 @@ class Claim:
             return
         pause_s = _FIRST_PAUSE_S * 3 ** (attempt - 1) * random.uniform(0.8, 1.2)
         then = timezone.now() + timedelta(seconds=max(pause_s, least_s))
-        sentence = f"{reason} It will be tried again at {_clock(then)} (attempt {attempt + 1} of {Work.MAX_ATTEMPTS})."
+        # Pages show `next_attempt_at` after it, in the reader's words for a time.
+        sentence = f"{reason} It will be tried again (attempt {attempt + 1} of {Work.MAX_ATTEMPTS})."
         self._update(
             status=_S.PENDING,
             stage=Work.Stage.QUEUED,
@@ -212,7 +213,3 @@ class Claim:
         self.lease.update(updated_at=Now(), **fields)
         if self._ended:
             self._ended.close()
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment:%H:%M:%S} UTC"

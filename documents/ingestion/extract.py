@@ -11,10 +11,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 from documents.errors import ParserGone, Unreadable, Unwanted
-from documents.parsing.types import DAMAGED, ExtractedSection, Extraction, ParseJob
+from documents.parsing.types import DAMAGED, ExtractedSection, Extraction, ParseJob, ReadingNote
 
 from . import parser_process
 
@@ -48,6 +48,14 @@ def extract(
     Raises Unreadable with a sentence for people, Unwanted after `still_wanted` returned False, ParserGone.
     """
     job = ParseJob(str(path), media_type, parser, memory_bytes or MEMORY_BYTES[parser], tuple(languages))
+    said = run(job, timeout_s, still_wanted)
+    sections = tuple(ExtractedSection(text, tuple(path), page) for text, path, page in said.pop("sections"))
+    notes = tuple(ReadingNote(**note) for note in said.pop("notes"))
+    return Extraction(sections, notes=notes, **said)
+
+
+def run(job: ParseJob, timeout_s: float, still_wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+    """Run a job in a sandbox of its own, and return its reply. Raises what `extract` raises."""
     with tempfile.TemporaryFile() as reply, tempfile.TemporaryFile() as complaints:
         status = _run(job, reply, complaints, lambda line: _wait(line, reply, timeout_s, still_wanted))
         return _read(reply) if status == 0 else _explain(status, complaints, job.memory_bytes)
@@ -100,15 +108,12 @@ def _wait(
     raise Unwanted
 
 
-def _read(reply: IO[bytes]) -> Extraction:
+def _read(reply: IO[bytes]) -> dict[str, Any]:
     reply.seek(0)
-    said = json.load(reply)
+    said: dict[str, Any] = json.load(reply)
     if "unreadable" in said:
         raise Unreadable(said["unreadable"])
-    sections = said.pop("sections")
-    return Extraction(
-        tuple(ExtractedSection(text, tuple(path), page) for text, path, page in sections), **said
-    )
+    return said
 
 
 def _explain(exit_status: int, complaints: IO[bytes], limit: int) -> NoReturn:

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
 from core.leases import lease_expired
-from documents.models import Document, ReindexItem, Work
+from documents.models import Document, LedgerEntry, ReindexItem, Work
 from workspaces.models import Workspace
 
 log = logging.getLogger(__name__)
@@ -30,9 +30,15 @@ def _is_abandoned() -> Q:
 
 
 def _is_unattended() -> Q:
-    """Return the condition for due work while no worker is busy: a long queue before busy workers is not stuck."""
+    """Return the condition for due work while no worker is busy: a long queue before busy workers is not stuck.
+
+    Between two documents a worker holds no lease. Then the newest entry of the ledger tells that it worked lately.
+    """
     working = (of.objects.filter(~lease_expired(), status=_S.PROCESSING) for of in (Document, ReindexItem))
-    is_quiet = ~Exists(next(working)) & ~Exists(next(working))
+    newest = LedgerEntry.objects.order_by("-pk").values("pk")[:1]
+    lately = Q(started_at__gt=Now() - OVERDUE) | Q(finished_at__gt=Now() - OVERDUE)
+    worked = LedgerEntry.objects.filter(lately, pk__in=newest)
+    is_quiet = ~Exists(next(working)) & ~Exists(next(working)) & ~Exists(worked)
     return Q(status=_S.PENDING, next_attempt_at__lt=Now() - OVERDUE) & Q(is_quiet)
 
 

@@ -23,6 +23,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from core.leases import Superseded
+from core.waiting import wait_for
 from documents.chunking import CHUNKERS, Embed, questions
 from documents.errors import ParserGone, Unreadable, Unwanted
 from documents.fields.metadata import COLUMNS, fill_from_file, indexed_metadata
@@ -179,6 +180,7 @@ def _chunk(claim: Claim, extraction: Extraction, embed: Embed) -> list[NewChunk]
             text=chunk.text,
             content_hash=_content_hash(workspace, chunk.embedded or chunk.text),
             embedded=chunk.embedded or chunk.text,
+            name=document.title,
             section=chunk.section,
             start=chunk.start,
             end=chunk.end,
@@ -198,7 +200,7 @@ def _summarise(claim: Claim, extraction: Extraction) -> str:
         return claim.document.summary  # of the same text
     with claim.stage(Work.Stage.SUMMARISE) as step:
         try:
-            return asyncio.run(summarise(model, extraction.sections))
+            return wait_for(summarise, None)(model, extraction.sections)
         except (InferenceError, SecretMissing) as error:
             log.warning("%s: no summary: %s", claim, error)
             step.close(LedgerEntry.Outcome.FAILED, error=str(error))
@@ -278,6 +280,7 @@ def _publish(
             chunk_count=chunk_count,
             page_count=extraction.page_count,
             character_count=extraction.character_count,
+            reading=extraction.report(),
             summary=summary,
             language=document.language,
         )

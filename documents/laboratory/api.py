@@ -92,7 +92,7 @@ class CompareEmbeddings(ApiView):
     )
     def post(self, request: Request) -> Response:
         asked = self.read(request, SimilaritiesRequest)
-        return Response(SimilaritiesReply({"results": similarities(**asked)}).data)
+        return Response(SimilaritiesReply({"results": similarities(self.user, **asked)}).data)
 
 
 # --- cross-encoders ------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class CompareCrossEncoders(ApiView):
     )
     def post(self, request: Request) -> Response:
         asked = self.read(request, RankingsRequest)
-        return Response(RankingsReply({"results": rankings(**asked)}).data)
+        return Response(RankingsReply({"results": rankings(self.user, **asked)}).data)
 
 
 # --- searches ------------------------------------------------------------------------------------

@@ -93,17 +93,17 @@ def compare(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     form = ComparisonForm(request.user, workspace, request.POST or None, initial=initial)
     context: dict[str, Any] = {"form": form, "max_characters": MAX_CHARACTERS}
     if form.is_valid():
-        context |= _compare(workspace, form.cleaned_data)
+        context |= _compare(request.user, workspace, form.cleaned_data)
     template = "documents/_comparison.html" if request.htmx else "documents/comparison.html"
     return workspace_page(request, workspace, "chunking", template, **context)
 
 
-def _compare(workspace: Workspace, asked: dict[str, Any]) -> dict[str, Any]:
+def _compare(user: User, workspace: Workspace, asked: dict[str, Any]) -> dict[str, Any]:
     """Return the requested attempts, with the document's own chunks first."""
     document: Document | None = asked.get("document")
     sections, is_cut = sections_of(document) if document else (sections_of_text(asked["text"]), False)
     chosen = [ChunkingStrategy(each) for each in asked["strategies"]]
-    made = attempts(workspace, sections, chosen, asked["chunk_size"], asked["chunk_overlap"])
+    made = attempts(user, workspace, sections, chosen, asked["chunk_size"], asked["chunk_overlap"])
     own = [load_sections(document, sections)] if document else []
     characters = sum(len(section.text) for section in sections)
     return {"attempts": own + made, "document": document, "is_cut": is_cut, "characters": characters}
@@ -191,7 +191,7 @@ class CompareChunking(ApiView):
             )
         if "document_id" in asked:
             asked["document"] = _document(self.user, workspace, asked["document_id"])
-        return Response(ComparisonReply(_compare(workspace, asked)).data)
+        return Response(ComparisonReply(_compare(self.user, workspace, asked)).data)
 
 
 def _document(user: User, workspace: Workspace, document_id: UUID) -> Document:

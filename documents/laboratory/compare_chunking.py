@@ -1,10 +1,11 @@
 """Compares the chunking strategies on a text, before a workspace commits to one. Changes nothing."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from accounts.models import User
+from core.waiting import wait_for
 from documents.chunking import CHUNKERS, Chunk
 from documents.models import Document
 from documents.parsing import markdown
@@ -92,6 +93,7 @@ def sections_of(document: Document) -> tuple[list[ExtractedSection], bool]:
 
 
 def attempts(
+    user: User,
     workspace: Workspace,
     sections: Sequence[ExtractedSection],
     strategies: Iterable[ChunkingStrategy],
@@ -99,7 +101,9 @@ def attempts(
     overlap: int,
 ) -> list[ChunkingResult]:
     """Return the chunks of each strategy. If a model fails, the error is in that strategy's result."""
-    return [_attempt(workspace, sections, strategy, size, overlap) for strategy in dict.fromkeys(strategies)]
+    return [
+        _attempt(user, workspace, sections, strategy, size, overlap) for strategy in dict.fromkeys(strategies)
+    ]
 
 
 def load_sections(document: Document, sections: Sequence[ExtractedSection]) -> ChunkingResult:
@@ -116,6 +120,7 @@ def load_sections(document: Document, sections: Sequence[ExtractedSection]) -> C
 
 
 def _attempt(
+    user: User,
     workspace: Workspace,
     sections: Sequence[ExtractedSection],
     strategy: ChunkingStrategy,
@@ -125,7 +130,7 @@ def _attempt(
     spec = workspace.embedder.spec
 
     def embed(texts: list[str]) -> list[Vector]:
-        return asyncio.run(_embed(spec(), texts))
+        return wait_for(_embed, user.pk)(spec(), texts)
 
     try:
         return ChunkingResult(strategy, _pieces(CHUNKERS[strategy](sections, size, overlap, embed), sections))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Generic, TypeVar
 
-from asgiref.sync import async_to_sync
-
+from accounts.models import User
+from core.waiting import wait_for
 from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
@@ -71,7 +71,7 @@ class Ranked:
 
 
 def similarities(
-    texts: Sequence[str], models: Sequence[Endpoint], metric: str, role: TextRole
+    user: User, texts: Sequence[str], models: Sequence[Endpoint], metric: str, role: TextRole
 ) -> list[ModelResult[Similarities]]:
     """Return the similarity of each pair of texts by each embedding model."""
 
@@ -82,11 +82,11 @@ def similarities(
         matrix = tuple(tuple(nearness(a, b) for b in vectors) for a in vectors)
         return Similarities(texts, Metric(metric), len(vectors[0]), sum(map(estimate_tokens, texts)), matrix)
 
-    return _each(models, embed)
+    return wait_for(_each, user.pk)(models, embed)
 
 
 def rankings(
-    query: str, passages: Sequence[str], models: Sequence[Endpoint]
+    user: User, query: str, passages: Sequence[str], models: Sequence[Endpoint]
 ) -> list[ModelResult[tuple[Ranked, ...]]]:
     """Return the passages in each cross-encoder's order, best first."""
 
@@ -98,10 +98,9 @@ def rankings(
             Ranked(rank, index + 1, scores[index], passages[index]) for rank, index in enumerate(order, 1)
         )
 
-    return _each(models, score)
+    return wait_for(_each, user.pk)(models, score)
 
 
-@async_to_sync
 async def _each(
     models: Sequence[Endpoint], ask: Callable[[Endpoint], Awaitable[_T]]
 ) -> list[ModelResult[_T]]:

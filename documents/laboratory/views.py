@@ -49,7 +49,7 @@ def search(request: UserRequest) -> HttpResponse:
 def filters(request: UserRequest) -> HttpResponse:
     """Render the filter inputs for the workspace in `?workspace=`: a part of the page."""
     form = SearchForm(request.user, initial={"workspace": request.GET.get("workspace")})
-    return render(request, "documents/laboratory/_filter.html", _filtering(request, form))
+    return render(request, "documents/_filter_fold.html", _filtering(request, form))
 
 
 def _filtering(request: UserRequest, form: SearchForm) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _show_comparison(
     request: UserRequest, tab: str, form: Form, compare: Callable[..., list[ModelResult[Any]]]
 ) -> HttpResponse:
     """Show the results of the models. The form's fields are the arguments of `compare`."""
-    outcomes = compare(**form.cleaned_data) if form.is_valid() else []
+    outcomes = compare(request.user, **form.cleaned_data) if form.is_valid() else []
     return _page(request, tab, form, {"outcomes": [(each.endpoint.name, each) for each in outcomes]})
 
 

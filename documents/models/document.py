@@ -52,7 +52,9 @@ class Document(Work):
     media_type = models.CharField(max_length=100)  # detected from the content, not from the name
     size_bytes = models.BigIntegerField()
     content_sha256 = models.CharField(max_length=64)
-    language = models.CharField(max_length=2)  # one of the workspace's languages
+    language = models.CharField(
+        max_length=8
+    )  # one of the workspace's languages, or AUTO until it is detected
     is_language_chosen = models.BooleanField(default=False)  # by a user; else detected in the text
     # By name of the workspace's fields: `metadata` holds the values as pages show them, `facts` the same
     # values in the form that filters compare. `found_fields` names the fields whose values come from the file

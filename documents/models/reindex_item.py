@@ -25,7 +25,7 @@ class ReindexItem(Work):
     reindex = models.ForeignKey(Reindex, on_delete=models.CASCADE, related_name="items")
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="reindex_items")
     of_ready_at = models.DateTimeField()  # Document.ready_at of the version that it covers
-    language = models.CharField(max_length=2, blank=True)  # as detected in the text
+    language = models.CharField(max_length=8, blank=True)  # as detected in the text
 
     objects = ReindexItemQuerySet.as_manager()
 

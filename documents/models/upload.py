@@ -22,7 +22,7 @@ class Upload(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="uploads")
     name = models.CharField(max_length=300)  # the user's name of the file
     size_bytes = models.BigIntegerField()  # as announced
-    language = models.CharField(max_length=2)
+    language = models.CharField(max_length=8)  # empty: detected from the text
     metadata = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     access_level = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -35,6 +35,10 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_settled(self) -> bool:
+        return self.document_id is not None or bool(self.refusal)
 
     @property
     def key(self) -> str:

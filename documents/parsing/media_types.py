@@ -5,21 +5,19 @@ The name only decides between kinds of text, which the content cannot tell apart
 
 import re
 import struct
-import zipfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import filetype
 
 from documents.errors import NotAccepted
+from documents.parsing.archives.zip_listing import list_members
 from documents.parsing.encodings import decode
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
 _ODF = "application/vnd.oasis.opendocument"
 
 HEAD_BYTES = 65_536  # read to tell text from other content
-MAX_UNPACKED_BYTES = 500 * 1024 * 1024  # of an Office file or e-book
-MAX_UNPACKED_FILES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +50,24 @@ HTML = MediaType("text/html", "a web page", ("html", "htm", "xhtml"), is_text=Tr
 MARKDOWN = MediaType("text/markdown", "a Markdown file", ("md", "markdown"), is_text=True)
 CSV = MediaType("text/csv", "a CSV table", ("csv",), is_text=True)
 TSV = MediaType("text/tab-separated-values", "a TSV table", ("tsv",), is_text=True)
+JSON = MediaType("application/json", "a JSON file", ("json", "jsonl", "ndjson", "geojson"), is_text=True)
+IPYNB = MediaType("application/x-ipynb+json", "a Jupyter notebook", ("ipynb",), is_text=True)
+MBOX = MediaType("application/mbox", "a mailbox", ("mbox",), is_text=True)
+ZIP = MediaType("application/zip", "a ZIP archive", ("zip",))
 EML = MediaType("message/rfc822", "an e-mail", ("eml",), is_text=True)
 XML = MediaType("application/xml", "an XML file", ("xml", "nxml"), is_text=True)
 TEXT = MediaType(
-    "text/plain", "plain text", ("txt", "text", "log", "json", "yaml", "rst", "org", "tex"), is_text=True
+    "text/plain", "plain text", ("txt", "text", "log", "yaml", "rst", "org", "tex"), is_text=True
 )
 
 TYPES = (PDF, DOCX, PPTX, XLSX, ODT, ODS, ODP, EPUB, DOC, XLS, PPT, MSG, RTF, PNG, JPEG, TIFF,
-         HTML, MARKDOWN, CSV, TSV, EML, XML, TEXT)  # fmt: skip
+         HTML, MARKDOWN, CSV, TSV, JSON, IPYNB, EML, MBOX, ZIP, XML, TEXT)  # fmt: skip
 _BY_EXTENSION = {extension: kind for kind in TYPES for extension in kind.extensions}
 BY_NAME = {kind.name: kind for kind in TYPES}
 
 ACCEPTED = (
-    "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, Markdown, CSV, XML, e-mail, pictures of text "
-    "and plain text"
+    "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, Markdown, CSV, JSON, XML, notebooks, e-mail, "
+    "mailboxes, ZIP archives, pictures of text and plain text"
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # Office files before 2007, and encrypted Office files since
 _OLE_STREAMS = (
@@ -76,6 +78,7 @@ _OLE_STREAMS = (
     ("PowerPoint Document", PPT),
 )
 _PICTURES = ((b"\x89PNG\r\n\x1a\n", PNG), (b"\xff\xd8\xff", JPEG), (b"II*\0", TIFF), (b"MM\0*", TIFF))
+_MAILBOX = re.compile(r"from \S+ [^\n]*\d\d:\d\d[^\n]*\n[!-9;-~]+:")  # in lower case
 _MAIL_HEADER = re.compile(
     r"^(received|from|to|subject|date|message-id|mime-version|return-path|content-type):", re.I | re.M
 )
@@ -116,7 +119,8 @@ def _by_content(file: BinaryIO, head: bytes, named: MediaType | None) -> MediaTy
     if head.startswith(_OLE):
         return _ole(file, head)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip(file)
+        found = list_members(file)
+        return _package(found.names, found.mark, named)
     if looks_like_text(head):
         return _kind_of_text(decode(head, declares=True), named)
     raise NotAccepted(_unknown(head, named))
@@ -136,33 +140,7 @@ def _unknown(head: bytes, named: MediaType | None) -> str:
 # --- containers ---------------------------------------------------------------------------------
 
 
-def _zip(file: BinaryIO) -> MediaType:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            mimetype = (
-                archive.read("mimetype")[:100].decode("ascii", "replace").strip()
-                if _is_marked(members)
-                else ""
-            )
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise NotAccepted(
-            "The file is damaged: its end is missing or broken. Choose another copy."
-        ) from error
-    if len(members) > MAX_UNPACKED_FILES or sum(each.file_size for each in members) > MAX_UNPACKED_BYTES:
-        raise NotAccepted(
-            f"The file unpacks to more than {MAX_UNPACKED_BYTES // 1024**2} MB or {MAX_UNPACKED_FILES:,} parts, "
-            "which no ordinary document does. Split it, or save it again without large pictures."
-        )
-    return _package({each.filename for each in members}, mimetype)
-
-
-def _is_marked(members: list[zipfile.ZipInfo]) -> bool:
-    """Return whether the archive declares its type in a small first member, like OpenDocument and EPUB."""
-    return bool(members) and members[0].filename == "mimetype" and members[0].file_size < 200
-
-
-def _package(names: set[str], mimetype: str) -> MediaType:
+def _package(names: frozenset[str], mimetype: str, named: MediaType | None) -> MediaType:
     if mimetype in BY_NAME:
         return BY_NAME[mimetype]
     if "META-INF/container.xml" in names:
@@ -174,6 +152,8 @@ def _package(names: set[str], mimetype: str) -> MediaType:
         raise NotAccepted(
             "Ragsite does not read this kind of OpenDocument. Save it as PDF or in Office format and add that."
         )
+    if named is ZIP:
+        return ZIP
     raise NotAccepted("This is an archive. Unpack it and add the files in it.")
 
 
@@ -208,11 +188,12 @@ def looks_like_text(head: bytes) -> bool:
     odd = sum(
         1
         for character in text
-        if (character < " " and character not in "\t\n\r\f\x1b") or character == "\ufffd"
+        if (character < " " and character not in "\t\n\r\f\x08\x0b\x1b") or character == "\ufffd"
     )
     is_utf8 = "\ufffd" not in text and text.encode("utf-8", "surrogatepass") == head
     # Valid UTF-8 is hardly ever anything else; the old one-byte encodings accept almost everything.
-    return odd <= len(text) * (0.2 if is_utf8 else 0.01)
+    few = 2 if len(text) >= 40 else 0
+    return odd <= max(few, len(text) * (0.2 if is_utf8 else 0.01))
 
 
 def _kind_of_text(text: str, named: MediaType | None) -> MediaType:
@@ -222,6 +203,8 @@ def _kind_of_text(text: str, named: MediaType | None) -> MediaType:
             return HTML
         if start.startswith("<?xml"):
             return HTML if "<html" in start else XML
+    if named is None and _MAILBOX.match(start):
+        return MBOX
     if named is None and len(_MAIL_HEADER.findall(start.split("\n\n")[0].split("\r\n\r\n")[0])) >= 3:
         return EML
     return named if named and named.is_text else TEXT

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from documents.errors import Unreadable
+from inference.language.detection import AUTO
 
 PAGE_TIMEOUT_S = 60.0
 DPI = 200
@@ -17,9 +18,50 @@ _PACKS = {
     "et": "est", "fi": "fin", "fr": "fra", "de": "deu", "el": "ell", "hi": "hin", "hu": "hun", "id": "ind",
     "ga": "gle", "it": "ita", "ja": "jpn", "ko": "kor", "lt": "lit", "ne": "nep", "no": "nor", "pl": "pol",
     "pt": "por", "ro": "ron", "ru": "rus", "sr": "srp", "es": "spa", "sv": "swe", "ta": "tam", "th": "tha",
-    "tr": "tur", "uk": "ukr", "yi": "yid",
+    "tr": "tur", "uk": "ukr", "yi": "yid", "af": "afr", "sq": "sqi", "am": "amh", "az": "aze", "be": "bel",
+    "bn": "ben", "bs": "bos", "bg": "bul", "cs": "ces", "cy": "cym", "eo": "epo", "fa": "fas", "fil": "fil",
+    "fy": "fry", "ka": "kat", "gl": "glg", "gu": "guj", "he": "heb", "hr": "hrv", "is": "isl", "kk": "kaz",
+    "km": "khm", "kn": "kan", "la": "lat", "lb": "ltz", "lo": "lao", "lv": "lav", "mk": "mkd", "ml": "mal",
+    "mr": "mar", "ms": "msa", "mt": "mlt", "my": "mya", "nb": "nor", "nn": "nor", "pa": "pan", "ps": "pus",
+    "si": "sin", "sk": "slk", "sl": "slv", "sw": "swa", "te": "tel", "ur": "urd", "uz": "uzb", "vi": "vie",
 }  # fmt: skip
-_NOT_LATIN = {"ar", "hy", "zh", "el", "hi", "ja", "ko", "ne", "ru", "sr", "ta", "th", "uk", "yi"}
+_NOT_LATIN = {
+    "ar",
+    "hy",
+    "zh",
+    "el",
+    "hi",
+    "ja",
+    "ko",
+    "ne",
+    "ru",
+    "sr",
+    "ta",
+    "th",
+    "uk",
+    "yi",
+    "am",
+    "be",
+    "bn",
+    "bg",
+    "fa",
+    "ka",
+    "gu",
+    "he",
+    "kk",
+    "km",
+    "kn",
+    "lo",
+    "mk",
+    "ml",
+    "mr",
+    "my",
+    "pa",
+    "ps",
+    "si",
+    "te",
+    "ur",
+}
 _OTHERS = ("eng", "deu", "fra", "spa")  # these read Latin letters if the language's own pack is missing
 _INSTALL = "Ask your operator to install {package}, then press Retry."
 NOT_INSTALLED = (
@@ -78,7 +120,7 @@ def _copy_environment(*names: str) -> dict[str, str]:
 
 def _packs(languages: Sequence[str], installed: set[str]) -> list[str]:
     """Return the installed packs for these languages. Raises Unreadable if there are none."""
-    wanted = [_PACKS[language] for language in languages]
+    wanted = [_PACKS.get(language, language) for language in languages if language != AUTO] or ["eng"]
     own = [pack for pack in wanted if pack in installed]
     others = [pack for pack in _OTHERS if pack in installed and not _NOT_LATIN.issuperset(languages)]
     if packs := own or others[:1]:

@@ -2,19 +2,31 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from .types import ExtractedBlock, ExtractedSection
 
 MAX_SECTION_CHARACTERS = 20_000  # as much as a page shows at once; longer sections are split at a paragraph
 _MAX_TITLE_CHARACTERS = 200
-# Characters that are not text to a reader: control characters (PostgreSQL refuses NUL), lone surrogates, soft
-# hyphens.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff\ud800-\udfff\u00ad]")
+_MAX_HEAD_CHARACTERS = 2000
+# Terminal codes of ECMA-48, such as colours: CSI, OSC (titles, links) and two-character sequences. Logs also write the
+# escape character as ␛, #033 (rsyslog) or ^[.
+_TERMINAL_CODES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|(?:␛|#033|\^\[)\[[0-9;]*[A-Za-z]|\x9b[0-?]*[@-~]"
+)
+# A picture within the text, as bytes that no reader understands
+_EMBEDDED_DATA = re.compile(r"(data:[\w/+.-]+(?:;[\w=-]+)*;base64,)[A-Za-z0-9+/=_%-]{200,}")
+_OVERSTRUCK = re.compile(r"[^\n]\x08")  # manual pages print a letter twice to make it bold
+_LINE_ENDS = re.compile(r"\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff\ufeff\u200b\u2060\ud800-\udfff\u00ad]"
+)
 
 
 def tidy(text: str) -> str:
-    """Return text with plain line ends, without control characters and runs of blank lines."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n")
+    """Return text with plain line ends, without terminal codes, control characters and runs of blank lines."""
+    text = _OVERSTRUCK.sub("", _TERMINAL_CODES.sub("", text))
+    text = _EMBEDDED_DATA.sub(r"\1…", _LINE_ENDS.sub("\n", text))
     text = "\n".join(line.rstrip() for line in _UNPRINTABLE.sub("", text).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
 
@@ -50,11 +62,31 @@ def outline(blocks: Iterable[ExtractedBlock]) -> list[ExtractedSection]:
 
 
 def _split_long(section: ExtractedSection) -> Iterator[ExtractedSection]:
+    """Yield parts that fit. A part that continues a table begins with its header row."""
     rest = section.text
     while len(rest) > MAX_SECTION_CHARACTERS:
-        cuts = (rest.rfind(mark, 1, MAX_SECTION_CHARACTERS) for mark in ("\n\n", "\n", " "))
-        cut = next((cut for cut in cuts if cut > 0), MAX_SECTION_CHARACTERS)
+        cut = _cut(rest)
         yield ExtractedSection(rest[:cut], section.title_path, section.page)
-        rest = rest[cut:].lstrip("\n ")
+        head = _head_of_open_table(rest, cut)
+        rest = head + rest[cut:].lstrip("\n ")
     if rest:
         yield ExtractedSection(rest, section.title_path, section.page)
+
+
+def _cut(text: str) -> int:
+    """Return the last paragraph, line or word boundary in the second half of what fits."""
+    for mark in ("\n\n", "\n", " "):
+        if (cut := text.rfind(mark, MAX_SECTION_CHARACTERS // 2, MAX_SECTION_CHARACTERS)) > 0:
+            return cut
+    return MAX_SECTION_CHARACTERS
+
+
+def _head_of_open_table(text: str, cut: int) -> str:
+    """Return the first rows of the table that goes on after the cut: its header, and the rule below it."""
+    if not text.startswith("\n|", cut):
+        return ""
+    above = takewhile(lambda line: line.startswith("|"), reversed(text[:cut].split("\n")))
+    rows = list(above)[::-1]
+    is_ruled = len(rows) > 1 and not rows[1].strip("|-: ")
+    head = "".join(f"{row}\n" for row in rows[: 1 + is_ruled])
+    return head if len(head) < _MAX_HEAD_CHARACTERS else ""

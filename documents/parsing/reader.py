@@ -1,68 +1,118 @@
 """Chooses the reader for each file."""
 
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
+from core.text import one_line
 from documents.errors import Unreadable
 
-from . import fast, plain, scans, slides
+from . import encodings, fast, scans
+from .containers import archive, mail, outlook
+from .containers.members import Opened
 from .languages import language_of
+from .office import old_workbook, opendocument, presentation, word, workbook
+from .pdf import document as pdf
 from .properties import properties
-from .types import NO_TEXT, TOO_LONG, Extraction, ParseJob
+from .text import delimited, json_text, notebook, plain, xml_text
+from .types import NO_TEXT, TOO_LONG, Extraction, ParseJob, ReadingNote
+
+log = logging.getLogger(__name__)
 
 MAX_CHARACTERS = 20_000_000
-_PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+
+# media type -> its reader
+_TEXTS: dict[str, Callable[[Path, Sequence[str]], Extraction]] = {
+    name: module.read for module in (delimited, json_text, notebook, xml_text) for name in module.READS
+}
+_OFFICE = (old_workbook, opendocument, presentation, word, workbook)
+_CONTAINERS: dict[str, Callable[[Path, Opened], Extraction]] = {
+    name: module.read for module in (archive, mail, outlook, pdf, *_OFFICE) for name in module.READS
+}
+
+_OFFICE_TYPES = {name for module in _OFFICE for name in module.READS}
+_UNUSUAL = (
+    "The file is unusual and was read in a simpler way: comments, notes and page headers may be missing, hidden parts are "
+    "not left out, and numbers are without their formats. Open it in its program, save it again and add the new file."
+)
 
 
 def warm_up(parser: str) -> None:
-    """Import what this parser needs besides the fast one.
+    """Import what this parser needs besides the fast one, and load the models of the encoding detector.
 
     This must not use kreuzberg: its threads would not survive a fork.
     """
+    encodings.warm_up()
     if parser == "layout" and _has_layout():
         _layout().warm_up()
     if parser == "web":
         import_module("documents.parsing.web")
+        import_module("documents.parsing.crawled")
 
 
 def read(job: ParseJob, alive: Callable[[], None] = lambda: None) -> Extraction:
     """Return the file's text. alive: called while a long file makes progress. Raises Unreadable."""
     fast.SAID.clear()
-    found = _read(job, alive)
+    found = _read(job, Opened(job, _read, alive))
     if not any(character.isalnum() for section in found.sections for character in section.text):
-        raise Unreadable(NO_TEXT)
+        gaps = (note.text for note in found.notes if note.kind == "left_out")
+        raise Unreadable(" ".join((NO_TEXT, *gaps)))
     if found.character_count > MAX_CHARACTERS:
         raise Unreadable(TOO_LONG.format(limit=MAX_CHARACTERS))
     return replace(
         found,
         language=language_of(found.sections, job.languages),
-        properties=properties(Path(job.path), job.media_type, fast.SAID),
+        properties=_properties(job, found),
+        facts={name: one_line(fact) if isinstance(fact, str) else fact for name, fact in found.facts.items()},
+        notes=tuple(replace(note, text=one_line(note.text)) for note in found.notes),
     )
 
 
-def _read(job: ParseJob, alive: Callable[[], None]) -> Extraction:
+def _properties(job: ParseJob, found: Extraction) -> dict[str, str]:
+    """Return the file's own properties: `fast.SAID` may be that of a file within it."""
+    said = found.properties if job.media_type in _CONTAINERS else fast.SAID
+    return properties(Path(job.path), job.media_type, said)
+
+
+def _read(job: ParseJob, opened: Opened) -> Extraction:
     path = Path(job.path)
     if job.media_type in plain.READS:
-        return Extraction(tuple(plain.read(path, job.media_type)), None, "plain", plain.VERSION)
-    if job.media_type in slides.READS:
-        return slides.read(path)
-    if job.parser == "web":
-        return _by(import_module("documents.parsing.web"), "trafilatura", path, job.media_type)
+        return plain.read(path, job.media_type, job.languages)
+    if read_text := _TEXTS.get(job.media_type):
+        return read_text(path, job.languages)
+    if job.parser == "web" and job.media_type == "text/html":
+        return _by(import_module("documents.parsing.web"), path)
     if job.parser == "layout" and job.media_type in _layout().READS:
-        return _by(_layout(), "unstructured", path, job.media_type)
+        return _by(_layout(), path, job.media_type)
+    if job.media_type in _OFFICE_TYPES:
+        return _read_office(job, opened)
+    if read_container := _CONTAINERS.get(job.media_type):
+        return read_container(path, opened)
     if job.media_type in scans.READS:
-        return scans.read(path, job.media_type, job.languages, alive)
+        return scans.read(path, job.languages)
+    return fast.read(path, job.media_type)
+
+
+def _read_office(job: ParseJob, opened: Opened) -> Extraction:
+    """Read an Office file. One that no standard explains is read by kreuzberg, with a warning."""
     try:
-        return _by(fast, "kreuzberg", path, job.media_type)
-    except Unreadable:
-        # Measured: a missing picture makes kreuzberg fail, but not unstructured.
-        if job.media_type != _PPTX or not _has_layout():
-            raise
-        return _by(_layout(), "unstructured", path, job.media_type)
+        return _CONTAINERS[job.media_type](Path(job.path), opened)
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):
+        log.warning("An Office file is unusual.", exc_info=True)
+        found = fast.read(Path(job.path), job.media_type)
+        return replace(found, notes=(*found.notes, ReadingNote("warning", _UNUSUAL)))
 
 
 def _has_layout() -> bool:
@@ -81,6 +131,7 @@ def _layout() -> Any:
     return import_module("documents.parsing.layout")
 
 
-def _by(module: Any, name: str, path: Path, media_type: str) -> Extraction:
-    sections, pages = module.read(path, media_type)
-    return Extraction(tuple(sections), pages, name, module.VERSION)
+def _by(module: Any, *of_file: Path | str) -> Extraction:
+    """Return what a module found that is imported only when it is needed."""
+    found: Extraction = module.read(*of_file)
+    return found

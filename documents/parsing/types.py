@@ -1,7 +1,8 @@
 """The input and output of parsers. Plain frozen data: no I/O, no Django."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,21 @@ class ParseJob:
     parser: str  # a value of workspaces.models.Parser, or "web"
     memory_bytes: int  # the limit of the address space
     languages: tuple[str, ...] = ()  # ISO 639-1: the languages it may be in, the likeliest first
+    task: Literal["text", "page", "feed"] = "text"  # what to return: its text, or documents.parsing.crawled
+    url: str = ""  # of a page or feed, to resolve its links
+    content_type: str = ""  # of a feed, as its server says
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingNote:
+    """One part of a file that was left out, that may be wrong, or that was read from an unexpected place."""
+
+    kind: Literal["left_out", "warning", "read"]
+    text: str  # a plain sentence: "2 hidden sheets were left out: Drafts, Old."
+    count: int = 1  # how many parts it speaks of
+
+
+Facts = Mapping[str, int | str]  # a name in lower case, such as "sheets" or "encoding" -> a number or words
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +65,26 @@ class Extraction:
     # The file's properties, such as "author", or its front matter: names in lower case
     properties: Mapping[str, str] = field(default_factory=dict)
 
+    # What was read and what was not: the page of the document shows it
+    facts: Facts = field(default_factory=dict)
+    notes: tuple[ReadingNote, ...] = ()
+
     @property
     def character_count(self) -> int:
         return sum(len(section.text) for section in self.sections)
+
+    def report(self) -> dict[str, Any]:
+        """Return what was read and what was not, as the document stores it: JSON."""
+        counts = {
+            "pages": self.page_count,
+            "pages recognised": self.recognised_pages,
+            "pages without text": self.unread_pages,
+        }
+        return {
+            "parser": f"{self.parser} {self.parser_version}",
+            "facts": {name: count for name, count in counts.items() if count} | dict(self.facts),
+            "notes": [asdict(note) for note in self.notes],
+        }
 
 
 ENCRYPTED = "The file is protected by a password. Save a copy without a password and add that."

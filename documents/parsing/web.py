@@ -11,9 +11,10 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring
 from documents.errors import Unreadable
 
 from . import markdown
-from .encodings import decode
+from .encodings import declared_label, decoded
+from .markup import rewriting
 from .outline import outline
-from .types import NO_TEXT_ON_PAGE, ExtractedSection
+from .types import NO_TEXT_ON_PAGE, Extraction, ReadingNote
 
 VERSION = trafilatura.__version__
 
@@ -22,16 +23,29 @@ logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # our own errors re
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _PROSE = ("p", "pre", "li", "dd", "td", "blockquote")
 _MAIN_SHARE = 0.85  # an element with this share of the prose contains the page's main text
+_MAX_NOTICE_CHARACTERS = 500
 _PERMALINK_SIGNS = {"¶", "#", "§", "🔗", ""}
 
 
-def read(path: Path, media_type: str) -> tuple[list[ExtractedSection], None]:
-    """Return the sections; web pages have no page numbers. Raises Unreadable."""
-    page = _parse(decode(path.read_bytes(), declares=True))
+def read(path: Path) -> Extraction:
+    """Raises Unreadable."""
+    data = path.read_bytes()
+    found = decoded(data, declared_label(data))
+    page = _parse(found.text)
+    deleted = rewriting.rewrite(page)
     text = _main_text(_main(page)) or _main_text(page)
-    if not text:
+    if not text or _is_notice(text):
         raise Unreadable(NO_TEXT_ON_PAGE)
-    return outline(markdown.plain_blocks(text)), None
+    gap = f"{'1 deleted passage was' if deleted == 1 else f'{deleted} deleted passages were'} left out."
+    notes = (ReadingNote("left_out", gap, deleted),) if deleted else ()
+    return Extraction(
+        tuple(outline(markdown.plain_blocks(text))),
+        None,
+        "trafilatura",
+        VERSION,
+        facts=found.facts,
+        notes=(*found.notes, *notes),
+    )
 
 
 def _parse(html: str) -> HtmlElement:
@@ -42,6 +56,11 @@ def _parse(html: str) -> HtmlElement:
         raise Unreadable(NO_TEXT_ON_PAGE) from error
     _drop_permalinks(page)
     return page
+
+
+def _is_notice(text: str) -> bool:
+    """Return whether this is all about JavaScript: what a page says that a program must build."""
+    return len(text) < _MAX_NOTICE_CHARACTERS and "javascript" in text.lower()
 
 
 def _parser() -> HTMLParser:

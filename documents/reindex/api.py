@@ -17,7 +17,7 @@ from models_registry.models import Endpoint
 from models_registry.serializers import ModelName
 from workspaces.access import workspace_for
 from workspaces.models import ChunkingStrategy, Metric, Parser, Role
-from workspaces.serializers import LANGUAGE_CODES, ModelReference
+from workspaces.serializers import LanguageField, ModelReference
 
 from . import service as reindex
 
@@ -29,7 +29,7 @@ class IndexSettings(CamelCase):
 
     embedder = ModelName(Endpoint.Kind.EMBEDDING, help_text="Name or id of an embedding model.")
     languages = serializers.ListField(
-        child=serializers.ChoiceField(LANGUAGE_CODES),
+        child=LanguageField(),
         min_length=1,
         max_length=3,
         help_text="ISO 639-1 codes.",

@@ -80,6 +80,14 @@ def running(workspace: Workspace) -> Reindex | None:
     return found.select_related("embedder", "workspace", "created_by").first()
 
 
+def has_just_switched(workspace: Workspace) -> bool:
+    """Return whether an index was completed within the last minute, and answers now."""
+    lately = timezone.now() - timedelta(minutes=1)
+    return workspace.reindexes.filter(
+        status=Reindex.Status.DONE, number=workspace.index_number, ended_at__gt=lately
+    ).exists()
+
+
 def estimate(workspace: Workspace, **settings: Any) -> Estimate:
     """Return what an index with these settings costs. Raises ValidationError with a sentence per field."""
     after = _target(workspace, settings)
@@ -245,8 +253,9 @@ def _switch(reindex_id: int) -> bool:
         setattr(workspace, name, getattr(reindex, name))
     workspace.index_number = reindex.number
     workspace.chunk_count = _findable(workspace).aggregate(all=Sum("chunk_count", default=0))["all"]
-    workspace.relevance_floor, workspace.calibrated_chunks, workspace.calibrated_at = None, 0, None
-    calibration = ("relevance_floor", "calibrated_chunks", "calibrated_at")
+    workspace.relevance_floor, workspace.relevance_floors = None, {}
+    workspace.calibrated_chunks, workspace.calibrated_at = 0, None
+    calibration = ("relevance_floor", "relevance_floors", "calibrated_chunks", "calibrated_at")
     workspace.save(update_fields=[*INDEX_SETTINGS, "index_number", "chunk_count", *calibration, "updated_at"])
     reindex.items.all().delete()
     reindex.status, reindex.ended_at = Reindex.Status.DONE, timezone.now()
@@ -260,7 +269,8 @@ def _take_over_counts(reindex: Reindex) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE documents_document d SET chunk_count = i.chunk_count, page_count = i.page_count,
-                character_count = i.character_count, summary = i.summary, language = i.language
+                character_count = i.character_count, summary = i.summary, language = i.language,
+                reading = i.reading
             FROM documents_reindexitem i
             WHERE i.document_id = d.id AND i.reindex_id = %s AND i.status = %s""",
             [reindex.pk, _S.READY],

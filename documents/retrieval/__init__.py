@@ -1,9 +1,9 @@
 """Finds the best passages for a question with `search`. Small talk needs no search: `is_small_talk`."""
 
 from documents.errors import RetrievalFailed
+from inference.language.small_talk import is_small_talk
 
 from .search import search
-from .small_talk import is_small_talk
 from .types import IN_PROMPT, Found, Leg, Passage, Retrieval, Scope, SearchConfig, SearchOutcome, Trace
 
 __all__ = [

@@ -12,7 +12,7 @@ import json
 import logging
 import unicodedata
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from documents.models import Document
 from inference.types import Vector
 from models_registry.models import Endpoint
+from workspaces.engines import plain_query
 from workspaces.models import Workspace
 
 from .types import Found, Leg, Passage, Rank, Retrieval, Scope, SearchConfig, Trace
@@ -51,37 +52,39 @@ class SearchCache:
 
     scope: Scope
     config: SearchConfig
-    sent: str  # the query that is searched
-    embedded: str  # the query that is embedded
+    queries: Sequence[str]  # that are searched
     limit: int
     token_budget: int
     _version: int | None = None  # the corpus version, read before the search
-    vector: Vector | None = None  # the cached embedding of the question
+    vectors: list[Vector | None] = field(init=False)  # the cached embeddings of the queries
     seen: dict[str, str] = field(default_factory=lambda: {"retrieval": "off", "query embedding": "off"})
 
+    def __post_init__(self) -> None:
+        self.vectors = [None for _ in self.queries]
+
     def get(self) -> Retrieval | None:
-        """Return the cached result if nothing changed since. Also load the question's cached embedding."""
+        """Return the cached result if nothing changed since. Also load the cached embeddings of the queries."""
         if not settings.SEARCH_CACHE_SECONDS:
             return None
-        key, vector_key = self._retrieval_key(), self._vector_key()
-        known = _get(key, vector_key)
+        key, vector_keys = self._retrieval_key(), [*map(self._vector_key, self.queries)]
+        known = _get(key, *vector_keys)
         version, found = _unpack(known.get(key))
         ids = {passage.document_id for passage in found.passages} if found else set()
         self._version, titles = _state(self.scope.workspace, ids)
         if version != self._version or len(titles) < len(ids):
             found = None
-        if packed := known.get(vector_key):
-            self.vector = array("f", packed).tolist()
+        self.vectors = [array("f", known[each]).tolist() if each in known else None for each in vector_keys]
         self.seen["retrieval"] = "hit" if found else "miss"
-        self.seen["query embedding"] = "hit" if self.vector else "miss"
+        self.seen["query embedding"] = "hit" if all(self.vectors) else "miss"
         return _with_titles(found, titles) if found else None
 
-    def put(self, found: Retrieval, vector: Vector | None) -> None:
-        """Cache the question's embedding, and the result unless a leg failed or a model rewrote the query."""
+    def put(self, found: Retrieval, vectors: Sequence[Vector | None]) -> None:
+        """Cache the embeddings of the queries, and the result unless a leg failed or a model rewrote the query."""
         if self._version is None:
             return
-        if vector and not self.vector:
-            _set(self._vector_key(), array("f", vector).tobytes(), VECTOR_SECONDS)
+        for query, vector, cached in zip(self.queries, vectors, self.vectors, strict=True):
+            if vector and not cached:
+                _set(self._vector_key(query), array("f", vector).tobytes(), VECTOR_SECONDS)
         if not found.trace.condensed and not any(leg.error for leg in found.trace.legs):
             _set(self._retrieval_key(), _pack(self._version, found), settings.SEARCH_CACHE_SECONDS)
 
@@ -93,11 +96,11 @@ class SearchCache:
             for value in [getattr(config, each.name)]
         }
         index = (workspace.pk, workspace.index_number, _identity(workspace.embedder), workspace.metric)
-        asked = (_normalise(self.sent), self.limit, self.token_budget, repr(self.scope.where))
+        asked = ([*map(_normalise, self.queries)], self.limit, self.token_budget, repr(self.scope.where))
         return _key("retrieval", _SHAPE, index, workspace.languages, switches, asked)
 
-    def _vector_key(self) -> str:
-        return _key("vector", _identity(self.scope.workspace.embedder), self.embedded)
+    def _vector_key(self, query: str) -> str:
+        return _key("vector", _identity(self.scope.workspace.embedder), plain_query(query))
 
 
 def _identity(endpoint: Endpoint) -> tuple[object, ...]:

@@ -6,27 +6,29 @@ one spread above the median of their best scores. A workspace that does answer s
 the median and the spread only a little. docs/adr/0022-relevance.md has the figures.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from statistics import median
+from statistics import StatisticsError, median
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
 
+from core.waiting import wait_for
 from inference.connect import open_embedder
 from inference.errors import InferenceError
 from inference.types import EndpointSpec, Vector
 from models_registry.errors import SecretMissing
 from workspaces.engines import engine_for
 from workspaces.errors import EngineError
+from workspaces.languages import AUTO
 from workspaces.models import Workspace
 
-from .calibration_questions import EVERYDAY
+from .calibration_questions import everyday_questions
 
 logger = logging.getLogger(__name__)
 
+MAX_LANGUAGES = 3  # of a workspace that detects them
 AGAIN_AFTER = timedelta(minutes=1)  # between two calibrations of a workspace, at least
 _DEVIATIONS = 1.4826  # standard deviations per median absolute deviation, in a normal distribution
 
@@ -39,7 +41,7 @@ def calibrate_due() -> None:
             continue
         try:
             calibrate(workspace)
-        except (InferenceError, SecretMissing, EngineError) as error:
+        except (InferenceError, SecretMissing, EngineError, StatisticsError) as error:
             logger.warning("Workspace %s could not be calibrated: %s", workspace.pk, error)
 
 
@@ -50,20 +52,29 @@ def due() -> QuerySet[Workspace]:
 
 
 def calibrate(workspace: Workspace) -> None:
-    """Measure and store the floor. With several languages, take the lowest.
+    """Measure and store the floor of each language, and the lowest of them.
 
     Raises InferenceError, SecretMissing, EngineError.
     """
-    languages = {language if language in EVERYDAY else "en" for language in workspace.languages}
-    floors = [_floor(workspace, EVERYDAY[language]) for language in languages]
+    floors = {language: _floor(workspace, everyday_questions(language)) for language in _languages(workspace)}
     # The filter skips the write if the workspace switched to another index in the meantime.
     Workspace.objects.filter(pk=workspace.pk, index_number=workspace.index_number).update(
-        relevance_floor=min(floors), calibrated_chunks=workspace.chunk_count
+        relevance_floor=min(floors.values()),
+        relevance_floors=floors,
+        calibrated_chunks=workspace.chunk_count,
     )
 
 
+def _languages(workspace: Workspace) -> Sequence[str]:
+    """Return the languages of the workspace; if they are detected, the most common ones of its documents."""
+    if AUTO not in workspace.languages:
+        return list(workspace.languages)
+    known = workspace.documents.exclude(language=AUTO).values_list("language", flat=True)
+    return list(known.annotate(count=Count("pk")).order_by("-count")[:MAX_LANGUAGES]) or ["en"]
+
+
 def _floor(workspace: Workspace, questions: Sequence[str]) -> float:
-    vectors = asyncio.run(_embed(workspace.embedder.spec(), questions))
+    vectors = wait_for(_embed, None)(workspace.embedder.spec(), questions)
     engine = engine_for(workspace)
     nearest = [found[0].score for vector in vectors if (found := engine.search_dense(vector, 1))]
     middle = median(nearest)

@@ -51,11 +51,15 @@ def _rank_all(
     return chunks, ranks
 
 
-def merge(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
-    """Return the results of two searches as one list, best first. The ranks of `first` take precedence."""
+def merge(first: Sequence[Candidate], second: Sequence[Candidate], share: float = 0.5) -> list[Candidate]:
+    """Return the results of two searches as one list, best first. The ranks of `first` take precedence.
+
+    share: the weight of `second`, 0 to 1.
+    """
     scores: defaultdict[int, float] = defaultdict(float)
-    for candidate in (*first, *second):
-        scores[candidate.chunk.chunk_id] += candidate.score / 2
+    for weight, candidates in ((1 - share, first), (share, second)):
+        for candidate in candidates:
+            scores[candidate.chunk.chunk_id] += weight * candidate.score
     known = {each.chunk.chunk_id: each for each in (*second, *first)}
     merged = [replace(known[id], score=score) for id, score in scores.items()]
     return sorted(merged, key=lambda each: (-each.score, each.chunk.chunk_id))

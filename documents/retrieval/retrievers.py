@@ -59,7 +59,7 @@ class Retrievers:
     @property
     def is_relevant(self) -> bool:
         """Return whether any result is relevant to the question."""
-        floor = self.config.relevance_floor
+        floor = self.config.floor_for(self.sent)
         if not self.dense or floor is None:
             return bool(self.fused)
         return self.dense[0].score >= floor or any(hit.coverage >= COVERED for hit in self.lexical)

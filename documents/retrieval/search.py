@@ -1,7 +1,7 @@
 """The search pipeline. Each stage adds to the trace.
 
-Cache -> hybrid search (dense and lexical legs, in parallel with query rewriting) -> fusion -> relevance floor
--> reranking -> passages that fit the token budget.
+Cache -> hybrid search (dense and lexical legs; for a follow-up also of both questions, and in parallel with
+query rewriting) -> fusion -> relevance floor -> reranking -> passages that fit the token budget.
 """
 
 import asyncio
@@ -19,9 +19,10 @@ from inference.connect import open_reranker
 from inference.errors import BadReply, InferenceError
 from models_registry.completion import Completion
 from models_registry.errors import SecretMissing
-from workspaces.engines import engine_for, plain_query
+from workspaces.engines import engine_for
 
 from .cache import SearchCache, titles_of
+from .follow_up import RELATED, UNRELATED, are_related, is_elliptical, with_previous
 from .fusion import Candidate, merge
 from .passages import ChosenPassage, choose
 from .query_rewrite import LIMIT_S, open_query_rewrite, read_query
@@ -33,6 +34,7 @@ from .types import (
     Leg,
     Passage,
     Rank,
+    Ranks,
     Retrieval,
     Scope,
     SearchConfig,
@@ -51,7 +53,9 @@ class _Run:
 
     question: str
     config: SearchConfig
-    sent: str
+    queries: Sequence[str]  # the question; for a follow-up, also the previous question and this one
+    is_elliptical: bool  # the question means nothing without the previous one
+    is_related: bool | None = None
     started: float = field(default_factory=perf_counter)
     legs: list[Leg] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
@@ -70,7 +74,8 @@ class _Run:
         dropped = Counter(fate for id, fate in self.fates.items() if id not in self.numbers)
         return Trace(
             question=self.question,
-            sent=self.sent,
+            sent=self.queries[-1],
+            is_related=self.is_related,
             legs=tuple(self.legs),
             timings_ms=self.timings_ms | {"total": ms_since(self.started)},
             dropped=dict(dropped),
@@ -78,6 +83,13 @@ class _Run:
             condensed=self.condensed,
             caches=self.caches,
         )
+
+    def join(self, alone: Retrievers, together: Retrievers | None = None) -> list[Candidate]:
+        """Return the candidates of the question, joined with those of both questions if there are two."""
+        if together is None:
+            return alone.fused
+        self.is_related = self.is_elliptical or are_related(alone, together)
+        return merge(alone.fused, together.fused, RELATED if self.is_related else UNRELATED)
 
     def result(self, outcome: SearchOutcome, passages: Sequence[Passage] = ()) -> Retrieval:
         return Retrieval(outcome, tuple(passages), self.trace())
@@ -96,38 +108,76 @@ async def search(
     """Return the best passages for a question, ready to quote, with the trace of how they were found.
 
     config: how to search; None: with the workspace's settings.
-    previous: the user's earlier questions in this session, oldest first; the query includes the last one.
+    previous: the user's earlier questions in this session, oldest first; the last one counts, too.
     limit: the most passages. token_budget: the most tokens of all passages together (estimated).
     fresh: bypass the cache.
     Raises RetrievalFailed if no leg could answer.
     """
     config = config or SearchConfig.of(scope.workspace)
-    run = _Run(question, config, _with_previous(question, previous))
-    cache = SearchCache(scope, config, run.sent, plain_query(run.sent), limit, token_budget)
+    run = _Run(
+        question, config, _queries(question, previous), is_elliptical(question, scope.workspace.languages)
+    )
+    cache = SearchCache(scope, config, run.queries, limit, token_budget)
     remembered = None if fresh else await to_thread(cache.get)()
     run.caches = cache.seen
     if remembered:
         timings_ms = {"total": ms_since(run.started)}
         trace = replace(remembered.trace, question=question, timings_ms=timings_ms, caches=run.caches)
         return replace(remembered, trace=trace)
-    legs = Retrievers(scope, config, run.sent, max(CANDIDATES, limit), cache.vector)
-    async with _condensing(run, legs, previous) as condensing:
-        await legs.search()
+    legs = [
+        Retrievers(scope, config, query, max(CANDIDATES, limit), vector)
+        for query, vector in zip(run.queries, cache.vectors, strict=True)
+    ]
+    alone = legs[0]
+    async with _condensing(run, alone, previous) as condensing:
+        _, *found_together = await asyncio.gather(alone.search(), *map(_search_or_none, legs[1:]))
         others = await condensing if condensing else None
-    run.legs = legs.took
-    if legs.embedding_ms is not None:
-        run.timings_ms["embed question"] = legs.embedding_ms
-    run.fused = run.ordered = merge(legs.fused, others.fused) if others else legs.fused
-    is_relevant = legs.is_relevant or (others is not None and others.is_relevant)
+    run.legs = alone.took
+    if alone.embedding_ms is not None:
+        run.timings_ms["embed question"] = alone.embedding_ms
+    fused = run.join(alone, *found_together)
+    run.fused = run.ordered = merge(fused, others.fused) if others else fused
+    # The previous question has no say in this: a change of subject would always seem relevant.
+    deciding = [*(legs if run.is_elliptical else legs[:1]), *([others] if others else [])]
+    is_relevant = any(each.is_relevant for each in deciding)
     found = await _quotable(scope, run, is_relevant, limit, token_budget)
-    await to_thread(cache.put)(found, legs.vector)
+    if scope.where.access_level is not None:
+        found = _without_scores(found)
+    await to_thread(cache.put)(found, [each.vector for each in legs])
     return found
 
 
-def _with_previous(question: str, previous: Sequence[str]) -> str:
-    """Put the previous question before this one: the cheapest query rewriting, worth .05 to .08 nDCG."""
-    # plain_query, because the quotes and minuses of the previous question no longer apply
-    return f"{plain_query(previous[-1])}\n{question}" if previous else question
+def _without_scores(found: Retrieval) -> Retrieval:
+    """Return the result with ranks, but without the scores that depend on the rarity of words.
+
+    Rarity counts the documents of the whole workspace. With the scores, a user with an access level could find out
+    which words are in documents above it, by adding a probe document for each guess.
+    """
+    passages = tuple(
+        replace(each, score=1 / each.number, ranks=_without_rarity(each.ranks)) for each in found.passages
+    )
+    candidates = tuple(
+        replace(each, score=1 / each.rank, ranks=_without_rarity(each.ranks))
+        for each in found.trace.candidates
+    )
+    return replace(found, passages=passages, trace=replace(found.trace, candidates=candidates))
+
+
+def _without_rarity(ranks: Ranks) -> Ranks:
+    return {name: replace(rank, score=None) if name == "lexical" else rank for name, rank in ranks.items()}
+
+
+def _queries(question: str, previous: Sequence[str]) -> tuple[str, ...]:
+    return (question, with_previous(question, previous[-1])) if previous else (question,)
+
+
+async def _search_or_none(legs: Retrievers) -> Retrievers | None:
+    """Return the search, or None if it fails: the search of the question alone can answer without it."""
+    try:
+        await legs.search()
+    except RetrievalFailed:
+        return None
+    return legs
 
 
 async def _quotable(scope: Scope, run: _Run, is_relevant: bool, limit: int, token_budget: int) -> Retrieval:
@@ -152,7 +202,11 @@ async def _rerank(run: _Run, fused: list[Candidate]) -> list[Candidate]:
     started, error, best = perf_counter(), "", fused[:RERANKED]
     try:
         async with open_reranker(run.config.reranker.spec()) as reranker:
-            scores = (await reranker.score(run.sent, [candidate.chunk.text for candidate in best])).values
+            scores = (
+                await reranker.score(
+                    run.queries[-1 if run.is_related else 0], [candidate.chunk.text for candidate in best]
+                )
+            ).values
         if not all(map(isfinite, scores)):
             raise BadReply("The cross-encoder returned scores that are not finite numbers.")
         ordered = sorted(zip(best, scores, strict=True), key=lambda each: -each[1])

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db.models import Q
 from django.http import Http404
 from django.utils import timezone
 
 from accounts.models import User
+from core.waiting import wait_for
 from documents.access import where_for
 from documents.errors import RetrievalFailed
 from documents.fields.filters import Filters
@@ -37,7 +37,7 @@ def search_and_record(
     scope = Scope(workspace, where_for(user, workspace, filters))
     kept = Search(workspace=workspace, user=user, question=question, trace={"filters": filters or {}})
     try:
-        found = async_to_sync(search)(scope, question, **how)
+        found = wait_for(search, user.pk)(scope, question, **how)
     except RetrievalFailed as failure:
         kept.outcome, kept.error = Search.Outcome.FAILED, str(failure)
         kept.save(force_insert=True)

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, Literal, Self
 from uuid import UUID
 
+from inference.language.detection import detect
 from models_registry.models import Endpoint
 from workspaces.engines import ANYWHERE, Where
 from workspaces.models import Workspace
@@ -32,6 +33,7 @@ class SearchConfig:
     most_per_document: int | None = None  # chunks, unless others are much worse; None: no limit
     condenser: Endpoint | None = None  # a chat model that rewrites follow-ups, in parallel with the search
     relevance_floor: float | None = None  # similarity below which nothing is relevant; None: not calibrated
+    relevance_floors: Mapping[str, float] = field(default_factory=dict)  # language of a question -> its floor
 
     @classmethod
     def of(cls, workspace: Workspace) -> Self:
@@ -42,7 +44,15 @@ class SearchConfig:
             most_per_document=workspace.most_per_document,
             condenser=workspace.condenser,
             relevance_floor=workspace.relevance_floor,
+            relevance_floors=workspace.relevance_floors,
         )
+
+    def floor_for(self, question: str) -> float | None:
+        """Return the floor of the question's language, or that of all."""
+        floors = self.relevance_floors
+        if self.relevance_floor is None or len(floors) < 2:
+            return self.relevance_floor
+        return floors.get(detect(question, floors) or "", self.relevance_floor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,8 @@ class Rank:
     """The place and score that one leg, or the reranking, gave a chunk."""
 
     place: int  # from 1
-    score: float  # on the leg's own scale: the workspace's metric, BM25, or the cross-encoder's
+    # On the leg's own scale: the workspace's metric, BM25, or the cross-encoder's. None: withheld
+    score: float | None
 
 
 Ranks = Mapping[str, Rank]  # by leg name, without the legs that did not find the chunk
@@ -149,6 +160,7 @@ class Trace:
     candidates: tuple[Found, ...] = ()  # the best 50, in the order of the last stage
     condensed: Condensed | None = None  # None: no model was asked
     caches: dict[str, str] = field(default_factory=dict)  # "retrieval", "query embedding" -> hit, miss or off
+    is_related: bool | None = None  # whether the previous question belongs to this one; None: there is none
 
     def as_json(self) -> dict[str, Any]:
         found = [each.as_json() for each in self.candidates]

@@ -3,9 +3,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.rest.serializers import CamelCase
-from documents.api.serializers import Describing, DocumentSerializer
+from documents.api.serializers import Describing, DocumentSerializer, language_to_detect
 from documents.models import Address, Source
-from workspaces.serializers import LANGUAGE_CODES
 
 from .service import DEFAULT_DEPTH, DEFAULT_PAGES
 
@@ -16,11 +15,7 @@ _PATTERN = "Globs over path and query: * matches anything."
 class _NewSource(Describing):
     url = serializers.CharField(max_length=2000)
     title = serializers.CharField(max_length=300, required=False, help_text="Default: its own title.")
-    language = serializers.ChoiceField(
-        LANGUAGE_CODES,
-        required=False,
-        help_text="One of the workspace's languages. Default: detected in the text.",
-    )
+    language = language_to_detect()
 
 
 class NewWebsite(_NewSource):

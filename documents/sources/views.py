@@ -19,7 +19,7 @@ from documents.errors import DocumentRefused
 from documents.fields.forms import LanguageForm
 from documents.models import TROUBLE, Address, Document
 from workspaces.access import workspace_for
-from workspaces.languages import LANGUAGES
+from workspaces.languages import named
 from workspaces.models import Role, Workspace
 from workspaces.pages import workspace_page
 
@@ -62,7 +62,10 @@ def _add(
         except DocumentRefused as refusal:
             form.add_error("url", str(refusal))
         else:
-            messages.success(request, f"{document.title} was added. Its pages appear below as they are read.")
+            messages.success(
+                request,
+                f"{document.title} was added. Its {'posts' if document.kind == Document.Kind.FEED else 'pages'} appear below as they are read.",
+            )
             return redirect("document", workspace.id, document.id)
     return workspace_page(request, workspace, "add", template, form=form, most_pages=settings.CRAWL_MAX_PAGES)
 
@@ -78,7 +81,7 @@ def source_page(
     return workspace_page(
         request, workspace, "documents", "documents/source.html",
         document=document, source=source, counts=source.counts(), chosen=chosen,
-        page=page.get_page(request.GET.get("page")), language=LANGUAGES[document.language],
+        page=page.get_page(request.GET.get("page")), language=named(document.language),
         troubles=source.troubles().count(), **known,
     )  # fmt: skip
 

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django import template
@@ -31,6 +32,12 @@ def file_type(document: Document) -> str:
         return document.get_kind_display()
     kind = BY_NAME.get(document.media_type)
     return kind.extensions[0].upper() if kind else document.media_type
+
+
+@register.filter
+def has_gaps(reading: Mapping[str, Any]) -> bool:
+    """Return whether something of the file was left out, or may be wrong."""
+    return any(note["kind"] != "read" for note in reading.get("notes", ()))
 
 
 @register.filter
@@ -73,7 +80,7 @@ _TOLD = {
     "pages": ("{} page", "{} pages"),
     "sections": ("{} section", "{} sections"),
     "characters": ("{} character", "{} characters"),
-    "chunks": ("{} chunk", "{} chunks"),
+    "chunks": ("{} passage", "{} passages"),
     "batches": ("{} batch", "{} batches"),
     "embedded": ("{} embedded", "{} embedded"),
     "kept": ("{} already embedded", "{} already embedded"),

@@ -51,6 +51,30 @@ def test_the_title_may_be_another_than_the_name(editor, workspace):
     assert upload(editor, workspace, file=file(), title="Pump notes").json()["title"] == "Pump notes"
 
 
+@pytest.mark.parametrize("language", ["", None])
+@pytest.mark.parametrize(
+    ("door", "body"),
+    [
+        ("documents/texts", {"title": "Notes", "text": "The pump needs oil."}),
+        ("documents/questions", {"pairs": [{"question": "What?", "answer": "Oil."}]}),
+        ("uploads", {"name": "notes.txt", "sizeBytes": 19}),
+        ("websites", {"url": "https://example.org/"}),
+        ("feeds", {"url": "https://example.org/feed"}),
+    ],
+)
+def test_an_empty_language_is_detected_from_the_text(editor, workspace, door, body, language):
+    response = editor("POST", f"workspaces/{workspace.pk}/{door}", body | {"language": language})
+    assert response.status_code == 201, response.json()
+    assert not any(document.is_language_chosen for document in workspace.documents.all())
+
+
+def test_an_unknown_language_is_refused_with_a_sentence_that_says_what_to_send(editor, workspace):
+    response = editor(
+        "POST", f"workspaces/{workspace.pk}/uploads", {"name": "a.txt", "sizeBytes": 1, "language": "klingon"}
+    )
+    assert response.json() == {"language": ["'klingon' is not a language code here. Write 'tlh'."]}
+
+
 def test_the_same_file_again_is_the_same_document(editor, workspace):
     ids = {upload(editor, workspace, file=file()).json()["id"] for _ in range(2)}
     assert len(ids) == 1
@@ -246,3 +270,16 @@ def test_the_language_is_corrected(api):
     assert (reply.json()["language"], reply.json()["isLanguageChosen"]) == ("de", True)
     refused = call("PATCH", f"workspaces/{workspace.id}/documents/{document.id}", {"language": "fr"})
     assert "does not have the language" in str(refused.json())
+
+
+def test_a_document_tells_what_was_read_and_what_was_not(editor, workspace):
+    read, old = (factories.document(workspace) for _ in range(2))
+    read.reading = {
+        "parser": "mail 1",
+        "facts": {"attachments": 2},
+        "notes": [{"kind": "left_out", "text": "A picture was left out.", "count": 1}],
+    }
+    read.save()
+    path = f"workspaces/{workspace.pk}/documents"
+    assert editor("GET", f"{path}/{read.pk}").json()["reading"] == read.reading
+    assert editor("GET", f"{path}/{old.pk}").json()["reading"] == {"parser": "", "facts": {}, "notes": []}

@@ -71,6 +71,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "paths", nargs="*", type=Path, metavar="PATH", help="a file, or a folder with all files below it"
         )
+        parser.add_argument(
+            "--follow-links",
+            action="store_true",
+            help="also add symbolic links that lead to a file in the same folder; without it, links are left out",
+        )
         parser.add_argument("--workspace", required=True, metavar="NAME")
         parser.add_argument("--user", metavar="NAME", help="who adds them; default: the first operator")
         parser.add_argument(
@@ -96,11 +101,11 @@ class Command(BaseCommand):
 
     def handle(
         self, *, paths: list[Path], workspace: str, user: str | None, language: str | None, create: bool,
-        prune: bool, said: list[str], rules: list[str], text: str | None, questions: Path | None, **options: Any,
+        prune: bool, follow_links: bool, said: list[str], rules: list[str], text: str | None, questions: Path | None, **options: Any,
     ) -> None:  # fmt: skip
         owner = find_user(user)
         place = find_workspace(owner, workspace, language, create)
-        files = list(_files(paths))
+        files = list(_files(paths, follow_links))
         try:
             told = Rules.read(place, owner, said, rules)
         except InvalidValue as problem:
@@ -140,15 +145,20 @@ def _quiet_log() -> Iterator[None]:
 # --- the files ----------------------------------------------------------------------------------
 
 
-def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+def _files(paths: Sequence[Path], follow_links: bool) -> Iterator[tuple[Path, Path]]:
     """Yield the folder and the path of each file, both absolute, in a stable order."""
     for path in paths:
         if path.is_dir():
             try:
-                yield from ((path.resolve(), each) for each in files_in(path.resolve()))
+                yield from (
+                    (path.resolve(), each) for each in files_in(path.resolve(), follows_links=follow_links)
+                )
             except OSError as error:
                 raise CommandError(f"{error.filename} cannot be listed: {error.strerror}.") from error
+        elif path.is_symlink() and not follow_links:
+            raise CommandError(f"{path} is a symbolic link. Name the file itself, or use --follow-links.")
         elif path.is_file():
+            path = path.resolve()
             folder = path.absolute().parent.resolve()
             yield folder, folder / path.name
         else:

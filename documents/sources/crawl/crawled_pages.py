@@ -33,6 +33,13 @@ def media_type_of(data: bytes) -> str:
     return found.name
 
 
+def is_html(data: bytes) -> bool:
+    try:
+        return media_type_of(data) == HTML.name
+    except NotFetched:
+        return False
+
+
 def title_of(proposed: str, url: str) -> str:
     """Return a title for people: the proposed one, else the last part of the address."""
     last = unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or urlsplit(url).netloc

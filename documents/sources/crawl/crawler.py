@@ -12,10 +12,11 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import urljoin
 from uuid import UUID
 
 from django.conf import settings
@@ -27,17 +28,17 @@ from django.utils.html import escape
 from core.leases import Superseded
 from documents.errors import Forbidden, Gone, NotFetched, TryLater
 from documents.ingestion.claims import Claim, claim_work
+from documents.ingestion.crawled import read_feed, read_page
 from documents.models import Address, Document, Source
-from documents.parsing.encodings import decode
+from documents.parsing.crawled.feed import MAX_BYTES as FEED_MAX_BYTES
+from documents.parsing.crawled.feed import Feed
+from documents.parsing.crawled.page import Page, refresh_target, robots_words
 from documents.parsing.media_types import HTML
 
 from . import crawled_pages, ssrf_guard
 from .feed_items import queue_posts
-from .feeds import MAX_BYTES as FEED_MAX_BYTES
-from .feeds import read_feed
 from .fetch import Web, WebResponse
 from .frontier import Frontier
-from .html import Page, read_page, robots_words
 from .response_policy import error_for, is_readable, with_its_encoding
 from .robots import RobotsOfHosts
 from .sitemap import is_sitemap, read_sitemap
@@ -158,6 +159,24 @@ class _Answer:
     address: Address
     reply: WebResponse | None = None
     error: Exception | None = None
+    page: Page = field(default_factory=Page)  # what is in the reply, if it is a web page
+    feed: Feed = field(default_factory=lambda: Feed("", ()))
+
+
+def _parsed(answer: _Answer) -> _Answer:
+    """Return the answer with its page or feed, which the sandbox reads before the transaction that stores it."""
+    reply, role = answer.reply, answer.address.role
+    if reply is None or reply.status != 200:
+        return answer
+    try:
+        if role == _Role.FEED:
+            feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
+            return replace(answer, feed=feed)
+        if role == _Role.PAGE and crawled_pages.is_html(reply.body):
+            return replace(answer, page=read_page(with_its_encoding(reply), reply.url))
+    except NotFetched as error:
+        return replace(answer, error=error)
+    return answer
 
 
 class _Visit:
@@ -210,7 +229,7 @@ class _Visit:
         self._wait_since_the_last_request(until)
         while time.monotonic() < until and (batch := self._next()):
             for answer in self._run(self._fetch_all(batch)):
-                self._keep(answer)
+                self._keep(_parsed(answer))
             self._show_progress()
             self.free_at = timezone.now() + timedelta(seconds=self._delay_s)
             if self._delay_s:
@@ -310,9 +329,9 @@ class _Visit:
             case _Role.SITEMAP:
                 self._read_sitemap(address, reply)
             case _Role.FEED:
-                self._read_feed(address, reply)
+                self._read_feed(address, reply, answer.feed)
             case _:
-                self._read_page(address, reply)
+                self._read_page_or_own_text(address, reply, answer.page)
 
     def _read_sitemap(self, address: Address, reply: WebResponse) -> None:
         found = read_sitemap(reply.body)
@@ -320,13 +339,19 @@ class _Visit:
         self._frontier.add(found.pages, 1)
         self._close(address, reply)
 
-    def _read_feed(self, address: Address, reply: WebResponse) -> None:
-        feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
+    def _read_feed(self, address: Address, reply: WebResponse, feed: Feed) -> None:
         self._name(feed.title)
         queue_posts(self._source, address.url, reversed(feed.posts))
         self._close(address, reply)
 
-    def _read_page(self, address: Address, reply: WebResponse) -> None:
+    def _read_page_or_own_text(self, address: Address, reply: WebResponse, page: Page) -> None:
+        """Read the page. If it is none that can be read, such as a recording, use the post's own text."""
+        try:
+            self._read_page(address, reply, page)
+        except (Forbidden, NotFetched) as error:
+            self._own_text_or_not(address, error)
+
+    def _read_page(self, address: Address, reply: WebResponse, page: Page) -> None:
         if address.depth == 0 and is_sitemap(reply.body):  # the start address may be a sitemap
             address.role = _Role.SITEMAP
             return self._read_sitemap(address, reply)
@@ -334,10 +359,9 @@ class _Visit:
             raise NotFetched(f"It is {reply.media_type}: only web pages and PDF files are read from the web.")
         landed = self._final_address(address, reply)
         media_type = crawled_pages.media_type_of(reply.body)
-        data, page = reply.body, Page()
-        if media_type == HTML.name:
-            data = with_its_encoding(reply)
-            page = read_page(decode(data, declares=True), reply.url)
+        data = with_its_encoding(reply) if media_type == HTML.name else reply.body
+        if refresh := refresh_target(reply.headers.get("Refresh", "")):
+            page.links.append(urljoin(reply.url, refresh))
         page.is_noindex |= "noindex" in robots_words(reply.headers.get("X-Robots-Tag", ""))
         if self._source.follows_links and not page.is_nofollow:
             self._frontier.add(page.links, landed.depth + 1)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from documents.errors import Forbidden
 from documents.models import Address, Source
+from documents.parsing.crawled.feed import Post
 
-from .feeds import Post
 from .frontier import Frontier
 from .url_normalization import canonical
 

@@ -7,7 +7,6 @@ them. There is no second lookup, so DNS rebinding has no effect.
 import asyncio
 import re
 import socket
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,6 @@ from urllib.parse import urljoin
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
-from django.template.defaultfilters import filesizeformat
 from django.utils.datastructures import CaseInsensitiveMapping
 from yarl import URL
 
@@ -26,8 +24,9 @@ from core.text import storable
 from documents.errors import Forbidden, NotFetched
 
 from . import ssrf_guard
+from .content_encoding import decompress, too_big
 
-__all__ = ["Forbidden", "NotFetched", "Web", "WebResponse", "gunzip"]
+__all__ = ["Forbidden", "NotFetched", "Web", "WebResponse"]
 
 USER_AGENT = "Ragsite/0.1 (crawler; obeys robots.txt as Ragsite)"
 MAX_REDIRECTS = 5
@@ -109,7 +108,7 @@ class Web(AbstractAsyncContextManager["Web"]):
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
-            auto_decompress=False,  # against bombs, we decompress in bounded pieces ourselves
+            auto_decompress=False,  # against bombs, we decompress it ourselves, to at most a size
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"},
         )
         return self
@@ -179,7 +178,7 @@ async def _reply(
     if response.status != 200 or not accepts(reply.media_type):
         return reply
     if (response.content_length or 0) > limit:
-        raise NotFetched(_too_big(limit))
+        raise NotFetched(too_big(limit))
     return replace(reply, body=await _body(response, limit))
 
 
@@ -190,57 +189,12 @@ def _headers(response: aiohttp.ClientResponse) -> Mapping[str, str]:
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise NotFetched(f"The server compresses it in a way we did not ask for ({encoding[:20]}).")
-    unpack = _Gunzip(limit) if encoding.endswith("gzip") else None
     body = bytearray()
     async for piece in response.content.iter_chunked(_PIECE):
-        body += unpack.feed(piece) if unpack else piece
+        body += piece
         if len(body) > limit:
-            raise NotFetched(_too_big(limit))
-    if unpack:
-        unpack.close()
-    return bytes(body)
-
-
-class _Gunzip:
-    """Decompresses gzip piece by piece, and never to more than a limit."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._left = limit, limit
-        self._unpacker = zlib.decompressobj(wbits=31)
-
-    def feed(self, piece: bytes) -> bytes:
-        unpacked = bytearray()
-        while piece:
-            try:
-                unpacked += self._unpacker.decompress(piece, self._left - len(unpacked) + 1)
-            except zlib.error as error:
-                raise NotFetched("The server's compressed data is damaged.", retryable=True) from error
-            if len(unpacked) > self._left:
-                raise NotFetched(_too_big(self._limit))
-            piece = self._unpacker.unused_data
-            if piece:  # another gzip member follows
-                self._unpacker = zlib.decompressobj(wbits=31)
-        self._left -= len(unpacked)
-        return bytes(unpacked)
-
-    def close(self) -> None:
-        if not self._unpacker.eof:
-            raise NotFetched("The server's compressed data ends too early.", retryable=True)
-
-
-def gunzip(data: bytes, limit: int) -> bytes:
-    """Return the decompressed bytes. Raises NotFetched if they are damaged or exceed the limit."""
-    unpacker = _Gunzip(limit)
-    unpacked = unpacker.feed(data)
-    unpacker.close()
-    return unpacked
-
-
-def _too_big(limit: int) -> str:
-    return f"It is larger than {filesizeformat(limit)}, the most that Ragsite reads."
+            raise NotFetched(too_big(limit))
+    return decompress(bytes(body), response.headers.get("Content-Encoding", ""), limit)
 
 
 def _sentence(error: Exception) -> str:

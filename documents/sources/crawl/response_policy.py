@@ -4,6 +4,7 @@ import codecs
 
 from documents.errors import Gone, NotFetched, TryLater
 from documents.models import Address
+from documents.parsing.encodings import decoded
 
 from .fetch import WebResponse
 
@@ -35,10 +36,11 @@ def is_readable(media_type: str, address: Address) -> bool:
 
 
 def with_its_encoding(reply: WebResponse) -> bytes:
-    """Return the body as UTF-8 with a byte order mark, if only the server's header states its encoding."""
+    """Return the body as UTF-8 with a byte order mark, if only the server's header states its encoding.
+
+    The header counts more than the page, as browsers have it, unless it cannot be true.
+    """
     if not reply.charset or reply.body.startswith(_BYTE_ORDER_MARKS):
         return reply.body
-    try:
-        return codecs.BOM_UTF8 + reply.body.decode(reply.charset).encode()
-    except (UnicodeError, LookupError):
-        return reply.body
+    found = decoded(reply.body, reply.charset)
+    return reply.body if found.how == "detected" else codecs.BOM_UTF8 + found.text.encode("utf-8", "replace")

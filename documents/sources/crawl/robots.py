@@ -1,16 +1,19 @@
 """Reads what a site asks of crawlers: robots.txt as in RFC 9309, and the older Crawl-delay."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
 from protego import Protego
 
 from documents.errors import NotFetched
+from documents.parsing.encodings import decode
 
 from .fetch import Web
 from .url_normalization import origin
 
 _TOKEN = "Ragsite"
+_VERSION = re.compile(r"(?im)^(\s*user-agent\s*:\s*[a-z_-]+)/.*$")  # "User-agent: Ragsite/1.0" means Ragsite
 _MAX_BYTES = 512_000  # RFC 9309 asks for 500 KiB at least
 _MAX_DELAY_S = 60.0  # with a longer one, a large site would never be read
 
@@ -44,8 +47,8 @@ async def read_robots(web: Web, url: str) -> Robots:
             f"The site's robots.txt, which says what may be read, is not available (status {reply.status}).",
             retryable=True,
         )
-    text = reply.body.decode("utf-8", "replace") if reply.status == 200 else ""
-    return Robots(Protego.parse(text))
+    text = decode(reply.body) if reply.status == 200 else ""
+    return Robots(Protego.parse(_VERSION.sub(r"\1", text)))
 
 
 class RobotsOfHosts:

@@ -1,6 +1,7 @@
 """Parses sitemaps (sitemaps.org): lists of a site's pages, or of other sitemaps. Pure."""
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, ParseError
@@ -9,14 +10,17 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from documents.errors import NotFetched
+from documents.parsing.encodings import decode
 
-from .fetch import gunzip
+from .content_encoding import gunzip
 
 MAX_ENTRIES = 50_000  # in one file, by the protocol
 _MAX_BYTES = 50 * 1024 * 1024  # decompressed, by the protocol
 _MAX_ELEMENTS = 1_000_000  # a real sitemap of that size has fewer; more would only fill our memory
 _MAX_DEPTH = 20
 _GZIP = b"\x1f\x8b"
+_DECLARATION = re.compile(r"<\?xml\b[^>]{0,200}\?>\s*", re.IGNORECASE)
+_BARE_AMPERSAND = re.compile(r"&(?!(?:\w{1,32}|#\d{1,7}|#x[\da-fA-F]{1,6});)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ def read_sitemap(data: bytes) -> Sitemap:
     """Parse a sitemap. Raises NotFetched if it cannot be read."""
     if data.startswith(_GZIP):
         data = gunzip(data, _MAX_BYTES)
+    data = _mend(data)
     found: dict[str, list[str]] = {"url": [], "sitemap": []}
     try:
         for entry in _entries(data):
@@ -47,6 +52,15 @@ def read_sitemap(data: bytes) -> Sitemap:
     except (ParseError, ValueError, LookupError) as error:
         raise NotFetched("The sitemap is not well-formed XML.") from error
     return Sitemap(tuple(found["url"]), tuple(found["sitemap"]))
+
+
+def _mend(data: bytes) -> bytes:
+    """Return the sitemap as UTF-8, without what stands before its first tag, and with its bare & escaped."""
+    text = decode(data, declares=True)
+    start = text.find("<")
+    return _BARE_AMPERSAND.sub("&amp;", _DECLARATION.sub("", text[max(start, 0) :], count=1)).encode(
+        "utf-8", "replace"
+    )
 
 
 def _entries(data: bytes) -> Iterator[Element]:

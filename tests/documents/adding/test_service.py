@@ -172,7 +172,7 @@ def test_a_failed_file_added_again_is_tried_again(workspace: Workspace) -> None:
         (b"x" * 2000, "a.txt", "the limit is"),
         (files.encrypted_office(), "a.xlsx", "password"),
         (b"only words", "a.pdf", r"ends in \.pdf"),
-        (files.archive({"a.txt": "x"}), "a.zip", "Unpack"),
+        (files.archive({"a.txt": "x"}), "a.jar", "Unpack"),
     ],
     ids=["empty", "too large", "encrypted", "wrong extension", "archive"],
 )

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from documents.chunking import CHUNKERS, Chunk
+from documents.chunking.table_heads import is_quote
 from documents.parsing import markdown
 from documents.parsing.outline import outline
 from documents.parsing.types import ExtractedSection
@@ -69,8 +70,10 @@ def test_every_chunk_is_exactly_where_it_says_and_no_word_is_lost(strategy: str,
         size = rng.randrange(1, 80)
         overlap = rng.randrange(size)
         chunks = CHUNKERS[strategy](sections(*texts), size, overlap, by_topic)
-        assert all(texts[each.section][each.start : each.end] == each.text for each in chunks)
-        assert all(0 < len(each.text) <= size and each.text == each.text.strip() for each in chunks)
+        own = [texts[each.section][each.start : each.end] for each in chunks]
+        assert all(is_quote(each.text, texts[each.section], each.start, each.end) for each in chunks)
+        assert all(each.text.endswith(text) for each, text in zip(chunks, own, strict=True))
+        assert all(0 < len(text) <= size and text == text.strip() for text in own)
         assert all(each.embedded.endswith(each.text) for each in chunks if each.embedded)
         for position, text in enumerate(texts):
             check_cover(text, [each for each in chunks if each.section == position], overlap)
@@ -90,6 +93,41 @@ def check_cover(text: str, chunks: list[Chunk], overlap: int) -> None:
 def test_no_chunk_crosses_sections(strategy: str) -> None:
     chunks = CHUNKERS[strategy](sections("tiny", "", "small"), 100, 10, unused)
     assert [(each.section, each.text) for each in chunks] == [(0, "tiny"), (2, "small")]
+
+
+_ROWS = "\n".join(f"| Part {number} | {number} euro |" for number in range(9))
+
+
+@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize(
+    ("head", "table"),
+    [
+        ("| Part | Price |", f"| Part | Price |\n{_ROWS}"),
+        ("| Part | Price |", f"Prices:\n\n| Part | Price |\n|---|--:|\n{_ROWS}"),
+        ("| Part | Price |", "  | Part | Price |\n  " + _ROWS.replace("\n", "\n  ")),
+        ("Part | Price", "Part | Price\n--- | ---\n" + _ROWS.replace("| P", "P").replace("o |", "o")),
+    ],
+    ids=["rows", "with a rule", "indented", "without outer bars"],
+)
+def test_each_chunk_of_a_table_has_its_header(strategy: str, head: str, table: str) -> None:
+    chunks = CHUNKERS[strategy](sections(f"{table}\n\nAfter it."), 80, 20, by_topic)
+    assert sum("euro" in each.text for each in chunks) > 2
+    assert all(head in each.text for each in chunks if "euro" in each.text)
+    assert all(is_quote(each.text, f"{table}\n\nAfter it.", each.start, each.end) for each in chunks)
+
+
+def test_prose_after_a_table_has_no_header() -> None:
+    [*_, last] = CHUNKERS["recursive"](
+        sections(f"| Part | Price |\n{_ROWS}\n\n{'After it. ' * 9}"), 90, 0, unused
+    )
+    assert "After it." in last.text
+    assert "Price" not in last.text
+
+
+def test_a_changed_text_is_no_quote() -> None:
+    section = "| Part | Price |\n| Valve | 12 |\n| Pump | 9 |"
+    assert is_quote("| Part | Price |\n| Pump | 9 |", section, 32, 44)
+    assert not is_quote("| Part | Price |\n| Pump | 8 |", section, 32, 44)
 
 
 # --- recursive ----------------------------------------------------------------------------------
@@ -148,14 +186,6 @@ def test_layout_embeds_the_headings_a_chunk_stands_under() -> None:
     assert first.embedded == first.text  # it begins with its heading
     assert second.embedded == f"Manual\n{second.text}"
     assert third.embedded == f"Manual > Pumps\n{third.text}"
-
-
-def test_layout_embeds_the_rest_of_a_table_with_its_first_row() -> None:
-    rows = "\n".join(f"| Part {number} | {number} euro |" for number in range(9))
-    first, *others = CHUNKERS["layout"](sections(f"| Part | Price |\n{rows}"), 80, 0, unused)
-    assert first.embedded == first.text
-    assert len(others) == 2
-    assert all(each.embedded == f"| Part | Price |\n{each.text}" for each in others)
 
 
 def test_layout_leaves_out_headings_without_end() -> None:

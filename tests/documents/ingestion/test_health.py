@@ -52,6 +52,19 @@ def test_a_long_queue_before_busy_workers_is_no_alarm(workspace: Workspace) -> N
     assert find_alarms() == []
 
 
+def test_a_long_queue_is_no_alarm_in_the_instant_between_two_documents(workspace: Workspace) -> None:
+    put(workspace)
+    done = put(workspace, title="b.md")
+    Document.objects.update(next_attempt_at=timezone.now() - 60 * MINUTE)
+    Document.objects.filter(pk=done.pk).update(status="ready", lease_until=None)
+    step = done.ledger.create(attempt=1, stage="publish", outcome="done", finished_at=timezone.now())
+    assert find_alarms() == []
+    done.ledger.filter(pk=step.pk).update(
+        started_at=timezone.now() - 3 * MINUTE, finished_at=timezone.now() - 2 * MINUTE
+    )
+    assert kinds() == ["unattended"]
+
+
 def test_a_document_whose_worker_is_gone_for_good_raises_the_alarm(workspace: Workspace) -> None:
     document = put(workspace)
     assert claim_work(document.pk)

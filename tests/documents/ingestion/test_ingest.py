@@ -13,6 +13,7 @@ from django.utils import timezone
 from core.leases import Superseded
 from documents.adding import service as intake
 from documents.adding.service import add_file
+from documents.chunking.table_heads import is_quote
 from documents.errors import DocumentRefused
 from documents.ingestion.claims import claim_work
 from documents.ingestion.deletion import delete_document
@@ -76,12 +77,43 @@ def test_a_file_becomes_searchable_with_its_places(workspace: Workspace, embeddi
     assert document.character_count == sum(map(len, sections.values()))
 
 
+def test_a_document_is_found_by_its_file_name(workspace: Workspace) -> None:
+    for name in ("Offer Weber 2024.txt", "Offer Tanaka 2024.txt", "Offer Silva 2024.txt"):
+        ingest(put(workspace, f"The total is {len(name)} euros, payable within a month.", name).pk)
+    [first, *_] = engine_for(workspace).search_lexical("What is the total of the offer for Tanaka?", 3)
+    assert workspace.documents.get(pk=first.document_id).title == "Offer Tanaka 2024.txt"
+
+
 def test_pdf_chunks_carry_their_page(workspace: Workspace) -> None:
     document = put(workspace, files.pdf("About pumps", "About valves"), "a.pdf")
     ingest(document.pk)
     assert engine_for(workspace).search_lexical("valves", 1)[0].page == 2
     document.refresh_from_db()
     assert document.page_count == 2
+    assert document.reading["facts"] == {"pages": 2}
+    assert document.reading["parser"].startswith("pdfium ")
+
+
+def test_what_is_found_in_a_long_table_has_its_header(workspace: Workspace) -> None:
+    rows = "".join(f"SKU-{number:05},pump,{number % 60}\n" for number in range(200))
+    document = put(workspace, f"sku,item,lead_time_days\n{rows}", "stock.csv")
+    ingest(document.pk)
+    found = engine_for(workspace).search_lexical("SKU-00134", 1)[0]
+    assert found.text.startswith("| sku | item | lead_time_days |\n")
+    assert "| SKU-00134 | pump | 14 |" in found.text
+    section = document.sections.get(position=found.section)
+    assert is_quote(found.text, section.text, found.start, found.end)
+
+
+def test_what_was_read_and_what_was_not_is_kept(workspace: Workspace) -> None:
+    document = put(
+        workspace, files.archive({"a.txt": "Größe".encode("cp1252"), "b.bin": b"\0\1" * 99}), "a.zip"
+    )
+    ingest(document.pk)
+    document.refresh_from_db()
+    assert document.reading["parser"] == "zip 1"
+    assert document.reading["facts"] == {"files": 2, "files read": 1}
+    assert [note["kind"] for note in document.reading["notes"]] == ["warning", "left_out"]
 
 
 def test_the_ledger_tells_each_stage_and_batch(workspace: Workspace) -> None:
@@ -92,7 +124,7 @@ def test_the_ledger_tells_each_stage_and_batch(workspace: Workspace) -> None:
     assert [entry.stage for entry in entries] == ["extract", "chunk", "embed", "publish"]
     assert {entry.outcome for entry in entries} == {"done"}
     assert all(entry.finished_at and entry.finished_at >= entry.started_at for entry in entries)
-    assert entries[0].detail["parser"] == "plain 1"
+    assert entries[0].detail["parser"] == "plain 2"
     batches = list(document.batches.all())
     assert [batch.ordinal for batch in batches] == list(range(len(batches)))
     assert sum(batch.chunk_count for batch in batches) == document.chunk_count == document.progress_done
@@ -210,7 +242,7 @@ def test_a_model_that_is_down_is_tried_again_when_it_is_up(
     document.refresh_from_db()
     assert document.status == "pending"
     assert document.error.startswith("Embedding failed.")
-    assert "It will be tried again at" in document.error
+    assert "It will be tried again (attempt 2 of 5)." in document.error
     assert "(attempt 2 of 5)" in document.error
     assert document.next_attempt_at is not None
     assert 3 < (document.next_attempt_at - timezone.now()).total_seconds() < 7

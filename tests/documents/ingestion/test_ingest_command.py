@@ -8,12 +8,14 @@ from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 
 from documents.adding import service as intake
+from documents.adding.folder_import import import_file
 from documents.models import Document
 from tests import factories
 from tests.documents.conftest import embedded
 from tests.documents.ingestion.test_ingest import rows
 from tests.documents.parsing import files
 from tests.fakes.openai_server import OpenAIServer
+from workspaces.engines import engine_for
 from workspaces.models import Role, Workspace
 
 
@@ -194,6 +196,7 @@ def test_a_moved_file_is_embedded_once(workspace: Workspace, known: Path, embedd
     assert "deep/better.md moved" in run(known, "--workspace", workspace.name, "--prune")
     after = workspace.documents.get(pk=before.pk)
     assert (after.path, after.title, after.status) == ("deep/better.md", "better.md", "ready")
+    assert engine_for(workspace).search_lexical("better.md", 1)[0].document_id == after.pk
     assert embedded(embeddings) == []
 
 
@@ -284,3 +287,33 @@ def test_questions_come_from_a_table(workspace: Workspace, tmp_path: Path) -> No
     assert "1 of 2 could not be made searchable." in said
     table.write_text("just words")
     assert "Save the table as CSV" in run("--workspace", workspace.name, "--questions", table)
+
+
+def test_a_symbolic_link_leads_nowhere(workspace, tmp_path):
+    factories.operator()
+    outside = tmp_path / "secret.txt"
+    outside.write_text("The key of the installation.")
+    folder = tmp_path / "folder"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "real.txt").write_text("An ordinary text.")
+    (folder / "link.txt").symlink_to(outside)
+    (folder / "inside.txt").symlink_to(folder / "real.txt")
+    (folder / "linked").symlink_to(tmp_path)
+    call_command("ingest", str(folder), workspace=workspace.name)
+    assert set(workspace.documents.values_list("path", flat=True)) == {"real.txt"}
+    call_command("ingest", str(folder), workspace=workspace.name, follow_links=True)
+    assert set(workspace.documents.values_list("path", flat=True)) == {"real.txt", "inside.txt"}
+
+
+def test_a_link_that_is_named_is_refused(workspace, tmp_path):
+    factories.operator()
+    (tmp_path / "link.txt").symlink_to("/etc/hostname")
+    with pytest.raises(CommandError, match="is a symbolic link"):
+        call_command("ingest", str(tmp_path / "link.txt"), workspace=workspace.name)
+
+
+def test_a_file_that_turns_into_a_link_is_not_read(workspace, tmp_path):
+    (tmp_path / "link.txt").symlink_to("/etc/hostname")
+    user = factories.operator()
+    with pytest.raises(OSError, match="leads out of its folder"):
+        import_file(workspace, user, tmp_path, tmp_path / "link.txt", None, set())

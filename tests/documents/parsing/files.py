@@ -99,7 +99,7 @@ def docx() -> bytes:
             cell.text = text
     document.add_heading("Travel", 1)
     document.add_paragraph("Take the train.")
-    return _saved(document)
+    return saved(document)
 
 
 def pptx() -> bytes:
@@ -117,7 +117,7 @@ def pptx() -> bytes:
     for row, cells in enumerate((("Part", "Price"), ("Gasket", "3 euro"))):
         for column, text in enumerate(cells):
             table.cell(row, column).text = text
-    return _saved(deck)
+    return saved(deck)
 
 
 def xlsx() -> bytes:
@@ -130,7 +130,7 @@ def xlsx() -> bytes:
         for row in rows:
             page.append(row)
     del book["Sheet"]
-    return _saved(book)
+    return saved(book)
 
 
 def eml(signed: bool = False) -> bytes:
@@ -215,7 +215,7 @@ def encrypted_office() -> bytes:
     return bytes(head) + "EncryptedPackage".encode("utf-16-le").ljust(512, b"\0")
 
 
-def _saved(thing: object) -> bytes:
+def saved(thing: object) -> bytes:
     out = io.BytesIO()
     thing.save(out)
     return out.getvalue()

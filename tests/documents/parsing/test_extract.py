@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,6 +99,24 @@ def test_a_web_page_loses_what_is_not_its_text(read: Read) -> None:
         assert unwanted not in text(found)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.html", b""), ("a.epub", files.epub())], ids=["page", "book"]
+)
+def test_powers_are_no_other_numbers_in_web_pages_and_books(read: Read, name: str, content: bytes) -> None:
+    markup = (
+        "<p>Up to 10<sup>6</sup> lamps, H<sub>2</sub>O.</p><aside class='note'>Never open the lid.</aside>"
+    )
+    if content:
+        with zipfile.ZipFile(io.BytesIO(content)) as book:
+            members: dict[str, str | bytes] = {each: book.read(each) for each in book.namelist()}
+            chapter = book.read("c1.xhtml")
+        members["c1.xhtml"] = chapter.replace(b"<p>It stood on a rock.</p>", markup.encode())
+        content = files.archive(members)
+    said = text(read(name, content or f"<!DOCTYPE html><html><body>{markup}</body></html>".encode()))
+    assert "Up to 10^6 lamps, H2O." in said
+    assert "Never open the lid." in said
+
+
 @pytest.mark.parametrize("signed", [False, True], ids=["plain", "signed"])
 def test_mail_gives_its_header_and_body(read: Read, signed: bool) -> None:
     said = text(read("a.eml", files.eml(signed)))
@@ -160,7 +179,7 @@ def test_an_open_presentation_has_slides_with_titles_tables_and_notes(read: Read
     ]
     assert found.page_count == 2
     assert found.sections[0].text == "Safety first\n\nWear goggles."
-    assert found.sections[1].text == "Prices\n\n| Gasket | 3 euro |\n\nShow the film"
+    assert found.sections[1].text == "Prices\n\n| Gasket | 3 euro |\n\nSpeaker notes: Show the film"
 
 
 # --- languages ----------------------------------------------------------------------------------
@@ -178,11 +197,12 @@ SPANISH = (
         (SPANISH, ("en", "de", "es"), "es"),
         (files.PROSE, ("de", "en"), "en"),
         ("日本語の文書です。検索できますか。今日はいい天気ですね。", ("en", "ja"), "ja"),
-        (GERMAN, ("en", "es"), None),
-        (GERMAN, ("de",), None),
-        ("Nr. 7", ("en", "de"), None),
+        (GERMAN, ("es",), "es"),
+        (GERMAN, ("auto",), "de"),
+        ("26 + 7", ("en", "de"), None),
+        (GERMAN, (), None),
     ],
-    ids=["German", "Spanish", "English", "Japanese", "none of them", "nothing to choose", "too short"],
+    ids=["German", "Spanish", "English", "Japanese", "the only one", "any", "no letters", "none given"],
 )
 def test_the_language_is_found_among_those_it_may_be(
     read: Read, text: str, languages: tuple[str, ...], found: str | None
@@ -211,7 +231,7 @@ def test_the_layout_parser_gives_the_same_shape(
 
 
 def test_the_layout_parser_leaves_pdfs_to_the_fast_one(read: Read) -> None:
-    assert read("a.pdf", files.pdf("Only the fast one reads this"), "layout").parser == "kreuzberg"
+    assert read("a.pdf", files.pdf("Only the fast one reads this"), "layout").parser == "pdfium"
 
 
 # --- pictures of text ---------------------------------------------------------------------------
@@ -364,8 +384,8 @@ def test_a_bomb_that_admits_its_size_is_not_unpacked(read: Read) -> None:
         read("bomb.docx", files.docx_bomb(120, admits=True))
 
 
-def test_a_bomb_that_lies_meets_the_memory_limit(read: Read) -> None:
-    with pytest.raises(Unreadable, match=r"more than the allowed 0\.6 GB of memory"):
+def test_a_bomb_that_lies_about_its_size_is_not_unpacked(read: Read) -> None:
+    with pytest.raises(Unreadable, match="damaged"):
         read("bomb.docx", files.docx_bomb(120, admits=False), memory_bytes=600 * 2**20)
 
 

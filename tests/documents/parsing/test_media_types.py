@@ -1,5 +1,8 @@
 import io
+import resource
 import struct
+import time
+import zipfile
 
 import pytest
 
@@ -30,8 +33,12 @@ def ole(stream: str) -> bytes:
         ("a.eml", files.eml(), media_types.EML),
         ("a.md", b"# words", media_types.MARKDOWN),
         ("a.csv", b"a,b\n1,2", media_types.CSV),
-        ("a.json", b'{"a": 1}', media_types.TEXT),
+        ("a.json", b'{"a": 1}', media_types.JSON),
         ("no extension", files.pdf("x"), media_types.PDF),
+        ("a.zip", files.archive({"a.txt": "x"}), media_types.ZIP),
+        ("a.mbox", b"From a@b.test Mon Jan  1 10:00:00 2026\nFrom: a@b.test\n\nx", media_types.MBOX),
+        ("box", b"From a@b.test Mon Jan  1 10:00:00 2026\nFrom: a@b.test\n\nx", media_types.MBOX),
+        ("a.ipynb", b'{"cells": []}', media_types.IPYNB),
         ("backup.old", b"plain words", media_types.TEXT),
         ("mail", files.eml(), media_types.EML),
         ("page.txt", b"<!doctype html><p>words", media_types.HTML),
@@ -56,7 +63,7 @@ def test_content_decides(name: str, content: bytes, expected: MediaType) -> None
         ("a.docx", files.docx()[:300], "damaged"),
         ("a.docx", bytes(range(256)) * 20, "says a Word document, but the content is not"),
         ("a.pdf", b"MZ\x90\0" + bytes(range(256)) * 20, "says a PDF, but the content is not"),
-        ("a.zip", files.archive({"a.txt": "x"}), "an archive. Unpack it"),
+        ("a.jar", files.archive({"a.txt": "x"}), "an archive. Unpack it"),
         ("a.gif", b"GIF89a" + bytes(range(256)), "this kind of picture"),
         ("a.mp3", b"ID3\x03\0\0\0" + bytes(range(256)) * 4, "a recording"),
         ("a.bin", bytes(range(256)) * 20, "does not read this kind of file. Add PDF"),
@@ -87,3 +94,40 @@ def test_a_package_of_countless_parts_is_not_taken() -> None:
     bomb = files.archive({f"word/{number}": b"" for number in range(10_001)})
     with pytest.raises(NotAccepted, match="10,000 parts"):
         recognise(io.BytesIO(bomb), "a.docx")
+
+
+def archive_of(*members: tuple[str, bytes, int]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data, compression in members:
+            archive.writestr(name, data, compression)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_a_bomb_that_calls_itself_a_media_type_is_not_unpacked(compression: int) -> None:
+    size = 300 * 2**20
+    packed = archive_of(("mimetype", bytes(size), compression))
+    # The archive declares 20 bytes, in the member's own header and in the directory.
+    bomb = packed.replace(struct.pack("<I", size), struct.pack("<I", 20))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(NotAccepted):
+        recognise(io.BytesIO(bomb), "page.html")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_a_directory_of_a_million_members_is_refused_before_it_is_listed() -> None:
+    packed = archive_of(("a", b"", zipfile.ZIP_STORED))
+    start, end = packed.index(b"PK\x01\x02"), packed.index(b"PK\x05\x06")
+    directory = packed[start:end] * 1_000_000
+    record = packed[end : end + 12] + struct.pack("<II", len(directory), start) + packed[end + 20 :]
+    started = time.process_time()
+    with pytest.raises(NotAccepted, match="10,000 parts"):
+        recognise(io.BytesIO(packed[:start] + directory + record), "a.docx")
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_the_declared_type_of_an_archive_is_read(compression: int) -> None:
+    book = archive_of(("mimetype", b"application/epub+zip", compression), ("a.xhtml", b"x", compression))
+    assert recognise(io.BytesIO(book), "a.epub").name == "application/epub+zip"

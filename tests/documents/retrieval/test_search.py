@@ -155,6 +155,28 @@ def test_a_follow_up_is_searched_with_the_question_before_it(workspace):
     assert result.passages[0].text == TEXTS["leave.md"][0]
 
 
+def test_a_change_of_subject_does_not_find_the_old_subject(workspace):
+    result = ask(workspace, "What does ERR_42 of the pump mean?", previous=["May I carry over annual leave?"])
+    assert result.passages[0].document_title == "pump.md"
+    assert result.trace.is_related is False
+
+
+def test_a_follow_up_belongs_to_the_question_before_it(workspace):
+    result = ask(workspace, "How many days of annual leave?", previous=["May I carry over annual leave?"])
+    assert result.trace.is_related is True
+
+
+def test_a_first_question_has_no_question_before_it(workspace):
+    assert ask(workspace, "annual leave").trace.is_related is None
+
+
+def test_a_question_about_nothing_here_finds_nothing_after_one_that_finds_something(workspace):
+    calibrated(workspace)
+    assert ask(workspace, "May I carry over annual leave?").outcome == "found"
+    after = ask(workspace, "xylophone zebra quartz", previous=["May I carry over annual leave?"])
+    assert after.outcome == "nothing_relevant"
+
+
 def test_a_phrase_in_quotes_and_a_minus_hold_for_every_passage(workspace, server):
     put(workspace, "more.md", ["Annual leave of five days", "Leave the pump alone"])
     texts = {passage.text for passage in ask(workspace, '"annual leave" -march').passages}
@@ -453,3 +475,14 @@ def test_a_vector_that_points_nowhere_leaves_the_words_and_a_trace_that_can_be_k
     found = ask(workspace, "ERR_42 of the pump")
     assert [passage.document_title for passage in found.passages][:1] == ["pump.md"]
     json.dumps(found.trace.as_json(), allow_nan=False)
+
+
+def test_people_with_an_access_level_get_ranks_without_the_rarity_of_words(workspace: Workspace) -> None:
+    question = "What does ERR_42 mean?"
+    everything = asyncio.run(search(Scope(workspace), question, fresh=True))
+    limited = asyncio.run(search(Scope(workspace, Where(access_level=0)), question, fresh=True))
+    assert everything.passages[0].ranks["lexical"].score is not None
+    for each in (*limited.passages, *limited.trace.candidates):
+        assert "lexical" not in each.ranks or each.ranks["lexical"].score is None
+    assert [each.score for each in limited.passages] == [1 / each.number for each in limited.passages]
+    assert [each.text for each in limited.passages] == [each.text for each in everything.passages]

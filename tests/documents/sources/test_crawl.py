@@ -110,6 +110,26 @@ def test_a_site_whose_robots_txt_cannot_be_had_waits(site, add, crawl, answer):
     assert site.paths() == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xef\xbb\xbfUser-agent: *\r\nDisallow: /private/\r\n",
+        "User-agent: *\nDisallow: /private/\n".encode("utf-16"),
+        b"User-agent: *\rDisallow: /private/\r",
+        b"# ours\n\nUSER-AGENT:*\nDISALLOW :/private/ # all of it",
+        b"User-agent: ragsite/0.1\nDisallow: /private/\n\nUser-agent: *\nDisallow:",
+        b"User-agent: Other\nUser-agent: Ragsite\nDisallow: /*/salaries$\n",
+        b"\xe4\xfd binary rubbish\nUser-agent: *\nDisallow: /private/",
+    ],
+    ids=["byte order mark", "UTF-16", "old Mac lines", "case", "version", "wildcard", "rubbish before"],
+)
+def test_an_odd_robots_txt_is_obeyed(site, add, crawl, body):
+    site.pages |= {"/robots.txt": Page(body, media_type="text/plain"), "/private/salaries": html("Secret")}
+    site.pages |= {"/": html("Start", "/private/salaries", "/public"), "/public": html("Public")}
+    assert pages(crawl(add())) == {"/": "done", "/private/salaries": "skipped", "/public": "done"}
+    assert "/private/salaries" not in site.paths()
+
+
 def test_without_a_robots_txt_everything_may_be_read(site, add, crawl):
     site.pages["/"] = html("Start")
     assert crawl(add()).status == "ready"
@@ -148,6 +168,43 @@ def test_the_start_address_may_be_a_sitemap(site, add, crawl):
     found = crawl(add("/sitemap.xml", follows_links=False))
     assert pages(found) == {"/sitemap.xml": "done", "/a": "done", "/b": "done"}
     assert found.page_count == 2
+
+
+_URLSET = '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"><url><loc>%s/a?x=1&amp;y=2</loc></url></urlset>'
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda xml: f'\n\n<?xml version="1.0" encoding="UTF-8"?>\n{xml}'.encode(),
+        lambda xml: f'\ufeff<?xml version="1.0"?>{xml}'.encode(),
+        lambda xml: f"\ufeff\n <?xml version='1.0'?>{xml}".encode(),
+        lambda xml: f'Warning: mail() failed\n<?xml version="1.0"?>{xml}'.encode(),
+        lambda xml: f"<!-- made by a plugin -->\n<?xml version='1.0'?>{xml}".encode(),
+        lambda xml: f"<?xml version='1.0' encoding='utf-16'?>{xml}".encode("utf-16"),
+        lambda xml: f"<?xml version='1.0' encoding='iso-8859-1'?><!-- é -->{xml}".encode("latin-1"),
+        lambda xml: xml.replace("&amp;", "&").encode(),
+        lambda xml: gzip.compress(f"\n<?xml version='1.0'?>{xml}".encode()),
+        lambda xml: gzip.compress(xml.encode()) + b"\0" * 32,
+    ],
+    ids=[
+        "blank lines",
+        "mark",
+        "mark and line",
+        "notice",
+        "comment",
+        "UTF-16",
+        "Latin-1",
+        "bare &",
+        "packed",
+        "padded",
+    ],
+)
+def test_an_odd_sitemap_is_read(site, add, crawl, form):
+    site.robots(f"Sitemap: {site.url}/sitemap.xml")
+    site.pages["/sitemap.xml"] = Page(form(_URLSET % site.url), media_type="application/xml")
+    site.pages |= {"/": html("Start"), "/a?x=1&y=2": html("Listed only there")}
+    assert pages(crawl(add()))["/a?x=1&y=2"] == "done"
 
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
@@ -338,6 +395,36 @@ def test_pages_that_ask_not_to_be_kept_are_not_and_their_links_count(site, add, 
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "0;/target",
+        "0; URL='/target'",
+        '3, url = "/target" ',
+        "0.5 /target",
+        ".5;url=/target",
+        "0;\nurl=/target",
+    ],
+)
+def test_a_page_that_refreshes_to_another_leads_there(site, add, crawl, content):
+    head = f"<meta http-equiv=Refresh content='{content}'>" if "'" not in content else ""
+    head = head or f'<meta http-equiv=Refresh content="{content}">'
+    site.pages |= {"/": Page(f"<html><head>{head}<title>Moved</title></head><body></body></html>".encode())}
+    site.pages["/target"] = html("There")
+    assert pages(crawl(add())) == {"/": "done", "/target": "done"}
+
+
+def test_a_refresh_header_leads_to_the_next_page(site, add, crawl):
+    site.pages |= {"/": html("Start"), "/next": html("Next")}
+    site.pages["/"].headers["Refresh"] = "5; url=/next"
+    assert pages(crawl(add())) == {"/": "done", "/next": "done"}
+
+
+def test_a_page_that_reloads_itself_leads_nowhere(site, add, crawl):
+    site.pages["/"] = html("News", head="<meta http-equiv=refresh content=30>")
+    assert pages(crawl(add())) == {"/": "done"}
+
+
 def test_pdf_pages_are_read_and_other_files_are_not(site, add, visit):
     site.pages |= {
         "/": html("Start", "/report.pdf", "/data", "/words"),
@@ -373,6 +460,44 @@ def test_pages_are_read_in_their_own_encoding(site, add, visit, head, encoding, 
     site.pages["/"] = Page(markup.encode(encoding), media_type=media_type)
     found = visit(add())
     assert "Широкая электрификация" in Document.objects.get(parent=found).sections.get().text
+
+
+@pytest.mark.parametrize(
+    ("label", "encoding", "words"),
+    [
+        ("gb2312", "gbk", "朱镕基路店出售自行车，每辆四百元，喆先生负责维修。"),
+        ("x-gbk", "gb18030", "自行车保修三年，营业时间为每天九点到十八点。"),
+        ("iso-8859-1", "cp1252", "Das Rad kostet 450 € und der „Frühlingscheck“ im März 39 €."),
+        ("us-ascii", "cp1252", "Das Rad kostet 450 € – im März günstiger."),
+        ("iso-8859-9", "cp1254", "Ücret “450 €”, bakım şubat ayında ücretsizdir."),
+        ("Shift_JIS", "cp932", "㈱髙橋自転車①の修理料金は一回三千円です。"),
+        ("x-sjis", "cp932", "営業時間は九時から十八時までで、①予約は不要です。"),
+        ("euc-kr", "cp949", "똠방각하 자전거의 수리 요금은 삼만 원입니다. 펲시콜라도 있습니다."),
+        ("big5", "big5hkscs", "自行車的修理費用是四百元，保固三年，着裝不限。"),
+        ("tis-620", "cp874", "ค่าซ่อมจักรยานสามร้อยบาท “รับประกัน” สามปี"),
+        ("windows-1251", "cp1251", "Ремонт велосипеда стоит 450 рублей."),
+        ("iso-8859-8-i", "iso8859-8", "תיקון האופניים עולה ארבע מאות שקלים."),
+    ],
+)
+@pytest.mark.parametrize("place", ["header", "meta"])
+def test_labels_of_encodings_mean_what_browsers_take_them_for(
+    site, add, crawl, place, label, encoding, words
+):
+    meta = f"<meta charset={label}>" if place == "meta" else ""
+    markup = f"<html><head>{meta}<title>{words}</title></head><body><main><p>{words}</p><p>{words}</p></main></body></html>"
+    media_type = "text/html" if place == "meta" else f"text/html; charset={label}"
+    site.pages["/"] = Page(markup.encode(encoding), media_type=media_type)
+    found = crawl(add())
+    assert Document.objects.get(parent=found).title == words
+
+
+def test_a_header_that_cannot_be_true_does_not_spoil_the_page(site, add, crawl):
+    words = "Широкая электрификация южных губерний даст мощный толчок подъёму сельского хозяйства."
+    markup = (
+        f"<html><head><meta charset=koi8-r><title>{words}</title></head><body><p>{words}</p></body></html>"
+    )
+    site.pages["/"] = Page(markup.encode("koi8-r"), media_type="text/html; charset=utf-8")
+    assert Document.objects.get(parent=crawl(add())).title == words
 
 
 # --- errors -------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from documents.ingestion.restart import restart
 from documents.models import Document
-from documents.sources.crawl import feeds
+from documents.parsing.crawled import feed as feeds
 from documents.sources.service import add_feed
+from tests.documents.parsing import files
 from tests.documents.sources.conftest import pages
 from tests.fakes.site import Page, html
 
@@ -166,6 +167,38 @@ def test_a_posts_own_text_is_taken_when_its_page_cannot_be(site, add, visit):
     found = visit(add())
     post = Document.objects.get(parent=found)
     assert "What the feed itself says" in post.sections.get().text
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("/minutes.docx", Page(b"PK\x03\x04aaaa", media_type="application/vnd.openxmlformats-officedocument.wordprocessingml.document")),
+        ("/minutes", Page(b"PK\x03\x04aaaa", media_type="application/octet-stream")),
+        ("/episode.mp3", Page(b"ID3\x03\0\0\0" + bytes(range(256)) * 4, media_type="audio/mpeg")),
+        ("/film", Page(b"\0\0\0\x18ftypmp42", media_type="video/mp4")),
+        ("/picture", Page(b"\x89PNG\r\n\x1a\n", media_type="text/html")),
+        ("/private", html("Hidden", head='<meta name="robots" content="noindex">')),
+        ("/gone", Page(b"", 410)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_posts_own_text_is_taken_when_its_link_is_no_page(site, add, crawl, name, page):
+    notes = "<p>Apply chain oil every three hundred kilometres, and wipe off the rest.</p>"
+    site.pages |= {"/feed": feed_of(item(1, link=name, text=notes)), name: page}
+    found = crawl(add())
+    assert (found.status, titles(found)) == ("ready", ["Post 1"])
+    with Document.objects.get(parent=found).file.open() as file:
+        assert b"three hundred kilometres" in file.read()
+
+
+def test_a_recording_without_a_page_keeps_its_notes_and_a_pdf_is_read(site, add, crawl):
+    sound = "<item><title>Talk</title><enclosure url='/talk.mp3' type='audio/mpeg'/><description>Notes.</description></item>"
+    paper = "<item><title>Paper</title><enclosure url='/paper.pdf' type='application/pdf'/></item>"
+    site.pages["/feed"] = feed_of(sound, paper)
+    site.pages["/paper.pdf"] = Page(files.pdf("The annual report"), media_type="application/pdf")
+    found = crawl(add())
+    assert titles(found) == ["Paper", "Talk"]
+    assert site.paths() == ["/feed", "/paper.pdf"]
 
 
 def test_a_posts_own_text_is_taken_when_that_is_preferred(site, add, crawl):

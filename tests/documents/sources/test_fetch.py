@@ -6,7 +6,9 @@ import tracemalloc
 import zlib
 from xml.sax.saxutils import escape
 
+import brotli
 import pytest
+import zstandard
 
 from documents.errors import DocumentRefused, NotFetched
 from documents.sources.crawl.fetch import MAX_REDIRECTS, Forbidden, Web, WebResponse
@@ -311,13 +313,58 @@ def test_a_bomb_is_not_unpacked_beyond_the_limit(site):
     tracemalloc.stop()
 
 
+_SAID = b"The bell costs four euros. " * 500
+_ZIPPED = gzip.compress(_SAID, mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        *((_SAID, each) for each in ("", "none", "identity", "None", "utf-8", "binary", "identity, none")),
+        (_ZIPPED + b"\0" * 100, "gzip"),
+        (_ZIPPED + b"\r\n", "x-gzip"),
+        (gzip.compress(_SAID[:99], mtime=0) + gzip.compress(_SAID[99:], mtime=0), "GZIP"),
+        (zlib.compress(_SAID), "deflate"),
+        (zlib.compress(_SAID)[2:-4], "deflate"),
+        (brotli.compress(_SAID), "br"),
+        (zstandard.compress(_SAID), "zstd"),
+        (zstandard.compress(_SAID[:99]) + zstandard.compress(_SAID[99:]), "zstd"),
+        (gzip.compress(brotli.compress(_SAID), mtime=0), "br, gzip"),
+        (zlib.compress(zstandard.compress(_SAID)), "zstd,identity , deflate"),
+    ],
+)
+def test_a_body_is_read_through_every_content_encoding(site, body, encoding):
+    site.pages["/"] = Page(body, headers={"Content-Encoding": encoding})
+    assert get(site.at("/")).body == _SAID
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (zlib.compress(b"\0" * 50_000_000), "deflate"),
+        (brotli.compress(b"\0" * 50_000_000), "br"),
+        (zstandard.compress(b"\0" * 50_000_000), "zstd"),
+        (gzip.compress(gzip.compress(b"\0" * 60_000_000, mtime=0), mtime=0), "gzip, gzip"),
+    ],
+    ids=["deflate", "br", "zstd", "twice"],
+)
+def test_no_content_encoding_unpacks_beyond_the_limit(site, body, encoding):
+    site.pages["/"] = Page(body, headers={"Content-Encoding": encoding})
+    with pytest.raises(NotFetched, match="larger than"):
+        get(site.at("/"), max_bytes=1_000_000)
+
+
 @pytest.mark.parametrize(
     ("body", "encoding", "sentence"),
     [
         (b"not gzip at all", "gzip", "damaged"),
         (gzip.compress(b"x" * 1000, mtime=0)[:-10], "gzip", "too early"),
-        (zlib.compress(b"x"), "deflate", "did not ask for"),
-        (b"x", "br", "did not ask for"),
+        (zlib.compress(b"x" * 1000)[:-6], "deflate", "too early"),
+        (brotli.compress(_SAID)[:-3], "br", "too early"),
+        (zstandard.compress(_SAID)[:-3], "zstd", "too early"),
+        (b"not zstd at all", "zstd", "damaged"),
+        (b"x", "aes128gcm", "did not ask for"),
+        (b"x", "gzip, gzip, gzip, gzip", "did not ask for"),
     ],
 )
 def test_what_cannot_be_unpacked_is_said(site, body, encoding, sentence):

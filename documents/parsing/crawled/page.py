@@ -1,7 +1,4 @@
-"""Reads a web page's title, links and robots directives. Pure Python on purpose: pages are hostile input.
-
-Its text is extracted elsewhere, in a child process (documents/parsing/web.py).
-"""
+"""Reads a web page's title, links and robots directives. It runs in the sandbox, and bounds what it returns."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,8 +6,15 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 _MAX_CHARACTERS = 5_000_000
+_MAX_LINKS = 10_000
+_MAX_URL_CHARACTERS = 2_083  # what browsers and servers take; a longer one would be copied for each link
 _MAX_TITLE_CHARACTERS = 1000  # a title that never ends would be copied again and again
-_REFRESH = re.compile(r"\s*\d+\s*;\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
+# A number of seconds, and after a separator an address, mostly behind "url=":
+# https://html.spec.whatwg.org/multipage/semantics.html#shared-declarative-refresh-steps
+_REFRESH = re.compile(
+    r"""\s*(?:\d+|(?=\.))[\d.]*(?:\s*[;,]|\s)\s*(?:url\s*=\s*)?+(?:"([^"]+)|'([^']+)|([^'"\s].*))""",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -28,6 +32,12 @@ def read_page(html: str, url: str) -> Page:
     return reader.page
 
 
+def refresh_target(content: str) -> str:
+    """Return the address in a refresh tag or header, "" if there is none: then the page reloads itself."""
+    found = _REFRESH.match(content)
+    return next((address for address in found.groups() if address), "") if found else ""
+
+
 def robots_words(content: str) -> set[str]:
     """Return the directives of a robots tag or header, such as noindex and nofollow."""
     words = {word.strip().rpartition(":")[2].strip() for word in content.lower().split(",")}
@@ -39,15 +49,16 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.page = Page()
         self._base = url
-        self._is_in_title = False
+        self._has_base = self._is_in_title = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attributes}
         match tag:
             case "title":
                 self._is_in_title = not self.page.title
-            case "base":
-                self._base = self._absolute(values.get("href", "")) or self._base
+            case "base" if "href" in values and not self._has_base:  # by HTML, only the first one counts
+                self._has_base = True
+                self._base = self._absolute(values["href"]) or self._base
             case "a" | "area" if "href" in values and "nofollow" not in values.get("rel", "").lower().split():
                 self._add(values["href"])
             case "link" if values.get("rel", "").lower() == "canonical":
@@ -68,7 +79,8 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._is_in_title and len(self.page.title) < _MAX_TITLE_CHARACTERS:
-            self.page.title = " ".join((self.page.title + data).split())
+            added = data[:_MAX_TITLE_CHARACTERS]
+            self.page.title = " ".join((self.page.title + added).split())
 
     def _meta(self, values: dict[str, str]) -> None:
         content = values.get("content", "")
@@ -76,15 +88,19 @@ class _Reader(HTMLParser):
             words = robots_words(content)
             self.page.is_noindex |= "noindex" in words
             self.page.is_nofollow |= "nofollow" in words
-        elif values.get("http-equiv", "").lower() == "refresh" and (found := _REFRESH.match(content)):
-            self._add(found[1])
+        elif values.get("http-equiv", "").lower() == "refresh":
+            self._add(refresh_target(content))
 
     def _add(self, href: str) -> None:
-        if absolute := self._absolute(href):
+        if href and len(self.page.links) < _MAX_LINKS and (absolute := self._absolute(href)):
             self.page.links.append(absolute)
 
     def _absolute(self, href: str) -> str:
+        """Return the URL, or "" for one that is not valid or too long."""
+        if len(href) > _MAX_URL_CHARACTERS:
+            return ""
         try:
-            return urljoin(self._base, href.strip())
+            absolute = urljoin(self._base, href.strip())
         except ValueError:
             return ""
+        return absolute if len(absolute) <= _MAX_URL_CHARACTERS else ""

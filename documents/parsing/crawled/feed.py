@@ -1,4 +1,4 @@
-"""Parses RSS and Atom feeds. Pure: feedparser gets bytes in memory and fetches nothing."""
+"""Parses RSS and Atom feeds, in the sandbox: feedparser gets bytes in memory and fetches nothing."""
 
 import hashlib
 import io
@@ -14,6 +14,7 @@ from documents.errors import NotFetched
 
 MAX_POSTS = 500  # per reading of a feed
 MAX_BYTES = 5 * 1024 * 1024  # feedparser takes seconds for each MiB
+_READABLE = {"application/pdf", "text/html", "application/xhtml+xml"}  # media types of enclosures
 _ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
 
 
@@ -49,17 +50,21 @@ def read_feed(data: bytes, url: str, content_type: str = "") -> Feed:
 
 def _posts(entries: list[Any]) -> Iterator[Post]:
     for entry in entries:
-        link, title, text = map(
-            storable, (entry.get("link", ""), _plain(entry.get("title", "")), _text(entry))
-        )
+        link, title, text = map(storable, (_link(entry), _plain(entry.get("title", "")), _text(entry)))
         name = entry.get("id") or link or f"{title}\0{text}"
         if name.strip("\0"):
             yield Post(hashlib.sha256(name.encode("utf-8", "replace")).hexdigest(), link, title, text)
 
 
+def _link(entry: Any) -> str:
+    """Return the post's address, else that of an enclosure with text. A recording has none."""
+    readable = (each.get("href", "") for each in entry.get("enclosures", []) if each.get("type") in _READABLE)
+    return entry.get("link") or next(readable, "")
+
+
 def _text(entry: Any) -> str:
     texts: list[str] = [each.get("value", "") for each in entry.get("content", [])]
-    texts.append(entry.get("summary", ""))
+    texts += [entry.get("summary", ""), entry.get("subtitle", "")]
     return max(texts, key=len)
 
 

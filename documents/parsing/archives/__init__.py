@@ -1,0 +1,1 @@
+"""Looks into archives without unpacking them."""

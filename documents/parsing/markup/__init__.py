@@ -1,0 +1,1 @@
+"""What marks in a text mean, written as plain text: powers, formulas, readings, deletions."""

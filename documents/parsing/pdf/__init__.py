@@ -1,0 +1,1 @@
+"""Reads PDF files: the text of pages in reading order, form fields, comments and attached files."""
