@@ -13,7 +13,8 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import truncatechars
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from core.admin.cells import time_ago
 from core.admin.read_only import ReadOnlyAdmin
@@ -32,10 +33,12 @@ class AnswerAdmin(ReadOnlyAdmin):
     list_filter = (StateOfAnswer, PeriodFilter, "grounding", "endpoint_name")
     list_select_related = ("turn__session__user", "turn__workspace")
     search_fields = ("endpoint_name", "turn__session__user__username")
+    ordering = ("-created_at",)
     show_facets = admin.ShowFacets.ALWAYS
     fieldsets = (
         (None, {"fields": ("asker", "workspace", "endpoint_name", "parameters")}),
-        ("Outcome", {"fields": (("state", "grounding"), "error", ("first_token", "took"))}),
+        ("Outcome", {"fields": (("state", "grounding"), "error", ("first_token", "took"), "rated")}),
+        ("Search", {"fields": ("legs", "passages_read")}),
         ("Usage", {"fields": (("input_tokens", "output_tokens"), "cost", "attempts")}),
         ("Timestamps", {"fields": ("created_at", "started_at", "first_token_at", "ended_at")}),
     )
@@ -88,6 +91,26 @@ class AnswerAdmin(ReadOnlyAdmin):
         )
         return f"{len(answer.broken_off) + 1}; the totals include the interrupted attempts: {lost}"
 
+    @admin.display(description="ratings")
+    def rated(self, answer: Answer) -> str:
+        ratings = [("Good" if each.is_good else "Bad", each.comment or "–") for each in answer.ratings.all()]
+        return format_html_join(mark_safe("<br>"), "{}: {}", ratings) or "–"
+
+    @admin.display(description="legs")
+    def legs(self, answer: Answer) -> str:
+        """Return what each leg of the search found. Its words are private, so they are left out."""
+        legs = [
+            (each["name"], each["found"], round(each["took_ms"]), each.get("error") or "")
+            for each in answer.trace.get("legs", ())
+        ]
+        return format_html_join(mark_safe("<br>"), "{}: {} candidates in {} ms {}", legs) or "–"
+
+    @admin.display(description="passages in the prompt")
+    def passages_read(self, answer: Answer) -> str:
+        """Return the titles of the documents that were quoted, which operators may see, without the quotes."""
+        read = [(each.number, each.document_title) for each in answer.passages.all()]
+        return format_html_join(mark_safe("<br>"), "[{}] {}", read) or "–"
+
     @admin.display(description="error", ordering="error")
     def problem(self, answer: Answer) -> str:
         return format_html('<span title="{}">{}</span>', answer.error, truncatechars(answer.error, 80) or "–")
@@ -126,7 +149,9 @@ class AnswerRatingAdmin(ReadOnlyAdmin):
 
     @admin.display(ordering="answer__endpoint_name")
     def answered_by(self, rating: AnswerRating) -> str:
-        return rating.answer.endpoint_name
+        """Return the model, as a link to what is known of its answer."""
+        url = reverse("admin:chat_answer_change", args=[rating.answer_id])
+        return format_html('<a href="{}">{}</a>', url, rating.answer.endpoint_name)
 
     @admin.display(ordering="answer__turn__workspace__name")
     def workspace(self, rating: AnswerRating) -> str:

@@ -183,7 +183,7 @@ class AnswerEvent(models.Model):
     pk = models.CompositePrimaryKey("answer_id", "seq")
     answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="events")
     seq = models.PositiveIntegerField()  # from 1, without gaps
-    # One of chat.log.events, or "deltas": several of them, merged by chat.log.compaction
+    # One of chat.log.events, or "deltas" or "thinkings": several of them, merged by chat.log.compaction
     kind = models.CharField(max_length=12)
     data = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())

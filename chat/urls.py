@@ -1,11 +1,13 @@
-from django.urls import path
+from django.urls import path, re_path
 
 from .openai import views as completions
 from .pages import views
+from .socket import http
 
 urlpatterns = [
     path("", views.chat, name="chat"),
     path("chat/filters/", views.filters, name="chat-filters"),
+    path("chat/frames/", http.receive, name="chat-frames"),
     path("chat/sessions/", views.sessions, name="sessions"),
     path("chat/<uuid:session_id>/", views.session, name="session"),
     path("chat/<uuid:session_id>/rename/", views.rename, name="session-rename"),
@@ -21,4 +23,7 @@ urlpatterns = [
     path("v1/models", completions.models, name="openai-models"),
     path("v1/models/<path:name>", completions.one_model, name="openai-model"),
     path("v1/chat/completions", completions.completions, name="openai-completions"),
+    # Any other address of this API
+    re_path("^v1/?$", completions.unknown, name="openai-root"),
+    path("v1/<path:rest>", completions.unknown, name="openai-unknown"),
 ]

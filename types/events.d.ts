@@ -18,11 +18,12 @@ interface EventData {
   started: { model: string; fence: number };
   retrieving: { workspace: string };
   sources: { grounding: string; passages: SourcePassage[]; error?: string };
+  thinking: { text: string; takes_back?: boolean };
   delta: { text: string };
   usage: { input_tokens: number; output_tokens: number; is_estimate: boolean; cost: string };
   restarted: { reason: string };
   stopped: Record<string, never>;
-  failed: { error: string; retryable: boolean };
+  failed: { error: string; retryable: boolean; is_refusal?: boolean };
   finished: { reason: "stop" | "length" | "filtered" };
 }
 

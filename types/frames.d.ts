@@ -82,6 +82,11 @@ interface AnswerEvents {
   events: LoggedEvent[];
 }
 
+/** The answer was deleted, with its question or its session. */
+interface GoneData {
+  answerId: string;
+}
+
 interface ErrorData {
   message: string;
   messageId?: string;
@@ -91,4 +96,5 @@ interface ErrorData {
 type ServerFrame =
   | { action: "accepted"; data: AcceptedQuestion | AcceptedVersion }
   | { action: "event"; data: AnswerEvents }
+  | { action: "gone"; data: GoneData }
   | { action: "error"; data: ErrorData };

@@ -34,6 +34,7 @@ interface PendingMessage {
   modelKwargs: ComposerParameters;
   isQueued?: boolean; // it waits until the answer before it has ended
   isOrphan?: boolean; // its tab is closed
+  sends?: number; // how often this page has sent it
   refusal?: string; // why the server refused it
 }
 

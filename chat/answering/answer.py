@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from chat.log.events import Delta, Event, Finished, Retrieving, SourcePassage, Sources, UsageCounted
+from chat.log.events import (
+    Delta,
+    Event,
+    Finished,
+    Retrieving,
+    SourcePassage,
+    Sources,
+    Thinking,
+    UsageCounted,
+)
 from core.text import storable
 from documents.doors import (
     Passage,
@@ -91,6 +100,8 @@ async def _stream_model(
             match event:
                 case model.TextDelta(text):
                     yield Delta(storable(text))
+                case model.Thinking(text, takes_back):
+                    yield Thinking(storable(text), takes_back or None)
                 case model.Usage():
                     yield count_usage(request.endpoint, event)
                 case model.Finished(reason):

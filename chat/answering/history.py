@@ -8,6 +8,7 @@ from uuid import UUID
 from chat.models import Answer, Turn
 from core.db.pool import Query, Rows
 from core.db.statements import Plan, statement
+from inference.thinking import without_thinking
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
 
@@ -86,6 +87,7 @@ def read_histories(rows: Rows, turns: Collection[Turn]) -> dict[UUID, History]:
 
 
 def _words(text: str, grounding: str) -> str:
+    text = without_thinking(text)  # answers of earlier builds hold it
     return _CITED.sub("", text) if grounding == Answer.Grounding.FOUND else text
 
 

@@ -13,11 +13,10 @@ from difflib import unified_diff
 from itertools import islice
 from typing import Any
 
-from asgiref.sync import async_to_sync
-
 from chat.errors import CannotBegin, CannotReplay, PromptTooLong
 from chat.log.events import SourcePassage, Sources
 from chat.models import Answer
+from core.waiting import wait_for
 from documents.doors import Scope, describe_changes
 from inference.errors import InferenceError
 from models_registry.errors import SecretMissing
@@ -52,7 +51,7 @@ def replay(of: Answer) -> Replay:
         raise CannotReplay("This answer has no trace, so it cannot be replayed.")
     try:
         question = replace(_question_again(of), fresh=True)
-        grounding, passages, trace = async_to_sync(_prepare_again)(question)
+        grounding, passages, trace = wait_for(_prepare_again, of.turn.session.user_id)(question)
     except (CannotBegin, InferenceError, SecretMissing, PromptTooLong) as error:
         raise CannotReplay(f"This answer cannot be replayed now. {error}") from error
     then, now = of.trace.get("prompt", []), trace.get("prompt", [])

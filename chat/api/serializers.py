@@ -1,7 +1,9 @@
+from typing import Any
+
 from rest_framework import serializers
 
 from chat.asking.ratings import MAX_COMMENT_CHARACTERS
-from chat.asking.turns import MAX_MODELS
+from chat.asking.turns import MAX_MODELS, withhold
 from chat.models import Answer
 from core.rest.serializers import CamelCase
 from documents.doors import FILTERS_HELP, TraceSerializer
@@ -42,6 +44,7 @@ class AttemptSerializer(CamelCase):
 class AnswerSerializer(CamelCase):
     id = serializers.UUIDField()
     model = serializers.CharField(source="endpoint_name")
+
     lane = serializers.IntegerField(
         help_text="From 0. Several models answer side by side, in one lane each. A lane holds an answer and "
         "its later versions."
@@ -68,6 +71,9 @@ class AnswerSerializer(CamelCase):
         help_text="The conversation continues from the answer chosen last, or, if none was chosen, from the "
         "newest answer in the first lane that has text.",
     )
+
+    def to_representation(self, instance: Answer) -> Any:
+        return super().to_representation(withhold(instance))
 
 
 class PromptMessage(CamelCase):

@@ -24,7 +24,7 @@ from chat.asking import ratings, turns
 from chat.asking.sessions import create_session, delete_session, session_for, sessions_for
 from chat.errors import QuestionRefused
 from chat.log import sse
-from chat.log.events import Delta
+from chat.log.events import text_of
 from chat.log.follow import last_seqs, read_shown
 from chat.models import Answer, Session, Turn
 
@@ -78,8 +78,9 @@ class OneSession(ApiView):
     def get(self, request: Request, session_id: UUID) -> Response:
         session = session_for(self.user, session_id)
         # Prefetch turns, answers and passages, so that the number of queries does not grow with the session.
+        answers = Prefetch("turns__answers", turns.withholding(self.user, Answer.objects.all()))
         seen = Prefetch("turns__answers__passages", turns.passages_for(self.user))
-        read = Session.objects.prefetch_related(seen).get(pk=session.pk)
+        read = Session.objects.prefetch_related(answers, seen).get(pk=session.pk)
         return Response(SessionWithTurns(read).data)
 
     @extend_schema(summary="Delete a session", tags=["sessions"], responses={204: None})
@@ -259,8 +260,7 @@ class RateAnswer(ApiView):
 
 def _as_it_stands(answer: Answer) -> Any:
     if not answer.has_ended:
-        so_far = read_shown(answer.pk)
-        answer.text = "".join(event.text for event in so_far if isinstance(event, Delta))
+        answer.text = text_of(read_shown(answer.pk))
     return AnswerSerializer(answer).data
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -33,7 +33,7 @@ from core.db.threads import retry_on_disconnect, to_thread
 from core.text import storable, uuid_or_none
 from documents.doors import Filters, conditions_of, hidden_from
 from models_registry.models import Endpoint
-from workspaces.access import limited_for, workspace_for
+from workspaces.access import limited_for, workspace_for, workspaces_for
 from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
@@ -156,9 +156,12 @@ def stop(user: User, answer_id: UUID) -> None:
             transaction.on_commit(lambda: runner.stop(answer_id))
 
 
+WITHHELD = "This answer is withheld: it is based on documents that you may not see any more. Ask a manager of the workspace."
+
+
 def answer_for(user: User, answer_id: UUID) -> Answer:
     """Return the answer. Raises Http404 if it does not exist or belongs to another user's question."""
-    answers = Answer.objects.select_related("turn__session", "turn__workspace", "endpoint")
+    answers = withholding(user, Answer.objects.select_related("turn__session", "turn__workspace", "endpoint"))
     found = answers.filter(pk=answer_id, turn__session__user=user).first()
     if found is None:
         raise Http404(_NO_ANSWER)
@@ -169,7 +172,7 @@ def answer_to_read(user: User, answer_id: UUID) -> Answer:
     """Return the answer with the passages that this user may still see. Raises Http404 like `answer_for`."""
     answer = answer_for(user, answer_id)
     prefetch_related_objects([answer], Prefetch("passages", passages_for(user)))
-    return answer
+    return withhold(answer)
 
 
 def answer_to_follow(user: User, answer_id: UUID) -> Answer:
@@ -188,14 +191,32 @@ def check_prompt(user: User, answer: Answer) -> None:
     """Raise QuestionRefused if the answer's prompt quotes a document that is now above the user's level."""
     if rests_on_hidden(user, answer):
         raise QuestionRefused(
-            "This answer is based on documents that are now above your access level: reload the page to see "
-            "what you may still read."
+            "This answer is based on documents that you may not see any more: reload the page to see what you "
+            "may still read."
         )
 
 
 def rests_on_hidden(user: User, answer: Answer) -> bool:
     """Return whether the answer's prompt quotes a document that is now above this user's access level."""
-    return AnswerPassage.objects.filter(_is_hidden_from(user), answer=answer).exists()
+    return hidden_passages_from(user).filter(answer=answer).exists()
+
+
+def hidden_passages_from(user: User) -> QuerySet[AnswerPassage]:
+    """Return the passages of answers that this user may not see."""
+    return AnswerPassage.objects.filter(_is_hidden_from(user))
+
+
+def withholding(user: User, answers: QuerySet[Answer]) -> QuerySet[Answer]:
+    """Return the answers with `is_withheld`: whether one rests on a document that this user may not see any more."""
+    hidden = hidden_passages_from(user).filter(answer=OuterRef("pk"))
+    return answers.annotate(is_withheld=Exists(hidden))
+
+
+def withhold(answer: Answer) -> Answer:
+    """Return the answer, without its text if it is withheld. answer: a row of `withholding`; it is not saved."""
+    if getattr(answer, "is_withheld", False):
+        answer.text = WITHHELD
+    return answer
 
 
 def passages_for(user: User) -> QuerySet[AnswerPassage]:
@@ -209,7 +230,10 @@ def _is_hidden_from(user: User) -> Q:
     The access level of a deleted document is unknown, so users with a limited level may not see its passages.
     """
     gone = Q(document=None, answer__turn__workspace__in=limited_for(user))
-    return Q(document__in=hidden_from(user)) | gone
+    is_outsider = Q(answer__turn__workspace__isnull=False) & ~Q(
+        answer__turn__workspace__in=workspaces_for(user)
+    )
+    return Q(document__in=hidden_from(user)) | gone | is_outsider
 
 
 _NAMED = f"""

@@ -1,4 +1,4 @@
-"""Log compaction: merges each run of delta events of an old log into one row.
+"""Log compaction: merges each run of delta or thinking events of an old log into one row.
 
 Readers still get the same events.
 """
@@ -17,16 +17,18 @@ _COMPACT = """
         WHERE ended_at < now() - make_interval(secs => %s) AND NOT has_compact_log ORDER BY ended_at LIMIT %s
         FOR NO KEY UPDATE SKIP LOCKED
     ), words AS (
-        SELECT answer_id, seq, data, seq - row_number() OVER (PARTITION BY answer_id ORDER BY seq) AS run
-        FROM chat_answerevent WHERE kind = 'delta' AND answer_id IN (SELECT id FROM old)
+        SELECT answer_id, seq, kind, data,
+            seq - row_number() OVER (PARTITION BY answer_id, kind ORDER BY seq) AS run
+        FROM chat_answerevent
+        WHERE kind IN ('delta', 'thinking') AND NOT data ? 'takes_back' AND answer_id IN (SELECT id FROM old)
     ), runs AS (
-        SELECT answer_id, min(seq) AS first, max(seq) AS last, jsonb_agg(data -> 'text' ORDER BY seq) AS texts
-        FROM words GROUP BY answer_id, run HAVING count(*) > 1
+        SELECT answer_id, kind, min(seq) AS first, max(seq) AS last, jsonb_agg(data -> 'text' ORDER BY seq) AS texts
+        FROM words GROUP BY answer_id, kind, run HAVING count(*) > 1
     ), gone AS (
         DELETE FROM chat_answerevent AS e USING runs AS r
         WHERE e.answer_id = r.answer_id AND e.seq >= r.first AND e.seq < r.last
     ), kept AS (
-        UPDATE chat_answerevent AS e SET kind = 'deltas', data = jsonb_build_object('texts', r.texts)
+        UPDATE chat_answerevent AS e SET kind = r.kind || 's', data = jsonb_build_object('texts', r.texts)
         FROM runs AS r WHERE e.answer_id = r.answer_id AND e.seq = r.last
     )
     UPDATE chat_answer AS a SET has_compact_log = true FROM old WHERE a.id = old.id

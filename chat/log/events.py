@@ -6,6 +6,7 @@ A finished answer without a Delta is valid: with the grounding "nothing_relevant
 called, so there is no text and no usage.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypedDict
 
@@ -63,6 +64,15 @@ class Sources(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking(Event):
+    """The model thinks. Its thoughts are no part of the answer, of the history or of a summary."""
+
+    kind = "thinking"
+    text: str
+    takes_back: bool | None = None  # true: all text so far was thinking, too, so the client discards it
+
+
+@dataclass(frozen=True, slots=True)
 class Delta(Event):
     kind = "delta"
     text: str  # the next words, verbatim
@@ -99,6 +109,9 @@ class Failed(Event):
     kind = "failed"
     error: str  # a sentence for users
     retryable: bool
+    is_refusal: bool | None = (
+        None  # true: of this question; else the model's server or its configuration failed
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +123,22 @@ class Finished(Event):
 EVENTS: dict[str, type[Event]] = {
     each.kind: each
     for each in (
-        *(Queued, Started, Retrieving, Sources, Delta, UsageCounted),
+        *(Queued, Started, Retrieving, Sources, Thinking, Delta, UsageCounted),
         *(Restarted, Stopped, Failed, Finished),
     )
 }
 TERMINAL = frozenset({Finished.kind, Stopped.kind, Failed.kind})
+
+
+def text_of(events: Iterable[Event]) -> str:
+    """Return the text of an answer after these events, without its thinking."""
+    text: list[str] = []
+    for event in events:
+        if isinstance(event, Delta):
+            text.append(event.text)
+        elif isinstance(event, Thinking) and event.takes_back:
+            text.clear()
+    return "".join(text)
 
 
 def read_event(kind: str, data: dict[str, Any]) -> Event:

@@ -16,7 +16,6 @@ from typing import Any
 from uuid import UUID, uuid4
 from weakref import WeakKeyDictionary
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import Error
 from redis.exceptions import RedisError
@@ -24,6 +23,7 @@ from redis.exceptions import RedisError
 from core.async_tasks import cancel_and_wait
 from core.db.statements import Plan, statement
 from core.db.threads import calling_loop
+from core.waiting import wait_for
 
 from .events import Logged
 
@@ -268,4 +268,4 @@ def publish_from_thread(group: str, message: Mapping[str, Any]) -> None:
     if loop := calling_loop():
         asyncio.run_coroutine_threadsafe(publish(group, message), loop)
     else:
-        async_to_sync(publish)(group, message)
+        wait_for(publish, None)(group, message)

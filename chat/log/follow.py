@@ -10,9 +10,10 @@ from chat.models import Answer, AnswerEvent
 from core.db.statements import Plan, prepared_cursor, statement
 from core.db.threads import retry_on_disconnect
 
-from .events import Delta, Event, Logged, Restarted, read_event
+from .events import Delta, Event, Logged, Restarted, Thinking, read_event
 from .fanout import event_bus
 
+_COMPACTED: dict[str, type[Delta] | type[Thinking]] = {"deltas": Delta, "thinkings": Thinking}
 PAGE = 500  # rows per read of the log
 
 
@@ -83,6 +84,16 @@ async def follow_in_batches(
                     return
 
 
+_IS_DELETED = "SELECT NOT EXISTS (SELECT FROM chat_answer WHERE id = %s)"
+
+
+@statement
+def is_deleted(answer_id: UUID) -> Plan[bool]:
+    """Tell whether the answer is gone, with its question or its session."""
+    [rows] = yield [(_IS_DELETED, [answer_id])]
+    return bool(rows[0][0])
+
+
 _READ = """
     SELECT a.status, e.seq, e.kind, e.data FROM chat_answer AS a LEFT JOIN LATERAL (
         SELECT * FROM chat_answerevent WHERE answer_id = a.id AND seq > %s ORDER BY seq LIMIT %s
@@ -100,9 +111,9 @@ def _read(answer_id: UUID, after_seq: int) -> Plan[tuple[list[Logged], bool]]:
 
 
 def _events_of(seq: int, kind: str, data: dict[str, Any]) -> list[Logged]:
-    """Return the events of a row. In a compacted log, one row holds a whole run of deltas."""
-    if kind != "deltas":
+    """Return the events of a row. In a compacted log, one row holds a whole run of texts."""
+    if (made := _COMPACTED.get(kind)) is None:
         return [Logged(seq, kind, data)]
     texts = data["texts"]
     first = seq - len(texts) + 1
-    return [Logged.of(first + place, Delta(text)) for place, text in enumerate(texts)]
+    return [Logged.of(first + place, made(text)) for place, text in enumerate(texts)]

@@ -25,7 +25,7 @@ from core.db.statements import Plan, statement
 from core.db.threads import to_thread
 from core.leases import Superseded
 
-from .events import TERMINAL, Delta, Event, Logged
+from .events import TERMINAL, Delta, Event, Logged, Thinking
 from .fanout import EVENTS, POLL_INTERVAL_S, Committed, event_bus, publish, publish_from_thread
 from .follow import last_seqs
 
@@ -78,9 +78,8 @@ class AnswerWriter:
         """
         self._raise_error()
         last = self._entries[-1].event if self._entries else None
-        # Merge deltas that wait for the same commit into one event.
-        if isinstance(event, Delta) and isinstance(last, Delta):
-            self._entries[-1].event = Delta(last.text + event.text)
+        if merged := _merge(last, event):
+            self._entries[-1].event = merged
             return
         self._seq += 1
         self._entries.append(_Entry(self._seq, event, in_same_transaction, final_row))
@@ -119,6 +118,16 @@ class AnswerWriter:
 
 
 _Batch = list[tuple[AnswerWriter, list[_Entry]]]
+
+
+def _merge(last: Event | None, event: Event) -> Event | None:
+    """Return one event for two texts that wait for the same commit, or None if they stay apart."""
+    match last, event:
+        case Delta(before), Delta(text):
+            return Delta(before + text)
+        case Thinking(before, takes_back), Thinking(text, None):
+            return Thinking(before + text, takes_back)
+    return None
 
 
 class LogWriter:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from chat.answering.answer_request import Parameters
@@ -26,8 +26,10 @@ from chat.log.events import (
     SourcePassage,
     Sources,
     Stopped,
+    Thinking,
     UsageCounted,
 )
+from inference.thinking import without_thinking
 
 from .replies import (
     AnswerMessage,
@@ -94,9 +96,28 @@ class ApiError(Exception):
 # --- requests ------------------------------------------------------------------------------------
 
 
-class TextPart(BaseModel):
-    type: Literal["text"]
-    text: str
+_TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+_OTHER_PARTS = {"image": "Images are", "audio": "Sound is", "file": "Files are", "video": "Videos are"}
+
+
+def _text_of_parts(content: Any) -> Any:
+    """Return the text of a content that is a list of parts. Raises ValueError for parts that are no text."""
+    if not isinstance(content, list):
+        return content
+    return "\n".join(_text_of_part(part) for part in content)
+
+
+def _text_of_part(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    kind = str(part.get("type")) if isinstance(part, dict) else "null"
+    text = part.get(_TEXT_PARTS[kind]) if kind in _TEXT_PARTS else None
+    if isinstance(text, str):
+        return text
+    words = next(
+        (words for name, words in _OTHER_PARTS.items() if name in kind), f"Parts of type {kind[:40]!r} are"
+    )
+    raise ValueError(f"{words} not taken here: send the content as text.")
 
 
 class Message(BaseModel):
@@ -106,13 +127,11 @@ class Message(BaseModel):
     """
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart] | None = None
+    content: Annotated[str | None, BeforeValidator(_text_of_parts)] = None
 
     @property
     def text(self) -> str:
-        if isinstance(self.content, str):
-            return self.content
-        return "\n".join(part.text for part in self.content or ())
+        return self.content or ""
 
 
 class StreamOptions(BaseModel):
@@ -168,6 +187,8 @@ def _not_understood(error: ValidationError) -> ApiError:
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         return ApiError(f"Unrecognized request argument supplied: {place[:80]}", param=place[:80])
+    if first["type"] == "value_error":
+        return ApiError(str(first["ctx"]["error"]), code="unsupported_value", param=place[:80])
     return ApiError(f"{place}: {first['msg']}"[:300], param=place[:80])
 
 
@@ -182,7 +203,11 @@ def conversation(messages: Sequence[Message]) -> tuple[ImportedHistory, str]:
     if not said or said[-1][0] != "user":
         raise ApiError("The last message must be from the user: it is the question.", param="messages")
     *before, (_, question) = said
-    exchanges = [Exchange(asked, told) for (role, asked), (_, told) in pairwise(before) if role == "user"]
+    exchanges = [
+        Exchange(asked, without_thinking(told))
+        for (role, asked), (_, told) in pairwise(before)
+        if role == "user"
+    ]
     return ImportedHistory("\n\n".join(instructions), exchanges), question
 
 
@@ -213,13 +238,24 @@ class CompletionReply:
     usage: Usage = field(default_factory=lambda: _usage(0, 0))
     finish_reason: str | None = None
     problem: ApiError | None = None
+    _has_begun: bool = False
     created: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the model has begun, so that its server can be reached."""
+        return self._has_begun or self.finish_reason is not None
 
     def take(self, event: Event) -> dict[str, Any] | None:
         """Apply an event, and return its chunk for a streaming client, if it has one."""
         match event:
             case Delta(text):
+                self._has_begun = True
                 return self._words(text)
+            case Thinking():
+                self._has_begun = True
+                if event.takes_back and not self.is_streamed:  # a stream cannot take words back
+                    self.text = ""
             case Sources():
                 self.grounding = event.grounding
                 self.citations = [_citation(each) for each in event.passages]
@@ -231,8 +267,8 @@ class CompletionReply:
                 return self.fail(ApiError(f"{reason} Ask again.", 503, code="restarted"))
             case Restarted():
                 self.text = ""
-            case Failed(error, retryable):
-                return self.fail(ApiError(error, 503 if retryable else 400, code="failed"))
+            case Failed():
+                return self.fail(ApiError(event.error, _status_of(event), code="failed"))
             case Finished() | Stopped():
                 reason = event.reason if isinstance(event, Finished) else "stop"
                 self.finish_reason = _FINISH_REASONS.get(reason, reason)
@@ -276,6 +312,13 @@ class CompletionReply:
             "created": self.created,
             "model": self.model,
         }
+
+
+def _status_of(failed: Failed) -> int:
+    """Return the HTTP status of a failure. Only what is wrong with the request itself is the client's fault."""
+    if failed.is_refusal:
+        return 400
+    return 503 if failed.retryable else 502
 
 
 def _usage(read: int, written: int) -> Usage:

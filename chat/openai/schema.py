@@ -125,7 +125,7 @@ def _completions() -> dict[str, Any]:
                 "content": _json("Completion", answer=_COMPLETION)
                 | {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
             },
-            **_errors("400", "401", "404", "503"),
+            **_errors("400", "401", "404", "502", "503"),
         },
     }
 
@@ -182,6 +182,7 @@ _MEANING = {
     "400": "The request is not valid; the message says what to change.",
     "401": "The API key is missing or not valid.",
     "404": "There is no such model.",
+    "502": "The model's server refused or is configured wrongly; an operator has to act.",
     "503": "The answer failed; trying again may help.",
 }
 

@@ -6,9 +6,11 @@ of a new session (docs/adr/0007-completions-are-sessions.md).
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from functools import wraps
+from math import ceil
 from typing import Any
 from uuid import uuid4
 
@@ -21,9 +23,11 @@ from rest_framework.request import Request as RestRequest
 
 from accounts.identity.api_key import ApiKeyAuthentication, KeyCredential
 from accounts.models import User
+from accounts.rest import seconds_to_wait
 from chat.asking import turns
 from chat.errors import NotAllowed, QuestionRefused, UnknownModel
 from chat.log import sse
+from core.db.busy import as_busy
 from core.db.threads import retry_on_disconnect, to_thread
 
 from . import model_names
@@ -31,11 +35,13 @@ from .format import ApiError, CompletionReply, Request, conversation, model, par
 from .replies import ChunkDelta, Models
 
 logger = logging.getLogger(__name__)
+
+ERROR_STATUS_WITHIN_S = 15.0  # then a client, or a load balancer before it, needs a sign of life
 _View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
-def _for_clients(method: str) -> Callable[[_View], _View]:
-    """Decorate a view: require an API key and this HTTP method, and return errors in OpenAI's format."""
+def _for_clients(method: str = "") -> Callable[[_View], _View]:
+    """Decorate a view: require an API key and this HTTP method ("": any), and return errors in OpenAI's format."""
 
     def made(view: _View) -> _View:
         @csrf_exempt  # a browser does not send an API key by itself, as it does a cookie
@@ -44,12 +50,16 @@ def _for_clients(method: str) -> Callable[[_View], _View]:
         async def told(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             try:
                 caller = await retry_on_disconnect(to_thread(_caller))(request)
-                if request.method != method:
+                if wait_s := seconds_to_wait(caller.user):
+                    return _too_often(wait_s)
+                if method and request.method != method:
                     raise ApiError(f"This address accepts only {method}.", 405)
                 return await view(request, caller, **kwargs)
             except ApiError as problem:
                 return JsonResponse(problem.as_json(), status=problem.status)
-            except Exception:
+            except Exception as error:
+                if as_busy(error):
+                    raise  # the middleware replies
                 logger.exception("A request of an OpenAI client failed")
                 return JsonResponse(
                     ApiError("Something went wrong on our side. Try again.", 500).as_json(), status=500
@@ -58,6 +68,11 @@ def _for_clients(method: str) -> Callable[[_View], _View]:
         return told
 
     return made
+
+
+def _too_often(wait_s: float) -> HttpResponseBase:
+    problem = ApiError("Too many requests. Wait a moment, then try again.", 429, code="rate_limit_exceeded")
+    return JsonResponse(problem.as_json(), status=429, headers={"Retry-After": str(ceil(wait_s))})
 
 
 def _caller(request: HttpRequest) -> KeyCredential:
@@ -92,6 +107,15 @@ def _choice(user: User, name: str) -> model_names.NamedModel:
         raise ApiError(str(error), 404, code="model_not_found", param="model") from error
 
 
+@_for_clients()
+async def unknown(request: HttpRequest, caller: KeyCredential, rest: str = "") -> HttpResponseBase:
+    raise ApiError(
+        f"There is no {request.method} {request.path[:100]} here: models and chat/completions are.",
+        404,
+        code="unknown_url",
+    )
+
+
 # --- chat completions ----------------------------------------------------------------------------
 
 
@@ -116,7 +140,7 @@ async def completions(request: HttpRequest, caller: KeyCredential) -> HttpRespon
         raise
     leave = (lambda: None) if key else (lambda: _stop(caller.user, reply))
     if asked.stream:
-        return sse.stream(_chunks(reply, caller, asked.stream_options.include_usage), leave)
+        return await _streamed(reply, caller, asked.stream_options.include_usage, leave)
     try:
         async with aclosing(_stream_chunks(reply, caller)) as batches:
             async for _ in batches:
@@ -167,9 +191,38 @@ def _stop(user: User, reply: CompletionReply) -> None:
             turns.stop(user, reply.answer_id)
 
 
-async def _chunks(reply: CompletionReply, caller: KeyCredential, include_usage: bool) -> AsyncGenerator[str]:
-    yield sse.format_message(reply.chunk(ChunkDelta(role="assistant", content="")))
-    async with aclosing(_stream_chunks(reply, caller)) as batches:
+async def _streamed(
+    reply: CompletionReply, caller: KeyCredential, include_usage: bool, leave: Callable[[], None]
+) -> HttpResponseBase:
+    """Return the stream once the model has begun, or after a while. Raise ApiError if the answer fails before.
+
+    Only before the stream begins can a failure have its HTTP status, which clients show, and may retry.
+    """
+    batches, latest = _stream_chunks(reply, caller), time.monotonic() + ERROR_STATUS_WITHIN_S
+    held: list[dict[str, Any]] = []
+    try:
+        async for chunks in batches:
+            held += chunks
+            if reply.problem:
+                raise reply.problem
+            if reply.has_begun or time.monotonic() >= latest:
+                break
+    except BaseException:
+        await batches.aclose()
+        await to_thread(leave)()
+        raise
+    return sse.stream(_chunks(reply, held, batches, include_usage), leave)
+
+
+async def _chunks(
+    reply: CompletionReply,
+    held: list[dict[str, Any]],
+    rest: AsyncGenerator[list[dict[str, Any]]],
+    include_usage: bool,
+) -> AsyncGenerator[str]:
+    begin = reply.chunk(ChunkDelta(role="assistant", content=""))
+    yield "".join(map(sse.format_message, [begin, *held]))
+    async with aclosing(rest) as batches:
         async for chunks in batches:
             yield "".join(map(sse.format_message, chunks)) or sse.PING
     if reply.problem:

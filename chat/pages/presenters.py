@@ -15,10 +15,11 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from chat.asking.turns import passages_for
+from chat.asking.turns import hidden_passages_from, passages_for, withhold, withholding
 from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
-from documents.doors import MARKDOWN, Block, blocks, hidden_from, without_headings
+from documents.doors import MARKDOWN, Block, blocks, hidden_from, is_quote, without_headings
 from documents.models import Section
+from inference.providers.quotes import NO_ANSWER
 from workspaces.access import workspaces_for
 from workspaces.models import Role, Workspace
 
@@ -75,15 +76,31 @@ class ShownAnswer:
         return self.answer.grounding not in (Answer.Grounding.NOTHING_RELEVANT, Answer.Grounding.EMPTY)
 
     @property
+    def found_no_answer(self) -> bool:
+        """Whether Quotes found no answer in the passages: the page then shows the same ways on as without any."""
+        return self.answer.text.startswith(NO_ANSWER)
+
+    @property
     def came_to_nothing(self) -> bool:
         """Whether it failed, or has no text although a model was called: there is nothing to rate."""
         failed = self.answer.status == Answer.Status.FAILED
         return failed or (not self.answer.text and self.was_model_asked)
 
     @property
+    def cites_nothing(self) -> bool:
+        """Whether it has read passages and ended with text, but rests on none of them."""
+        has_read = self.answer.grounding == Answer.Grounding.FOUND and bool(self.passages)
+        return has_read and self.answer.has_words and not self.cited
+
+    @property
     def was_cut(self) -> bool:
         """Whether it ended because it reached the length limit that the user chose."""
         return bool(self.answer.trace.get("finish_reason") == "length")
+
+    @property
+    def was_filtered(self) -> bool:
+        """Whether the content filter of the model's server ended it."""
+        return bool(self.answer.trace.get("finish_reason") == "filtered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +142,8 @@ class InContext:
 
 def _answers_for(user: User) -> QuerySet[Answer]:
     own = Prefetch("ratings", AnswerRating.objects.filter(user=user))
-    return Answer.objects.prefetch_related(Prefetch("passages", passages_for(user)), own)
+    answers = withholding(user, Answer.objects.all())
+    return answers.prefetch_related(Prefetch("passages", passages_for(user)), own)
 
 
 def present_turns(user: User, session: Session) -> list[ShownTurn]:
@@ -170,6 +188,7 @@ class _Around:
 
 
 def _show_answer(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
+    withhold(answer)
     passages = answer.passages.all()
     cited = set(cited_numbers(answer.text, [passage.number for passage in passages]))
     citations = [Citation(each.number, _href(each), each.document_title) for each in passages]
@@ -188,7 +207,7 @@ def _show_answer(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
 
 
 def _show_passage(passage: AnswerPassage, is_cited: bool) -> ShownPassage:
-    excerpt = passage.text.strip()
+    excerpt = without_headings(passage.text, passage.title_path).strip()  # its place names them
     if len(excerpt) > EXCERPT_CHARACTERS:
         excerpt = excerpt[:EXCERPT_CHARACTERS].rsplit(maxsplit=1)[0] + "…"
     return ShownPassage(
@@ -223,7 +242,7 @@ def in_context(user: User, passage: AnswerPassage) -> InContext | None:
         )
         .first()
     )
-    if section is None or section.text[passage.start : passage.end] != passage.text:
+    if section is None or not is_quote(passage.text, section.text, passage.start, passage.end):
         return None
     text, headings = section.text, _end_of_headings(section, passage)
     begin, finish = passage.start - CONTEXT_CHARACTERS, passage.end + CONTEXT_CHARACTERS
@@ -255,8 +274,9 @@ def _end_of_headings(section: Section, passage: AnswerPassage) -> int:
 
 
 def find_sessions(user: User, words: str) -> QuerySet[Session]:
-    """Return the user's sessions whose title or questions contain these words, pinned ones first.
+    """Return the user's sessions whose title, questions or answers contain these words, pinned ones first.
 
+    An answer that quotes a document above the user's access level is not searched.
     Exclude the sessions of chat completions. There is one for each request, and the client shows the
     conversation.
     """
@@ -264,7 +284,9 @@ def find_sessions(user: User, words: str) -> QuerySet[Session]:
     if not words:
         return sessions
     asked = Turn.objects.filter(session=OuterRef("pk"), text__icontains=words)
-    return sessions.filter(Q(title__icontains=words) | Exists(asked))
+    answered = Answer.objects.filter(turn__session=OuterRef("pk"), text__icontains=words)
+    shown = answered.exclude(Exists(hidden_passages_from(user).filter(answer=OuterRef("pk"))))
+    return sessions.filter(Q(title__icontains=words) | Exists(asked) | Exists(shown))
 
 
 def group_sessions(

@@ -24,6 +24,8 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
+from inference.citations import CITED
+
 MARKDOWN_MAX_CHARACTERS = 50_000  # longer text is shown as plain text: no model writes that much at once
 HIGHLIGHT_MAX_CHARACTERS = 40_000  # per code block
 LANGUAGE_MAX_CHARACTERS = 24
@@ -56,8 +58,6 @@ def cited_numbers(text: str, among: Sequence[int]) -> list[int]:
 
 # --- rewriting the tokens ------------------------------------------------------------------------
 
-_LIST = r"\[\s*\d{1,3}(?:\s*,\s*\d{1,3})*\s*\]"
-_CITED = re.compile(rf"{_LIST}(?: ?{_LIST})*")
 _ALIGNED = re.compile(r"text-align:(left|center|right)")
 _WITH_DIRECTION = frozenset(
     {
@@ -110,17 +110,22 @@ def _image_as_link(image: Token, *, inside_link: bool) -> Iterator[Token]:
 
 def _cite(text: str, citations: Mapping[int, Citation]) -> Iterator[Token]:
     at = 0
-    for match in _CITED.finditer(text):
+    for match in CITED.finditer(text):
         numbers = sorted({int(number) for number in re.findall(r"\d+", match[0])})
         known = [citations[number] for number in numbers if number in citations]
         if not known:
             continue
-        yield Token("text", "", 0, content=text[at : match.start()])
+        yield Token("text", "", 0, content=_glue(text[at : match.start()]))
         yield from (Token("citation", "", 0, meta={"citation": citation}) for citation in known)
         if unknown := [str(number) for number in numbers if number not in citations]:
             yield Token("text", "", 0, content=f"[{', '.join(unknown)}]")
         at = match.end()
     yield Token("text", "", 0, content=text[at:])
+
+
+def _glue(text: str) -> str:
+    """Return the text with a no-break space at its end, so that a chip does not begin a line alone."""
+    return f"{text[:-1]}\u00a0" if text.endswith(" ") else text
 
 
 # --- rendering the tokens ------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -30,7 +31,7 @@ from documents.doors import Filters, documents_for, shown_fields
 from documents.models import Document
 from models_registry.models import Endpoint
 from workspaces.access import totals_for, workspaces_for
-from workspaces.models import Workspace
+from workspaces.models import Role, Workspace
 
 from . import presenters
 from .explain import explain_answer
@@ -43,10 +44,16 @@ SUGGESTED_DOCUMENTS = 3
 @require_safe
 def chat(request: UserRequest) -> HttpResponse:
     """Show a new chat. `?workspace=` selects a workspace; an htmx request gets only the suggestions."""
+    if "deleted" in request.GET:
+        messages.info(request, "The chat was deleted, in another window or by a program.")
     workspaces = workspaces_for(request.user)
     last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
     chosen = _workspace_for_new_chat(request, workspaces, last)
-    context = {"suggestions": _newest_documents(request.user, chosen), "workspace": chosen}
+    context = {
+        "suggestions": _newest_documents(request.user, chosen),
+        "workspace": chosen,
+        "workspaces": workspaces,
+    }
     if request.htmx:
         return render(request, "chat/_suggestions.html", context)
     context |= _filter_context(request.user, chosen, {})
@@ -85,10 +92,11 @@ def _page(
     models: the endpoints to preselect if they are still available; else the default.
     """
     endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
-    default = Endpoint.objects.default_chat() or next(iter(endpoints), None)
+    default = _default_model(workspace) or next(iter(endpoints), None)
     context |= _list_sessions(request, current=session) | {
         "session": session,
         "workspaces": _count_documents(request.user, workspaces),
+        "editable": set(workspaces_for(request.user, Role.EDITOR).values_list("pk", flat=True)),
         "workspace": workspace,
         "endpoints": endpoints,
         "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
@@ -97,6 +105,12 @@ def _page(
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
     }
     return render(request, "chat/chat.html", context)
+
+
+def _default_model(workspace: Workspace | None) -> Endpoint | None:
+    """Return the model to preselect. Without a workspace, one that can answer without passages, if there is one."""
+    writer = None if workspace else Endpoint.objects.default_writer()
+    return writer or Endpoint.objects.default_chat()
 
 
 def _count_documents(user: User, workspaces: Iterable[Workspace]) -> list[Workspace]:

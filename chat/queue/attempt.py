@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +16,18 @@ from django.utils import timezone
 from chat.answering.answer import Traced, answer, count_usage
 from chat.answering.answer_request import build_bare_request, build_request
 from chat.answering.history import History
-from chat.log.events import Delta, Event, Failed, Finished, Restarted, SourcePassage, Sources, UsageCounted
+from chat.errors import CannotBegin, PromptTooLong
+from chat.log.events import (
+    Delta,
+    Event,
+    Failed,
+    Finished,
+    Restarted,
+    SourcePassage,
+    Sources,
+    Thinking,
+    UsageCounted,
+)
 from chat.log.follow import since_restart
 from chat.log.writer import AnswerWriter
 from chat.models import Answer, AnswerPassage
@@ -24,14 +35,26 @@ from core.db.threads import to_thread
 from core.errors import DomainError
 from core.text import storable
 from documents.models import Document
-from inference.errors import InferenceError
+from inference.errors import (
+    BadReply,
+    InferenceError,
+    Misconfigured,
+    NotConnected,
+    Rejected,
+    TimedOut,
+    Unauthorized,
+)
 from inference.tokens import estimate_tokens
 from inference.types import Usage
+from models_registry.errors import SecretMissing
 
 from . import claims
 from .lost_attempts import usage_of_lost_attempts
 
 logger = logging.getLogger(__name__)
+
+MAX_THINKING_CHARACTERS = 50_000  # of a trace; the log has all of it
+SET_UP_WRONGLY = "This model is not set up correctly, so it cannot answer. Choose another one, and tell an operator of this site."
 
 
 @dataclass(slots=True)
@@ -39,9 +62,11 @@ class AttemptState:
     """The state that an answer's events add up to (a fold over them): its row when it ends."""
 
     text: list[str] = field(default_factory=list)
+    thinking: list[str] = field(default_factory=list)
     grounding: str = Answer.Grounding.NONE
     trace: dict[str, Any] = field(default_factory=dict)
     usage: dict[str, Any] | None = None
+    was_refused: bool = False
     first_token_at: datetime | None = None
     broken_off: list[dict[str, Any]] = field(default_factory=list)  # chat.queue.lost_attempts
 
@@ -50,6 +75,11 @@ class AttemptState:
             case Delta(text):
                 self.text.append(text)
                 self.first_token_at = self.first_token_at or timezone.now()
+            case Thinking(text, takes_back):
+                if takes_back:
+                    self.thinking += self.text
+                    self.text.clear()
+                self.thinking.append(text)
             case Sources():
                 self.grounding = event.grounding
             case UsageCounted():
@@ -65,11 +95,12 @@ class AttemptState:
 
     @property
     def is_uncounted(self) -> bool:
-        """Whether the model was called but did not report its usage."""
-        return self.usage is None and "prompt_tokens" in self.trace
+        """Whether the model read the prompt, or wrote, but did not report its usage."""
+        was_read = bool(self.text) or not self.was_refused
+        return self.usage is None and "prompt_tokens" in self.trace and was_read
 
     def estimate_usage(self) -> Usage:
-        written = estimate_tokens("".join(self.text))
+        written = estimate_tokens("".join([*self.thinking, *self.text]))
         return Usage(self.trace["prompt_tokens"], written, is_estimate=True)
 
     def as_fields(self) -> dict[str, Any]:
@@ -78,13 +109,18 @@ class AttemptState:
         return {
             "text": "".join(self.text),
             "grounding": self.grounding,
-            "trace": self.trace,
+            "trace": self.trace | self._thoughts(),
             "input_tokens": sum(each["input_tokens"] for each in attempts),
             "output_tokens": sum(each["output_tokens"] for each in attempts),
             "cost": sum((Decimal(each["cost"]) for each in attempts), Decimal(0)),
             "broken_off": self.broken_off,
             "first_token_at": self.first_token_at,
         }
+
+    def _thoughts(self) -> dict[str, str]:
+        """Return the thinking as the trace holds it: nothing if the model showed none."""
+        text = "".join(self.thinking).strip()
+        return {"thinking": text[:MAX_THINKING_CHARACTERS]} if text else {}
 
 
 @dataclass(slots=True)
@@ -154,7 +190,8 @@ _STATUS = {
 def failure_of(error: BaseException) -> Event:
     """Return the Failed event for an error: the error's own sentence if it is written for users."""
     if isinstance(error, InferenceError | DomainError):
-        return failed_event(str(error), is_retryable=error.retryable)
+        is_refusal = isinstance(error, Rejected | PromptTooLong | CannotBegin)
+        return failed_event(_words_for_users(error), is_retryable=error.retryable, is_refusal=is_refusal)
     reference = uuid4().hex[:8]
     logger.error("Answer failed, reference %s", reference, exc_info=error)
     return failed_event(
@@ -162,8 +199,34 @@ def failure_of(error: BaseException) -> Event:
     )
 
 
-def failed_event(words: str, *, is_retryable: bool) -> Failed:
-    return Failed(storable(words), is_retryable)
+def _words_for_users(error: InferenceError | DomainError) -> str:
+    """Return the error's sentence, unless only an operator can do something about it."""
+    if not isinstance(error, Misconfigured | Unauthorized | SecretMissing):
+        return str(error)
+    logger.warning("A model is set up wrongly: %s", error)
+    return SET_UP_WRONGLY
+
+
+def was_refused(error: BaseException) -> bool:
+    """Tell whether the model read nothing, so that the call costs nothing: its server or we refused it."""
+    if isinstance(error, TimedOut | BadReply):
+        return isinstance(error, NotConnected)
+    return isinstance(error, InferenceError | DomainError)
+
+
+def health_note(attempt: Attempt, error: BaseException | None) -> Callable[[], None] | None:
+    """Return a function that stores what this answer says about its model's health, if that is news."""
+    endpoint = attempt.answer.endpoint
+    if endpoint is None or isinstance(error, Rejected):  # it refused this question, and may answer the next
+        return None
+    if isinstance(error, InferenceError | SecretMissing):
+        return partial(endpoint.note_answer, storable(str(error)))
+    has_answered = error is None and attempt.state.usage is not None
+    return endpoint.note_answer if has_answered and endpoint.last_check_ok is False else None
+
+
+def failed_event(words: str, *, is_retryable: bool, is_refusal: bool = False) -> Failed:
+    return Failed(storable(words), is_retryable, is_refusal or None)
 
 
 def lost_usage(attempt: Attempt) -> list[dict[str, Any]]:

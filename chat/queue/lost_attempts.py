@@ -13,7 +13,7 @@ from typing import Any
 from chat.answering.answer import count_usage
 from chat.answering.answer_request import AnswerRequest
 from chat.answering.prompt_builder import estimate_tokens_of
-from chat.log.events import Delta, Event, Sources, Started, UsageCounted
+from chat.log.events import Delta, Event, Sources, Started, Thinking, UsageCounted
 from inference.tokens import estimate_tokens
 from inference.types import Usage
 
@@ -44,7 +44,7 @@ def _took(request: AnswerRequest, asks_workspace: bool, attempt: Sequence[Event]
                 return event.data
             case Sources():
                 sources = event
-            case Delta(text):
+            case Delta(text) | Thinking(text):
                 words += text
     if asks_workspace and not sources.passages and sources.grounding != "degraded":
         return None  # it was still searching, or the search found nothing, so no model was called

@@ -30,7 +30,16 @@ from core.db.threads import to_thread
 from core.leases import Superseded
 
 from . import claims
-from .attempt import Attempt, failed_event, failure_of, finish_attempt, lost_usage, run_attempt
+from .attempt import (
+    Attempt,
+    failed_event,
+    failure_of,
+    finish_attempt,
+    health_note,
+    lost_usage,
+    run_attempt,
+    was_refused,
+)
 from .record import FirstEvents, SubmittedTurn
 
 logger = logging.getLogger(__name__)
@@ -328,7 +337,10 @@ class Runner:
         error = attempt.task.exception()
         if isinstance(error, Superseded):
             raise error
+        if note := health_note(attempt, error):
+            await _try_once(to_thread(note))
         if error is not None:
+            attempt.state.was_refused = was_refused(error)
             return failure_of(error)
         return Finished(attempt.state.trace["finish_reason"])
 

@@ -22,24 +22,27 @@ from accounts.errors import SignedOut
 from accounts.identity.revocation import socket_registry
 from accounts.identity.session import Login, authenticate
 from accounts.models import User
-from chat.answering.answer_request import Parameters
 from chat.asking import turns
 from chat.errors import BadFrame, QuestionRefused
 from chat.log.events import Logged
-from chat.log.follow import follow_in_batches
-from chat.models import Answer, Turn
+from chat.log.follow import follow_in_batches, is_deleted
 from chat.queue.record import FirstEvents
 from core.async_tasks import cancel_and_wait
 from core.db.threads import retry_on_disconnect, to_thread
-from documents.doors import in_words
+from core.rate import Buckets
 
-from . import frames
+from . import actions, frames
 
 logger = logging.getLogger(__name__)
 
 MAX_UNACKNOWLEDGED = 1_000  # events in flight to a client that acknowledges
 MAX_FOLLOWED = 32  # answers followed on one socket at the same time
+_BURST_S = 5  # the frames of so many seconds may come at once
+ACK_COST = 0.05  # of a frame: it needs no query
 SIGNED_OUT = 4401  # the WebSocket close code
+
+
+_frames = Buckets(settings.FRAMES_PER_SECOND, _BURST_S * settings.FRAMES_PER_SECOND)
 
 
 class _Window:
@@ -90,9 +93,18 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             frame = frames.parse_frame(text_data or "")
         except BadFrame as error:
+            await self._pace(None)
             await self._complain(str(error), error.message_id)
             return
+        await self._pace(frame)
         await self._answering(self._act(frame), getattr(frame.data, "message_id", ""))
+
+    async def _pace(self, frame: frames.Frame | None) -> None:
+        """Read no further frames while this user sends too many, on all sockets together (backpressure)."""
+        user = self._login.user.pk if self._login else self._session_key
+        cost = ACK_COST if isinstance(frame, frames.AckFrame) else 1
+        while wait_s := _frames.seconds_to_wait(user, cost):  # noqa: ASYNC110 - nothing to wait for but time
+            await asyncio.sleep(wait_s)
 
     async def _answering(self, doing: Awaitable[None], message_id: str = "") -> None:
         """Await the action. If it fails and the socket is still open, send the client an error sentence."""
@@ -113,7 +125,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case frames.RunFrame(data=data):
                 await self._submit(await self._user(), data)
             case frames.RegenerateFrame(data=data):
-                await self._begin(await retry_on_disconnect(to_thread(_regenerate))(await self._user(), data))
+                await self._begin(
+                    await retry_on_disconnect(to_thread(actions.regenerate))(await self._user(), data)
+                )
             case frames.FollowFrame(data=data):
                 await retry_on_disconnect(turns.check_followable)(await self._user(), data.answer_id)
                 self._follow(data.answer_id, data.after_seq)
@@ -129,20 +143,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return self._login.user
 
     async def _submit(self, user: User, data: frames.RunData) -> None:
-        ask = turns.Question(
-            session_id=data.session_id,
-            message_id=data.message_id,
-            text=data.text,
-            workspace_id=data.workspace_id,
-            filters=data.filters,
-            endpoints=await retry_on_disconnect(turns.find_models.aio)(
-                data.model_name, data.model_names, data.provider
-            ),
-            parameters=_parameters(data.model_kwargs),
+        endpoints = await retry_on_disconnect(turns.find_models.aio)(
+            data.model_name, data.model_names, data.provider
         )
-        turn, begun = await turns.submit_async(user, ask)
+        turn, begun = await turns.submit_async(user, actions.question_of(data, endpoints))
         answers = turn.first_answers() if begun else await to_thread(turn.first_answers)()
-        await self._begin(_acceptance(turn.message_id, turn, answers), begun)
+        await self._begin(actions.acceptance(turn.message_id, turn, answers), begun)
 
     async def _begin(self, accepted: dict[str, Any], begun: FirstEvents | None = None) -> None:
         await self._say("accepted", accepted)
@@ -172,12 +178,15 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _send_events(
         self, answer_id: UUID, after_seq: int, begun: Sequence[Logged], window: _Window
     ) -> None:
+        has_ended = False
         try:
             async with aclosing(follow_in_batches(answer_id, after_seq, begun)) as batches:
                 async for events in batches:
                     await window.reaches(events[0].seq)
-                    sent = [{"seq": each.seq, "kind": each.kind, "data": each.data} for each in events]
-                    await self._say("event", {"answerId": str(answer_id), "events": sent})
+                    await self._say("event", frames.events_data(answer_id, events))
+                    has_ended = events[-1].is_last
+            if not has_ended and await is_deleted.aio(answer_id):
+                await self._say("gone", {"answerId": str(answer_id)})
         except OSError:  # uvicorn raises it if we send to a client that has disconnected
             logger.debug("A socket closed while we were sending to it")
         except Exception:
@@ -215,27 +224,3 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _know(self) -> None:
         await self._user()
-
-
-def _regenerate(user: User, data: frames.RegenerateData) -> dict[str, Any]:
-    """Record a request for another version. Return the data of the "accepted" frame."""
-    endpoint = next(iter(turns.find_models(data.model_name, provider=data.provider)), None)
-    parameters = _parameters(data.model_kwargs) if data.model_kwargs else None
-    answer, _ = turns.regenerate(
-        user, turns.Regeneration(data.answer_id, data.message_id, endpoint, parameters)
-    )
-    return _acceptance(data.message_id, answer.turn, [answer]) | {"replaces": str(data.answer_id)}
-
-
-def _parameters(chosen: frames.ModelKwargs) -> Parameters:
-    return Parameters(chosen.max_tokens, chosen.temperature, chosen.top_p, chosen.streaming)
-
-
-def _acceptance(message_id: str, turn: Turn, answers: Sequence[Answer]) -> dict[str, Any]:
-    return {
-        "messageId": message_id,
-        "sessionId": str(turn.session_id),
-        "turnId": str(turn.pk),
-        "answers": [{"answerId": str(each.pk), "model": each.endpoint_name} for each in answers],
-        **({"filterWords": in_words(turn.filters)} if turn.filters else {}),
-    }

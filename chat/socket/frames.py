@@ -1,5 +1,7 @@
 """Schemas of the frames that a client may send. Unknown fields and actions are rejected by name."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,8 +11,13 @@ from pydantic_core import from_json
 
 from chat.asking.turns import MAX_MODELS
 from chat.errors import BadFrame
+from chat.log.events import Logged
 
 MAX_FRAME_CHARACTERS = 256 * 1024  # enough for the longest question with every character escaped
+_MESSAGE_ID = re.compile(r'"messageId"\s*:\s*"([\w.:-]{1,64})"', re.ASCII)
+_HALF_CHARACTER = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _MAX_SEQ = 2**31 - 1
 _ERRORS_SHOWN = 3
 
@@ -95,18 +102,39 @@ Frame = RunFrame | RegenerateFrame | FollowFrame | AckFrame | StopFrame
 _FRAME: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="action")])
 
 
+def events_data(answer_id: UUID, events: Sequence[Logged]) -> dict[str, Any]:
+    """Return the data of an "event" frame."""
+    sent = [{"seq": each.seq, "kind": each.kind, "data": each.data} for each in events]
+    return {"answerId": str(answer_id), "events": sent}
+
+
 def parse_frame(text: str) -> Frame:
     """Parse and validate a frame. Raises BadFrame."""
     if len(text) > MAX_FRAME_CHARACTERS:
-        raise BadFrame(f"The message is longer than {MAX_FRAME_CHARACTERS:,} characters.")
+        words = f"The message is longer than {MAX_FRAME_CHARACTERS:,} characters: shorten it."
+        raise BadFrame(words, _message_id_in(text))
     try:
         raw = from_json(text)
-    except ValueError as error:
-        raise BadFrame("The message is not valid JSON.") from error
+    except (ValueError, TypeError) as error:
+        raise _not_json(text) from error
     try:
         return _FRAME.validate_python(raw)
     except ValidationError as error:
         raise BadFrame(_in_words(error), _message_id(raw)) from error
+
+
+def _not_json(text: str) -> BadFrame:
+    """Return the error for a frame that cannot be read. With its message id, the client does not send it again."""
+    if _HALF_CHARACTER.search(text):
+        words = "The text contains half of a character, such as a broken emoji: remove it, and send it again."
+    else:
+        words = "The message is not valid JSON."
+    return BadFrame(words, _message_id_in(text))
+
+
+def _message_id_in(text: str) -> str:
+    found = _MESSAGE_ID.search(text)
+    return found[1] if found else ""
 
 
 def _in_words(error: ValidationError) -> str:

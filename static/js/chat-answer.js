@@ -22,6 +22,8 @@ export function statusAfter({ kind, data }) {
       return `Searching ${data.workspace}…`;
     case "sources":
       return readingStatus(data.grounding, data.passages.length);
+    case "thinking":
+      return "Thinking";
     case "delta":
       return "Writing";
     case "restarted":
@@ -72,6 +74,7 @@ export class LiveAnswer {
     if (seq > this.seq + 1) return "gap";
     this.seq = seq;
     if (kind === "delta") this.text.append(data.text);
+    if (kind === "thinking" && data.takes_back) this.text.clear();
     if (kind === "restarted") this.#restart(data.reason);
     const status = statusAfter(event);
     if (status) this.showStatus(status);

@@ -24,10 +24,23 @@ function copyBySelection(text) {
   field.remove();
 }
 
+/**
+ * Return the list of an answer's sources, to which the numbers in its text refer. Empty if it cites none.
+ *
+ * @param {Element} answer
+ */
+function citedSources(answer) {
+  const lines = findAll(answer, "[data-cited] [data-source]").map(({ dataset }) => {
+    const { source, title, place } = dataset;
+    return `[${source}] ${title}${place ? `, ${place}` : ""}`;
+  });
+  return lines.length ? ["", "Sources:", ...lines] : [];
+}
+
 /** @param {Element} answer */
 export async function copyAnswer(answer) {
   const [source] = findAll(answer, "[data-answer-source]", HTMLTextAreaElement);
-  if (source) await copyText(source.value);
+  if (source) await copyText([source.value, ...citedSources(answer)].join("\n"));
 }
 
 /** @param {HTMLElement} root */

@@ -1,5 +1,6 @@
 // The composer: the question field, and the pickers for workspace, filter, models and parameters.
 
+import { sessionTitle, tooLongText } from "./chat-words.js";
 import { delegateTarget, find, findAll, findClosest, required } from "./dom.js";
 import { readStorage, writeStorage } from "./storage.js";
 
@@ -79,7 +80,11 @@ export class Composer {
 
   closePickers() {
     const open = findAll(this.form, ".picker[open]", HTMLDetailsElement);
-    for (const picker of open) picker.open = false;
+    for (const picker of open) {
+      // The focus must not stay in a menu that is no longer there.
+      if (find(picker, ".picker-menu").contains(document.activeElement)) find(picker, "summary").focus();
+      picker.open = false;
+    }
     return open.length > 0;
   }
 
@@ -105,7 +110,7 @@ export class Composer {
 
   #submit() {
     const text = this.field.value.trim();
-    if (!text) return;
+    if (!text || this.isTooLong) return;
     this.closePickers();
     this.field.value = "";
     this.#onInput();
@@ -117,10 +122,57 @@ export class Composer {
       this.field.style.height = "auto";
       this.field.style.height = `${this.field.scrollHeight}px`;
     }
+    this.#showTooLong();
     this.callbacks.onInput();
   }
 
+  get isTooLong() {
+    return this.#tooLongText() !== "";
+  }
+
+  #tooLongText() {
+    return tooLongText([...this.field.value.trim()].length, Number(this.field.dataset.most));
+  }
+
+  #showTooLong() {
+    const text = this.#tooLongText();
+    const note = find(this.form, "[data-too-long]");
+    note.hidden = !text;
+    this.field.setAttribute("aria-invalid", String(Boolean(text)));
+    find(note, "[data-too-long-text]").textContent = text;
+    const chosen = this.#editableWorkspace();
+    const button = find(note, "[data-add-as-document]");
+    button.hidden = !chosen;
+    if (chosen) button.textContent = `Add it to ${chosen.dataset.label}`;
+  }
+
+  /** Return the option of the chosen workspace, if the user may add documents to it. */
+  #editableWorkspace() {
+    return findAll(this.form, "[name='workspace'][data-add-text]:checked", HTMLInputElement)[0];
+  }
+
+  /** Send the text to the page that adds a text to the chosen workspace, in a new tab. */
+  #addAsDocument() {
+    const text = this.field.value.trim();
+    const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
+    const fields = { csrfmiddlewaretoken: headers["X-CSRFToken"], title: sessionTitle(text), text };
+    const form = document.createElement("form");
+    form.method = "post";
+    form.target = "_blank";
+    form.action = this.#editableWorkspace()?.dataset.addText ?? "";
+    for (const [name, value] of Object.entries(fields)) {
+      const input = document.createElement("textarea");
+      Object.assign(input, { name, value });
+      form.append(input);
+    }
+    document.body.append(form);
+    form.submit();
+    form.remove();
+  }
+
   #connectPickers() {
+    find(this.form, "[data-add-as-document]").addEventListener("click", () => this.#addAsDocument());
+    this.form.addEventListener("change", () => this.#showTooLong());
     this.form.addEventListener("change", (event) => {
       const workspace = delegateTarget(event, "[name='workspace']");
       if (workspace) updatePickerLabel(workspace);

@@ -15,6 +15,7 @@ export class ReconnectingSocket {
   /** @type {WebSocket | null} */
   #socket = null;
   #attempt = 0;
+  #isClosed = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -34,6 +35,7 @@ export class ReconnectingSocket {
   }
 
   open() {
+    if (this.#isClosed) return;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/socket`);
     this.#socket = socket;
@@ -62,6 +64,15 @@ export class ReconnectingSocket {
     this.#disconnect();
     clearTimeout(this.#timer);
     this.open();
+  }
+
+  /** Close the socket for good, without a callback. */
+  close() {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    if (this.#socket) this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket?.close();
+    this.#socket = null;
   }
 
   #disconnect() {

@@ -14,17 +14,31 @@ export function pendingText({ isLoggedOut, isOnline }) {
 }
 
 /**
- * Return the text of the banner while there is no connection.
+ * Return the text of the banner, or "" if there is a connection and nothing to say about it.
  *
- * @param {{ isLoggedOut: boolean, wasOnline: boolean }} state
+ * @param {{ isLoggedOut: boolean, isOnline: boolean, wasOnline: boolean, isBlocked: boolean }} state
  * @param {{ hasUnsent: boolean, isWriting: boolean }} now whether this page holds unsent questions, and
  *   whether the server is writing an answer
  */
-export function bannerText({ isLoggedOut, wasOnline }, { hasUnsent, isWriting }) {
+export function bannerText({ isLoggedOut, isOnline, wasOnline, isBlocked }, { hasUnsent, isWriting }) {
+  if (isOnline && isBlocked) return "This network blocks WebSockets. Answers arrive over ordinary requests instead.";
+  if (isOnline) return "";
   if (isLoggedOut) return "You have been logged out. What you wrote is saved.";
   const status = wasOnline ? "Reconnecting…" : "Connecting…";
   if (hasUnsent) return `${status} Your message is saved.`;
   return isWriting ? `${status} The answer continues in the meantime.` : status;
+}
+
+/**
+ * Return what to say about a question that is longer than the limit, or "" if it is not.
+ *
+ * @param {number} count in characters
+ * @param {number} limit
+ */
+export function tooLongText(count, limit) {
+  if (count <= limit) return "";
+  const [has, may] = [count, limit].map((each) => each.toLocaleString("en"));
+  return `${has} characters are too long for a question; the limit is ${may}. Shorten it, or add it as a document.`;
 }
 
 /**

@@ -6,19 +6,21 @@
 
 import { connectClipboard, copyAnswer } from "./chat-clipboard.js";
 import { Composer } from "./chat-composer.js";
+import { Connection } from "./chat-connection.js";
 import { Conversation } from "./chat-conversation.js";
+import { Drafts } from "./chat-drafts.js";
 import { connectLanes, countVersions, markContinued } from "./chat-lanes.js";
 import { openMenu } from "./chat-menu.js";
 import { belongsToPage, isOrphaned, newId, Outbox, tabId, toRegenerateData, toRunData } from "./chat-outbox.js";
 import { AutoScroller } from "./chat-scroll.js";
 import { SessionList } from "./chat-sessions.js";
 import { connectShortcuts } from "./chat-shortcuts.js";
-import { ReconnectingSocket } from "./chat-socket.js";
 import { SourcesPanel } from "./chat-sources.js";
 import { announcementText, bannerText, pendingText, sessionTitle, versionMessageId } from "./chat-words.js";
 import { cloneTemplate, delegateTarget, find, findAll, findClosest } from "./dom.js";
 import { showToast } from "./ui.js";
 
+const MAX_SENDS = 8; // without a reply: then sending it again does not help
 const ACCEPT_TIMEOUT_MS = 10000; // without a reply by then, the connection is dead although it looks open
 const BANNER_AFTER_MS = 600; // a page that is still loading should not show "Connecting…"
 
@@ -70,10 +72,12 @@ const sources = new SourcesPanel(
   find(document, "[data-passage-card]"),
   toggleSources,
 );
-const socket = new ReconnectingSocket({ onOpen: onSocketOpen, onFrame, onClose: onSocketClose });
+const socket = new Connection({ onOpen: onSocketOpen, onFrame, onClose: onSocketClose });
+const drafts = new Drafts(root.dataset.user ?? "");
+elements.field.value ||= drafts.read(state.sessionId);
 const composer = new Composer(find(root, "[data-composer]", HTMLFormElement), {
   onSubmit: submitQuestion,
-  onInput: renderButtons,
+  onInput: onComposerInput,
 });
 
 // --- asking ---------------------------------------------------------------------------------------
@@ -86,6 +90,11 @@ function submitQuestion(input) {
   if (isQueued) state.queue.push(question);
   else dispatch(question);
   render();
+}
+
+function onComposerInput() {
+  drafts.save(state.sessionId, elements.field.value);
+  renderButtons();
 }
 
 function newPendingMessage() {
@@ -112,6 +121,11 @@ function dispatch(item) {
 
 /** @param {Question | VersionRequest} item */
 function sendItem(item) {
+  item.sends = (item.sends ?? 0) + (socket.isOpen ? 1 : 0);
+  if (item.sends > MAX_SENDS) {
+    const { messageId } = item;
+    return onError({ message: "The server did not reply, although this was sent several times.", messageId });
+  }
   const isSent =
     "answerId" in item ? socket.send("regenerate", toRegenerateData(item)) : socket.send("run", toRunData(item));
   if (!isSent) return;
@@ -137,7 +151,7 @@ function regenerate(answer, model = answer.dataset.model ?? "", modelLabel = ans
 
 /** @param {Question} question */
 function retryQuestion(question) {
-  dispatch({ ...question, refusal: undefined });
+  dispatch({ ...question, refusal: undefined, sends: 0 });
   render();
 }
 
@@ -195,6 +209,8 @@ function onFrame({ action, data }) {
   if (action === "accepted") onAccepted(data);
   if (action === "event") onEvents(data);
   if (action === "error") onError(data);
+  // Only whole sessions are deleted, so nothing on this page is left.
+  if (action === "gone") location.replace("/?deleted");
 }
 
 /** @param {AcceptedQuestion | AcceptedVersion} data */
@@ -237,6 +253,8 @@ function showAccepted(message) {
  */
 function enterSession(sessionId, text) {
   if (state.sessionId) return;
+  drafts.save(null, "");
+  drafts.save(sessionId, elements.field.value);
   state.sessionId = sessionId;
   for (const question of state.queue) outbox.put(Object.assign(question, { sessionId }));
   history.replaceState(null, "", `/chat/${sessionId}/`);
@@ -268,7 +286,7 @@ function onError({ message, messageId = "" }) {
   else if (messageId) outbox.remove(messageId);
   if (item && "answerId" in item) conversation.refuseVersion(item);
   if (!isShown) showToast(message);
-  render();
+  dispatchNext();
 }
 
 /** @param {HTMLElement} answer */
@@ -329,9 +347,11 @@ function render() {
 
 function renderBanner() {
   const hasUnsent = state.sent.size > 0 || state.queue.length > 0;
-  elements.bannerText.textContent = bannerText(state, { hasUnsent, isWriting: conversation.answers.size > 0 });
+  const isWriting = conversation.answers.size > 0;
+  const text = bannerText({ ...state, isBlocked: socket.isBlocked }, { hasUnsent, isWriting });
+  elements.bannerText.textContent = text;
   elements.bannerLogin.hidden = !state.isLoggedOut;
-  elements.banner.hidden = state.isOnline;
+  elements.banner.hidden = !text;
   root.classList.toggle("is-offline", !state.isOnline);
 }
 
@@ -353,7 +373,7 @@ function renderButtons() {
   const isEmpty = elements.field.value.trim() === "";
   elements.stop.hidden = !isWriting;
   elements.send.hidden = isWriting && isEmpty;
-  elements.send.disabled = isEmpty;
+  elements.send.disabled = isEmpty || elements.field.getAttribute("aria-invalid") === "true";
   elements.send.setAttribute("aria-label", isWriting ? "Send after this answer" : "Send");
 }
 

@@ -3,7 +3,8 @@
 const UNITS = ["bytes", "KB", "MB", "GB"];
 
 /**
- * Return the request body that announces a file to the API before it is sent.
+ * Return the request body that announces a file to the API before it is sent. An empty input means that nothing was
+ * chosen, so the body leaves it out.
  *
  * @param {FormData} data the form, whose fields apply to all files
  * @param {{ name: string, size: number }} file
@@ -12,9 +13,13 @@ export function uploadRequest(data, { name, size }) {
   const metadata = Object.fromEntries(
     [...data].filter(([key, value]) => key.startsWith("m.") && value).map(([key, value]) => [key.slice(2), value]),
   );
-  const body = { name, sizeBytes: size, language: data.get("language"), metadata };
+  const language = data.get("language");
   const level = data.get("access_level");
-  return level ? { ...body, accessLevel: Number(level) } : body;
+  return {
+    ...{ name, sizeBytes: size, metadata },
+    ...(language ? { language } : {}),
+    ...(level ? { accessLevel: Number(level) } : {}),
+  };
 }
 
 /**
@@ -36,6 +41,15 @@ export function formatSize(bytes) {
 export function errorMessage(body) {
   const [first] = Object.values(body ?? {}).flat();
   return typeof first === "string" ? first : undefined;
+}
+
+/**
+ * Return whether an error response is about the file itself, and not about the other inputs of the form.
+ *
+ * @param {object | null} body
+ */
+export function isAboutFile(body) {
+  return body !== null && ["file", "name"].some((field) => Object.hasOwn(body, field));
 }
 
 /**

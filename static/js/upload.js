@@ -2,7 +2,7 @@
 // and result. Without this module the form submits like a plain HTML form.
 
 import { cloneTemplate, find } from "./dom.js";
-import { errorMessage, formatSize, parseJson, uploadRequest } from "./upload-words.js";
+import { errorMessage, formatSize, isAboutFile, parseJson, uploadRequest } from "./upload-words.js";
 
 const form = find(document, "[data-upload]", HTMLFormElement);
 const input = find(form, "input[type=file]", HTMLInputElement);
@@ -20,7 +20,16 @@ const CONNECTION_LOST = "The connection was lost. Retry continues where it stopp
 /** @typedef {{ id: string, url: string, form: Record<string, string> }} SignedForm where and how to send the file */
 
 /** An error whose message is a sentence for the user. */
-class UploadError extends Error {}
+class UploadError extends Error {
+  /**
+   * @param {string} message
+   * @param {boolean} [isFinal] whether the same file would be refused again
+   */
+  constructor(message, isFinal = false) {
+    super(message);
+    this.isFinal = isFinal;
+  }
+}
 
 /** The upload of one file. A file with the status "refused" cannot be retried. */
 class Upload {
@@ -77,7 +86,8 @@ class Upload {
       this.setStatus("done", isDuplicate ? "This file is already here." : "Added. Ragsite is reading it now.");
     } catch (error) {
       if (control.signal.aborted) this.setStatus("cancelled", "Cancelled. Nothing was added.");
-      else this.setStatus("failed", error instanceof UploadError ? error.message : CONNECTION_LOST);
+      else if (error instanceof UploadError) this.setStatus(error.isFinal ? "refused" : "failed", error.message);
+      else this.setStatus("failed", CONNECTION_LOST);
     }
   }
 
@@ -104,7 +114,8 @@ class Upload {
     if (reply.status < 500) this.discardForm();
     if ([401, 403].includes(reply.status))
       throw new UploadError("You are logged out. Log in in another tab, then retry.");
-    throw new UploadError(errorMessage(content) ?? "The site could not accept the file. Retry in a moment.");
+    const words = errorMessage(content) ?? "The site could not accept the file. Retry in a moment.";
+    throw new UploadError(words, reply.status === 400 && isAboutFile(content));
   }
 
   /**

@@ -75,9 +75,17 @@ test("An answer that starts over discards the text of its first attempt and says
   assert.equal(parts.notice.textContent, "The answer was interrupted and starts over. The runner was gone.");
 });
 
+test("Text that turns out to be thinking is taken back.", () => {
+  answer.apply(delta(1, "2 and 2"));
+  answer.apply({ seq: 2, kind: "thinking", data: { text: "", takes_back: true } });
+  assert.equal(parts.status.textContent, "Thinking");
+  answer.apply(delta(3, "4"));
+  assert.equal(parts.text.textContent, "4");
+});
+
 test("An unknown kind of event changes nothing.", () => {
   answer.apply(delta(1, "words"));
-  for (const kind of ["toString", "thinking"]) {
+  for (const kind of ["toString", "humming"]) {
     assert.equal(answer.apply({ seq: answer.seq + 1, kind, data: {} }), "");
   }
   assert.equal(parts.status.textContent, "Writing");

@@ -6,6 +6,7 @@ import {
   bannerText,
   pendingText,
   sessionTitle,
+  tooLongText,
   versionMessageId,
 } from "../../static/js/chat-words.js";
 
@@ -13,6 +14,12 @@ const NOTHING = { hasUnsent: false, isWriting: false };
 
 for (const [state, now, text] of [
   [{ wasOnline: false }, NOTHING, "Connecting…"],
+  [{ isOnline: true }, NOTHING, ""],
+  [
+    { isOnline: true, isBlocked: true },
+    NOTHING,
+    "This network blocks WebSockets. Answers arrive over ordinary requests instead.",
+  ],
   [{ wasOnline: true }, NOTHING, "Reconnecting…"],
   [{ wasOnline: true }, { hasUnsent: true, isWriting: true }, "Reconnecting… Your message is saved."],
   [{ wasOnline: true }, { hasUnsent: false, isWriting: true }, "Reconnecting… The answer continues in the meantime."],
@@ -20,6 +27,13 @@ for (const [state, now, text] of [
 ]) {
   test(`The banner can say “${text}”.`, () => assert.equal(bannerText(state, now), text));
 }
+
+test("A question within the limit is not too long.", () => assert.equal(tooLongText(20000, 20000), ""));
+
+test("What is too long is said with both numbers.", () => {
+  const text = tooLongText(100000, 20000);
+  assert.match(text, /^100,000 characters .* the limit is 20,000\./);
+});
 
 for (const [state, text] of [
   [{ isOnline: true }, "Sending…"],

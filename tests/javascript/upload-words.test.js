@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { errorMessage, formatSize, parseJson, uploadRequest } from "../../static/js/upload-words.js";
+import { errorMessage, formatSize, isAboutFile, parseJson, uploadRequest } from "../../static/js/upload-words.js";
 
 for (const [bytes, text] of [
   [0, "0 bytes"],
@@ -56,4 +56,15 @@ test("The upload request has an access level only if one is selected, which may 
   const file = { name: "a.txt", size: 5 };
   assert.equal(uploadRequest(form({ access_level: "0" }), file).accessLevel, 0);
   assert.ok(!("accessLevel" in uploadRequest(form({ access_level: "" }), file)));
+});
+
+test("The upload request has no language if it is to be detected from the text.", () => {
+  assert.ok(!("language" in uploadRequest(form({ language: "" }), { name: "a.txt", size: 5 })));
+});
+
+test("A refusal is about the file if it names the file or its name.", () => {
+  assert.ok(isAboutFile({ file: ["No."] }));
+  assert.ok(isAboutFile({ name: ["No."] }));
+  assert.ok(!isAboutFile({ metadata: ["No."] }));
+  assert.ok(!isAboutFile(null));
 });

@@ -38,6 +38,27 @@ def test_each_dropped_file_has_its_own_outcome(page: Page, workspace, tmp_path: 
     expect(page.locator("h1")).to_have_text("pumps.md")
 
 
+def test_the_language_of_a_file_is_detected_unless_one_is_chosen(page: Page):
+    workspace = factories.workspace(languages=["en", "de", "ar"])
+    log_in(page, factories.member(workspace, Role.EDITOR))
+    page.goto(f"/workspaces/{workspace.id}/add/")
+    page.set_input_files("input[type=file]", FilePayload(name="a.txt", mimeType="", buffer=b"Die Pumpe"))
+    expect(page.locator("[data-uploads-title]")).to_have_text("1 added")
+    page.get_by_label("Language").select_option("ar")
+    page.set_input_files("input[type=file]", FilePayload(name="b.txt", mimeType="", buffer=b"The pump"))
+    expect(page.locator("[data-uploads-title]")).to_have_text("2 added")
+    chosen = workspace.documents.values_list("title", "language", "is_language_chosen").order_by("title")
+    assert list(chosen) == [("a.txt", "en", False), ("b.txt", "ar", True)]
+
+
+def test_no_retry_is_offered_for_a_file_that_would_be_refused_again(page: Page, workspace, requests_fail):
+    page.goto(f"/workspaces/{workspace.id}/add/")
+    page.set_input_files("input[type=file]", FilePayload(name="a.exe", mimeType="", buffer=b"MZ\x90\x00"))
+    row = page.locator("[data-upload-list] li")
+    expect(row).to_have_attribute("data-status", "refused")
+    expect(row.get_by_role("button", name="Retry a.exe")).to_be_hidden()
+
+
 def test_a_file_on_its_way_can_be_cancelled_and_sent_after_all(page: Page, workspace):
     page.goto(f"/workspaces/{workspace.id}/add/")
     held = []
@@ -177,7 +198,7 @@ def test_several_are_deleted_after_a_question(page: Page, workspace):
 
 def test_the_chosen_theme_stays(page: Page, workspace):
     page.goto("/workspaces/")
-    page.get_by_label("Your account and the theme").click()
+    page.get_by_role("button", name="your account and the theme").click()
     page.get_by_role("button", name="Dark").click()
     page.goto(f"/workspaces/{workspace.id}/")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")

@@ -8,10 +8,12 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from accounts.models import User
+from chat.asking.sessions import delete_session
 from chat.models import Answer, AnswerRating, Turn
 from tests import factories
 from tests.chat.serving import served_in_thread
 from tests.fakes.openai_server import Behaviour, OpenAIServer
+from workspaces.models import Role
 
 from .conftest import log_in, wait_until
 
@@ -334,3 +336,161 @@ def test_a_thumb_down_asks_why_and_is_kept(page: Page, ada: User) -> None:
     page.get_by_role("button", name="Bad answer: withdraw").click()
     expect(page.get_by_role("button", name="Bad answer", exact=True)).to_be_visible()
     assert not AnswerRating.objects.exists()
+
+
+# --- networks, and what cannot be sent -----------------------------------------------------------
+
+
+def test_behind_a_proxy_that_closes_sockets_answers_arrive_over_http(page: Page, ada: User) -> None:
+    page.route_web_socket("**/socket", lambda socket: socket.close(code=1011))
+    page.goto("/")
+    ask(page)
+    expect(page.locator("[data-banner]")).to_contain_text("This network blocks WebSockets")
+    expect(ended(page)).to_contain_text("Alpha says this.")
+    ask(page, "And again?")
+    expect(ended(page)).to_have_count(2)
+    page.reload()
+    expect(ended(page)).to_have_count(2)
+
+
+def test_behind_such_a_proxy_an_answer_is_stopped_and_a_refusal_is_shown(
+    page: Page, ada: User, models: OpenAIServer
+) -> None:
+    page.route_web_socket("**/socket", lambda socket: socket.close(code=1011))
+    models.models["alpha"] = Behaviour(tokens=500, between_tokens_s=0.05)
+    page.goto("/")
+    ask(page)
+    expect(page.locator("[data-live] [data-text]")).not_to_be_empty()
+    page.locator("[data-stop]").click()
+    expect(ended(page)).to_contain_text("Stopped by you.")
+    put(page, BROKEN)
+    page.keyboard.press("Enter")
+    expect(page.locator(".is-refused [data-turn-note]")).to_contain_text("half of a character")
+
+
+BROKEN = "Why is \ud83d blue?"  # half of an emoji, as an editor may paste it
+
+
+def put(page: Page, text: str) -> None:
+    """Put a text into the question field, also one that Playwright cannot send."""
+    codes = [ord(each) for each in text]
+    page.evaluate(
+        """(codes) => {
+            const field = document.querySelector("[data-question-field]");
+            field.value = codes.map((code) => String.fromCharCode(code)).join("");
+            field.dispatchEvent(new Event("input"));
+            field.focus();
+        }""",
+        codes,
+    )
+
+
+def test_a_question_with_half_a_character_is_refused_once_and_the_next_one_goes_on(
+    page: Page, ada: User
+) -> None:
+    put(page, BROKEN)
+    page.keyboard.press("Enter")
+    ask(page, "And the next one?")
+    expect(page.locator(".is-refused [data-turn-note]")).to_contain_text("half of a character")
+    expect(ended(page)).to_contain_text("Alpha says this.")
+    page.reload()
+    expect(page.locator("[data-banner]")).to_be_hidden()
+    assert [each.text for each in Turn.objects.all()] == ["And the next one?"]
+
+
+def test_a_chat_that_is_deleted_meanwhile_is_left(page: Page, ada: User, models: OpenAIServer) -> None:
+    models.models["alpha"] = Behaviour(tokens=500, between_tokens_s=0.05)
+    ask(page)
+    expect(page.locator("[data-live] [data-text]")).not_to_be_empty()
+    delete_session(ada, Turn.objects.get().session_id)
+    page.wait_for_url("**/?deleted")
+    expect(page.locator(".notices")).to_contain_text("The chat was deleted")
+
+
+def test_a_pasted_text_is_not_cut_and_becomes_a_document(page: Page, ada: User) -> None:
+    workspace = factories.workspace(name="Handbook")
+    workspace.memberships.create(user=ada, role=Role.EDITOR)
+    page.goto(f"/?workspace={workspace.pk}")
+    text = "All about pumps.\n" + "word " * 20_000
+    page.get_by_label("Your question").fill(text)
+    expect(page.locator("[data-too-long]")).to_contain_text("100,016 characters are too long")
+    expect(page.locator("[data-send]")).to_be_disabled()
+    page.keyboard.press("Enter")
+    assert page.get_by_label("Your question").input_value() == text
+    assert not Turn.objects.exists()
+    with page.context.expect_page() as opened:
+        page.get_by_role("button", name="Add it to Handbook").click()
+    expect(opened.value.locator(".notices")).to_contain_text("was added")
+    assert workspace.documents.get().title.startswith("All about pumps.")
+    page.get_by_label("Your question").fill("Short.")
+    expect(page.locator("[data-too-long]")).to_be_hidden()
+
+
+def test_thinking_is_folded_away(page: Page, ada: User, models: OpenAIServer) -> None:
+    models.models["alpha"] = Behaviour(text="<think>Secretly blue.</think>\n\nA pump.")
+    ask(page)
+    expect(ended(page).locator("[data-text]")).to_have_text("A pump.")
+    expect(page.get_by_text("Secretly blue.")).to_be_hidden()
+    page.get_by_text("What the model thought").click()
+    expect(page.get_by_text("Secretly blue.")).to_be_visible()
+
+
+def test_a_content_filter_is_told(page: Page, ada: User, models: OpenAIServer) -> None:
+    models.models["alpha"] = Behaviour(text="Half.", finish_reason="content_filter")
+    ask(page)
+    expect(ended(page)).to_contain_text("content filter ended this answer")
+
+
+# --- what a daily user met -----------------------------------------------------------------------
+
+
+def test_what_was_typed_survives_a_reload_and_is_gone_once_sent(page: Page, ada: User) -> None:
+    field = page.get_by_label("Your question")
+    field.fill("What is a pu")
+    page.reload()
+    expect(field).to_have_value("What is a pu")
+    ask(page)
+    page.wait_for_url("**/chat/*/")
+    expect(ended(page)).to_contain_text("Alpha says this.")
+    field.fill("And of this session")
+    page.goto("/")
+    expect(field).to_have_value("")
+    page.go_back()
+    expect(field).to_have_value("And of this session")
+
+
+def test_escape_in_a_menu_leaves_the_focus_on_its_button(page: Page, ada: User) -> None:
+    summary = page.locator("[data-picker='model'] summary")
+    summary.click()
+    expect(page.locator("[data-picker='model'] input:focus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(summary).to_be_focused()
+
+
+def test_a_copied_answer_has_the_sources_that_its_numbers_refer_to(page: Page, models: OpenAIServer) -> None:
+    grace = factories.user()
+    session = factories.session(grace)
+    passages = [{"document_title": "Fees", "page": 3}, {"document_title": "Not cited"}]
+    factories.answer(session, text="It costs 48 euros [1].", grounding="found", passages=passages)
+    log_in(page, grace)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"/chat/{session.pk}/")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator(".toast")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "It costs 48 euros [1].\n\nSources:\n[1] Fees, page 3"
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (390, 600), (844, 390)])
+def test_a_new_chat_on_a_low_screen_shows_its_bar_and_scrolls_to_everything(
+    page: Page, ada: User, width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto("/")
+    top = page.locator(".topbar").bounding_box()
+    bar = page.locator(".chat-bar").bounding_box()
+    assert top
+    assert bar
+    assert bar["y"] == top["height"]
+    page.locator("[data-suggestions]").scroll_into_view_if_needed()
+    expect(page.locator("[data-suggestions] p")).to_be_in_viewport()

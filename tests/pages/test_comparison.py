@@ -164,3 +164,20 @@ def test_comparing_in_the_browser_swaps_the_result_in(page: Page, workspace, edi
     expect(page.get_by_label("Text", exact=True)).to_have_value(MANUAL)
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_column_lies_over_its_neighbour_however_long_a_heading_is(
+    page: Page, workspace, editor, width: int
+):
+    heading = "A heading of many words about pumps and their maintenance " * 4
+    log_in(page, editor)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(address(workspace))
+    page.get_by_label("Text", exact=True).fill(f"# {heading}\n\nText.\n\n## {heading}\n\n{'Oil. ' * 60}")
+    page.get_by_label("Where the topic changes").uncheck()
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator(".attempt")).to_have_count(3)
+    hidden = "(each) => each.scrollWidth > each.clientWidth"
+    assert page.locator(".attempt").evaluate_all(f"(all) => all.filter({hidden}).length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") == width

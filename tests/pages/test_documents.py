@@ -448,8 +448,8 @@ def test_the_ledger_is_told_attempt_by_attempt(view, handbook):
         )
     page = " ".join(text_of(view.get(address(handbook))).split())
     assert "3 attempts" in page
-    assert re.findall(r"<h3>Attempt (\d)", page) == ["1", "2", "1"]
-    assert "read by plain 1 · 1,200 sections · 1 chunk" in page
+    assert re.findall(r"<h3>Attempt (\d)", page) == ["3", "2", "1"]
+    assert "read by plain 1 · 1,200 sections · 1 passage" in page
     assert "The model sleeps." in page
 
 
@@ -594,7 +594,34 @@ def test_a_filter_that_leaves_nothing_is_not_taken_for_an_empty_workspace(edit, 
 
 @pytest.mark.parametrize(
     ("detail", "words"),
-    [({"batches": 1, "chunks": 1, "pages": 1}, "1 page · 1 chunk · 1 batch"), ({"batches": 2}, "2 batches")],
+    [
+        ({"batches": 1, "chunks": 1, "pages": 1}, "1 page · 1 passage · 1 batch"),
+        ({"batches": 2}, "2 batches"),
+    ],
 )
 def test_what_a_stage_notes_is_told_of_one_and_of_several(detail, words):
     assert summarise_stage(LedgerEntry(detail=detail)) == words
+
+
+# --- what was read ----------------------------------------------------------------------------
+
+
+def test_the_page_says_what_was_read_and_what_was_not(view, handbook):
+    note = {"kind": "left_out", "text": "A <b>picture</b> was left out.", "count": 1}
+    handbook.reading = {"parser": "mail 1", "facts": {"attachments": 1200}, "notes": [note]}
+    handbook.save()
+    page = view.get(address(handbook)).content.decode()
+    assert 'id="reading" open' in page
+    assert "A &lt;b&gt;picture&lt;/b&gt; was left out." in page
+    assert '<dt>Attachments</dt><dd dir="auto">1,200</dd>' in page
+
+
+def test_what_was_read_is_folded_if_nothing_is_missing(view, handbook):
+    handbook.reading = {"parser": "plain 2", "facts": {"encoding": "utf-8"}, "notes": []}
+    handbook.save()
+    page = view.get(address(handbook)).content.decode()
+    assert 'id="reading">' in page
+
+
+def test_a_document_read_by_an_earlier_build_shows_no_report(view, handbook):
+    assert "What was read" not in text_of(view.get(address(handbook)))

@@ -46,6 +46,17 @@ def test_settings_that_need_a_new_index_show_first_what_it_takes(manage, workspa
     assert not Reindex.objects.exists()
 
 
+def test_the_page_that_watched_an_index_being_built_is_told_when_it_answers(view, workspace):
+    strip = f"/workspaces/{workspace.pk}/strip/"
+    assert "The new index is complete." not in text_of(view.get(strip))
+    reindex.start(workspace, None, chunk_size=500)
+    Reindex.objects.update(status=Reindex.Status.DONE, ended_at=timezone.now(), number=workspace.index_number)
+    assert "The new index is complete." in text_of(view.get(strip))
+    assert "The new index is complete." not in text_of(view.get(f"/workspaces/{workspace.pk}/"))
+    Reindex.objects.update(ended_at=timezone.now() - timedelta(hours=1))
+    assert "The new index is complete." not in text_of(view.get(strip))
+
+
 def test_an_index_is_started_shown_on_every_tab_and_cancelled(manage, view, workspace):
     address = f"/workspaces/{workspace.pk}/index/"
     assert manage.post(address, {"action": "start", "chunk_size": "500"}).status_code == 302

@@ -74,7 +74,7 @@ def test_a_success_starts_the_count_anew(client, ada):
 
 
 def test_each_further_failure_doubles_the_wait_up_to_fifteen_minutes(services):
-    waits = [rate_limit.note_attempt("ada", "::1") for _ in range(14)]
+    waits = [rate_limit.note_attempt("ada", rate_limit.Source("::1")) for _ in range(14)]
     assert waits == [0, 0, 0, 0, 15, 30, 60, 120, 240, 480, 900, 900, 900, 900]
     cache.clear()
 
@@ -130,3 +130,36 @@ def test_the_page_of_a_failure_needs_nothing_that_may_have_failed(rf):
     response = server_error(rf.get("/"))
     assert response.status_code == 500
     assert "Nothing that you saved is lost" in text_of(response)
+
+
+def test_a_strangers_guesses_do_not_lock_out_a_browser_that_was_logged_in_before(client, ada):
+    assert log_in(client).url == "/"
+    client.post("/logout/")
+    for _ in range(rate_limit.FREE_ATTEMPTS):
+        log_in(Client(), password="wrong")
+    assert log_in(Client()).status_code == 429
+    assert log_in(client).url == "/"
+
+
+def test_a_known_browser_has_no_more_attempts_than_another(client, ada):
+    log_in(client)
+    client.post("/logout/")
+    for _ in range(rate_limit.FREE_ATTEMPTS):
+        assert log_in(client, password="wrong").status_code == 200
+    assert log_in(client).status_code == 429
+
+
+def test_a_known_browser_is_known_for_its_own_user_only(client, ada):
+    factories.user(username="bob", password="correct horse")
+    log_in(client)
+    client.post("/logout/")
+    for _ in range(rate_limit.FREE_ATTEMPTS):
+        log_in(Client(), username="bob", password="wrong")
+    assert log_in(client, username="bob").status_code == 429
+
+
+def test_one_password_tried_for_many_names_is_slowed_down(client, ada):
+    for number in range(rate_limit.FREE_PER_ADDRESS):
+        assert log_in(Client(), username=f"person{number}", password="summer2026").status_code == 200
+    assert log_in(Client(), username="another", password="summer2026").status_code == 429
+    assert log_in(Client(), REMOTE_ADDR="10.0.0.9").url == "/"

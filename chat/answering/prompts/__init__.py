@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
+from inference.citations import escape_citations
 from inference.types import ChatMessage, Quotable, Role
 from inference.untrusted_text import disarm, fence
 
@@ -41,7 +42,8 @@ def summarising(summary: str, exchanges: Iterable[tuple[str, str]]) -> tuple[Cha
 
 
 def _fence_passage(passage: Quotable) -> str:
-    return fence("passage", passage.text, number=passage.number, title=passage.title)
+    text, title = escape_citations(passage.text), escape_citations(passage.title)
+    return fence("passage", text, number=passage.number, title=title)
 
 
 _Template = tuple[tuple[str, str], ...]  # (heading, text)

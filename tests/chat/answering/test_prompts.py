@@ -52,3 +52,10 @@ def test_a_title_cannot_leave_its_attribute():
 
 def test_other_tags_in_passages_stay_as_they_are():
     assert "<div>1 < 2</div>" in last(prompts.grounded("q", [Quotable(1, "t", "<div>1 < 2</div>")]))
+
+
+@pytest.mark.parametrize("mark", ["[2]", "[ 2 ]", "[1, 2]", "[1][2]", "[٢]"])
+def test_bracketed_numbers_of_a_passage_are_escaped(mark):
+    written = last(prompts.grounded("q", [Quotable(1, f"title {mark}", f"as shown {mark}.")]))
+    assert not re.search(r"(?<!\\)\[", written)
+    assert written.count("\\[") == 2 * mark.count("[")

@@ -60,3 +60,21 @@ def test_a_log_that_is_written_or_young_is_left_alone(answer, age):
     Answer.objects.update(ended_at=age and timezone.now() - age)
     compact_logs()
     assert answer.events.count() == len(KINDS)
+
+
+async def test_thinking_is_compacted_apart_from_words_and_what_is_taken_back(answer):
+    def write():
+        answer.events.all().delete()
+        said: list[tuple[str, dict[str, object]]] = [("thinking", {"text": "Hm "})] * 30
+        said += [("delta", {"text": "Fo"})] * 20
+        said += [("thinking", {"text": "", "takes_back": True})] + [("delta", {"text": "Four. "})] * 10
+        AnswerEvent.objects.bulk_create(
+            AnswerEvent(answer=answer, seq=seq, kind=kind, data=data)
+            for seq, (kind, data) in enumerate([*said, ("finished", {"reason": "stop"})], 1)
+        )
+
+    await to_thread(write)()
+    before = await followed(answer)
+    await to_thread(compact_logs)()
+    assert await to_thread(answer.events.count)() == 5
+    assert await followed(answer) == before

@@ -15,8 +15,10 @@ from accounts.identity.api_key import issue, revoke
 from chat.asking.sessions import delete_session
 from chat.log import sse
 from chat.models import Answer, Session, Turn
+from chat.openai import views
 from chat.pages.presenters import find_sessions
 from core.db.threads import to_thread
+from models_registry.models import Endpoint
 from tests import factories
 from tests.chat.answering.test_answer import FEES, put
 from tests.chat.serving import served
@@ -283,7 +285,7 @@ async def test_leaving_before_a_whole_reply_stops_the_answer_too(client, small, 
 @pytest.mark.parametrize(("headers", "status"), [({}, "stopped"), ({"Idempotency-Key": "k9"}, "finished")])
 async def test_leaving_while_the_question_is_recorded_stops_its_answer(client, small, model, headers, status):
     """A client that sent an Idempotency-Key is expected to retry, so its answer goes on."""
-    model.behaviour = Behaviour(tokens=40, between_tokens_s=0.02)
+    model.behaviour = Behaviour(tokens=200, between_tokens_s=0.02)
     holding = asyncio.create_task(asyncio.to_thread(_hold_the_turns, 1.0))
     await asyncio.sleep(0.2)
     with pytest.raises(openai.APITimeoutError):
@@ -371,13 +373,80 @@ async def test_a_silent_stream_is_kept_open_by_pings(client, small, model, monke
 
 async def test_a_model_that_fails_is_an_error_of_the_client(client, small, model):
     model.behaviour = Behaviour(status=400, error="The prompt is filtered.")
-    with pytest.raises(openai.BadRequestError):
-        await client.chat.completions.create(model=small, messages=QUESTION)
+    for stream in (False, True):
+        with pytest.raises(openai.BadRequestError, match="The prompt is filtered"):
+            await client.chat.completions.create(model=small, messages=QUESTION, stream=stream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+async def test_what_an_operator_must_mend_is_no_fault_of_the_client(client, small, model, status, stream):
+    model.behaviour = Behaviour(status=status, error="Not for you.")
+    with pytest.raises(openai.InternalServerError, match="not set up correctly") as error:
+        await client.chat.completions.create(model=small, messages=QUESTION, stream=stream)
+    assert error.value.status_code == 502
+
+
+async def test_a_model_that_is_away_is_an_http_error_before_the_first_chunk(client, small, model):
+    await to_thread(Endpoint.objects.update)(options={"base_url": "http://127.0.0.1:9/v1"})
+    with pytest.raises(openai.InternalServerError, match="Nothing answers") as error:
+        await client.chat.completions.create(model=small, messages=QUESTION, stream=True)
+    assert error.value.status_code == 503
+
+
+async def test_a_stream_of_a_slow_model_begins_before_its_words(client, small, model, monkeypatch):
+    monkeypatch.setattr(views, "ERROR_STATUS_WITHIN_S", 0.0)
+    model.behaviour = Behaviour(first_token_s=1.5, status=200)
     stream = await client.chat.completions.create(model=small, messages=QUESTION, stream=True)
-    with pytest.raises(openai.APIError) as error:
+    began = time.monotonic()
+    first = await anext(aiter(stream))
+    assert first.choices[0].delta.role == "assistant"
+    assert time.monotonic() - began < 1
+    await stream.close()
+
+
+async def test_an_error_after_the_first_words_ends_the_stream(client, small, model):
+    model.behaviour = Behaviour(error_after=3, error="GPU lost.")
+    stream = await client.chat.completions.create(model=small, messages=QUESTION, stream=True)
+    with pytest.raises(openai.APIError, match=r"GPU lost\."):
         [chunk async for chunk in stream]
-    failed = await to_thread(lambda: list(Answer.objects.all()))()
-    assert str(error.value) == failed[-1].error
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_thinking_is_not_given_out(client, small, model, stream):
+    model.behaviour.text = "<think>Two and two.</think>\n\nFour."
+    reply = await client.chat.completions.create(model=small, messages=QUESTION, stream=stream)
+    if stream:
+        text = "".join([chunk.choices[0].delta.content or "" async for chunk in reply])
+    else:
+        text = reply.choices[0].message.content
+    assert text == "Four."
+
+
+async def test_thinking_that_a_client_sends_back_is_not_sent_to_the_model(client, small, model):
+    earlier = [
+        {"role": "user", "content": "2 + 2?"},
+        {"role": "assistant", "content": "<think>Hm</think>Four."},
+    ]
+    await client.chat.completions.create(model=small, messages=[*earlier, *QUESTION])
+    sent = model.chats[-1].body["messages"]
+    assert {"role": "assistant", "content": "Four."} in sent
+    assert "Hm" not in str(sent)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("POST", path) for path in ("embeddings", "completions", "responses", "chat/completions/", "")),
+        *(("GET", path) for path in ("files", "models/", "assistants/x")),
+    ],
+)
+async def test_an_unknown_address_is_refused_in_openais_format(client, method, path):
+    reply = await client._client.request(method, f"{client.base_url}{path}", headers=client.auth_headers)
+    assert reply.status_code == 404
+    error = reply.json()["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "unknown_url")
+    assert error["message"].startswith(f"There is no {method} /v1/")
 
 
 async def test_a_model_that_may_recover_is_worth_another_try(client, small, model):
@@ -394,7 +463,11 @@ async def test_a_model_that_may_recover_is_worth_another_try(client, small, mode
         ({"messages": []}, "The last message must be from the user"),
         ({"messages": [*QUESTION, {"role": "assistant", "content": "It is"}]}, "The last message must be"),
         ({"messages": [{"role": "user", "content": " "}]}, "empty"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "Images are not taken here"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "Sound is not taken here"),
+        ({"messages": [{"role": "user", "content": [{"type": "file"}]}]}, "Files are not taken here"),
+        ({"messages": [{"role": "user", "content": [{"type": "odd"}]}]}, "type 'odd' are not taken here"),
+        ({"messages": [{"role": "user", "content": 7}]}, "messages.0.content"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools is not supported"),
         ({"n": 2}, "n is not supported"),
         ({"stop": ["."]}, "stop is not supported"),

@@ -45,9 +45,12 @@ def test_filtered_is_called_as_openai_calls_it():
     assert reply.finish_reason == "content_filter"
 
 
-@pytest.mark.parametrize(("retryable", "status"), [(True, 503), (False, 400)])
-def test_a_failure_says_by_its_status_if_trying_again_may_help(retryable, status):
-    reply, _ = told(Failed("No", retryable), is_streamed=False)
+@pytest.mark.parametrize(
+    ("failed", "status"),
+    [(Failed("No", True), 503), (Failed("No", False), 502), (Failed("No", False, is_refusal=True), 400)],
+)
+def test_a_failure_says_by_its_status_who_can_do_something_about_it(failed, status):
+    reply, _ = told(failed, is_streamed=False)
     with pytest.raises(ApiError, match="No") as problem:
         reply.whole()
     assert problem.value.status == status

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from chat.pages.render import MARKDOWN_MAX_CHARACTERS, Citation, cited_numbers, render
+from inference.providers import quotes
+from inference.types import ChatRequest, Quotable
 
 PASSAGES = [Citation(number, f"/answers/a/passages/{number}/", f"Title {number}") for number in (1, 2, 3)]
 
@@ -84,7 +86,7 @@ def test_citations_become_chips_for_passages_that_exist(text: str, chips: list[i
 
 def test_a_number_without_a_passage_stays_as_it_was_written() -> None:
     assert "a [7] b" in render("a [7] b", PASSAGES)
-    assert _Elements(render("a [1, 7] b", PASSAGES)).text.strip() == "a 1[7] b"
+    assert _Elements(render("a [1, 7] b", PASSAGES)).text.strip() == "a\u00a01[7] b"
 
 
 def test_a_chip_leads_to_its_passage_and_says_its_title() -> None:
@@ -178,3 +180,15 @@ def test_huge_text_is_rendered_within_seconds(text: str) -> None:
     html = render(text, PASSAGES)
     assert time.perf_counter() - started < 8
     assert "<b>" not in html
+
+
+@pytest.mark.parametrize("mark", ["[2]", "[ 2 ]", "[1, 2]", "[1][2]", "[٢]", "*a* [2]"])
+def test_a_quote_cites_only_its_own_passage(mark):
+    passages = (
+        Quotable(1, "A", f"The deposit {mark} is 300 euros."),
+        Quotable(2, "B", "Nothing of the kind."),
+    )
+    text = quotes.answer(ChatRequest((), "How much is the deposit?", passages))
+    assert cited_numbers(text, [1, 2]) == [1]
+    shown = render(text, [Citation(1, "/1", "A"), Citation(2, "/2", "B")])
+    assert mark.removeprefix("*a* ") in shown

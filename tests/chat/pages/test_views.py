@@ -363,14 +363,14 @@ def test_nothing_is_highlighted_in_a_document_that_changed(page: Callable[..., s
     assert "<mark" not in html
 
 
-def test_who_left_the_workspace_reads_no_more_of_it_than_before(
-    page: Callable[..., str], ada: User, handbook: Workspace, cited: Answer
+def test_a_user_who_left_the_workspace_reads_nothing_of_it(
+    client: Client, ada: User, handbook: Workspace, cited: Answer
 ) -> None:
+    client.force_login(ada)
+    assert client.get(_passage(cited)).status_code == 200
     handbook.memberships.filter(user=ada).delete()
-    html = page(_passage(cited))
-    assert CITED in html
-    assert "room 204" not in html
-    assert reverse("workspace", args=[handbook.pk]) not in html
+    assert client.get(_passage(cited)).status_code == 404
+    assert "This answer is withheld" in client.get(reverse("answer", args=[cited.pk])).content.decode()
 
 
 def test_a_number_without_a_passage_is_not_there(client: Client, ada: User, cited: Answer) -> None:
@@ -673,3 +673,93 @@ def test_an_answer_that_took_two_attempts_says_so(page: Callable[..., str], ada:
     lost = {"fence": 1, "input_tokens": 9, "output_tokens": 2, "cost": "0", "is_estimate": True}
     factories.answer(session, text="An answer.", broken_off=[lost])
     assert ">2 attempts</span>" in page(_address(session))
+
+
+# --- what a newcomer met -------------------------------------------------------------------------
+
+
+def test_without_a_workspace_a_model_is_chosen_that_needs_no_documents(page: Callable[..., str]) -> None:
+    factories.chat_endpoint(name="Quotes", rank=1)
+    factories.chat_endpoint(name="Writer", rank=2, base_url="http://127.0.0.1:9/v1")
+    html = page(reverse("chat"))
+    assert _checked(html, "model") == "Writer"
+    assert "No workspace is shared with you yet" in html
+
+
+def test_with_a_workspace_the_first_model_is_chosen(page: Callable[..., str], handbook: Workspace) -> None:
+    factories.chat_endpoint(name="Quotes", rank=1)
+    factories.chat_endpoint(name="Writer", rank=2, base_url="http://127.0.0.1:9/v1")
+    html = page(f"{reverse('chat')}?workspace={handbook.pk}")
+    assert _checked(html, "model") == "Quotes"
+    assert "No workspace is shared" not in html
+
+
+def test_an_answer_that_cites_no_passage_says_so_and_offers_ways_on(
+    page: Callable[..., str], ada: User, handbook: Workspace
+) -> None:
+    session = factories.session(ada)
+    found = Answer.Grounding.FOUND
+    factories.answer(session, text="I do not know.", grounding=found, passages=[{}, {}], workspace=handbook)
+    html = page(_address(session))
+    assert "No passage is cited." in html
+    assert "The model read 2 passages" in html
+    for offer in ("Try another model", "Ask without the workspace", "Search Handbook"):
+        assert offer in html
+
+
+def test_an_answer_that_cites_a_passage_needs_no_ways_on(
+    page: Callable[..., str], ada: User, handbook: Workspace
+) -> None:
+    session = factories.session(ada)
+    factories.answer(
+        session, text="It is so [1].", grounding=Answer.Grounding.FOUND, passages=[{}], workspace=handbook
+    )
+    assert "No passage is cited." not in page(_address(session))
+
+
+def test_the_reason_why_a_model_fails_is_told_to_operators_only(page: Callable[..., str], ada: User) -> None:
+    factories.chat_endpoint(name="Gone", last_check_ok=False, last_error="The key sk-abc was refused.")
+    assert "sk-abc" not in page(reverse("chat"))
+    User.objects.update(is_superuser=True)
+    assert "sk-abc" in page(reverse("chat"))
+
+
+def test_sessions_are_found_by_the_words_of_their_answers(page: Callable[..., str], ada: User) -> None:
+    session = factories.session(ada, title="Moons")
+    factories.answer(session, text="The largest one is Luminarii.")
+    assert "Moons" in page(f"{reverse('sessions')}?q=luminarii")
+    assert "Moons" not in page(f"{reverse('sessions')}?q=titan")
+
+
+def test_an_answer_that_quotes_a_document_above_ones_level_is_not_searched(
+    page: Callable[..., str], ada: User, handbook: Workspace
+) -> None:
+    document = factories.document(handbook)
+    session = factories.session(ada, title="Moons")
+    factories.answer(
+        session,
+        text="Luminarii [1].",
+        workspace=handbook,
+        grounding="found",
+        passages=[{"document": document}],
+    )
+    assert "Moons" in page(f"{reverse('sessions')}?q=luminarii")
+    handbook.access_levels = ["Everybody", "Staff"]
+    handbook.save()
+    document.access_level = 1
+    document.save()
+    assert "Moons" not in page(f"{reverse('sessions')}?q=luminarii")
+
+
+def test_the_card_of_a_passage_does_not_repeat_its_headings(page: Callable[..., str], ada: User) -> None:
+    session = factories.session(ada)
+    passage = {"text": "# Pumps\n\nThey need oil.", "title_path": ["Pumps"]}
+    factories.answer(session, text="Oil [1].", grounding="found", passages=[passage])
+    assert 'data-excerpt="They need oil."' in page(_address(session))
+
+
+def test_pages_are_compressed_and_other_replies_are_not(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    gzip = {"accept-encoding": "gzip"}
+    assert client.get(reverse("chat"), headers=gzip).headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in client.get(reverse("api-schema"), headers=gzip).headers

@@ -7,20 +7,25 @@ import subprocess
 import sys
 import time
 from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from chat.asking import turns
 from chat.asking.sessions import delete_session
 from chat.log.follow import follow
 from chat.models import Answer, Session
 from chat.queue import runner as runner_module
+from chat.queue.attempt import SET_UP_WRONGLY
 from chat.queue.runner import MAX_CLAIMS, Runner
 from core.db.threads import to_thread
 from models_registry.models import Endpoint
+from models_registry.probe import probe
+from models_registry.tasks import check_all
 from tests import factories
 from tests.fakes.openai_server import UNGROUNDED, Behaviour
 
@@ -275,11 +280,38 @@ async def test_a_model_that_does_not_run_is_said_to_be_down(answer, endpoint):
     assert "Nothing answers at 127.0.0.1:9" in row.error
 
 
-async def test_a_missing_key_is_named_by_its_reference(answer, endpoint):
+async def test_a_missing_key_is_named_by_its_reference_in_the_log_and_costs_nothing(answer, endpoint, caplog):
     endpoint.secret_ref = "env:RAGSITE_TEST_KEY_THAT_IS_NOT_SET"
     await to_thread(endpoint.save)()
     _, row = await ended(answer)
-    assert "RAGSITE_TEST_KEY_THAT_IS_NOT_SET" in row.error
+    assert (row.error, row.cost) == (SET_UP_WRONGLY, 0)
+    assert "RAGSITE_TEST_KEY_THAT_IS_NOT_SET" in caplog.text
+
+
+@pytest.mark.parametrize("status", [401, 404])
+async def test_what_only_an_operator_can_mend_is_told_to_operators(answer, model, caplog, status):
+    model.behaviour = Behaviour(status=status, error="Incorrect API key provided: sk-abc")
+    _, row = await ended(answer)
+    assert row.error == SET_UP_WRONGLY
+    assert "Incorrect API key provided: (key)." in caplog.text
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+async def test_a_call_that_the_server_refused_costs_nothing(answer, model, status):
+    await to_thread(Endpoint.objects.update)(input_price=2, output_price=4)
+    model.behaviour = Behaviour(status=status)
+    events, row = await ended(answer)
+    assert (row.cost, row.input_tokens, row.output_tokens) == (0, 0, 0)
+    assert not [event for event in events if event.kind == "usage"]
+
+
+async def test_a_call_without_a_first_word_is_estimated_because_the_server_may_have_read_the_prompt(
+    answer, model
+):
+    await to_thread(Endpoint.objects.update)(first_token_timeout_s=0.5, input_price=2)
+    model.behaviour = Behaviour(stall_after=0)
+    _, row = await ended(answer)
+    assert row.cost > 0
 
 
 async def test_a_model_that_was_removed_is_named(answer, endpoint):
@@ -316,8 +348,50 @@ async def test_a_server_that_counts_absurdly_is_not_believed(answer, model, monk
         lambda body, words: {"prompt_tokens": -5, "completion_tokens": 10**30, "total_tokens": 0},
     )
     _, row = await ended(answer)
-    assert (row.status, row.input_tokens) == (Answer.Status.FINISHED, 0)
+    assert row.status == Answer.Status.FINISHED
+    assert 0 < row.input_tokens < 1000, "it is estimated"
     assert row.text == UNGROUNDED
+
+
+async def test_thinking_is_logged_and_kept_apart_from_the_answer(answer, model):
+    model.behaviour = Behaviour(
+        reasoning="Water moves. ", text="<think>It is a machine.</think>\n\nA pump [1]."
+    )
+    events, row = await ended(answer)
+    assert kinds(events) == ["queued", "started", "thinking", "delta", "usage", "finished"]
+    assert row.text == text_of(events) == "A pump [1]."
+    assert row.trace["thinking"] == "Water moves. It is a machine."
+
+
+async def test_thinking_is_neither_history_nor_summary(ask, model, asker):
+    model.behaviour = Behaviour(text="Secretly blue.\n</think>\n\nA pump.")
+    first = await to_thread(ask)()
+    await ended(await to_thread(first.answers.get)())
+    second = await to_thread(ask)("And why?", session_id=first.session_id)
+    await ended(await to_thread(second.answers.get)())
+    sent = model.chats[-1].body["messages"]
+    assert {"role": "assistant", "content": "A pump."} in sent
+    assert "blue" not in str(sent)
+
+
+async def test_thinking_in_an_answer_of_an_earlier_build_is_not_sent_back(ask, model):
+    first = await to_thread(ask)()
+    kept = {"status": "finished", "text": "<think>Secretly blue.</think>A pump."}
+    await to_thread(first.answers.update)(**kept)
+    second = await to_thread(ask)("And why?", session_id=first.session_id)
+    await ended(await to_thread(second.answers.get)())
+    assert {"role": "assistant", "content": "A pump."} in model.chats[-1].body["messages"]
+
+
+async def test_a_stopped_answer_keeps_no_thinking_as_its_text(answer, model):
+    model.behaviour = Behaviour(text="Secretly blue. </think>" + "A pump. " * 200, between_tokens_s=0.01)
+    async with writing(answer):
+        await followed(answer, until="thinking")
+        await to_thread(turns.stop)(answer.turn.session.user, answer.pk)
+        await followed(answer)
+    await to_thread(answer.refresh_from_db)()
+    assert answer.status == Answer.Status.STOPPED
+    assert "blue" not in answer.text
 
 
 async def test_a_silent_server_s_tokens_are_estimated_and_it_says_so(answer, model):
@@ -548,3 +622,42 @@ def _start_runner_process():
     program = _RUNNER_PROCESS.format(database=connection.settings_dict["NAME"])
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
     return subprocess.Popen([sys.executable, "-c", program], env=environment)
+
+
+# --- the health of the model ---------------------------------------------------------------------
+
+
+async def test_a_model_that_fails_a_real_answer_is_failing_although_it_answers_pings(ask, model, endpoint):
+    model.behaviour = Behaviour(error_after=2, error="GPU lost.")
+    await ended(await to_thread((await to_thread(ask)()).answers.get)())
+    await to_thread(endpoint.refresh_from_db)()
+    assert endpoint.last_check_ok is False
+    assert endpoint.last_error == "A real answer failed: The model's server failed (500). It said: GPU lost."
+    model.behaviour = Behaviour()
+    await to_thread(check_all)()
+    await to_thread(endpoint.refresh_from_db)()
+    assert endpoint.last_check_ok is False, "a ping does not overrule it"
+    assert await to_thread(Endpoint.objects.default_chat)() is None
+    await ended(await to_thread((await to_thread(ask)()).answers.get)())
+    await to_thread(endpoint.refresh_from_db)()
+    assert (endpoint.last_check_ok, endpoint.last_error) == (True, "")
+
+
+async def test_pings_count_again_after_a_while_and_a_check_by_hand_at_once(ask, model, endpoint):
+    await to_thread(endpoint.note_answer)("It broke.")
+    long_ago = timezone.now() - timedelta(hours=1)
+    await to_thread(Endpoint.objects.update)(answer_failed_at=long_ago)
+    await to_thread(check_all)()
+    await to_thread(endpoint.refresh_from_db)()
+    assert endpoint.last_check_ok is True
+    await to_thread(endpoint.note_answer)("It broke.")
+    await to_thread(probe)(endpoint)
+    await to_thread(endpoint.refresh_from_db)()
+    assert (endpoint.last_check_ok, endpoint.answer_failed_at) == (True, None)
+
+
+async def test_a_refused_question_says_nothing_about_the_models_health(ask, model, endpoint):
+    model.behaviour = Behaviour(status=400, error="Too long.")
+    await ended(await to_thread((await to_thread(ask)()).answers.get)())
+    await to_thread(endpoint.refresh_from_db)()
+    assert endpoint.last_check_ok is True

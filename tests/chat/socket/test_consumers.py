@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import time
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -14,11 +16,13 @@ from django.test import Client
 
 from accounts.identity import revocation
 from accounts.models import User
+from chat.asking.sessions import delete_session
 from chat.log import follow
 from chat.models import Answer, AnswerEvent, Turn
 from chat.queue.runner import Runner
 from chat.socket import consumers
 from core.db.threads import to_thread
+from core.rate import Buckets
 from ragsite.asgi import application
 from tests import factories
 from tests.fakes.openai_server import UNGROUNDED, Behaviour
@@ -40,7 +44,7 @@ def cookie_of(user):
 
 @asynccontextmanager
 async def connected(cookie, origin="http://localhost", path="/socket"):
-    headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode())]
+    headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode()), (b"host", b"localhost")]
     socket = Socket(application, path, headers)
     assert await socket.connect()
     try:
@@ -416,12 +420,12 @@ def _note_something(cookie):
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
 async def test_pages_of_other_sites_cannot_connect(cookie, origin):
-    headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode())]
+    headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode()), (b"host", b"localhost")]
     assert not await Socket(application, "/socket", headers).connect()
 
 
 async def test_other_addresses_are_refused(cookie):
-    headers = [(b"cookie", cookie.encode()), (b"origin", b"http://localhost")]
+    headers = [(b"cookie", cookie.encode()), (b"origin", b"http://localhost"), (b"host", b"localhost")]
     assert not await Socket(application, "/elsewhere", headers).connect()
 
 
@@ -450,7 +454,7 @@ async def _next_events(socket):
 async def test_the_whole_way_over_a_real_server(cookie, endpoint, model):
     model.behaviour = Behaviour(tokens=30, between_tokens_s=0.01)
     async with served() as address:
-        headers = {"Cookie": cookie, "Origin": "http://localhost"}
+        headers = _headers(cookie, address)
         async with websockets.connect(address, additional_headers=headers) as socket:
             await socket.send(json.dumps(run()))
             events = []
@@ -462,7 +466,7 @@ async def test_the_whole_way_over_a_real_server(cookie, endpoint, model):
 async def test_a_server_that_is_asked_to_end_lets_answers_end(cookie, endpoint, model):
     model.behaviour = Behaviour(tokens=30, between_tokens_s=0.02)
     async with served() as address:
-        headers = {"Cookie": cookie, "Origin": "http://localhost"}
+        headers = _headers(cookie, address)
         async with websockets.connect(address, additional_headers=headers) as socket:
             await socket.send(json.dumps(run()))
             while not await _next_events(socket):
@@ -477,8 +481,8 @@ async def test_whoever_talks_on_when_they_are_sent_away_keeps_nobody_else_here(c
     others = await to_thread(cookie_of)(other)
     async with (
         served() as address,
-        websockets.connect(address, additional_headers=_headers(cookie)) as socket,
-        websockets.connect(address, additional_headers=_headers(others)) as listening,
+        websockets.connect(address, additional_headers=_headers(cookie, address)) as socket,
+        websockets.connect(address, additional_headers=_headers(others, address)) as listening,
     ):
         await asyncio.sleep(0.3)  # until both are authenticated
         await to_thread(_disable)(asker, cookie)
@@ -498,8 +502,8 @@ async def test_whoever_does_not_read_keeps_nobody_else_here(cookie, asker, ask):
     others = await to_thread(cookie_of)(other)
     async with (
         served() as address,
-        websockets.connect(address, additional_headers=_headers(cookie), compression=None) as socket,
-        websockets.connect(address, additional_headers=_headers(others)) as listening,
+        websockets.connect(address, additional_headers=_headers(cookie, address), compression=None) as socket,
+        websockets.connect(address, additional_headers=_headers(others, address)) as listening,
     ):
         socket.transport.pause_reading()
         follow = {"action": "follow", "data": {"answerId": str(answer.pk)}}
@@ -522,15 +526,58 @@ def _long_answer(ask):
     return answer
 
 
-def _headers(cookie):
-    return {"Cookie": cookie, "Origin": "http://localhost"}
+def _headers(cookie, address: str):
+    return {"Cookie": cookie, "Origin": f"http://{urlsplit(address).netloc}"}
 
 
 async def test_a_client_that_leaves_at_once_leaves_no_error_behind(cookie, endpoint, caplog):
     async with served() as address:
-        headers = {"Cookie": cookie, "Origin": "http://localhost"}
+        headers = _headers(cookie, address)
         for _ in range(5):
             async with websockets.connect(address, additional_headers=headers) as socket:
                 await socket.send(json.dumps(run()))
                 socket.transport.abort()
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_page_is_told_that_the_answer_it_follows_was_deleted(cookie, endpoint, model):
+    model.behaviour = Behaviour(tokens=500, between_tokens_s=0.05)
+    async with Runner(grace_s=0.1), connected(cookie) as socket:
+        await socket.say(run(modelName=endpoint.name))
+        accepted = (await socket.hear())["data"]
+        owner = await to_thread(User.objects.get)(sessions=accepted["sessionId"])
+        await to_thread(delete_session)(owner, accepted["sessionId"])
+        while (said := await socket.hear())["action"] == "event":
+            pass
+    assert said == {"action": "gone", "data": {"answerId": accepted["answers"][0]["answerId"]}}
+
+
+@pytest.mark.parametrize("half", ["\\ud83d", "\\ude00", "\\ud83d \\ude00"])
+async def test_half_a_character_is_refused_with_the_message_id(cookie, endpoint, half):
+    async with connected(cookie) as socket:
+        frame = json.dumps(run("HALF", messageId="m-1")).replace("HALF", half)
+        await socket.say(frame)
+        said = await socket.hear()
+        assert "half of a character" in said["data"]["message"]
+        assert said["data"]["messageId"] == "m-1"
+        assert (await said_to(socket, run("And now?", messageId="m-2")))["action"] == "accepted"
+
+
+async def said_to(socket, frame):
+    await socket.say(frame)
+    return await socket.hear()
+
+
+# --- floods --------------------------------------------------------------------------------------
+
+
+async def test_a_flood_of_frames_is_read_slowly(cookie, monkeypatch):
+    monkeypatch.setattr(consumers, "_frames", Buckets(per_s=10, burst=5))
+    follow = {"action": "follow", "data": {"answerId": str(uuid4())}}
+    async with connected(cookie) as socket, connected(cookie) as other:
+        started = time.monotonic()
+        for each in (socket, other) * 5:
+            await each.say(follow)
+        for each in (socket, other) * 5:
+            assert (await each.hear())["action"] == "error"
+    assert time.monotonic() - started > 0.4
