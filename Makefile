@@ -113,5 +113,5 @@ clean:
 node_modules/installed: package.json package-lock.json | .venv/installed-test
 	@$(BIN)/npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error || { echo "$(NO_NPM)"; exit 1; }
 	@touch $@
-NO_NPM := TypeScript and Biome, which check the scripts of the pages, could not be fetched from the npm registry. \
+NO_NPM := TypeScript, Biome and axe-core, which check the pages and their scripts, could not be fetched from the npm registry. \
   Name a mirror of it: make test NPM_CONFIG_REGISTRY=https://... Or copy node_modules/ from another checkout.

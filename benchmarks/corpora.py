@@ -27,6 +27,7 @@ CHUNK_SIZE, CHUNK_OVERLAP = 1000, 150  # characters: the defaults of a new works
 class Page:
     id: str
     chunks: tuple[Chunk, ...]
+    name: str = ""  # of its file
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ def _site(folder: Path) -> Iterator[Page]:
         archive.extractall(scratch, filter="data")
         for path in sorted(Path(scratch).rglob("*.html")):
             if (name := str(path.relative_to(scratch))) in wanted:
-                sections, _ = fast.read(path, "text/html")
-                yield Page(name, tuple(recursive.chunk(sections, CHUNK_SIZE, CHUNK_OVERLAP, _no_embedder)))
+                sections = fast.read(path, "text/html").sections
+                cut = recursive.chunk(sections, CHUNK_SIZE, CHUNK_OVERLAP, _no_embedder)
+                yield Page(name, tuple(cut), name)
 
 
 def _no_embedder(texts: list[str]) -> list[Vector]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aiohttp
@@ -30,6 +31,12 @@ _scratch = tempfile.TemporaryDirectory(prefix="ragsite-benchmark-")
 DATA = Path(_scratch.name)
 os.environ |= {"RAGSITE_DATA_DIR": str(DATA), "DJANGO_SETTINGS_MODULE": "ragsite.settings"}
 os.environ.setdefault("RAGSITE_LOG_LEVEL", "WARNING")
+# One user sends everything here, which the limits for a person would slow down.
+os.environ |= {
+    "RAGSITE_FRAMES_PER_SECOND": "100000",
+    "RAGSITE_CALLS_PER_SECOND": "10000",
+    "RAGSITE_REQUESTS_AT_ONCE": "10000",
+}
 django.setup()
 
 # The imports below need the settings, and the settings need the directory.
@@ -296,7 +303,7 @@ class Person:
 
     @asynccontextmanager
     async def _connected(self, address: str) -> AsyncIterator[ClientConnection]:
-        headers = {"Cookie": self.installation.cookie, "Origin": "http://localhost"}
+        headers = {"Cookie": self.installation.cookie, "Origin": f"http://{urlsplit(address).netloc}"}
         async with websockets.connect(address, additional_headers=headers, close_timeout=1) as connection:
             yield connection
 

@@ -48,7 +48,7 @@ class Socket(asyncio.Protocol):
         lines = (
             f"GET {self._address.path} HTTP/1.1",
             f"Host: {self._address.netloc}",
-            "Origin: http://localhost",
+            f"Origin: http://{self._address.netloc}",
             f"Cookie: {self._cookie}",
             "Connection: Upgrade",
             "Upgrade: websocket",

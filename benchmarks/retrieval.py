@@ -36,6 +36,7 @@ from documents.errors import RetrievalFailed
 from documents.models import Document
 from documents.retrieval import Passage, Retrieval, Scope, SearchConfig, search
 from documents.retrieval.calibration import calibrate
+from documents.retrieval.follow_up import with_previous
 from inference.connect import open_embedder
 from inference.tokens import estimate_tokens
 from inference.types import Vector
@@ -115,7 +116,7 @@ def load(corpus: Corpus, embedder: Endpoint) -> tuple[Workspace, dict[UUID, str]
                 language=corpus.language,
             )
             pages[document.pk] = page.id
-            chunks = list(new_chunks(page.chunks))
+            chunks = [replace(chunk, name=page.name) for chunk in new_chunks(page.chunks)]
             engine.stage(document.pk, chunks, [vectors[chunk.text] for chunk in chunks])
             engine.publish(document.pk, len(chunks))
     with connection.cursor() as cursor:
@@ -172,7 +173,7 @@ def by_words(row: Row, corpus: Corpus, place: Place) -> Row:
     """Query the lexical leg alone, which `search` does only if the embedder fails."""
     workspace, pages = place
     for query in corpus.queries:
-        sent = f"{query.previous[-1]}\n{query.text}" if query.previous else query.text
+        sent = with_previous(query.text, query.previous[-1]) if query.previous else query.text
         found = engine_for(workspace).search_lexical(sent, DEPTH)
         row.add(pages_of([chunk.document_id for chunk in found], pages), corpus.grades[query.id])
     return row
@@ -195,12 +196,25 @@ def measure(corpus: Corpus, place: Place) -> list[Row]:
             by_search(Row(corpus.name, "meaning only"), corpus, place, replace(usual, is_hybrid=False))
         ),
     ]
+    sessions = {"after a question about another page": changes_of_subject(corpus)}
     if any(query.previous for query in corpus.queries):
-        alone = replace(corpus, queries=tuple(replace(query, previous=()) for query in corpus.queries))
-        rows.append(
-            asyncio.run(by_search(Row(corpus.name, "without the question before"), alone, place, usual))
-        )
+        sessions["of a conversation"] = [query for query in corpus.queries if query.previous]
+    for way, queries in sessions.items():
+        followed = replace(corpus, queries=tuple(queries))
+        alone = replace(corpus, queries=tuple(replace(query, previous=()) for query in queries))
+        rows.append(asyncio.run(by_search(Row(corpus.name, way), followed, place, usual)))
+        rows.append(asyncio.run(by_search(Row(corpus.name, f"{way}: the same alone"), alone, place, usual)))
     return rows
+
+
+def changes_of_subject(corpus: Corpus) -> list[Query]:
+    """Return questions, each after a question to which none of its own pages is an answer."""
+    chance, made = random.Random(SEED), list[Query]()
+    while len(made) < SAMPLED:
+        first, query = chance.sample(corpus.queries, 2)
+        if not corpus.grades[first.id].keys() & corpus.grades[query.id].keys():
+            made.append(replace(query, previous=(first.text,)))
+    return made
 
 
 # --- the passages of an answer --------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -131,3 +132,14 @@ def _no_outside_network() -> Iterator[None]:
 def root() -> Path:
     """The repository."""
     return Path(__file__).resolve().parent.parent
+
+
+# --- hypothesis ---------------------------------------------------------------------------------
+
+# The same inputs in every run: what fails once fails again, on every machine. What a longer search finds is kept
+# as an @example: HYPOTHESIS_PROFILE=search pytest tests/inference.
+hypothesis.settings.register_profile(
+    "fixed", derandomize=True, max_examples=100, deadline=None, database=None, print_blob=True
+)
+hypothesis.settings.register_profile("search", max_examples=5_000, deadline=None, database=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))

@@ -144,7 +144,7 @@ def test_an_old_answer_does_not_open_its_passages_any_more(world):
             shown = said(client.get(path))
             assert not [each for each in (TITLE, TEXT) if each in shown], path
         assert client.get(f"/answers/{answer.pk}/passages/1/").status_code == 404
-        assert "So" in said(client.get(f"/answers/{answer.pk}/"))
+        assert "This answer is withheld" in said(client.get(f"/answers/{answer.pk}/"))
         assert client.get(f"/api/v1/answers/{answer.pk}/events").status_code == 403
 
 

@@ -107,6 +107,7 @@ class World:
             "kind": "file",
             "field": self.field.name,
             "name": "small",
+            "rest": "embeddings",
             "endpoint_id": self.workspace.embedder.pk,
             # the admin's
             "app_label": "accounts",
@@ -114,8 +115,9 @@ class World:
             "url": "somewhere/",
         }
 
-    def path(self, address: Address) -> str:
-        values = self.values()
+    def path(self, address: Address, **instead: Any) -> str:
+        """Return its path, filled in with `instead` where that has a value."""
+        values = self.values() | instead
         if address.is_admin:
             # The admin's pages of one row know their model; the two that do not are about a user.
             admin = getattr(address.pattern.callback, "model_admin", None)

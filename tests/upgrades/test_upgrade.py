@@ -65,7 +65,13 @@ def test_everything_is_found_again(upgraded: Upgraded) -> None:
             told[name].pop("Late")
         told["workspaces"]["Moving"].pop("dimensions")
         told["sessions"].pop("Patience", None)
+        told["found"] = first_passages(told["found"])
     assert found == expected
+
+
+def first_passages(found: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, list[Any]]]:
+    """Return the best passage of each search. Names of documents count since then, so the others may differ."""
+    return {name: {asked: passages[:1] for asked, passages in each.items()} for name, each in found.items()}
 
 
 def test_keys_of_members_work_and_show_what_is_theirs(upgraded: Upgraded) -> None:
