@@ -22,7 +22,7 @@ test: .venv/installed-test lint test-javascript
 	$(BIN)/pytest -n $(AT_ONCE) --dist loadfile
 
 test-fast: .venv/installed-test lint test-javascript
-	$(BIN)/pytest -m unit
+	$(BIN)/pytest -m unit -n $(AT_ONCE) --dist loadfile
 
 test-javascript: node_modules/installed
 	$(BIN)/node --test --test-reporter=dot "tests/javascript/*.test.js"
