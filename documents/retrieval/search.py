@@ -54,8 +54,7 @@ class _Run:
     question: str
     config: SearchConfig
     queries: Sequence[str]  # the question; for a follow-up, also the previous question and this one
-    is_elliptical: bool  # the question means nothing without the previous one
-    is_related: bool | None = None
+    is_related: bool | None = None  # whether the previous question belongs to this one; None: there is none
     started: float = field(default_factory=perf_counter)
     legs: list[Leg] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
@@ -84,13 +83,6 @@ class _Run:
             caches=self.caches,
         )
 
-    def join(self, alone: Retrievers, together: Retrievers | None = None) -> list[Candidate]:
-        """Return the candidates of the question, joined with those of both questions if there are two."""
-        if together is None:
-            return alone.fused
-        self.is_related = self.is_elliptical or are_related(alone, together)
-        return merge(alone.fused, together.fused, RELATED if self.is_related else UNRELATED)
-
     def result(self, outcome: SearchOutcome, passages: Sequence[Passage] = ()) -> Retrieval:
         return Retrieval(outcome, tuple(passages), self.trace())
 
@@ -114,37 +106,54 @@ async def search(
     Raises RetrievalFailed if no leg could answer.
     """
     config = config or SearchConfig.of(scope.workspace)
-    run = _Run(
-        question, config, _queries(question, previous), is_elliptical(question, scope.workspace.languages)
-    )
+    run = _Run(question, config, _queries(question, previous))
     cache = SearchCache(scope, config, run.queries, limit, token_budget)
-    remembered = None if fresh else await to_thread(cache.get)()
     run.caches = cache.seen
-    if remembered:
-        timings_ms = {"total": ms_since(run.started)}
-        trace = replace(remembered.trace, question=question, timings_ms=timings_ms, caches=run.caches)
-        return replace(remembered, trace=trace)
+    if not fresh and (cached := await to_thread(cache.get)()):
+        return _as_of_now(cached, run)
     legs = [
         Retrievers(scope, config, query, max(CANDIDATES, limit), vector)
         for query, vector in zip(run.queries, cache.vectors, strict=True)
     ]
-    alone = legs[0]
-    async with _condensing(run, alone, previous) as condensing:
-        _, *found_together = await asyncio.gather(alone.search(), *map(_search_or_none, legs[1:]))
-        others = await condensing if condensing else None
-    run.legs = alone.took
-    if alone.embedding_ms is not None:
-        run.timings_ms["embed question"] = alone.embedding_ms
-    fused = run.join(alone, *found_together)
-    run.fused = run.ordered = merge(fused, others.fused) if others else fused
-    # The previous question has no say in this: a change of subject would always seem relevant.
-    deciding = [*(legs if run.is_elliptical else legs[:1]), *([others] if others else [])]
-    is_relevant = any(each.is_relevant for each in deciding)
+    is_relevant = await _search_queries(run, legs, previous)
     found = await _quotable(scope, run, is_relevant, limit, token_budget)
     if scope.where.access_level is not None:
         found = _without_scores(found)
     await to_thread(cache.put)(found, [each.vector for each in legs])
     return found
+
+
+def _as_of_now(cached: Retrieval, run: _Run) -> Retrieval:
+    """Return a cached result with the question, the time and the caches of this search."""
+    timings_ms = {"total": ms_since(run.started)}
+    trace = replace(cached.trace, question=run.question, timings_ms=timings_ms, caches=run.caches)
+    return replace(cached, trace=trace)
+
+
+async def _search_queries(run: _Run, legs: Sequence[Retrievers], previous: Sequence[str]) -> bool:
+    """Search all queries concurrently, and fuse their results into the run. Return whether any is relevant.
+
+    legs: the search of each of `run.queries`.
+    """
+    alone = legs[0]
+    async with _condensing(run, alone, previous) as condensing:
+        _, *together = await asyncio.gather(alone.search(), *map(_search_or_none, legs[1:]))
+        rewritten = await condensing if condensing else None
+    run.legs = alone.took
+    if alone.embedding_ms is not None:
+        run.timings_ms["embed question"] = alone.embedding_ms
+    deciding, run.fused = [alone], alone.fused
+    for both in filter(None, together):
+        is_needed = await to_thread(is_elliptical)(run.question, both.scope.workspace.languages)
+        run.is_related = is_needed or are_related(alone, both)
+        run.fused = merge(run.fused, both.fused, RELATED if run.is_related else UNRELATED)
+        # Otherwise the previous question has no say in this: a change of subject would always seem relevant.
+        deciding += [both] if is_needed else []
+    if rewritten:
+        deciding.append(rewritten)
+        run.fused = merge(run.fused, rewritten.fused)
+    run.ordered = run.fused
+    return any(each.is_relevant for each in deciding)
 
 
 def _without_scores(found: Retrieval) -> Retrieval:
@@ -202,11 +211,8 @@ async def _rerank(run: _Run, fused: list[Candidate]) -> list[Candidate]:
     started, error, best = perf_counter(), "", fused[:RERANKED]
     try:
         async with open_reranker(run.config.reranker.spec()) as reranker:
-            scores = (
-                await reranker.score(
-                    run.queries[-1 if run.is_related else 0], [candidate.chunk.text for candidate in best]
-                )
-            ).values
+            query = run.queries[-1 if run.is_related else 0]
+            scores = (await reranker.score(query, [candidate.chunk.text for candidate in best])).values
         if not all(map(isfinite, scores)):
             raise BadReply("The cross-encoder returned scores that are not finite numbers.")
         ordered = sorted(zip(best, scores, strict=True), key=lambda each: -each[1])

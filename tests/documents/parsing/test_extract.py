@@ -15,19 +15,7 @@ import pytest
 from documents.errors import Unreadable, Unwanted
 from documents.ingestion.extract import Extraction, extract
 from documents.ingestion.parser_process import close, parser_process
-from documents.parsing.media_types import recognise
 from tests.documents.parsing import files
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Callable[..., Extraction]:
-    def read(name: str, content: bytes, parser: str = "fast", **limits: object) -> Extraction:
-        path = tmp_path / "stored"
-        path.write_bytes(content)
-        return extract(path, recognise(io.BytesIO(content), name).name, parser, **limits)  # type: ignore[arg-type]
-
-    return read
-
 
 Read = Callable[..., Extraction]
 
