@@ -124,7 +124,8 @@ class Turns(ApiView):
         asked = self.read(request, NewTurn)
         asked["message_id"] = _message_id(request, asked)
         turn = self._submit(session, asked)
-        return Response(TurnSerializer(turn).data, status=201 if turn.just_recorded else 200)
+        shown = TurnSerializer(turns.turn_to_read(self.user, turn)).data
+        return Response(shown, status=201 if turn.just_recorded else 200)
 
     def _submit(self, session: Session, asked: dict[str, Any]) -> Turn:
         try:

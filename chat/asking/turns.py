@@ -7,7 +7,7 @@ and no work starts twice.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
@@ -61,7 +61,7 @@ class Question:
 
 
 def submit(user: User, ask: Question) -> Turn:
-    """Record the question and return its turn. A resend gets the existing turn.
+    """Record the question and return its turn. A resend gets the existing turn, if the user may still read it.
 
     Raises QuestionRefused, and Http404 if the user has no access to the session or the workspace.
     """
@@ -77,6 +77,8 @@ def submit(user: User, ask: Question) -> Turn:
         raise Http404("There is no such session.")
     if turn.text != storable(ask.text):
         raise QuestionRefused("This message id was already used for another text: send a new id.")
+    if not turn.just_recorded:
+        check_prompts(user, turn.answers.all())
     return turn
 
 
@@ -119,11 +121,10 @@ def regenerate(user: User, again: Regeneration) -> tuple[Answer, bool]:
     _check_message_id(again.message_id)
     old = answer_for(user, again.answer_id)
     versions = Answer.objects.filter(turn=old.turn_id, message_id=again.message_id)
-    if found := versions.first():
-        return found, False
-    new = _version(old, again)
+    new = None if versions.exists() else _version(old, again)
     with transaction.atomic():
-        if not insert_version(new):
+        if new is None or not insert_version(new):
+            check_prompts(user, versions)
             return versions.get(), False
         sessions_for(user).filter(pk=old.turn.session_id).update(updated_at=new.created_at)
         transaction.on_commit(runner.wake)
@@ -156,6 +157,7 @@ def stop(user: User, answer_id: UUID) -> None:
             transaction.on_commit(lambda: runner.stop(answer_id))
 
 
+_WITHOUT_TEXT = {"finish_reason", "prompt_tokens", "timings_ms"}  # of a trace: these quote nothing
 WITHHELD = "This answer is withheld: it is based on documents that you may not see any more. Ask a manager of the workspace."
 
 
@@ -182,23 +184,25 @@ def answer_to_follow(user: User, answer_id: UUID) -> Answer:
     current access level.
     """
     answer = answer_for(user, answer_id)
-    if answer.has_ended:
-        check_prompt(user, answer)
+    check_prompts(user, [answer])
     return answer
 
 
-def check_prompt(user: User, answer: Answer) -> None:
-    """Raise QuestionRefused if the answer's prompt quotes a document that is now above the user's level."""
-    if rests_on_hidden(user, answer):
+def turn_to_read(user: User, turn: Turn) -> Turn:
+    """Return the turn with its answers and the passages that this user may still see."""
+    answers = Prefetch("answers", withholding(user, Answer.objects.all()))
+    prefetch_related_objects([turn], answers, Prefetch("answers__passages", passages_for(user)))
+    return turn
+
+
+def check_prompts(user: User, answers: Iterable[Answer]) -> None:
+    """Raise QuestionRefused if the prompt of an answer that has ended quotes what the user may not see any more."""
+    ended = [answer for answer in answers if answer.has_ended]
+    if ended and hidden_passages_from(user).filter(answer__in=ended).exists():
         raise QuestionRefused(
             "This answer is based on documents that you may not see any more: reload the page to see what you "
             "may still read."
         )
-
-
-def rests_on_hidden(user: User, answer: Answer) -> bool:
-    """Return whether the answer's prompt quotes a document that is now above this user's access level."""
-    return hidden_passages_from(user).filter(answer=answer).exists()
 
 
 def hidden_passages_from(user: User) -> QuerySet[AnswerPassage]:
@@ -213,9 +217,13 @@ def withholding(user: User, answers: QuerySet[Answer]) -> QuerySet[Answer]:
 
 
 def withhold(answer: Answer) -> Answer:
-    """Return the answer, without its text if it is withheld. answer: a row of `withholding`; it is not saved."""
-    if getattr(answer, "is_withheld", False):
+    """Return the answer, without its text and what its trace quotes if it is withheld.
+
+    answer: a row of `withholding`, which is not saved. Raises AttributeError for any other row.
+    """
+    if answer.is_withheld:  # type: ignore[attr-defined]  # an annotation
         answer.text = WITHHELD
+        answer.trace = {name: value for name, value in answer.trace.items() if name in _WITHOUT_TEXT}
     return answer
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from django.urls import reverse
 
 from accounts.models import User
-from chat.asking.turns import rests_on_hidden
 from chat.models import Answer
 from documents.doors import IN_PROMPT, Explanation, Row, Stage, explain_search
 
@@ -15,9 +14,8 @@ from .presenters import EXCERPT_CHARACTERS, place
 
 
 def explain_answer(user: User, answer: Answer) -> Explanation:
-    """Return the explanation of an answer, without anything that the user may no longer read."""
-    trace = {} if rests_on_hidden(user, answer) else answer.trace  # the trace quotes every passage
-    told = explain_search(user, trace, answer.started_at or answer.created_at)
+    """Return the explanation of an answer. answer: as `answer_to_read` returned it to this user."""
+    told = explain_search(user, answer.trace, answer.started_at or answer.created_at)
     rows = told.rows or tuple(_rows_of_passages(answer))
     return replace(told, rows=rows, stages=(*_before(answer), *told.stages, *_after(answer)))
 

@@ -276,7 +276,7 @@ def replay(request: UserRequest, answer_id: UUID) -> HttpResponse:
     found = turns.answer_to_read(request.user, answer_id)
     context: dict[str, Any] = {}
     try:
-        turns.check_prompt(request.user, found)
+        turns.check_prompts(request.user, [found])
         context["replay"] = replaying.replay(found)
     except (CannotReplay, QuestionRefused) as problem:
         context["problem"] = str(problem)

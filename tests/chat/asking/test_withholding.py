@@ -24,10 +24,13 @@ def answer(request, workspace):
     Membership.objects.filter(user=asker).update(access_level=1)
     document = factories.document(workspace, access_level=request.param)
     passages = [{"document": document, "text": SECRET}]
-    trace = {"prompt": [{"role": "user", "text": SECRET}], "candidates": []}
-    return factories.answer(
+    trace = {"prompt": [{"role": "user", "text": SECRET}], "candidates": [], "thinking": SECRET}
+    made = factories.answer(
         factories.session(asker), workspace=workspace, text=SECRET, passages=passages, trace=trace
     )
+    newer = factories.version(made, text=SECRET, trace=trace)
+    newer.passages.create(number=1, document=document, section=0, start=0, end=4, text=SECRET)
+    return made
 
 
 def everything_shown(answer):
@@ -38,8 +41,20 @@ def everything_shown(answer):
     replies = [api("GET", f"answers/{answer.pk}"), api("GET", f"sessions/{session.pk}")]
     replies += [api("GET", f"answers/{answer.pk}/trace"), api("GET", f"answers/{answer.pk}/events")]
     replies += [pages.get(path) for path in (f"/chat/{session.pk}/", f"/answers/{answer.pk}/why/")]
-    replies.append(pages.get(f"/answers/{answer.pk}/passages/1/"))
+    replies += [pages.get(f"/answers/{answer.pk}/passages/1/"), pages.get(f"/answers/{answer.pk}/")]
+    replies += list(resends(answer, api, pages))
     return "".join(b"".join(each).decode() if each.streaming else each.content.decode() for each in replies)
+
+
+def resends(answer, api, pages):
+    """Send the question again, and the wish for another version: a resend finds what there is."""
+    turn, version = answer.turn, answer.turn.answers.get(message_id__isnull=False)
+    asked = {"messageId": turn.message_id, "text": turn.text, "workspaceId": str(turn.workspace_id)}
+    again = {"answerId": str(answer.pk), "messageId": version.message_id}
+    yield api("POST", f"sessions/{turn.session_id}/turns", asked)
+    yield api("POST", f"answers/{answer.pk}/regenerate", {"messageId": again["messageId"]})
+    for action, data in (("run", asked | {"sessionId": str(turn.session_id)}), ("regenerate", again)):
+        yield pages.post("/chat/frames/", {"action": action, "data": data}, content_type="application/json")
 
 
 def test_the_answer_is_shown_while_its_documents_may_be_seen(answer):
