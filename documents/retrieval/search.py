@@ -139,7 +139,8 @@ async def _search_queries(run: _Run, legs: Sequence[Retrievers], previous: Seque
     async with _condensing(run, alone, previous) as condensing:
         _, *together = await asyncio.gather(alone.search(), *map(_search_or_none, legs[1:]))
         rewritten = await condensing if condensing else None
-    run.legs = alone.took
+    # A failed leg of the second query is shown, and keeps the result out of the cache.
+    run.legs = [*alone.took, *(leg for each in legs[1:] for leg in each.took if leg.error)]
     if alone.embedding_ms is not None:
         run.timings_ms["embed question"] = alone.embedding_ms
     deciding, run.fused = [alone], alone.fused

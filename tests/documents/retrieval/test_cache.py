@@ -127,6 +127,16 @@ def test_what_a_failing_leg_left_is_not_remembered(workspace, server):
     assert ask(workspace).passages[0].ranks["dense"].place == 1
 
 
+def test_a_leg_that_failed_with_the_question_before_it_is_shown_and_not_remembered(workspace, server):
+    ask(workspace)  # its vector is cached, so only the query with the question before it asks the model
+    server.behaviour = Behaviour(status=401)
+    before = ["May I carry it over?"]
+    assert [leg.name for leg in ask(workspace, previous=before).trace.legs if leg.error] == ["dense"]
+    server.behaviour = Behaviour()
+    after = ask(workspace, previous=before).trace
+    assert (after.caches["retrieval"], [leg for leg in after.legs if leg.error]) == ("miss", [])
+
+
 def test_without_the_cache_server_everything_is_searched(workspace, settings):
     gone = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:9"}
     settings.CACHES = {"default": gone}
