@@ -30,12 +30,11 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.cycle is None or self.cycle.response_complete:  # also after empty lines between two requests
             self._expect_head()
-        if self._head_deadline:
+        super().data_received(data)
+        if self._head_deadline:  # the head is not complete, so this was no part of a body
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self.transport.abort()
-                return
-        super().data_received(data)
 
     def on_headers_complete(self) -> None:
         self._end_head()

@@ -80,3 +80,11 @@ def test_a_download_that_is_not_read_holds_no_database_connection_and_is_given_u
     assert connection.pool.get_stats()["pool_available"] == available
     time.sleep(2)
     assert len(everything(line)) < 20_000_000
+
+
+def test_bodies_on_one_connection_are_no_heads(line):
+    body = bytes(2_000_000)
+    head = f"POST /nowhere/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    for _ in range(3):
+        line.sendall(head + body)
+        assert line.recv(65_536).startswith(b"HTTP/1.1 ")
