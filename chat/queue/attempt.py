@@ -66,7 +66,7 @@ class AttemptState:
     grounding: str = Answer.Grounding.NONE
     trace: dict[str, Any] = field(default_factory=dict)
     usage: dict[str, Any] | None = None
-    was_refused: bool = False
+    was_unread: bool = False
     first_token_at: datetime | None = None
     broken_off: list[dict[str, Any]] = field(default_factory=list)  # chat.queue.lost_attempts
 
@@ -96,7 +96,7 @@ class AttemptState:
     @property
     def is_uncounted(self) -> bool:
         """Whether the model read the prompt, or wrote, but did not report its usage."""
-        was_read = bool(self.text) or not self.was_refused
+        was_read = bool(self.text or self.thinking) or not self.was_unread
         return self.usage is None and "prompt_tokens" in self.trace and was_read
 
     def estimate_usage(self) -> Usage:
@@ -207,8 +207,8 @@ def _words_for_users(error: InferenceError | DomainError) -> str:
     return SET_UP_WRONGLY
 
 
-def was_refused(error: BaseException) -> bool:
-    """Tell whether the model read nothing, so that the call costs nothing: its server or we refused it."""
+def read_nothing(error: BaseException) -> bool:
+    """Return whether the model read nothing, so that the call costs nothing: its server or we refused it."""
     if isinstance(error, TimedOut | BadReply):
         return isinstance(error, NotConnected)
     return isinstance(error, InferenceError | DomainError)

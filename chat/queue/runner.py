@@ -37,8 +37,8 @@ from .attempt import (
     finish_attempt,
     health_note,
     lost_usage,
+    read_nothing,
     run_attempt,
-    was_refused,
 )
 from .record import FirstEvents, SubmittedTurn
 
@@ -340,7 +340,7 @@ class Runner:
         if note := health_note(attempt, error):
             await _try_once(to_thread(note))
         if error is not None:
-            attempt.state.was_refused = was_refused(error)
+            attempt.state.was_unread = read_nothing(error)
             return failure_of(error)
         return Finished(attempt.state.trace["finish_reason"])
 

@@ -290,7 +290,7 @@ async def test_a_missing_key_is_named_by_its_reference_in_the_log_and_costs_noth
 
 @pytest.mark.parametrize("status", [401, 404])
 async def test_what_only_an_operator_can_mend_is_told_to_operators(answer, model, caplog, status):
-    model.behaviour = Behaviour(status=status, error="Incorrect API key provided: sk-abc")
+    model.behaviour = Behaviour(status=status, error="Incorrect API key provided: sk-abc1234")
     _, row = await ended(answer)
     assert row.error == SET_UP_WRONGLY
     assert "Incorrect API key provided: (key)." in caplog.text
@@ -311,6 +311,16 @@ async def test_a_call_without_a_first_word_is_estimated_because_the_server_may_h
     await to_thread(Endpoint.objects.update)(first_token_timeout_s=0.5, input_price=2)
     model.behaviour = Behaviour(stall_after=0)
     _, row = await ended(answer)
+    assert row.cost > 0
+
+
+async def test_a_connection_that_breaks_while_the_model_thinks_costs_what_it_thought(answer, model):
+    await to_thread(Endpoint.objects.update)(output_price=4)
+    model.behaviour = Behaviour(reasoning="Water moves. " * 400, drop_after=0)
+    events, row = await ended(answer)
+    assert row.status == Answer.Status.FAILED
+    assert (row.text, kinds(events)[-2:]) == ("", ["usage", "failed"])
+    assert row.output_tokens > 800
     assert row.cost > 0
 
 
