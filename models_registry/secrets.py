@@ -62,12 +62,22 @@ def _matches(name: str, patterns: list[str]) -> bool:
 
 def _problem_of_file(place: str) -> str:
     allowed = settings.MODEL_SECRET_DIRS
-    if any(_is_below(place, folder) for folder in allowed):
+    if any(_is_below(place, folder) for folder in allowed) and not _is_private(place):
         return ""
     return (
         f"Only files in these directories hold keys of models: {', '.join(allowed)}. "
         "RAGSITE_MODEL_SECRET_DIRS allows others."
     )
+
+
+def _is_private(place: str) -> bool:
+    """Return whether the file holds another secret: one that a NAME_FILE names, or the pod's own of Kubernetes."""
+    named = (value for name, value in os.environ.items() if _is_private_file(name))
+    return "kubernetes.io" in Path(place).resolve().parts or any(_is_below(place, each) for each in named)
+
+
+def _is_private_file(variable: str) -> bool:
+    return variable.endswith("_FILE") and _matches(variable.removesuffix("_FILE"), settings.PRIVATE_VARIABLES)
 
 
 def _is_below(place: str, folder: str) -> bool:

@@ -50,6 +50,17 @@ def test_a_file_in_the_directory_is_read_also_through_links_inside_it(folder):
     assert secrets.resolve(f"file:{folder}/key") == "sk-123"
 
 
+def test_a_file_that_holds_another_secret_is_refused(folder, monkeypatch):
+    (folder / "ragsite_secret_key").write_text("hidden")
+    (folder / "kubernetes.io").mkdir()
+    (folder / "kubernetes.io" / "token").write_text("hidden")
+    (folder / "alias").symlink_to("ragsite_secret_key")
+    monkeypatch.setenv("RAGSITE_SECRET_KEY_FILE", str(folder / "ragsite_secret_key"))
+    for name in ("ragsite_secret_key", "alias", "kubernetes.io/token"):
+        with pytest.raises(SecretMissing):
+            secrets.resolve(f"file:{folder}/{name}")
+
+
 @pytest.mark.parametrize(
     "place", ["/etc/passwd", "/dev/zero", "/proc/self/environ", "{}/../other", "{}/link", "{}\0"]
 )
