@@ -25,11 +25,12 @@ _STATUS_OF_TYPE = {
     "validation": 400,
 }
 _ENDS = (".", "!", "?", "…")
-# Keys that a server repeats, whole or half masked: by their usual prefixes, their asterisks, or the words before them.
+# Keys that a server repeats, which may be another one's (`inference.masking` knows only ours): by their usual prefixes,
+# by asterisks within, or by the words before them. A word without a digit, such as max_tokens, is no key.
 _KEY = re.compile(
-    r"\b(?:(?:sk|pk|rk|gsk|hf|xai|rs|or)[-_]|AIza|AKIA)[\w*.-]*\w"
-    r"|[\w*-]*\*{3,}[\w*-]*"
-    r"|(?<=Bearer )\S+|(?<=provided: )\S+"
+    r"\b(?:(?:sk|pk|rk|gsk|hf|xai|rs)[-_][\w*.-]{6,}|AIza[\w-]{8,}|AKIA[A-Z\d]{8,})\b"
+    r"|\w[\w-]*\*{3,}[\w*-]*|\*{3,}\w[\w*-]*"
+    r"|(?:(?<=Bearer )|(?<=provided: ))(?=\S*\d)[\w*.-]{7,}\w"
 )
 
 

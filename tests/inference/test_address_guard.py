@@ -73,21 +73,21 @@ async def test_a_name_that_resolves_to_a_link_local_address_is_refused(address, 
 KEY = "sk-proj-abcdefghijklmnop1234"
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [
-        KEY,
-        KEY[:12],
-        "sk-p****1234",
-        "****1234",
-        "sk-proj-...1234",
-        "sk-••••1234",
-        f"key:{KEY}",
-        f'"{KEY[5:]}"',
-    ],
-)
+SHOWN = [
+    KEY,
+    KEY[:12],
+    "sk-p****1234",
+    "****1234",
+    "sk-proj-...1234",
+    "sk-••••1234",
+    f"key:{KEY}",
+    f'"{KEY[5:]}"',
+]
+
+
+@pytest.mark.parametrize("shown", SHOWN)
 async def test_no_part_of_a_key_is_shown(shown):
-    behaviour = Behaviour(status=401, error=f"Incorrect API key provided: {shown}. See our help.")
+    behaviour = Behaviour(status=401, error=f"No access for {shown}. See our help.")
     async with OpenAIServer(behaviour=behaviour) as server:
         spec = EndpointSpec("openai_compat", "m", {"base_url": server.base_url}, secret=KEY)
         with pytest.raises(Unauthorized) as refused:
@@ -96,6 +96,15 @@ async def test_no_part_of_a_key_is_shown(shown):
     assert "1234" not in str(refused.value)
     assert "sk-p" not in str(refused.value)
     assert "See our help." in str(refused.value)
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_our_key_is_masked_whatever_it_looks_like(shown):
+    said = mask(f"No access for {shown}. See our help.", KEY)
+    assert "***" in said
+    assert "1234" not in said
+    assert "sk-p" not in said
+    assert said.endswith("See our help.")
 
 
 def test_other_words_are_kept():

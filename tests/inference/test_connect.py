@@ -198,7 +198,7 @@ async def test_the_secret_is_taken_out_of_the_servers_words(
     openai_server: OpenAIServer, spec: EndpointSpec
 ) -> None:
     openai_server.behaviour = Behaviour(status=401, error="Incorrect key: sk-hush.")
-    with pytest.raises(Unauthorized, match=r"Incorrect key: \(key\)\."):
+    with pytest.raises(Unauthorized, match=r"Incorrect key: \*\*\*"):
         await chat(spec)
 
 

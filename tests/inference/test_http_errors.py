@@ -45,6 +45,19 @@ def test_a_key_that_the_server_repeats_is_left_out(words: str) -> None:
     assert not re.search("a1b2|1234|efgh|EFGH", said)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Unsupported parameter provided: max_tokens. Use max_completion_tokens.",
+        "*** out of memory ***",
+        "Start the server with the model, or-else nothing answers.",
+        "Bearer authentication is not set up.",
+    ],
+)
+def test_other_words_of_the_server_are_kept(words: str) -> None:
+    assert words_of(json.dumps({"error": words}).encode()) == words
+
+
 def test_the_servers_words_end_as_a_sentence() -> None:
     assert str(error_for(500, "overloaded")).endswith("It said: overloaded.")
     assert str(error_for(500, "Overloaded!")).endswith("It said: Overloaded!")
