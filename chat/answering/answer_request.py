@@ -14,7 +14,7 @@ from workspaces.engines import ANYWHERE, Where
 from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
-from .history import Exchange, History
+from .history import Exchange, History, without_withheld
 from .imported_history import ImportedHistory
 
 
@@ -44,7 +44,7 @@ class AnswerRequest:
 def build_request(answer: Answer, history: History) -> AnswerRequest:
     """Return the request for an answer. Raises CannotBegin.
 
-    It queries the database if the turn has a workspace.
+    It queries the database if the turn has a workspace or its history may hold documents.
     """
     turn = answer.turn
     if answer.endpoint is None:
@@ -55,7 +55,7 @@ def build_request(answer: Answer, history: History) -> AnswerRequest:
     except (Http404, InvalidValue) as error:
         raise CannotBegin(str(error)) from error
     parameters = Parameters(**answer.parameters)
-    question = build_bare_request(turn, answer.endpoint, history)
+    question = build_bare_request(turn, answer.endpoint, without_withheld(turn.session, history))
     return replace(question, parameters=parameters, workspace=workspace, where=where)
 
 

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from chat.models import Answer, Turn
+from chat.models import Answer, Session, Turn
 from core.db.pool import Query, Rows
 from core.db.statements import Plan, statement
 from inference.thinking import without_thinking
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
+
+from .withholding import hidden_passages_from
 
 MAX_TURNS = 20  # turns read from the database, so that a turn costs the same however long its session is
 MAX_TOKENS = 1_500  # of history in a prompt; a small model on two cores reads 60 to 100 tokens a second
@@ -24,6 +26,7 @@ class Exchange:
     answer: str
     turn_id: UUID | None = field(default=None, compare=False)  # None: it comes from a preface
     answer_id: UUID | None = field(default=None, compare=False)
+    is_cited: bool = field(default=False, compare=False)  # the answer is based on documents
 
 
 @dataclass(slots=True)
@@ -32,6 +35,10 @@ class History:
 
     exchanges: list[Exchange] = field(default_factory=list)
     summary: str = ""
+
+    @property
+    def may_hold_documents(self) -> bool:
+        return bool(self.summary) or any(each.is_cited for each in self.exchanges)
 
 
 # For each turn, take the answer that the user chose last, else the newest one in the first lane that has
@@ -81,8 +88,8 @@ def read_histories(rows: Rows, turns: Collection[Turn]) -> dict[UUID, History]:
         history = histories[turn_id]
         history.summary = summary or ""
         if earlier_id:
-            words = _words(text or "", grounding)
-            history.exchanges.append(Exchange(question, words, earlier_id, answer_id))
+            words, is_cited = _words(text or "", grounding), grounding == Answer.Grounding.FOUND
+            history.exchanges.append(Exchange(question, words, earlier_id, answer_id, is_cited))
     return histories
 
 
@@ -101,8 +108,23 @@ def load_exchanges(kept: Iterable[tuple[str, str | None]]) -> list[Exchange]:
         answer = answers.get(UUID(answer_id)) if answer_id else None
         words = _words(answer.text, answer.grounding) if answer else ""
         turn = turns[UUID(turn_id)]
-        exchanges.append(Exchange(turn.text, words, turn.pk, answer.pk if answer else None))
+        is_cited = answer is not None and answer.grounding == Answer.Grounding.FOUND
+        exchanges.append(Exchange(turn.text, words, turn.pk, answer.pk if answer else None, is_cited))
     return exchanges
+
+
+def without_withheld(session: Session, history: History) -> History:
+    """Return the history without the answers that the session's user may not see any more.
+
+    The summary is left out if it may hold such an answer. Makes one query, and none if no answer cites a document.
+    """
+    if not history.may_hold_documents:
+        return history
+    passages = hidden_passages_from(session.user).filter(answer__turn__session=session)
+    hidden = set(passages.values_list("answer_id", flat=True))
+    exchanges = [replace(each, answer="") if each.answer_id in hidden else each for each in history.exchanges]
+    is_summarised = hidden - {each.answer_id for each in exchanges}
+    return History(exchanges, "" if is_summarised else history.summary)
 
 
 def load_history(turn: Turn, most: int = MAX_TURNS) -> History:

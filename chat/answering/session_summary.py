@@ -31,7 +31,16 @@ from models_registry.models import Endpoint
 
 from . import prompts
 from .answer import count_usage
-from .history import MAX_TOKENS, MAX_TURNS, Exchange, History, as_messages, load_history, tokens_of
+from .history import (
+    MAX_TOKENS,
+    MAX_TURNS,
+    Exchange,
+    History,
+    as_messages,
+    load_history,
+    tokens_of,
+    without_withheld,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +136,7 @@ def _material(summary: Summary) -> _Material | None:
     before = before or turns.order_by("-created_at").first()
     if before is None or (summary.last_turn and summary.last_turn.created_at >= before.created_at):
         return None
-    history = load_history(before, LOOKED_AT)
+    history = without_withheld(summary.session, load_history(before, LOOKED_AT))
     older = _older(history.exchanges)
     if not older:
         return None

@@ -2,8 +2,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from chat.answering.withholding import withhold
 from chat.asking.ratings import MAX_COMMENT_CHARACTERS
-from chat.asking.turns import MAX_MODELS, withhold
+from chat.asking.turns import MAX_MODELS
 from chat.models import Answer
 from core.rest.serializers import CamelCase
 from documents.doors import FILTERS_HELP, TraceSerializer

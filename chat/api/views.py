@@ -20,6 +20,7 @@ from accounts.models import User
 from accounts.rest import ApiView
 from chat.answering import session_summary
 from chat.answering.answer_request import Parameters
+from chat.answering.withholding import passages_for, withholding
 from chat.asking import ratings, turns
 from chat.asking.sessions import create_session, delete_session, session_for, sessions_for
 from chat.errors import QuestionRefused
@@ -78,8 +79,8 @@ class OneSession(ApiView):
     def get(self, request: Request, session_id: UUID) -> Response:
         session = session_for(self.user, session_id)
         # Prefetch turns, answers and passages, so that the number of queries does not grow with the session.
-        answers = Prefetch("turns__answers", turns.withholding(self.user, Answer.objects.all()))
-        seen = Prefetch("turns__answers__passages", turns.passages_for(self.user))
+        answers = Prefetch("turns__answers", withholding(self.user, Answer.objects.all()))
+        seen = Prefetch("turns__answers__passages", passages_for(self.user))
         read = Session.objects.prefetch_related(answers, seen).get(pk=session.pk)
         return Response(SessionWithTurns(read).data)
 

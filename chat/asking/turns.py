@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -21,19 +21,20 @@ from django.utils.crypto import salted_hmac
 from accounts.models import User
 from chat.answering.answer_request import Parameters
 from chat.answering.imported_history import ImportedHistory
+from chat.answering.withholding import hidden_passages_from, passages_for, withhold, withholding
 from chat.asking.sessions import sessions_for, title_of
 from chat.errors import QuestionRefused
 from chat.log import writer
 from chat.log.events import Stopped
-from chat.models import Answer, AnswerPassage, Session, Turn
+from chat.models import Answer, Session, Turn
 from chat.queue import runner
 from chat.queue.record import FirstEvents, SubmittedTurn, insert_turn, insert_version
 from core.db.statements import Plan, columns, row_of, statement
 from core.db.threads import retry_on_disconnect, to_thread
 from core.text import storable, uuid_or_none
-from documents.doors import Filters, conditions_of, hidden_from
+from documents.doors import Filters, conditions_of
 from models_registry.models import Endpoint
-from workspaces.access import limited_for, workspace_for, workspaces_for
+from workspaces.access import workspace_for
 from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
@@ -157,10 +158,6 @@ def stop(user: User, answer_id: UUID) -> None:
             transaction.on_commit(lambda: runner.stop(answer_id))
 
 
-_WITHOUT_TEXT = {"finish_reason", "prompt_tokens", "timings_ms"}  # of a trace: these quote nothing
-WITHHELD = "This answer is withheld: it is based on documents that you may not see any more. Ask a manager of the workspace."
-
-
 def answer_for(user: User, answer_id: UUID) -> Answer:
     """Return the answer. Raises Http404 if it does not exist or belongs to another user's question."""
     answers = withholding(user, Answer.objects.select_related("turn__session", "turn__workspace", "endpoint"))
@@ -203,45 +200,6 @@ def check_prompts(user: User, answers: Iterable[Answer]) -> None:
             "This answer is based on documents that you may not see any more: reload the page to see what you "
             "may still read."
         )
-
-
-def hidden_passages_from(user: User) -> QuerySet[AnswerPassage]:
-    """Return the passages of answers that this user may not see."""
-    return AnswerPassage.objects.filter(_is_hidden_from(user))
-
-
-def withholding(user: User, answers: QuerySet[Answer]) -> QuerySet[Answer]:
-    """Return the answers with `is_withheld`: whether one rests on a document that this user may not see any more."""
-    hidden = hidden_passages_from(user).filter(answer=OuterRef("pk"))
-    return answers.annotate(is_withheld=Exists(hidden))
-
-
-def withhold(answer: Answer) -> Answer:
-    """Return the answer, without its text and what its trace quotes if it is withheld.
-
-    answer: a row of `withholding`, which is not saved. Raises AttributeError for any other row.
-    """
-    if answer.is_withheld:  # type: ignore[attr-defined]  # an annotation
-        answer.text = WITHHELD
-        answer.trace = {name: value for name, value in answer.trace.items() if name in _WITHOUT_TEXT}
-    return answer
-
-
-def passages_for(user: User) -> QuerySet[AnswerPassage]:
-    """Return the passages of answers, except those of documents above this user's access level."""
-    return AnswerPassage.objects.exclude(_is_hidden_from(user))
-
-
-def _is_hidden_from(user: User) -> Q:
-    """Match passages that this user may not see.
-
-    The access level of a deleted document is unknown, so users with a limited level may not see its passages.
-    """
-    gone = Q(document=None, answer__turn__workspace__in=limited_for(user))
-    is_outsider = Q(answer__turn__workspace__isnull=False) & ~Q(
-        answer__turn__workspace__in=workspaces_for(user)
-    )
-    return Q(document__in=hidden_from(user)) | gone | is_outsider
 
 
 _NAMED = f"""

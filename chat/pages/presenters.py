@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from chat.asking.turns import hidden_passages_from, passages_for, withhold, withholding
+from chat.answering.withholding import hidden_passages_from, passages_for, withhold, withholding
 from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
 from documents.doors import MARKDOWN, Block, blocks, hidden_from, is_quote, without_headings
 from documents.models import Section

@@ -22,6 +22,7 @@ from accounts.http import UserRequest
 from accounts.models import User
 from chat.answering import replay as replaying
 from chat.answering import session_summary
+from chat.answering.withholding import passages_for
 from chat.asking import ratings, turns
 from chat.asking.sessions import delete_session, pin_session, rename_session, session_for
 from chat.errors import CannotReplay, QuestionRefused
@@ -297,7 +298,7 @@ def _why(request: UserRequest, answer: Answer, template: str, **context: Any) ->
 def passage(request: UserRequest, answer_id: UUID, number: int) -> HttpResponse:
     """Show a passage within its document's text, as a part for the sources panel or as a page of its own."""
     found = turns.answer_for(request.user, answer_id)
-    seen = turns.passages_for(request.user).filter(answer=found)
+    seen = passages_for(request.user).filter(answer=found)
     chosen = get_object_or_404(seen.select_related("document"), number=number)
     context = {
         "passage": chosen,

@@ -148,7 +148,7 @@ async def run_attempt(attempt: Attempt) -> None:
     if any(isinstance(event, Delta) for event in since_restart(attempt.earlier_events)):
         reason = "The server process that was writing this answer stopped, so the answer starts again."
         attempt.log.append(Restarted(reason))
-    if attempt.answer.turn.workspace_id:
+    if attempt.answer.turn.workspace_id or attempt.history.may_hold_documents:
         question = await to_thread(build_request)(attempt.answer, attempt.history)
     else:
         question = build_request(attempt.answer, attempt.history)

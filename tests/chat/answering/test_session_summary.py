@@ -87,6 +87,26 @@ async def test_what_falls_out_of_the_window_is_retold_after_an_answer(long_sessi
     assert (await to_thread(Answer.objects.get)(pk=answer.pk)).status == "finished"
 
 
+async def test_an_answer_that_is_withheld_is_not_retold(long_session, ask, model, endpoint):
+    def withhold_the_first():
+        for _ in range(3):  # enough without the first
+            factories.answer(long_session, "more", text=LONG, endpoint=endpoint)
+        shared = factories.workspace()
+        first = long_session.turns.earliest("created_at").answers.get()
+        first.turn.workspace, first.text, first.grounding = shared, "The merger is in May. " + LONG, "found"
+        first.turn.save()
+        first.save()
+        first.passages.create(number=1, document=None, section=0, start=0, end=4, text="May")
+
+    await to_thread(withhold_the_first)()
+    async with Runner():
+        await asked_in(long_session, ask)
+        await eventually(written)
+    [prompt] = summary_prompts(model)
+    assert "question 0" in prompt
+    assert "merger" not in prompt
+
+
 async def test_a_short_session_has_no_summary(session, ask, model):
     await to_thread(factories.answer)(session, "one", text="first")
     async with Runner():

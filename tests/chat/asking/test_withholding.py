@@ -1,9 +1,14 @@
 """An answer is withheld from its asker once they may not see a document that it rests on."""
 
+import asyncio
+
 import pytest
 from django.test import Client
 
-from chat.asking.turns import WITHHELD
+from chat.answering.withholding import WITHHELD
+from chat.log.follow import follow
+from chat.models import Answer, Summary
+from chat.queue.runner import Runner
 from tests import factories
 from tests.api.conftest import Api
 from workspaces.models import Membership
@@ -72,3 +77,42 @@ def test_the_level_decides_after_it_was_lowered(answer):
     Membership.objects.update(access_level=0)
     is_of_the_board = answer.passages.get().document.access_level == 1
     assert (SECRET not in everything_shown(answer)) == is_of_the_board
+
+
+async def run_until_ended(answer):
+    async with asyncio.timeout(20), Runner():
+        async for _ in follow(answer.pk):
+            pass
+
+
+@pytest.fixture
+def next_prompt(ask, model):
+    """Return a function that asks the next question of a session, and returns what its model was sent."""
+
+    def next_prompt(session):
+        turn = ask("And when?", user=session.user, session_id=session.pk)
+        asyncio.run(run_until_ended(turn.answers.get()))
+        return str(model.chats[-1].body["messages"])
+
+    return next_prompt
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_later_prompt_holds_it(answer, next_prompt):
+    session = answer.turn.session
+    Answer.objects.update(grounding="found")
+    factories.answer(session, "Something else?", text="Of our own.")
+    assert SECRET in next_prompt(session)
+    Membership.objects.all().delete()
+    prompt = next_prompt(session)
+    assert SECRET not in prompt
+    assert "Of our own." in prompt
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_later_prompt_holds_a_summary_that_may_repeat_it(answer, next_prompt):
+    session = answer.turn.session
+    Summary.objects.create(session=session, last_turn=answer.turn, text=f"It was said: {SECRET}")
+    assert SECRET in next_prompt(session)
+    Membership.objects.all().delete()
+    assert SECRET not in next_prompt(session)
