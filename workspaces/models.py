@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import User
+from core.db.folded_text import Folded
 from models_registry.models import Endpoint
 
 from .languages import AUTO, CHOICES
@@ -197,7 +198,7 @@ class Workspace(IndexSettings):
     members = models.ManyToManyField(User, through="Membership", related_name="workspaces")
 
     class Meta:
-        ordering = ("name",)
+        ordering = (Folded("name"), "name")
         constraints = [
             models.CheckConstraint(
                 name="workspace_chunk_size", condition=Q(chunk_size__gt=100, chunk_size__lt=10_000)

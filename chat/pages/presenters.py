@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Value, prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from chat.answering.withholding import hidden_passages_from, passages_for, withhold, withholding
 from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
+from core.db.folded_text import Folded
 from documents.doors import MARKDOWN, Block, blocks, hidden_from, is_quote, without_headings
 from documents.models import Section
 from inference.providers.quotes import NO_ANSWER
@@ -286,7 +287,7 @@ def find_sessions(user: User, words: str) -> QuerySet[Session]:
     asked = Turn.objects.filter(session=OuterRef("pk"), text__icontains=words)
     answered = Answer.objects.filter(turn__session=OuterRef("pk"), text__icontains=words)
     shown = answered.exclude(Exists(hidden_passages_from(user).filter(answer=OuterRef("pk"))))
-    return sessions.filter(Q(title__icontains=words) | Exists(asked) | Exists(shown))
+    return sessions.filter(Q(title__folded__contains=Folded(Value(words))) | Exists(asked) | Exists(shown))
 
 
 def group_sessions(

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+from anyascii import anyascii
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
@@ -20,6 +21,8 @@ from .metadata import MetadataChange
 
 _MAX_CHOICES = 100
 _MAX_LABEL = 60
+# As German writes them without marks.
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 
 
 def declare(workspace: Workspace, user: User | None, *, label: str, name: str = "", **settings: Any) -> Field:
@@ -80,8 +83,12 @@ def with_value(field: Field) -> DocumentQuerySet:
 
 
 def name_of(label: str) -> str:
-    """Return a name for filters and the API: "Effective from" becomes effective_from."""
-    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    """Return a name for filters and the API, in Latin letters: "Effective from" becomes effective_from.
+
+    "" if the label has no letters.
+    """
+    composed = unicodedata.normalize("NFC", label).translate(_UMLAUTS)
+    plain = anyascii(composed).lower()
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_")[:30].rstrip("_")
 
 
@@ -90,7 +97,9 @@ def _check(field: Field) -> None:
     field.label = one_line(field.label)
     if not 1 <= len(field.label) <= _MAX_LABEL:
         errors["label"] = f"Enter a label of 1 to {_MAX_LABEL} characters."
-    if not NAME.fullmatch(field.name):
+    if not field.name:
+        errors["name"] = "No name can be made from this label. Enter one: lowercase letters, digits and _."
+    elif not NAME.fullmatch(field.name):
         errors["name"] = "A name has 1 to 30 lowercase letters, digits and _, and begins with a letter."
     elif field.name in BUILT_IN:
         errors["name"] = f"Every document already has {field.name}. Choose another name."

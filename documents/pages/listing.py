@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
+from core.db.folded_text import Folded
 from core.text import storable, uuid_or_none
 from documents.fields.filters import Filters, conditions_of, filters_in, inputs_of, matching
 from documents.ingestion.health import is_stuck, stuck
@@ -147,7 +148,7 @@ def listing(seen: QuerySet[Document], workspace: Workspace, choice: ListQuery, p
     if choice.kind:
         rows = rows.filter(kind=choice.kind)
     if choice.words:
-        rows = rows.filter(title__icontains=choice.words)
+        rows = rows.filter(title__folded__contains=Folded(Value(choice.words)))
     counts = rows.aggregate(
         **{f"n_{name}": Count("pk", filter=q()) for name, q in STATUSES.items() if name}, n_=Count("pk")
     )

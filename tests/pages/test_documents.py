@@ -140,6 +140,20 @@ def test_an_open_list_gets_only_what_changed(view, workspace, django_assert_num_
     assert 'id="documents"' in text_of(view.get(page, {"seen": seen}))
 
 
+@pytest.mark.parametrize(
+    ("title", "typed"),
+    [
+        ("Übersicht", "U\u0308bersicht"), ("Übersicht", "ubersicht"), ("ΑΠΟΘΗΚΗ", "αποθήκη"), ("Λόγος", "ΛΟΓΟΣ"),
+        ("Hauptstrasse", "straße"), ("Hauptstraße", "STRASSE"), ("２０２４", "2024"), ("Résumé", "resume"),
+        ("Łódź", "lodz"), ("کتاب\u200cها", "کتابها"), ("ÇALIŞMA", "çalişma"), ("Ёлка", "елка"), ("🎉", "🎉"),
+    ],
+)  # fmt: skip
+def test_a_title_is_found_as_people_type_it(view, workspace, title, typed):
+    factories.document(workspace, title=title)
+    found = text_of(view.get(f"/workspaces/{workspace.id}/", {"q": typed}))
+    assert f'dir="auto">{title}</a>' in found
+
+
 def test_documents_are_found_by_title_kind_and_status_together(view, workspace):
     factories.document(workspace, title="Pump 50%.txt")
     factories.document(workspace, title="pump care", kind="text", status="failed")

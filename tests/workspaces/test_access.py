@@ -92,3 +92,11 @@ def test_deleting_removes_the_table_and_leaves_a_record():
     delete_workspace(user, workspace)
     with pytest.raises(Exception, match="does not exist"):
         engine.count()
+
+
+def test_workspaces_stand_in_the_order_of_their_letters_whatever_their_case_and_accents():
+    operator = factories.operator()
+    for name in ("Zebra", "apfel", "Äpfel", "École", "eco"):
+        factories.workspace(name=name)
+    names = [each.name for each in workspaces_for(operator)]
+    assert names == ["apfel", "Äpfel", "eco", "École", "Zebra"]

@@ -543,6 +543,11 @@ def test_sessions_are_found_by_title_and_by_what_was_asked(page: Callable[..., s
     assert "No session contains “nowhere”" in page(f"{reverse('sessions')}?q=nowhere")
 
 
+def test_a_session_is_found_by_its_title_as_people_type_it(page: Callable[..., str], ada: User) -> None:
+    factories.session(ada, title="Das Résumé der Straße")
+    assert "Das Résumé der Straße" in page(f"{reverse('sessions')}?q=RESUME der strasse")
+
+
 def test_the_list_goes_on_where_it_ended(page: Callable[..., str], ada: User) -> None:
     for number in range(61):
         _aged(factories.session(ada, title=f"number {number}"), number)

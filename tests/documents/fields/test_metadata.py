@@ -250,8 +250,15 @@ def test_the_next_index_knows_what_was_said_meanwhile(corpus: Workspace) -> None
 # --- fields ---------------------------------------------------------------------------------------
 
 
-def test_a_label_makes_a_name(workspace: Workspace) -> None:
-    assert fields.declare(workspace, None, label=" Gültig  ab: ").name == "gultig_ab"
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        (" Gültig  ab: ", "gueltig_ab"), ("Größe", "groesse"), ("Straße", "strasse"), ("Łódź nr", "lodz_nr"),
+        ("Отдел", "otdel"), ("部門", "bumen"), ("부서", "buseo"), ("Τμήμα", "tmima"), ("2. Øl", "ol"),
+    ],
+)  # fmt: skip
+def test_a_label_makes_a_name(workspace: Workspace, label: str, name: str) -> None:
+    assert fields.declare(workspace, None, label=label).name == name
 
 
 @pytest.mark.parametrize(
@@ -259,7 +266,7 @@ def test_a_label_makes_a_name(workspace: Workspace) -> None:
     [
         ({"label": "Region"}, "name", "A field 'region' already exists."),
         ({"label": "Type"}, "name", "Every document already has type."),
-        ({"label": "日本"}, "name", "A name has 1 to 30 lowercase letters"),
+        ({"label": "= 1 ="}, "name", "No name can be made from this label. Enter one"),
         ({"label": "X", "name": "a-b'"}, "name", "A name has 1 to 30 lowercase letters"),
         ({"label": " "}, "label", "Enter a label"),
         ({"label": "X", "type": "colour"}, "type", "Choose one of: text, number, date, yes_no, version."),
