@@ -305,6 +305,8 @@ def _update_metadata(
     if claim.work is claim.document and known:
         fill_from_file(now, extraction.properties, known)
         now.save(update_fields=COLUMNS)
+    if not now.is_language_chosen:
+        now.language = claim.document.language  # as detected now; a next index may detect another one
     return indexed_metadata(now)
 
 

@@ -12,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.utils import timezone
 
+from documents.access import where_for
 from documents.adding import service as intake
 from documents.adding.validation import validate_text
 from documents.errors import ReindexRefused
@@ -252,6 +253,23 @@ def test_what_was_replaced_goes_a_while_later(filled: Workspace) -> None:
     assert old not in table_names()
     assert not Section.every.filter(index_number=0).exists()
     assert work(reindex.start(Workspace.objects.get(pk=filled.pk), None, chunk_size=300))
+
+
+def test_with_other_languages_a_document_s_language_is_detected_again(workspace: Workspace) -> None:
+    text = "Der Ersatzschlüssel liegt im Schrank neben der Werkstatt. Bitte bringen Sie ihn am Abend zurück."
+    Workspace.objects.update(languages=["en"])
+    workspace.refresh_from_db()
+    document = put(workspace, text, "keys.txt")
+    ingest(document.pk)
+    document.refresh_from_db()
+    assert document.language == "en"
+    assert work(reindex.start(workspace, None, languages=["de", "fr"]))
+    document.refresh_from_db()
+    workspace.refresh_from_db()
+    assert document.language == "de"
+    scope = Scope(workspace, where_for(factories.operator(), workspace, {"language": "de"}))
+    found = asyncio.run(search(scope, "Ersatzschlüssel"))
+    assert [each.document_id for each in found.passages] == [document.pk]
 
 
 def test_a_document_that_cannot_be_read_any_more_is_not_lost_silently(filled: Workspace) -> None:
