@@ -103,7 +103,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Read no further frames while this user sends too many, on all sockets together (backpressure)."""
         user = self._login.user.pk if self._login else self._session_key
         cost = ACK_COST if isinstance(frame, frames.AckFrame) else 1
-        while wait_s := _frames.seconds_to_wait(user, cost):  # noqa: ASYNC110 - nothing to wait for but time
+        while wait_s := _frames.spend(user, cost):  # noqa: ASYNC110 - nothing to wait for but time
             await asyncio.sleep(wait_s)
 
     async def _answering(self, doing: Awaitable[None], message_id: str = "") -> None:
