@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from accounts.http import UserRequest
 from chat.asking import turns
 from chat.errors import BadFrame, QuestionRefused
+from core.rest.errors import error_response
 
 from . import actions, frames
 
@@ -30,7 +31,7 @@ def _paced(request: UserRequest, frame: frames.Frame | None) -> JsonResponse | N
     """Return status 429 while this user sends too many frames, over HTTP and on sockets together."""
     if wait_s := actions.spend_frame(request.user.pk, frame):
         sentence = "Too many messages at once. Wait a moment, then send it again."
-        return JsonResponse({"detail": sentence}, status=429, headers={"Retry-After": str(ceil(wait_s))})
+        return error_response(429, sentence, headers={"Retry-After": str(ceil(wait_s))})
     return None
 
 
