@@ -109,3 +109,8 @@ def test_an_attempt_counts_once_for_its_name_and_once_for_its_address(user):
     source = rate_limit.Source("192.0.2.1")
     rate_limit.note_attempt("", source)
     assert [cache.get(key) for key, _ in source.keys("")] == [1, 1]
+
+
+def test_hashes_at_once_follow_the_cores_within_bounds():
+    found = {cores: password_hashing.hashes_at_once(cores) for cores in (1, 2, 4, 8, 16, 32, 256)}
+    assert found == {1: 1, 2: 1, 4: 1, 8: 2, 16: 4, 32: 8, 256: 8}
