@@ -10,10 +10,22 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from core.waiting import Gate, release_connection
 
-AT_ONCE = max(1, (os.cpu_count() or 1) // 4)  # one hash already runs in several threads
-WAIT_S = 10.0
+WAIT_S = 10.0  # then the attempt is answered with Busy
+_MOST_AT_ONCE = 8  # 800 MB
 
-_gate = Gate(AT_ONCE, AT_ONCE, WAIT_S)
+
+def hashes_at_once(cores: int) -> int:
+    """Return how many passwords a process hashes at once: one hash already runs in several threads."""
+    return min(max(1, cores // 4), _MOST_AT_ONCE)
+
+
+def _usable_cores() -> int:
+    """Return the number of cores that this process may use; on macOS, which does not tell, of all cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_at_once = hashes_at_once(_usable_cores())
+_gate = Gate(_at_once, _at_once, WAIT_S)
 
 
 class BoundedArgon2(Argon2PasswordHasher):

@@ -3,6 +3,7 @@
 Attempts count per name and source, so that a stranger's guesses do not lock out the real user elsewhere. The
 source is an address, or a browser in which this user has logged in before (accounts/known_browser.py). The wrong
 passwords of an address also count together, whatever the names, against guesses of one password for many names.
+Guesses of a user who is logged in count together, whatever the address: a stolen session works from all of them.
 """
 
 import time
@@ -32,8 +33,11 @@ class Source:
             return [(_key(username, "browser", self.browser), FREE_ATTEMPTS)]
         return [
             (_key(username, "address", self.address), FREE_ATTEMPTS),
-            (_key("", "address", self.address), FREE_PER_ADDRESS),
+            (_key("", "all of an address", self.address), FREE_PER_ADDRESS),
         ]
+
+
+LOGGED_IN = Source("", "logged in")  # of a user who is logged in, and repeats the password
 
 
 def seconds_to_wait(username: str, source: Source) -> int:
@@ -57,11 +61,17 @@ def note_attempt(username: str, source: Source) -> int:
 
 def forget(username: str, source: Source) -> None:
     """Reset the count, because the password was right. Other names of the address keep theirs."""
-    (mine, _), *shared = source.keys(username)
-    cache.delete_many([mine, f"{mine}:until"])
-    for key, _ in shared:
+    take_back(username, source)
+    (mine, _), *_ = source.keys(username)
+    cache.delete(mine)
+
+
+def take_back(username: str, source: Source) -> None:
+    """Take an attempt back, with the wait that it caused, because no wrong password was found."""
+    for key, _ in source.keys(username):
         with suppress(ValueError):  # it has expired
             cache.decr(key)
+        cache.delete(f"{key}:until")
 
 
 def _key(*parts: str) -> str:

@@ -13,10 +13,9 @@ from .models import User, record
 @transaction.atomic
 def delete_user(by: User, user: User) -> None:
     """Delete a user with everything that is theirs alone: conversations, searches, keys, memberships."""
+    _lock(user)
     record(by, "user.delete", user.username)
-    # First, so that nothing new begins: an answer in progress ends by itself once its question is gone.
-    User.objects.filter(pk=user.pk).update(is_active=False)
-    user.delete()
+    user.delete()  # an answer in progress ends by itself once its question is gone
 
 
 @transaction.atomic
@@ -25,6 +24,7 @@ def anonymise_user(by: User, user: User) -> None:
 
     This user can never log in again.
     """
+    _lock(user)
     record(by, "user.anonymise", user.username)
     user.username = f"removed-{uuid4().hex[:12]}"
     user.first_name = user.last_name = user.email = ""
@@ -34,6 +34,14 @@ def anonymise_user(by: User, user: User) -> None:
     user.user_permissions.clear()
     for relation in ("api_keys", "memberships"):
         getattr(user, relation).all().delete()
+
+
+def _lock(user: User) -> None:
+    """Lock the user's row, so that no row that refers to it is committed before the removal ends.
+
+    A foreign key takes a key-share lock, with which only FOR UPDATE conflicts (PostgreSQL manual, 13.3.2).
+    """
+    User.objects.select_for_update().get(pk=user.pk)
 
 
 def owned_by(user: User) -> dict[str, int]:

@@ -16,9 +16,9 @@ _BURST_S = 5
 _calls = Buckets(settings.CALLS_PER_SECOND, _BURST_S * settings.CALLS_PER_SECOND)
 
 
-def seconds_to_wait(user: User) -> float:
-    """Count a call of the REST API. Return 0, or the seconds after which this user may call again."""
-    return _calls.seconds_to_wait(user.pk)
+def spend_call(user: User) -> float:
+    """Count a call of an API. Return 0, or the seconds after which this user may call again."""
+    return _calls.spend(user.pk)
 
 
 class _PerUser(BaseThrottle):
@@ -26,7 +26,7 @@ class _PerUser(BaseThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         user = request.user
-        self._wait_s = seconds_to_wait(user) if isinstance(user, User) else 0.0
+        self._wait_s = spend_call(user) if isinstance(user, User) else 0.0
         return self._wait_s == 0.0
 
     def wait(self) -> float:

@@ -12,13 +12,24 @@ from django.utils.decorators import method_decorator
 from django_htmx.http import HttpResponseClientRefresh
 
 from . import known_browser
-from .forms import LoginForm, OwnPasswordForm
+from .forms import LimitedAttempts, LoginForm, OwnPasswordForm
 from .models import User, record
+
+
+class _ReplyWhenLimited:
+    """Replies with status 429 while the user has to wait after too many wrong passwords."""
+
+    def form_invalid(self, form: Form) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]
+        if isinstance(form, LimitedAttempts) and form.wait_s:
+            response.status_code = 429
+            response["Retry-After"] = str(form.wait_s)
+        return response
 
 
 # This override replaces LoginView's decorated dispatch.
 @method_decorator(login_not_required, name="dispatch")
-class RateLimitedLogin(LoginView):
+class RateLimitedLogin(_ReplyWhenLimited, LoginView):
     form_class = LoginForm
     template_name = "accounts/login.html"
 
@@ -34,15 +45,8 @@ class RateLimitedLogin(LoginView):
         known_browser.remember(response, form.get_user().get_username())
         return response
 
-    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        response = super().form_invalid(form)
-        if isinstance(form, LoginForm) and form.wait_s:
-            response.status_code = 429
-            response["Retry-After"] = str(form.wait_s)
-        return response
 
-
-class ChangePassword(PasswordChangeView):
+class ChangePassword(_ReplyWhenLimited, PasswordChangeView):
     """Changes the user's own password. Django ends the user's other login sessions."""
 
     form_class = OwnPasswordForm

@@ -17,7 +17,7 @@ class Buckets:
         ] = {}  # key -> when its bucket is full again, by the monotonic clock
         self._lock = Lock()
 
-    def seconds_to_wait(self, key: Hashable, cost: float = 1) -> float:
+    def spend(self, key: Hashable, cost: float = 1) -> float:
         """Spend tokens if there are enough and return 0, else spend nothing and return the time until then."""
         with self._lock:
             now = time.monotonic()

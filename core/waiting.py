@@ -57,7 +57,7 @@ _models = Gate(settings.MODEL_CALLS_AT_ONCE, settings.MODEL_CALLS_PER_USER, sett
 def wait_for(function: Callable[P, Awaitable[T]], on_behalf_of: Hashable) -> Callable[P, T]:
     """Wrap a coroutine function for synchronous callers: they hold no database connection while they wait.
 
-    on_behalf_of: the id of the user who waits; None: no user does, so no limit applies.
+    on_behalf_of: the key of the caller: a user's id, or a name for routine work; None: no limit applies.
     The wrapper raises Busy if too many wait already, and RuntimeError inside a transaction, which would keep its
     connection and its locks.
     """

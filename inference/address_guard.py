@@ -3,10 +3,11 @@
 The servers of models are often on private addresses, so those are allowed.
 """
 
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
+
+from .ip_addresses import is_metadata
 
 _NAMES = ("metadata.google.internal", "metadata.goog", "instance-data.ec2.internal", "instance-data")
-_METADATA = {ip_address(each) for each in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192")}
 
 
 class LinkLocal(OSError):
@@ -19,9 +20,6 @@ def is_refused(host: str) -> bool:
     if host in _NAMES:
         return True
     try:
-        ip = ip_address(host.partition("%")[0])
+        return is_metadata(ip_address(host.partition("%")[0]))
     except ValueError:  # a name: GuardedResolver checks its addresses
         return False
-    if isinstance(ip, IPv6Address):
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
-    return ip.is_link_local or ip in _METADATA

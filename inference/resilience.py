@@ -16,6 +16,7 @@ from .errors import BadReply, RateLimited, TimedOut, Unavailable
 from .protocols import ChatModel, ModelServer
 from .providers import BatchEmbedder, BatchReranker
 from .types import (
+    SIGN_OF_LIFE,
     ChatEvent,
     ChatMessage,
     ChatRequest,
@@ -33,7 +34,6 @@ _FACTS_S, _COUNT_S = 5.0, 2.0  # short: both calls are optional, and the caller 
 _STOOD_STILL_S = 0.1  # a timer that fires this late shows that the event loop was blocked
 _PAUSES_S = (0.2, 0.8)  # before the second and third attempt; each varies by ±50 %
 _THINKING_S = 3600.0  # without a word of the answer; no call waits forever
-_SIGN_OF_LIFE = Thinking()
 Got = TypeVar("Got")
 
 
@@ -54,7 +54,7 @@ class ResilientChat:
         async with aclosing(events):
             with _DeadlineTimer(limits.between_tokens_s, "next word") as timer:
                 while event is not None:
-                    if event != _SIGN_OF_LIFE:
+                    if event != SIGN_OF_LIFE:
                         yield event
                     if isinstance(event, Thinking):
                         timer.note_sign_of_life()
@@ -65,7 +65,7 @@ class ResilientChat:
     ) -> tuple[ChatEvent | None, AsyncGenerator[ChatEvent]]:
         """Return the first event with text, and the others. Nothing was shown before it, so a retry may help."""
         events = self._model.stream(request)
-        while (event := await anext(events, None)) == _SIGN_OF_LIFE:
+        while (event := await anext(events, None)) == SIGN_OF_LIFE:
             timer.note_sign_of_life()
         return event, events
 

@@ -85,6 +85,9 @@ class Thinking:
     takes_back: bool = False  # all text of the answer so far was thinking, too
 
 
+SIGN_OF_LIFE = Thinking()
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts from the server, or an estimate if the server reports none."""

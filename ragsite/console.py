@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Aggregate, Count, F, FloatField, Q, Sum
 from django.db.models.functions import Coalesce, Extract
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
@@ -55,6 +55,12 @@ class Console(AdminSite):
         if request.user.is_authenticated:
             raise PermissionDenied("This part is for operators. Ask one of them to make you an operator.")
         return redirect_to_login(request.GET.get("next", resolve_url("admin:index")))
+
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Use the site's own page, which limits the attempts to guess the old password."""
+        return redirect("change-password")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         panels = [_models(), _ingestion(), _answers(), _spending()]

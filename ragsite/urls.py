@@ -3,6 +3,8 @@ from django.urls import include, path
 
 from . import api
 
+handler400 = "ragsite.door.refusals.handle_400"
+handler404 = "ragsite.door.refusals.handle_404"
 handler500 = "ragsite.door.refusals.handle_500"
 urlpatterns = [
     path("", include("accounts.urls")),

@@ -14,7 +14,8 @@ from .models import Membership, Role, Workspace
 @transaction.atomic
 def add_member(by: User, workspace: Workspace, user: User, role: Role) -> Membership:
     """Give this user a role. Raises MembershipRefused if they are a member already, or are deactivated."""
-    if not user.is_active:
+    # The lock waits for a removal of this user, and holds off one that begins.
+    if not User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True).first():
         raise MembershipRefused(f"{user} is deactivated. Activate the account first.")
     membership, is_new = Membership.objects.get_or_create(
         workspace=workspace, user=user, defaults={"role": role}

@@ -22,9 +22,11 @@ class LanguageField(serializers.ChoiceField):
         super().__init__(LANGUAGE_CODES, **options)
 
     def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("This is not text. Write an ISO 639 code such as 'en'.")
         if data in CHOICES or (data == "" and self.allow_blank):
             return data
-        code = code_for(data) if isinstance(data, str) else None
+        code = code_for(data)
         hint = (
             f"Write {code!r}."
             if code

@@ -23,7 +23,7 @@ from rest_framework.request import Request as RestRequest
 
 from accounts.identity.api_key import ApiKeyAuthentication, KeyCredential
 from accounts.models import User
-from accounts.rest import seconds_to_wait
+from accounts.rest import spend_call
 from chat.asking import turns
 from chat.errors import NotAllowed, QuestionRefused, UnknownModel
 from chat.log import sse
@@ -50,7 +50,7 @@ def _for_clients(method: str = "") -> Callable[[_View], _View]:
         async def told(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             try:
                 caller = await retry_on_disconnect(to_thread(_caller))(request)
-                if wait_s := seconds_to_wait(caller.user):
+                if wait_s := spend_call(caller.user):
                     return _too_often(wait_s)
                 if method and request.method != method:
                     raise ApiError(f"This address accepts only {method}.", 405)

@@ -1,16 +1,31 @@
 """What the frames of a client do, and the data of the "accepted" frame, which answers them."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
+
+from django.conf import settings
 
 from accounts.models import User
 from chat.answering.answer_request import Parameters
 from chat.asking import turns
 from chat.models import Answer, Turn
+from core.rate import Buckets
 from documents.doors import in_words
 from models_registry.models import Endpoint
 
 from . import frames
+
+_BURST_S = 5  # the frames of so many seconds may come at once
+_ACK_COST = 0.05  # of a frame: it needs no query
+_frames = Buckets(settings.FRAMES_PER_SECOND, _BURST_S * settings.FRAMES_PER_SECOND)
+
+
+def spend_frame(user: Hashable, frame: frames.Frame | None) -> float:
+    """Count a frame, or one that is not valid (None), of this user on all connections together.
+
+    Return 0, or the seconds after which it may be counted again: until then it must not be acted on.
+    """
+    return _frames.spend(user, _ACK_COST if isinstance(frame, frames.AckFrame) else 1)
 
 
 def submit(user: User, data: frames.RunData) -> dict[str, Any]:

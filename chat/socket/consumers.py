@@ -29,7 +29,6 @@ from chat.log.follow import follow_in_batches, is_deleted
 from chat.queue.record import FirstEvents
 from core.async_tasks import cancel_and_wait
 from core.db.threads import retry_on_disconnect, to_thread
-from core.rate import Buckets
 
 from . import actions, frames
 
@@ -37,12 +36,7 @@ logger = logging.getLogger(__name__)
 
 MAX_UNACKNOWLEDGED = 1_000  # events in flight to a client that acknowledges
 MAX_FOLLOWED = 32  # answers followed on one socket at the same time
-_BURST_S = 5  # the frames of so many seconds may come at once
-ACK_COST = 0.05  # of a frame: it needs no query
 SIGNED_OUT = 4401  # the WebSocket close code
-
-
-_frames = Buckets(settings.FRAMES_PER_SECOND, _BURST_S * settings.FRAMES_PER_SECOND)
 
 
 class _Window:
@@ -102,8 +96,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _pace(self, frame: frames.Frame | None) -> None:
         """Read no further frames while this user sends too many, on all sockets together (backpressure)."""
         user = self._login.user.pk if self._login else self._session_key
-        cost = ACK_COST if isinstance(frame, frames.AckFrame) else 1
-        while wait_s := _frames.seconds_to_wait(user, cost):  # noqa: ASYNC110 - nothing to wait for but time
+        while wait_s := actions.spend_frame(user, frame):  # noqa: ASYNC110 - nothing to wait for but time
             await asyncio.sleep(wait_s)
 
     async def _answering(self, doing: Awaitable[None], message_id: str = "") -> None:

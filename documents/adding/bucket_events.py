@@ -13,6 +13,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from kombu.exceptions import OperationalError
 
+from core.rest.errors import error_response
+
 from .uploads import complete_arrived, keys_in
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ def s3_events(request: HttpRequest) -> JsonResponse:
     if not settings.S3_EVENT_SECRET or not settings.S3_BUCKET:
         raise Http404
     if not constant_time_compare(_secret(request), settings.S3_EVENT_SECRET):
-        refusal = _reply(
+        refusal = error_response(
             401, "Send RAGSITE_S3_EVENT_SECRET in X-Ragsite-Secret, or as the password of HTTP Basic."
         )
         refusal["WWW-Authenticate"] = (
@@ -40,14 +42,14 @@ def s3_events(request: HttpRequest) -> JsonResponse:
         event = json.loads(request.body)
         keys = list(keys_in(event))
     except ValueError:
-        return _reply(400, "The body is not valid JSON.")
+        return error_response(400, "The body is not valid JSON.")
     if isinstance(event, dict) and event.get("Type") == "SubscriptionConfirmation":
         log.warning("SNS asks to confirm a subscription. If it is yours, open: %s", event.get("SubscribeURL"))
     try:
         for key in keys:
             complete_arrived.apply_async((key,), retry=False)
     except OperationalError:
-        return _reply(503, "The broker is unreachable. Send the event again.")
+        return error_response(503, "The broker is unreachable. Send the event again.")
     return JsonResponse({"queued": len(keys)}, status=202)
 
 
@@ -58,7 +60,3 @@ def _secret(request: HttpRequest) -> str:
         with suppress(ValueError):
             return base64.b64decode(credentials).decode().partition(":")[2]
     return request.headers.get("X-Ragsite-Secret", "")
-
-
-def _reply(status: int, sentence: str) -> JsonResponse:
-    return JsonResponse({"detail": sentence}, status=status)

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from inference.errors import BadReply, InferenceError, Unavailable
 from inference.thinking import ThinkingSplitter
-from inference.types import ChatEvent, ChatMessage, ChatRequest, Finished, Role, Thinking, Usage
+from inference.types import SIGN_OF_LIFE, ChatEvent, ChatMessage, ChatRequest, Finished, Role, Thinking, Usage
 
 from .http_errors import error_for, reported_error, words_in
 from .split_characters import CharacterJoiner
@@ -29,7 +29,6 @@ _REASONS: dict[str, Literal["length", "filtered"]] = {
 }
 _FAILURES = frozenset(["error", "abort", "aborted", "cancelled", "canceled"])
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # DeepSeek and vLLM; OpenRouter; Ollama
-_SIGN_OF_LIFE = Thinking()
 _CHARACTERS_PER_TOKEN = 4  # in English; only for estimates
 
 
@@ -113,8 +112,8 @@ class ReplyReader:
         reply = _parse(data) if data else None
         if reply and (words := _plain_words(reply)):
             self._written += len(words)
-            return [*self._splitter.feed(self._characters.feed(words))] or [_SIGN_OF_LIFE]
-        return [*self._read(reply)] or [_SIGN_OF_LIFE]
+            return [*self._splitter.feed(self._characters.feed(words))] or [SIGN_OF_LIFE]
+        return [*self._read(reply)] or [SIGN_OF_LIFE]
 
     def _read(self, reply: dict[str, Any] | None) -> Iterator[ChatEvent]:
         if reply is None:

@@ -29,7 +29,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _LINGER_S = 5.0  # a client that still sends may otherwise see a reset connection instead of the reply
-_UNLIMITED = "/health/"  # costs nothing, and a load balancer must get an answer under load, too
+_UNLIMITED = ("/health", "/health/")  # cost nothing, and a load balancer must get an answer under load, too
 _WAITS_FOR_ANSWERS = "/v1/"  # such a request may wait as long as an answer takes: it has places of its own
 
 
@@ -64,7 +64,7 @@ class Handler(ASGIHandler):
 
     @asynccontextmanager
     async def _admit(self, path: str) -> AsyncIterator[None]:
-        if path == _UNLIMITED:
+        if path in _UNLIMITED:
             yield
             return
         places = self._places_of_loop()[path.startswith(_WAITS_FOR_ANSWERS)]
@@ -89,10 +89,10 @@ class Handler(ASGIHandler):
 
 
 async def _read_in_thread(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    def read() -> bytes:
-        return next(parts, b"")
+    def read() -> bytes | None:
+        return next(parts, None)
 
-    while part := await sync_to_async(read)():
+    while (part := await sync_to_async(read)()) is not None:  # a part may be empty
         yield part
 
 

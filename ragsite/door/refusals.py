@@ -5,21 +5,26 @@ import sys
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
-from django.views.defaults import server_error
+from django.views.defaults import bad_request, page_not_found, server_error
 
+from chat.openai.format import ApiError
 from core.db.busy import as_busy
 from core.errors import Busy
+from core.rest.errors import error_response
 
 
 def refusal_response(path: str, status: int, sentence: str) -> HttpResponse:
     """Return the sentence in the format that clients of this address read."""
+    return _for_programs(path, status, sentence) or HttpResponse(
+        render_to_string("refused.html", {"sentence": sentence}), status=status
+    )
+
+
+def _for_programs(path: str, status: int, sentence: str) -> HttpResponse | None:
+    """Return the sentence as JSON, or None if people read this address."""
     if path.startswith("/v1/"):
-        kind = "server_error" if status >= 500 else "invalid_request_error"
-        error = {"message": sentence, "type": kind, "param": None, "code": None}
-        return JsonResponse({"error": error}, status=status)
-    if path.startswith("/api/"):
-        return JsonResponse({"detail": sentence}, status=status)
-    return HttpResponse(render_to_string("refused.html", {"sentence": sentence}), status=status)
+        return JsonResponse(ApiError(sentence, status).as_json(), status=status)
+    return error_response(status, sentence) if path.startswith("/api/") else None
 
 
 def busy_response(path: str, busy: Busy) -> HttpResponse:
@@ -37,7 +42,21 @@ class RefuseWhenBusy(MiddlewareMixin):
         return busy_response(request.path, busy) if busy else None
 
 
+def handle_400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Reply to a request that Django refuses itself, such as one with a host that is not the site's."""
+    sentence = "The request is not valid, or its host is not an address of this site."
+    return _for_programs(request.path, 400, sentence) or bad_request(request, exception)
+
+
+def handle_404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Reply to an address that does not exist."""
+    sentence = "There is no such address. The page /api/docs/ lists the addresses."
+    return _for_programs(request.path, 404, sentence) or page_not_found(request, exception)
+
+
 def handle_500(request: HttpRequest) -> HttpResponse:
     """Reply to an exception outside of a view, such as a middleware that gets no database connection in time."""
-    busy = as_busy(sys.exception())
-    return busy_response(request.path, busy) if busy else server_error(request)
+    if busy := as_busy(sys.exception()):
+        return busy_response(request.path, busy)
+    sentence = "Something went wrong on our side. Try again."
+    return _for_programs(request.path, 500, sentence) or server_error(request)

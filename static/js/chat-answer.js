@@ -1,10 +1,8 @@
 // An answer that is being written: applies the events of its log, and shows plain text and a status line.
 
+import { isTerminal } from "./chat-events.js";
 import { LiveText } from "./chat-text.js";
 import { find } from "./dom.js";
-
-/** @type {Record<TerminalKind, true>} */
-const TERMINAL = { finished: true, stopped: true, failed: true };
 
 /**
  * Return the status line after an event, or null to keep the current one.
@@ -78,7 +76,7 @@ export class LiveAnswer {
     if (kind === "restarted") this.#restart(data.reason);
     const status = statusAfter(event);
     if (status) this.showStatus(status);
-    return Object.hasOwn(TERMINAL, kind) ? "end" : "";
+    return isTerminal(kind) ? "end" : "";
   }
 
   /** @param {string} text */

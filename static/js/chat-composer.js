@@ -2,6 +2,7 @@
 
 import { sessionTitle, tooLongText } from "./chat-words.js";
 import { delegateTarget, find, findAll, findClosest, required } from "./dom.js";
+import { csrfHeaders } from "./http.js";
 import { readStorage, writeStorage } from "./storage.js";
 
 const PARAMETERS_KEY = "ragsite.parameters";
@@ -110,7 +111,7 @@ export class Composer {
 
   #submit() {
     const text = this.field.value.trim();
-    if (!text || this.isTooLong) return;
+    if (!text || this.#tooLongText()) return;
     this.closePickers();
     this.field.value = "";
     this.#onInput();
@@ -126,10 +127,7 @@ export class Composer {
     this.callbacks.onInput();
   }
 
-  get isTooLong() {
-    return this.#tooLongText() !== "";
-  }
-
+  /** Return why the text cannot be sent, or "" if its length is right. */
   #tooLongText() {
     return tooLongText([...this.field.value.trim()].length, Number(this.field.dataset.most));
   }
@@ -154,8 +152,7 @@ export class Composer {
   /** Send the text to the page that adds a text to the chosen workspace, in a new tab. */
   #addAsDocument() {
     const text = this.field.value.trim();
-    const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
-    const fields = { csrfmiddlewaretoken: headers["X-CSRFToken"], title: sessionTitle(text), text };
+    const fields = { csrfmiddlewaretoken: csrfHeaders()["X-CSRFToken"], title: sessionTitle(text), text };
     const form = document.createElement("form");
     form.method = "post";
     form.target = "_blank";

@@ -1,6 +1,9 @@
 // The frames of the socket over plain HTTP, for networks that let no WebSocket through: requests carry the frames of
 // this page, and server-sent events carry those of the answers. chat/socket/http.py receives the requests.
 
+import { isTerminal } from "./chat-events.js";
+import { csrfHeaders, parseJson } from "./http.js";
+
 const RETRY_MS = 5000;
 
 /** @type {Record<keyof EventData, true>} */
@@ -17,7 +20,6 @@ const KINDS = {
   failed: true,
   finished: true,
 };
-const TERMINAL = new Set(["stopped", "failed", "finished"]);
 
 export class HttpChannel {
   isOpen = false;
@@ -51,9 +53,8 @@ export class HttpChannel {
 
   /** @param {string} frame */
   async #post(frame) {
-    const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
     try {
-      const response = await fetch("/chat/frames/", { method: "POST", headers, body: frame });
+      const response = await fetch("/chat/frames/", { method: "POST", headers: csrfHeaders(), body: frame });
       if (response.redirected || response.status === 403) return this.#close(true);
       if (!response.ok) return this.#close(false);
       for (const reply of (await response.json()).frames) this.#receive(reply);
@@ -82,8 +83,10 @@ export class HttpChannel {
     this.#streams.set(answerId, stream);
     for (const kind of Object.keys(KINDS)) {
       stream.addEventListener(kind, ({ data, lastEventId }) => {
-        if (TERMINAL.has(kind)) this.#leave(answerId);
-        const event = /** @type {LoggedEvent} */ ({ seq: Number(lastEventId), kind, data: JSON.parse(data) });
+        const parsed = parseJson(data);
+        if (parsed === null) return void this.#recover(answerId); // a proxy has cut or changed it
+        if (isTerminal(kind)) this.#leave(answerId);
+        const event = /** @type {LoggedEvent} */ ({ seq: Number(lastEventId), kind, data: parsed });
         this.callbacks.onFrame({ action: "event", data: { answerId, events: [event] } });
       });
     }

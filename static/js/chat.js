@@ -18,6 +18,7 @@ import { connectShortcuts } from "./chat-shortcuts.js";
 import { SourcesPanel } from "./chat-sources.js";
 import { announcementText, bannerText, pendingText, sessionTitle, versionMessageId } from "./chat-words.js";
 import { cloneTemplate, delegateTarget, find, findAll, findClosest } from "./dom.js";
+import { csrfHeaders } from "./http.js";
 import { showToast } from "./ui.js";
 
 const MAX_SENDS = 8; // without a reply: then sending it again does not help
@@ -397,7 +398,7 @@ async function continueFrom(answer) {
   const response = await fetch(`/answers/${answer.dataset.answer}/continue/`, {
     method: "POST",
     keepalive: true, // the request survives if the user leaves the page at once
-    headers: JSON.parse(document.body.getAttribute("hx-headers") ?? "{}"),
+    headers: csrfHeaders(),
   }).catch(() => null);
   if (!response?.ok) return showToast("This could not be saved. Try again in a moment.");
   markContinued(answer);

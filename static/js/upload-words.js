@@ -51,17 +51,3 @@ export function errorMessage(body) {
 export function isAboutFile(body) {
   return body !== null && ["file", "name"].some((field) => Object.hasOwn(body, field));
 }
-
-/**
- * Parse JSON. Return null if the text is not JSON: an object storage replies in XML.
- *
- * @param {string} text
- * @returns {unknown}
- */
-export function parseJson(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}

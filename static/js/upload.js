@@ -2,12 +2,12 @@
 // and result. Without this module the form submits like a plain HTML form.
 
 import { cloneTemplate, find } from "./dom.js";
-import { errorMessage, formatSize, isAboutFile, parseJson, uploadRequest } from "./upload-words.js";
+import { csrfHeaders, parseJson } from "./http.js";
+import { errorMessage, formatSize, isAboutFile, uploadRequest } from "./upload-words.js";
 
 const form = find(document, "[data-upload]", HTMLFormElement);
 const input = find(form, "input[type=file]", HTMLInputElement);
 const drop = find(form, "[data-drop]");
-const token = find(form, "[name=csrfmiddlewaretoken]", HTMLInputElement).value;
 const list = find(document, "[data-upload-list]");
 const title = find(document, "[data-uploads-title]");
 const retryAll = find(document, "[data-retry-all]");
@@ -104,9 +104,7 @@ class Upload {
    * @param {object} [body]
    */
   async callApi(method, url, body) {
-    /** @type {Record<string, string>} */
-    const headers = { "X-CSRFToken": token };
-    if (body) headers["Content-Type"] = "application/json";
+    const headers = { ...csrfHeaders(), ...(body && { "Content-Type": "application/json" }) };
     const { signal } = this.control;
     const reply = await fetch(url, { method, headers, signal, body: body && JSON.stringify(body) });
     const content = reply.status === 204 ? {} : await reply.json().catch(() => null);
@@ -131,7 +129,8 @@ class Upload {
       this.showProgress(Math.round((100 * loaded) / total)),
     );
     request.open("POST", url);
-    if (new URL(url, location.href).origin === location.origin) request.setRequestHeader("X-CSRFToken", token);
+    const isOurs = new URL(url, location.href).origin === location.origin;
+    for (const [name, value] of Object.entries(isOurs ? csrfHeaders() : {})) request.setRequestHeader(name, value);
     this.control.signal.addEventListener("abort", () => request.abort());
     return new Promise((resolve, reject) => {
       request.addEventListener("loadend", () => {

@@ -1,15 +1,22 @@
 """An operator removes users in the admin."""
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
+from django.db import IntegrityError, connection
+from django.db.models.signals import pre_delete, pre_save
 from django.urls import reverse
 
 from accounts.identity.api_key import issue
 from accounts.models import ApiKey, AuditEvent, User
+from accounts.removal import anonymise_user, delete_user
 from chat.asking.turns import Question, submit
 from chat.models import Answer, Session
 from tests import factories
+from workspaces.errors import MembershipRefused
+from workspaces.members import add_member
 from workspaces.models import Membership, Role
 
 pytestmark = pytest.mark.django_db
@@ -77,3 +84,47 @@ def test_nobody_removes_themselves(operator):
 def test_several_users_are_not_deleted_at_once(operator, leaver):
     page = operator.get(reverse("admin:accounts_user_changelist")).content.decode()
     assert "delete_selected" not in page
+
+
+@contextmanager
+def meanwhile(signal, action):
+    """Run the action in another connection while a removal has counted its rows. Yield the action's result."""
+    result = Future()
+
+    def run():
+        try:
+            return action()
+        finally:
+            connection.close()
+
+    def begin(**sent):
+        if not result.done():
+            result.set_result(pool.submit(run))
+            wait([result.result()], timeout=0.5)
+
+    with ThreadPoolExecutor(1) as pool:
+        signal.connect(begin, sender=User)
+        try:
+            yield lambda: result.result().result(timeout=10)
+        finally:
+            signal.disconnect(begin, sender=User)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_conversation_that_begins_during_a_deletion_is_refused_and_the_deletion_succeeds(leaver):
+    with meanwhile(pre_delete, lambda: Session.objects.create(user=leaver)) as result:
+        delete_user(factories.operator(), User.objects.get(pk=leaver.pk))
+        with pytest.raises(IntegrityError):
+            result()
+    assert not User.objects.filter(username="lea").exists()
+    assert not Session.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_is_being_anonymised_becomes_no_member(leaver):
+    operator, workspace = factories.operator(), factories.workspace()
+    with meanwhile(pre_save, lambda: add_member(operator, workspace, leaver, Role.VIEWER)) as result:
+        anonymise_user(operator, User.objects.get(pk=leaver.pk))
+        with pytest.raises(MembershipRefused):
+            result()
+    assert not Membership.objects.filter(user=leaver).exists()

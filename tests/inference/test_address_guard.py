@@ -25,6 +25,9 @@ from tests.fakes.openai_server import Behaviour, OpenAIServer
             "::ffff:169.254.169.254",
             "fd00:ec2::254",
             "2002:a9fe:a9fe::",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b::6464:64c8",
+            "64:ff9b:1::a9fe:a9fe",
         ),
         *("metadata.google.internal", "METADATA.google.internal.", "100.100.100.200"),
     ],
@@ -37,7 +40,7 @@ def test_link_local_addresses_are_refused_when_an_endpoint_is_saved(host):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "10.0.0.8", "192.168.1.1", "fd12::1", "models.example.com", "::1"]
+    "host", ["127.0.0.1", "10.0.0.8", "192.168.1.1", "fd12::1", "models.example.com", "::1", "64:ff9b::a00:8"]
 )
 def test_other_private_addresses_are_allowed(host):
     assert not is_refused(host)

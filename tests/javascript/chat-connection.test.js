@@ -144,6 +144,31 @@ test("Over HTTP a question is a request, and its answer is a stream.", async () 
   assert.equal(streams[0].readyState, FakeEventSource.CLOSED);
 });
 
+test("Over HTTP an event that a proxy has cut is read again, and ends nothing.", async () => {
+  await failThreeTimes();
+  connection.send("follow", { answerId: "a" });
+  replies["/answers/a/"] = { ok: true, status: 200 };
+  const cut = Object.assign(new Event("finished"), { data: '{"reason": "st', lastEventId: "4" });
+  const before = calls.length;
+  streams.at(-1).dispatchEvent(cut);
+  await settle();
+  assert.equal(calls.length, before);
+  mock.timers.tick(5000);
+  streams.at(-1).emit("finished", 4, { reason: "stop" });
+  const events = [{ seq: 4, kind: "finished", data: { reason: "stop" } }];
+  assert.deepEqual(calls.at(-1), { action: "event", data: { answerId: "a", events } });
+});
+
+test("Over HTTP a reply that is no JSON is tried again.", async () => {
+  await failThreeTimes();
+  replies["/chat/frames/"] = { ok: true, status: 200, json: async () => JSON.parse("<html>") };
+  connection.send("run", { text: "Hi", messageId: "m" });
+  await settle();
+  assert.equal(connection.isOpen, false);
+  mock.timers.tick(5000);
+  assert.equal(connection.isOpen, true);
+});
+
 test("Over HTTP a deleted answer is gone.", async () => {
   await failThreeTimes();
   connection.send("follow", { answerId: "a" });

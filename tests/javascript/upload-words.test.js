@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { errorMessage, formatSize, isAboutFile, parseJson, uploadRequest } from "../../static/js/upload-words.js";
+import { parseJson } from "../../static/js/http.js";
+import { errorMessage, formatSize, isAboutFile, uploadRequest } from "../../static/js/upload-words.js";
 
 for (const [bytes, text] of [
   [0, "0 bytes"],

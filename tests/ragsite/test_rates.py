@@ -13,11 +13,11 @@ from tests.api.conftest import Api
 
 def test_a_bucket_spends_its_burst_and_fills_again():
     buckets = Buckets(per_s=50, burst=3)
-    assert [buckets.seconds_to_wait("a") for _ in range(3)] == [0, 0, 0]
-    assert 0 < buckets.seconds_to_wait("a") <= 0.02
-    assert buckets.seconds_to_wait("b") == 0
+    assert [buckets.spend("a") for _ in range(3)] == [0, 0, 0]
+    assert 0 < buckets.spend("a") <= 0.02
+    assert buckets.spend("b") == 0
     time.sleep(0.03)
-    assert buckets.seconds_to_wait("a") == 0
+    assert buckets.spend("a") == 0
 
 
 @pytest.mark.django_db

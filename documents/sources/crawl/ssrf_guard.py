@@ -6,12 +6,13 @@ server can reach: its own services, the network around it, or a cloud's metadata
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
 from documents.errors import Forbidden
+from inference.ip_addresses import is_private, is_public
 
 MAX_CHARACTERS = 2000
 _PORTS = {
@@ -25,29 +26,6 @@ _PORTS = {
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
 # A host whose last part is a number means an IPv4 address
 _LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")
-
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
-_GLOBAL_V6 = IPv6Network("2000::/3")
-_SPECIAL = (
-    IPv4Network("192.0.0.0/24"),  # protocol assignments, RFC 6890; Oracle's metadata service is among them
-    IPv4Network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
-    IPv4Network("168.63.129.16/32"),  # Azure's own services, on a public address
-    IPv6Network("2001::/23"),  # Teredo, ORCHID and other protocols, RFC 2928
-    IPv6Network("2001:db8::/32"),
-    IPv6Network("2002::/16"),  # 6to4: it embeds an IPv4 address
-    IPv6Network("3fff::/20"),
-)
-# An operator can allow these by naming the host. Link-local, multicast and reserved addresses stay forbidden.
-_PRIVATE = (
-    IPv4Network("127.0.0.0/8"),
-    IPv4Network("10.0.0.0/8"),
-    IPv4Network("172.16.0.0/12"),
-    IPv4Network("192.168.0.0/16"),
-    IPv4Network("100.64.0.0/10"),
-    IPv6Network("::1/128"),
-    IPv6Network("fc00::/7"),
-)
-_METADATA = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))  # Alibaba's, Amazon's
 
 NO_HOST = "This is not a web address, such as https://example.org."
 
@@ -83,11 +61,14 @@ def target(url: str) -> Target:
 
 
 def check(address: str, where: Target) -> None:
-    """Raise Forbidden unless this IP address is public, or it is private and the operator named its host."""
-    ip = _unwrap(ip_address(address))
-    if _is_public(ip):
+    """Raise Forbidden unless this IP address is public, or it is private and the operator named its host.
+
+    Link-local, multicast and reserved addresses stay forbidden even then.
+    """
+    ip = ip_address(address)
+    if is_public(ip):
         return
-    if where.is_named_by_operator and _is_private(ip):
+    if where.is_named_by_operator and is_private(ip):
         return
     what = where.host if where.host == address else f"{where.host} resolves to {address}, which"
     raise Forbidden(
@@ -137,23 +118,3 @@ def _literal(host: str) -> str:
     if getattr(ip, "scope_id", None):
         raise Forbidden("The address names a network interface.")
     return str(ip)
-
-
-def _unwrap(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address embeds, if the network would unwrap it."""
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped:
-            return ip.ipv4_mapped
-        if ip in _NAT64:
-            return IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip
-
-
-def _is_public(ip: IPv4Address | IPv6Address) -> bool:
-    if any(ip in network for network in _SPECIAL) or not ip.is_global or ip.is_multicast or ip.is_reserved:
-        return False
-    return isinstance(ip, IPv4Address) or ip in _GLOBAL_V6
-
-
-def _is_private(ip: IPv4Address | IPv6Address) -> bool:
-    return ip not in _METADATA and any(ip in network for network in _PRIVATE)

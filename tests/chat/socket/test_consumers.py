@@ -20,7 +20,7 @@ from chat.asking.sessions import delete_session
 from chat.log import follow
 from chat.models import Answer, AnswerEvent, Turn
 from chat.queue.runner import Runner
-from chat.socket import consumers
+from chat.socket import actions, consumers
 from core.db.threads import to_thread
 from core.rate import Buckets
 from ragsite.asgi import application
@@ -572,7 +572,7 @@ async def said_to(socket, frame):
 
 
 async def test_a_flood_of_frames_is_read_slowly(cookie, monkeypatch):
-    monkeypatch.setattr(consumers, "_frames", Buckets(per_s=10, burst=5))
+    monkeypatch.setattr(actions, "_frames", Buckets(per_s=10, burst=5))
     follow = {"action": "follow", "data": {"answerId": str(uuid4())}}
     async with connected(cookie) as socket, connected(cookie) as other:
         started = time.monotonic()

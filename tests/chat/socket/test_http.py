@@ -8,6 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from chat.models import Answer, Turn
+from chat.socket import actions
+from core.rate import Buckets
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -71,3 +73,24 @@ def test_a_page_of_another_site_cannot_send_frames(asker):
     client.force_login(asker)
     frame = {"action": "run", "data": {"text": "Hi", "messageId": "m-1"}}
     assert client.post(FRAMES, json.dumps(frame), content_type="text/plain").status_code == 403
+
+
+def test_a_flood_of_frames_is_refused_until_later_also_of_those_that_are_not_valid(
+    client, asker, endpoint, monkeypatch
+):
+    monkeypatch.setattr(actions, "_frames", Buckets(per_s=0.1, burst=2))
+    other = Client()
+    client.force_login(asker)
+    other.force_login(factories.user())
+    frame = {"action": "run", "data": {"text": "Hi", "messageId": "m-1"}}
+
+    def post(sender, content):
+        return sender.post(FRAMES, content, content_type="text/plain")
+
+    assert [post(client, each).status_code for each in ("{", json.dumps(frame))] == [200, 200]
+    for content in ("{", json.dumps(frame)):
+        refused = post(client, content)
+        assert refused.status_code == 429
+        assert int(refused["Retry-After"]) >= 1
+    assert Turn.objects.count() == 1
+    assert post(other, json.dumps(frame)).status_code == 200
