@@ -160,6 +160,7 @@ def create(run: Run) -> None:
     run(
         'CREATE TABLE {terms} (term text COLLATE "C" PRIMARY KEY, amount bigint NOT NULL) WITH (fillfactor = 70)'
     )
+    run("CREATE INDEX ON {terms} (reverse(term))")  # for the last parts of compounds (vocabulary.py)
 
 
 def recount(run: Run, document_id: UUID, sign: int) -> None:
