@@ -3,12 +3,15 @@
 import itertools
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import snowballstemmer
 
+from inference.language import detection
 from inference.language.analyzer import terms
 from inference.language.detection import detect
+from inference.language.names import LANGUAGES, code_for
 from inference.language.sentence_ends import sentence_ends
 from inference.language.small_talk import is_small_talk
 from inference.language.stems import STEMMED, stem
@@ -147,6 +150,44 @@ def test_greetings_of_other_languages_ask_nothing(text: str) -> None:
 )
 def test_the_language_of_a_sentence_is_detected(text: str, candidates: list[str], language: str) -> None:
     assert detect(text, candidates) == language
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = f(y) + 3.14 * sin(z)",
+        "xkcd_42.tar.gz",
+        "qqq",
+        "ዐ",
+        "Ɛ",
+        "ⴰⵣⵓⵍ",
+        "𐤀𐤁",
+        "ᏣᎳᎩ",
+        "Lorem ipsum dolor",
+        "mba'éichapa",
+    ]
+    + [notice.text for notice in NOTICES],
+)
+def test_only_a_language_that_is_offered_is_detected(text: str) -> None:
+    assert detect(text) in {*LANGUAGES, None}
+
+
+@pytest.mark.parametrize("code", ["zxx", "gcr", "gcf", "hbo", "bcl", "gug", "kik", "gom"])
+def test_a_code_that_is_not_offered_is_never_detected(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranked = [(code, -1.0), ("arz", -2.0), ("en", -3.0)]
+    monkeypatch.setattr(detection, "_identifier", lambda: SimpleNamespace(rank=lambda _: ranked))
+    expected = {"zxx": None, "bcl": "bik", "gug": "gn", "kik": "ki", "gom": "kok"}
+    assert detect("text") == expected.get(code, "ar")
+    assert detect("text", ["en", "ar"]) == "ar"
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [("iw", "he"), ("in", "id"), ("mo", "ro"), ("cmn", "zh"), ("deu", "de"), ("ger", "de"), ("scc", "sr"), ("fra-CA", "fr"),
+     ("zh-Hant-TW", "zh"), ("sh", "sh"), ("tl", "tl"), ("pt_BR", "pt"), ("German", "de"), ("zxx", None), ("", None)],
+)  # fmt: skip
+def test_a_former_or_longer_code_stands_for_the_current_one(tag: str, code: str | None) -> None:
+    assert code_for(tag) == code
 
 
 def test_a_pair_is_answered_by_its_answer() -> None:
