@@ -19,6 +19,7 @@ from inference.language.stop_words import stop_words
 from inference.providers.quotes import NO_ANSWER, answer
 from inference.types import ChatRequest, Quotable
 from tests.languages.texts import NOTICES, Notice
+from workspaces.engines.query_parser import parse_query
 
 OTHERS = (
     "The fire drill takes place twice a year.",
@@ -210,3 +211,9 @@ def test_a_question_in_another_language_is_told_so() -> None:
     assert said.startswith(NO_ANSWER)
     assert "German" in said
     assert "English" in said
+
+
+@pytest.mark.parametrize("word", ["ㄅㄆㄇ", "ꆈꌠꁱ", "ꦧꦱꦗ", "ᨠᩣᨾ", "仓库の", "〆切日", "ກະແຈ"])
+def test_quotes_and_minus_signs_stand_beside_words_of_all_scripts_without_spaces(word: str) -> None:
+    assert parse_query(f'{word}"{word}"{word}').phrases == (word,)
+    assert parse_query(f"{word} -{word[0]}").excluded == (word[0],)
