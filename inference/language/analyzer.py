@@ -40,7 +40,7 @@ _GROUPED = regex.compile(
 _STRETCH = regex.compile(rf"[{NO_SPACES}]\p{{M}}*[{NO_SPACES}\p{{M}}]*")  # bigrams are made of it
 _CLUSTER = regex.compile(r"\P{M}\p{M}*|\p{M}+")
 _HAN = regex.compile(r"\p{Han}")
-VERSION = 2  # raise it after every change of the terms of a text: chunks are then analyzed again
+VERSION = 3  # raise it after every change of the terms of a text: chunks are then analyzed again
 _MAX_TERM = 200  # characters; a longer one is a blob, and PostgreSQL's limit is 2,046 bytes
 MAX_POSITION = 16_383  # PostgreSQL's limit for a tsvector
 

@@ -94,6 +94,28 @@ def test_sentences_end_in_every_script(text: str) -> None:
     assert ends[-1] == len(text)
 
 
+ALTERNATIONS = [
+    ("no", "nøkkel nøkkelen nøkler nøklene"), ("no", "sykkel sykler"), ("no", "gammel gamle"), ("no", "tittel titler titlene"),
+    ("da", "artikel artikler artiklerne"), ("da", "middel midler"), ("nn", "regel reglar"),
+    ("sv", "nyckel nyckeln nycklar nycklarna"), ("sv", "fågel fågeln fåglar"), ("sv", "himmel himlar"), ("sv", "titel titlar"),
+    ("fi", "avain avaimen avaimet avaimella"), ("fi", "puhelin puhelimen puhelimet"),
+    ("it", "chiave chiavi"), ("it", "nave navi"), ("it", "motivo motivi"), ("it", "grave gravi"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "forms"), ALTERNATIONS)
+def test_forms_whose_stem_alternates_have_one_stem(language: str, forms: str) -> None:
+    assert len({stem(form, language) for form in forms.split()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("sv", "del hel spel"), ("no", "del spel skap"), ("da", "del tal"), ("fi", "nimi ava toimi")],
+)
+def test_short_words_keep_apart(language: str, words: str) -> None:
+    assert len({stem(word, language) for word in words.split()}) == len(words.split())
+
+
 FORMS = [
     # language, text, what is asked
     ("es", "El almacén está abierto", "almacen"), ("fr", "un chef-d'œuvre", "oeuvre"), ("pl", "wymiana łącznika", "lacznika"),
