@@ -9,18 +9,21 @@ import math
 from dataclasses import dataclass
 from itertools import takewhile
 
+import regex
+
 _MIN_STEM = 4  # letters that two forms share
 _MAX_ENDING = 3
 _SHARED = 0.75  # of the longer form, if both have an ending
 _MIN_SHARED = 5
 _MIN_LAST_PART = 5  # letters of the last part of a compound
 _MIN_FIRST_PART = 7
+_LETTERS = regex.compile(r"[\p{L}\p{M}]+")  # vowels of Indic scripts are marks
 
 
 def are_related(one: str, other: str) -> bool:
     """Tell whether two different stems may be forms of one word, or one a part of the other."""
     short, long = sorted((one, other), key=len)
-    if len(short) < _MIN_STEM or not (short.isalpha() and long.isalpha()):
+    if len(short) < _MIN_STEM or not (_LETTERS.fullmatch(short) and _LETTERS.fullmatch(long)):
         return False
     shared, ending = _shared(short, long), len(long) - len(short)
     if shared == len(short):
@@ -41,7 +44,7 @@ class FormsToLookUp:
 
 def forms_to_look_up(stem: str) -> FormsToLookUp | None:
     """Return where to look for the terms for which `are_related` holds; None: there can be none."""
-    if len(stem) < _MIN_STEM or not stem.isalpha():
+    if len(stem) < _MIN_STEM or not _LETTERS.fullmatch(stem):
         return None
     beginnings = {stem[:length] for length in range(_MIN_STEM, len(stem))}
     endings = {stem[-length:] for length in range(_MIN_LAST_PART, len(stem))}
