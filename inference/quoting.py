@@ -16,6 +16,7 @@ import regex
 
 from .language.analyzer import terms
 from .language.detection import detect
+from .language.letters import NO_SPACES
 from .language.related_forms import are_related
 from .sentences import Kind, Sentence, split
 from .types import Quotable
@@ -30,7 +31,7 @@ _MIN_COVERAGE_OF_PAIRS = 0.15  # bigrams cross word boundaries, so fewer of them
 _SAME = 0.8  # share of the shorter sentence's words; from here on two sentences are duplicates
 _DETECTABLE = 12  # characters of a question from which on its language can be detected
 
-_NO_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+_NO_SPACES = regex.compile(f"[{NO_SPACES}]")
 # Grammatical characters without content: Chinese particles and question words, Japanese hiragana.
 _GRAMMAR = regex.compile(
     "[的了是在和與与及或也都而着著过過吗嗎呢吧啊个個这這那哪谁誰什么麼怎几幾多少为為被把從从到對对於于之其\u3040-\u309f]"

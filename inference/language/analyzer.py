@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import regex
 
-from .letters import lower, normalize, unaccented
+from .letters import NO_SPACES, lower, normalize, unaccented
 from .stems import stem
 from .stop_words import stop_words
 
@@ -37,16 +37,10 @@ _GROUPED = regex.compile(
     r"|[A-Z]{2}\d{2}(?: [\dA-Z]{4}){2,7}(?: [\dA-Z]{1,3}(?!\w))?"  # an IBAN
     r"|\d{2,5}(?:[ /-]\d{2,6}){2,8}(?!\d)"  # numbers of telephones and cards
 )
-_CLUSTERED = (
-    r"\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Tai_Tham}\p{Tai_Le}\p{New_Tai_Lue}\p{Javanese}\p{Balinese}"
-)
-_NO_SPACES = regex.compile(
-    rf"[\p{{Han}}\p{{Hiragana}}\p{{Katakana}}ー々〆\p{{Hangul}}\p{{Bopomofo}}\p{{Yi}}{_CLUSTERED}]\p{{M}}*"
-    rf"(?:[\p{{Han}}\p{{Hiragana}}\p{{Katakana}}ー々〆\p{{Hangul}}\p{{Bopomofo}}\p{{Yi}}{_CLUSTERED}]|\p{{M}})*"
-)
+_STRETCH = regex.compile(rf"[{NO_SPACES}]\p{{M}}*[{NO_SPACES}\p{{M}}]*")  # bigrams are made of it
 _CLUSTER = regex.compile(r"\P{M}\p{M}*|\p{M}+")
 _HAN = regex.compile(r"\p{Han}")
-VERSION = 2  # raise it after every change of the terms of a text: chunks are then analyzed again
+VERSION = 3  # raise it after every change of the terms of a text: chunks are then analyzed again
 _MAX_TERM = 200  # characters; a longer one is a blob, and PostgreSQL's limit is 2,046 bytes
 MAX_POSITION = 16_383  # PostgreSQL's limit for a tsvector
 
@@ -68,35 +62,47 @@ def terms(text: str, language: str) -> Iterator[Term]:
     """
     text = normalize(_LINE_END.sub("-", text), language)
     has_capitals_for_names = not text.isupper() or " " not in text.strip()
-    position, grouped_until, follows_a_word = 0, 0, False
-    for token in _TOKEN.finditer(text):
-        first = min(position + 1, MAX_POSITION)
+    position, follows_a_word = 0, False
+    for token, number in _tokens(text):
         if token["picture"]:
-            position = first
+            position = _next(position)
             yield Term(token[0], position, token[0])
             continue
-        word = token["word"]
-        if (token["sign"] or token["end"] or _JOINED.search(word)) and (whole := _cut(token[0].casefold())):
-            yield Term(whole, first, whole, is_extra=True)
-        if _HYPHENATED.fullmatch(word):
-            joined = lower(word.replace("-", ""), language)
-            yield Term(_cut(stem(joined, language)), first, joined, is_extra=True)
-        if token.start() >= grouped_until and (number := _GROUPED.match(text, token.start("word"))):
-            grouped_until, digits = number.end(), regex.sub(r"\W", "", number[0]).casefold()
-            yield Term(_cut(digits), first, digits, is_extra=True)
-        for part in _PART.findall(word):
-            for piece, has_spaces in _pieces(part):
-                position = min(position + 1, MAX_POSITION)
-                if has_spaces:
-                    yield from _word_terms(piece, position, language)
-                    if has_capitals_for_names and _is_name(piece, language, follows_a_word):
-                        yield Term(_cut(piece), position, piece, is_extra=True)
-                else:
-                    yield Term(_cut(piece), position, piece, is_stop=piece in stop_words(language))
-                    for sign in _HAN.findall(piece) if len(piece) > 1 else ():
-                        yield Term(_cut(sign), position, sign, is_extra=True)
-                follows_a_word = True
+        yield from _whole_terms(token, number, _next(position), language)
+        for piece, has_spaces in _pieces(token["word"]):
+            position = _next(position)
+            yield from (_word_terms if has_spaces else _bigram_terms)(piece, position, language)
+            if has_spaces and has_capitals_for_names and _is_name(piece, language, follows_a_word):
+                yield Term(_cut(piece), position, piece, is_extra=True)
+            follows_a_word = True
         follows_a_word = text[token.end() : token.end() + 1] == " "
+
+
+def _tokens(text: str) -> "Iterator[tuple[regex.Match[str], str]]":
+    """Yield each token, and the number in groups of digits that begins with it; "": none does."""
+    grouped_until = 0
+    for token in _TOKEN.finditer(text):
+        can_begin = token["word"] and token.start() >= grouped_until
+        number = _GROUPED.match(text, token.start("word")) if can_begin else None
+        grouped_until = number.end() if number else grouped_until
+        yield token, number[0] if number else ""
+
+
+def _next(position: int) -> int:
+    return min(position + 1, MAX_POSITION)
+
+
+def _whole_terms(token: "regex.Match[str]", number: str, position: int, language: str) -> Iterator[Term]:
+    """Yield what a token is as a whole: an identifier, a hyphenated word, a number without separators."""
+    word = token["word"]
+    if (token["sign"] or token["end"] or _JOINED.search(word)) and (whole := _cut(token[0].casefold())):
+        yield Term(whole, position, whole, is_extra=True)
+    if _HYPHENATED.fullmatch(word):
+        joined = lower(word.replace("-", ""), language)
+        yield Term(_cut(stem(joined, language)), position, joined, is_extra=True)
+    if number:
+        digits = regex.sub(r"\W", "", number).casefold()
+        yield Term(_cut(digits), position, digits, is_extra=True)
 
 
 def _word_terms(piece: str, position: int, language: str) -> Iterator[Term]:
@@ -106,6 +112,12 @@ def _word_terms(piece: str, position: int, language: str) -> Iterator[Term]:
         yield Term(bare, position, word, is_extra=True, is_stop=is_stop, is_unaccented=True)
     for part in _camel_parts(piece):
         yield Term(_cut(stem(part, language)), position, part, True, part in stop_words(language))
+
+
+def _bigram_terms(bigram: str, position: int, language: str) -> Iterator[Term]:
+    yield Term(_cut(bigram), position, bigram, is_stop=bigram in stop_words(language))
+    for sign in _HAN.findall(bigram) if len(bigram) > 1 else ():
+        yield Term(_cut(sign), position, sign, is_extra=True)
 
 
 @lru_cache(200_000)
@@ -136,20 +148,21 @@ def _camel_parts(piece: str) -> Sequence[str]:
     return found if len(found) > 1 else ()
 
 
-def _pieces(part: str) -> Iterator[tuple[str, bool]]:
-    """Yield each word with True, and each bigram of a stretch in a script without spaces with False."""
-    done = 0
-    for run in _NO_SPACES.finditer(part):
-        if before := part[done : run.start()]:
-            yield before, True
-        for pair in pairs(run[0]):
-            yield pair, False
-        done = run.end()
-    if rest := part[done:]:
-        yield rest, True
+def _pieces(word: str) -> Iterator[tuple[str, bool]]:
+    """Yield each part with True, and each bigram of a stretch in a script without spaces with False."""
+    for part in _PART.findall(word):
+        done = 0
+        for stretch in _STRETCH.finditer(part):
+            if before := part[done : stretch.start()]:
+                yield before, True
+            for bigram in _bigrams(stretch[0]):
+                yield bigram, False
+            done = stretch.end()
+        if rest := part[done:]:
+            yield rest, True
 
 
-def pairs(run: str) -> list[str]:
+def _bigrams(stretch: str) -> list[str]:
     """Return the overlapping bigrams of grapheme clusters; of a single cluster, itself."""
-    clusters = _CLUSTER.findall(run)
+    clusters = _CLUSTER.findall(stretch)
     return ["".join(clusters[at : at + 2]) for at in range(max(1, len(clusters) - 1))]

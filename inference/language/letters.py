@@ -11,6 +11,12 @@ from functools import cache
 import regex
 from opencc import OpenCC
 
+# Scripts without spaces between words, or whose words are compared by bigrams; what stands in a character class
+NO_SPACES = (
+    r"\p{Han}\p{Hiragana}\p{Katakana}ー々〆\p{Hangul}\p{Bopomofo}\p{Yi}"
+    r"\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Tai_Tham}\p{Tai_Le}\p{New_Tai_Lue}\p{Javanese}\p{Balinese}"
+)
+
 # Soft hyphens, joiners, byte order marks, directional marks, variation selectors, the Arabic tatweel
 _INVISIBLE = regex.compile(
     r"[\u00ad\u034f\u061c\u0640\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe0e\ufe0f\ufeff]"

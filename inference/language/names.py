@@ -1,6 +1,7 @@
 """The languages: ISO 639 codes and their English names, from the Unicode CLDR."""
 
 from babel import Locale
+from babel.core import get_global
 
 _NO_LANGUAGES = {"mul", "und", "zxx"}
 
@@ -15,13 +16,16 @@ def name_of(code: str) -> str:
     return LANGUAGES.get(code, code)
 
 
+def current_code(code: str) -> str:
+    """Return the code that CLDR has in place of a former, longer or narrower one (`he` for `iw`); else the same."""
+    if code in LANGUAGES:
+        return code
+    return str(get_global("language_aliases").get(code, code)).partition("_")[0]
+
+
 def code_for(tag: str) -> str | None:
     """Return the code of a language tag (BCP 47) or a name: `pt` for `pt-BR`, `he` for `iw` or Hebrew."""
     main = tag.strip().replace("_", "-").partition("-")[0].lower()
-    main = _FORMER.get(main, main)
-    if main in LANGUAGES:
-        return main
+    if (current := current_code(main)) in LANGUAGES:
+        return current
     return next((code for code, name in LANGUAGES.items() if name.lower() == tag.strip().lower()), None)
-
-
-_FORMER = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "cmn": "zh", "deu": "de", "eng": "en"}

@@ -5,27 +5,54 @@ long word, or if one is the first or last part of the other, a compound. That is
 that the texts do not have.
 """
 
+import math
+from dataclasses import dataclass
 from itertools import takewhile
 
-MIN_STEM = 4  # letters that two forms share
+import regex
+
+_MIN_STEM = 4  # letters that two forms share
 _MAX_ENDING = 3
 _SHARED = 0.75  # of the longer form, if both have an ending
 _MIN_SHARED = 5
-MIN_LAST_PART = 5  # letters of the last part of a compound
+_MIN_LAST_PART = 5  # letters of the last part of a compound
 _MIN_FIRST_PART = 7
+_LETTERS = regex.compile(r"[\p{L}\p{M}]+")  # vowels of Indic scripts are marks
 
 
 def are_related(one: str, other: str) -> bool:
     """Tell whether two different stems may be forms of one word, or one a part of the other."""
     short, long = sorted((one, other), key=len)
-    if len(short) < MIN_STEM or not (short.isalpha() and long.isalpha()):
+    if len(short) < _MIN_STEM or not (_LETTERS.fullmatch(short) and _LETTERS.fullmatch(long)):
         return False
     shared, ending = _shared(short, long), len(long) - len(short)
     if shared == len(short):
         return ending <= _MAX_ENDING or shared >= _MIN_FIRST_PART
     if shared >= _MIN_SHARED and shared >= _SHARED * len(long):
         return True
-    return len(short) >= MIN_LAST_PART and ending >= _MAX_ENDING and long.endswith(short)
+    return len(short) >= _MIN_LAST_PART and ending >= _MAX_ENDING and long.endswith(short)
+
+
+@dataclass(frozen=True, slots=True)
+class FormsToLookUp:
+    """Where the related forms of a stem are in a sorted list of terms, among others that are not related."""
+
+    whole: frozenset[str]  # its beginnings and endings
+    begins: str  # letters that the others begin with
+    ends: str  # letters that the others end with; "": none do
+
+
+def forms_to_look_up(stem: str) -> FormsToLookUp | None:
+    """Return where to look for the terms for which `are_related` holds; None: there can be none."""
+    if len(stem) < _MIN_STEM or not _LETTERS.fullmatch(stem):
+        return None
+    beginnings = {stem[:length] for length in range(_MIN_STEM, len(stem))}
+    endings = {stem[-length:] for length in range(_MIN_LAST_PART, len(stem))}
+    return FormsToLookUp(
+        whole=frozenset(beginnings | endings),
+        begins=stem[: max(_MIN_SHARED, math.ceil(_SHARED * len(stem)))],
+        ends=stem if len(stem) >= _MIN_LAST_PART else "",
+    )
 
 
 def _shared(short: str, long: str) -> int:

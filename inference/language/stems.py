@@ -28,6 +28,17 @@ _ENDINGS = {
     "lv": "iem ajām ajam ām ēm īm ais ajā am ai as us es is os ā a u i ī ē e s š",
 }
 _H_BEFORE_VOWEL = regex.compile(r"^h(?=[aeiouáéíóú]\w{3})")  # eochracha, na heochracha
+# Alternations within a stem, which Snowball leaves
+_SYNCOPE = regex.compile(r"(?<=\p{L}{2})([bdfgjkmnpstvx])\1?eln?$"), r"\1l"
+_ALTERNATIONS = {
+    **dict.fromkeys(
+        ("sv", "da", "no", "nb", "nn"), _SYNCOPE
+    ),  # nyckel(n), nycklar; nøkkel, nøkler; gammel, gamle
+    "fi": (regex.compile(r"(?<=\p{L}{3})im$"), ""),  # avain, avaimet; puhelin, puhelimen
+}
+_NOUN_LIKE_A_VERB = regex.compile(
+    r"\p{L}{2,3}[aei]v[aeio]"
+)  # chiavi, motivo: Snowball takes -avi for an imperfect
 _MIN_STEM = 3  # letters that a list of endings leaves
 _local = threading.local()  # a Snowball stemmer keeps the word in itself, so threads must not share one
 
@@ -37,8 +48,12 @@ def stem(word: str, language: str) -> str:
     """Return the stem of a lower-case word; the word itself, if nothing would be left or there is no stemmer."""
     if language == "ga":
         word = _H_BEFORE_VOWEL.sub("", word)
+    if language == "it" and _NOUN_LIKE_A_VERB.fullmatch(word):
+        return word[:-1]
     if algorithm := _SNOWBALL.get(language):
-        return str(_stemmer(algorithm).stemWord(word)).strip() or word
+        stemmed = str(_stemmer(algorithm).stemWord(word)).strip() or word
+        found, instead = _ALTERNATIONS.get(language) or (None, "")
+        return found.sub(instead, stemmed) if found else stemmed
     endings = _ENDING_OF.get(language)
     return endings.sub("", word) if endings else word
 

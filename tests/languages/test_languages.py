@@ -3,12 +3,15 @@
 import itertools
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import snowballstemmer
 
+from inference.language import detection
 from inference.language.analyzer import terms
 from inference.language.detection import detect
+from inference.language.names import LANGUAGES, code_for
 from inference.language.sentence_ends import sentence_ends
 from inference.language.small_talk import is_small_talk
 from inference.language.stems import STEMMED, stem
@@ -16,6 +19,7 @@ from inference.language.stop_words import stop_words
 from inference.providers.quotes import NO_ANSWER, answer
 from inference.types import ChatRequest, Quotable
 from tests.languages.texts import NOTICES, Notice
+from workspaces.engines.query_parser import parse_query
 
 OTHERS = (
     "The fire drill takes place twice a year.",
@@ -90,6 +94,28 @@ def test_sentences_end_in_every_script(text: str) -> None:
     assert ends[-1] == len(text)
 
 
+ALTERNATIONS = [
+    ("no", "nøkkel nøkkelen nøkler nøklene"), ("no", "sykkel sykler"), ("no", "gammel gamle"), ("no", "tittel titler titlene"),
+    ("da", "artikel artikler artiklerne"), ("da", "middel midler"), ("nn", "regel reglar"),
+    ("sv", "nyckel nyckeln nycklar nycklarna"), ("sv", "fågel fågeln fåglar"), ("sv", "himmel himlar"), ("sv", "titel titlar"),
+    ("fi", "avain avaimen avaimet avaimella"), ("fi", "puhelin puhelimen puhelimet"),
+    ("it", "chiave chiavi"), ("it", "nave navi"), ("it", "motivo motivi"), ("it", "grave gravi"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "forms"), ALTERNATIONS)
+def test_forms_whose_stem_alternates_have_one_stem(language: str, forms: str) -> None:
+    assert len({stem(form, language) for form in forms.split()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("sv", "del hel spel"), ("no", "del spel skap"), ("da", "del tal"), ("fi", "nimi ava toimi")],
+)
+def test_short_words_keep_apart(language: str, words: str) -> None:
+    assert len({stem(word, language) for word in words.split()}) == len(words.split())
+
+
 FORMS = [
     # language, text, what is asked
     ("es", "El almacén está abierto", "almacen"), ("fr", "un chef-d'œuvre", "oeuvre"), ("pl", "wymiana łącznika", "lacznika"),
@@ -149,6 +175,44 @@ def test_the_language_of_a_sentence_is_detected(text: str, candidates: list[str]
     assert detect(text, candidates) == language
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = f(y) + 3.14 * sin(z)",
+        "xkcd_42.tar.gz",
+        "qqq",
+        "ዐ",
+        "Ɛ",
+        "ⴰⵣⵓⵍ",
+        "𐤀𐤁",
+        "ᏣᎳᎩ",
+        "Lorem ipsum dolor",
+        "mba'éichapa",
+    ]
+    + [notice.text for notice in NOTICES],
+)
+def test_only_a_language_that_is_offered_is_detected(text: str) -> None:
+    assert detect(text) in {*LANGUAGES, None}
+
+
+@pytest.mark.parametrize("code", ["zxx", "gcr", "gcf", "hbo", "bcl", "gug", "kik", "gom"])
+def test_a_code_that_is_not_offered_is_never_detected(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranked = [(code, -1.0), ("arz", -2.0), ("en", -3.0)]
+    monkeypatch.setattr(detection, "_identifier", lambda: SimpleNamespace(rank=lambda _: ranked))
+    expected = {"zxx": None, "bcl": "bik", "gug": "gn", "kik": "ki", "gom": "kok"}
+    assert detect("text") == expected.get(code, "ar")
+    assert detect("text", ["en", "ar"]) == "ar"
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [("iw", "he"), ("in", "id"), ("mo", "ro"), ("cmn", "zh"), ("deu", "de"), ("ger", "de"), ("scc", "sr"), ("fra-CA", "fr"),
+     ("zh-Hant-TW", "zh"), ("sh", "sh"), ("tl", "tl"), ("pt_BR", "pt"), ("German", "de"), ("zxx", None), ("", None)],
+)  # fmt: skip
+def test_a_former_or_longer_code_stands_for_the_current_one(tag: str, code: str | None) -> None:
+    assert code_for(tag) == code
+
+
 def test_a_pair_is_answered_by_its_answer() -> None:
     pair = Quotable(
         1, "Who repairs the lift?", "Who repairs the lift?\n\nCall the porter. He has the number."
@@ -169,3 +233,9 @@ def test_a_question_in_another_language_is_told_so() -> None:
     assert said.startswith(NO_ANSWER)
     assert "German" in said
     assert "English" in said
+
+
+@pytest.mark.parametrize("word", ["ㄅㄆㄇ", "ꆈꌠꁱ", "ꦧꦱꦗ", "ᨠᩣᨾ", "仓库の", "〆切日", "ກະແຈ"])
+def test_quotes_and_minus_signs_stand_beside_words_of_all_scripts_without_spaces(word: str) -> None:
+    assert parse_query(f'{word}"{word}"{word}').phrases == (word,)
+    assert parse_query(f"{word} -{word[0]}").excluded == (word[0],)

@@ -529,7 +529,7 @@ def test_common_words_are_searched_by_a_few_candidates_and_the_best_is_among_the
     assert texts(workspace, "use cell model", 1) == ["use cell model"]
     assert texts(workspace, "use", 1) == ["use use use"]
     asked = LexicalQuery.of("use cell", ["en"])
-    plan = lexical.plan(execute_many([lexical.amounts(Tables(workspace), asked)])[0], asked, share=1)
+    plan = lexical.plan(execute_many([lexical.amounts(Tables(workspace), asked)])[0], asked, {}, share=1)
     assert plan is not None
     assert "'use'" not in plan.candidates.split(" | ")
 

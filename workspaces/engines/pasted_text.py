@@ -1,7 +1,7 @@
 """Pasted texts as questions: mails, tickets, whole paragraphs.
 
-Their greeting, their signature and the marks of a quoted mail say nothing about the subject, so searches leave
-them out.
+Their greeting, their signature and the head of a quoted mail say nothing about the subject, so searches leave them
+out: only whole lines that are nothing else, because the same words may begin a question (`Hello Kitty licence`).
 """
 
 import regex
@@ -12,7 +12,7 @@ _GREETING = (
     "sehr\\s+geehrte[r]? bonjour bonsoir ch[eè]re?s? madame monsieur hola estimad[oa]s? buen[oa]s\\s+\\w+ buongiorno "
     "gentil[ei] caro cara ol[aá] prezad[oa]s? car[oa] beste geachte hej hei kære dzień\\s+dobry szanown[aiy] dobr[ýy]\\s+den "
     "vážen[ýáíi] tisztelt kedves merhaba sayın stimate? bun[ăa]\\s+ziua здравствуйте уважаем\\w+ добрый\\s+\\w+ шановн\\w+ "
-    "αγαπητ\\w+ 您好 你好 尊敬的 お世話になって 안녕하세요 xin\\s+chào kính\\s+gửi السلام\\s+عليكم مرحبا שלום yth"
+    "αγαπητ\\w+ 您好 你好 尊敬的\\w* お世話になって(?:おり|い)ます 안녕하세요 xin\\s+chào kính\\s+gửi السلام\\s+عليكم مرحبا שלום yth"
 )
 _CLOSING = (
     "best\\s+(?:wishes|regards) kind(?:est)?\\s+regards warm\\s+regards regards sincerely yours\\s+\\w+ cheers "
@@ -25,19 +25,26 @@ _CLOSING = (
     "s\\s+pozdravem üdvözlettel saygılarımla cu\\s+stimă с\\s+уважением з\\s+повагою με\\s+εκτίμηση 此致 よろしくお願い "
     "감사합니다 trân\\s+trọng مع\\s+التحية בברכה"
 )
+_WORD = r"[ \t]+[\p{L}\p{M}.'’-]+"
+_NAME = rf"(?:(?:{_WORD}){{0,4}}(?=[ \t]+\P{{Ll}}){_WORD}|{_WORD})"  # the last of several words has no small letter first
 _OPENS = regex.compile(
-    rf"\s*(?:{'|'.join(_GREETING.split())})\b[^\n,.!:;，！。]{{0,60}}[\n,.!:;，！。]\s*", regex.IGNORECASE
+    rf"\s*(?i:{'|'.join(_GREETING.split())})(?![\w-])(?:\.?{_NAME}[ \t]*[,!，！：]|[ \t]*[,.!:，。！：]*)[ \t]*\n"
 )
+# What follows a closing is a signature if it has a few short lines, and no question.
 _CLOSES = regex.compile(
-    rf"(?:(?<=[.!?。！？]\s)|(?<=\n))[ \t]*(?:{'|'.join(_CLOSING.split())})(?:[\s,.!\-]+\S+){{0,25}}\s*\Z",
-    regex.IGNORECASE,
+    rf"^[ \t]*(?:{'|'.join(_CLOSING.split())})(?![\w-])(?:[,.!]+(?:{_WORD}){{0,4}})?[ \t]*+[,.!，。！]*+[ \t]*+"
+    r"(?:\n[ \t]*+(?:[^\s?？؟]++(?:[ \t]++[^\s?？؟]++){0,4}+[ \t]*+)?){0,5}\s*\Z",
+    regex.IGNORECASE | regex.MULTILINE,
 )
-_SIGNATURE = regex.compile(r"\n-- ?\n.*\Z|\nSent from my .*\Z", regex.DOTALL)
+_SIGNATURE = regex.compile(r"\n-- ?\n[\s\S]*\Z|^Sent from my [^\n:,?]{1,40}$", regex.MULTILINE)  # RFC 3676
 _QUOTE_MARK = regex.compile(r"^(?:>[> ]*)+", regex.MULTILINE)
-_HEADER = regex.compile(
-    r"^(?:From|To|Cc|Date|Sent|Von|An|Gesendet|Datum|De|À|Envoyé|Para|Enviado|Da|A|Inviato|От|Кому|Дата):.*\n?",
+_HEAD = regex.compile(
+    r"(?:^(?:From|To|Cc|Date|Sent|Subject|Von|An|Gesendet|Datum|Betreff|De|À|Envoyé|Objet|Para|Enviado|Asunto|Assunto|Da|A"
+    r"|Inviato|Oggetto|От|Кому|Дата|Тема):.*(?:\n|\Z)){2,}",
     regex.MULTILINE,
 )
+_ADDRESS = regex.compile(r"\S@\S")  # without one, "From: Rome / To: Oslo" is no head of a mail
+_SUBJECT = regex.compile(r"^(?:Subject|Betreff|Objet|Asunto|Assunto|Oggetto|Тема):", regex.MULTILINE)
 _MIN_LEFT = 3  # words without which nothing is asked
 
 
@@ -47,9 +54,16 @@ def is_pasted(text: str) -> bool:
 
 
 def without_courtesies(text: str) -> str:
-    """Return the text without the greeting and the signature of a mail; all of it, if nothing else is said."""
-    body = _SIGNATURE.sub("", text)
-    if "\n" in text:
-        body = _HEADER.sub("", _QUOTE_MARK.sub("", body))
-    body = _CLOSES.sub("", _OPENS.sub("", body, count=1) if _OPENS.match(body) else body).strip()
+    """Return a text of several lines without greeting and signature; all of it, if nothing else is said."""
+    if "\n" not in text.strip():
+        return text
+    body = _HEAD.sub(_subject, _QUOTE_MARK.sub("", _SIGNATURE.sub("", text)))
+    body = _CLOSES.sub("", body[opening.end() :] if (opening := _OPENS.match(body)) else body).strip()
     return body if len(body.split()) >= _MIN_LEFT else text
+
+
+def _subject(head: "regex.Match[str]") -> str:
+    """Return the subject of a mail from its head; all of it, if it is the head of no mail."""
+    if not _ADDRESS.search(head[0]):
+        return head[0]
+    return "".join(line for line in head[0].splitlines(keepends=True) if _SUBJECT.match(line))

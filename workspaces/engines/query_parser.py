@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import regex
 
+from inference.language.letters import NO_SPACES
+
 from .pasted_text import is_pasted, without_courtesies
 
-_NO_SPACES = r"\p{Han}\p{Hiragana}\p{Katakana}ー々\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_LETTER = rf"[[\p{{L}}\p{{N}}]--[{_NO_SPACES}]]"
+_LETTER = rf"[[\p{{L}}\p{{N}}]--[{NO_SPACES}]]"
 _AFTER_SPACE = '"" ＂＂ “” „“ „” ”” «» »« ‹› ›‹'
 _ANYWHERE = "「」 『』 《》 〈〉 〝〟"
 _QUOTED = "|".join(
@@ -27,7 +28,7 @@ _QUOTED = "|".join(
 _PHRASE = regex.compile(rf"(?V1){_QUOTED}")
 # `-la` of a command has too few letters, `--all` has one minus too many, `-5` is a number.
 _EXCLUDED = regex.compile(
-    rf'(?V1)(?:^|(?<=\s))[-−－](?:"([^"]+)"|((?:[{_NO_SPACES}]|[^\W\d][\w\p{{M}}][\w\p{{M}}])[\w\p{{M}}./:#@+-]*))'
+    rf'(?V1)(?:^|(?<=\s))[-−－](?:"([^"]+)"|((?:[{NO_SPACES}]|[^\W\d][\w\p{{M}}][\w\p{{M}}])[\w\p{{M}}./:#@+-]*))'
 )
 _IS_PART_OF_A_WORD = regex.compile(r"\w-(?:\s+\S+){1,2}\s+$")
 _SENTENCE_END = regex.compile(r"(?V1)[\p{SB=STerm}.…;՞][\s\"'”’»)]*$")

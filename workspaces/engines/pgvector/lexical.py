@@ -51,8 +51,6 @@ COLUMNS: LiteralString = (
     "words tsvector NOT NULL, weights sparsevec NOT NULL, length integer NOT NULL, k real NOT NULL"
 )
 
-NONE_RELATED: Mapping[AskedWord, Mapping[str, int]] = {}
-
 Run = Callable[..., Rows]  # Tables.run
 
 
@@ -160,6 +158,7 @@ def create(run: Run) -> None:
     run(
         'CREATE TABLE {terms} (term text COLLATE "C" PRIMARY KEY, amount bigint NOT NULL) WITH (fillfactor = 70)'
     )
+    run("CREATE INDEX ON {terms} (reverse(term))")  # for the last parts of compounds (vocabulary.py)
 
 
 def recount(run: Run, document_id: UUID, sign: int) -> None:
@@ -225,11 +224,7 @@ def unknown_words(rows: Rows, question: LexicalQuery) -> list[AskedWord]:
 
 
 def plan(
-    rows: Rows,
-    question: LexicalQuery,
-    related: Mapping[AskedWord, Mapping[str, int]] = NONE_RELATED,
-    *,
-    share: float,
+    rows: Rows, question: LexicalQuery, related: Mapping[AskedWord, Mapping[str, int]], *, share: float
 ) -> Plan | None:
     """Return the query plan; None: no live chunk has any of the words.
 
@@ -238,24 +233,33 @@ def plan(
     the best of the filtered chunks may not be among the best of all. How many chunks a phrase leaves is unknown.
     """
     amounts = {term: amount for term, amount in rows if amount > 0}
-    chunks = amounts.get(CHUNKS, 0)
+    for forms in related.values():
+        amounts |= forms
+    worths, total = _weigh(question, amounts, related)
+    if not worths:
+        return None
+    heaviest = dict(sorted(worths.items(), key=lambda each: -each[1])[:MAX_WORDS])
+    terms = sorted(set().union(*heaviest), key=lambda term: (amounts[term], term))
+    is_open = share and not question.required
+    chosen = _candidates(terms, amounts, CANDIDATES / share) if is_open else map(quote_term, terms)
+    return Plan(" | ".join(chosen), heaviest, total, amounts.get(WORDS, 0) / amounts[CHUNKS])
+
+
+def _weigh(
+    question: LexicalQuery, amounts: Mapping[str, int], related: Mapping[AskedWord, Mapping[str, int]]
+) -> tuple[dict[Word, float], float]:
+    """Return what each word that some chunk has is worth, and what all words of the question are worth."""
     worths: dict[Word, float] = defaultdict(float)
     total = 0.0
     for word in question.words:
         known = Word(word.terms & amounts.keys() or word.bare & amounts.keys() or related.get(word, {}))
-        amounts |= related.get(word, {})
         # The most common form of a word across languages determines its rarity.
-        rarity = _rarity(chunks, max((amounts[term] for term in known), default=0)) * word.times
+        most = max((amounts[term] for term in known), default=0)
+        rarity = _rarity(amounts.get(CHUNKS, 0), most) * word.times
         if known:
             worths[known] += rarity * (1 if known <= word.terms else RELATED_WORTH)
         total += rarity if known or not word.is_extra else 0
-    if not worths:
-        return None
-    worths = dict(sorted(worths.items(), key=lambda each: -each[1])[:MAX_WORDS])
-    terms = sorted(set().union(*worths), key=lambda term: (amounts[term], term))
-    is_open = share and not question.required
-    chosen = _candidates(terms, amounts, CANDIDATES / share) if is_open else map(quote_term, terms)
-    return Plan(" | ".join(chosen), worths, total, amounts.get(WORDS, 0) / chunks)
+    return worths, total
 
 
 def _rarity(chunks: int, amount: int) -> float:

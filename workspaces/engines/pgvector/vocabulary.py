@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from psycopg import sql
+
 from inference.language.detection import UNKNOWN
-from inference.language.related_forms import MIN_LAST_PART, MIN_STEM, are_related
+from inference.language.related_forms import FormsToLookUp, are_related, forms_to_look_up
 
 from .lexical import WORDS
-from .tables import Tables, execute_many
+from .tables import Tables, TableStatement, execute_many
 from .tsquery import AskedWord
 
 MAX_LANGUAGES = 6  # in which a question is analyzed
 MAX_WORDS = 8  # unknown words of a question whose forms are looked up
 MAX_FORMS = 8  # of one word, the most common ones
-_MAX_ROWS = 500  # terms with the same beginning
-_PREFIX = 5  # letters that related terms share, or all of a shorter word
+_MAX_ROWS = 500  # terms looked up for one word, the most common ones
 
 
 def languages(tables: Tables) -> list[str]:
@@ -28,32 +29,36 @@ def languages(tables: Tables) -> list[str]:
 
 def related_forms(tables: Tables, unknown: Sequence[AskedWord]) -> dict[AskedWord, dict[str, int]]:
     """Return for each word that has some its related terms, and the number of chunks with each."""
-    words = [word for word in unknown if any(map(_can_be_related, word.all_terms))][:MAX_WORDS]
-    statements = [
-        tables.statement(
-            "SELECT term, amount FROM {terms} WHERE amount > 0 AND "
-            "(term LIKE ANY(%s) OR (length(term) > %s AND term LIKE ANY(%s))) LIMIT %s",
-            [
-                [f"{_escape(term[:_PREFIX])}%" for term in word.all_terms],
-                MIN_LAST_PART + 2,
-                [f"%{_escape(term)}" for term in word.all_terms if len(term) >= MIN_LAST_PART],
-                _MAX_ROWS,
-            ],
-        )
-        for word in words
-    ]
-    found = zip(words, execute_many(statements), strict=True)
+    places = {word: each for word in unknown if (each := _places(word))}
+    words = list(places)[:MAX_WORDS]
+    results = execute_many([_look_up(tables, places[word]) for word in words])
+    found = zip(words, results, strict=True)
     return {word: related for word, rows in found if (related := _closest(word, dict(rows)))}
 
 
-def _can_be_related(term: str) -> bool:
-    return len(term) >= MIN_STEM and term.isalpha()
+def _places(word: AskedWord) -> list[FormsToLookUp]:
+    return [found for term in sorted(word.all_terms) if (found := forms_to_look_up(term))]
+
+
+def _look_up(tables: Tables, places: Sequence[FormsToLookUp]) -> TableStatement:
+    """Return the statement for the most common terms in these places.
+
+    The patterns need no escapes, because they have letters only. Each is a condition of its own: no index serves
+    LIKE ANY.
+    """
+    whole = sorted(set().union(*(each.whole for each in places)))
+    begin = [f"{each.begins}%" for each in places]
+    end = [f"{each.ends[::-1]}%" for each in places if each.ends]
+    return tables.statement(
+        "SELECT term, amount FROM {terms} WHERE amount > 0 AND (term = ANY(%s) OR {patterns}) "
+        "ORDER BY amount DESC LIMIT %s",
+        [whole, *begin, *end, _MAX_ROWS],
+        patterns=sql.SQL(" OR ").join(
+            [sql.SQL("term LIKE %s")] * len(begin) + [sql.SQL("reverse(term) LIKE %s")] * len(end)
+        ),
+    )
 
 
 def _closest(word: AskedWord, amounts: Mapping[str, Any]) -> dict[str, int]:
     fitting = [term for term in amounts if any(are_related(form, term) for form in word.all_terms)]
     return {term: amounts[term] for term in sorted(fitting, key=lambda term: -amounts[term])[:MAX_FORMS]}
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
