@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workspaces', '0012_floors_by_language'),
+        ('workspaces', '0013_endings_of_terms'),
     ]
 
     operations = [
