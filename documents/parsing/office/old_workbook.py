@@ -8,10 +8,10 @@ import xlrd
 
 from documents.errors import Unreadable
 from documents.parsing.containers.members import Opened
+from documents.parsing.parts import Parts, extraction
 from documents.parsing.types import DAMAGED, ENCRYPTED, ExtractedBlock, Extraction
 
 from .number_formats import GENERAL, write_number, write_text
-from .parts import Parts, extraction
 from .sheets import Sheet, merged_cells, table
 
 READS = {"application/vnd.ms-excel"}

@@ -14,11 +14,11 @@ from documents.errors import Unreadable
 from documents.parsing.containers.members import Opened
 from documents.parsing.markup import superscripts
 from documents.parsing.markup.superscripts import Height
+from documents.parsing.parts import Parts, extraction
 from documents.parsing.types import DAMAGED, ENCRYPTED, ExtractedBlock, Extraction
 
 from .drawing import chart_lines
 from .package import Package, local
-from .parts import Parts, extraction
 from .sheets import MAX_MERGED_ROWS, Sheet, merged_cells, table
 
 _NAME = "urn:oasis:names:tc:opendocument:xmlns:{}:1.0"
@@ -254,7 +254,7 @@ class _Document:
             self.parts.count("charts")
             yield self._chart(chart)
         else:
-            self.parts.embed(name or "an object", self._package.bytes_of(name) if name else None)
+            self.parts.embed(self._package.embedded(name, name or "an object"))
 
     def _chart(self, chart: Element) -> str:
         titles = [" ".join("".join(each.itertext()).split()) for each in chart.iter(f"{CHART}title")]

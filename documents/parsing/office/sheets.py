@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .parts import Parts
+from documents.parsing.parts import Parts
 
 MAX_MERGED_ROWS = 1000  # a merged cell repeats its text in at most so many rows
 _MAX_COLUMNS = 16_384  # of Excel, and of LibreOffice since 7.4

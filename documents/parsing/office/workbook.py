@@ -16,12 +16,12 @@ from documents.errors import Unreadable
 from documents.parsing.containers.members import Opened
 from documents.parsing.markup import superscripts
 from documents.parsing.markup.superscripts import Height
+from documents.parsing.parts import Parts, extraction
 from documents.parsing.types import DAMAGED, ExtractedBlock, Extraction
 
 from . import drawing
 from .number_formats import BUILT_IN, GENERAL, write_number, write_text
 from .package import Package, R, local, refuse_entities
-from .parts import Parts, extraction
 from .sheets import Sheet, merged_cells, table
 
 READS = {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
@@ -91,7 +91,7 @@ class _Workbook:
             if kind == "drawing":
                 sheet.remarks += self._drawing(part)
             elif kind in ("oleObject", "package"):
-                self.parts.embed(part.rpartition("/")[2], self._package.bytes_of(part))
+                self.parts.embed(self._package.embedded(part, part.rpartition("/")[2]))
         return sheet
 
     def _drawing(self, target: str) -> Iterator[str]:
