@@ -19,7 +19,7 @@ from documents.parsing.types import DAMAGED, ENCRYPTED, ExtractedBlock, Extracti
 
 from .drawing import chart_lines
 from .package import Package, local
-from .sheets import MAX_MERGED_ROWS, Sheet, merged_cells, table
+from .sheets import MAX_CELLS, Sheet, refuse_more, table
 
 _NAME = "urn:oasis:names:tc:opendocument:xmlns:{}:1.0"
 OFFICE, TEXT, TABLE, DRAW, STYLE, FO, PRESENTATION, FORM, META, CHART = (
@@ -84,6 +84,7 @@ class _Document:
         self._styles = _Styles(*filter(None.__ne__, (self._page_styles, root)))
         self._behind: list[tuple[str, Element]] = []  # notes, comments and text boxes of the paragraph
         self.slide_count: int | None = None
+        self._cells_left = MAX_CELLS
         self.parts = Parts()
 
     def blocks(self) -> Iterator[ExtractedBlock]:
@@ -271,7 +272,6 @@ class _Document:
     def _sheet(self, element: Element) -> Sheet:
         sheet = Sheet(element.get(f"{TABLE}name", ""))
         hidden_rows: set[int] = set()
-        areas: list[tuple[int, int, int, int]] = []
         sheet.hidden_columns = set(self._hidden_columns(element))
         number = 0
         for row in element.iter(f"{TABLE}table-row"):
@@ -283,12 +283,13 @@ class _Document:
                 number += 1
                 repeats -= 1
                 sheet.rows[number] = dict(cells)
-                areas += [(number, column, number + rows - 1, column) for column, rows in spans]
+                sheet.merged += [(number, column, number + rows - 1) for column, rows in spans]
+                self._cells_left -= len(cells)
+                refuse_more(self._cells_left)
                 if row.get(f"{TABLE}visibility") == "collapse":
                     hidden_rows.add(number)
             number += repeats
         sheet.hidden_rows = hidden_rows
-        sheet.merged = merged_cells(areas)
         return sheet
 
     def _cells(self, row: Element) -> tuple[dict[int, str], list[tuple[int, int]]]:
@@ -304,7 +305,7 @@ class _Document:
             if text and local(cell) == "table-cell":
                 cells |= {column + n: text for n in range(1, min(repeats, _MAX_REPEATS) + 1)}
                 if (rows := int(cell.get(f"{TABLE}number-rows-spanned", "1"))) > 1:
-                    spans.append((column + 1, min(rows, MAX_MERGED_ROWS)))
+                    spans.append((column + 1, rows))
             column += repeats
         return cells, spans
 

@@ -1,31 +1,18 @@
 """Office files that hold everything their format can hold: each part is in the text, or named as left out."""
 
 import base64
-import io
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import openpyxl
 import pytest
 
 from documents.errors import Unreadable
-from documents.ingestion.extract import Extraction, extract
-from documents.parsing.media_types import recognise
+from documents.ingestion.extract import Extraction
 from tests.documents.parsing import files
 from tests.documents.parsing import office_files as office
 
 Read = Callable[..., Extraction]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    def read(name: str, content: bytes, parser: str = "fast") -> Extraction:
-        path = tmp_path / "stored"
-        path.write_bytes(content)
-        return extract(path, recognise(io.BytesIO(content), name).name, parser)
-
-    return read
 
 
 def text(found: Extraction) -> str:
@@ -152,6 +139,36 @@ def test_rows_behind_a_filter_are_read(read: Read) -> None:
     found = read("a.xlsx", office.xlsx(f"<sheetData>{rows}</sheetData>{filters}"))
     assert "| Bonn |" in text(found)
     assert left_out(found) == []
+
+
+def test_many_hidden_rows_merged_cells_and_wide_gaps_take_no_long_time(read: Read) -> None:
+    rows = "".join(
+        f'<row hidden="{number % 2}"><c r="A{number}"><v>{number}</v></c><c r="XFD{number}"><v>7</v></c></row>'
+        for number in range(1, 30_001)
+    )
+    merged = "".join(
+        f'<mergeCell ref="A{n}:B{n + 900}"/><mergeCell ref="C{n}:C{n + 900}"/>' for n in range(1, 5000)
+    )
+    found = read("a.xlsx", office.xlsx(f"<sheetData>{rows}</sheetData>{merged}"), timeout_s=20)
+    assert "| 29998 |  | 7 |\n\n| 30000 |  | 7 |" in text(found)
+    assert any(note.count == 15_000 for note in found.notes)
+
+
+def test_a_gap_between_columns_keeps_its_empty_cells(read: Read) -> None:
+    rows = office.row(
+        1, office.text_cell("A1", "Item"), office.text_cell("D1", "Price"), office.text_cell("ZZ1", "Note")
+    )
+    assert "| Item |  |  | Price |  | Note |" in text(
+        read("a.xlsx", office.xlsx(f"<sheetData>{rows}</sheetData>"))
+    )
+
+
+def test_a_sheet_that_lays_out_to_a_huge_table_is_refused(read: Read) -> None:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    names = [a + b + c for a in ("", *letters[:10]) for b in letters for c in letters]
+    rows = "".join(office.row(n, office.text_cell(f"{name}{n}", "x")) for n, name in enumerate(names, 1))
+    with pytest.raises(Unreadable, match="more than 20,000,000 characters"):
+        read("a.xlsx", office.xlsx(f"<sheetData>{rows}</sheetData>"), timeout_s=60)
 
 
 def test_a_workbook_with_nothing_but_hidden_sheets_says_so(read: Read) -> None:
