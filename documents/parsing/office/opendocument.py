@@ -1,5 +1,6 @@
 """Reads OpenDocument texts, spreadsheets and presentations (OASIS OpenDocument 1.3, part 3): what they show, with
-their notes and comments. A cell has the text that it shows as a paragraph, so that no number format is needed.
+their notes and comments. A cell has the text that it shows as a paragraph, so that no number format is needed; what some
+programs write without one is read from the value.
 """
 
 import re
@@ -18,6 +19,7 @@ from documents.parsing.parts import Parts, extraction
 from documents.parsing.types import DAMAGED, ENCRYPTED, ExtractedBlock, Extraction
 
 from .drawing import chart_lines
+from .number_formats import GENERAL, write_number
 from .package import Package, local
 from .sheets import MAX_CELLS, Sheet, refuse_more, table
 
@@ -39,6 +41,8 @@ _SKIPPED = {"tracked-changes", "forms", "sequence-decls", "variable-decls", "use
             "page-count", "bibliography-configuration", "dde-connection-decls", "scripts", "script", "meta"}  # fmt: skip
 _MAX_REPEATS = 200  # of equal cells or rows; a sheet ends with a million empty ones
 _MAX_DEPTH = 200
+_REFERENCE = re.compile(r"\[([^\[\]]*)\]")  # in a formula: [.A1:.B2], [$Costs.A1]
+_DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S")
 
 Run = tuple[str, Height]
 
@@ -301,6 +305,7 @@ class _Document:
             if next(cell.iterancestors(f"{TABLE}table-row")) is not row:
                 continue
             text = self._cell(cell) if len(cell) else ""
+            text = text or _value(cell) or self._formula(cell)
             repeats = int(cell.get(f"{TABLE}number-columns-repeated", "1"))
             if text and local(cell) == "table-cell":
                 cells |= {column + n: text for n in range(1, min(repeats, _MAX_REPEATS) + 1)}
@@ -326,6 +331,16 @@ class _Document:
                     lines += self._shape(child)
         self._behind = behind + self._behind
         return "\n".join(lines)
+
+    def _formula(self, cell: Element) -> str:
+        """Return a formula whose result is not stored, as Excel writes it: =SUM(A1:A2) for of:=SUM([.A1:.A2])."""
+        formula = cell.get(f"{TABLE}formula", "")
+        if not formula:
+            return ""
+        self.parts.warn(
+            "Formulas without a stored result were read as formulas. Open the file in its program, save it, and add it again."
+        )
+        return _REFERENCE.sub(_reference, formula[formula.find("=") :])
 
     def _hidden_columns(self, element: Element) -> Iterator[int]:
         at = 1
@@ -440,6 +455,39 @@ class _Styles:
     def is_hidden_slide(self, page: Element) -> bool:
         found = self._properties(page, "drawing-page")
         return found is not None and found.get(f"{PRESENTATION}visibility") == "hidden"
+
+
+def _value(cell: Element) -> str:
+    """Return the value of a cell that has no paragraph to show (OpenDocument 1.3, part 3, 19.385), "" if it has none."""
+    kind = cell.get(f"{OFFICE}value-type", "")
+    written: str = cell.get(f"{OFFICE}{kind}-value", "")
+    match kind:
+        case "percentage":
+            return f"{_number(cell, 100)}%" if _number(cell) else ""
+        case "currency":
+            return f"{_number(cell)} {cell.get(f'{OFFICE}currency', '')}".strip()
+        case "time":
+            return _DURATION.sub(r"\1:\2:\3", written)
+        case "date":
+            return written.removesuffix("T00:00:00")
+        case "boolean":
+            return written.upper()
+        case "string":
+            return written
+        case _:
+            return _number(cell)
+
+
+def _reference(found: re.Match[str]) -> str:
+    return found[1].removeprefix(".").replace(":.", ":").replace("$", "")
+
+
+def _number(cell: Element, times: int = 1) -> str:
+    value: str = cell.get(f"{OFFICE}value", "")
+    try:
+        return write_number(float(value) * times, GENERAL)
+    except (ValueError, ArithmeticError):
+        return value
 
 
 def _white(text: str | None) -> str:

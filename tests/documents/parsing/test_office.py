@@ -319,6 +319,31 @@ def test_each_part_of_an_open_spreadsheet_is_in_its_text_or_named_as_left_out(re
     ]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "shown"),
+    [
+        ('office:value-type="float" office:value="7.50"', "7.5"),
+        ('office:value-type="percentage" office:value="0.075"', "7.5%"),
+        ('office:value-type="currency" office:value="12" office:currency="EUR"', "12 EUR"),
+        ('office:value-type="date" office:date-value="2026-03-05"', "2026-03-05"),
+        ('office:value-type="date" office:date-value="2026-03-05T14:30:00"', "2026-03-05T14:30:00"),
+        ('office:value-type="time" office:time-value="PT14H30M00S"', "14:30:00"),
+        ('office:value-type="boolean" office:boolean-value="true"', "TRUE"),
+        ('office:value-type="string" office:string-value="Valve"', "Valve"),
+        ('table:formula="of:=SUM([.A1:.B2])" office:value-type="float" office:value="3"', "3"),
+        ('table:formula="of:=SUM([.A1:.$B$2];[Costs.C1])"', "=SUM(A1:B2;Costs.C1)"),
+    ],
+)
+def test_a_cell_of_an_open_spreadsheet_without_text_has_its_value(
+    read: Read, attributes: str, shown: str
+) -> None:
+    cells = f"<table:table-cell><text:p>Item</text:p></table:table-cell><table:table-cell {attributes}/>"
+    rows = f'<table:table table:name="Rates"><table:table-row>{cells}</table:table-row></table:table>'
+    found = read("a.ods", office.opendocument("spreadsheet", rows))
+    assert f"| Item | {shown} |" in text(found)
+    assert bool(found.notes) == shown.startswith("=")
+
+
 def test_each_part_of_an_open_presentation_is_in_its_text_or_named_as_left_out(read: Read) -> None:
     found = read("a.odp", office.everything_in_odp())
     said = text(found)
