@@ -72,6 +72,23 @@ def test_json_in_a_log_has_its_letters(read: Read) -> None:
     assert text_of(read("a.txt", b"[see \\u00fc]")) == "[see \\u00fc]"
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('[{"m": "Z\\u00fcrich"},\n {"m": "a\\/b"}]', '[{"m": "Zürich"},\n {"m": "a/b"}]'),
+        ('{\n  "m": "Z\\u00fcrich"\n}\n{\n  "m": 2\n}\n', '{\n  "m": "Zürich"\n}\n{\n  "m": 2\n}'),
+        ('{"m": 1}\r\n\r\n{"m": "Z\\u00fcrich"}', '{"m": 1}\n\n{"m": "Zürich"}'),
+        ("[1]\nThe file is C:\\new\\table.txt", "[1]\nThe file is C:\\new\\table.txt"),
+        ('{"m": 1}\nsee \\u00fc', '{"m": 1}\nsee \\u00fc'),
+        ('10:00 up\n{"m": "Z\\u00fcrich"}\n{"m": "\\u00fc', '10:00 up\n{"m": "Zürich"}\n{"m": "\\u00fc'),
+        ("[]\n\n\\textbf{Words}", "[]\n\n\\textbf{Words}"),
+    ],
+    ids=["array", "objects over lines", "lines with gaps", "a number first", "an object first", "a log", "an empty list"],
+)  # fmt: skip
+def test_only_json_within_a_text_loses_its_escapes(read: Read, source: str, said: str) -> None:
+    assert text_of(read("a.txt", source.encode())) == said
+
+
 def test_a_picture_within_a_text_is_cut_out(read: Read) -> None:
     source = f"# Plan\n\n![plan](data:image/png;base64,{'iVBOR' * 99})\n\nWords after it."
     assert text_of(read("a.md", source.encode())).endswith(
