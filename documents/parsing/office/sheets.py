@@ -1,12 +1,12 @@
 """Lays out the cells of a spreadsheet as rows of a table. Shared by the formats of spreadsheets."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from documents.errors import Unreadable
+from documents.parsing.outline import within_limit
 from documents.parsing.parts import Parts
-from documents.parsing.types import MAX_CHARACTERS, TOO_LONG
 
 MAX_CELLS = 5_000_000  # with text
 _MAX_MERGED_ROWS = 1000  # a merged cell repeats its text in at most so many rows
@@ -33,7 +33,7 @@ def table(sheet: Sheet, parts: Parts) -> str:
     for kind, held in (("hidden rows", _held_rows(sheet)), ("hidden columns", _held_columns(sheet))):
         for each in held:
             parts.leave_out(kind, f"{sheet.name} {each}")
-    return "\n".join(_bounded(_lines(sheet)))
+    return "\n".join(within_limit(_lines(sheet)))
 
 
 def _lines(sheet: Sheet) -> Iterator[str]:
@@ -64,16 +64,6 @@ def _columns(used: Collection[int], hidden: Collection[int]) -> Iterator[int]:
         yield from empty if len(empty) <= _MAX_EMPTY_COLUMNS else empty[:1]
         yield column
         last = column
-
-
-def _bounded(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines while they fit into a document: cells far apart make a small file a huge table."""
-    left = MAX_CHARACTERS
-    for line in lines:
-        left -= len(line)
-        if left < 0:
-            raise Unreadable(TOO_LONG.format(limit=MAX_CHARACTERS))
-        yield line
 
 
 def _repeat_merged(sheet: Sheet) -> None:

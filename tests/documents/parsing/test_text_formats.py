@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from documents.errors import Unreadable
 from documents.ingestion.extract import Extraction
 from documents.parsing import markdown
 
@@ -39,6 +40,12 @@ def test_each_section_of_a_long_table_has_its_header(read: Read) -> None:
     assert all(section.text.startswith("| sku | item | lead_time_days |\n") for section in found.sections)
     assert text_of(found).count("| SKU-") == 3000
     assert (found.facts["rows"], found.facts["columns"]) == (3000, 3)
+
+
+def test_a_table_of_a_million_rows_is_refused_by_its_limit(read: Read) -> None:
+    rows = "".join(f"{number},Pump,{number / 7:.2f},{number % 99}\n" for number in range(1_000_000))
+    with pytest.raises(Unreadable, match=r"more than 20,000,000 characters\. Split it and add the parts"):
+        read("a.csv", f"id,name,price,stock\n{rows}".encode(), memory_bytes=1024**3)
 
 
 def test_json_has_its_letters_and_its_numbers(read: Read) -> None:
