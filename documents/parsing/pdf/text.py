@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +14,10 @@ import pypdfium2.raw as raw
 from documents.errors import Unreadable
 from documents.parsing.types import DAMAGED, ENCRYPTED
 
-from . import bidi, columns
+from . import bidi, columns, raised
 from .bidi import Glyph
 from .columns import Line, Run
+from .raised import Mark, Rect
 
 VERSION = str(pdfium.PYPDFIUM_INFO.version)
 _LINE_END_HYPHEN = re.compile(r"(?<=\d)[\ufffe\x02](?=\d)")  # PDFium's mark where a line ends with a hyphen
@@ -101,33 +102,38 @@ def _text_of(page: pdfium.PdfTextPage) -> str:
     text: str = page.get_text_range()
     if bidi.has_right_to_left(text):
         return "\n".join(_ordered_lines(page, from_right=bidi.is_mostly_right_to_left(text)))
-    text = _LINE_END_HYPHEN.sub("-", text)
-    lines = columns.in_reading_order(list(_lines(page)))
+    rects = [page.get_rect(number) for number in range(page.count_rects())]
+    marks = list(raised.marks(page, rects))
+    text = _LINE_END_HYPHEN.sub("-", raised.with_marks(text, marks))
+    lines = columns.in_reading_order(list(_lines(page, rects, marks)))
     return "\n".join(columns.text_of(lines)) if lines else text
 
 
 # --- columns ------------------------------------------------------------------------------------
 
 
-def _lines(page: pdfium.PdfTextPage) -> Iterator[Line]:
+def _lines(page: pdfium.PdfTextPage, rects: Sequence[Rect], marks: Sequence[Mark]) -> Iterator[Line]:
     """Yield the runs of the page, grouped by the lines on which they stand, in the order of the file."""
     line: Line = []
-    for number in range(page.count_rects()):
-        run = Run("", *page.get_rect(number))
+    for rect in rects:
+        run = Run("", *rect)
         if line and columns.is_beside(line[-1], run):
             columns.append(line, run)
             continue
         if line:
-            yield _with_texts(page, line)
+            yield _with_texts(page, line, marks)
         line = [run]
     if line:
-        yield _with_texts(page, line)
+        yield _with_texts(page, line, marks)
 
 
-def _with_texts(page: pdfium.PdfTextPage, line: Line) -> Line:
-    return [
-        replace(run, text=page.get_text_bounded(run.left, run.bottom, run.right, run.top)) for run in line
-    ]
+def _with_texts(page: pdfium.PdfTextPage, line: Line, marks: Sequence[Mark]) -> Line:
+    return [replace(run, text=_text_of_run(page, run, marks)) for run in line]
+
+
+def _text_of_run(page: pdfium.PdfTextPage, run: Run, marks: Sequence[Mark]) -> str:
+    place = run.left, run.bottom, run.right, run.top
+    return raised.within(page.get_text_bounded(*place), place, marks)
 
 
 # --- from right to left -------------------------------------------------------------------------
