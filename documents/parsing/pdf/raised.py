@@ -61,9 +61,9 @@ def with_marks(text: str, found: Sequence[Mark]) -> str:
 def within(text: str, rect: Rect, found: Sequence[Mark]) -> str:
     """Return the text of a part of a page with its marks as plain text."""
     for mark in found:
-        if rect[0] <= mark.place[0] <= rect[2] and rect[1] <= mark.place[3] and mark.place[1] <= rect[3]:
-            if mark.before or text.startswith(mark.text):
-                text = text.replace(mark.before + mark.text, mark.before + mark.plain, 1)
+        is_within = rect[0] <= mark.place[0] <= rect[2] and _overlap(mark.place, rect)
+        if is_within and (mark.before or text.startswith(mark.text)):
+            text = text.replace(mark.before + mark.text, mark.before + mark.plain, 1)
     return text
 
 

@@ -37,6 +37,7 @@ class Pages:
             self._pdf = pdfium.PdfDocument(path)
         except pdfium.PdfiumError as error:
             raise Unreadable(ENCRYPTED if "password" in str(error).lower() else DAMAGED) from error
+        self._last: tuple[int, _open] | None = None  # the page that text_within opened: a form asks it often
 
     def __enter__(self) -> Self:
         return self
@@ -44,6 +45,7 @@ class Pages:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close_last()
         self._pdf.close()
 
     def __len__(self) -> int:
@@ -61,11 +63,21 @@ class Pages:
     def text_within(self, number: int, left: float, bottom: float, right: float, top: float) -> str:
         """Return the text in a rectangle of a page, counted from 0. Units: points, from the bottom left."""
         try:
-            with _open(self._pdf, number) as text:
-                found: str = text.get_text_bounded(left, bottom, right, top)
-                return found
+            found: str = self._text_of_page(number).get_text_bounded(left, bottom, right, top)
+            return found
         except (pdfium.PdfiumError, ValueError):
             return ""
+
+    def _text_of_page(self, number: int) -> pdfium.PdfTextPage:
+        if self._last is None or self._last[0] != number:
+            self._close_last()
+            self._last = number, _open(self._pdf, number)
+        return self._last[1].text
+
+    def _close_last(self) -> None:
+        if self._last is not None:
+            self._last[1].close()
+            self._last = None
 
     def properties(self) -> dict[str, str]:
         found = self._pdf.get_metadata_dict(skip_empty=True)
@@ -77,18 +89,21 @@ class _open:
 
     def __init__(self, pdf: pdfium.PdfDocument, number: int) -> None:
         self._page = pdf[number]
-        self._text = self._page.get_textpage()
-        if self._page.get_rotation() and _is_upright(self._text):
+        self.text = self._page.get_textpage()
+        if self._page.get_rotation() and _is_upright(self.text):
             # PDFium orders the lines as on the turned page, where they are not horizontal.
-            self._text.close()
+            self.text.close()
             self._page.set_rotation(0)
-            self._text = self._page.get_textpage()
+            self.text = self._page.get_textpage()
 
     def __enter__(self) -> pdfium.PdfTextPage:
-        return self._text
+        return self.text
 
     def __exit__(self, *_: object) -> None:
-        self._text.close()
+        self.close()
+
+    def close(self) -> None:
+        self.text.close()
         self._page.close()
 
 

@@ -261,6 +261,21 @@ def test_each_kind_of_form_field_is_read_with_the_words_next_to_it(read: Read) -
     assert "Empty: " not in said
 
 
+def test_many_fields_on_a_full_page_take_no_long_time(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 4)
+        for line in range(160):
+            canvas.drawString(20, 820 - 5 * line, f"Row {line}: " + "words of a long row " * 14)
+
+    fields = [
+        {"/Subtype": pikepdf.Name.Widget, "/FT": pikepdf.Name.Tx, "/T": f"f{n}", "/V": f"value {n}", "/Rect": [300, n, 320, n + 4]}
+        for n in range(400)
+    ]  # fmt: skip
+    path = tmp_path / "stored"
+    path.write_bytes(annotated(*fields, content=drawn(draw)))
+    assert "value 399" in text(extract(path, "application/pdf", timeout_s=5))
+
+
 @pytest.mark.filterwarnings(
     "ignore:This document has 1 form widget"
 )  # the made file lacks a link to its parent
