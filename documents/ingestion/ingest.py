@@ -121,7 +121,7 @@ def _extract(claim: Claim) -> Extraction:
             path,
             document.media_type,
             _parser(document, claim.workspace),
-            languages=[document.language] if document.is_language_chosen else claim.workspace.languages,
+            languages=document.reading_languages(),
             still_wanted=lambda: not claim.is_lost,
         )
         step.detail |= {

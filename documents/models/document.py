@@ -101,6 +101,11 @@ class Document(Work):
         """Return its http or https address, or "". A URL with another scheme must never become a link."""
         return self.url if self.url.startswith(("http://", "https://")) else ""
 
+    def reading_languages(self) -> list[str]:
+        """Return the languages that its text may be in: the chosen one, else those of its workspace."""
+        languages: list[str] = [self.language] if self.is_language_chosen else self.workspace.languages
+        return languages
+
 
 class LiveSections(models.Manager["Section"]):
     """Selects the sections of the index that answers now. `Section.every` adds those of a running reindex."""

@@ -26,11 +26,11 @@ from documents.errors import NotFetched, Unreadable
 
 from . import reader
 from .confinement import cut_off_network, die_with, limit, scratch, work_in
-from .types import Extraction, ParseJob
+from .types import MAX_CHARACTERS, Extraction, ParseJob
 
 IDLE_S = 600.0  # after this time, the memory is worth more than a fast start of the next file
 MAX_REQUEST_BYTES = 65_536
-MAX_REPLY_BYTES = 10 * reader.MAX_CHARACTERS
+MAX_REPLY_BYTES = 10 * MAX_CHARACTERS
 _REPLY, _FIRST_NOT_NEEDED = 3, 4  # file descriptors in a fork
 
 

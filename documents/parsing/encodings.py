@@ -103,12 +103,12 @@ def warm_up() -> None:
     chardet.detect("ä".encode(_WESTERN))
 
 
-def decode(data: bytes, *, declares: bool = False) -> str:
+def decode(data: bytes, languages: Sequence[str] = (), *, declares: bool = False) -> str:
     """Return the text of these bytes. Never fails: bytes that no encoding explains become U+FFFD.
 
     declares: the format may declare its encoding near the top (HTML, XML).
     """
-    return decoded(data, _declared(data) if declares else None).text
+    return decoded(data, declared_label(data) if declares else None, languages).text
 
 
 def decoded(data: bytes, label: str | None = None, languages: Sequence[str] = ()) -> Decoded:
@@ -130,10 +130,6 @@ def decoded(data: bytes, label: str | None = None, languages: Sequence[str] = ()
 
 def declared_label(data: bytes) -> str | None:
     """Return the encoding that HTML or XML declares near its top."""
-    return _declared(data)
-
-
-def _declared(data: bytes) -> str | None:
     found = _DECLARED.search(data[:4096])
     return found[1].decode("ascii", "replace") if found else None
 

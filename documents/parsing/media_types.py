@@ -11,7 +11,7 @@ from typing import BinaryIO
 import filetype
 
 from documents.errors import NotAccepted
-from documents.parsing.archives.zip_listing import list_members
+from documents.parsing.containers.zip_files import list_members
 from documents.parsing.encodings import decode
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
@@ -121,8 +121,9 @@ def _by_content(file: BinaryIO, head: bytes, named: MediaType | None) -> MediaTy
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         found = list_members(file)
         return _package(found.names, found.mark, named)
-    if looks_like_text(head):
-        return _kind_of_text(decode(head, declares=True), named)
+    text = decode(head, declares=True)
+    if looks_like_text(head, text):
+        return _kind_of_text(text, named)
     raise NotAccepted(_unknown(head, named))
 
 
@@ -182,9 +183,11 @@ def _ole(file: BinaryIO, head: bytes) -> MediaType:
 # --- text ---------------------------------------------------------------------------------------
 
 
-def looks_like_text(head: bytes) -> bool:
-    """Return whether these bytes are text in any encoding. A few odd bytes may pass, a program must not."""
-    text = decode(head)
+def looks_like_text(head: bytes, text: str) -> bool:
+    """Return whether these bytes are text in any encoding. A few odd bytes may pass, a program must not.
+
+    text: the bytes as they were decoded.
+    """
     odd = sum(
         1
         for character in text

@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
-from .types import ExtractedBlock, ExtractedSection
+from documents.errors import Unreadable
+
+from .types import MAX_CHARACTERS, TOO_LONG, ExtractedBlock, ExtractedSection
 
 MAX_SECTION_CHARACTERS = 20_000  # as much as a page shows at once; longer sections are split at a paragraph
 _MAX_TITLE_CHARACTERS = 200
 _MAX_HEAD_CHARACTERS = 2000
+_NEXT_TEXT = re.compile(r"[\n ]*")
 # Terminal codes of ECMA-48, such as colours: CSI, OSC (titles, links) and two-character sequences. Logs also write the
 # escape character as ␛, #033 (rsyslog) or ^[.
 _TERMINAL_CODES = re.compile(
@@ -29,6 +32,19 @@ def tidy(text: str) -> str:
     text = _EMBEDDED_DATA.sub(r"\1…", _LINE_ENDS.sub("\n", text))
     text = "\n".join(line.rstrip() for line in _UNPRINTABLE.sub("", text).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+
+
+def within_limit(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a table while a document may have so many characters. Then raise Unreadable.
+
+    A small file can be a huge table, such as a sheet with two cells far apart.
+    """
+    left = MAX_CHARACTERS
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            raise Unreadable(TOO_LONG.format(limit=MAX_CHARACTERS))
+        yield line
 
 
 def outline(blocks: Iterable[ExtractedBlock]) -> list[ExtractedSection]:
@@ -63,13 +79,17 @@ def outline(blocks: Iterable[ExtractedBlock]) -> list[ExtractedSection]:
 
 def _split_long(section: ExtractedSection) -> Iterator[ExtractedSection]:
     """Yield parts that fit. A part that continues a table begins with its header row."""
-    rest = section.text
-    while len(rest) > MAX_SECTION_CHARACTERS:
-        cut = _cut(rest)
-        yield ExtractedSection(rest[:cut], section.title_path, section.page)
-        head = _head_of_open_table(rest, cut)
-        rest = head + rest[cut:].lstrip("\n ")
-    if rest:
+    text, head, start = section.text, "", 0
+    while len(head) + len(text) - start > MAX_SECTION_CHARACTERS:
+        part = (
+            head + text[start : start + MAX_SECTION_CHARACTERS]
+        )  # a copy of the rest would take quadratic time
+        cut = _cut(part)
+        yield ExtractedSection(part[:cut], section.title_path, section.page)
+        start += cut - len(head)
+        head = _head_of_open_table(part[:cut]) if text.startswith("\n|", start) else ""
+        start = _NEXT_TEXT.match(text, start).end()  # type: ignore[union-attr]
+    if rest := head + text[start:]:
         yield ExtractedSection(rest, section.title_path, section.page)
 
 
@@ -81,11 +101,9 @@ def _cut(text: str) -> int:
     return MAX_SECTION_CHARACTERS
 
 
-def _head_of_open_table(text: str, cut: int) -> str:
-    """Return the first rows of the table that goes on after the cut: its header, and the rule below it."""
-    if not text.startswith("\n|", cut):
-        return ""
-    above = takewhile(lambda line: line.startswith("|"), reversed(text[:cut].split("\n")))
+def _head_of_open_table(text: str) -> str:
+    """Return the first rows of the table that a text ends with: its header, and the rule below it."""
+    above = takewhile(lambda line: line.startswith("|"), reversed(text.split("\n")))
     rows = list(above)[::-1]
     is_ruled = len(rows) > 1 and not rows[1].strip("|-: ")
     head = "".join(f"{row}\n" for row in rows[: 1 + is_ruled])

@@ -1,7 +1,7 @@
 """Reads a file's properties: front matter of Markdown, meta tags of web pages, properties of PDF and Office files."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,36 +24,47 @@ _NAMES = {
 }
 
 
-def properties(path: Path, media_type: str, said: Mapping[str, Any]) -> dict[str, str]:
+def of_metadata(said: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata that kreuzberg found in a file, without what is nested."""
+    lists = {name: value if isinstance(value, list) else [value] for name, value in said.items()}
+    return {
+        _NAMES.get(name, name): ", ".join(map(str, values))
+        for name, values in lists.items()
+        if all(isinstance(each, str | int | float) for each in values)
+    }
+
+
+def properties(
+    path: Path, media_type: str, said: Mapping[str, str], languages: Sequence[str] = ()
+) -> dict[str, str]:
     """Return the properties by their names in lower case.
 
-    said: the metadata that kreuzberg found in the file.
+    said: what the file's reader found.
     """
     found: dict[str, str] = {}
-    for name, value in _pairs(path, media_type, said):
+    for name, value in _pairs(path, media_type, said, languages):
         if len(found) < MOST and (text := one_line(value)[:_MAX_CHARACTERS]):
             found.setdefault(name.strip().lower()[:60], text)
     return found
 
 
-def _pairs(path: Path, media_type: str, said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _pairs(
+    path: Path, media_type: str, said: Mapping[str, str], languages: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     match media_type:
         case "text/markdown":
-            yield from _front_matter(_head(path))
+            yield from _front_matter(_head(path, languages))
         case "text/html":
             reader = _MetaTags()
-            reader.feed(_head(path))
+            reader.feed(_head(path, languages))
             yield from reader.found
         case _:
-            for name, value in said.items():
-                listed = value if isinstance(value, list) else [value]
-                if all(isinstance(each, str | int | float) for each in listed):
-                    yield _NAMES.get(name, name), ", ".join(map(str, listed))
+            yield from said.items()
 
 
-def _head(path: Path) -> str:
+def _head(path: Path, languages: Sequence[str]) -> str:
     with path.open("rb") as file:
-        return decode(file.read(_HEAD_BYTES), declares=True)
+        return decode(file.read(_HEAD_BYTES), languages, declares=True)
 
 
 def _front_matter(text: str) -> Iterator[tuple[str, str]]:

@@ -9,21 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from core.text import one_line
-from documents.errors import Unreadable
+from documents.errors import NotAccepted, Unreadable
 
 from . import encodings, fast, scans
 from .containers import archive, mail, outlook
-from .containers.members import Opened
+from .containers.members import Opened, unforeseen_as_unreadable
 from .languages import language_of
 from .office import old_workbook, opendocument, presentation, word, workbook
 from .pdf import document as pdf
 from .properties import properties
 from .text import delimited, json_text, notebook, plain, xml_text
-from .types import NO_TEXT, TOO_LONG, Extraction, ParseJob, ReadingNote
+from .types import MAX_CHARACTERS, NO_TEXT, TOO_LONG, Extraction, ParseJob, ReadingNote
 
 log = logging.getLogger(__name__)
-
-MAX_CHARACTERS = 20_000_000
 
 # media type -> its reader
 _TEXTS: dict[str, Callable[[Path, Sequence[str]], Extraction]] = {
@@ -56,7 +54,6 @@ def warm_up(parser: str) -> None:
 
 def read(job: ParseJob, alive: Callable[[], None] = lambda: None) -> Extraction:
     """Return the file's text. alive: called while a long file makes progress. Raises Unreadable."""
-    fast.SAID.clear()
     found = _read(job, Opened(job, _read, alive))
     if not any(character.isalnum() for section in found.sections for character in section.text):
         gaps = (note.text for note in found.notes if note.kind == "left_out")
@@ -66,26 +63,26 @@ def read(job: ParseJob, alive: Callable[[], None] = lambda: None) -> Extraction:
     return replace(
         found,
         language=language_of(found.sections, job.languages),
-        properties=_properties(job, found),
+        properties=properties(Path(job.path), job.media_type, found.properties, job.languages),
         facts={name: one_line(fact) if isinstance(fact, str) else fact for name, fact in found.facts.items()},
         notes=tuple(replace(note, text=one_line(note.text)) for note in found.notes),
     )
 
 
-def _properties(job: ParseJob, found: Extraction) -> dict[str, str]:
-    """Return the file's own properties: `fast.SAID` may be that of a file within it."""
-    said = found.properties if job.media_type in _CONTAINERS else fast.SAID
-    return properties(Path(job.path), job.media_type, said)
-
-
 def _read(job: ParseJob, opened: Opened) -> Extraction:
+    """Raises Unreadable and NotAccepted."""
+    with unforeseen_as_unreadable(job.media_type):
+        return _read_by_type(job, opened)
+
+
+def _read_by_type(job: ParseJob, opened: Opened) -> Extraction:
     path = Path(job.path)
     if job.media_type in plain.READS:
         return plain.read(path, job.media_type, job.languages)
     if read_text := _TEXTS.get(job.media_type):
         return read_text(path, job.languages)
     if job.parser == "web" and job.media_type == "text/html":
-        return _by(import_module("documents.parsing.web"), path)
+        return _by(import_module("documents.parsing.web"), path, job.languages)
     if job.parser == "layout" and job.media_type in _layout().READS:
         return _by(_layout(), path, job.media_type)
     if job.media_type in _OFFICE_TYPES:
@@ -94,22 +91,16 @@ def _read(job: ParseJob, opened: Opened) -> Extraction:
         return read_container(path, opened)
     if job.media_type in scans.READS:
         return scans.read(path, job.languages)
-    return fast.read(path, job.media_type)
+    return fast.read(path, job.media_type, job.languages)
 
 
 def _read_office(job: ParseJob, opened: Opened) -> Extraction:
     """Read an Office file. One that no standard explains is read by kreuzberg, with a warning."""
     try:
         return _CONTAINERS[job.media_type](Path(job.path), opened)
-    except (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ):
+    except (Unreadable, NotAccepted, MemoryError):
+        raise
+    except Exception:
         log.warning("An Office file is unusual.", exc_info=True)
         found = fast.read(Path(job.path), job.media_type)
         return replace(found, notes=(*found.notes, ReadingNote("warning", _UNUSUAL)))
@@ -131,7 +122,7 @@ def _layout() -> Any:
     return import_module("documents.parsing.layout")
 
 
-def _by(module: Any, *of_file: Path | str) -> Extraction:
+def _by(module: Any, *of_file: Path | str | Sequence[str]) -> Extraction:
     """Return what a module found that is imported only when it is needed."""
     found: Extraction = module.read(*of_file)
     return found

@@ -87,11 +87,17 @@ class Extraction:
         }
 
 
+MAX_CHARACTERS = 20_000_000  # of one file, with all that it contains
+
 ENCRYPTED = "The file is protected by a password. Save a copy without a password and add that."
 ENCRYPTED_MAIL = "This is an encrypted message. Open it in your mail program, save its text and add that."
 DAMAGED = (
     "The file is damaged and could not be read. Open it in the program that made it, save it again and add the new "
     "file."
+)
+NOT_AS = (
+    "The file could not be read as {kind}: it is damaged or unusual. Open it in the program that made it, save it again "
+    "and add the new file."
 )
 NO_TEXT = "The file contains no text. If you see text when you open it, that is a picture: save it as PDF and add that."
 ENTITIES = "The file defines XML entities of its own, which can expand to gigabytes. Save it without them and add that."

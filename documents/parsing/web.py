@@ -1,7 +1,7 @@
 """Reads a web page: its main text with headings, tables and code, without menus and banners."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import trafilatura
@@ -14,7 +14,8 @@ from . import markdown
 from .encodings import declared_label, decoded
 from .markup import rewriting
 from .outline import outline
-from .types import NO_TEXT_ON_PAGE, Extraction, ReadingNote
+from .parts import left_out
+from .types import NO_TEXT_ON_PAGE, Extraction
 
 VERSION = trafilatura.__version__
 
@@ -27,17 +28,16 @@ _MAX_NOTICE_CHARACTERS = 500
 _PERMALINK_SIGNS = {"¶", "#", "§", "🔗", ""}
 
 
-def read(path: Path) -> Extraction:
+def read(path: Path, languages: Sequence[str] = ()) -> Extraction:
     """Raises Unreadable."""
     data = path.read_bytes()
-    found = decoded(data, declared_label(data))
+    found = decoded(data, declared_label(data), languages)
     page = _parse(found.text)
     deleted = rewriting.rewrite(page)
     text = _main_text(_main(page)) or _main_text(page)
     if not text or _is_notice(text):
         raise Unreadable(NO_TEXT_ON_PAGE)
-    gap = f"{'1 deleted passage was' if deleted == 1 else f'{deleted} deleted passages were'} left out."
-    notes = (ReadingNote("left_out", gap, deleted),) if deleted else ()
+    notes = (left_out("deleted passages", deleted),) if deleted else ()
     return Extraction(
         tuple(outline(markdown.plain_blocks(text))),
         None,

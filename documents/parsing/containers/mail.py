@@ -20,12 +20,13 @@ from pathlib import Path
 
 from core.text import one_line
 from documents.errors import Unreadable
-from documents.parsing import fast, html
+from documents.parsing import fast
 from documents.parsing.encodings import declared_label, decoded
+from documents.parsing.markup import html
 from documents.parsing.outline import outline
 from documents.parsing.types import ENCRYPTED_MAIL, ExtractedBlock, Extraction, Facts, ReadingNote
 
-from .members import Found, Member, Opened, Refused, below, read_members
+from .members import Found, Member, Opened, Refused, below, read_members, unforeseen_as_unreadable
 
 VERSION = "1"
 MAIL, MAILBOX = "message/rfc822", "application/mbox"
@@ -56,7 +57,6 @@ _OF_MIME = (
     "Content-Language",
 )
 _SEAL = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
-_SIGNED_IN_ONE = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _HTML = "text/html"
 _READ_AS_TEXT = {"text/plain", "text/calendar", "text/vcard", "text/x-vcard", "message/delivery-status"}
 _PROPERTIES = (
@@ -83,7 +83,8 @@ def _mailbox(data: bytes, opened: Opened) -> Extraction:
         message = message_from_bytes(each, policy=_Lenient())
         title = _subject(message, opened.languages)
         try:
-            inner = _message(message, opened)
+            with unforeseen_as_unreadable(MAIL):
+                inner = _message(message, opened)
         except Unreadable as error:
             found.notes.append(ReadingNote("left_out", f"“{title}” was left out. {error}"))
         else:
@@ -142,10 +143,12 @@ def _message(message: Message, opened: Opened) -> Extraction:
 
 def _page_blocks(page: str, parts: "_Parts") -> list[ExtractedBlock]:
     try:
-        return list(fast.page_blocks(page))
+        blocks, notes = fast.page_blocks(page)
     except Unreadable as error:
         parts.notes.append(ReadingNote("left_out", f"The HTML text was left out. {error}"))
         return []
+    parts.notes += notes
+    return blocks
 
 
 @dataclass(slots=True)

@@ -4,22 +4,32 @@ Each becomes sections under its own name. What is not read is named, with the re
 and the unpacked size of all files together stop archives that unpack to gigabytes.
 """
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
 from core.text import one_line
 from documents.errors import NotAccepted, Unreadable
-from documents.parsing.media_types import recognise
-from documents.parsing.types import ExtractedSection, Extraction, ParseJob, ReadingNote
+from documents.parsing.media_types import BY_NAME, recognise
+from documents.parsing.types import (
+    MAX_CHARACTERS,
+    NOT_AS,
+    ExtractedSection,
+    Extraction,
+    ParseJob,
+    ReadingNote,
+)
+
+log = logging.getLogger(__name__)
 
 MAX_DEPTH = 4  # an archive in a mail in an archive in a mail
 MAX_FILES = 2000
 MAX_BYTES = 300 * 1024**2  # of all files together, unpacked
 MAX_FILE_BYTES = 150 * 1024**2  # less than the sandbox lets a process write
-MAX_CHARACTERS = 20_000_000
 _MOST_NAMED = 30  # notes about single files on a document's page
 
 Read = Callable[[ParseJob, "Opened"], Extraction]
@@ -80,6 +90,18 @@ class Found:
         return (*self.notes[:_MOST_NAMED], ReadingNote("left_out", sentence, len(rest)))
 
 
+@contextmanager
+def unforeseen_as_unreadable(media_type: str) -> Iterator[None]:
+    """Turn an unforeseen error into Unreadable: one file must not lose the others of its container."""
+    try:
+        yield
+    except (Unreadable, NotAccepted, MemoryError):
+        raise
+    except Exception as error:
+        log.warning("A file could not be read: %s.", media_type, exc_info=True)
+        raise Unreadable(NOT_AS.format(kind=BY_NAME[media_type].label)) from error
+
+
 def read_members(members: Iterable[Member | Refused], opened: Opened) -> Found:
     """Return the text of the files, each under its name."""
     found = Found()
@@ -110,13 +132,15 @@ def _read(member: Member | Refused, opened: Opened) -> Extraction:
         raise Unreadable(member.reason)
     _spend(member, opened)
     media_type = _recognise(member)
+    budget, characters = opened.budget, opened.budget.characters
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(member.data)
         job = replace(opened.job, path=file.name, media_type=media_type)
         found = opened.read(job, replace(opened, job=job, depth=opened.depth + 1))
-    opened.budget.characters -= found.character_count
-    if opened.budget.characters < 0:
+    budget.characters = characters  # without what the files within it took: it contains their text
+    if found.character_count > characters:
         raise Unreadable(f"With it, the files have more than {MAX_CHARACTERS:,} characters.")
+    budget.characters -= found.character_count
     return found
 
 

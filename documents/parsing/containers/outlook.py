@@ -13,7 +13,6 @@ import olefile
 from documents.errors import Unreadable
 from documents.parsing import fast
 from documents.parsing.encodings import decoded
-from documents.parsing.properties import properties
 from documents.parsing.types import DAMAGED, Extraction
 
 from .members import Member, Opened, Refused, read_members
@@ -29,7 +28,6 @@ _UNICODE, _EIGHT_BIT = "001F", "001E"  # types of strings
 def read(path: Path, opened: Opened) -> Extraction:
     """Raises Unreadable."""
     message = fast.read(path, opened.job.media_type)
-    about = properties(path, opened.job.media_type, fast.SAID)  # before an attachment's own
     try:
         with olefile.OleFileIO(str(path)) as ole:
             attachments = list(_attachments(ole))
@@ -38,7 +36,7 @@ def read(path: Path, opened: Opened) -> Extraction:
     found = read_members(attachments, opened)
     facts = {"attachments": len(attachments), "attachments read": found.read} if attachments else {}
     sections = (*message.sections, *found.sections)
-    return replace(message, sections=sections, facts=facts, notes=found.shown_notes(), properties=about)
+    return replace(message, sections=sections, facts=facts, notes=found.shown_notes())
 
 
 def _attachments(ole: "olefile.OleFileIO[Any]") -> Iterator[Member | Refused]:

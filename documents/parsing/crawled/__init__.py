@@ -15,5 +15,5 @@ def read(job: ParseJob) -> dict[str, Any]:
     """Return the fields of a Page or a Feed. Raises NotFetched."""
     data = Path(job.path).read_bytes()
     if job.task == "page":
-        return asdict(read_page(decode(data, declares=True), job.url))
+        return asdict(read_page(decode(data, job.languages, declares=True), job.url))
     return asdict(read_feed(data, job.url, job.content_type))

@@ -48,19 +48,21 @@ _BANNER = re.compile(
 )
 
 
-def rewritten(html: str, *, method: Literal["html", "xml"] = "html") -> str:
-    """Return a page that was rewritten, the same if it has nothing to rewrite. method: its syntax."""
+def rewritten(html: str, *, method: Literal["html", "xml"] = "html") -> tuple[str, int]:
+    """Return a page that was rewritten, the same if it has nothing to rewrite, and how many deleted passages it lost.
+
+    method: its syntax.
+    """
     if not _NEEDED.search(html):
-        return html
+        return html, 0
     try:
         page = document_fromstring(
             html.encode("utf-8", "replace"), parser=HTMLParser(encoding="utf-8", no_network=True)
         )
     except (etree.ParserError, ValueError):
-        return html
-    rewrite(page)
-    text: str = tostring(page, encoding="unicode", method=method)
-    return text
+        return html, 0
+    deleted = rewrite(page)
+    return tostring(page, encoding="unicode", method=method), deleted
 
 
 def rewrite(page: HtmlElement) -> int:

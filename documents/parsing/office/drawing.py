@@ -6,14 +6,13 @@ from lxml.etree import _Element as Element
 
 from documents.parsing.markup import superscripts
 from documents.parsing.markup.superscripts import Height
+from documents.parsing.parts import Parts
 
 from . import equations
 from .package import Package, R, local
-from .parts import Parts
 
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
-_DIAGRAM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
 Related = Mapping[str, tuple[str, str]]  # as Package.relationships returns them
 _PICTURES = ("blip", "imagedata")
 
@@ -142,6 +141,4 @@ def keep_embedded(element: Element, package: Package, related: Related, parts: P
     for each in element.iter():
         if local(each) in ("OLEObject", "oleObj"):
             _, target = related.get(each.get(f"{R}id", ""), ("", ""))
-            parts.embed(
-                target.rpartition("/")[2] or "a linked file", package.bytes_of(target) if target else None
-            )
+            parts.embed(package.embedded(target, target.rpartition("/")[2] or "a linked file"))

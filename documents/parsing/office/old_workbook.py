@@ -8,11 +8,11 @@ import xlrd
 
 from documents.errors import Unreadable
 from documents.parsing.containers.members import Opened
+from documents.parsing.parts import Parts, extraction
 from documents.parsing.types import DAMAGED, ENCRYPTED, ExtractedBlock, Extraction
 
 from .number_formats import GENERAL, write_number, write_text
-from .parts import Parts, extraction
-from .sheets import Sheet, merged_cells, table
+from .sheets import Sheet, table
 
 READS = {"application/vnd.ms-excel"}
 _GAPS = (
@@ -62,9 +62,7 @@ def _sheet(book: Any, sheet: Any) -> Sheet:
         found.rows[row + 1] = {column: text for column, text in texts if text.strip()}
     found.hidden_rows = {row + 1 for row, info in sheet.rowinfo_map.items() if info.hidden}
     found.hidden_columns = {column + 1 for column, info in sheet.colinfo_map.items() if info.hidden}
-    found.merged = merged_cells(
-        (top + 1, left + 1, bottom, right) for top, bottom, left, right in sheet.merged_cells
-    )
+    found.merged = [(top + 1, left + 1, bottom) for top, bottom, left, _ in sheet.merged_cells]
     return found
 
 

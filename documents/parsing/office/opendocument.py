@@ -1,5 +1,6 @@
 """Reads OpenDocument texts, spreadsheets and presentations (OASIS OpenDocument 1.3, part 3): what they show, with
-their notes and comments. A cell has the text that it shows as a paragraph, so that no number format is needed.
+their notes and comments. A cell has the text that it shows as a paragraph, so that no number format is needed; what some
+programs write without one is read from the value.
 """
 
 import re
@@ -14,12 +15,13 @@ from documents.errors import Unreadable
 from documents.parsing.containers.members import Opened
 from documents.parsing.markup import superscripts
 from documents.parsing.markup.superscripts import Height
+from documents.parsing.parts import Parts, extraction
 from documents.parsing.types import DAMAGED, ENCRYPTED, ExtractedBlock, Extraction
 
 from .drawing import chart_lines
+from .number_formats import GENERAL, write_number
 from .package import Package, local
-from .parts import Parts, extraction
-from .sheets import MAX_MERGED_ROWS, Sheet, merged_cells, table
+from .sheets import MAX_CELLS, Sheet, refuse_more, table
 
 _NAME = "urn:oasis:names:tc:opendocument:xmlns:{}:1.0"
 OFFICE, TEXT, TABLE, DRAW, STYLE, FO, PRESENTATION, FORM, META, CHART = (
@@ -39,6 +41,8 @@ _SKIPPED = {"tracked-changes", "forms", "sequence-decls", "variable-decls", "use
             "page-count", "bibliography-configuration", "dde-connection-decls", "scripts", "script", "meta"}  # fmt: skip
 _MAX_REPEATS = 200  # of equal cells or rows; a sheet ends with a million empty ones
 _MAX_DEPTH = 200
+_REFERENCE = re.compile(r"\[([^\[\]]*)\]")  # in a formula: [.A1:.B2], [$Costs.A1]
+_DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S")
 
 Run = tuple[str, Height]
 
@@ -84,6 +88,7 @@ class _Document:
         self._styles = _Styles(*filter(None.__ne__, (self._page_styles, root)))
         self._behind: list[tuple[str, Element]] = []  # notes, comments and text boxes of the paragraph
         self.slide_count: int | None = None
+        self._cells_left = MAX_CELLS
         self.parts = Parts()
 
     def blocks(self) -> Iterator[ExtractedBlock]:
@@ -254,7 +259,7 @@ class _Document:
             self.parts.count("charts")
             yield self._chart(chart)
         else:
-            self.parts.embed(name or "an object", self._package.bytes_of(name) if name else None)
+            self.parts.embed(self._package.embedded(name, name or "an object"))
 
     def _chart(self, chart: Element) -> str:
         titles = [" ".join("".join(each.itertext()).split()) for each in chart.iter(f"{CHART}title")]
@@ -271,7 +276,6 @@ class _Document:
     def _sheet(self, element: Element) -> Sheet:
         sheet = Sheet(element.get(f"{TABLE}name", ""))
         hidden_rows: set[int] = set()
-        areas: list[tuple[int, int, int, int]] = []
         sheet.hidden_columns = set(self._hidden_columns(element))
         number = 0
         for row in element.iter(f"{TABLE}table-row"):
@@ -283,12 +287,13 @@ class _Document:
                 number += 1
                 repeats -= 1
                 sheet.rows[number] = dict(cells)
-                areas += [(number, column, number + rows - 1, column) for column, rows in spans]
+                sheet.merged += [(number, column, number + rows - 1) for column, rows in spans]
+                self._cells_left -= len(cells)
+                refuse_more(self._cells_left)
                 if row.get(f"{TABLE}visibility") == "collapse":
                     hidden_rows.add(number)
             number += repeats
         sheet.hidden_rows = hidden_rows
-        sheet.merged = merged_cells(areas)
         return sheet
 
     def _cells(self, row: Element) -> tuple[dict[int, str], list[tuple[int, int]]]:
@@ -300,11 +305,12 @@ class _Document:
             if next(cell.iterancestors(f"{TABLE}table-row")) is not row:
                 continue
             text = self._cell(cell) if len(cell) else ""
+            text = text or _value(cell) or self._formula(cell)
             repeats = int(cell.get(f"{TABLE}number-columns-repeated", "1"))
             if text and local(cell) == "table-cell":
                 cells |= {column + n: text for n in range(1, min(repeats, _MAX_REPEATS) + 1)}
                 if (rows := int(cell.get(f"{TABLE}number-rows-spanned", "1"))) > 1:
-                    spans.append((column + 1, min(rows, MAX_MERGED_ROWS)))
+                    spans.append((column + 1, rows))
             column += repeats
         return cells, spans
 
@@ -325,6 +331,16 @@ class _Document:
                     lines += self._shape(child)
         self._behind = behind + self._behind
         return "\n".join(lines)
+
+    def _formula(self, cell: Element) -> str:
+        """Return a formula whose result is not stored, as Excel writes it: =SUM(A1:A2) for of:=SUM([.A1:.A2])."""
+        formula = cell.get(f"{TABLE}formula", "")
+        if not formula:
+            return ""
+        self.parts.warn(
+            "Formulas without a stored result were read as formulas. Open the file in its program, save it, and add it again."
+        )
+        return _REFERENCE.sub(_reference, formula[formula.find("=") :])
 
     def _hidden_columns(self, element: Element) -> Iterator[int]:
         at = 1
@@ -439,6 +455,39 @@ class _Styles:
     def is_hidden_slide(self, page: Element) -> bool:
         found = self._properties(page, "drawing-page")
         return found is not None and found.get(f"{PRESENTATION}visibility") == "hidden"
+
+
+def _value(cell: Element) -> str:
+    """Return the value of a cell that has no paragraph to show (OpenDocument 1.3, part 3, 19.385), "" if it has none."""
+    kind = cell.get(f"{OFFICE}value-type", "")
+    written: str = cell.get(f"{OFFICE}{kind}-value", "")
+    match kind:
+        case "percentage":
+            return f"{_number(cell, 100)}%" if _number(cell) else ""
+        case "currency":
+            return f"{_number(cell)} {cell.get(f'{OFFICE}currency', '')}".strip()
+        case "time":
+            return _DURATION.sub(r"\1:\2:\3", written)
+        case "date":
+            return written.removesuffix("T00:00:00")
+        case "boolean":
+            return written.upper()
+        case "string":
+            return written
+        case _:
+            return _number(cell)
+
+
+def _reference(found: re.Match[str]) -> str:
+    return found[1].removeprefix(".").replace(":.", ":").replace("$", "")
+
+
+def _number(cell: Element, times: int = 1) -> str:
+    value: str = cell.get(f"{OFFICE}value", "")
+    try:
+        return write_number(float(value) * times, GENERAL)
+    except (ValueError, ArithmeticError):
+        return value
 
 
 def _white(text: str | None) -> str:

@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,9 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from documents.errors import Unreadable
-from documents.parsing.types import DAMAGED, ENCRYPTED, ENTITIES, TOO_BIG
+from documents.parsing.containers.members import Member, Refused
+from documents.parsing.containers.zip_files import open_zip, read_member
+from documents.parsing.types import DAMAGED, ENTITIES, TOO_BIG
 
 MAX_PART_BYTES = 300 * 1024**2
 MAX_TREE_BYTES = 60 * 1024**2  # of XML that becomes a tree, which takes ten times as much memory
@@ -58,10 +59,7 @@ class Package:
     """An Office file. Its methods raise Unreadable if a part is damaged, too big or encrypted."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise Unreadable(DAMAGED) from error
+        self._archive = open_zip(path)
         # Some programs write backslashes, or other letter cases than in the relationships
         self._members = {_key(each.filename): each for each in self._archive.infolist()}
 
@@ -73,24 +71,18 @@ class Package:
     ) -> None:
         self._archive.close()
 
-    def names(self) -> list[str]:
-        return [each.filename for each in self._members.values()]
-
     def bytes_of(self, name: str) -> bytes | None:
         """Return a part, None if the package has none of this name."""
         member = self._members.get(_key(name))
-        if member is None:
-            return None
-        if member.flag_bits & 0x1:
-            raise Unreadable(ENCRYPTED)
+        return None if member is None else read_member(self._archive, member, MAX_PART_BYTES)
+
+    def embedded(self, name: str, title: str) -> Member | Refused:
+        """Return a file that is stored as a part. name: "" if the file is only linked. title: for people."""
         try:
-            with self._archive.open(member) as file:
-                data = file.read(MAX_PART_BYTES + 1)
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
-            raise Unreadable(DAMAGED) from error
-        if len(data) > MAX_PART_BYTES:
-            raise Unreadable(TOO_BIG)
-        return data
+            data = self.bytes_of(name) if name else None
+        except Unreadable as error:
+            return Refused(title, str(error))
+        return Refused(title, "It is not stored in this file.") if data is None else Member(title, data)
 
     def xml(self, name: str) -> Element | None:
         """Return the root of an XML part, None if there is no such part."""

@@ -8,12 +8,12 @@ from lxml.etree import _Element as Element
 
 from documents.errors import Unreadable
 from documents.parsing.containers.members import Opened
+from documents.parsing.parts import Parts, extraction
 from documents.parsing.types import DAMAGED, ExtractedBlock, Extraction
 
 from . import drawing
 from .drawing import A
 from .package import Package, R, local
-from .parts import Parts, extraction
 
 READS = {"application/vnd.openxmlformats-officedocument.presentationml.presentation"}
 

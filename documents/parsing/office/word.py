@@ -13,22 +13,20 @@ from documents.errors import Unreadable
 from documents.parsing.containers.members import Opened
 from documents.parsing.markup import superscripts
 from documents.parsing.markup.superscripts import Height
+from documents.parsing.parts import Parts, extraction
 from documents.parsing.types import DAMAGED, ExtractedBlock, Extraction
 
 from . import drawing, equations
 from .numbering import Numbering
 from .package import Package, R, local
-from .parts import Parts, extraction
 from .symbols import symbol
 from .word_styles import Styles, W, flag, value
 
 READS = {"application/vnd.openxmlformats-officedocument.wordprocessingml.document"}
 
-_W14 = "{http://schemas.microsoft.com/office/word/2010/wordml}"
 _NOT_SHOWN = {
     "del",
     "moveFrom",
-    "instrText",
     "delText",
     "delInstrText",
     "rPr",
@@ -154,7 +152,7 @@ class _Document:
     def _chunk(self, element: Element) -> None:
         """Keep a document that Word would insert here when it opens the file, such as HTML."""
         _, target = self._related.get(element.get(f"{R}id", ""), ("", ""))
-        self.parts.embed(target.rpartition("/")[2] or "an inserted document", self._package.bytes_of(target))
+        self.parts.embed(self._package.embedded(target, target.rpartition("/")[2] or "an inserted document"))
 
     def _paragraph(self, paragraph: Element, text: str) -> Iterator[ExtractedBlock]:
         properties = paragraph.find(f"{W}pPr")

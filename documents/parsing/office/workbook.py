@@ -16,13 +16,13 @@ from documents.errors import Unreadable
 from documents.parsing.containers.members import Opened
 from documents.parsing.markup import superscripts
 from documents.parsing.markup.superscripts import Height
+from documents.parsing.parts import Parts, extraction
 from documents.parsing.types import DAMAGED, ExtractedBlock, Extraction
 
 from . import drawing
 from .number_formats import BUILT_IN, GENERAL, write_number, write_text
 from .package import Package, R, local, refuse_entities
-from .parts import Parts, extraction
-from .sheets import Sheet, merged_cells, table
+from .sheets import MAX_CELLS, Area, Sheet, refuse_more, table
 
 READS = {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
@@ -32,7 +32,6 @@ _MARGIN_CODES = re.compile(r'&(?:"[^"]*"|K[0-9A-F]{6}|\d{1,3}|[PNDTZFAGSXYBIUEOH
 _MARGIN_PARTS = re.compile(r"&[LCR]")
 _THREAD_NOTICE = "[Threaded comment]"  # begins the copy of a comment for old versions of Excel
 _HEIGHTS: dict[str, Height] = {"superscript": "super", "subscript": "sub"}
-_MAX_CELLS = 5_000_000
 
 
 def read(path: Path, opened: Opened) -> Extraction:
@@ -57,7 +56,7 @@ class _Workbook:
         properties = root.find(f"{S}workbookPr")
         self._from_1904 = properties is not None and properties.get("date1904") in ("1", "true")
         self._people = _people(self._part("person"))
-        self._cells = 0
+        self._cells_left = MAX_CELLS
         self.parts = Parts()
 
     def _part(self, kind: str) -> Element | None:
@@ -91,7 +90,7 @@ class _Workbook:
             if kind == "drawing":
                 sheet.remarks += self._drawing(part)
             elif kind in ("oleObject", "package"):
-                self.parts.embed(part.rpartition("/")[2], self._package.bytes_of(part))
+                self.parts.embed(self._package.embedded(part, part.rpartition("/")[2]))
         return sheet
 
     def _drawing(self, target: str) -> Iterator[str]:
@@ -149,9 +148,8 @@ class _Workbook:
         return f"={formula}"
 
     def count_cell(self) -> None:
-        self._cells += 1
-        if self._cells > _MAX_CELLS:
-            raise Unreadable(f"The workbook has more than {_MAX_CELLS:,} cells. Split it and add the parts.")
+        self._cells_left -= 1
+        refuse_more(self._cells_left)
 
 
 class _SheetReader:
@@ -162,7 +160,7 @@ class _SheetReader:
         self._hidden_rows: set[int] = set()
         self._hidden_columns: set[int] = set()
         self._is_filtered = False
-        self._areas: list[tuple[int, int, int, int]] = []
+        self._last_row = 0
 
     def read(self, data: bytes) -> None:
         wanted = ("row", "col", "mergeCell", "filterColumn", "headerFooter")
@@ -184,7 +182,6 @@ class _SheetReader:
         else:
             sheet.hidden_rows = self._hidden_rows
         sheet.hidden_columns = self._hidden_columns
-        sheet.merged = merged_cells(self._areas)
 
     def _take(self, element: Element) -> None:
         match local(element):
@@ -198,14 +195,14 @@ class _SheetReader:
                 self._hidden_columns |= set(range(first, min(last, 16_384) + 1))
             case "mergeCell":
                 if area := _area(element.get("ref", "")):
-                    self._areas.append(area)
+                    self._sheet.merged.append(area)
             case "filterColumn":
                 self._is_filtered = True
             case "headerFooter":
                 self._sheet.remarks += self._margins(element)
 
     def _row(self, row: Element) -> None:
-        number = int(row.get("r") or max(self._sheet.rows, default=0) + 1)
+        number = self._last_row = int(row.get("r") or self._last_row + 1)
         if _is_on(row, "hidden"):
             self._hidden_rows.add(number)
         cells = self._sheet.rows.setdefault(number, {})
@@ -306,7 +303,7 @@ def _column(letters: str) -> int:
     return number
 
 
-def _area(reference: str) -> tuple[int, int, int, int] | None:
+def _area(reference: str) -> Area | None:
     ends: Iterable[re.Match[str] | None] = (_REFERENCE.fullmatch(end) for end in reference.split(":"))
     places = [(int(end[2]), _column(end[1])) for end in ends if end]
-    return (*places[0], *places[1]) if len(places) == 2 else None
+    return (*places[0], places[1][0]) if len(places) == 2 else None

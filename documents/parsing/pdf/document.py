@@ -7,8 +7,8 @@ from pathlib import Path
 from documents.errors import Unreadable
 from documents.parsing import scans
 from documents.parsing.containers.members import Opened, read_members
-from documents.parsing.office.parts import Parts
 from documents.parsing.outline import outline
+from documents.parsing.parts import Parts
 from documents.parsing.types import ExtractedBlock, Extraction
 
 from .objects import Field, Objects, read_objects

@@ -11,7 +11,7 @@ import pikepdf
 from lxml import etree
 
 from documents.parsing.containers.members import Member, Refused
-from documents.parsing.office.parts import Parts
+from documents.parsing.parts import Parts
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in points
 
@@ -21,7 +21,6 @@ _RECORDINGS = {"/Sound", "/Movie", "/Screen", "/RichMedia", "/3D"}
 _HIDDEN, _NO_VIEW = 1 << 1, 1 << 5  # flags of annotations: table 167
 _PASSWORD, _RADIO, _PUSH_BUTTON = 1 << 13, 1 << 15, 1 << 16  # flags of fields: tables 229 and 231
 _MAX_PARENTS = 32
-_MAX_ATTACHED_BYTES = 300 * 1024**2
 _XFA_DATA = "{http://www.xfa.org/schema/xfa-data/1.0/}data"
 
 
@@ -244,9 +243,6 @@ def _attach(found: Objects, name: str, file: Any) -> None:
         data = bytes(file.read_bytes())
     except pikepdf.PdfError:
         found.attached.append(Refused(name, "It is damaged."))
-        return
-    if len(data) > _MAX_ATTACHED_BYTES:
-        found.attached.append(Refused(name, f"It unpacks to more than {_MAX_ATTACHED_BYTES // 1024**2} MB."))
     else:
         found.attached.append(Member(name, data))
 

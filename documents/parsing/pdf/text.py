@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +14,10 @@ import pypdfium2.raw as raw
 from documents.errors import Unreadable
 from documents.parsing.types import DAMAGED, ENCRYPTED
 
-from . import bidi, columns
+from . import bidi, columns, raised
 from .bidi import Glyph
 from .columns import Line, Run
+from .raised import Mark, Rect
 
 VERSION = str(pdfium.PYPDFIUM_INFO.version)
 _LINE_END_HYPHEN = re.compile(r"(?<=\d)[\ufffe\x02](?=\d)")  # PDFium's mark where a line ends with a hyphen
@@ -36,6 +37,7 @@ class Pages:
             self._pdf = pdfium.PdfDocument(path)
         except pdfium.PdfiumError as error:
             raise Unreadable(ENCRYPTED if "password" in str(error).lower() else DAMAGED) from error
+        self._last: tuple[int, _open] | None = None  # the page that text_within opened: a form asks it often
 
     def __enter__(self) -> Self:
         return self
@@ -43,6 +45,7 @@ class Pages:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close_last()
         self._pdf.close()
 
     def __len__(self) -> int:
@@ -60,11 +63,21 @@ class Pages:
     def text_within(self, number: int, left: float, bottom: float, right: float, top: float) -> str:
         """Return the text in a rectangle of a page, counted from 0. Units: points, from the bottom left."""
         try:
-            with _open(self._pdf, number) as text:
-                found: str = text.get_text_bounded(left, bottom, right, top)
-                return found
+            found: str = self._text_of_page(number).get_text_bounded(left, bottom, right, top)
+            return found
         except (pdfium.PdfiumError, ValueError):
             return ""
+
+    def _text_of_page(self, number: int) -> pdfium.PdfTextPage:
+        if self._last is None or self._last[0] != number:
+            self._close_last()
+            self._last = number, _open(self._pdf, number)
+        return self._last[1].text
+
+    def _close_last(self) -> None:
+        if self._last is not None:
+            self._last[1].close()
+            self._last = None
 
     def properties(self) -> dict[str, str]:
         found = self._pdf.get_metadata_dict(skip_empty=True)
@@ -76,18 +89,21 @@ class _open:
 
     def __init__(self, pdf: pdfium.PdfDocument, number: int) -> None:
         self._page = pdf[number]
-        self._text = self._page.get_textpage()
-        if self._page.get_rotation() and _is_upright(self._text):
+        self.text = self._page.get_textpage()
+        if self._page.get_rotation() and _is_upright(self.text):
             # PDFium orders the lines as on the turned page, where they are not horizontal.
-            self._text.close()
+            self.text.close()
             self._page.set_rotation(0)
-            self._text = self._page.get_textpage()
+            self.text = self._page.get_textpage()
 
     def __enter__(self) -> pdfium.PdfTextPage:
-        return self._text
+        return self.text
 
     def __exit__(self, *_: object) -> None:
-        self._text.close()
+        self.close()
+
+    def close(self) -> None:
+        self.text.close()
         self._page.close()
 
 
@@ -101,33 +117,38 @@ def _text_of(page: pdfium.PdfTextPage) -> str:
     text: str = page.get_text_range()
     if bidi.has_right_to_left(text):
         return "\n".join(_ordered_lines(page, from_right=bidi.is_mostly_right_to_left(text)))
-    text = _LINE_END_HYPHEN.sub("-", text)
-    lines = columns.in_reading_order(list(_lines(page)))
+    rects = [page.get_rect(number) for number in range(page.count_rects())]
+    marks = list(raised.marks(page, rects))
+    text = _LINE_END_HYPHEN.sub("-", raised.with_marks(text, marks))
+    lines = columns.in_reading_order(list(_lines(page, rects, marks)))
     return "\n".join(columns.text_of(lines)) if lines else text
 
 
 # --- columns ------------------------------------------------------------------------------------
 
 
-def _lines(page: pdfium.PdfTextPage) -> Iterator[Line]:
+def _lines(page: pdfium.PdfTextPage, rects: Sequence[Rect], marks: Sequence[Mark]) -> Iterator[Line]:
     """Yield the runs of the page, grouped by the lines on which they stand, in the order of the file."""
     line: Line = []
-    for number in range(page.count_rects()):
-        run = Run("", *page.get_rect(number))
+    for rect in rects:
+        run = Run("", *rect)
         if line and columns.is_beside(line[-1], run):
             columns.append(line, run)
             continue
         if line:
-            yield _with_texts(page, line)
+            yield _with_texts(page, line, marks)
         line = [run]
     if line:
-        yield _with_texts(page, line)
+        yield _with_texts(page, line, marks)
 
 
-def _with_texts(page: pdfium.PdfTextPage, line: Line) -> Line:
-    return [
-        replace(run, text=page.get_text_bounded(run.left, run.bottom, run.right, run.top)) for run in line
-    ]
+def _with_texts(page: pdfium.PdfTextPage, line: Line, marks: Sequence[Mark]) -> Line:
+    return [replace(run, text=_text_of_run(page, run, marks)) for run in line]
+
+
+def _text_of_run(page: pdfium.PdfTextPage, run: Run, marks: Sequence[Mark]) -> str:
+    place = run.left, run.bottom, run.right, run.top
+    return raised.within(page.get_text_bounded(*place), place, marks)
 
 
 # --- from right to left -------------------------------------------------------------------------

@@ -20,7 +20,8 @@ _SHORT = {"n": "\n", "t": "\t", "r": "\n", "b": "", "f": "\n"}  # RFC 8259, sect
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]|[^\s"\[\]{},]+|\s+|.', re.DOTALL)
 # A picture or another file as a string: letters of both cases and digits, and no space
 _BASE64 = re.compile(r'"(?=[^"]*[a-z])(?=[^"]*[A-Z])(?=[^"]*\d)[A-Za-z0-9+/_\\-]{1000,}={0,2}"')
-_MAX_PARSED_CHARACTERS = 1_000_000
+_DECODER = json.JSONDecoder()
+_VALUE = re.compile(r"\s*[\[{]")
 _LONG_LINE = 2000  # characters: written by a program for programs
 
 
@@ -36,12 +37,24 @@ def read(path: Path, languages: Sequence[str] = ()) -> Extraction:
     return Extraction(sections, None, "json", VERSION, facts=found.facts, notes=notes)
 
 
-def is_json(text: str) -> bool:
-    """Return whether a file without a telling name contains JSON, or JSON on each line."""
-    start = text.lstrip()
-    for candidate in (start.partition("\n")[0], start[:_MAX_PARSED_CHARACTERS]):
-        with suppress(ValueError, RecursionError):
-            return isinstance(json.loads(candidate), dict | list)
+def with_json_unescaped(text: str) -> str:
+    """Return a text of any kind: what is JSON in it, the whole or single lines, is without escapes.
+
+    Other lines keep theirs: in C:\\new there is no line end.
+    """
+    if _is_json(text):
+        return unescaped(text)
+    lines = text.splitlines(keepends=True)
+    return "".join(unescaped(line) if line.startswith("{") and _is_json(line) else line for line in lines)
+
+
+def _is_json(text: str) -> bool:
+    """Return whether a text consists of objects and arrays, one or one behind the other, as in JSON Lines."""
+    at = 0
+    with suppress(ValueError, RecursionError):
+        while start := _VALUE.match(text, at):
+            _, at = _DECODER.raw_decode(text, start.end() - 1)
+        return at > 0 and not text[at:].strip()
     return False
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lxml.html import fromstring
+from lxml.html import fragment_fromstring
 
 from documents.errors import Unreadable
 from documents.parsing import fences, markdown
@@ -33,7 +33,7 @@ def read(path: Path, languages: Sequence[str] = ()) -> Extraction:
         cells = list(_cells(notebook))
         blocks = [block for cell in cells for block in _blocks(cell, _language(notebook))]
         left_out = Counter(name for cell in cells for name in _left_out(cell))
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise Unreadable(DAMAGED) from error
     notes = (
         ReadingNote("left_out", f"Left out of the results: {name}.", count)
@@ -91,7 +91,7 @@ def _result(output: dict[str, Any]) -> str:
     kind = next((kind for kind in _RESULTS if kind in data), None)
     value = data.get(kind, "")
     if kind == "text/html":
-        return str(fromstring(_joined(value)).text_content())
+        return str(fragment_fromstring(_joined(value), create_parent=True).text_content())
     return (
         _joined(value) if isinstance(value, str | list) else json.dumps(value, ensure_ascii=False, indent=1)
     )

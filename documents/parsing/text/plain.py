@@ -19,6 +19,5 @@ def read(path: Path, media_type: str, languages: Sequence[str] = ()) -> Extracti
     if media_type == "text/markdown":
         blocks = list(markdown.blocks(found.text))
     else:
-        text = json_text.unescaped(found.text) if json_text.is_json(found.text) else found.text
-        blocks = [ExtractedBlock(text)]
+        blocks = [ExtractedBlock(json_text.with_json_unescaped(found.text))]
     return Extraction(tuple(outline(blocks)), None, "plain", VERSION, facts=found.facts, notes=found.notes)

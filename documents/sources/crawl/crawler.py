@@ -160,20 +160,23 @@ class _Answer:
     reply: WebResponse | None = None
     error: Exception | None = None
     page: Page = field(default_factory=Page)  # what is in the reply, if it is a web page
+    data: bytes = b""  # the body to store: of a web page, with its encoding
     feed: Feed = field(default_factory=lambda: Feed("", ()))
 
 
-def _parsed(answer: _Answer) -> _Answer:
+def _parsed(answer: _Answer, languages: Sequence[str]) -> _Answer:
     """Return the answer with its page or feed, which the sandbox reads before the transaction that stores it."""
     reply, role = answer.reply, answer.address.role
     if reply is None or reply.status != 200:
         return answer
+    answer = replace(answer, data=reply.body)
     try:
         if role == _Role.FEED:
             feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
             return replace(answer, feed=feed)
         if role == _Role.PAGE and crawled_pages.is_html(reply.body):
-            return replace(answer, page=read_page(with_its_encoding(reply), reply.url))
+            data = with_its_encoding(reply)
+            return replace(answer, data=data, page=read_page(data, reply.url, languages))
     except NotFetched as error:
         return replace(answer, error=error)
     return answer
@@ -229,7 +232,7 @@ class _Visit:
         self._wait_since_the_last_request(until)
         while time.monotonic() < until and (batch := self._next()):
             for answer in self._run(self._fetch_all(batch)):
-                self._keep(_parsed(answer))
+                self._keep(_parsed(answer, self._document.reading_languages()))
             self._show_progress()
             self.free_at = timezone.now() + timedelta(seconds=self._delay_s)
             if self._delay_s:
@@ -331,7 +334,7 @@ class _Visit:
             case _Role.FEED:
                 self._read_feed(address, reply, answer.feed)
             case _:
-                self._read_page_or_own_text(address, reply, answer.page)
+                self._read_page_or_own_text(address, reply, answer)
 
     def _read_sitemap(self, address: Address, reply: WebResponse) -> None:
         found = read_sitemap(reply.body)
@@ -344,14 +347,15 @@ class _Visit:
         queue_posts(self._source, address.url, reversed(feed.posts))
         self._close(address, reply)
 
-    def _read_page_or_own_text(self, address: Address, reply: WebResponse, page: Page) -> None:
+    def _read_page_or_own_text(self, address: Address, reply: WebResponse, answer: _Answer) -> None:
         """Read the page. If it is none that can be read, such as a recording, use the post's own text."""
         try:
-            self._read_page(address, reply, page)
+            self._read_page(address, reply, answer)
         except (Forbidden, NotFetched) as error:
             self._own_text_or_not(address, error)
 
-    def _read_page(self, address: Address, reply: WebResponse, page: Page) -> None:
+    def _read_page(self, address: Address, reply: WebResponse, answer: _Answer) -> None:
+        page = answer.page
         if address.depth == 0 and is_sitemap(reply.body):  # the start address may be a sitemap
             address.role = _Role.SITEMAP
             return self._read_sitemap(address, reply)
@@ -359,7 +363,6 @@ class _Visit:
             raise NotFetched(f"It is {reply.media_type}: only web pages and PDF files are read from the web.")
         landed = self._final_address(address, reply)
         media_type = crawled_pages.media_type_of(reply.body)
-        data = with_its_encoding(reply) if media_type == HTML.name else reply.body
         if refresh := refresh_target(reply.headers.get("Refresh", "")):
             page.links.append(urljoin(reply.url, refresh))
         page.is_noindex |= "noindex" in robots_words(reply.headers.get("X-Robots-Tag", ""))
@@ -370,7 +373,7 @@ class _Visit:
         self._check_canonical(address, landed, page)
         landed.content_sha256 = hashlib.sha256(reply.body).hexdigest()
         self._check_double(landed)
-        self._store(landed, landed.own_title or page.title, data, media_type)
+        self._store(landed, landed.own_title or page.title, answer.data, media_type)
         if landed.depth == 0 and not self._source.is_feed:
             self._name(page.title)
         self._close(landed, reply)

@@ -149,8 +149,8 @@ def eml(signed: bool = False) -> bytes:
     return message.as_bytes()
 
 
-def epub() -> bytes:
-    chapter = (
+def epub(chapter: str | bytes = "") -> bytes:
+    chapter = chapter or (
         '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>One</title></head><body>'
         "<h1>The lighthouse</h1><p>It stood on a rock.</p><h2>The keeper</h2><p>He slept by day.</p></body></html>"
     )

@@ -254,6 +254,46 @@ def test_an_archive_of_countless_files_is_read_up_to_the_limit(read: Read) -> No
     assert "more notes are not shown" in sentences(found)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_file_does_not_lose_the_others_of_its_archive(read: Read, method: int) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as packed:
+        packed.writestr("broken.txt", " ".join(map(str, range(5000))))
+        packed.writestr("whole.txt", "Whole words.")
+    data = bytearray(made.getvalue())
+    data[60:1000] = b"\xff" * 940
+    found = read("a.zip", bytes(data))
+    assert "Whole words." in text_of(found)
+    assert "“broken.txt” was left out. The file is damaged" in sentences(found)
+
+
+def test_containers_within_containers_share_one_budget(read: Read) -> None:
+    full = files.archive({f"{number}.txt": "word" for number in range(members.MAX_FILES // 2)})
+    message = mail()
+    message.add_attachment(full, maintype="application", subtype="zip", filename="b.zip")
+    found = read(
+        "a.zip", files.archive({"a.zip": full, "b.eml": message.as_bytes(), "last.txt": "Late words."})
+    )
+    assert text_of(found).count("word\n") < members.MAX_FILES
+    assert "“last.txt” was left out. There are more than 2,000 files." in sentences(found)
+
+
+def test_the_properties_are_those_of_the_file_and_not_of_one_within(read: Read) -> None:
+    page = "<html><head><meta name=author content=Eve></head><body>Words.</body></html>"
+    message = mail()
+    message.add_attachment(page, subtype="html", filename="b.html")
+    properties = read("a.eml", message.as_bytes()).properties
+    assert (properties["subject"], "Eve" in properties.values()) == ("Offer", False)
+
+
+def test_an_unforeseen_error_of_a_parser_names_the_format() -> None:
+    with (
+        pytest.raises(Unreadable, match="could not be read as an e-mail: it is damaged or unusual"),
+        members.unforeseen_as_unreadable("message/rfc822"),
+    ):
+        raise KeyError("no parser foresees this")
+
+
 def test_an_archive_without_text_says_why(read: Read) -> None:
     with pytest.raises(Unreadable, match=r"No file in this archive could be read\. “a.bin” was left out"):
         read("a.zip", files.archive({"a.bin": bytes(range(256)) * 9}))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from documents.ingestion.extract import Extraction
+from tests.documents.parsing import files
 
 from .conftest import sentences, text_of
 
@@ -128,3 +129,19 @@ def test_a_wrong_label_is_ignored(read: Read) -> None:
 def test_characters_that_windows_adds_to_iso_2022_jp_are_read(read: Read) -> None:
     data = b"\x1b$B" + bytes(byte & 0x7F for byte in "㈱".encode("euc_jis_2004")) + b"\x1b(B ok"
     assert text_of(read("a.txt", "予算は".encode("iso2022_jp") + data)) == "予算は㈱ ok"
+
+
+@pytest.mark.parametrize("parser", ["fast", "web"])
+@pytest.mark.parametrize(("language", "encoding"), [("pl", "iso8859-2"), ("ru", "koi8-r"), ("ja", "cp932")])
+def test_the_languages_of_the_workspace_help_to_decode_a_page(
+    read: Read, language: str, encoding: str, parser: str
+) -> None:
+    said = _SENTENCES[language]
+    page = f"<html><body><main><h1>1</h1><p>{said}</p><p>{said} 2</p></main></body></html>".encode(encoding)
+    assert said in text_of(read("a.html", page, parser, languages=[language]))
+
+
+def test_the_languages_of_the_workspace_help_to_decode_a_book(read: Read) -> None:
+    chapter = f"<html xmlns='http://www.w3.org/1999/xhtml'><body><p>{_SENTENCES['pl']}</p></body></html>"
+    book = files.epub(chapter.encode("iso8859-2"))
+    assert _SENTENCES["pl"] in text_of(read("a.epub", book, languages=["pl"]))

@@ -1,31 +1,18 @@
 """Office files that hold everything their format can hold: each part is in the text, or named as left out."""
 
 import base64
-import io
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import openpyxl
 import pytest
 
 from documents.errors import Unreadable
-from documents.ingestion.extract import Extraction, extract
-from documents.parsing.media_types import recognise
+from documents.ingestion.extract import Extraction
 from tests.documents.parsing import files
 from tests.documents.parsing import office_files as office
 
 Read = Callable[..., Extraction]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    def read(name: str, content: bytes, parser: str = "fast") -> Extraction:
-        path = tmp_path / "stored"
-        path.write_bytes(content)
-        return extract(path, recognise(io.BytesIO(content), name).name, parser)
-
-    return read
 
 
 def text(found: Extraction) -> str:
@@ -152,6 +139,36 @@ def test_rows_behind_a_filter_are_read(read: Read) -> None:
     found = read("a.xlsx", office.xlsx(f"<sheetData>{rows}</sheetData>{filters}"))
     assert "| Bonn |" in text(found)
     assert left_out(found) == []
+
+
+def test_many_hidden_rows_merged_cells_and_wide_gaps_take_no_long_time(read: Read) -> None:
+    rows = "".join(
+        f'<row hidden="{number % 2}"><c r="A{number}"><v>{number}</v></c><c r="XFD{number}"><v>7</v></c></row>'
+        for number in range(1, 30_001)
+    )
+    merged = "".join(
+        f'<mergeCell ref="A{n}:B{n + 900}"/><mergeCell ref="C{n}:C{n + 900}"/>' for n in range(1, 5000)
+    )
+    found = read("a.xlsx", office.xlsx(f"<sheetData>{rows}</sheetData>{merged}"), timeout_s=20)
+    assert "| 29998 |  | 7 |\n\n| 30000 |  | 7 |" in text(found)
+    assert any(note.count == 15_000 for note in found.notes)
+
+
+def test_a_gap_between_columns_keeps_its_empty_cells(read: Read) -> None:
+    rows = office.row(
+        1, office.text_cell("A1", "Item"), office.text_cell("D1", "Price"), office.text_cell("ZZ1", "Note")
+    )
+    assert "| Item |  |  | Price |  | Note |" in text(
+        read("a.xlsx", office.xlsx(f"<sheetData>{rows}</sheetData>"))
+    )
+
+
+def test_a_sheet_that_lays_out_to_a_huge_table_is_refused(read: Read) -> None:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    names = [a + b + c for a in ("", *letters[:10]) for b in letters for c in letters]
+    rows = "".join(office.row(n, office.text_cell(f"{name}{n}", "x")) for n, name in enumerate(names, 1))
+    with pytest.raises(Unreadable, match="more than 20,000,000 characters"):
+        read("a.xlsx", office.xlsx(f"<sheetData>{rows}</sheetData>"), timeout_s=60)
 
 
 def test_a_workbook_with_nothing_but_hidden_sheets_says_so(read: Read) -> None:
@@ -300,6 +317,31 @@ def test_each_part_of_an_open_spreadsheet_is_in_its_text_or_named_as_left_out(re
         "1 hidden column was left out: Rates C.",
         "1 hidden sheet was left out: Margins.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "shown"),
+    [
+        ('office:value-type="float" office:value="7.50"', "7.5"),
+        ('office:value-type="percentage" office:value="0.075"', "7.5%"),
+        ('office:value-type="currency" office:value="12" office:currency="EUR"', "12 EUR"),
+        ('office:value-type="date" office:date-value="2026-03-05"', "2026-03-05"),
+        ('office:value-type="date" office:date-value="2026-03-05T14:30:00"', "2026-03-05T14:30:00"),
+        ('office:value-type="time" office:time-value="PT14H30M00S"', "14:30:00"),
+        ('office:value-type="boolean" office:boolean-value="true"', "TRUE"),
+        ('office:value-type="string" office:string-value="Valve"', "Valve"),
+        ('table:formula="of:=SUM([.A1:.B2])" office:value-type="float" office:value="3"', "3"),
+        ('table:formula="of:=SUM([.A1:.$B$2];[Costs.C1])"', "=SUM(A1:B2;Costs.C1)"),
+    ],
+)
+def test_a_cell_of_an_open_spreadsheet_without_text_has_its_value(
+    read: Read, attributes: str, shown: str
+) -> None:
+    cells = f"<table:table-cell><text:p>Item</text:p></table:table-cell><table:table-cell {attributes}/>"
+    rows = f'<table:table table:name="Rates"><table:table-row>{cells}</table:table-row></table:table>'
+    found = read("a.ods", office.opendocument("spreadsheet", rows))
+    assert f"| Item | {shown} |" in text(found)
+    assert bool(found.notes) == shown.startswith("=")
 
 
 def test_each_part_of_an_open_presentation_is_in_its_text_or_named_as_left_out(read: Read) -> None:

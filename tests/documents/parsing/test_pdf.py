@@ -92,6 +92,49 @@ def test_columns_that_were_drawn_line_by_line_are_read_one_after_the_other(
                      "This line crosses the whole page, and comes after the columns above it."]  # fmt: skip
 
 
+def written(canvas: Canvas, x: float, y: float, *runs: tuple[str, float, float], size: float = 11) -> None:
+    """Draw runs, each its text, its share of the size and how far it is raised."""
+    for words, share, rise in runs:
+        canvas.setFont("Helvetica", size * share)
+        canvas.drawString(x, y + rise, words)
+        x += canvas.stringWidth(words, "Helvetica", size * share)
+
+
+@pytest.mark.parametrize(
+    ("before", "mark", "rise", "behind", "said"),
+    [
+        ("Up to 10", "6", 4, " cells per litre", "Up to 10^6 cells per litre"),
+        ("Some 10", "-9", 4, " metres", "Some 10^-9 metres"),
+        ("An area of 25 m", "2", 4, ".", "An area of 25 m^2."),
+        ("The turnover grew", "12", 4, " in May.", "The turnover grew[12] in May."),
+        ("The turnover grew.", "3", 4, " Then it fell.", "The turnover grew.[3] Then it fell."),
+        ("We drink H", "2", -2, "O.", "We drink H2O."),
+        ("On the 1", "st", 4, " of May", "On the 1st of May"),
+        ("Costs are 10", "6", 0, " euro", "Costs are 106 euro"),
+    ],
+)
+def test_a_raised_number_stays_apart_from_what_it_follows(
+    read: Read, before: str, mark: str, rise: float, behind: str, said: str
+) -> None:
+    def draw(canvas: Canvas) -> None:
+        written(canvas, 72, 700, (before, 1, 0), (mark, 0.65, rise), (behind, 1, 0))
+        written(canvas, 72, 680, ("7", 0.6, 4), ("A note below the page.", 0.8, 0))
+
+    assert text(read(drawn(draw))).split() == [*said.split(), *["7", "A", "note", "below", "the", "page."]]
+
+
+def test_a_raised_number_in_a_column_stays_apart(read: Read) -> None:
+    def draw(canvas: Canvas) -> None:
+        columns(canvas, LEFT, (*RIGHT[:5], ""))
+        written(
+            canvas, 225, 695, ("in the following quarter", 1, 0), ("12", 0.65, 4), (" of it.", 1, 0), size=10
+        )
+
+    said = text(read(drawn(draw)))
+    assert said.index("working days") < said.index("Travel costs")
+    assert "in the following quarter[12] of it." in said
+
+
 def test_the_rows_of_a_table_stay_together(read: Read) -> None:
     rows = [("Gasket for the HX-40 pump", "3 euro", "in stock"), ("Valve for the HX-40 pump", "12 euro", "in May"),
             ("Handle for the old door", "7 euro", "in stock"), ("Hinge for the new door", "9 euro", "in June"),
@@ -216,6 +259,21 @@ def test_each_kind_of_form_field_is_read_with_the_words_next_to_it(read: Read) -
         assert line in said.split("Form fields:\n")[1].split("\n"), said
     assert said.count("Way of travel") == 1
     assert "Empty: " not in said
+
+
+def test_many_fields_on_a_full_page_take_no_long_time(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 4)
+        for line in range(160):
+            canvas.drawString(20, 820 - 5 * line, f"Row {line}: " + "words of a long row " * 14)
+
+    fields = [
+        {"/Subtype": pikepdf.Name.Widget, "/FT": pikepdf.Name.Tx, "/T": f"f{n}", "/V": f"value {n}", "/Rect": [300, n, 320, n + 4]}
+        for n in range(400)
+    ]  # fmt: skip
+    path = tmp_path / "stored"
+    path.write_bytes(annotated(*fields, content=drawn(draw)))
+    assert "value 399" in text(extract(path, "application/pdf", timeout_s=5))
 
 
 @pytest.mark.filterwarnings(

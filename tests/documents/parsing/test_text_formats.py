@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from documents.errors import Unreadable
 from documents.ingestion.extract import Extraction
 from documents.parsing import markdown
 
@@ -41,6 +42,12 @@ def test_each_section_of_a_long_table_has_its_header(read: Read) -> None:
     assert (found.facts["rows"], found.facts["columns"]) == (3000, 3)
 
 
+def test_a_table_of_a_million_rows_is_refused_by_its_limit(read: Read) -> None:
+    rows = "".join(f"{number},Pump,{number / 7:.2f},{number % 99}\n" for number in range(1_000_000))
+    with pytest.raises(Unreadable, match=r"more than 20,000,000 characters\. Split it and add the parts"):
+        read("a.csv", f"id,name,price,stock\n{rows}".encode(), memory_bytes=1024**3)
+
+
 def test_json_has_its_letters_and_its_numbers(read: Read) -> None:
     source = r'{"name": "Z\u00fcrich \ud83d\ude00", "note": "one\ntwo\t\u201cthree\u201d", "url": "a\/b", "n": 1.50}'
     assert text_of(read("a.json", source.encode())) == (
@@ -70,6 +77,23 @@ def test_json_in_a_log_has_its_letters(read: Read) -> None:
         == '{"m": "Zürich"}\n{"m": "Köln"}'
     )
     assert text_of(read("a.txt", b"[see \\u00fc]")) == "[see \\u00fc]"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('[{"m": "Z\\u00fcrich"},\n {"m": "a\\/b"}]', '[{"m": "Zürich"},\n {"m": "a/b"}]'),
+        ('{\n  "m": "Z\\u00fcrich"\n}\n{\n  "m": 2\n}\n', '{\n  "m": "Zürich"\n}\n{\n  "m": 2\n}'),
+        ('{"m": 1}\r\n\r\n{"m": "Z\\u00fcrich"}', '{"m": 1}\n\n{"m": "Zürich"}'),
+        ("[1]\nThe file is C:\\new\\table.txt", "[1]\nThe file is C:\\new\\table.txt"),
+        ('{"m": 1}\nsee \\u00fc', '{"m": 1}\nsee \\u00fc'),
+        ('10:00 up\n{"m": "Z\\u00fcrich"}\n{"m": "\\u00fc', '10:00 up\n{"m": "Zürich"}\n{"m": "\\u00fc'),
+        ("[]\n\n\\textbf{Words}", "[]\n\n\\textbf{Words}"),
+    ],
+    ids=["array", "objects over lines", "lines with gaps", "a number first", "an object first", "a log", "an empty list"],
+)  # fmt: skip
+def test_only_json_within_a_text_loses_its_escapes(read: Read, source: str, said: str) -> None:
+    assert text_of(read("a.txt", source.encode())) == said
 
 
 def test_a_picture_within_a_text_is_cut_out(read: Read) -> None:

@@ -491,6 +491,22 @@ def test_labels_of_encodings_mean_what_browsers_take_them_for(
     assert Document.objects.get(parent=found).title == words
 
 
+@pytest.mark.parametrize(
+    ("language", "encoding", "words"),
+    [("tr", "cp1254", "Işık şişesi"), ("el", "iso8859-7", "Επισκευή")],
+)
+def test_the_title_and_the_text_of_a_page_are_decoded_alike(site, add, visit, language, encoding, words):
+    markup = (
+        f"<html><head><title>{words}</title></head><body><main><p>{words}: {words}.</p></main></body></html>"
+    )
+    site.pages["/"] = Page(markup.encode(encoding), media_type="text/html")
+    found = add()
+    Document.objects.filter(pk=found.pk).update(language=language, is_language_chosen=True)
+    visit(found)
+    page = Document.objects.get(parent=found)
+    assert (page.title, page.sections.get().text) == (words, f"{words}: {words}.")
+
+
 def test_a_header_that_cannot_be_true_does_not_spoil_the_page(site, add, crawl):
     words = "Широкая электрификация южных губерний даст мощный толчок подъёму сельского хозяйства."
     markup = (

@@ -8,6 +8,7 @@ from documents.parsing.outline import outline
 from documents.parsing.types import ExtractedBlock, Extraction, Facts, ReadingNote
 
 VERSION = "1"  # of our readers of Office files
+_MOST_NAMES = 10
 
 
 class Parts:
@@ -28,11 +29,9 @@ class Parts:
         if name:
             self._names.setdefault(kind, []).append(name)
 
-    def embed(self, name: str, data: bytes | None) -> None:
-        """Keep a file within the file, to be read after it. data: None if it is missing."""
-        self._embedded.append(
-            Refused(name, "It is not stored in this file.") if data is None else Member(name, data)
-        )
+    def embed(self, file: Member | Refused) -> None:
+        """Keep a file within the file, to be read after it."""
+        self._embedded.append(file)
 
     def read_embedded(self, opened: Opened) -> Found:
         """Return the text of the files within, and count them."""
@@ -56,13 +55,15 @@ class Parts:
 
     def _gaps(self) -> Iterator[ReadingNote]:
         for kind, count in self._left_out.items():
-            names = list(dict.fromkeys(self._names.get(kind, [])))
-            what = f"1 {_singular(kind)} was" if count == 1 else f"{count:,} {kind} were"
-            tail = f": {', '.join(names[:_MOST_NAMES])}" + (" and others" if len(names) > _MOST_NAMES else "")
-            yield ReadingNote("left_out", f"{what} left out{tail if names else ''}.", count)
+            yield left_out(kind, count, self._names.get(kind, ()))
 
 
-_MOST_NAMES = 10
+def left_out(kind: str, count: int, names: Iterable[str] = ()) -> ReadingNote:
+    """Return the note: "2 hidden sheets were left out: Drafts, Old." kind: in the plural."""
+    each_once = list(dict.fromkeys(names))
+    what = f"1 {_singular(kind)} was" if count == 1 else f"{count:,} {kind} were"
+    tail = ", ".join(each_once[:_MOST_NAMES]) + (" and others" if len(each_once) > _MOST_NAMES else "")
+    return ReadingNote("left_out", f"{what} left out{f': {tail}' if tail else ''}.", count)
 
 
 def _singular(kind: str) -> str:

@@ -1,1 +1,0 @@
-"""Looks into archives without unpacking them."""
