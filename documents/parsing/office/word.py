@@ -20,7 +20,7 @@ from . import drawing, equations
 from .numbering import Numbering
 from .package import Package, R, local
 from .symbols import symbol
-from .word_styles import Styles, W, flag, value
+from .word_styles import Styles, W, flag, number, value
 
 READS = {"application/vnd.openxmlformats-officedocument.wordprocessingml.document"}
 
@@ -36,6 +36,7 @@ _NOT_SHOWN = {
     "fldData",
 }
 _PAGE_FIELDS = {"PAGE", "NUMPAGES", "SECTIONPAGES", "SECTION"}
+_MAX_COLUMNS = 63  # of a table in Word
 _PLAIN = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "pgNum": ""}
 _NOTE_KINDS = {
     "footnoteReference": "footnotes",
@@ -217,10 +218,11 @@ class _Document:
 
     def _row(self, row: Element, above: list[str]) -> Iterator[str]:
         """Yield a row's cells. A cell that continues the one above has its text again."""
-        column = 0
+        column = min(number(row.find(f"{W}trPr"), "gridBefore", 0), _MAX_COLUMNS)
+        yield from [""] * column
         for cell in _block_elements(row, {f"{W}tc"}):
             properties = cell.find(f"{W}tcPr")
-            span = int(value(properties, "gridSpan") or 1) if properties is not None else 1
+            span = min(number(properties, "gridSpan", 1), _MAX_COLUMNS)
             merge = properties.find(f"{W}vMerge") if properties is not None else None
             continues = merge is not None and merge.get(f"{W}val", "continue") == "continue"
             text = above[column] if continues and column < len(above) else self._cell(cell)
@@ -403,7 +405,7 @@ def _form_value(mark: Element) -> Iterator[Run]:
         yield ("[x]" if is_checked else "[ ]"), ""
     if choice is not None:
         entries = [each.get(f"{W}val", "") for each in choice.iter(f"{W}listEntry")]
-        chosen = int(value(choice, "result") or value(choice, "default") or 0)
+        chosen = number(choice, "result", number(choice, "default", 0))
         yield (entries[chosen] if chosen < len(entries) else ""), ""
 
 

@@ -23,6 +23,12 @@ def value(properties: Element | None, name: str) -> str | None:
     return None if found is None else found.get(f"{W}val")
 
 
+def number(properties: Element | None, name: str, default: int) -> int:
+    """Return the value of a property that is a number, or the default if it is absent or none."""
+    found = value(properties, name) or ""
+    return int(found) if found.isascii() and found.isdecimal() else default
+
+
 def flag(properties: Element | None, name: str) -> bool:
     """Return the value of an on-off property (ECMA-376, part 1, 17.17.4)."""
     found = properties.find(f"{W}{name}") if properties is not None else None

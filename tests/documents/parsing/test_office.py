@@ -141,6 +141,22 @@ def test_rows_behind_a_filter_are_read(read: Read) -> None:
     assert left_out(found) == []
 
 
+def test_odd_spans_of_a_word_table_keep_its_columns(read: Read) -> None:
+    def cell(words: str, span: str = "1") -> str:
+        return f'<w:tc><w:tcPr><w:gridSpan w:val="{span}"/></w:tcPr>{office.p(office.r(words))}</w:tc>'
+
+    rows = (
+        cell("Region") + cell("Price"),
+        '<w:trPr><w:gridBefore w:val="1"/></w:trPr>' + cell("12 euros"),
+        cell("North", "many") + cell("14 euros", "1000000000"),
+    )
+    table = f"<w:tbl>{''.join(f'<w:tr>{each}</w:tr>' for each in rows)}</w:tbl>"
+    said = text(read("a.docx", office.docx(table)))
+    assert "|  | 12 euros |" in said
+    assert "| North | 14 euros |" in said
+    assert len(said) < 1000
+
+
 def test_many_hidden_rows_merged_cells_and_wide_gaps_take_no_long_time(read: Read) -> None:
     rows = "".join(
         f'<row hidden="{number % 2}"><c r="A{number}"><v>{number}</v></c><c r="XFD{number}"><v>7</v></c></row>'
