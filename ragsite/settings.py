@@ -266,10 +266,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",  # deny by default
+    "accounts.login_required.LoginRequired",  # deny by default
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ragsite.door.refusals.RefuseWhenBusy",
+    "ragsite.door.refusals.ExplainMethod",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 TEMPLATES = [

@@ -89,9 +89,10 @@ class ShownAnswer:
 
     @property
     def cites_nothing(self) -> bool:
-        """Whether it has read passages and ended with text, but rests on none of them."""
+        """Whether it has read passages and finished with text, but rests on none of them, and does not say so."""
         has_read = self.answer.grounding == Answer.Grounding.FOUND and bool(self.passages)
-        return has_read and self.answer.has_words and not self.cited
+        is_told = self.found_no_answer or self.answer.status != Answer.Status.FINISHED
+        return has_read and self.answer.has_words and not self.cited and not is_told
 
     @property
     def was_cut(self) -> bool:

@@ -1,6 +1,7 @@
 """Adds websites and feeds: each becomes a document that a worker visits."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from workspaces.models import Workspace
 from .options import check_options
 
 DEFAULT_PAGES, DEFAULT_DEPTH = 200, 5
+_SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*:(?!\d)", re.IGNORECASE)  # a number would be a port
 _S = Document.Status
 
 
@@ -116,7 +118,7 @@ def _add(
 
 def _address(url: str) -> str:
     try:
-        return canonical(url if "://" in url else f"https://{url.strip()}")
+        return canonical(url if _SCHEME.match(url) else f"https://{url.strip()}")
     except Forbidden as error:
         raise DocumentRefused(str(error)) from error
 

@@ -42,6 +42,18 @@ class RefuseWhenBusy(MiddlewareMixin):
         return busy_response(request.path, busy) if busy else None
 
 
+class ExplainMethod(MiddlewareMixin):
+    """Says what an address takes that only takes forms: Django's reply to another method is an empty page."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.status_code != 405 or response.streaming or getattr(response, "content", b""):
+            return response
+        sentence = "This address takes a form of this site and shows no page. Go back, and use the button there."
+        explained = refusal_response(request.path, 405, sentence)
+        explained["Allow"] = response["Allow"]
+        return explained
+
+
 def handle_400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Reply to a request that Django refuses itself, such as one with a host that is not the site's."""
     sentence = "The request is not valid, or its host is not an address of this site."

@@ -1,6 +1,7 @@
 // The scripts of every page: the theme switch, toasts, and the selection of several rows.
 
 import { delegateTarget, find, findAll } from "./dom.js";
+import { keepForms } from "./kept-form.js";
 import { readStorage, setCookie, writeStorage } from "./storage.js";
 
 const root = document.documentElement;
@@ -92,5 +93,6 @@ document.addEventListener("change", (event) => {
 document.addEventListener("htmx:afterSettle", updateSelection);
 
 connectTheme();
+keepForms(document, sessionStorage);
 updateSelection();
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -128,6 +128,26 @@ def test_who_was_logged_out_is_told(page: Page, workspace, requests_fail):
     expect(page.locator("[data-upload-list] li")).to_contain_text("You are logged out. Log in in another tab")
 
 
+def test_a_text_is_still_there_after_a_login_in_between(page: Page, workspace):
+    writer = factories.user(username="ada", password="correct horse")
+    workspace.memberships.create(user=writer, role=Role.EDITOR)
+    log_in(page, writer)
+    page.goto(f"/workspaces/{workspace.id}/add/text/")
+    page.get_by_label("Title").fill("Leave")
+    page.locator("textarea[name=text]").fill("Five days.")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Add text").click()
+    expect(page.locator(".notice")).to_contain_text("You were logged out, so nothing was changed.")
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("textarea[name=text]")).to_have_value("Five days.")
+    page.get_by_role("button", name="Add text").click()
+    expect(page.locator("main")).to_contain_text("Leave")
+    page.goto(f"/workspaces/{workspace.id}/add/text/")
+    expect(page.locator("textarea[name=text]")).to_have_value("")
+
+
 def test_a_file_over_the_limit_is_refused_before_it_is_sent(page: Page, workspace, settings):
     settings.UPLOAD_MAX_BYTES = 1024 * 1024
     page.goto(f"/workspaces/{workspace.id}/add/")

@@ -32,6 +32,21 @@ def test_the_right_password_leads_to_where_one_wanted_to_go(client, ada):
     assert client.post(asked.url, {"username": "ada", "password": "correct horse"}).url == "/workspaces/"
 
 
+@pytest.mark.parametrize(
+    ("sent_from", "page"),
+    [
+        ("http://testserver/workspaces/?q=a", "/workspaces/%3Fq%3Da"),
+        ("https://evil.example/workspaces/", "/"),
+        ("", "/"),
+    ],
+)
+def test_after_the_login_a_form_is_shown_again_not_the_address_that_takes_it(client, ada, sent_from, page):
+    workspace = factories.workspace()
+    asked = client.post(f"/workspaces/{workspace.id}/delete/", {"name": "x"}, HTTP_REFERER=sent_from)
+    assert asked.url == f"/login/?next={page}"
+    assert "nothing was changed. Log in, then send it again." in text_of(client.get(asked.url))
+
+
 def test_a_next_address_of_another_site_is_ignored(client, ada):
     response = client.post(
         "/login/?next=https://evil.example/", {"username": "ada", "password": "correct horse"}

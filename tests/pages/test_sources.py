@@ -94,6 +94,14 @@ def test_a_feed_is_added(edit, workspace):
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
+        (
+            "javascript:alert(1)",
+            "Only addresses that begin with http:// or https:// are fetched, not javascript.",
+        ),
+        (
+            "mailto:ada@example.org",
+            "Only addresses that begin with http:// or https:// are fetched, not mailto.",
+        ),
         ("http://[docs", "This is not a web address, such as https://example.org."),
         ("the docs", "This is not a web address, such as https://example.org."),
         ("do\tcs", "The address contains a character that is not allowed. Remove it."),

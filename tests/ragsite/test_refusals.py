@@ -51,3 +51,9 @@ def test_people_still_get_pages(browser):
     for path, headers, status in [("/nowhere/", {}, 404), ("/", {"host": "evil.example"}, 400)]:
         reply = browser.get(path, headers=headers)
         assert (reply.status_code, reply["Content-Type"]) == (status, "text/html; charset=utf-8")
+
+
+def test_an_address_that_only_takes_a_form_says_so(browser):
+    reply = browser.get(f"/workspaces/{factories.workspace().pk}/delete/")
+    assert (reply.status_code, reply["Allow"]) == (405, "POST")
+    assert "Go back, and use the button there." in reply.content.decode()
