@@ -1,7 +1,7 @@
 """Test collections on disk: corpus.jsonl.gz, queries.jsonl.gz and qrels.tsv in one folder each.
 
-A folder with `site.tar.xz` is a web site: the project's own parser and chunker process its pages, and a page
-scores as its best chunk.
+A folder with `site.tar.xz` is a web site, one with `qa.jsonl` has PDFs: the project's own parser and chunker process
+them, and a page or file scores as its best chunk.
 """
 
 import csv
@@ -48,12 +48,15 @@ class Corpus:
 
 
 def found_in(data: Path) -> list[str]:
-    """Return the names of the collections below a directory that have page or passage judgements."""
-    return sorted(str(path.parent.relative_to(data)) for path in data.glob("**/qrels.tsv"))
+    """Return the names of the collections below a directory that have judgements of pages, passages or files."""
+    judged = {path.parent for name in ("qrels.tsv", "qa.jsonl") for path in data.glob(f"**/{name}")}
+    return sorted(str(folder.relative_to(data)) for folder in judged)
 
 
 def read(data: Path, name: str) -> Corpus:
     folder = data / name
+    if (folder / "qa.jsonl").exists():
+        return _filings(name, folder)
     grades = _grades(folder)
     pages = _site(folder) if (folder / "site.tar.xz").exists() else _passages(folder)
     queries = [_query(row) for row in _rows(folder / "queries.jsonl.gz") if row["_id"] in grades]
@@ -75,10 +78,34 @@ def _grades(folder: Path) -> dict[str, dict[str, int]]:
 
 
 def _passages(folder: Path) -> Iterator[Page]:
+    names = _names_of_files(folder)
     for row in _rows(folder / "corpus.jsonl.gz"):
         title = row.get("title") or ""
         text = row["text"] if row["text"].startswith(title) else f"{title}\n{row['text']}"
-        yield Page(row["_id"], (Chunk(0, 0, len(text), text),))
+        yield Page(
+            row["_id"], (Chunk(0, 0, len(text), text),), names.get(row["_id"].partition("_chunk_")[0], "")
+        )
+
+
+def _names_of_files(folder: Path) -> dict[str, str]:
+    """Return the name of each file that passages were cut from, by its id."""
+    files = folder / "files.jsonl.gz"
+    return {row["_id"]: row["title"] for row in _rows(files)} if files.exists() else {}
+
+
+def _filings(name: str, folder: Path) -> Corpus:
+    """Return PDFs as pages, with the questions about them."""
+    asked = [row for row in map(json.loads, (folder / "qa.jsonl").open(encoding="utf-8")) if row["docs"]]
+    queries = [Query(row["_id"], row["question"], ()) for row in asked]
+    grades = {row["_id"]: dict.fromkeys(row["docs"], 1) for row in asked}
+    return Corpus(name, "en", tuple(map(_cut_pdf, sorted(folder.glob("pdfs/*.pdf")))), tuple(queries), grades)
+
+
+def _cut_pdf(path: Path) -> Page:
+    sections = fast.read(path, "application/pdf").sections
+    return Page(
+        path.name, tuple(recursive.chunk(sections, CHUNK_SIZE, CHUNK_OVERLAP, _no_embedder)), path.name
+    )
 
 
 def _site(folder: Path) -> Iterator[Page]:

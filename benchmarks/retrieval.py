@@ -207,6 +207,21 @@ def measure(corpus: Corpus, place: Place) -> list[Row]:
     return rows
 
 
+def measure_without_names(corpus: Corpus, embedder: Endpoint) -> list[Row]:
+    """Return rows of the same search where the names of the files are not searched."""
+    if not any(page.name for page in corpus.pages):
+        return []
+    nameless = replace(corpus, pages=tuple(replace(page, name="") for page in corpus.pages))
+    place = load(replace(nameless, name=f"{corpus.name}, nameless"), embedder)
+    usual = replace(SearchConfig.of(place[0]), relevance_floor=None)
+    return [
+        asyncio.run(
+            by_search(Row(corpus.name, "default, names of files not searched"), nameless, place, usual)
+        ),
+        by_words(Row(corpus.name, "words only, names of files not searched"), nameless, place),
+    ]
+
+
 def changes_of_subject(corpus: Corpus) -> list[Query]:
     """Return questions, each after a question to which none of its own pages is an answer."""
     chance, made = random.Random(SEED), list[Query]()
@@ -464,7 +479,7 @@ def main() -> None:
         collections = {name: corpora.read(chosen.data, name) for name in names}
         for corpus in collections.values():
             place = load(corpus, embedder)
-            results.rows += measure(corpus, place)
+            results.rows += measure(corpus, place) + measure_without_names(corpus, embedder)
             results.quoted += quote(corpus, place)
             results.relevance.append(relevance(corpus, place, list(collections.values())))
             results.remembered.append(from_memory(corpus, place))

@@ -46,7 +46,7 @@ class ExplainMethod(MiddlewareMixin):
     """Says what an address takes that only takes forms: Django's reply to another method is an empty page."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if response.status_code != 405 or response.streaming or getattr(response, "content", b""):
+        if response.status_code != 405 or not isinstance(response, HttpResponse) or response.content:
             return response
         sentence = "This address takes a form of this site and shows no page. Go back, and use the button there."
         explained = refusal_response(request.path, 405, sentence)
