@@ -21,6 +21,7 @@ from chat.models import Answer
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
 from core.numbers import token_words
+from documents.sources.status_filters import StateOfSource
 from documents.status_filters import StateOfDocument
 from models_registry.status_filters import HealthFilter
 
@@ -81,7 +82,8 @@ def _models() -> Panel:
 
 def _ingestion() -> Panel:
     tones = {"waiting": "", "working": "", "stuck": "bad", "failed": "bad"}
-    return Panel("Ingestion", _figures(StateOfDocument, tones))
+    figures = _figures(StateOfDocument, tones) + _figures(StateOfSource, {"held": "warn"})
+    return Panel("Ingestion", figures)
 
 
 class _Median(Aggregate):
