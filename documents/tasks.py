@@ -15,7 +15,7 @@ from documents.sources.schedule import start_due_visits
 from workspaces.engines.pgvector import maintenance
 from workspaces.models import Reindex
 
-from .ingestion import health
+from .ingestion import endpoint_waits, health
 from .models import Document, ReindexItem, Work
 from .queue import URGENT, USUAL, enqueue, forget_lost_messages, try_enqueue, try_enqueue_item
 from .reindex import service as reindex
@@ -71,6 +71,7 @@ def recover() -> None:
     Also advances the indexes that are being built, removes replaced ones and reports alarms.
     """
     forget_lost_messages()
+    endpoint_waits.resume()
     due = Document.objects.unqueued().order_by("created_at").values_list("pk", "status")
     for document_id, status in due[:_MAX_REMINDERS]:
         priority = URGENT if status == Work.Status.PROCESSING else USUAL  # its worker died
