@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from documents.ingestion.fair_share import choose_document
 from documents.ingestion.ingest import ingest, ingest_item
 from documents.retrieval.calibration import calibrate_due
 from documents.retrieval.search_history import forget_old_searches
@@ -28,7 +29,7 @@ _ITEM_BATCH = 8  # items of the next index that are queued at once: each finishe
 def ingest_document(document_id: str) -> None:
     key = UUID(document_id)
     if not is_source(key):
-        ingest(key)
+        ingest(choose_document(key))
     elif crawl(key, enqueue):
         enqueue(key)
 

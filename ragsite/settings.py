@@ -197,6 +197,8 @@ PRIVATE_VARIABLES = [
 # --- limits -------------------------------------------------------------------------------------
 
 UPLOAD_MAX_BYTES = env.number("RAGSITE_UPLOAD_MAX_MB", 50, least=1, most=2048) * 1024 * 1024
+# Files of more than 20 MB that are ingested at the same time; the other workers are for everything else
+LARGE_FILES_AT_ONCE = env.number("RAGSITE_LARGE_FILES_AT_ONCE", 1, least=1, most=1000)
 INDEX_MEMORY_MB = env.number(
     "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
 )  # of PostgreSQL, for building one index
