@@ -11,6 +11,7 @@ from uuid import UUID
 from celery import current_app
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from core.waiting import release_connection
 
@@ -53,7 +54,7 @@ def _send(work: WorkQuerySet[Any], task: str, id: str | int, priority: int) -> b
     release_connection()
     try:
         current_app.send_task(task, (id,), retry=False, priority=priority)
-    except OperationalError as error:
+    except (OperationalError, RedisError) as error:  # away, or full
         log.warning("%s %s waits: the broker is unreachable (%s).", task, id, error)
         work.update(queued_at=None)
         return False
@@ -79,7 +80,7 @@ def _queue_length() -> int | None:
             channel: Any = connection.default_channel
             queue = current_app.conf.task_default_queue
             return int(channel.queue_declare(queue=queue, passive=True).message_count)
-    except OperationalError:
+    except (OperationalError, RedisError):
         return None
     except connection.channel_errors:  # the queue does not exist yet
         return 0

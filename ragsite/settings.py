@@ -94,7 +94,14 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [_redis_url]},
     }
 }
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis_url}}
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis_url},
+    # Of this process alone, for what must go on without the server
+    "own": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+}
 
 CELERY_BROKER_URL = celery_url(_redis_url)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -113,6 +120,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "ragsite.schedule:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {
@@ -134,6 +142,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "clear-uploads": {"task": "documents.clear_uploads", "schedule": 3600.0},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
 }
+
+# A message that waits longer than its period is dropped: after a time without a worker, each task runs once.
+for _periodic in CELERY_BEAT_SCHEDULE.values():
+    _periodic["options"] = {"expires": _periodic["schedule"]} | _periodic.get("options", {})
 
 # --- files --------------------------------------------------------------------------------------
 
@@ -166,7 +178,7 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": _s3() if S3_BUCKET else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": _s3() if S3_BUCKET else {"BACKEND": "ragsite.files.Files"},
     "staticfiles": {"BACKEND": "ragsite.static.ManifestStorage"},
 }
 

@@ -7,8 +7,8 @@ from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 from django.views.defaults import server_error
 
-from core.db.busy import as_busy
 from core.errors import Busy
+from core.outages import as_busy
 
 
 def refusal_response(path: str, status: int, sentence: str) -> HttpResponse:
