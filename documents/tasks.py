@@ -18,7 +18,7 @@ from workspaces.models import Reindex
 
 from .ingestion import endpoint_waits, health
 from .models import Document, ReindexItem, Work
-from .queue import URGENT, USUAL, enqueue, forget_lost_messages, try_enqueue, try_enqueue_item
+from .queue import URGENT, USUAL, enqueue, forget_lost_messages, is_long, try_enqueue, try_enqueue_item
 from .reindex import service as reindex
 
 _MAX_REMINDERS = 500  # reminders per round: more would only wait in the broker
@@ -73,7 +73,10 @@ def recover() -> None:
     """
     forget_lost_messages()
     endpoint_waits.resume()
-    due = Document.objects.unqueued().order_by("created_at").values_list("pk", "status")
+    unqueued = Document.objects.unqueued()
+    if is_long():
+        unqueued = unqueued.filter(status=Work.Status.PROCESSING)
+    due = unqueued.order_by("created_at").values_list("pk", "status")
     for document_id, status in due[:_MAX_REMINDERS]:
         priority = URGENT if status == Work.Status.PROCESSING else USUAL  # its worker died
         if not try_enqueue(document_id, priority):

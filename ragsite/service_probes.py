@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import FileSystemStorage, storages
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis import Redis
 from redis.exceptions import RedisError
@@ -69,7 +69,7 @@ def _probe_broker() -> str:
 
 def _probe_files() -> str:
     """Probe the directory of files. A bucket is not probed: it does not fill up, and each request costs money."""
-    if not isinstance(default_storage._wrapped, FileSystemStorage):  # type: ignore[attr-defined]
+    if not isinstance(storages["default"], FileSystemStorage):
         return ""
     try:
         os.makedirs(settings.MEDIA_ROOT, exist_ok=True)

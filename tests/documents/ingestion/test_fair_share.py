@@ -4,10 +4,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from celery import current_app
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from documents import queue, tasks
 from documents.ingestion import fair_share
 from documents.ingestion.fair_share import LARGE_BYTES, choose_document
 from documents.models import Document
@@ -104,3 +106,20 @@ def test_the_choice_reads_an_entry_per_user_and_not_every_document(workspace):
     with CaptureQueriesContext(connection) as queries:
         choose_document(first.pk)
     assert len(queries) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_very_many_documents_do_not_fill_the_broker_and_are_sent_later(workspace, monkeypatch):
+    monkeypatch.setattr(queue, "MAX_WAITING", 3)
+    monkeypatch.setattr(queue, "_LENGTH_KEPT_S", 0)
+    current_app.control.purge()
+    documents = waiting(workspace, None, 6)
+    for each in documents:
+        queue.enqueue(each.pk)
+    assert Document.objects.filter(queued_at=None).count() == 3
+    tasks.recover()
+    assert Document.objects.filter(queued_at=None).count() == 3
+    current_app.control.purge()
+    tasks.recover()
+    assert not Document.objects.filter(queued_at=None).exists()
+    current_app.control.purge()
