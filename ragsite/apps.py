@@ -12,7 +12,7 @@ class Ragsite(AppConfig):
 
     def ready(self) -> None:
         # It has models, so not before; workers note with it which periodic task they begin
-        from . import schedule  # noqa: F401, PLC0415
+        from .monitoring import schedule  # noqa: F401, PLC0415
 
 
 class RagsiteAdmin(admin.AdminConfig):

@@ -27,8 +27,8 @@ from documents.sources.status_filters import StateOfSource
 from documents.status_filters import StateOfDocument
 from models_registry.status_filters import HealthFilter
 
-from .schedule import schedule_problem
-from .service_probes import probe_services, warnings_of_broker
+from .monitoring.schedule import schedule_problem
+from .monitoring.service_probes import probe_services, warnings_of_broker
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from documents.ingestion.health import report_alarms
 from documents.sources.schedule import overdue_visits
 from models_registry.models import Endpoint
 
-from .schedule import schedule_problem
-from .service_probes import probe_services, warnings_of_broker
+from .monitoring.schedule import schedule_problem
+from .monitoring.service_probes import probe_services, warnings_of_broker
 
 PROBED = frozenset(["/health", "/health/", "/api/v1/health"])
 VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]

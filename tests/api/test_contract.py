@@ -11,7 +11,7 @@ from django.urls import reverse
 from drf_spectacular.generators import SchemaGenerator
 from redis.exceptions import ConnectionError as NoBroker
 
-from ragsite.service_probes import probe_services
+from ragsite.monitoring.service_probes import probe_services
 from tests import factories
 
 

@@ -18,7 +18,7 @@ from documents.adding.service import add_file
 from documents.errors import DocumentRefused
 from documents.models import Document
 from documents.queue import try_enqueue
-from ragsite.service_probes import probe_services, warnings_of_broker
+from ragsite.monitoring.service_probes import probe_services, warnings_of_broker
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,7 +12,7 @@ from documents.models import Document
 from documents.sources.service import add_website
 from ragsite.celery import app
 from ragsite.models import Beat, Tick
-from ragsite.schedule import Scheduler, claim_tick, note_taken, running_beats, schedule_problem
+from ragsite.monitoring.schedule import Scheduler, claim_tick, note_taken, running_beats, schedule_problem
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
 
-from .models import Beat, Tick
+from ragsite.models import Beat, Tick
 
 log = logging.getLogger(__name__)
 
