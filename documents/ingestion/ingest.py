@@ -119,7 +119,10 @@ def _settle_endpoint(claim: Claim, error: DomainError | InferenceError) -> None:
     reason, resumptions = f"Embedding failed. {error}", claim.work.resumptions
     if error.retryable and not claim.is_last_attempt:
         claim.postpone(reason, getattr(error, "retry_after_s", 0) or 0)
-    elif is_surely_endpoint(error):
+        return
+    if error.retryable:
+        reason += f" It was tried {Work.MAX_ATTEMPTS} times."
+    if is_surely_endpoint(error):
         claim.wait_for(claim.workspace.embedder, reason, resumptions=resumptions)
     elif resumptions < MAX_RESUMPTIONS:
         claim.wait_for(claim.workspace.embedder, reason, resumptions=resumptions + 1)
