@@ -17,13 +17,18 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from benchmarks.exhaustion import full_disk, full_valkey, no_connections, read_only
 from benchmarks.installation import GRACE_S, ROOT, Installation, Person, Seen, forget_connections, installed
 
 # isort: split
+from django.conf import settings
+from django.db import connection
+
 # The imports below need the settings, which the installation creates.
 from chat.models import Answer, AnswerEvent, Turn
 from chat.queue.runner import FLUSH_S
@@ -32,6 +37,7 @@ from core.db.threads import to_thread
 
 RESULT = ROOT / "benchmarks" / "results" / "chaos.md"
 CONCURRENCY = 50
+OUTAGE_S = 3.0
 USUAL = "usual?tokens=60&first_token_s=0.2&between_tokens_s=0.04&text=word%20"
 LONG = "long?tokens=200&first_token_s=0.2&between_tokens_s=0.04&text=word%20"
 DEADLINES_S = {"first_token_timeout_s": 2.0, "between_tokens_timeout_s": 1.0}
@@ -136,7 +142,22 @@ async def asked_during(
     return turned
 
 
+Accident = Callable[[Installation, Row, int], Awaitable[list[Turned]]]
+
+
 # --- faults --------------------------------------------------------------------------------------
+
+
+_LOG = AnswerEvent._meta.db_table
+
+
+def _database() -> dict[str, Any]:
+    known = connection.get_connection_params()
+    return {name: value for name, value in known.items() if name != "cursor_factory"}
+
+
+def _valkey() -> str:
+    return str(settings.CACHES["default"]["LOCATION"])
 
 
 async def killed(place: Installation, row: Row, count: int) -> list[Turned]:
@@ -181,6 +202,26 @@ async def valkey_restarted(place: Installation, row: Row, count: int) -> list[Tu
     return await _restarted(place, place.valkey.restart, count)
 
 
+def running_out(outage: Callable[[], AbstractContextManager[None]]) -> Accident:
+    """Return the fault that a service runs out for some seconds, while questions come in and answers are written."""
+
+    async def happens(place: Installation, row: Row, count: int) -> list[Turned]:
+        async def accident() -> None:
+            await asyncio.sleep(random.uniform(0.3, 2.5))
+            await asyncio.to_thread(_last, outage)
+
+        turned = await asked_during(place, [USUAL] * count, accident)
+        await to_thread(forget_connections)()
+        return turned
+
+    return happens
+
+
+def _last(outage: Callable[[], AbstractContextManager[None]]) -> None:
+    with outage():
+        time.sleep(OUTAGE_S)
+
+
 async def _restarted(place: Installation, restart: Callable[[], None], count: int) -> list[Turned]:
     async def accident() -> None:
         await asyncio.sleep(random.uniform(0.3, 2.5))
@@ -212,13 +253,20 @@ async def terminated(place: Installation, row: Row, count: int) -> list[Turned]:
     return await asked_during(place, [(USUAL, LONG)[n % 2] for n in range(count)], accident)
 
 
-Accident = Callable[[Installation, Row, int], Awaitable[list[Turned]]]
 ACCIDENTS: list[tuple[str, Accident, float]] = [  # with their share of the turns
-    ("a web process is killed", killed, 0.3),
-    ("the socket is cut every 0.6 s", cut, 0.2),
+    ("a web process is killed", killed, 0.26),
+    ("the socket is cut every 0.6 s", cut, 0.14),
     ("each message is sent 5 times concurrently", repeated, 0.1),
     ("PostgreSQL is restarted", postgres_restarted, 0.1),
     ("Valkey is restarted", valkey_restarted, 0.1),
+    ("PostgreSQL is read-only for 3 s", running_out(lambda: read_only(_database())), 0.025),
+    ("the disk of PostgreSQL is full for 3 s", running_out(lambda: full_disk(_database(), _LOG)), 0.025),
+    (
+        "PostgreSQL has no connection for 3 s",
+        running_out(lambda: no_connections(_database())),
+        0.025,
+    ),
+    ("Valkey is full for 3 s", running_out(lambda: full_valkey(_valkey())), 0.025),
     ("the model fails", misbehaved, 0.1),
     ("SIGTERM", terminated, 0.1),
 ]

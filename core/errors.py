@@ -18,5 +18,8 @@ class Busy(DomainError):
     retryable = True
     retry_after_s = 5
 
-    def __init__(self) -> None:
-        super().__init__("Too many people are waiting right now. Nothing is lost: try again in a moment.")
+    def __init__(
+        self,
+        sentence: str = "Too many people are waiting right now. Nothing is lost: try again in a moment.",
+    ) -> None:
+        super().__init__(sentence)

@@ -14,6 +14,7 @@ from core.admin.cells import time_ago
 from core.admin.labels import LabelledTabularInline
 from documents.ingestion.dead_letters import discard, replay
 from documents.ingestion.deletion import delete_document
+from documents.ingestion.endpoint_waits import find_endpoint_alarms
 from documents.ingestion.health import is_stuck, report_alarms
 from documents.ingestion.restart import restart
 
@@ -111,7 +112,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        for alarm in report_alarms():
+        for alarm in report_alarms() + find_endpoint_alarms():
             self.message_user(request, f"Stuck: {alarm.sentence}", messages.ERROR)
         return super().changelist_view(request, extra_context)
 

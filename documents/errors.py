@@ -12,6 +12,7 @@ DocumentError
 ├── Forbidden            a URL that the crawler must not fetch
 └── NotFetched           the web returned nothing usable; each instance sets its own `retryable`
     ├── TryLater         the server says when to retry
+    ├── LoginRequired    the server requires a login for the page
     └── Gone             the server says that the page does not exist
 """
 
@@ -63,6 +64,9 @@ class TryLater(NotFetched):
     def __init__(self, sentence: str, least_s: int) -> None:
         super().__init__(sentence, retryable=True)
         self.least_s = least_s
+
+
+class LoginRequired(NotFetched): ...
 
 
 class Gone(NotFetched): ...

@@ -11,6 +11,7 @@ from uuid import UUID
 from celery import current_app
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from core.waiting import release_connection
 
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 INGEST, REINDEX = "documents.ingest", "documents.reindex"  # task names in documents.tasks
 # Message priorities, lowest number first: recovery, then work that people wait for, then the next index.
 URGENT, USUAL, LEISURELY = 0, 3, 6
+MAX_WAITING = 5_000  # messages; a folder of a million files would need a gigabyte of the broker
+_LENGTH_KEPT_S = 2.0
+_known_length = (0.0, 0)  # time.monotonic() and the length
 _SKIP_S = 30.0
 _skip_until = 0.0  # time.monotonic() in this process
 
@@ -31,6 +35,8 @@ def enqueue(document_id: UUID) -> None:
     This is a circuit breaker: each failed connection to the broker takes seconds.
     """
     global _skip_until
+    if is_long():
+        return
     if time.monotonic() >= _skip_until and not try_enqueue(document_id):
         _skip_until = time.monotonic() + _SKIP_S
 
@@ -53,7 +59,7 @@ def _send(work: WorkQuerySet[Any], task: str, id: str | int, priority: int) -> b
     release_connection()
     try:
         current_app.send_task(task, (id,), retry=False, priority=priority)
-    except OperationalError as error:
+    except (OperationalError, RedisError) as error:  # away, or full
         log.warning("%s %s waits: the broker is unreachable (%s).", task, id, error)
         work.update(queued_at=None)
         return False
@@ -72,6 +78,19 @@ def forget_lost_messages() -> None:
             each.update(queued_at=None)
 
 
+def is_long() -> bool:
+    """Return whether so many messages wait that more would only fill the broker. As of the last seconds.
+
+    A message only says that some document is due (ingestion.fair_share), and `recover` sends further ones later.
+    """
+    global _known_length
+    looked_at, length = _known_length
+    if time.monotonic() - looked_at > _LENGTH_KEPT_S:
+        length = _queue_length() or 0
+        _known_length = (time.monotonic(), length)
+    return length >= MAX_WAITING
+
+
 def _queue_length() -> int | None:
     """Return how many messages wait, or None if the broker is unreachable."""
     try:
@@ -79,7 +98,7 @@ def _queue_length() -> int | None:
             channel: Any = connection.default_channel
             queue = current_app.conf.task_default_queue
             return int(channel.queue_declare(queue=queue, passive=True).message_count)
-    except OperationalError:
+    except (OperationalError, RedisError):
         return None
     except connection.channel_errors:  # the queue does not exist yet
         return 0

@@ -19,6 +19,7 @@ class StateOfDocument(StateFilter):
         "waiting": ("Waiting", lambda: Q(status=_S.PENDING) & ~stuck()),
         "working": ("Working", lambda: Q(status=_S.PROCESSING) & ~stuck()),
         "stuck": ("Stuck", stuck),
+        "waits": ("Waiting for a model", lambda: Q(status=_S.FAILED, waits_for__isnull=False)),
         "failed": ("Failed", lambda: Q(status=_S.FAILED)),
         "ready": ("Ready", lambda: Q(status=_S.READY)),
     }

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from documents.ingestion.fair_share import choose_document
 from documents.ingestion.ingest import ingest, ingest_item
 from documents.retrieval.calibration import calibrate_due
 from documents.retrieval.search_history import forget_old_searches
@@ -15,9 +16,9 @@ from documents.sources.schedule import start_due_visits
 from workspaces.engines.pgvector import maintenance
 from workspaces.models import Reindex
 
-from .ingestion import health
+from .ingestion import endpoint_waits, health
 from .models import Document, ReindexItem, Work
-from .queue import URGENT, USUAL, enqueue, forget_lost_messages, try_enqueue, try_enqueue_item
+from .queue import URGENT, USUAL, enqueue, forget_lost_messages, is_long, try_enqueue, try_enqueue_item
 from .reindex import service as reindex
 
 _MAX_REMINDERS = 500  # reminders per round: more would only wait in the broker
@@ -28,7 +29,7 @@ _ITEM_BATCH = 8  # items of the next index that are queued at once: each finishe
 def ingest_document(document_id: str) -> None:
     key = UUID(document_id)
     if not is_source(key):
-        ingest(key)
+        ingest(choose_document(key))
     elif crawl(key, enqueue):
         enqueue(key)
 
@@ -71,7 +72,11 @@ def recover() -> None:
     Also advances the indexes that are being built, removes replaced ones and reports alarms.
     """
     forget_lost_messages()
-    due = Document.objects.unqueued().order_by("created_at").values_list("pk", "status")
+    endpoint_waits.resume()
+    unqueued = Document.objects.unqueued()
+    if is_long():
+        unqueued = unqueued.filter(status=Work.Status.PROCESSING)
+    due = unqueued.order_by("created_at").values_list("pk", "status")
     for document_id, status in due[:_MAX_REMINDERS]:
         priority = URGENT if status == Work.Status.PROCESSING else USUAL  # its worker died
         if not try_enqueue(document_id, priority):

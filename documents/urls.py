@@ -45,6 +45,7 @@ urlpatterns = [
     path(_DOCUMENT + "retry/", views.retry, name="document-retry"),
     path(_DOCUMENT + "options/", sources.change, name="document-options"),
     path(_DOCUMENT + "stop/", sources.stop, name="document-stop"),
+    path(_DOCUMENT + "missing/", sources.decide, name="document-missing"),
     path(_DOCUMENT + "language/", views.language, name="document-language"),
     path(_DOCUMENT + "describe/", views.describe_one, name="document-describe"),
     path(_DOCUMENT + "delete/", views.delete, name="document-delete"),

@@ -18,7 +18,7 @@ from inference.errors import InferenceError
 from inference.types import Vector
 
 from . import serializers
-from .errors import SecretMissing
+from .errors import EndpointError
 from .models import Endpoint
 
 _T = TypeVar("_T")
@@ -104,7 +104,7 @@ class CrossEncoders(_Models):
 def _call(user: User, function: Callable[..., Awaitable[_T]], *arguments: Any) -> _T:
     try:
         return wait_for(function, user.pk)(*arguments)
-    except (InferenceError, SecretMissing) as error:
+    except (InferenceError, EndpointError) as error:
         raise ModelFailed(str(error)) from error
 
 

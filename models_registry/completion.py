@@ -10,7 +10,7 @@ from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage, ChatRequest, TextDelta, Thinking, Usage
 
-from .errors import SecretMissing
+from .errors import EndpointError
 from .models import Endpoint
 
 
@@ -26,10 +26,10 @@ class Completion:
     _has_failed: bool = False
 
     async def run(self) -> str:
-        """Return the text, or "" if the model wrote nothing. Raises InferenceError, SecretMissing."""
+        """Return the text, or "" if the model wrote nothing. Raises InferenceError, EndpointError."""
         try:
             await self._read()
-        except (InferenceError, SecretMissing):
+        except (InferenceError, EndpointError):
             self._has_failed = True
             raise
         return storable(self.text).strip()

@@ -15,6 +15,7 @@ from inference.providers import PROVIDERS, parse_options
 from inference.types import Deadlines, EndpointSpec, ServerFacts
 
 from . import secrets
+from .errors import OtherModel
 
 _SECONDS = [MinValueValidator(0.1), MaxValueValidator(600)]
 _PRICE = [MinValueValidator(0)]
@@ -122,6 +123,8 @@ class Endpoint(models.Model):
     last_error = models.CharField(max_length=500, blank=True, editable=False)
     # When a real answer last failed; null once one succeeds. It outweighs the pings of the next while.
     answer_failed_at = models.DateTimeField(null=True, editable=False)
+    # Of an embedding: since when another model answers than the one whose vectors are stored (identity.py)
+    other_model_since = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = EndpointQuerySet.as_manager()
@@ -135,8 +138,15 @@ class Endpoint(models.Model):
     def spec(self) -> EndpointSpec:
         """Return the argument of `inference.open_*`.
 
-        Raises SecretMissing if the reference leads to no secret.
+        Raises SecretMissing if the reference leads to no secret, and OtherModel for an embedding whose vectors
+        would not fit the stored ones.
         """
+        if self.other_model_since:
+            raise OtherModel(self.last_error or "Another model answers at this address.")
+        return self.unchecked_spec()
+
+    def unchecked_spec(self) -> EndpointSpec:
+        """Return the same for a check, which finds out whether the model is the right one. Raises SecretMissing."""
         deadlines = Deadlines(
             self.connect_timeout_s,
             self.first_token_timeout_s,
@@ -231,6 +241,7 @@ class Endpoint(models.Model):
             self.answer_failed_at = None
         self.last_check_at = timezone.now()
         self.last_check_ok, self.last_check_ms, self.last_error = not error, took_ms, error[:500]
+        self.other_model_since = self.other_model_since if error else None
         self.dimensions = self.dimensions or dimensions
         self.served_context_tokens = facts.context_tokens or self.served_context_tokens
         self.tokenizer = facts.tokenizer or self.tokenizer
@@ -240,6 +251,7 @@ class Endpoint(models.Model):
             last_check_ms=self.last_check_ms,
             last_error=self.last_error,
             answer_failed_at=self.answer_failed_at,
+            other_model_since=self.other_model_since,
             dimensions=self.dimensions,
             served_context_tokens=self.served_context_tokens,
             tokenizer=self.tokenizer,
@@ -253,6 +265,14 @@ class Endpoint(models.Model):
         self.answer_failed_at, error = failed or (None, "")
         return error
 
+    def note_other_model(self, error: str) -> None:
+        """Store that another model answers at this address, unless that is known."""
+        endpoint, now = Endpoint.objects.filter(pk=self.pk), timezone.now()
+        endpoint.update(last_check_ok=False, last_error=error[:500])
+        endpoint.filter(other_model_since=None).update(other_model_since=now)
+        self.last_check_ok, self.last_error = False, error[:500]
+        self.other_model_since = self.other_model_since or now
+
     def note_answer(self, error: str = "") -> None:
         """Store that a real answer failed with this error, or that one succeeded."""
         endpoint = Endpoint.objects.filter(pk=self.pk)
@@ -263,3 +283,16 @@ class Endpoint(models.Model):
             endpoint.filter(last_check_ok=False).update(
                 last_check_ok=True, last_error="", answer_failed_at=None
             )
+
+
+class ReferenceVectors(models.Model):
+    """The vectors of a few known texts by an embedding model, as of its first good check."""
+
+    endpoint = models.OneToOneField(
+        Endpoint, models.CASCADE, primary_key=True, related_name="reference_vectors"
+    )
+    vectors = models.JSONField()  # of identity.TEXTS, in their order
+    recorded_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Reference vectors of {self.endpoint_id}"

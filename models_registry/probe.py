@@ -20,9 +20,11 @@ from inference.types import (
     ServerFacts,
     TextDelta,
     Thinking,
+    Vector,
 )
 
-from .errors import SecretMissing
+from . import identity
+from .errors import EndpointError
 from .models import Endpoint
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ _QUESTION = (ChatMessage("system", "You are a helpful assistant."), ChatMessage(
 class _Finding:
     took_ms: int
     error: str = ""  # a sentence; empty: healthy
-    dimensions: int | None = None  # of an embedding
+    vectors: Sequence[Vector] = ()  # of identity.TEXTS, by an embedding model
     facts: ServerFacts = field(default_factory=ServerFacts)  # of a chat model
 
 
@@ -61,10 +63,13 @@ def probe_each(endpoints: Sequence[Endpoint], *, are_pings: bool = False) -> Non
     are_pings: routine checks, so real answers that failed lately count more.
     """
     for endpoint, finding in zip(endpoints, wait_for(_probe_each, "checks")(endpoints), strict=True):
+        problem = identity.compare(endpoint, finding.vectors) if finding.vectors else ""
+        if problem:
+            endpoint.note_other_model(problem)
         endpoint.note_check(
             took_ms=finding.took_ms,
-            error=finding.error,
-            dimensions=None if finding.error else finding.dimensions,
+            error=finding.error or problem,
+            dimensions=len(finding.vectors[0]) if finding.vectors and not problem else None,
             facts=finding.facts,
             is_ping=are_pings,
         )
@@ -75,14 +80,14 @@ async def _probe_each(endpoints: Sequence[Endpoint]) -> list[_Finding]:
 
 
 async def _probe(endpoint: Endpoint) -> _Finding:
-    started, dimensions, error, facts = perf_counter(), None, "", ServerFacts()
+    started, error, facts = perf_counter(), "", ServerFacts()
+    vectors: Sequence[Vector] = ()
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            dimensions = await _call(endpoint)
-        error = _compare_dimensions(endpoint, dimensions)
+            vectors = await _call(endpoint)
     except TimeoutError:
         error = f"It did not answer within {_TIMEOUT_S} seconds."
-    except (InferenceError, SecretMissing) as problem:
+    except (InferenceError, EndpointError) as problem:
         error = str(problem)
     except Exception:
         logger.exception("The check of endpoint %s crashed", endpoint.pk)
@@ -90,7 +95,7 @@ async def _probe(endpoint: Endpoint) -> _Finding:
     took_ms = round((perf_counter() - started) * 1000)
     if not error and endpoint.kind == Endpoint.Kind.CHAT:
         facts = await _facts(endpoint)
-    return _Finding(took_ms, error, dimensions, facts)
+    return _Finding(took_ms, error, () if error else vectors, facts)
 
 
 async def _facts(endpoint: Endpoint) -> ServerFacts:
@@ -105,24 +110,23 @@ async def _facts(endpoint: Endpoint) -> ServerFacts:
         return ServerFacts()
 
 
-async def _call(endpoint: Endpoint) -> int | None:
-    """Return the dimensions of an embedding, or None for other kinds.
+async def _call(endpoint: Endpoint) -> Sequence[Vector]:
+    """Return an embedding's vectors of the known texts, or none for other kinds.
 
-    Raises InferenceError, SecretMissing.
+    Raises InferenceError, EndpointError.
     """
     # Without a name there is no circuit breaker, so this is always a real call.
-    spec = replace(endpoint.spec(), deadlines=_DEADLINES, name="")
+    spec = replace(endpoint.unchecked_spec(), deadlines=_DEADLINES, name="")
     match Endpoint.Kind(endpoint.kind):
         case Endpoint.Kind.CHAT:
             await _say_ok(spec)
         case Endpoint.Kind.EMBEDDING:
             async with open_embedder(spec) as embedder:
-                [vector] = (await embedder.embed(["Is it well?"], "query")).vectors
-            return len(vector)
+                return (await embedder.embed(identity.TEXTS, "passage")).vectors
         case Endpoint.Kind.RERANKER:
             async with open_reranker(spec) as reranker:
                 await reranker.score("Is it well?", ["It is well."])
-    return None
+    return ()
 
 
 async def _say_ok(spec: EndpointSpec) -> None:
@@ -157,12 +161,3 @@ async def _ask(spec: EndpointSpec) -> None:
                 case Finished("length"):  # a reasoning model used up the eight tokens for thinking
                     return
     raise BadReply("The model sent an empty answer.")
-
-
-def _compare_dimensions(endpoint: Endpoint, found: int | None) -> str:
-    if found is None or endpoint.dimensions in (None, found):
-        return ""
-    return (
-        f"It returned {found} dimensions, but {endpoint.dimensions} were recorded: its server now runs "
-        "another model. Bring the first model back, or add this one as a new endpoint."
-    )

@@ -71,6 +71,16 @@ urlpatterns = [
     path(
         f"{_WORKSPACE}/sources/<uuid:document_id>/stop", sources.StopSource.as_view(), name="api-source-stop"
     ),
+    path(
+        f"{_WORKSPACE}/sources/<uuid:document_id>/remove-missing",
+        sources.RemoveMissing.as_view(),
+        name="api-source-remove-missing",
+    ),
+    path(
+        f"{_WORKSPACE}/sources/<uuid:document_id>/keep-missing",
+        sources.KeepMissing.as_view(),
+        name="api-source-keep-missing",
+    ),
     path(f"{_V1}semantic-search", documents.SemanticSearch.as_view(), name="api-semantic-search"),
     path(f"{_V1}searches/<uuid:search_id>", documents.OneSearch.as_view(), name="api-search"),
     path(f"{_V1}laboratory/search", laboratory.CompareSearches.as_view(), name="api-laboratory-search"),

@@ -10,6 +10,10 @@ class Ragsite(AppConfig):
     name = "ragsite"
     default = True
 
+    def ready(self) -> None:
+        # It has models, so not before; workers note with it which periodic task they begin
+        from .monitoring import schedule  # noqa: F401, PLC0415
+
 
 class RagsiteAdmin(admin.AdminConfig):
     default = False

@@ -21,8 +21,14 @@ from chat.models import Answer
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
 from core.numbers import token_words
+from documents.ingestion.endpoint_waits import waiting
+from documents.sources.schedule import overdue_visits
+from documents.sources.status_filters import StateOfSource
 from documents.status_filters import StateOfDocument
 from models_registry.status_filters import HealthFilter
+
+from .monitoring.schedule import schedule_problem
+from .monitoring.service_probes import probe_services, warnings_of_broker
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,16 @@ class Console(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         panels = [_models(), _ingestion(), _answers(), _spending()]
-        return super().index(request, {**(extra_context or {}), "panels": panels})
+        problems = _problems()
+        return super().index(request, {**(extra_context or {}), "panels": panels, "problems": problems})
+
+
+def _problems() -> list[str]:
+    """Return what an operator must mend now, as sentences: full servers, the schedule, late visits."""
+    overdue = overdue_visits().count()
+    late = f"{overdue:,} scheduled visits of websites and feeds did not begin." if overdue else ""
+    found = [*probe_services().values(), *warnings_of_broker(), schedule_problem(), late]
+    return [each for each in found if each]
 
 
 def _figures(of: type[StateFilter], tones: Mapping[str, str]) -> list[Figure]:
@@ -87,7 +102,15 @@ def _models() -> Panel:
 
 def _ingestion() -> Panel:
     tones = {"waiting": "", "working": "", "stuck": "bad", "failed": "bad"}
-    return Panel("Ingestion", _figures(StateOfDocument, tones))
+    figures = _figures(StateOfDocument, tones) + _waiting() + _figures(StateOfSource, {"held": "warn"})
+    return Panel("Ingestion", figures)
+
+
+def _waiting() -> list[Figure]:
+    """Return a figure for each endpoint that documents wait for."""
+    counted = waiting().values_list("waits_for__name").annotate(Count("pk")).order_by("waits_for__name")
+    url = StateOfDocument.url("waits")
+    return [Figure(f"{count:,}", f"wait for endpoint {name}", url, "bad") for name, count in counted]
 
 
 class _Median(Aggregate):

@@ -1,6 +1,7 @@
 """Reads environment variables, and rejects invalid values at start-up with a sentence about the remedy."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,7 +36,7 @@ def flag(name: str, default: bool) -> bool:
 
 def number(name: str, default: int, *, least: int, most: int) -> int:
     value = text(name, str(default))
-    if not value.lstrip("-").isdigit() or not least <= int(value) <= most:
+    if not re.fullmatch("-?[0-9]{1,18}", value) or not least <= int(value) <= most:
         raise ImproperlyConfigured(f"{name}={value!r}: write a whole number from {least} to {most}.")
     return int(value)
 

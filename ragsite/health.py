@@ -2,25 +2,29 @@
 
 import tomllib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.core.cache import cache
-from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.utils.decorators import sync_and_async_middleware
 from drf_spectacular.utils import extend_schema, inline_serializer
-from redis.exceptions import RedisError
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest import ApiView
+from documents.ingestion.endpoint_waits import waiting
 from documents.ingestion.health import report_alarms
+from documents.sources.schedule import overdue_visits
+from models_registry.models import Endpoint
+
+from .monitoring.schedule import schedule_problem
+from .monitoring.service_probes import probe_services, warnings_of_broker
 
 PROBED = frozenset(["/health", "/health/", "/api/v1/health"])
 VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
@@ -65,44 +69,78 @@ class Health(ApiView):
 
     @extend_schema(
         summary="Check the health of the site",
-        description="Status 503 if the database or the broker does not answer.",
+        description=(
+            "Status 503 if the database, the message server or the storage of files is away, read-only or full: each "
+            "is written to, at most every few seconds."
+        ),
         tags=["health"],
         responses=inline_serializer(
             "HealthReply",
             {
                 "status": serializers.ChoiceField(["ok", "down"]),
-                "database": serializers.BooleanField(),
-                "broker": serializers.BooleanField(),
+                "database": serializers.BooleanField(help_text="It can be written to."),
+                "broker": serializers.BooleanField(help_text="The message server can be written to."),
+                "files": serializers.BooleanField(help_text="Files can be stored."),
+                "problems": serializers.ListField(
+                    child=serializers.CharField(),
+                    help_text="What is wrong, as sentences; also what is no outage.",
+                ),
+                "schedule": serializers.BooleanField(help_text="Exactly one scheduler (beat) runs."),
+                "overdueVisits": serializers.IntegerField(
+                    help_text="Websites and feeds whose scheduled visit did not begin."
+                ),
                 "stuck": serializers.IntegerField(
                     help_text="Documents that no worker processes, or that make no progress."
+                ),
+                "waiting": serializers.IntegerField(
+                    help_text="Documents that wait for an embedding endpoint."
+                ),
+                "otherModels": serializers.IntegerField(
+                    help_text="Embedding endpoints at whose address another model answers."
                 ),
                 "version": serializers.CharField(),
             },
         ),
     )
     def get(self, request: Request) -> Response:
-        reached = {"database": _database_answers(), "broker": _broker_answers()}
-        is_well = all(reached.values())
-        stuck = sum(alarm.count for alarm in report_alarms()) if reached["database"] else 0
+        outages = probe_services()
+        is_well = not any(outages.values())
+        known = _schedule_and_work() if not outages["database"] else _UNKNOWN
+        problems = [each for each in (*outages.values(), *warnings_of_broker(), *known.problems) if each]
         body: dict[str, Any] = {
-            "status": "ok" if is_well else "down", **reached, "stuck": stuck, "version": VERSION,
-        }  # fmt: skip
+            "status": "ok" if is_well else "down",
+            **{name: not outage for name, outage in outages.items()},
+            "problems": problems,
+            **known.figures,
+            "version": VERSION,
+        }
         return Response(body, status=200 if is_well else 503)
 
 
-def _database_answers() -> bool:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        return False
-    return True
+@dataclass(frozen=True, slots=True)
+class _Known:
+    figures: dict[str, int | bool]
+    problems: tuple[str, ...] = ()
 
 
-def _broker_answers() -> bool:
-    """Check the server that is broker, channel layer and cache."""
-    try:
-        cache.get("health")
-    except (RedisError, OSError):
-        return False
-    return True
+_UNKNOWN = _Known({"schedule": False, "overdueVisits": 0, "stuck": 0, "waiting": 0, "otherModels": 0})
+
+
+def _schedule_and_work() -> _Known:
+    schedule, overdue = schedule_problem(), overdue_visits().count()
+    # The sentence about the schedule names hosts, and this address needs no login
+    problems = [_SCHEDULE] if schedule else []
+    problems += [f"{overdue:,} scheduled visits of websites and feeds did not begin."] if overdue else []
+    return _Known(
+        {
+            "schedule": not schedule,
+            "overdueVisits": overdue,
+            "stuck": sum(alarm.count for alarm in report_alarms()),
+            "waiting": waiting().count(),
+            "otherModels": Endpoint.objects.exclude(other_model_since=None).count(),
+        },
+        tuple(problems),
+    )
+
+
+_SCHEDULE = "Not exactly one scheduler (beat) runs: see the console."

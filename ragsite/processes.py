@@ -49,5 +49,5 @@ def worker(concurrency: int) -> Process:
 
 
 def beat() -> Process:
-    """Return the scheduler of periodic tasks. There must be only one."""
+    """Return the scheduler of periodic tasks. One is enough: two send each task once (ragsite.monitoring.schedule)."""
     return Process("beat", (*_CELERY, "beat", "--loglevel", "warning"))

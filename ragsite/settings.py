@@ -94,7 +94,14 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [_redis_url]},
     }
 }
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis_url}}
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis_url},
+    # Of this process alone, for what must go on without the server
+    "own": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+}
 
 CELERY_BROKER_URL = celery_url(_redis_url)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -113,6 +120,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "ragsite.monitoring.schedule:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {
@@ -134,6 +142,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "clear-uploads": {"task": "documents.clear_uploads", "schedule": 3600.0},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
 }
+
+# A message that waits longer than its period is dropped: after a time without a worker, each task runs once.
+for _periodic in CELERY_BEAT_SCHEDULE.values():
+    _periodic["options"] = {"expires": _periodic["schedule"]} | _periodic.get("options", {})
 
 # --- files --------------------------------------------------------------------------------------
 
@@ -166,7 +178,7 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": _s3() if S3_BUCKET else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": _s3() if S3_BUCKET else {"BACKEND": "ragsite.files.Files"},
     "staticfiles": {"BACKEND": "ragsite.static.ManifestStorage"},
 }
 
@@ -197,6 +209,8 @@ PRIVATE_VARIABLES = [
 # --- limits -------------------------------------------------------------------------------------
 
 UPLOAD_MAX_BYTES = env.number("RAGSITE_UPLOAD_MAX_MB", 50, least=1, most=2048) * 1024 * 1024
+# Files of more than 20 MB that are ingested at the same time; the other workers are for everything else
+LARGE_FILES_AT_ONCE = env.number("RAGSITE_LARGE_FILES_AT_ONCE", 1, least=1, most=1000)
 INDEX_MEMORY_MB = env.number(
     "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
 )  # of PostgreSQL, for building one index
@@ -221,6 +235,8 @@ CRAWL_MAX_PAGES = env.number("RAGSITE_CRAWL_MAX_PAGES", 5000, least=1, most=100_
 CRAWL_MAX_DEPTH = env.number("RAGSITE_CRAWL_MAX_DEPTH", 20, least=0, most=1000)  # links from the start page
 CRAWL_PAGE_MAX_BYTES = env.number("RAGSITE_CRAWL_PAGE_MAX_MB", 20, least=1, most=500) * 1024 * 1024
 CRAWL_TIMEOUT_S = env.number("RAGSITE_CRAWL_TIMEOUT", 20, least=1, most=600)  # seconds per page
+CRAWL_HELD_PERCENT = env.number("RAGSITE_CRAWL_HELD_PERCENT", 30, least=1, most=100)  # pages a visit misses
+CRAWL_HELD_VISITS = env.number("RAGSITE_CRAWL_HELD_VISITS", 5, least=2, most=100)  # then they are removed
 CRAWL_AT_ONCE = env.number("RAGSITE_CRAWL_AT_ONCE", 4, least=1, most=16)  # concurrent requests to one website
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # larger uploads go to a temporary file

@@ -6,6 +6,7 @@ PostgreSQL is the source of truth; the broker only carries reminders, and may lo
 from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from workspaces.engines.pgvector import maintenance
 
@@ -21,7 +22,7 @@ def look_after_vector_indexes() -> None:
         VectorIndex.objects.filter(pk=row_id).update(queued_at=timezone.now())
         try:
             tend_vector_index.apply_async((row_id,), retry=False, priority=_LEISURELY)
-        except OperationalError:  # the broker is down: the next run tries again
+        except (OperationalError, RedisError):  # the broker is down or full: the next run tries again
             VectorIndex.objects.filter(pk=row_id).update(queued_at=None)
             return
 

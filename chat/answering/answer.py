@@ -67,7 +67,7 @@ async def answer(request: AnswerRequest) -> AsyncGenerator[Event]:
     """Yield the events of the answer, ending with Finished.
 
     Close the generator (`aclosing`) to stop the model. Raises PromptTooLong, InferenceError, and
-    SecretMissing if the endpoint's secret reference does not resolve to a key.
+    EndpointError if the endpoint's secret reference does not resolve to a key.
     """
     builder, trace = PromptBuilder(request), _replay_data(request)
     sources: Sequence[SourcePassage] = ()

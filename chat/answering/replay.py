@@ -19,7 +19,7 @@ from chat.models import Answer
 from core.waiting import wait_for
 from documents.doors import Scope, describe_changes
 from inference.errors import InferenceError
-from models_registry.errors import SecretMissing
+from models_registry.errors import EndpointError
 
 from .answer import Traced, answer
 from .answer_request import AnswerRequest, build_request
@@ -52,7 +52,7 @@ def replay(of: Answer) -> Replay:
     try:
         question = replace(_question_again(of), fresh=True)
         grounding, passages, trace = wait_for(_prepare_again, of.turn.session.user_id)(question)
-    except (CannotBegin, InferenceError, SecretMissing, PromptTooLong) as error:
+    except (CannotBegin, InferenceError, EndpointError, PromptTooLong) as error:
         raise CannotReplay(f"This answer cannot be replayed now. {error}") from error
     then, now = of.trace.get("prompt", []), trace.get("prompt", [])
     differences = list(_differences(of, grounding, passages))

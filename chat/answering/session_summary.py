@@ -26,7 +26,7 @@ from core.db.threads import to_thread
 from core.leases import lease_end_sql
 from inference.errors import BadReply, InferenceError
 from models_registry.completion import Completion
-from models_registry.errors import SecretMissing
+from models_registry.errors import EndpointError
 from models_registry.models import Endpoint
 
 from . import prompts
@@ -116,7 +116,7 @@ async def write_summary(summary: Summary) -> None:
             call = _open_call(summary, material)
             text = await call.run()
             error = "" if text else "The model returned an empty summary."
-    except (InferenceError, SecretMissing) as problem:
+    except (InferenceError, EndpointError) as problem:
         error = str(problem)
     except Exception:
         logger.exception("The summary of session %s failed", summary.pk)

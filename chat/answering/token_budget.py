@@ -7,7 +7,7 @@ from math import ceil
 from inference.connect import open_server
 from inference.errors import InferenceError
 from inference.types import ChatMessage
-from models_registry.errors import SecretMissing
+from models_registry.errors import EndpointError
 from models_registry.models import Endpoint
 
 from .history import tokens_of
@@ -54,7 +54,7 @@ class TokenBudget:
         try:
             async with open_server(self._endpoint.spec()) as server:
                 counted = await server.count(prompt)
-        except (InferenceError, SecretMissing) as error:
+        except (InferenceError, EndpointError) as error:
             logger.info("Endpoint %s does not count tokens: %s", self._endpoint.pk, error)
             return estimate
         return min(max(counted, estimate * _MIN_CORRECTION), estimate * _MAX_CORRECTION)

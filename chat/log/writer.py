@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 
 from chat.models import Answer, AnswerEvent
 from core.async_tasks import cancel_and_wait
 from core.db.statements import Plan, statement
 from core.db.threads import to_thread
 from core.leases import Superseded
+from core.outages import is_database_out
 
 from .events import TERMINAL, Delta, Event, Logged, Thinking
 from .fanout import EVENTS, POLL_INTERVAL_S, Committed, event_bus, publish, publish_from_thread
@@ -215,7 +216,9 @@ class LogWriter:
             try:
                 needs_thread = any(each.in_same_transaction for _, entries in batch for each in entries)
                 return await (to_thread(_store)(batch) if needs_thread else _store_batch.aio(batch))
-            except (OperationalError, InterfaceError) as error:
+            except (DatabaseError, InterfaceError) as error:
+                if not is_database_out(error):
+                    raise
                 logger.warning("The log waits for the database: %s", error)
                 await asyncio.sleep(RETRY_INTERVAL_S)
 

@@ -27,8 +27,8 @@ from accounts.rest import spend_call
 from chat.asking import turns
 from chat.errors import NotAllowed, QuestionRefused, UnknownModel
 from chat.log import sse
-from core.db.busy import as_busy
 from core.db.threads import retry_on_disconnect, to_thread
+from core.outages import as_busy
 
 from . import model_names
 from .format import ApiError, CompletionReply, Request, conversation, model, parse_request

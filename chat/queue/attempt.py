@@ -46,7 +46,7 @@ from inference.errors import (
 )
 from inference.tokens import estimate_tokens
 from inference.types import Usage
-from models_registry.errors import SecretMissing
+from models_registry.errors import EndpointError
 
 from . import claims
 from .lost_attempts import usage_of_lost_attempts
@@ -201,7 +201,7 @@ def failure_of(error: BaseException) -> Event:
 
 def _words_for_users(error: InferenceError | DomainError) -> str:
     """Return the error's sentence, unless only an operator can do something about it."""
-    if not isinstance(error, Misconfigured | Unauthorized | SecretMissing):
+    if not isinstance(error, Misconfigured | Unauthorized | EndpointError):
         return str(error)
     logger.warning("A model is set up wrongly: %s", error)
     return SET_UP_WRONGLY
@@ -219,7 +219,7 @@ def health_note(attempt: Attempt, error: BaseException | None) -> Callable[[], N
     endpoint = attempt.answer.endpoint
     if endpoint is None or isinstance(error, Rejected):  # it refused this question, and may answer the next
         return None
-    if isinstance(error, InferenceError | SecretMissing):
+    if isinstance(error, InferenceError | EndpointError):
         return partial(endpoint.note_answer, storable(str(error)))
     has_answered = error is None and attempt.state.usage is not None
     return endpoint.note_answer if has_answered and endpoint.last_check_ok is False else None

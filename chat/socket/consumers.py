@@ -29,6 +29,7 @@ from chat.log.follow import follow_in_batches, is_deleted
 from chat.queue.record import FirstEvents
 from core.async_tasks import cancel_and_wait
 from core.db.threads import retry_on_disconnect, to_thread
+from core.outages import as_busy
 
 from . import actions, frames
 
@@ -109,9 +110,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close_signed_out()
         except (QuestionRefused, Http404) as error:
             await self._complain(str(error), message_id)
-        except Exception:
+        except Exception as error:
+            busy = as_busy(error)
             logger.exception("A message on the socket failed")
-            await self._complain("Something went wrong on our side. Try again.", message_id)
+            await self._complain(
+                str(busy) if busy else "Something went wrong on our side. Try again.", message_id
+            )
 
     async def _act(self, frame: frames.Frame) -> None:
         match frame:

@@ -7,7 +7,9 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
+
+from core.outages import is_database_out
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,7 +53,9 @@ def retry_on_disconnect(function: Callable[P, Coroutine[Any, Any, T]]) -> Callab
         for _ in range(_TRIES - 1):
             try:
                 return await function(*arguments, **named)
-            except (OperationalError, InterfaceError) as error:
+            except (DatabaseError, InterfaceError) as error:
+                if not is_database_out(error):
+                    raise
                 logger.warning("Waiting for the database: %s", error)
                 await asyncio.sleep(_PAUSE_S)
         return await function(*arguments, **named)

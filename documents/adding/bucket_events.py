@@ -12,6 +12,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from core.rest.errors import error_response
 
@@ -48,7 +49,7 @@ def s3_events(request: HttpRequest) -> JsonResponse:
     try:
         for key in keys:
             complete_arrived.apply_async((key,), retry=False)
-    except OperationalError:
+    except (OperationalError, RedisError):
         return error_response(503, "The broker is unreachable. Send the event again.")
     return JsonResponse({"queued": len(keys)}, status=202)
 

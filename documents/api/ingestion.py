@@ -15,6 +15,7 @@ from core.rest.serializers import CamelCase
 from documents.access import documents_for
 from documents.ingestion import health
 from documents.ingestion.dead_letters import discard, replay
+from documents.ingestion.endpoint_waits import find_endpoint_alarms
 from documents.models import Document
 from documents.status_filters import StateOfDocument
 from workspaces.access import workspace_for
@@ -104,4 +105,8 @@ class Ingestion(ApiView):
     def get(self, request: Request) -> Response:
         if not self.user.is_operator:
             raise PermissionDenied("Only operators can read this.")
-        return Response(IngestionReply(StateOfDocument.counts() | {"alarms": health.report_alarms()}).data)
+        return Response(
+            IngestionReply(
+                StateOfDocument.counts() | {"alarms": health.report_alarms() + find_endpoint_alarms()}
+            ).data
+        )

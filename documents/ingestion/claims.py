@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from core.leases import Lease, Superseded, lease_end
 from documents.models import Document, LedgerEntry, ReindexItem, Work
+from models_registry.models import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def claim_work(id: Any, of: type[Document] | type[ReindexItem] = Document) -> "C
     """Return a claim to the work with this key if it is due and free, else None."""
     with transaction.atomic():
         taken = of.objects.due().filter(pk=id).update(
-            status=_S.PROCESSING, stage=Work.Stage.QUEUED, progress_done=0, progress_total=0, error="",
+            status=_S.PROCESSING, stage=Work.Stage.QUEUED, progress_done=0, progress_total=0, error="", waits_for=None,
             attempt=F("attempt") + 1, fence=F("fence") + 1, lease_until=lease_end(Work.LEASE),
             next_attempt_at=None, queued_at=None, moved_at=Now(), updated_at=Now(),
         )  # fmt: skip
@@ -138,6 +139,10 @@ class Claim:
         return self.lease.keep_alive()
 
     @property
+    def is_last_attempt(self) -> bool:
+        return self.work.attempt >= Work.MAX_ATTEMPTS
+
+    @property
     def is_lost(self) -> bool:
         return self.lease.is_lost.is_set()
 
@@ -146,12 +151,24 @@ class Claim:
     def finish(self, **fields: Any) -> None:
         """Mark the work as ready. Call it in the transaction that publishes its chunks."""
         self._update(
-            status=_S.READY, stage=Work.Stage.DONE, lease_until=None, ready_at=timezone.now(), **fields
+            status=_S.READY,
+            stage=Work.Stage.DONE,
+            lease_until=None,
+            ready_at=timezone.now(),
+            resumptions=0,
+            **fields,
         )
 
     def fail(self, reason: str) -> None:
         """Put the work on the dead-letter list."""
         self._update(status=_S.FAILED, error=reason, lease_until=None)
+
+    def wait_for(self, endpoint: Endpoint, reason: str, *, resumptions: int) -> None:
+        """Put the work on the dead-letter list until the endpoint is well again (endpoint_waits.resume)."""
+        sentence = f"{reason} It goes on by itself when {endpoint.name} is well again."
+        self._update(
+            status=_S.FAILED, error=sentence, lease_until=None, waits_for=endpoint, resumptions=resumptions
+        )
 
     def postpone(self, reason: str, least_s: float = 0) -> None:
         """Schedule a retry with back-off, or fail the work after its last attempt.
@@ -159,7 +176,7 @@ class Claim:
         least_s: how long the other side asked us to wait.
         """
         attempt = self.work.attempt
-        if attempt >= Work.MAX_ATTEMPTS:
+        if self.is_last_attempt:
             self.fail(f"{reason} It was tried {attempt} times. Retry when the cause is fixed.")
             return
         pause_s = _FIRST_PAUSE_S * 3 ** (attempt - 1) * random.uniform(0.8, 1.2)

@@ -21,7 +21,7 @@ _INSTRUCTION = (Path(__file__).parent / "document_summary.md").read_text().strip
 async def summarise(model: Endpoint, sections: Sequence[ExtractedSection]) -> str:
     """Return the summary as plain text, or "" if the model returns nothing.
 
-    Raises InferenceError, SecretMissing.
+    Raises InferenceError, EndpointError.
 
     The end of a document that does not fit the model's context is left out.
     """

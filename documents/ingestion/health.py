@@ -79,6 +79,7 @@ class Alarm:
     count: int
     since: datetime  # of the oldest row
     sentence: str  # the problem, and what to do about it
+    heading: str = "Something is stuck."
 
 
 def find_alarms(workspace: Workspace | None = None) -> list[Alarm]:

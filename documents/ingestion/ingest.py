@@ -22,6 +22,7 @@ from django.core.files import File
 from django.db import DatabaseError, transaction
 from django.db.models import F
 
+from core.errors import DomainError
 from core.leases import Superseded
 from core.waiting import wait_for
 from documents.chunking import CHUNKERS, Embed, questions
@@ -31,9 +32,11 @@ from documents.models import BatchEntry, Document, LedgerEntry, ReindexItem, Sec
 from documents.parsing.confinement import scratch
 from documents.parsing.media_types import HTML
 from inference.connect import open_embedder
-from inference.errors import InferenceError, RateLimited
-from inference.types import EndpointSpec, Vector
-from models_registry.errors import SecretMissing
+from inference.errors import InferenceError, Rejected
+from inference.types import Vector
+from models_registry import identity
+from models_registry.errors import EndpointError
+from models_registry.models import Endpoint
 from workspaces.engines import IndexedMetadata, NewChunk, engine_for
 from workspaces.errors import WrongDimensions
 from workspaces.metadata_schema import FieldDefinition, lock_fields
@@ -41,10 +44,12 @@ from workspaces.models import Workspace
 
 from .claims import Claim, claim_work
 from .document_summary import summarise
+from .endpoint_waits import MAX_RESUMPTIONS, is_surely_endpoint
 from .extract import Extraction, extract
 
 log = logging.getLogger(__name__)
 
+_VERIFIED_FOR_S = 30.0  # each document verifies its model before its first batch, and then again
 BATCH = 64  # chunks per call of the model and per transaction: the most that a killed worker loses
 
 
@@ -80,7 +85,7 @@ def _complete(claim: Claim | None) -> None:
 def _work(claim: Claim) -> None:
     extraction = _extract(claim)
     summary = _summarise(claim, extraction)
-    with _embedder(claim.workspace.embedder.spec()) as embed:
+    with _embedder(claim.workspace.embedder) as embed:
         chunks = _chunk(claim, extraction, embed)
         _embed(claim, chunks, embed)
         vector = embed([summary])[0] if summary else None
@@ -95,12 +100,10 @@ def _settle(claim: Claim, error: Exception) -> None:
             claim.fail(str(error))
         case ParserGone():
             claim.postpone(str(error))
-        case WrongDimensions() | SecretMissing() | InferenceError(retryable=False):
+        case Rejected():
             claim.fail(f"Embedding failed. {error}")
-        case RateLimited():
-            claim.postpone(f"Embedding failed. {error}", error.retry_after_s or 0)
-        case InferenceError():
-            claim.postpone(f"Embedding failed. {error}")
+        case WrongDimensions() | EndpointError() | InferenceError():
+            _settle_endpoint(claim, error)
         case DatabaseError():
             with suppress(DatabaseError):  # still down: the lease expires, and a worker takes over
                 claim.postpone("A database operation failed.")
@@ -109,6 +112,24 @@ def _settle(claim: Claim, error: Exception) -> None:
             claim.postpone(
                 f"An unexpected error occurred ({type(error).__name__}); the worker's log has more."
             )
+
+
+def _settle_endpoint(claim: Claim, error: DomainError | InferenceError) -> None:
+    """Retry the work soon, or let it wait until its endpoint is well again."""
+    reason, resumptions = f"Embedding failed. {error}", claim.work.resumptions
+    if error.retryable and not claim.is_last_attempt:
+        claim.postpone(reason, getattr(error, "retry_after_s", 0) or 0)
+        return
+    if error.retryable:
+        reason += f" It was tried {Work.MAX_ATTEMPTS} times."
+    if is_surely_endpoint(error):
+        claim.wait_for(claim.workspace.embedder, reason, resumptions=resumptions)
+    elif resumptions < MAX_RESUMPTIONS:
+        claim.wait_for(claim.workspace.embedder, reason, resumptions=resumptions + 1)
+    else:
+        claim.fail(
+            f"{reason} The endpoint was well in between, so the document may be the cause. Check both, then retry."
+        )
 
 
 # --- the stages ---------------------------------------------------------------------------------
@@ -201,7 +222,7 @@ def _summarise(claim: Claim, extraction: Extraction) -> str:
     with claim.stage(Work.Stage.SUMMARISE) as step:
         try:
             return wait_for(summarise, None)(model, extraction.sections)
-        except (InferenceError, SecretMissing) as error:
+        except (InferenceError, EndpointError) as error:
             log.warning("%s: no summary: %s", claim, error)
             step.close(LedgerEntry.Outcome.FAILED, error=str(error))
             return ""
@@ -239,22 +260,37 @@ def _embed(claim: Claim, chunks: Sequence[NewChunk], embed: Embed) -> None:
 
 def _in_the_live_index(claim: Claim, texts: Mapping[bytes, str]) -> dict[bytes, Vector]:
     """Return the vectors that the current index already has for a document of the index that is being built."""
-    if isinstance(claim.work, ReindexItem):
-        return engine_for(claim.work.reindex.workspace).embeddings(claim.document.pk, texts)
+    work = claim.work
+    if isinstance(work, ReindexItem):
+        live = work.reindex.workspace
+        if identity.is_same_model(live.embedder, claim.workspace.embedder):
+            return engine_for(live).embeddings(claim.document.pk, texts)
     return {}
 
 
 @contextmanager
-def _embedder(spec: EndpointSpec) -> Iterator[Embed]:
-    """Yield a sync function around an async model.
+def _embedder(endpoint: Endpoint) -> Iterator[Embed]:
+    """Yield a sync function around an async model. It raises OtherModel if that is not the endpoint's own.
 
     No event loop runs between its calls, so the ORM may be used.
     """
+    verified_at = -_VERIFIED_FOR_S
+
+    def embed(texts: list[str]) -> list[Vector]:
+        nonlocal verified_at
+        if time.monotonic() - verified_at >= _VERIFIED_FOR_S:
+            identity.verify(endpoint, embed_unverified)
+            verified_at = time.monotonic()
+        return embed_unverified(texts)
+
+    def embed_unverified(texts: Sequence[str]) -> list[Vector]:
+        return runner.run(model.embed(list(texts), "passage")).vectors
+
     with asyncio.Runner() as runner:
         opened = AsyncExitStack()
-        model = runner.run(opened.enter_async_context(open_embedder(spec)))
+        model = runner.run(opened.enter_async_context(open_embedder(endpoint.spec())))
         try:
-            yield lambda texts: runner.run(model.embed(texts, "passage")).vectors
+            yield embed
         finally:
             runner.run(opened.aclose())
 

@@ -14,7 +14,7 @@ from documents.parsing.types import ExtractedSection
 from inference.connect import open_embedder
 from inference.errors import InferenceError
 from inference.types import EndpointSpec, Vector
-from models_registry.errors import SecretMissing
+from models_registry.errors import EndpointError
 from workspaces.engines import engine_for
 from workspaces.models import ChunkingStrategy, Workspace
 
@@ -134,7 +134,7 @@ def _attempt(
 
     try:
         return ChunkingResult(strategy, _pieces(CHUNKERS[strategy](sections, size, overlap, embed), sections))
-    except (InferenceError, SecretMissing) as error:
+    except (InferenceError, EndpointError) as error:
         return ChunkingResult(
             strategy,
             error=f"{workspace.embedder} could not embed the sentences. {error}",

@@ -16,7 +16,7 @@ from inference.connect import open_embedder, open_reranker
 from inference.errors import InferenceError
 from inference.tokens import estimate_tokens
 from inference.types import TextRole, Vector
-from models_registry.errors import SecretMissing
+from models_registry.errors import EndpointError
 from models_registry.models import Endpoint
 from workspaces.models import Metric
 
@@ -112,7 +112,7 @@ async def _outcome(endpoint: Endpoint, ask: Callable[[Endpoint], Awaitable[_T]])
     try:
         async with asyncio.timeout(LIMIT_S):
             result = await ask(endpoint)
-    except (InferenceError, SecretMissing) as problem:
+    except (InferenceError, EndpointError) as problem:
         error = str(problem)
     except TimeoutError:
         error = f"{endpoint.name} did not answer within {LIMIT_S:.0f} seconds."

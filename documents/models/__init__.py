@@ -4,17 +4,19 @@ from .document import Document, DocumentQuerySet, LiveSections, Section, _media_
 from .ledger import BatchEntry, LedgerEntry
 from .reindex_item import ReindexItem, ReindexItemQuerySet
 from .search import Search
-from .source import PERIODS, TROUBLE, Address, Source
+from .source import MISSING, PERIODS, TROUBLE, Address, Finding, Source, SourceHold
 from .upload import Upload
 from .work import Work, WorkQuerySet
 
 __all__ = [
+    "MISSING",
     "PERIODS",
     "TROUBLE",
     "Address",
     "BatchEntry",
     "Document",
     "DocumentQuerySet",
+    "Finding",
     "LedgerEntry",
     "LiveSections",
     "ReindexItem",
@@ -22,6 +24,7 @@ __all__ = [
     "Search",
     "Section",
     "Source",
+    "SourceHold",
     "Upload",
     "Work",
     "WorkQuerySet",

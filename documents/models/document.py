@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import models, transaction
+from django.db.models.functions import Coalesce
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
@@ -91,6 +92,13 @@ class Document(Work):
         indexes = [
             models.Index(fields=["workspace", "-created_at"]),  # the workspace's list
             models.Index(fields=["status", "next_attempt_at"]),  # due()
+            models.Index(  # fair_share: the users who wait, and the next document of each
+                "workspace",
+                Coalesce("created_by", "workspace"),
+                "next_attempt_at",
+                name="waiting_by_user",
+                condition=models.Q(status="pending"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,8 +7,12 @@ from django.db import models
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from accounts.models import User
+
 # Selects the addresses that could not be fetched, or whose document could not be read
 TROUBLE = Q(state="failed") | Q(document__status="failed")
+# Selects the addresses whose page is still searchable, but was not found by the last visit
+MISSING = Q(document__isnull=False) & ~Q(finding="")
 PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 
 
@@ -36,6 +40,9 @@ class Source(models.Model):
     next_visit_at = models.DateTimeField(null=True)
     visited_at = models.DateTimeField(null=True)  # when the last visit ended
     is_under_way = models.BooleanField(default=False)  # a visit has begun, and the next claim continues it
+    pages_before = models.PositiveIntegerField(default=0, db_default=0)  # searchable as the visit began
+    # Words of one text that this visit found at several addresses, which had different pages before
+    placeholder = models.JSONField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["next_visit_at"])]  # for start_due_visits()
@@ -63,9 +70,46 @@ class Source(models.Model):
     def pages(self) -> models.QuerySet["Address"]:
         return self.addresses.filter(role=Address.Role.PAGE)
 
+    def missing(self) -> models.QuerySet["Address"]:
+        """Return the addresses whose page is searchable, but was not found by the last visit."""
+        return self.pages().filter(MISSING)
+
     def troubles(self) -> models.QuerySet["Address"]:
         """Return every address that could not be fetched or read, with the reason."""
         return self.addresses.filter(TROUBLE).select_related("document").order_by("priority", "pk")
+
+
+class Finding(models.TextChoices):
+    """What a visit found at an address instead of the page that it had before."""
+
+    NONE = "", ""
+    GONE = "gone", "There is no such page"
+    ROBOTS = "robots", "robots.txt does not allow it"
+    REFUSED = "refused", "The server requires a login"
+    SAME_TEXT = "same_text", "Many addresses have the same text"
+    MOVED = "moved", "It leads to another website"
+    NO_INDEX = "no_index", "The page asks not to be indexed"
+    ELSEWHERE = "elsewhere", "Another address has its page"
+    FAILED = "failed", "It could not be fetched"
+
+
+class SourceHold(models.Model):
+    """A website or feed whose last visit missed so many pages that they are kept until a user decides."""
+
+    source = models.OneToOneField(Source, models.CASCADE, primary_key=True, related_name="hold")
+    finding = models.CharField(max_length=10, choices=Finding)  # the most frequent one
+    page_count = models.PositiveIntegerField()  # the pages that were missed
+    known_count = models.PositiveIntegerField()  # the pages before the visit
+    example = models.TextField(blank=True)  # the address and the reason of one of them
+    since = models.DateTimeField(default=timezone.now)
+    visits = models.PositiveIntegerField(default=1)  # in a row with this finding, each on another day
+    counted_at = models.DateTimeField(default=timezone.now)
+    # A user decided to keep the pages as long as the finding stays the same
+    kept_at = models.DateTimeField(null=True)
+    kept_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.source_id}: {self.finding}"
 
 
 class Address(models.Model):
@@ -91,6 +135,8 @@ class Address(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     # A sentence for people; empty when the page was read, or waits for its first try
     reason = models.TextField(blank=True)
+    # Why its page was missed although it is still searchable; "" if it was found, or has none
+    finding = models.CharField(max_length=10, choices=Finding, blank=True, default="", db_default="")
     # Of an address that was left out: the address that has its page instead
     elsewhere = models.URLField(max_length=2100, blank=True)
     tries = models.PositiveIntegerField(default=0)

@@ -59,6 +59,12 @@ class Work(models.Model):
     progress_total = models.PositiveIntegerField(default=0)  # chunks in all, 0 until they are counted
     attempt = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)  # a sentence for people
+    # It failed because of this endpoint, and restarts when a check finds the endpoint well
+    waits_for = models.ForeignKey(
+        "models_registry.Endpoint", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    # How often that happened after failures that may be the document's fault
+    resumptions = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
     queued_at = models.DateTimeField(null=True)  # when its message was last sent; null after a claim
     lease_until = models.DateTimeField(null=True)
@@ -83,7 +89,7 @@ class Work(models.Model):
         return {
             "status": Work.Status.PENDING, "stage": Work.Stage.QUEUED, "attempt": 0, "error": "",
             "progress_done": 0, "progress_total": 0, "lease_until": None, "next_attempt_at": Now(),
-            "queued_at": None, "updated_at": Now(),
+            "queued_at": None, "updated_at": Now(), "waits_for": None, "resumptions": 0,
         }  # fmt: skip
 
     @property

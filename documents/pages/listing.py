@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
@@ -16,7 +16,7 @@ from core.db.folded_text import Folded
 from core.text import storable, uuid_or_none
 from documents.fields.filters import Filters, conditions_of, filters_in, inputs_of, matching
 from documents.ingestion.health import is_stuck, stuck
-from documents.models import Address, Document
+from documents.models import Address, Document, SourceHold
 from workspaces.errors import InvalidValue
 from workspaces.models import Workspace
 
@@ -25,9 +25,10 @@ _S = Document.Status
 
 
 def _needs_attention() -> Q:
-    """Return the condition for documents that failed or are stuck, and sources with a failed page or post."""
+    """Return the condition for documents that failed or are stuck, and sources that are held or have a failed page."""
     parents = Document.objects.filter(parent__isnull=False, status=_S.FAILED).values("parent")
-    return Q(status=_S.FAILED) | stuck() | Q(pk__in=parents)
+    held = SourceHold.objects.filter(kept_at=None).values("source")
+    return Q(status=_S.FAILED) | stuck() | Q(pk__in=parents) | Q(pk__in=held)
 
 
 # The status filters, and the documents that each one selects
@@ -179,6 +180,7 @@ def _order(rows: QuerySet[Document]) -> QuerySet[Document]:
         rows.select_related("created_by")
         .annotate(
             child_count=children.values("n"),
+            is_held=Exists(SourceHold.objects.filter(source=OuterRef("pk"))),
             failed_count=Coalesce(children.values("failed"), 0) + Coalesce(unread_count, 0),
             is_stuck=is_stuck(),
         )

@@ -1,6 +1,7 @@
 from typing import Any
 
 from documents.ingestion import health
+from documents.ingestion.endpoint_waits import find_endpoint_alarms
 from documents.reindex import service as reindex
 from workspaces.models import Workspace
 
@@ -11,7 +12,7 @@ def status_bar_context(workspace: Workspace, may_manage: bool) -> dict[str, Any]
     return {
         "workspace": workspace,
         "may_manage": may_manage,
-        "alarms": health.find_alarms(workspace),
+        "alarms": health.find_alarms(workspace) + find_endpoint_alarms(workspace),
         "building": building,
         "progress": building and reindex.progress(building),
     }

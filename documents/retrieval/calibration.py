@@ -18,7 +18,7 @@ from core.waiting import wait_for
 from inference.connect import open_embedder
 from inference.errors import InferenceError
 from inference.types import EndpointSpec, Vector
-from models_registry.errors import SecretMissing
+from models_registry.errors import EndpointError
 from workspaces.engines import engine_for
 from workspaces.errors import EngineError
 from workspaces.languages import AUTO
@@ -41,7 +41,7 @@ def calibrate_due() -> None:
             continue
         try:
             calibrate(workspace)
-        except (InferenceError, SecretMissing, EngineError, StatisticsError) as error:
+        except (InferenceError, EndpointError, EngineError, StatisticsError) as error:
             logger.warning("Workspace %s could not be calibrated: %s", workspace.pk, error)
 
 
@@ -54,7 +54,7 @@ def due() -> QuerySet[Workspace]:
 def calibrate(workspace: Workspace) -> None:
     """Measure and store the floor of each language, and the lowest of them.
 
-    Raises InferenceError, SecretMissing, EngineError.
+    Raises InferenceError, EndpointError, EngineError.
     """
     floors = {language: _floor(workspace, everyday_questions(language)) for language in _languages(workspace)}
     # The filter skips the write if the workspace switched to another index in the meantime.

@@ -16,7 +16,7 @@ from documents.errors import RetrievalFailed
 from inference.connect import open_embedder
 from inference.errors import InferenceError
 from inference.types import Vector
-from models_registry.errors import SecretMissing
+from models_registry.errors import EndpointError
 from workspaces.engines import FoundChunk, engine_for, plain_query
 from workspaces.errors import EngineError
 
@@ -71,7 +71,7 @@ class Retrievers:
         started, found, error = perf_counter(), list[FoundChunk](), ""
         try:
             found = [hit for hit in await find() if isfinite(hit.score)]
-        except (InferenceError, SecretMissing, EngineError) as problem:
+        except (InferenceError, EndpointError, EngineError) as problem:
             error = storable(str(problem))
         except DatabaseError:
             logger.exception("The %s leg failed", name)

@@ -18,7 +18,7 @@ from documents.errors import RetrievalFailed
 from inference.connect import open_reranker
 from inference.errors import BadReply, InferenceError
 from models_registry.completion import Completion
-from models_registry.errors import SecretMissing
+from models_registry.errors import EndpointError
 from workspaces.engines import engine_for
 
 from .cache import SearchCache, titles_of
@@ -221,7 +221,7 @@ async def _rerank(run: _Run, fused: list[Candidate]) -> list[Candidate]:
             replace(each, ranks={**each.ranks, "rerank": Rank(place, score)})
             for place, (each, score) in enumerate(ordered, 1)
         ]
-    except (InferenceError, SecretMissing) as problem:
+    except (InferenceError, EndpointError) as problem:
         error = storable(str(problem))
     run.legs.append(Leg("rerank", len(best), ms_since(started), error))
     return best + fused[RERANKED:]
@@ -257,7 +257,7 @@ async def _search_rewritten(run: _Run, plainly: Retrievers, rewrite: Completion)
                 await legs.search()
     except TimeoutError:
         legs, error = None, f"It took longer than {LIMIT_S:g} s."
-    except (InferenceError, SecretMissing, RetrievalFailed) as problem:
+    except (InferenceError, EndpointError, RetrievalFailed) as problem:
         legs, error = None, str(problem)
     finally:
         took, endpoint = rewrite.usage(), rewrite.endpoint

@@ -1,7 +1,6 @@
 """Websites and feeds in the admin: the state of each, its last and next visit, and what could not be read."""
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -13,43 +12,20 @@ from django.utils.html import format_html, format_html_join
 
 from accounts.models import User
 from core.admin.cells import time_ago
-from core.admin.filters import StateFilter
+from documents.errors import DocumentRefused
 from documents.ingestion.health import stuck
 from documents.ingestion.restart import restart
-from documents.models import TROUBLE, Address, Document, Source
+from documents.models import Address, Document, Source, SourceHold
 from documents.sources.crawl.url_normalization import display_url as plainly
-from documents.status_filters import StateOfDocument, status_badge
+from documents.status_filters import status_badge
 
+from . import missing_pages
 from .forms import options_form
+from .missing_pages import describe, hold_of, outlook
 from .options import change_options
 from .schedule import stop_visit
 from .serializers import SHOWN_TROUBLES
-
-_S = Document.Status
-
-
-def _with_troubles() -> Q:
-    return Q(document__status=_S.READY, pk__in=Address.objects.filter(TROUBLE).values("source"))
-
-
-class StateOfSource(StateFilter):
-    title = "state"
-    parameter_name = "state"
-    model = Source
-    states = {
-        key: (label, partial(lambda which: Q(document__in=Document.objects.filter(which())), which))
-        for key, (label, which) in StateOfDocument.states.items()
-    } | {"troubled": ("Ready, with failed pages", _with_troubles)}
-
-
-class KindOfSource(StateFilter):
-    title = "kind"
-    parameter_name = "kind"
-    model = Source
-    states = {
-        "site": ("Websites", lambda: Q(document__kind=Document.Kind.SITE)),
-        "feed": ("Feeds", lambda: Q(document__kind=Document.Kind.FEED)),
-    }
+from .status_filters import KindOfSource, StateOfSource
 
 
 @admin.register(Source)
@@ -60,11 +36,11 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     list_filter = (StateOfSource, KindOfSource, "schedule", "document__workspace")
     list_select_related = ("document__workspace",)
     search_fields = ("document__title", "document__url", "document__workspace__name", "document__error")
-    actions = ("look_now", "stop_looking", "end_schedule")
+    actions = ("look_now", "stop_looking", "end_schedule", "remove_missing", "keep_missing")
     show_facets = admin.ShowFacets.ALWAYS
     fieldsets = (
         (None, {"fields": ("name", "kind", "workspace", "address", "page")}),
-        ("State", {"fields": (("state", "pages_counted"), "error", "last_look", "next_look")}),
+        ("State", {"fields": (("state", "pages_counted"), "error", "held", "last_look", "next_look")}),
         ("How it is read", {"fields": ("options", "change")}),
         ("Addresses that could not be read", {"fields": ("troubles",)}),
     )
@@ -75,11 +51,13 @@ class SourceAdmin(admin.ModelAdmin[Source]):
             super()
             .get_queryset(request)
             .annotate(
+                is_held=Exists(SourceHold.objects.filter(source=OuterRef("pk"))),
                 is_stuck=Exists(Document.objects.filter(stuck(), pk=OuterRef("pk"))),
-                searchable=Count("addresses", filter=Q((document, _S.READY))),
+                searchable=Count("addresses", filter=Q((document, Document.Status.READY))),
                 waiting=Count("addresses", filter=page & Q(addresses__state=Address.State.QUEUED)),
                 troubled=Count(
-                    "addresses", filter=Q(addresses__state=Address.State.FAILED) | Q((document, _S.FAILED))
+                    "addresses",
+                    filter=Q(addresses__state=Address.State.FAILED) | Q((document, Document.Status.FAILED)),
                 ),
             )
         )
@@ -104,7 +82,8 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
     @admin.display(ordering="document__status")
     def state(self, source: Any) -> str:
-        return status_badge(source.document, is_stuck=source.is_stuck)
+        badge = status_badge(source.document, is_stuck=source.is_stuck)
+        return format_html('{} <span class="state waiting">Held</span>', badge) if source.is_held else badge
 
     @admin.display(description="pages", ordering="searchable")
     def pages_counted(self, source: Any) -> str:
@@ -127,6 +106,11 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     @admin.display
     def error(self, source: Source) -> str:
         return source.document.error or "–"
+
+    @admin.display
+    def held(self, source: Source) -> str:
+        hold = hold_of(source)
+        return f"{describe(hold)} {outlook(hold)}" if hold else "–"
 
     @admin.display
     def page(self, source: Source) -> str:
@@ -178,6 +162,29 @@ class SourceAdmin(admin.ModelAdmin[Source]):
         for each in scheduled:
             change_options(each.document, cast(User, request.user), schedule=Source.Schedule.NEVER)
         self._tell(request, len(scheduled), "will be visited only on request.", "none has a schedule")
+
+    @admin.action(description="Remove the pages that each is held for", permissions=["view"])
+    def remove_missing(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        self._decide(request, queryset, missing_pages.remove_missing, "pages were removed.")
+
+    @admin.action(description="Keep the pages that each is held for", permissions=["view"])
+    def keep_missing(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        self._decide(request, queryset, missing_pages.keep_missing, "pages stay searchable.")
+
+    def _decide(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Source],
+        decision: Callable[[Document, User | None], int],
+        done: str,
+    ) -> None:
+        count = 0
+        for each in queryset.filter(hold__isnull=False):
+            try:
+                count += decision(each.document, cast(User, request.user))
+            except DocumentRefused as refusal:
+                self.message_user(request, f"{each.document.title}: {refusal}", messages.WARNING)
+        self._tell(request, count, done, "none is held")
 
     def _tell(self, request: HttpRequest, count: int, done: str, why_not: str) -> None:
         if count:

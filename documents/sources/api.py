@@ -7,6 +7,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import User
 from accounts.rest import ApiView
 from core.rest.serializers import CamelCase
 from documents.access import documents_for
@@ -16,6 +17,7 @@ from documents.models import Document
 from workspaces.access import workspace_for
 from workspaces.models import Role
 
+from .missing_pages import keep_missing, remove_missing
 from .options import change_options
 from .schedule import stop_visit
 from .serializers import NewFeed, NewWebsite, SourceOptions, SourceSerializer
@@ -100,6 +102,39 @@ class StopSource(ApiView):
         document = _source(self, Role.EDITOR)
         stop_visit(document, self.user)
         return Response(SourceSerializer(_source(self, Role.EDITOR)).data)
+
+
+class _Decide(ApiView):
+    def decide(self, decision: Callable[[Document, User], int]) -> Response:
+        try:
+            decision(_source(self, Role.EDITOR), self.user)
+        except DocumentRefused as refusal:
+            raise ValidationError(str(refusal)) from refusal
+        return Response(SourceSerializer(_source(self, Role.EDITOR)).data)
+
+
+class RemoveMissing(_Decide):
+    @extend_schema(
+        summary="Remove the pages that the last visit did not find",
+        description="Only while the source is held.",
+        tags=["documents"],
+        request=None,
+        responses={200: SourceSerializer},
+    )
+    def post(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
+        return self.decide(remove_missing)
+
+
+class KeepMissing(_Decide):
+    @extend_schema(
+        summary="Keep the pages that the last visit did not find",
+        description="Only while the source is held. They stay as long as visits find the same.",
+        tags=["documents"],
+        request=None,
+        responses={200: SourceSerializer},
+    )
+    def post(self, request: Request, workspace_id: UUID, document_id: UUID) -> Response:
+        return self.decide(keep_missing)
 
 
 def _source(view: ApiView, role: Role) -> Document:

@@ -1,15 +1,18 @@
 """Starts the visits of websites and feeds by their schedules, and stops visits."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User, record
 from documents.models import Document, Source
 
 _S = Document.Status
+_OVERDUE = timedelta(minutes=5)  # visits begin within a minute
 
 
 def start_due_visits() -> Iterator[UUID]:
@@ -24,6 +27,12 @@ def start_due_visits() -> Iterator[UUID]:
             is_due = period and _make_due(source.document)
         if is_due:
             yield source.document_id
+
+
+def overdue_visits() -> QuerySet[Source]:
+    """Return the sources whose scheduled visit should have begun some minutes ago."""
+    late = timezone.now() - _OVERDUE
+    return Source.objects.filter(next_visit_at__lte=late, document__status__in=(_S.READY, _S.FAILED))
 
 
 def _make_due(document: Document) -> bool:

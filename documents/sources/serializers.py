@@ -4,8 +4,9 @@ from rest_framework import serializers
 
 from core.rest.serializers import CamelCase
 from documents.api.serializers import Describing, DocumentSerializer, language_to_detect
-from documents.models import Address, Source
+from documents.models import Address, Finding, Source, SourceHold
 
+from .missing_pages import describe, hold_of, outlook
 from .service import DEFAULT_DEPTH, DEFAULT_PAGES
 
 SHOWN_TROUBLES = 100
@@ -67,6 +68,23 @@ class AddressSerializer(CamelCase):
         return address.reason or (address.document.error if address.document else "")
 
 
+class HoldSerializer(CamelCase):
+    seen = serializers.SerializerMethodField(help_text="What the last visit saw, as sentences.")
+    outlook = serializers.SerializerMethodField(help_text="What becomes of the pages, as sentences.")
+    finding = serializers.ChoiceField([(each.value, each.label) for each in Finding if each])
+    page_count = serializers.IntegerField(help_text="The pages that the last visit did not find.")
+    known_count = serializers.IntegerField(help_text="The pages that were searchable before it.")
+    since = serializers.DateTimeField()
+    visits = serializers.IntegerField(help_text="In a row with this finding, on different days.")
+    kept_at = serializers.DateTimeField(allow_null=True, help_text="When a user decided to keep the pages.")
+
+    def get_seen(self, hold: SourceHold) -> str:
+        return describe(hold)
+
+    def get_outlook(self, hold: SourceHold) -> str:
+        return outlook(hold)
+
+
 class SourceSerializer(DocumentSerializer):
     url = serializers.CharField()
     schedule = serializers.ChoiceField(Source.Schedule.choices, source="source.schedule")
@@ -78,9 +96,17 @@ class SourceSerializer(DocumentSerializer):
         help_text="How many pages are known, done (fetched), queued, failed, skipped and gone, and how many "
         "of their documents are ready and unreadable.",
     )
+    held = serializers.SerializerMethodField(
+        help_text="Null, unless the last visit missed so many pages that they are kept until a user decides."
+    )
     troubles = serializers.SerializerMethodField(
         help_text=f"The first {SHOWN_TROUBLES} addresses that failed."
     )
+
+    @extend_schema_field(HoldSerializer(allow_null=True))
+    def get_held(self, document: object) -> dict[str, object] | None:
+        hold = hold_of(document.source)  # type: ignore[attr-defined]
+        return dict(HoldSerializer(hold).data) if hold else None
 
     @extend_schema_field(AddressSerializer(many=True))
     def get_troubles(self, document: object) -> list[dict[str, object]]:

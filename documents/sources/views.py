@@ -17,13 +17,14 @@ from accounts.models import User
 from documents.access import documents_for
 from documents.errors import DocumentRefused
 from documents.fields.forms import LanguageForm
-from documents.models import TROUBLE, Address, Document
+from documents.models import MISSING, TROUBLE, Address, Document
 from workspaces.access import workspace_for
 from workspaces.languages import named
 from workspaces.models import Role, Workspace
 from workspaces.pages import workspace_page
 
 from .forms import FeedForm, WebsiteForm, options_form
+from .missing_pages import describe, hold_of, keep_missing, outlook, remove_missing
 from .options import change_options as change_source
 from .schedule import stop_visit
 from .service import add_feed, add_website
@@ -36,6 +37,7 @@ FILTERS = {
     "ready": Q(document__status=Document.Status.READY),
     "failed": TROUBLE,
     "left-out": Q(state__in=(_S.SKIPPED, _S.GONE)),
+    "missing": MISSING,
 }
 
 
@@ -77,12 +79,14 @@ def source_page(
     source = document.source
     chosen = request.GET.get("status", "")
     chosen = chosen if chosen in FILTERS else ""
+    hold = hold_of(source)
     page = Paginator(_rows(source.addresses.filter(FILTERS[chosen])), PER_PAGE)
     return workspace_page(
         request, workspace, "documents", "documents/source.html",
         document=document, source=source, counts=source.counts(), chosen=chosen,
         page=page.get_page(request.GET.get("page")), language=named(document.language),
-        troubles=source.troubles().count(), **known,
+        troubles=source.troubles().count(), hold=hold, seen=hold and describe(hold),
+        outlook=hold and outlook(hold), **known,
     )  # fmt: skip
 
 
@@ -123,6 +127,22 @@ def stop(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpRes
     document = _source(request.user, workspace, document_id)
     if stop_visit(document, request.user):
         messages.success(request, "Stopped. Pages that were read stay.")
+    return redirect("document", workspace.id, document.id)
+
+
+@require_POST
+def decide(request: UserRequest, workspace_id: UUID, document_id: UUID) -> HttpResponse:
+    """Remove or keep the pages that the last visit did not find."""
+    workspace = workspace_for(request.user, workspace_id, Role.EDITOR)
+    document = _source(request.user, workspace, document_id)
+    is_removal = request.POST.get("decision") == "remove"
+    try:
+        count = (remove_missing if is_removal else keep_missing)(document, request.user)
+    except DocumentRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        done = "were removed" if is_removal else "stay searchable"
+        messages.success(request, f"{count:,} {'posts' if document.source.is_feed else 'pages'} {done}.")
     return redirect("document", workspace.id, document.id)
 
 

@@ -8,8 +8,8 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views.defaults import bad_request, page_not_found, server_error
 
 from chat.openai.format import ApiError
-from core.db.busy import as_busy
 from core.errors import Busy
+from core.outages import as_busy
 from core.rest.errors import error_response
 
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from drf_spectacular.generators import SchemaGenerator
 from redis.exceptions import ConnectionError as NoBroker
 
+from ragsite.monitoring.service_probes import probe_services
 from tests import factories
 
 
@@ -81,20 +82,25 @@ def test_the_description_and_its_page_are_for_those_who_are_in(client):
 def test_health_says_what_is_reached_and_nothing_else(client):
     response = client.get("/api/v1/health")
     assert response.status_code == 200
-    assert set(response.json()) == {"status", "database", "broker", "stuck", "version"}
+    assert set(response.json()) == {
+        "status", "database", "broker", "files", "problems", "schedule", "overdueVisits", "stuck", "waiting",
+        "otherModels", "version",
+    }  # fmt: skip
     assert response.json()["status"] == "ok"
 
 
 @pytest.mark.django_db
 def test_health_is_503_when_the_broker_is_away(client, monkeypatch):
-    def refuse(key):
+    def refuse(*of):
         raise NoBroker("connection refused by unix:///secret/place")
 
-    monkeypatch.setattr(cache, "get", refuse)  # the far side: a server that cannot be stopped for one test
+    probe_services.forget()
+    monkeypatch.setattr(cache, "set", refuse)  # the far side: a server that cannot be stopped for one test
     response = client.get("/api/v1/health")
     assert response.status_code == 503
     assert (response.json()["broker"], response.json()["database"]) == (False, True)
     assert "secret" not in response.content.decode()
+    probe_services.forget()
 
 
 def test_liveness_asks_nobody(client):

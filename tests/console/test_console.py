@@ -120,7 +120,7 @@ def test_the_console_takes_as_many_queries_however_much_there_is(
     for _ in range(5):
         factories.document(workspace)
         answer()
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(15):
         operator.get(INDEX)
 
 
@@ -206,7 +206,7 @@ def test_a_list_takes_as_many_queries_for_ten_as_for_one(operator, name, django_
     for _ in range(10):
         rated(answer(), is_good=True)
         factories.document(factories.workspace())
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         operator.get(reverse(f"admin:{name}_changelist"))
 
 

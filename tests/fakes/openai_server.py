@@ -64,6 +64,7 @@ class Behaviour:
     stall_after: int | None = None  # silence, with the connection open
     drop_after: int | None = None  # the connection breaks
     dimensions: int = 384  # of embeddings
+    family: str = ""  # embeddings of another one are another model's, with as many dimensions
     vectors_missing: int = 0  # replies with so many embeddings too few
 
 
@@ -293,7 +294,7 @@ class OpenAIServer:
             return refusal
         await asyncio.sleep(how.first_token_s)
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-        vectors = [embed(text, body.get("dimensions") or how.dimensions) for text in texts]
+        vectors = [embed(text, body.get("dimensions") or how.dimensions, how.family) for text in texts]
         data = [
             {
                 "object": "embedding",
@@ -310,14 +311,14 @@ class OpenAIServer:
 class _Dropped(Exception): ...
 
 
-def embed(text: str, dimensions: int) -> list[float]:
+def embed(text: str, dimensions: int, family: str = "") -> list[float]:
     """Return a unit vector that is near for texts with the same words (feature hashing)."""
     vector = [0.0] * dimensions
     for word in re.findall(r"\w+", text.lower()) or [""]:
-        digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(f"{family}{word}".encode(), digest_size=8).digest()
         vector[int.from_bytes(digest[:7]) % dimensions] += 1 if digest[7] & 1 else -1
     length = math.sqrt(sum(value * value for value in vector))
-    return [value / length for value in vector] if length else embed(f"{text} zero", dimensions)
+    return [value / length for value in vector] if length else embed(f"{text} zero", dimensions, family)
 
 
 def _overrides(query: str) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from django.db.models import ForeignKey
 
 from accounts.models import ApiKey, AuditEvent, User
 from chat.models import LastTurn, Session
-from models_registry.models import Endpoint
+from models_registry.models import Endpoint, ReferenceVectors
+from ragsite.models import Beat, Tick, WriteProbe
 from workspaces.models import Workspace
 
 APPS = ("accounts", "models_registry", "workspaces", "documents", "chat", "ragsite")
@@ -16,6 +17,10 @@ OF_NO_WORKSPACE = {
     AuditEvent: "about all of the site",
     LastTurn: "a person's",
     Endpoint: "the operators', for everybody",
+    ReferenceVectors: "of an endpoint, and of no text of a document",
+    Beat: "of the installation",
+    Tick: "of the installation",
+    WriteProbe: "of the installation, and empty",
     Session: "a person's; each turn names the workspace it asked",
 }
 MODELS = [

@@ -3,6 +3,7 @@
 import logging
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import IO, Any, cast
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from accounts.models import User
 from documents.adding.rules import Rules, add_set_argument
 from documents.errors import DocumentRefused
 from documents.fields.metadata import is_current, update_metadata
@@ -20,10 +22,12 @@ from documents.ingestion.restart import restart
 from documents.management.choices import find_user, find_workspace
 from documents.models import Document
 from documents.sources.crawl.crawler import crawl
+from documents.sources.missing_pages import describe, hold_of, keep_missing, outlook, remove_missing
 from documents.sources.service import DEFAULT_DEPTH, DEFAULT_PAGES, add_feed, add_website
 from workspaces.errors import InvalidValue
 
 _POLL_S = 0.25
+Decision = Callable[[Document, User | None], int]
 _S = Document.Status
 
 
@@ -54,10 +58,23 @@ class Command(BaseCommand):
         parser.add_argument(
             "--include", action="append", default=[], metavar="GLOB", help="such as '/docs/*'"
         )
+        decision = parser.add_mutually_exclusive_group()
+        decision.add_argument(
+            "--remove-missing",
+            action="store_true",
+            help="do not read it; remove the pages that it is held for",
+        )
+        decision.add_argument(
+            "--keep-missing", action="store_true", help="do not read it; keep the pages that it is held for"
+        )
         parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
 
     def handle(self, **options: Any) -> None:
-        document = _add_site(options)
+        decision = _decision(options)
+        document = _add_site(options, is_read=decision is None)
+        if decision:
+            self.stdout.write(_decide(document, decision, find_user(options["user"])))
+            return
         # Not self.stdout itself: it ends every write with a line break, which breaks a progress bar.
         console = Console(file=cast(IO[str], self.stdout._out), highlight=False)
         log = logging.getLogger("documents")
@@ -69,7 +86,21 @@ class Command(BaseCommand):
         _report(document, console)
 
 
-def _add_site(options: dict[str, Any]) -> Document:
+def _decision(options: dict[str, Any]) -> Decision | None:
+    if options["remove_missing"]:
+        return remove_missing
+    return keep_missing if options["keep_missing"] else None
+
+
+def _decide(document: Document, decision: Decision, user: User) -> str:
+    try:
+        count = decision(document, user)
+    except DocumentRefused as problem:
+        raise CommandError(str(problem)) from problem
+    return f"{count:,} {'removed' if decision is remove_missing else 'stay searchable'}."
+
+
+def _add_site(options: dict[str, Any], *, is_read: bool) -> Document:
     user = find_user(options["user"])
     workspace = find_workspace(user, options["workspace"], options["language"], options["create"])
     try:
@@ -87,7 +118,7 @@ def _add_site(options: dict[str, Any]) -> Document:
             update_metadata(workspace, user, [document.pk], said)
     except (InvalidValue, DocumentRefused) as problem:
         raise CommandError(str(problem)) from problem
-    if document.status == _S.READY:
+    if is_read and document.status == _S.READY:
         restart(document, user, ask_worker=False)
     return document
 
@@ -134,5 +165,8 @@ def _report(document: Document, console: Console) -> None:
     waiting = counts["done"] - counts["ready"] - counts["unreadable"]
     later = f"; {waiting} wait for a worker" if document.children.filter(status=_S.PENDING).exists() else ""
     console.print(f"\n{counts['ready']} searchable, {len(troubles)} failed{later}.")
+    if hold := hold_of(document.source):
+        console.print(f"Held. {describe(hold)} {outlook(hold)}", markup=False)
+        console.print("Decide with --remove-missing or --keep-missing, or on its page.")
     if document.status == _S.FAILED:
         raise CommandError(document.error)

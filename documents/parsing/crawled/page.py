@@ -3,11 +3,16 @@
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import islice
 from urllib.parse import urljoin
 
 _MAX_CHARACTERS = 5_000_000
 _MAX_LINKS = 10_000
 _MAX_URL_CHARACTERS = 2_083  # what browsers and servers take; a longer one would be copied for each link
+_MAX_WORD_CHARACTERS = 80
+_MAX_WORDS = 400  # distinct ones: enough to tell two texts apart
+_WORD = re.compile(r"\w+")
+_UNSEEN = {"script", "style", "noscript", "template", "title"}
 _MAX_TITLE_CHARACTERS = 1000  # a title that never ends would be copied again and again
 # A number of seconds, and after a separator an address, mostly behind "url=":
 # https://html.spec.whatwg.org/multipage/semantics.html#shared-declarative-refresh-steps
@@ -24,11 +29,14 @@ class Page:
     canonical: str = ""  # its rel="canonical" address
     is_noindex: bool = False
     is_nofollow: bool = False
+    # The first distinct words that a reader sees, in lower case; None if it is not a web page
+    words: list[str] | None = None
 
 
 def read_page(html: str, url: str) -> Page:
     reader = _Reader(url)
     reader.feed(html[:_MAX_CHARACTERS])
+    reader.page.words = list(reader.words)
     return reader.page
 
 
@@ -47,12 +55,15 @@ def robots_words(content: str) -> set[str]:
 class _Reader(HTMLParser):
     def __init__(self, url: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.page = Page()
+        self.page = Page(words=[])
+        self.words: dict[str, None] = {}
+        self._unseen = ""  # the element that the parser is in, whose text a reader does not see
         self._base = url
         self._has_base = self._is_in_title = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attributes}
+        self._unseen = tag if tag in _UNSEEN else self._unseen
         match tag:
             case "title":
                 self._is_in_title = not self.page.title
@@ -72,12 +83,17 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "title":
             self._is_in_title = False
+        if tag == self._unseen:
+            self._unseen = ""
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
         """Skip the section, as browsers do: HTMLParser raises AssertionError if it does not know it."""
         return self.parse_bogus_comment(i, report=False)
 
     def handle_data(self, data: str) -> None:
+        if not self._unseen and len(self.words) < _MAX_WORDS:
+            found = islice(_WORD.finditer(data), _MAX_WORDS)
+            self.words |= dict.fromkeys(each[0].lower()[:_MAX_WORD_CHARACTERS] for each in found)
         if self._is_in_title and len(self.page.title) < _MAX_TITLE_CHARACTERS:
             added = data[:_MAX_TITLE_CHARACTERS]
             self.page.title = " ".join((self.page.title + added).split())

@@ -26,23 +26,24 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from core.leases import Superseded
-from documents.errors import Forbidden, Gone, NotFetched, TryLater
+from documents.errors import Forbidden, Gone, LoginRequired, NotFetched, TryLater
 from documents.ingestion.claims import Claim, claim_work
 from documents.ingestion.crawled import read_feed, read_page
-from documents.models import Address, Document, Source
+from documents.models import Address, Document, Finding, Source
 from documents.parsing.crawled.feed import MAX_BYTES as FEED_MAX_BYTES
 from documents.parsing.crawled.feed import Feed
 from documents.parsing.crawled.page import Page, refresh_target, robots_words
 from documents.parsing.media_types import HTML
+from documents.sources import missing_pages
 
-from . import crawled_pages, ssrf_guard
+from . import crawled_pages, placeholder, ssrf_guard
 from .feed_items import queue_posts
 from .fetch import Web, WebResponse
 from .frontier import Frontier
 from .response_policy import error_for, is_readable, with_its_encoding
 from .robots import RobotsOfHosts
 from .sitemap import is_sitemap, read_sitemap
-from .url_normalization import Bounds, canonical, display_url
+from .url_normalization import Bounds, canonical, display_url, is_same_site, origin
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ SLICE_S = 30.0
 MAX_TRIES = 3  # of one address in one visit, if the error is retryable
 _MAX_TRIES = 30  # of a post's page, over all visits of its feed
 _FIRST_PAUSE_S = 10  # back-off: then three times as long each time
+_NO_INDEX = "The page asks not to be indexed (noindex)."
 _Role, _State = Address.Role, Address.State
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]  # runs a coroutine, and returns its result
@@ -57,11 +59,15 @@ HandOn = Callable[[UUID], None]  # queues a document for ingestion
 
 
 class _LeftOut(Exception):
-    """The address must be left out. `str()` says why; elsewhere: the address that has its page instead."""
+    """The address must be left out. `str()` says why; elsewhere: the address that has its page instead.
 
-    def __init__(self, reason: str, elsewhere: str = "") -> None:
+    finding: what the site did to its page; Finding.NONE if our own options leave it out.
+    """
+
+    def __init__(self, reason: str, elsewhere: str = "", finding: Finding = Finding.NONE) -> None:
         super().__init__(reason)
         self.elsewhere = elsewhere
+        self.finding = finding or (Finding.ELSEWHERE if elsewhere else Finding.NONE)
 
 
 def is_source(document_id: UUID) -> bool:
@@ -97,12 +103,24 @@ def _work(claim: Claim, hand_on: HandOn) -> bool:
         visit.begin()
         visit.read_what_waits(time.monotonic() + SLICE_S)
         step.detail |= visit.tally
-    then = source.addresses.filter(state=_State.QUEUED).order_by("next_try_at").first()
+        then = source.addresses.filter(state=_State.QUEUED).order_by("next_try_at").first()
+        review = None if then else missing_pages.review(source)
+        if review and review.hold:
+            step.detail["held"] = missing_pages.describe(review.hold)
     if then is None:
-        _conclude(claim, source)
+        _conclude(claim, source, review or missing_pages.Review())
         return False
     claim.pause(max(then.next_try_at, visit.free_at))
     return max(then.next_try_at, visit.free_at) <= timezone.now()
+
+
+def _finding_of(error: Exception) -> Finding:
+    match error:
+        case Gone():
+            return Finding.GONE
+        case LoginRequired():
+            return Finding.REFUSED
+    return Finding.FAILED
 
 
 @contextmanager
@@ -135,8 +153,11 @@ def _settle(claim: Claim, error: Exception) -> None:
             )
 
 
-def _conclude(claim: Claim, source: Source) -> None:
+def _conclude(claim: Claim, source: Source, review: missing_pages.Review) -> None:
     """End the visit: the source is ready, unless nothing of it could be read."""
+    for address in review.removals:
+        with claim.hold_row():  # one by one: a transaction that outlasts the lease loses the claim
+            missing_pages.remove(address)
     trouble = (
         source.addresses.filter(state__in=(_State.FAILED, _State.SKIPPED)).order_by("depth", "pk").first()
     )
@@ -144,6 +165,7 @@ def _conclude(claim: Claim, source: Source) -> None:
     has_pages = source.pages().filter(document__isnull=False).exists()
     with claim.hold_row():
         Source.objects.filter(pk=source.pk).update(is_under_way=False, visited_at=timezone.now())
+        missing_pages.record_review(source, review)
         if feed_failed and trouble:
             claim.fail(f"The feed could not be read. {trouble.reason}")
         elif not has_pages and trouble and not source.is_feed:
@@ -191,6 +213,7 @@ class _Visit:
         self._frontier = Frontier(source)
         self._robots = RobotsOfHosts(web)
         self._delay_s = 0.0
+        self._sample: list[Address] = []  # known pages that are fetched first, to see if the site is itself
         self.tally = {"fetched": 0, "stored": 0, "failed": 0}
         self.free_at = timezone.now()  # when the crawl delay allows the next request
 
@@ -216,8 +239,11 @@ class _Visit:
             self._frontier.add(sitemaps, 0, _Role.SITEMAP)
             period = self._source.period
             self._source.next_visit_at = timezone.now() + period if period else None
-            self._source.is_under_way = True
-            self._source.save(update_fields=["next_visit_at", "is_under_way"])
+            self._source.is_under_way, self._source.placeholder = True, None
+            self._source.pages_before = self._source.pages().filter(document__isnull=False).count()
+            self._source.save(update_fields=["next_visit_at", "is_under_way", "placeholder", "pages_before"])
+            if not 0 < self._source.max_pages < self._source.pages_before:  # else the limit was lowered
+                self._sample = placeholder.sample(self._frontier.waiting(), settings.CRAWL_AT_ONCE)
 
     def _home_robots(self) -> Any:
         try:
@@ -231,8 +257,11 @@ class _Visit:
         """Fetch and store addresses until none is due, or the slice is over."""
         self._wait_since_the_last_request(until)
         while time.monotonic() < until and (batch := self._next()):
-            for answer in self._run(self._fetch_all(batch)):
-                self._keep(_parsed(answer, self._document.reading_languages()))
+            languages = self._document.reading_languages()
+            answers = [_parsed(answer, languages) for answer in self._run(self._fetch_all(batch))]
+            self._look_for_a_placeholder(answers)
+            for answer in answers:
+                self._keep(answer)
             self._show_progress()
             self.free_at = timezone.now() + timedelta(seconds=self._delay_s)
             if self._delay_s:
@@ -243,7 +272,20 @@ class _Visit:
         if self._frontier.is_full():
             self._leave_out_the_rest()
             return []
+        if self._sample:
+            sample, self._sample = self._sample, []
+            return sample
         return self._frontier.next(1 if self._delay_s else settings.CRAWL_AT_ONCE)
+
+    def _look_for_a_placeholder(self, answers: Sequence[_Answer]) -> None:
+        """Note the text that several of these addresses have now instead of different pages."""
+        fresh = [each for each in answers if each.address.document_id and each.page.words is not None]
+        if self._source.placeholder is not None:
+            return
+        self._source.placeholder = placeholder.find_in(fresh, self._source.pages_before)
+        if self._source.placeholder is not None:
+            with self._claim.hold_row():
+                self._source.save(update_fields=["placeholder"])
 
     def _leave_out_the_rest(self) -> None:
         """Close the addresses beyond the page limit, and remove their documents of earlier visits."""
@@ -264,7 +306,13 @@ class _Visit:
     # --- fetching -----------------------------------------------------------------------------
 
     async def _fetch_all(self, batch: Sequence[Address]) -> list[_Answer]:
-        return list(await asyncio.gather(*(self._fetch(address) for address in batch)))
+        if not self._delay_s:
+            return list(await asyncio.gather(*(self._fetch(address) for address in batch)))
+        answers: list[_Answer] = []
+        for address in batch:
+            await asyncio.sleep(self._delay_s if answers else 0)
+            answers.append(await self._fetch(address))
+        return answers
 
     async def _fetch(self, address: Address) -> _Answer:
         if address.own_text and (self._source.prefers_own_text or not address.has_page):
@@ -289,12 +337,22 @@ class _Visit:
     async def _may_go(self, address: Address, url: str) -> None:
         """Raise _LeftOut for an address outside the site, or one that robots.txt disallows."""
         ssrf_guard.target(url)
-        is_start = address.url == self._document.url
-        if not self._source.is_feed and not is_start and (why := self._refusal(address, url)):
-            raise _LeftOut(why if url == address.url else f"It redirects to {url}. {why}")
+        if not self._source.is_feed:
+            self._check_bounds(address, url)
         robots = await self._robots.of(url)
         if not robots.allows(url):
-            raise _LeftOut("The site's robots.txt does not allow it.")
+            raise _LeftOut("The site's robots.txt does not allow it.", finding=Finding.ROBOTS)
+
+    def _check_bounds(self, address: Address, url: str) -> None:
+        home, is_redirect = self._source.home, url != address.url
+        if address.url == self._document.url:  # the start address may lead to another host at the first visit
+            if self._source.pages_before and is_redirect and not is_same_site(url, home):
+                raise _LeftOut(f"It leads to another website, {url}.", finding=Finding.MOVED)
+        elif why := self._refusal(address, url):
+            if is_redirect:
+                raise _LeftOut(f"It redirects to {url}. {why}", finding=Finding.MOVED)
+            moved = origin(home) + url.removeprefix(origin(url)) if is_same_site(url, home) else ""
+            raise _LeftOut(why, moved if moved != url else "")
 
     def _refusal(self, address: Address, url: str) -> str:
         refusal = Bounds.of(self._source).refusal(url)
@@ -361,6 +419,8 @@ class _Visit:
             return self._read_sitemap(address, reply)
         if not is_readable(reply.media_type, address):
             raise NotFetched(f"It is {reply.media_type}: only web pages and PDF files are read from the web.")
+        if placeholder.is_near(page.words, self._source.placeholder):
+            raise _LeftOut("It has the same text as many other addresses.", finding=Finding.SAME_TEXT)
         landed = self._final_address(address, reply)
         media_type = crawled_pages.media_type_of(reply.body)
         if refresh := refresh_target(reply.headers.get("Refresh", "")):
@@ -369,7 +429,7 @@ class _Visit:
         if self._source.follows_links and not page.is_nofollow:
             self._frontier.add(page.links, landed.depth + 1)
         if page.is_noindex:
-            return self._own_text_or_not(landed, _LeftOut("The page asks not to be indexed (noindex)."))
+            return self._own_text_or_not(landed, _LeftOut(_NO_INDEX, finding=Finding.NO_INDEX))
         self._check_canonical(address, landed, page)
         landed.content_sha256 = hashlib.sha256(reply.body).hexdigest()
         self._check_double(landed)
@@ -416,7 +476,7 @@ class _Visit:
             there = self._source.pages().filter(url=url).first()
             if there is None:
                 return False
-            if there.document_id or there.state == _State.DONE:
+            if (there.document_id and not there.finding) or there.state == _State.DONE:
                 return True
             if there.state == _State.QUEUED:
                 # If the visit before kept nothing there, do not wait for it
@@ -447,7 +507,7 @@ class _Visit:
             transaction.on_commit(partial(self._hand_on, document.pk))
 
     def _close(self, address: Address, reply: WebResponse | None = None) -> None:
-        address.state, address.reason = _State.DONE, ""
+        address.state, address.reason, address.finding = _State.DONE, "", Finding.NONE
         if reply is not None:
             address.etag = reply.headers.get("ETag", "")[:500]
             address.last_modified = reply.headers.get("Last-Modified", "")[:100]
@@ -472,8 +532,12 @@ class _Visit:
         self._close(address)
 
     def _leave_out(self, address: Address, reason: _LeftOut) -> None:
+        """Close the address. If the site left it out, keep its earlier document for the review at the end."""
         address.state, address.reason, address.elsewhere = _State.SKIPPED, str(reason), reason.elsewhere
-        crawled_pages.drop_page(address)
+        if address.document_id and reason.finding:
+            address.finding = reason.finding
+        else:
+            crawled_pages.drop_page(address)
         self._requeue_duplicates(address)
 
     def _requeue_duplicates(self, address: Address) -> None:
@@ -482,14 +546,15 @@ class _Visit:
         self._frontier.again(named, tries=1)
 
     def _fail(self, address: Address, error: Exception) -> None:
-        """Close the address as failed. Keep its earlier document, unless the page is gone for good."""
+        """Close the address as failed. Keep its earlier document for the review at the end of the visit."""
         self.tally["failed"] += 1
         is_gone = isinstance(error, Gone) and address.document_id is not None
         address.state, address.reason = (_State.GONE if is_gone else _State.FAILED), str(error)
+        if address.document_id:
+            address.finding = _finding_of(error)
         if is_gone:
-            crawled_pages.drop_page(address)
             address.etag = address.last_modified = address.content_sha256 = ""
-        if address.document_id is None:
+        if is_gone or address.document_id is None:
             self._requeue_duplicates(address)
 
     def _show_progress(self) -> None:

@@ -38,7 +38,7 @@ class Frontier:
     def again(self, addresses: QuerySet[Address], tries: int | F = 0) -> None:
         """Queue known addresses again. tries: how many tries already count in this visit."""
         addresses.update(
-            state=_State.QUEUED, reason="", elsewhere="", tries=tries, next_try_at=timezone.now()
+            state=_State.QUEUED, reason="", elsewhere="", finding="", tries=tries, next_try_at=timezone.now()
         )
 
     def _filter_urls(self, urls: Sequence[str], role: Address.Role) -> Iterator[str]:
@@ -53,8 +53,11 @@ class Frontier:
         """Return at most `most` due addresses, and no more than the page limit leaves."""
         if self._source.max_pages:
             most = min(most, self._pages_left())
-        due = self._waiting().filter(next_try_at__lte=timezone.now())
+        due = self.waiting().filter(next_try_at__lte=timezone.now())
         return list(due.order_by("priority", "pk")[:most])
+
+    def waiting(self) -> QuerySet[Address]:
+        return self._source.addresses.filter(state=_State.QUEUED)
 
     def is_full(self) -> bool:
         """Return whether the page limit is reached."""
@@ -66,13 +69,10 @@ class Frontier:
 
     def read_before(self) -> list[Address]:
         """Return waiting addresses with a document of an earlier visit, but not those being retried."""
-        return list(self._waiting().filter(document__isnull=False, tries=0))
+        return list(self.waiting().filter(document__isnull=False, tries=0))
 
     def leave_out_the_rest(self) -> None:
-        self._waiting().update(state=_State.SKIPPED, reason=self.full)
+        self.waiting().update(state=_State.SKIPPED, reason=self.full)
 
     def _pages_left(self) -> int:
         return self._source.max_pages - self._source.pages().filter(state=_State.DONE).count()
-
-    def _waiting(self) -> QuerySet[Address]:
-        return self._source.addresses.filter(state=_State.QUEUED)

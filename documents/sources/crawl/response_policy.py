@@ -2,7 +2,7 @@
 
 import codecs
 
-from documents.errors import Gone, NotFetched, TryLater
+from documents.errors import Gone, LoginRequired, NotFetched, TryLater
 from documents.models import Address
 from documents.parsing.encodings import decoded
 
@@ -20,7 +20,7 @@ def error_for(reply: WebResponse) -> NotFetched:
         case 404 | 410:
             return Gone(f"There is no such page (status {status}).")
         case 401 | 403:
-            return NotFetched(f"The server requires a login (status {status}).")
+            return LoginRequired(f"The server requires a login (status {status}).")
         case 429 | 503:
             return TryLater(f"The server asks us to come back later (status {status}).", reply.retry_after_s)
         case _ if status >= 500:

@@ -69,6 +69,12 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def is_same_site(url: str, other: str) -> bool:
+    """Return whether both addresses have the same host and port, with or without "www."."""
+    hosts = {urlsplit(each).netloc.removeprefix("www.") for each in (url, other)}
+    return len(hosts) == 1
+
+
 def display_url(url: str) -> str:
     """Return an address in the short form that people use."""
     parts = urlsplit(url)

@@ -12,10 +12,12 @@ import uvicorn
 import websockets
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
+from django.db import connection
 from django.test import Client
 
 from accounts.identity import revocation
 from accounts.models import User
+from benchmarks import exhaustion
 from chat.asking.sessions import delete_session
 from chat.log import follow
 from chat.models import Answer, AnswerEvent, Turn
@@ -581,3 +583,20 @@ async def test_a_flood_of_frames_is_read_slowly(cookie, monkeypatch):
         for each in (socket, other) * 5:
             assert (await each.hear())["action"] == "error"
     assert time.monotonic() - started > 0.4
+
+
+async def test_a_question_to_a_read_only_database_gets_a_sentence_and_is_taken_afterwards(cookie, endpoint):
+    known = {k: v for k, v in connection.get_connection_params().items() if k != "cursor_factory"}
+    frame = run()
+    async with connected(cookie) as socket:
+        outage = exhaustion.read_only(known)
+        await asyncio.to_thread(outage.__enter__)
+        try:
+            said = await error_of(socket, frame)
+        finally:
+            await asyncio.to_thread(outage.__exit__, None, None, None)
+        assert "read-only at the moment" in said["message"]
+        assert said["messageId"] == frame["data"]["messageId"]
+        assert not await Turn.objects.aexists()
+        await socket.say(frame)
+        assert (await socket.hear())["action"] == "accepted"

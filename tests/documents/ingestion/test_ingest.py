@@ -354,12 +354,12 @@ def test_chunks_that_moved_between_attempts_find_their_vectors(
 
 
 def _let_fail_after(server: OpenAIServer, batches: int) -> None:
-    """Answer so many embedding calls, then rubbish."""
+    """Answer the check of the model and so many batches, then rubbish."""
     behave = server.behaviour_of
     calls = iter(range(10_000))
 
     def behaviour_of(model: str) -> Any:
-        if next(calls) == batches:
+        if next(calls) == 1 + batches:
             server.behaviour.body = "<html>"
         return behave(model)
 
