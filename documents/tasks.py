@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from core.files import discard_held
 from documents.ingestion.ingest import ingest, ingest_item
 from documents.retrieval.calibration import calibrate_due
 from documents.retrieval.search_history import forget_old_searches
@@ -15,7 +16,7 @@ from documents.sources.schedule import start_due_visits
 from workspaces.engines.pgvector import maintenance
 from workspaces.models import Reindex
 
-from .ingestion import health
+from .ingestion import health, quarantine
 from .models import Document, ReindexItem, Work
 from .queue import URGENT, USUAL, enqueue, forget_lost_messages, try_enqueue, try_enqueue_item
 from .reindex import service as reindex
@@ -50,6 +51,13 @@ def visit_sources() -> None:
 def forget_searches() -> None:
     """Delete searches that are past their retention period. Runs every hour."""
     forget_old_searches()
+
+
+@shared_task(name="documents.clear_files")
+def clear_files() -> None:
+    """Delete files that were put aside or held for a backup, once their time is over. Runs every hour."""
+    quarantine.expire()
+    discard_held()
 
 
 @shared_task(name="documents.reindex")

@@ -132,6 +132,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
     "forget-searches": {"task": "documents.forget_searches", "schedule": 3600.0},
     "clear-uploads": {"task": "documents.clear_uploads", "schedule": 3600.0},
+    "clear-files": {"task": "documents.clear_files", "schedule": 3600.0, "options": {"expires": 3600}},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
 }
 
@@ -162,11 +163,15 @@ def _s3() -> dict[str, Any]:
 
 
 MEDIA_ROOT = DATA_DIR / "media"
+# What `manage.py backup` takes from DATA_DIR besides the files of documents, and the variables that it names as not
+# included
+BACKUP_FILES = ["secret_key", "handbook.json"]
+BACKUP_VARIABLES = ("RAGSITE_", "DATABASE_URL", "REDIS_URL", "OPENAI_", "FORWARDED_ALLOW_IPS")
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": _s3() if S3_BUCKET else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": _s3() if S3_BUCKET else {"BACKEND": "core.files.Folder"},
     "staticfiles": {"BACKEND": "ragsite.static.ManifestStorage"},
 }
 
@@ -201,6 +206,7 @@ INDEX_MEMORY_MB = env.number(
     "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
 )  # of PostgreSQL, for building one index
 QUESTION_MAX_CHARACTERS = 20_000
+QUARANTINE_DAYS = env.number("RAGSITE_QUARANTINE_DAYS", 30, least=1, most=3650)
 SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(
