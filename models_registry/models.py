@@ -123,6 +123,9 @@ class Endpoint(models.Model):
     # When a real answer last failed; null once one succeeds. It outweighs the pings of the next while.
     answer_failed_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Of a row that the installation made for a server of its own: which one, and the values that it wrote last. A
+    # field that still has its value follows the settings at the next start; see ragsite/embedded/own_endpoints.py.
+    seeded = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), editable=False)
 
     objects = EndpointQuerySet.as_manager()
 
