@@ -14,6 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from . import environment as env
+from . import shell
 from .connections import celery_url, database_settings, embedded_redis_url
 
 django_stubs_ext.monkeypatch()  # allows annotations such as ModelAdmin[Endpoint] at run time too
@@ -48,6 +49,8 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL]
 # --- services -----------------------------------------------------------------------------------
 
 DATABASE_URL = env.url("DATABASE_URL", ("postgres", "postgresql"))
+shell.forget_other_databases(DATABASE_URL)
+shell.reach_this_machine_directly()
 REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"))
 SERVING_URL = env.url("RAGSITE_SERVING_URL", ("http", "https"))
 SERVING_PORT = env.number("RAGSITE_SERVING_PORT", 8011, least=1, most=65535)
@@ -166,6 +169,10 @@ MEDIA_ROOT = DATA_DIR / "media"
 # What `manage.py backup` takes from DATA_DIR besides the files of documents, and the variables that it names as not
 # included
 BACKUP_FILES = ["secret_key", "handbook.json"]
+UPGRADE_DUMPS = DATA_DIR / "dumps"
+UPGRADE_DUMP = env.flag(
+    "RAGSITE_UPGRADE_DUMP", not DATABASE_URL
+)  # whether `prepare` keeps a dump before it migrates
 BACKUP_VARIABLES = ("RAGSITE_", "DATABASE_URL", "REDIS_URL", "OPENAI_", "FORWARDED_ALLOW_IPS")
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_URL = "/static/"
