@@ -1,6 +1,5 @@
 """Health probes: is this process alive, and does it reach the database and the broker?"""
 
-import tomllib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,8 +21,9 @@ from rest_framework.response import Response
 from accounts.rest import ApiView
 from documents.ingestion.health import report_alarms
 
+from .release.version import VERSION
+
 PROBED = frozenset(["/health", "/health/", "/api/v1/health"])
-VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 
 @sync_and_async_middleware
