@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from core.db.advisory_locks import DUMP, is_held
 from core.files import discard_held
 from documents.ingestion.ingest import ingest, ingest_item
 from documents.retrieval.calibration import calibrate_due
@@ -87,7 +88,8 @@ def recover() -> None:
     for each in Reindex.objects.filter(status=Reindex.Status.RUNNING):
         reindex.advance(each)
     _enqueue_items()
-    reindex.tidy()
+    if not is_held(DUMP):
+        reindex.tidy()
     health.report_alarms()
 
 

@@ -9,6 +9,7 @@ from django.db import connection
 MIGRATE = 7_245_031_177
 PREPARE = 7_245_031_179
 BACKUP = 7_245_031_178
+DUMP = 7_245_031_180  # while a backup reads all tables: dropping a table, or building an index, would wait for it
 
 
 @contextmanager

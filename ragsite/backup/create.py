@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from chat.models import Answer, Session
+from core.db.advisory_locks import BACKUP, DUMP
 from documents.models import Document, Upload
 from models_registry.models import Endpoint
 from ragsite.errors import BackupError
@@ -37,7 +38,7 @@ def write_backup(
     """Write a backup and return its manifest. Raises BackupError, and StartError without a fitting pg_dump."""
     place.begin()
     try:
-        with database.exclusive():
+        with database.holding(BACKUP):
             manifest = _write(place, has_files, say)
         place.complete()
     except OSError as error:
@@ -52,7 +53,7 @@ def write_backup(
 def _write(place: Place, has_files: bool, say: Callable[[str], object]) -> Manifest:
     started_at = timezone.now()
     with tempfile.TemporaryFile("w+") as wanted:
-        with _snapshot() as snapshot:
+        with database.holding(DUMP), _snapshot() as snapshot:
             facts = _facts() | (_facts_of_rows() if has_files else {})
             _check_space(place, facts["database_bytes"] + facts["file_bytes"])
             if has_files:

@@ -16,7 +16,6 @@ from django.utils import timezone
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from core.db.advisory_locks import BACKUP
 from ragsite.backup.postgres_programs import client_program
 from ragsite.connections import add_extensions, embedded_conninfo
 from ragsite.errors import BackupError
@@ -55,14 +54,14 @@ def _parameters(database: str) -> dict[str, Any]:
 
 
 @contextmanager
-def exclusive() -> Iterator[None]:
-    """Hold the lock of backups inside the block. Raises BackupError if another backup holds it, or if it is lost.
+def holding(lock: int) -> Iterator[None]:
+    """Hold a lock of backups inside the block. Raises BackupError if another backup holds it, or if it is lost.
 
     The lock is that of an open transaction without a snapshot, so that it works behind PgBouncer too.
     """
     with connect(autocommit=False) as holder:
         holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        if holder.execute("SELECT pg_try_advisory_xact_lock(%s)", [BACKUP]).fetchone() != (True,):
+        if holder.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock]).fetchone() != (True,):
             raise BackupError("Another backup of this installation is being written: wait for its end.")
         yield
         try:

@@ -5,6 +5,7 @@ only on a unix socket, asks for a password, and runs in the foreground of its su
 """
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -96,6 +97,7 @@ def _prepare(data_dir: Path) -> None:
 
     The server must not be running.
     """
+    _check_account()
     home, cluster, sockets = postgres_home(data_dir), _cluster(data_dir), socket_dir(data_dir)
     make_private(home)
     make_private(sockets)
@@ -104,6 +106,17 @@ def _prepare(data_dir: Path) -> None:
         _initialise(data_dir)
     _check_version(cluster)
     _forget_killed_server(cluster, sockets)
+
+
+def _check_account() -> None:
+    """Containers may run as any number; initdb looks up the name of its user."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise StartError(
+            f"PostgreSQL needs a user with an account, but user {os.geteuid()} has none (no line in /etc/passwd). Run "
+            "Ragsite as another user, or set DATABASE_URL to a server of yours."
+        ) from None
 
 
 def _initialise(data_dir: Path) -> None:

@@ -37,7 +37,7 @@ class _Stopped(BaseException):
 def main() -> int:
     shell.adapt()
     options = _arguments()
-    _allow_many_files()
+    allow_many_files()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     started = time.monotonic()
@@ -53,7 +53,7 @@ def main() -> int:
     return 0
 
 
-def _allow_many_files() -> None:
+def allow_many_files() -> None:
     """Raise the limit of open files as far as this user may: some systems start programs with 256 or 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)

@@ -14,11 +14,14 @@ import pytest
 from ragsite.embedded import postgres
 from ragsite.embedded.claim import claim_data_dir
 from ragsite.embedded.service import running
+from tests.embedded.test_shell import ODD
 from tests.installation import Installation, free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 _FILL = """
+from django.core.management import call_command
+call_command("seed")
 from django.core.files.base import ContentFile
 from documents.adding.service import add_file
 from models_registry.models import Endpoint
@@ -27,6 +30,7 @@ workspace = provision_workspace(None, name="Harbour", languages=["en"], embedder
 for number in range(3):
     add_file(workspace, None, ContentFile(b"A fee of %d euros." % number, name="a.md"), f"{number}.md", ask_worker=False)
 """
+_KEEP = "from ragsite.backup.before_upgrade import keep_dump; keep_dump(print)"  # as `prepare` does
 _DOCUMENTS = "select string_agg(title, ' ' order by title) from documents_document"
 _OTHERS = "select string_agg(datname, ' ') from pg_database where datname ~ '_restoring|_before_'"
 
@@ -40,7 +44,7 @@ def container() -> str:
 def first(root: Path, tmp_path_factory: pytest.TempPathFactory, container: str) -> Installation:
     site = Installation(root, tmp_path_factory.mktemp("first") / "data", container)
     with database_of(site):
-        site.manage("prepare")
+        site.manage("migrate", "-v", "0")
         site.manage("shell", "-v", "0", "-c", _FILL)
     return site
 
@@ -55,7 +59,9 @@ def backup(first: Installation) -> Path:
 
 @pytest.fixture
 def second(root: Path, tmp_path: Path, container: str) -> Installation:
-    return Installation(root, tmp_path / "another place" / "data", container)
+    site = Installation(root, tmp_path / "another place" / "data", container)
+    site.variables |= ODD
+    return site
 
 
 @contextmanager
@@ -198,7 +204,8 @@ def test_the_dump_before_an_upgrade_leads_back(second: Installation, backup: Pat
         second.query("delete from django_migrations where app = 'chat' and name = '0006_filters' returning 1")
         with psycopg.connect(**second.database()) as connection:
             connection.execute("alter table chat_turn drop column filters")
-        assert "Keeping a dump in" in second.manage("prepare")
+        assert "Keeping a dump in" in second.manage("shell", "-v", "0", "-c", _KEEP)
+        second.manage("migrate", "-v", "0")
         second.query("delete from documents_document returning 1")
     dump = next((second.data_dir / "dumps").iterdir())
     said = second.manage("restore", str(dump), "--replace")
