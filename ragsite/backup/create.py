@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -36,17 +36,16 @@ def write_backup(
     place: Place, *, has_files: bool = True, say: Callable[[str], object] = lambda text: None
 ) -> Manifest:
     """Write a backup and return its manifest. Raises BackupError, and StartError without a fitting pg_dump."""
-    place.begin()
     try:
-        with database.holding(BACKUP):
-            manifest = _write(place, has_files, say)
-        place.complete()
+        with ExitStack() as failure:
+            with database.holding(BACKUP):
+                place.begin()
+                failure.callback(place.abandon)
+                manifest = _write(place, has_files, say)
+            place.complete()
+            failure.pop_all()
     except OSError as error:
-        place.abandon()
         raise BackupError(f"The backup could not be written: {error.strerror or error}.") from error
-    except BaseException:
-        place.abandon()
-        raise
     return manifest
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 from django.core.management import call_command
@@ -37,13 +38,12 @@ def take_out_workspace(place: Place, workspace: str, target: Path, say: Callable
     with _rows_of(place, say):
         documents = _find(workspace).documents.order_by("title", "created_at")
         (target / "files").mkdir(parents=True)
-        counts = _write_files(
-            place, documents.filter(kind__in=(Document.Kind.FILE, Document.Kind.TEXT)), target
-        )
+        kinds = (Document.Kind.FILE, Document.Kind.TEXT)
+        files = _write_files(place, documents.filter(kind__in=kinds), target / "files")
         pairs = _write_pairs(place, documents.filter(kind=Document.Kind.QA), target)
         sites = _write_addresses(documents.filter(kind__in=_VISITED), target)
     say(
-        f"Written to {target}: {counts:,} files, {pairs:,} questions, {sites:,} addresses of websites and feeds."
+        f"Written to {target}: {files:,} files, {pairs:,} questions, {sites:,} addresses of websites and feeds."
     )
 
 
@@ -90,10 +90,18 @@ def _find(name: str) -> Workspace:
 def _write_files(place: Place, documents: models.QuerySet[Document], target: Path) -> int:
     written = 0
     for written, document in enumerate(documents.exclude(file="").iterator(), start=1):  # noqa: B007
-        path = _free(target, _file_name(document))
-        with place.read(f"files/{document.file.name}") as source, path.open("xb") as copy:
+        with _open(place, document) as source, _free(target, _file_name(document)).open("xb") as copy:
             shutil.copyfileobj(source, copy)
     return written
+
+
+@contextmanager
+def _open(place: Place, document: Document) -> Iterator[IO[bytes]]:
+    try:
+        with place.read(f"files/{document.file.name}") as source:
+            yield source
+    except FileNotFoundError:
+        raise BackupError(f"The file of {document.title} is not in the backup. Use another one.") from None
 
 
 def _file_name(document: Document) -> str:
@@ -114,7 +122,7 @@ def _free(target: Path, name: str) -> Path:
 def _write_pairs(place: Place, documents: models.QuerySet[Document], target: Path) -> int:
     pairs = list[tuple[str, str]]()
     for document in documents.exclude(file="").iterator():
-        with place.read(f"files/{document.file.name}") as source:
+        with _open(place, document) as source:
             question, _, answer = source.read().decode(errors="replace").partition(SEPARATOR)
         pairs.append((question, answer))
     if pairs:
