@@ -265,6 +265,7 @@ INSTALLED_APPS = [
     "workspaces",
     "documents",
     "chat",
+    "ragsite.release",
     "ragsite",
 ]
 MIDDLEWARE = [

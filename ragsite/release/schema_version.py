@@ -7,8 +7,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from ragsite.errors import StartError
-from ragsite.models import Release
 
+from .models import Release
 from .version import VERSION
 
 Migration = tuple[str, str]  # app and name

@@ -14,7 +14,7 @@ from ragsite.asgi import application
 from ragsite.backup.before_upgrade import keep_dump
 from ragsite.backup.places import Directory
 from ragsite.backup.restore import verify_backup
-from ragsite.models import Release
+from ragsite.release.models import Release
 from ragsite.release.schema_version import record_release
 from ragsite.release.version import VERSION
 
