@@ -7,15 +7,17 @@ from django.db.models import ForeignKey
 from accounts.models import ApiKey, AuditEvent, User
 from chat.models import LastTurn, Session
 from models_registry.models import Endpoint
+from ragsite.release.models import Release
 from workspaces.models import Workspace
 
-APPS = ("accounts", "models_registry", "workspaces", "documents", "chat", "ragsite")
+APPS = ("accounts", "models_registry", "workspaces", "documents", "chat", "ragsite", "release")
 OF_NO_WORKSPACE = {
     User: "people are in several",
     ApiKey: "a person's",
     AuditEvent: "about all of the site",
     LastTurn: "a person's",
     Endpoint: "the operators', for everybody",
+    Release: "about the whole database",
     Session: "a person's; each turn names the workspace it asked",
 }
 MODELS = [

@@ -1,5 +1,6 @@
 """A backup of the tests' own database, into a directory and into a bucket."""
 
+import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -7,6 +8,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 
@@ -15,8 +17,9 @@ from core.files import HELD, discard_held, stored_files
 from documents.ingestion.deletion import delete_document
 from documents.models import Document
 from models_registry.models import Endpoint
+from ragsite.backup import files
 from ragsite.backup.create import write_backup
-from ragsite.backup.manifest import DATABASE, NAME
+from ragsite.backup.manifest import DATABASE, FILES, NAME, StoredFile
 from ragsite.backup.places import Directory, Measured, Place, place_at
 from ragsite.backup.postgres_programs import client_program
 from ragsite.backup.restore import read_manifest, verify_backup
@@ -84,6 +87,26 @@ def test_what_was_interrupted_is_no_backup(place: Place, workspace: Workspace) -
         read_manifest(place)
     write_backup(place)
     assert verify_backup(place).file_count == 1
+
+
+def test_files_come_back_and_others_of_the_same_name_are_put_aside(
+    place: Place, workspace: Workspace
+) -> None:
+    same, gone, changed = (
+        str(put(workspace, title=f"{n}.md", content=f"text {n}").file.name) for n in range(3)
+    )
+    write_backup(place)
+    for name in (gone, changed):
+        default_storage.delete(name)
+    default_storage.save(changed, ContentFile(b"newer"))
+    with place.read(FILES) as listed:
+        stored = [StoredFile(**json.loads(line)) for line in listed.read().splitlines()]
+    assert {each.name for each in files.restore(place, stored)} == {gone, changed}
+    for number, name in enumerate((same, gone, changed)):
+        with default_storage.open(name) as file:
+            assert file.read().decode() == f"text {number}"
+    with default_storage.open(next(stored_files().names("quarantine"))) as aside:
+        assert aside.read() == b"newer"
 
 
 class _Meanwhile(Directory):
