@@ -1,5 +1,9 @@
 # make run starts everything; make test checks everything. Both install what they need into .venv.
 
+# A shell may have these for other programs.
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE PYTHONINSPECT DJANGO_SETTINGS_MODULE
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
+
 PYTHON ?= python3.11
 BIN := .venv/bin
 PINS := pyproject.toml constraints.txt requirements/embedded.txt requirements/select.py
@@ -10,7 +14,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-fast test-javascript lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine chaos chaos-ingest lock clean
+.PHONY: run test test-fast test-javascript lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine bench-backup chaos chaos-ingest lock clean
 
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded.up
@@ -67,6 +71,10 @@ bench-retrieval: .venv/installed-test
 # A quarter of an hour; with MANY=1000000 a million chunks instead, an hour and 12 GB of disk.
 bench-engine: .venv/installed-test
 	$(BIN)/python -m benchmarks.engine $(if $(MANY),--many $(MANY))
+
+# Some minutes: a backup while 20 people ask and 60 documents come in, restored elsewhere.
+bench-backup: .venv/installed-test
+	$(BIN)/python -m benchmarks.backup
 
 # Half an hour; SIZE=short takes ten minutes. DATA names a directory with files to ingest, besides this project's own.
 SIZE ?= full

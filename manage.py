@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-import os
 import sys
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ragsite.settings")
+    from ragsite import shell
+
+    shell.adapt()
+
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

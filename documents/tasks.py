@@ -7,6 +7,8 @@ from uuid import UUID
 
 from celery import shared_task
 
+from core.db.advisory_locks import DUMP, is_held
+from core.files import discard_held
 from documents.ingestion.fair_share import choose_document
 from documents.ingestion.ingest import ingest, ingest_item
 from documents.retrieval.calibration import calibrate_due
@@ -16,7 +18,7 @@ from documents.sources.schedule import start_due_visits
 from workspaces.engines.pgvector import maintenance
 from workspaces.models import Reindex
 
-from .ingestion import endpoint_waits, health
+from .ingestion import endpoint_waits, health, quarantine
 from .models import Document, ReindexItem, Work
 from .queue import URGENT, USUAL, enqueue, forget_lost_messages, is_long, try_enqueue, try_enqueue_item
 from .reindex import service as reindex
@@ -53,6 +55,13 @@ def forget_searches() -> None:
     forget_old_searches()
 
 
+@shared_task(name="documents.clear_files")
+def clear_files() -> None:
+    """Delete files that were put aside or held for a backup, once their time is over. Runs every hour."""
+    quarantine.expire()
+    discard_held()
+
+
 @shared_task(name="documents.reindex")
 def ingest_reindex_item(item_id: int) -> None:
     """Ingest one document into the next index. Then queue more items, or switch to that index."""
@@ -84,7 +93,8 @@ def recover() -> None:
     for each in Reindex.objects.filter(status=Reindex.Status.RUNNING):
         reindex.advance(each)
     _enqueue_items()
-    reindex.tidy()
+    if not is_held(DUMP):
+        reindex.tidy()
     health.report_alarms()
 
 

@@ -126,6 +126,9 @@ class Endpoint(models.Model):
     # Of an embedding: since when another model answers than the one whose vectors are stored (identity.py)
     other_model_since = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Of a row that the installation made for a server of its own: which one, and the values that it wrote last. A
+    # field that still has its value follows the settings at the next start; see ragsite/embedded/own_endpoints.py.
+    seeded = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), editable=False)
 
     objects = EndpointQuerySet.as_manager()
 

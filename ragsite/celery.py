@@ -1,17 +1,38 @@
 """The Celery application: `celery -A ragsite worker` and `celery -A ragsite beat`."""
 
-import os
+import logging
+import sys
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import task_postrun, worker_process_init
-from django.db import close_old_connections, connection
+from celery.signals import beat_init, task_postrun, worker_init, worker_process_init
+from django.db import DatabaseError, close_old_connections, connection
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ragsite.settings")
+from . import shell
 
+shell.choose_settings()
+
+log = logging.getLogger(__name__)
 app = Celery("ragsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_newer_database(**_: Any) -> None:
+    """End the process if a newer version has migrated the database."""
+    from .errors import StartError  # noqa: PLC0415
+    from .release.schema_version import refuse_newer_database as refuse  # noqa: PLC0415 - it needs the apps
+
+    try:
+        refuse()
+    except StartError as error:
+        sys.exit(f"ERROR {error}")
+    except DatabaseError:
+        log.warning("The database does not answer yet.")
+    finally:
+        connection.close_pool()  # type: ignore[attr-defined]  # the worker's processes must not inherit it
 
 
 @worker_process_init.connect

@@ -10,12 +10,14 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from .private_paths import make_private, socket_dir
 
 POSTGRES_PORT = 5432  # only part of the socket's name: nothing listens on TCP
 DATABASE_NAME = "ragsite"  # name of the role and of the database
+_OPTIONAL_EXTENSIONS = ("pg_trgm", "unaccent")
 
 
 def database_settings(database_url: str, data_dir: Path) -> dict[str, Any]:
@@ -68,6 +70,17 @@ def embedded_password(data_dir: Path) -> str:
     with os.fdopen(file, "w") as writer:
         writer.write(secrets.token_urlsafe(24))
     return path.read_text()
+
+
+def add_extensions(connection: psycopg.Connection[Any]) -> None:
+    """Create `vector`, which is required, and the optional extensions.
+
+    Raises psycopg.Error without pgvector.
+    """
+    connection.execute("create extension if not exists vector")
+    for name in _OPTIONAL_EXTENSIONS:
+        if connection.execute("select 1 from pg_available_extensions where name = %s", [name]).fetchone():
+            connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(name)))
 
 
 def postgres_home(data_dir: Path) -> Path:

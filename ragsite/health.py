@@ -1,6 +1,5 @@
 """Health probes: is this process alive, and does it reach the database and the broker?"""
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,9 +24,9 @@ from models_registry.models import Endpoint
 
 from .monitoring.schedule import schedule_problem
 from .monitoring.service_probes import probe_services, warnings_of_broker
+from .release.version import VERSION
 
 PROBED = frozenset(["/health", "/health/", "/api/v1/health"])
-VERSION: str = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 
 @sync_and_async_middleware

@@ -14,6 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from . import environment as env
+from . import shell
 from .connections import celery_url, database_settings, embedded_redis_url
 
 django_stubs_ext.monkeypatch()  # allows annotations such as ModelAdmin[Endpoint] at run time too
@@ -48,6 +49,8 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL]
 # --- services -----------------------------------------------------------------------------------
 
 DATABASE_URL = env.url("DATABASE_URL", ("postgres", "postgresql"))
+shell.forget_other_databases(DATABASE_URL)
+shell.reach_this_machine_directly()
 REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"))
 SERVING_URL = env.url("RAGSITE_SERVING_URL", ("http", "https"))
 SERVING_PORT = env.number("RAGSITE_SERVING_PORT", 8011, least=1, most=65535)
@@ -140,6 +143,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
     "forget-searches": {"task": "documents.forget_searches", "schedule": 3600.0},
     "clear-uploads": {"task": "documents.clear_uploads", "schedule": 3600.0},
+    "clear-files": {"task": "documents.clear_files", "schedule": 3600.0, "options": {"expires": 3600}},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
 }
 
@@ -174,11 +178,19 @@ def _s3() -> dict[str, Any]:
 
 
 MEDIA_ROOT = DATA_DIR / "media"
+# What `manage.py backup` takes from DATA_DIR besides the files of documents, and the variables that it names as not
+# included
+BACKUP_FILES = ["secret_key", "handbook.json"]
+UPGRADE_DUMPS = DATA_DIR / "dumps"
+UPGRADE_DUMP = env.flag(
+    "RAGSITE_UPGRADE_DUMP", not DATABASE_URL
+)  # whether `prepare` keeps a dump before it migrates
+BACKUP_VARIABLES = ("RAGSITE_", "DATABASE_URL", "REDIS_URL", "OPENAI_", "FORWARDED_ALLOW_IPS")
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": _s3() if S3_BUCKET else {"BACKEND": "ragsite.files.Files"},
+    "default": _s3() if S3_BUCKET else {"BACKEND": "core.files.Folder"},
     "staticfiles": {"BACKEND": "ragsite.static.ManifestStorage"},
 }
 
@@ -215,6 +227,7 @@ INDEX_MEMORY_MB = env.number(
     "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
 )  # of PostgreSQL, for building one index
 QUESTION_MAX_CHARACTERS = 20_000
+QUARANTINE_DAYS = env.number("RAGSITE_QUARANTINE_DAYS", 30, least=1, most=3650)
 SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(
@@ -268,6 +281,7 @@ INSTALLED_APPS = [
     "workspaces",
     "documents",
     "chat",
+    "ragsite.release",
     "ragsite",
 ]
 MIDDLEWARE = [

@@ -87,10 +87,16 @@ class Installation:
 
     def manage(self, *arguments: str) -> str:
         """Return what a command of manage.py prints."""
+        done = self.try_to_manage(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def try_to_manage(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "manage.py", *arguments]
+        environment = self._environment() | more
         return subprocess.run(
-            command, cwd=self.root, env=self._environment(), check=True, capture_output=True, text=True
-        ).stdout
+            command, cwd=self.root, env=environment, check=False, capture_output=True, text=True
+        )
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_REPLACES)}

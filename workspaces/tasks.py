@@ -8,6 +8,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from core.db.advisory_locks import DUMP, is_held
 from workspaces.engines.pgvector import maintenance
 
 from .models import VectorIndex
@@ -18,6 +19,8 @@ _LEISURELY = 6  # broker priority, where lower goes first; the same as for an in
 @shared_task(name="workspaces.look_after_vector_indexes")
 def look_after_vector_indexes() -> None:
     """Queue a task for each vector index that must be built, replaced or measured. Runs every few seconds."""
+    if is_held(DUMP):
+        return
     for row_id in maintenance.due():
         VectorIndex.objects.filter(pk=row_id).update(queued_at=timezone.now())
         try:

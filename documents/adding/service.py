@@ -10,6 +10,7 @@ from django.db import Error, IntegrityError, transaction
 from django.db.models import F
 
 from accounts.models import User, record
+from core.files import discard
 from core.waiting import release_connection
 from documents.errors import DocumentRefused
 from documents.fields.metadata import LEVELS_CHANGED, NO_CHANGE, MetadataChange, apply_change, hold_fields
@@ -258,7 +259,7 @@ def _record_change(
         )
         old_file = held.file.name
         if old_file and old_file != new_file:  # if the old file was gone already, the new one has its name
-            transaction.on_commit(partial(held.file.storage.delete, old_file))
+            transaction.on_commit(partial(discard, old_file))
         Workspace.objects.filter(pk=held.workspace_id).update(
             size_bytes=F("size_bytes") + content.file.size - held.size_bytes
         )

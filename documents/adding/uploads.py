@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 from uuid import UUID
@@ -23,6 +24,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from core.files import discard
 from documents.errors import DocumentRefused, NothingUploaded
 from documents.fields.metadata import NO_CHANGE, MetadataChange, parse_change
 from documents.models import Document, Upload
@@ -150,7 +152,7 @@ def _record_outcome(upload_id: UUID, document: Document | None, refusal: str) ->
     if not upload.is_settled:
         upload.document, upload.refusal = document, refusal
         upload.save()
-    transaction.on_commit(lambda: default_storage.delete(upload.key))
+    transaction.on_commit(partial(discard, upload.key))
 
 
 # --- bucket events ------------------------------------------------------------------------------

@@ -5,23 +5,20 @@ Each difference is a bug: report it, whether it can be fixed or not.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
-from typing import Any
 
-from django.core.files.storage import Storage, default_storage
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, F, Sum
-from django.utils import timezone
 
 from documents.models import Document
 from workspaces.engines import ENGINES, Engine, engine_for
 from workspaces.models import Workspace
 
+from . import quarantine
 from .restart import restart
 
-_UPLOADING = timedelta(hours=1)  # a file is stored before its document is recorded
-_FOLDER = "workspaces"  # in the storage: see Document.file
+_READ_AGAIN = "The document will be read again."
 _PARENTS = (Document.Kind.SITE, Document.Kind.FEED)  # their text is in their sub-documents
 
 
@@ -29,17 +26,19 @@ _PARENTS = (Document.Kind.SITE, Document.Kind.FEED)  # their text is in their su
 class Drift:
     sentence: str
     mend: Callable[[], object] | None  # fixes it; None: only a person can
+    remedy: str = ""  # what `mend` does, as a sentence
 
 
 def find_drift() -> list[Drift]:
-    """Return all differences in one snapshot of the database: ingestion may continue meanwhile."""
+    """Return all differences. Ingestion may continue meanwhile: counters and chunks are of one snapshot."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         workspaces = list(Workspace.objects.select_related("embedder"))
         chunks = [drift for workspace in workspaces for drift in _of_chunks(workspace)]
         counters = [drift for workspace in workspaces for drift in _of_counters(workspace)]
-        return [*chunks, *counters, *_of_storage(workspaces), *_of_files(default_storage)]
+        tables = list(_of_storage(workspaces))
+    return [*chunks, *counters, *tables, *_of_files()]
 
 
 # --- counters and chunks ------------------------------------------------------------------------
@@ -58,7 +57,7 @@ def _of_counters(workspace: Workspace) -> Iterator[Drift]:
         said = getattr(workspace, name)
         if said != there:
             sentence = f"{workspace}: {name} is {said:,}, but the actual number is {there:,}."
-            yield Drift(sentence, partial(_count_again, workspace))
+            yield Drift(sentence, partial(_count_again, workspace), "It will be counted again.")
 
 
 @transaction.atomic
@@ -72,20 +71,18 @@ def _of_chunks(workspace: Workspace) -> Iterator[Drift]:
     live = engine.counts()
     documents = {document.pk: document for document in workspace.documents.all()}
     for orphan in live.keys() - documents.keys():
-        yield Drift(
-            f"{workspace}: there are chunks of a deleted document ({orphan}).", partial(engine.forget, orphan)
-        )
+        sentence = f"{workspace}: there are chunks of a deleted document ({orphan})."
+        yield Drift(sentence, partial(engine.forget, orphan), "They will be deleted.")
     for pk, document in documents.items():
         there = live.get(pk, 0)
         if document.chunk_count != there:
             sentence = (
                 f"{workspace}: {document} should have {document.chunk_count:,} chunks, but has {there:,}."
             )
-            yield Drift(sentence, partial(_read_again, document))
+            yield Drift(sentence, partial(_read_again, document), _READ_AGAIN)
         elif document.status == Document.Status.READY and not there and document.kind not in _PARENTS:
-            yield Drift(
-                f"{workspace}: {document} is ready but has no chunks.", partial(_read_again, document)
-            )
+            sentence = f"{workspace}: {document} is ready but has no chunks."
+            yield Drift(sentence, partial(_read_again, document), _READ_AGAIN)
 
 
 @transaction.atomic
@@ -115,24 +112,34 @@ def _of_storage(workspaces: list[Workspace]) -> Iterator[Drift]:
     for kind, names in known.items():
         there = kind.stored_names()
         for name in sorted(there - names):
-            yield Drift(f"The table chunks.{name} belongs to no workspace.", partial(kind.drop_stored, name))
+            sentence = f"The table chunks.{name} belongs to no workspace."
+            yield Drift(sentence, partial(kind.drop_stored, name), "It will be dropped.")
         for name in sorted(names - there):
             yield Drift(f"The table chunks.{name} is missing. Restore it from a backup.", None)
 
 
-def _of_files(storage: Storage) -> Iterator[Drift]:
-    known: dict[str, Document] = {str(each.file.name): each for each in Document.objects.exclude(file="")}
-    there = set(_files(storage))
-    for name in sorted(there - known.keys()):
-        if storage.get_modified_time(name) < timezone.now() - _UPLOADING:
-            yield Drift(f"The file {name} belongs to no document.", partial(storage.delete, name))
-    for name in sorted(known.keys() - there):
-        yield Drift(f"{known[name]}: its file {name} is missing from the storage. Add it again.", None)
+def _of_files() -> Iterator[Drift]:
+    """Compare the files with the rows. A file that no row names may be the only copy, so it is never deleted."""
+    unknown, missing = quarantine.compare()
+    aside = quarantine.by_original_name() if missing else {}
+    for name in unknown:
+        remedy = f"It will be moved to {quarantine.FOLDER}/ and kept for {settings.QUARANTINE_DAYS} days."
+        yield Drift(f"The file {name} belongs to no document.", partial(quarantine.put_aside, name), remedy)
+    for document in missing:
+        name = str(document.file.name)
+        sentence = f"{document.workspace}: {document}: its file {name} is missing from the storage."
+        if held := aside.get(name):
+            yield Drift(
+                f"{sentence} It was put aside.",
+                partial(_put_back, document, held),
+                f"{held} will be moved back.",
+            )
+        else:
+            yield Drift(f"{sentence} Restore it from a backup, or add it again.", None)
 
 
-def _files(storage: Storage, folder: str = _FOLDER) -> Iterator[str]:
-    listed: Any = storage.listdir(folder) if storage.exists(folder) else ((), ())
-    folders, files = listed
-    yield from (f"{folder}/{name}" for name in files)
-    for name in folders:
-        yield from _files(storage, f"{folder}/{name}")
+def _put_back(document: Document, held: str) -> None:
+    """Move the file back, and restart the document if it failed without it."""
+    quarantine.put_back(held)
+    if document.status == Document.Status.FAILED:
+        restart(document, None)

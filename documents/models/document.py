@@ -1,6 +1,7 @@
 """Documents, and the sections of their text."""
 
 import uuid
+from functools import partial
 from typing import Any
 
 from django.db import models, transaction
@@ -9,6 +10,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from accounts.models import User
+from core.files import discard
 from workspaces.models import Workspace
 
 from .work import Work, WorkQuerySet
@@ -150,6 +152,5 @@ class Section(models.Model):
 @receiver(post_delete, sender=Document)
 def _remove_file(instance: Document, **_: Any) -> None:
     """Delete the stored file after the commit that deletes the row, alone or with its workspace."""
-    storage, name = instance.file.storage, instance.file.name
-    if name:
-        transaction.on_commit(lambda: storage.delete(name))
+    if name := instance.file.name:
+        transaction.on_commit(partial(discard, name))

@@ -1,13 +1,14 @@
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import models, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from accounts.models import User
+from core.files import discard
 from workspaces.models import Workspace
 
 from .document import Document
@@ -49,4 +50,4 @@ class Upload(models.Model):
 @receiver(post_delete, sender=Upload)
 def _remove_upload(instance: Upload, **_: Any) -> None:
     """Delete the uploaded file after the commit. The document has its own copy."""
-    transaction.on_commit(lambda: default_storage.delete(instance.key))
+    transaction.on_commit(partial(discard, instance.key))

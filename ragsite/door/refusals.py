@@ -48,7 +48,9 @@ class ExplainMethod(MiddlewareMixin):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if response.status_code != 405 or not isinstance(response, HttpResponse) or response.content:
             return response
-        sentence = "This address takes a form of this site and shows no page. Go back, and use the button there."
+        sentence = (
+            "This address takes a form of this site and shows no page. Go back, and use the button there."
+        )
         explained = refusal_response(request.path, 405, sentence)
         explained["Allow"] = response["Allow"]
         return explained

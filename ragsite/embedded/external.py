@@ -6,9 +6,8 @@ import psycopg
 import redis
 from psycopg.conninfo import conninfo_to_dict
 
+from ragsite.connections import add_extensions
 from ragsite.errors import StartError
-
-from .postgres import add_extensions
 
 _PGVECTOR = (0, 8)  # halfvec, and iterative index scans, which continue until enough rows pass the filter
 _HOW_TO_INSTALL = "On Debian and Ubuntu: apt install postgresql-{major}-pgvector. Elsewhere: https://github.com/pgvector/pgvector"

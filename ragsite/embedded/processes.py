@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ragsite import processes, settings
 from ragsite.processes import Process
+from ragsite.shell import environment_for_python
 
 from . import postgres, valkey
 from .ports import own_hosts
@@ -31,7 +32,7 @@ PROCESSES: dict[str, Callable[[], Service]] = {
 def environment() -> dict[str, str]:
     """Return the environment of the Python processes: ours, plus what each of them needs."""
     return {
-        **os.environ,
+        **environment_for_python(),
         **_allowed_hosts(),
         MARK: str(settings.DATA_DIR),
         "PYTHONUNBUFFERED": "1",

@@ -6,7 +6,6 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.core.files import File
@@ -20,12 +19,9 @@ from models_registry.models import Endpoint
 from workspaces.models import Workspace
 from workspaces.provision import provision_workspace
 
-from . import model_choice
-from .model_choice import CONTEXT_TOKENS, Local, Remote
+from .own_endpoints import EMBEDDER
 
 DEMO_NAME = "Ragsite handbook"
-_EMBEDDER = "all-MiniLM-L6-v2"
-_QUOTES = "The best sentences of your documents, cited. No model, so nothing is invented."
 _TO_DO = (Document.Status.PENDING, Document.Status.PROCESSING)
 
 
@@ -46,70 +42,6 @@ def first_operator() -> None:
         password_file().write_text(password + "\n")
 
 
-def endpoints() -> None:
-    """Create the endpoints of the bundled models, and of the language model chosen for this start."""
-    _keep(_EMBEDDER, **_embedder())
-    _keep("Quotes", kind=Endpoint.Kind.CHAT, provider="quotes", rank=20, note=_QUOTES, last_check_ok=True)
-    ours = {settings.PORT, settings.SERVING_PORT, settings.LLM_PORT}
-    match model_choice.from_environment(settings.DATA_DIR, ours):
-        case Remote() as remote:
-            _keep(remote.name, **_remote(remote))
-        case Local() as local:
-            _keep_local(local)
-
-
-def _embedder() -> dict[str, Any]:
-    return {
-        "kind": Endpoint.Kind.EMBEDDING,
-        "provider": "container",
-        "options": {"url": settings.SERVING_URL or f"http://127.0.0.1:{settings.SERVING_PORT}"},
-        "dimensions": 384,
-        "licence": "Apache-2.0",
-        "size_bytes": 90_868_376,
-        "note": "English.",
-    }
-
-
-def _remote(model: Remote) -> dict[str, Any]:
-    return {
-        "kind": Endpoint.Kind.CHAT,
-        "provider": "openai_compat",
-        "model": model.model,
-        "options": {"base_url": model.base_url},
-        "secret_ref": model.secret_ref,
-        "rank": model.rank,
-        "note": model.note,
-    }
-
-
-def _keep(name: str, **fields: Any) -> None:
-    Endpoint.objects.get_or_create(name=name, defaults=fields)
-
-
-def _keep_local(model: Local) -> None:
-    """Keep a single endpoint for our own server, and update it when the server has another model."""
-    options = {"base_url": f"http://127.0.0.1:{settings.LLM_PORT}/v1"}
-    facts = {
-        "name": model.name,
-        "model": model.name,
-        "rank": model.rank,
-        "note": model.note,
-        "licence": model.licence,
-        "size_bytes": model.size_bytes,
-        "context_tokens": CONTEXT_TOKENS,
-    }
-    row = Endpoint.objects.filter(
-        provider="openai_compat", options__base_url=options["base_url"], kind=Endpoint.Kind.CHAT
-    ).first()
-    if row is None:
-        row = Endpoint(kind=Endpoint.Kind.CHAT, provider="openai_compat", options=options)
-    elif row.model == model.name:
-        return
-    for field, value in facts.items():
-        setattr(row, field, value)
-    row.save()
-
-
 # --- the demo workspace -------------------------------------------------------------------------
 
 
@@ -121,7 +53,7 @@ def demo(within_s: float = 180) -> str:
     """
     files = _handbook()
     before, now = _read_stamp(), {_sha256(path): path.name for path in files}
-    if before == now or not Endpoint.objects.filter(name=_EMBEDDER, last_check_ok=True).exists():
+    if before == now or not Endpoint.objects.filter(name=EMBEDDER, last_check_ok=True).exists():
         return ""
     if workspace := _demo_workspace():
         _replace_documents(workspace, files, set(before) - set(now), within_s)
@@ -159,7 +91,7 @@ def _demo_workspace() -> Workspace | None:
         name=DEMO_NAME,
         description="Ragsite's own documentation, to try it out: ask how to add a model, or what a workspace is.",
         languages=["en"],
-        embedder=Endpoint.objects.get(name=_EMBEDDER),
+        embedder=Endpoint.objects.get(name=EMBEDDER),
     )
 
 

@@ -68,7 +68,7 @@ def stop(process: subprocess.Popen[bytes], service: Service) -> None:
 def tail(log_file: Path, lines: int = 15) -> str:
     """Return the last lines of a log, or "" if there is none."""
     try:
-        return "\n".join(log_file.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""
 

@@ -6,6 +6,7 @@ models are loaded, worker and beat; `manage.py welcome`. Ctrl-C or SIGTERM stops
 
 import argparse
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from ragsite import settings
+from ragsite import settings, shell
 from ragsite.errors import StartError
 
 from . import model_choice, ports
@@ -25,6 +26,7 @@ from .supervisor import Supervisor, supervise
 from .terminal import following, free_mb, paint, say
 
 _NEEDED_MB = 500  # a new cluster with its WAL takes 100, the first documents take little
+_FILES, _FEWEST_FILES = 65_536, 1024  # open files of each process
 _LOGS = settings.DATA_DIR / "logs"
 
 
@@ -33,7 +35,9 @@ class _Stopped(BaseException):
 
 
 def main() -> int:
+    shell.adapt()
     options = _arguments()
+    allow_many_files()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     started = time.monotonic()
@@ -47,6 +51,18 @@ def main() -> int:
         say(paint(f"Ragsite cannot run. {error}", 31))
         return 1
     return 0
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as this user may: some systems start programs with 256 or 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < _FEWEST_FILES:
+        say(
+            f"Each process may open {wanted} files only: many visitors at once will be refused. See `ulimit -Hn`."
+        )
 
 
 def check_room(data_dir: Path, needed_mb: int) -> None:
@@ -117,6 +133,7 @@ def _command(name: str) -> None:
         done = subprocess.run(
             [sys.executable, "manage.py", name],
             cwd=settings.BASE_DIR,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

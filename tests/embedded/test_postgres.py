@@ -74,6 +74,14 @@ def test_data_is_there_again_after_kill_9(tmp_path: Path) -> None:
         assert connection.execute("select number from kept").fetchone() == (42,)
 
 
+def test_a_user_without_an_account_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare = postgres.service(tmp_path).prepare
+    assert prepare
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000)
+    with pytest.raises(StartError, match=r"user 4000000 has none .* set DATABASE_URL"):
+        prepare()
+
+
 def test_starts_although_the_old_process_id_belongs_to_somebody_else(tmp_path: Path) -> None:
     with running(postgres.service(tmp_path), tmp_path / "postgres.log"):
         pass

@@ -1,11 +1,13 @@
+import importlib
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 
-from accounts.models import User
+from accounts.models import User, record
 from documents.models import Document
 from models_registry.models import Endpoint
 from ragsite.embedded import seed
@@ -69,6 +71,42 @@ def test_what_an_operator_changed_stays_changed() -> None:
     call_command("seed")
     assert set(Endpoint.objects.values_list("note", "rank", "is_enabled")) == {("ours", 5, False)}
     assert Endpoint.objects.count() == 3
+
+
+def address_of(name: str) -> str:
+    options = Endpoint.objects.get(name=name).options
+    return str(options.get("url") or options.get("base_url"))
+
+
+def test_our_own_models_follow_the_ports_of_the_installation(settings: Any) -> None:
+    call_command("seed")
+    Endpoint.objects.filter(name="all-MiniLM-L6-v2").update(name="English", rank=5)
+    settings.SERVING_PORT, settings.LLM_PORT = 9001, 9002
+    call_command("seed")
+    assert address_of("English") == "http://127.0.0.1:9001"
+    assert address_of("SmolLM2-135M-Instruct") == "http://127.0.0.1:9002/v1"
+    assert Endpoint.objects.get(name="English").rank == 5
+    assert Endpoint.objects.count() == 3
+
+
+def test_an_address_that_an_operator_wrote_stays(settings: Any) -> None:
+    call_command("seed")
+    Endpoint.objects.filter(name="all-MiniLM-L6-v2").update(options={"url": "http://embed.example.org"})
+    settings.SERVING_PORT = 9001
+    call_command("seed")
+    assert address_of("all-MiniLM-L6-v2") == "http://embed.example.org"
+
+
+def test_rows_of_earlier_versions_follow_too_unless_an_operator_changed_them(settings: Any) -> None:
+    find = importlib.import_module("models_registry.migrations.0007_find_seeded_endpoints").find
+    call_command("seed")
+    Endpoint.objects.update(seeded={})
+    record(None, "endpoint.change", "SmolLM2", id=str(local_row().pk))
+    find(apps, None)
+    settings.SERVING_PORT, settings.LLM_PORT = 9001, 9002
+    call_command("seed")
+    assert address_of("all-MiniLM-L6-v2") == "http://127.0.0.1:9001"
+    assert address_of("SmolLM2-135M-Instruct") == "http://127.0.0.1:8012/v1"
 
 
 def test_when_a_better_model_has_come_the_local_row_says_so(settings: Any) -> None:

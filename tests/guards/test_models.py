@@ -8,9 +8,10 @@ from accounts.models import ApiKey, AuditEvent, User
 from chat.models import LastTurn, Session
 from models_registry.models import Endpoint, ReferenceVectors
 from ragsite.models import Beat, Tick, WriteProbe
+from ragsite.release.models import Release
 from workspaces.models import Workspace
 
-APPS = ("accounts", "models_registry", "workspaces", "documents", "chat", "ragsite")
+APPS = ("accounts", "models_registry", "workspaces", "documents", "chat", "ragsite", "release")
 OF_NO_WORKSPACE = {
     User: "people are in several",
     ApiKey: "a person's",
@@ -21,6 +22,7 @@ OF_NO_WORKSPACE = {
     Beat: "of the installation",
     Tick: "of the installation",
     WriteProbe: "of the installation, and empty",
+    Release: "about the whole database",
     Session: "a person's; each turn names the workspace it asked",
 }
 MODELS = [

@@ -22,6 +22,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # else a line for each req
 
 class Client:
     def __init__(self, url: str, key: str) -> None:
+        self.key = key
         self._url, self._headers = url, {"Authorization": f"Bearer {key}"}
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
@@ -32,6 +33,17 @@ class Client:
 
     def all(self, path: str) -> list[Any]:
         return list(self.call("GET", path, params={"limit": 200})["results"])
+
+    def all_pages(self, path: str) -> list[Any]:
+        found: list[Any] = []
+        while page := self.call("GET", path, params={"limit": 200, "offset": len(found)})["results"]:
+            found += page
+        return found
+
+    def find(self, path: str) -> Any:
+        """Return what is there, or None if this user may not see it."""
+        response = httpx.get(f"{self._url}/api/v1/{path}", headers=self._headers, timeout=30)
+        return response.json() if response.is_success else None
 
     def upload(self, workspace: str, name: str, content: bytes) -> Any:
         return self.call(

@@ -11,6 +11,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import F
 
+from core.files import discard
 from core.text import one_line
 from documents.errors import NotAccepted, NotFetched
 from documents.fields.metadata import COLUMNS
@@ -100,7 +101,7 @@ def _store(document: Document, data: bytes) -> None:
         storage.delete(document.file.field.generate_filename(document, ""))
     document.file.save("", ContentFile(data), save=False)
     if old and old != document.file.name:  # if the old file was missing, the new one has its name
-        transaction.on_commit(partial(storage.delete, old))
+        transaction.on_commit(partial(discard, old))
 
 
 def drop_page(address: Address) -> None:

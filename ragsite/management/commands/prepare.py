@@ -4,8 +4,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from core.db import advisory_locks
+from ragsite.backup.before_upgrade import keep_dump
 from ragsite.embedded import external, statics
-from ragsite.errors import StartError
+from ragsite.errors import BackupError, StartError
+from ragsite.release.schema_version import refuse_newer_database
 
 
 class Command(BaseCommand):
@@ -18,8 +21,14 @@ class Command(BaseCommand):
                 external.check_database(settings.DATABASE_URL)
             if settings.REDIS_URL:
                 external.check_redis(settings.REDIS_URL)
-            call_command("migrate", interactive=False, verbosity=options["verbosity"])
-            statics.collect()
-            call_command("seed")
-        except StartError as error:
+            with advisory_locks.hold(advisory_locks.PREPARE, self._say_that_it_waits):
+                refuse_newer_database()
+                keep_dump(self.stdout.write)
+                call_command("migrate", interactive=False, verbosity=options["verbosity"])
+                statics.collect()
+                call_command("seed")
+        except (StartError, BackupError) as error:
             raise CommandError(str(error)) from None
+
+    def _say_that_it_waits(self) -> None:
+        self.stdout.write("Another process prepares this database: waiting for it.")

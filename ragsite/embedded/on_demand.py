@@ -1,0 +1,26 @@
+"""The embedded PostgreSQL for one command, if `make run` does not run it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ragsite import settings
+
+from . import postgres
+from .claim import claim_data_dir
+from .service import running
+
+
+@contextmanager
+def database_server(*, alone: bool) -> Iterator[None]:
+    """Have a database server inside the block: a server of yours, the one that runs, or one for this block only.
+
+    alone: refuse if Ragsite runs in the data directory. Raises StartError.
+    """
+    if settings.DATABASE_URL or (not alone and postgres.answers(settings.DATA_DIR)):
+        yield
+        return
+    what = f"A command of manage.py works on {settings.DATA_DIR} (process {os.getpid()}): wait for its end."
+    log = settings.DATA_DIR / "logs" / "postgres.log"
+    with claim_data_dir(settings.DATA_DIR, what), running(postgres.service(settings.DATA_DIR), log):
+        yield

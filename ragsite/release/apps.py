@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class Release(AppConfig):
+    name = "ragsite.release"
+    label = "release"
