@@ -2,18 +2,23 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission
+from django.db import transaction
 from django.db.models import Count, Field, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 
 from core.admin.cells import time_ago
 from core.admin.filters import StateFilter
 
 from . import removal
+from .admin_forms import PasswordOfUserForm, UserForm
+from .errors import LastOperator
 from .identity import api_key
 from .models import ApiKey, AuditEvent, User, record
 
@@ -56,6 +61,8 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
 
     list_display = ("username", "full_name", "email", "is_operator", "is_active", "key_count", "seen")
     list_filter = (UserStateFilter,)
+    form = UserForm
+    change_password_form = PasswordOfUserForm
     filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
@@ -112,6 +119,16 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
         super().save_model(request, obj, form, change)
         record(_by(request), "user.change" if change else "user.add", obj.username, fields=form.changed_data)
 
+    # The transaction holds the lock of `is_last_operator` until the password is stored.
+    @method_decorator(transaction.atomic)
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        user = User.objects.filter(pk=unquote(id))
+        before = user.values_list("password").first()
+        response = super().user_change_password(request, id, form_url)
+        if before and before != user.values_list("password").first():
+            record(_by(request), "user.password", user.get().username, id=id)
+        return response
+
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return obj != request.user and super().has_delete_permission(request, obj)
 
@@ -124,6 +141,13 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Count what goes with the user, instead of asking if each of their rows may be deleted on its own."""
         return [], removal.owned_by(objs[0]), set(), []
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except LastOperator as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[object_id]))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         if request.POST.get("how") == "anonymise":

@@ -5,25 +5,29 @@ What they added to workspaces stays in both cases, because it belongs to the wor
 
 from uuid import uuid4
 
-from django.db import models, transaction
+from django.db import models
 
 from .models import User, record
+from .operators import keeping_an_operator
 
 
-@transaction.atomic
+@keeping_an_operator()
 def delete_user(by: User, user: User) -> None:
-    """Delete a user with everything that is theirs alone: conversations, searches, keys, memberships."""
+    """Delete a user with everything that is theirs alone: conversations, searches, keys, memberships.
+
+    Raises LastOperator.
+    """
     record(by, "user.delete", user.username)
     # First, so that nothing new begins: an answer in progress ends by itself once its question is gone.
     User.objects.filter(pk=user.pk).update(is_active=False)
     user.delete()
 
 
-@transaction.atomic
+@keeping_an_operator()
 def anonymise_user(by: User, user: User) -> None:
     """Take away a user's name, rights and keys. Their conversations stay, for statistics and evaluation.
 
-    This user can never log in again.
+    This user can never log in again. Raises LastOperator.
     """
     record(by, "user.anonymise", user.username)
     user.username = f"removed-{uuid4().hex[:12]}"

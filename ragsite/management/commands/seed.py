@@ -9,5 +9,6 @@ class Command(BaseCommand):
     help = "Create the first operator and the endpoints of the bundled models, if they are missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        seed.first_operator()
+        if problem := seed.first_operator():
+            self.stderr.write(problem)
         seed.endpoints()
