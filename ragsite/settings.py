@@ -126,6 +126,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 30},
     },
+    "continue-deletions": {
+        "task": "accounts.ask_for_deletions",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "renew-terms": {"task": "documents.renew_terms", "schedule": 60.0, "options": {"expires": 60}},
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},

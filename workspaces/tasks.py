@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 
 from workspaces.engines.pgvector import maintenance
 
+from . import provision  # noqa: F401 (it registers how workspaces are deleted)
 from .models import VectorIndex
 
 _LEISURELY = 6  # broker priority, where lower goes first; the same as for an index that is being built

@@ -4,7 +4,7 @@ import pytest
 from django.apps import apps
 from django.db.models import ForeignKey
 
-from accounts.models import ApiKey, AuditEvent, User
+from accounts.models import ApiKey, AuditEvent, Deletion, User
 from chat.models import LastTurn, Session
 from models_registry.models import Endpoint
 from workspaces.models import Workspace
@@ -14,6 +14,7 @@ OF_NO_WORKSPACE = {
     User: "people are in several",
     ApiKey: "a person's",
     AuditEvent: "about all of the site",
+    Deletion: "the operators', of users and workspaces",
     LastTurn: "a person's",
     Endpoint: "the operators', for everybody",
     Session: "a person's; each turn names the workspace it asked",

@@ -113,7 +113,7 @@ def is_settled(index: Workspace) -> bool:
 
 def indexes() -> Iterator[Workspace]:
     """Yield the indexes in use and those that are being built; delete the rows of indexes that are gone."""
-    ready = Workspace.objects.filter(engine="pgvector")
+    ready = Workspace.objects.filter(engine="pgvector", deleted_at=None)
     running = Reindex.objects.filter(status=Reindex.Status.RUNNING, workspace__in=ready)
     following = [each.target() for each in running.select_related("workspace", "embedder")]
     numbers = Q(index_number=F("workspace__index_number"))
