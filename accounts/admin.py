@@ -26,6 +26,7 @@ from .changes import form_changes
 from .errors import LastOperator
 from .identity import api_key
 from .models import ApiKey, AuditEvent, Deletion, User, record
+from .status_filters import StateOfDeletion
 
 admin.site.unregister(Group)  # roles are given per workspace, not by group
 
@@ -266,17 +267,6 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         for key in queryset.select_related("user"):
             api_key.revoke(key, by=_by(request))
         self.message_user(request, "Revoked: programs with these keys get a 401 now.", messages.SUCCESS)
-
-
-class StateOfDeletion(StateFilter):
-    title = "state"
-    parameter_name = "state"
-    model = Deletion
-    states = {
-        "running": ("Under way", lambda: Q(finished_at=None, error="")),
-        "troubled": ("Put off after an error", lambda: Q(finished_at=None) & ~Q(error="")),
-        "done": ("Done", lambda: Q(finished_at__isnull=False)),
-    }
 
 
 @admin.register(Deletion)

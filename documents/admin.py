@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from accounts.models import User
 from core.admin.cells import time_ago
-from core.admin.labels import LabelledTabularInline
+from core.admin.labels import LabelledFormSet, LabelledTabularInline
 from documents.ingestion.dead_letters import discard, replay
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.health import is_stuck, report_alarms
@@ -24,8 +24,23 @@ from .status_filters import StateOfDocument, status_badge
 _S = Document.Status
 
 
+_SHOWN = 100  # rows of the ledger on a document's page
+
+
+class _LastRows(LabelledFormSet):
+    """The last rows only: a document may have thousands."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if not hasattr(self, "_last"):
+            rows = super().get_queryset()
+            last = rows.order_by("-pk").values_list("pk", flat=True)[:_SHOWN]
+            self._last = rows.filter(pk__in=list(last))
+        return self._last
+
+
 class _LedgerInline(LabelledTabularInline):
     extra = 0
+    formset: type[LabelledFormSet] = _LastRows
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

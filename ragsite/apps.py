@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin
 from django.contrib.staticfiles import apps as staticfiles
@@ -9,6 +11,9 @@ from . import celery, pool  # noqa: F401
 class Ragsite(AppConfig):
     name = "ragsite"
     default = True
+
+    def ready(self) -> None:
+        import_module("ragsite.cleaning.admin")  # registers its list once all models are there
 
 
 class RagsiteAdmin(admin.AdminConfig):

@@ -1,7 +1,7 @@
 """The operators' start page: problems, latencies and costs, each linked to its list."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,12 +17,15 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.status_filters import StateOfDeletion
 from chat.models import Answer
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
 from core.numbers import token_words
 from documents.status_filters import StateOfDocument
 from models_registry.status_filters import HealthFilter
+
+from .cleaning.status_filters import StateOfCleaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Console(AdminSite):
         return redirect_to_login(request.GET.get("next", resolve_url("admin:index")))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        panels = [_models(), _ingestion(), _answers(), _spending()]
+        panels = [_models(), _ingestion(), _answers(), _spending(), _housekeeping()]
         return super().index(request, {**(extra_context or {}), "panels": panels})
 
 
@@ -82,6 +85,14 @@ def _models() -> Panel:
 def _ingestion() -> Panel:
     tones = {"waiting": "", "working": "", "stuck": "bad", "failed": "bad"}
     return Panel("Ingestion", _figures(StateOfDocument, tones))
+
+
+def _housekeeping() -> Panel:
+    cleanings = _figures(StateOfCleaning, {"run": "", "failed": "bad", "late": "warn"})
+    deletions = _figures(StateOfDeletion, {"running": "", "troubled": "warn"})
+    cleanings[0] = replace(cleanings[0], label="cleanings on time")
+    deletions[0] = replace(deletions[0], label="deletions under way")
+    return Panel("Cleaning up", [*cleanings, *deletions])
 
 
 class _Median(Aggregate):

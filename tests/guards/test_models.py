@@ -7,6 +7,7 @@ from django.db.models import ForeignKey
 from accounts.models import ApiKey, AuditEvent, Deletion, User
 from chat.models import LastTurn, Session
 from models_registry.models import Endpoint
+from ragsite.models import CleaningRun
 from workspaces.models import Workspace
 
 APPS = ("accounts", "models_registry", "workspaces", "documents", "chat", "ragsite")
@@ -14,6 +15,7 @@ OF_NO_WORKSPACE = {
     User: "people are in several",
     ApiKey: "a person's",
     AuditEvent: "about all of the site",
+    CleaningRun: "about all of the site",
     Deletion: "the operators', of users and workspaces",
     LastTurn: "a person's",
     Endpoint: "the operators', for everybody",
