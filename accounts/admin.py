@@ -1,3 +1,4 @@
+from shlex import quote
 from typing import Any, cast
 
 from django import forms
@@ -30,6 +31,7 @@ from .status_filters import StateOfDeletion
 
 admin.site.unregister(Group)  # roles are given per workspace, not by group
 
+_PERSONAL_DATA = (("export_person", " FILE.zip"), ("erase_person", ""))  # commands, with their arguments
 ONE_USER = "user__id__exact"  # the query parameter of the audit log that selects what one user did
 _KEY_WORKS = Q(api_keys__revoked_at=None)
 
@@ -84,8 +86,9 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
             },
         ),
         ("Dates", {"fields": ("last_login", "date_joined"), "classes": ("collapse",)}),
+        ("Data", {"fields": ("deeds", "personal_data"), "classes": ("collapse",)}),
     )
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("last_login", "date_joined", "deeds", "personal_data")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).annotate(keys=Count("api_keys", filter=_KEY_WORKS))
@@ -101,6 +104,17 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
     @admin.display(description="last login", ordering="last_login")
     def seen(self, user: User) -> str:
         return time_ago(user.last_login)
+
+    @admin.display(description="audit log")
+    def deeds(self, user: User) -> str:
+        url = f"{reverse('admin:accounts_auditevent_changelist')}?{ONE_USER}={user.pk}"
+        return format_html('<a href="{}">What this user did</a>', url)
+
+    @admin.display(description="personal data")
+    def personal_data(self, user: User) -> str:
+        """Name the commands: conversations are private, so no page of operators shows or downloads them."""
+        commands = [(f"manage.py {name} {quote(user.username)}{rest}",) for name, rest in _PERSONAL_DATA]
+        return format_html_join(mark_safe("<br>"), "<code>{}</code>", commands)
 
     @admin.display(description="API keys", ordering="keys")
     def key_count(self, user: Any) -> int:

@@ -54,9 +54,14 @@ def begin(by: User | None, row: models.Model, name: str) -> Deletion:
     return deletion
 
 
+def parts_of(row: models.Model) -> Iterator[int]:
+    """Delete the row with all that depends on it now. Yield after each transaction how many rows it deleted."""
+    yield from _PARTS[row._meta.label](str(row.pk))
+
+
 def delete_all(row: models.Model) -> None:
     """Delete the row with all that depends on it now."""
-    for _ in _PARTS[row._meta.label](str(row.pk)):
+    for _ in parts_of(row):
         pass
 
 
