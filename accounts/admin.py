@@ -322,7 +322,6 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_filter = ("action", ("at", admin.DateFieldListFilter))
     search_fields = ("subject", "actor_name")
     list_display_links = ("at", "subject")
-    show_full_result_count = False
     fields = ("at", "who", "action", "subject", "changed", "detail")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:

@@ -24,7 +24,8 @@ from .status_filters import StateOfDocument, status_badge
 _S = Document.Status
 
 
-_SHOWN = 100  # rows of the ledger on a document's page
+_NAMED = 100  # documents on the page that confirms their deletion
+_SHOWN = 50  # rows of the ledger on a document's page
 
 
 class _LastRows(LabelledFormSet):
@@ -156,8 +157,11 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
         self.message_user(request, f"Documents that will be ingested again: {count}.", messages.SUCCESS)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Return only the documents, without their thousands of sections and ledger rows."""
-        return [str(each) for each in objs], {"documents": len(objs)}, set(), []
+        """Return only the first documents and their number, without their thousands of sections and ledger rows."""
+        count = objs.count() if isinstance(objs, QuerySet) else len(objs)
+        titles = [str(each) for each in objs[:_NAMED]]
+        more = [f"… and {count - _NAMED:,} more"] if count > _NAMED else []
+        return [*titles, *more], {"documents": count}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Document) -> None:
         delete_document(obj, cast(User, request.user))
