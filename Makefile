@@ -14,7 +14,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-fast test-javascript lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine bench-backup chaos chaos-ingest lock clean
+.PHONY: run test test-fast test-javascript lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine bench-backup bench-year chaos chaos-ingest lock clean
 
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded.up
@@ -75,6 +75,11 @@ bench-engine: .venv/installed-test
 # Some minutes: a backup while 20 people ask and 60 documents come in, restored elsewhere.
 bench-backup: .venv/installed-test
 	$(BIN)/python -m benchmarks.backup
+
+# A year of use in some ten minutes. SCALE=0.1 for less.
+SCALE ?= 1
+bench-year: .venv/installed-test
+	$(BIN)/python -m benchmarks.year --scale $(SCALE)
 
 # Half an hour; SIZE=short takes ten minutes. DATA names a directory with files to ingest, besides this project's own.
 SIZE ?= full

@@ -1,24 +1,38 @@
+from shlex import quote
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission
+from django.db import transaction
 from django.db.models import Count, Field, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import truncatechars
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from core.admin.cells import time_ago
 from core.admin.filters import StateFilter
+from core.admin.read_only import ReadOnlyAdmin
 
 from . import removal
+from .admin_forms import PasswordOfUserForm, UserForm
+from .changes import form_changes
+from .errors import LastOperator
 from .identity import api_key
-from .models import ApiKey, AuditEvent, User, record
+from .models import ApiKey, AuditEvent, Deletion, User, record
+from .status_filters import StateOfDeletion
 
 admin.site.unregister(Group)  # roles are given per workspace, not by group
 
+_PERSONAL_DATA = (("export_person", " FILE.zip"), ("erase_person", ""))  # commands, with their arguments
+ONE_USER = "user__id__exact"  # the query parameter of the audit log that selects what one user did
 _KEY_WORKS = Q(api_keys__revoked_at=None)
 
 
@@ -32,11 +46,13 @@ class RecordsRows:
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         formset.save()
         noun = formset.model._meta.verbose_name
+        forms = {each.instance.pk: each for each in formset.forms}
         deeds = {"add": formset.new_objects, "remove": formset.deleted_objects}
         deeds["change"] = [row for row, _fields in formset.changed_objects]
         for deed, rows in deeds.items():
             for row in rows:
-                record(_by(request), f"{noun}.{deed}", str(row))
+                changes = {} if deed == "remove" else {"changes": form_changes(forms[row.pk])}
+                record(_by(request), f"{noun}.{deed}", str(row), **changes)
 
 
 class UserStateFilter(StateFilter):
@@ -56,6 +72,8 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
 
     list_display = ("username", "full_name", "email", "is_operator", "is_active", "key_count", "seen")
     list_filter = (UserStateFilter,)
+    form = UserForm
+    change_password_form = PasswordOfUserForm
     filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
@@ -68,8 +86,9 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
             },
         ),
         ("Dates", {"fields": ("last_login", "date_joined"), "classes": ("collapse",)}),
+        ("Data", {"fields": ("deeds", "personal_data"), "classes": ("collapse",)}),
     )
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("last_login", "date_joined", "deeds", "personal_data")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).annotate(keys=Count("api_keys", filter=_KEY_WORKS))
@@ -85,6 +104,17 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
     @admin.display(description="last login", ordering="last_login")
     def seen(self, user: User) -> str:
         return time_ago(user.last_login)
+
+    @admin.display(description="audit log")
+    def deeds(self, user: User) -> str:
+        url = f"{reverse('admin:accounts_auditevent_changelist')}?{ONE_USER}={user.pk}"
+        return format_html('<a href="{}">What this user did</a>', url)
+
+    @admin.display(description="personal data")
+    def personal_data(self, user: User) -> str:
+        """Name the commands: conversations are private, so no page of operators shows or downloads them."""
+        commands = [(f"manage.py {name} {quote(user.username)}{rest}",) for name, rest in _PERSONAL_DATA]
+        return format_html_join(mark_safe("<br>"), "<code>{}</code>", commands)
 
     @admin.display(description="API keys", ordering="keys")
     def key_count(self, user: Any) -> int:
@@ -110,7 +140,18 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
         obj.is_staff = obj.is_superuser  # operators are exactly the users who may open the admin
         super().save_model(request, obj, form, change)
-        record(_by(request), "user.change" if change else "user.add", obj.username, fields=form.changed_data)
+        action = "user.change" if change else "user.add"
+        record(_by(request), action, obj.username, id=str(obj.pk), changes=form_changes(form))
+
+    # The transaction holds the lock of `is_last_operator` until the password is stored.
+    @method_decorator(transaction.atomic)
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        user = User.objects.filter(pk=unquote(id))
+        before = user.values_list("password").first()
+        response = super().user_change_password(request, id, form_url)
+        if before and before != user.values_list("password").first():
+            record(_by(request), "user.password", user.get().username, id=id)
+        return response
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return obj != request.user and super().has_delete_permission(request, obj)
@@ -125,17 +166,40 @@ class UserAdmin(RecordsRows, DjangoUserAdmin[User]):
         """Count what goes with the user, instead of asking if each of their rows may be deleted on its own."""
         return [], removal.owned_by(objs[0]), set(), []
 
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except LastOperator as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[object_id]))
+
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        if request.POST.get("how") == "anonymise":
-            removal.anonymise_user(_by(request), obj)
-        else:
-            removal.delete_user(_by(request), obj)
+        how = request.POST.get("how")
+        request.outcome = _REMOVALS.get(how or "", _delete)(_by(request), obj)  # type: ignore[attr-defined]
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
-        if request.POST.get("how") != "anonymise":
-            return super().response_delete(request, obj_display, obj_id)
-        self.message_user(request, f"{obj_display} was anonymised.", messages.SUCCESS)
+        outcome = request.outcome  # type: ignore[attr-defined]
+        self.message_user(request, f"{obj_display} {outcome}", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:accounts_user_changelist"))
+
+
+def _delete(by: User, user: User) -> str:
+    if removal.delete_user(by, user) is None:
+        return "was deleted."
+    return "is locked out, and is being deleted in the background. Deletions shows the progress."
+
+
+def _anonymise(by: User, user: User) -> str:
+    removal.anonymise_user(by, user)
+    return "was anonymised."
+
+
+def _deactivate(by: User, user: User) -> str:
+    removal.deactivate_user(by, user)
+    return "was switched off: nothing is lost, and you can switch the account on again."
+
+
+_REMOVALS = {"delete": _delete, "anonymise": _anonymise, "deactivate": _deactivate}
 
 
 class _Permissions(forms.ModelMultipleChoiceField[Permission]):
@@ -184,6 +248,8 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool) -> None:
         if change:
+            changes = form_changes(form)
+            record(_by(request), "api_key.change", f"{obj} of {obj.user}", id=obj.pk, changes=changes)
             return super().save_model(request, obj, form, change)
         issued, key = api_key.issue(obj.user, obj.name, by=_by(request))
         obj.__dict__.update(issued.__dict__)
@@ -202,6 +268,14 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         }
         return TemplateResponse(request, "admin/accounts/apikey/issued.html", context)
 
+    def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
+        record(_by(request), "api_key.delete", f"{obj} of {obj.user}", id=obj.pk)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset.select_related("user"):
+            self.delete_model(request, key)
+
     @admin.action(description="Revoke: refuse these keys from now on")
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset.select_related("user"):
@@ -209,21 +283,72 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         self.message_user(request, "Revoked: programs with these keys get a 401 now.", messages.SUCCESS)
 
 
+@admin.register(Deletion)
+class DeletionAdmin(ReadOnlyAdmin):
+    """What is being deleted in the background, and how far it is."""
+
+    list_display = ("name", "what", "progress", "actor_name", "requested", "moved", "error")
+    list_filter = (StateOfDeletion,)
+    search_fields = ("name", "actor_name")
+    fields = ("name", "what", "progress", "actor_name", "requested_at", "moved_at", "finished_at", "error")
+
+    @admin.display(description="what", ordering="kind")
+    def what(self, deletion: Deletion) -> str:
+        return str(deletion.model._meta.verbose_name)
+
+    @admin.display(description="progress", ordering="done")
+    def progress(self, deletion: Deletion) -> str:
+        if deletion.finished_at:
+            return f"Done: {deletion.done:,} rows"
+        if not deletion.total:
+            return "Waiting for a worker"
+        share = min(99, 100 * deletion.done // deletion.total)
+        return f"{deletion.done:,} of {deletion.total:,} rows, {share} %"
+
+    @admin.display(ordering="requested_at")
+    def requested(self, deletion: Deletion) -> str:
+        return time_ago(deletion.requested_at)
+
+    @admin.display(description="last part", ordering="moved_at")
+    def moved(self, deletion: Deletion) -> str:
+        return time_ago(deletion.moved_at)
+
+
 @admin.register(AuditEvent)
-class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
-    """The audit log, newest first. It is read-only."""
+class AuditEventAdmin(ReadOnlyAdmin):
+    """The audit log, newest first."""
 
-    list_display = ("at", "user", "action", "subject")
+    list_display = ("at", "who", "action", "subject", "changed")
     list_filter = ("action", ("at", admin.DateFieldListFilter))
-    list_select_related = ("user",)
-    search_fields = ("subject", "user__username")
+    search_fields = ("subject", "actor_name")
     list_display_links = ("at", "subject")
+    fields = ("at", "who", "action", "subject", "changed", "detail")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        return lookup == ONE_USER or super().lookup_allowed(lookup, value, request)
 
-    def has_change_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        return False
+    @admin.display(description="user", ordering="actor_name")
+    def who(self, event: AuditEvent) -> str:
+        """Return the name at that time, as a link to all that this user did, also after a change of the name."""
+        if event.user_id is None:
+            return event.actor_name or "–"
+        url = f"{reverse('admin:accounts_auditevent_changelist')}?{ONE_USER}={event.user_id}"
+        return format_html('<a href="{}">{}</a>', url, event.actor_name or event.user_id)
 
-    def has_delete_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        return False
+    @admin.display(description="changes")
+    def changed(self, event: AuditEvent) -> str:
+        changes = event.detail.get("changes", {})
+        lines = [(name, _shown(each["old"]), _shown(each["new"])) for name, each in changes.items()]
+        return format_html_join(mark_safe("<br>"), "{}: {} → {}", lines) or "–"
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None | "" | [] | {}:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return truncatechars(", ".join(map(str, value)), 100)
+        case _:
+            return truncatechars(str(value), 100)

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from accounts.models import User
 from core.admin.cells import time_ago
-from core.admin.labels import LabelledTabularInline
+from core.admin.labels import LabelledFormSet, LabelledTabularInline
 from documents.ingestion.dead_letters import discard, replay
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.endpoint_waits import find_endpoint_alarms
@@ -25,8 +25,24 @@ from .status_filters import StateOfDocument, status_badge
 _S = Document.Status
 
 
+_NAMED = 100  # documents on the page that confirms their deletion
+_SHOWN = 50  # rows of the ledger on a document's page
+
+
+class _LastRows(LabelledFormSet):
+    """The last rows only: a document may have thousands."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if not hasattr(self, "_last"):
+            rows = super().get_queryset()
+            last = rows.order_by("-pk").values_list("pk", flat=True)[:_SHOWN]
+            self._last = rows.filter(pk__in=list(last))
+        return self._last
+
+
 class _LedgerInline(LabelledTabularInline):
     extra = 0
+    formset: type[LabelledFormSet] = _LastRows
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -142,8 +158,11 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
         self.message_user(request, f"Documents that will be ingested again: {count}.", messages.SUCCESS)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Return only the documents, without their thousands of sections and ledger rows."""
-        return [str(each) for each in objs], {"documents": len(objs)}, set(), []
+        """Return only the first documents and their number, without their thousands of sections and ledger rows."""
+        count = objs.count() if isinstance(objs, QuerySet) else len(objs)
+        titles = [str(each) for each in objs[:_NAMED]]
+        more = [f"… and {count - _NAMED:,} more"] if count > _NAMED else []
+        return [*titles, *more], {"documents": count}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Document) -> None:
         delete_document(obj, cast(User, request.user))

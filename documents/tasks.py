@@ -12,7 +12,6 @@ from core.files import discard_held
 from documents.ingestion.fair_share import choose_document
 from documents.ingestion.ingest import ingest, ingest_item
 from documents.retrieval.calibration import calibrate_due
-from documents.retrieval.search_history import forget_old_searches
 from documents.sources.crawl.crawler import crawl, is_source
 from documents.sources.schedule import start_due_visits
 from workspaces.engines.pgvector import maintenance
@@ -47,12 +46,6 @@ def visit_sources() -> None:
     """Start the visits of websites and feeds that are due. Runs every minute."""
     for document_id in start_due_visits():
         enqueue(document_id)
-
-
-@shared_task(name="documents.forget_searches")
-def forget_searches() -> None:
-    """Delete searches that are past their retention period. Runs every hour."""
-    forget_old_searches()
 
 
 @shared_task(name="documents.clear_files")

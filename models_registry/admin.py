@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
+from accounts.changes import form_changes
 from accounts.models import User, record
 from core.admin.cells import time_ago
 from inference.providers import PROVIDERS
@@ -176,13 +177,18 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
             # The check that follows detects these again.
             obj.dimensions, obj.served_context_tokens, obj.tokenizer = None, None, ""
         super().save_model(request, obj, form, change)
-        record(_operator(request), "endpoint.change" if change else "endpoint.add", obj.name, id=str(obj.pk))
+        action = "endpoint.change" if change else "endpoint.add"
+        record(_operator(request), action, obj.name, id=str(obj.pk), changes=form_changes(form, PREFIX))
         # After the commit, so that a slow model does not keep a transaction open.
         transaction.on_commit(lambda: self._check(request, obj))
 
     def delete_model(self, request: HttpRequest, obj: Endpoint) -> None:
         record(_operator(request), "endpoint.delete", obj.name, id=str(obj.pk))
         super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
+        for endpoint in queryset:
+            self.delete_model(request, endpoint)
 
     # --- Check --------------------------------------------------------------------------------
 

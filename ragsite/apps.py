@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin
 from django.contrib.staticfiles import apps as staticfiles
@@ -13,6 +15,8 @@ class Ragsite(AppConfig):
     def ready(self) -> None:
         # It has models, so not before; workers note with it which periodic task they begin
         from .monitoring import schedule  # noqa: F401, PLC0415
+
+        import_module("ragsite.cleaning.admin")  # registers its list once all models are there
 
 
 class RagsiteAdmin(admin.AdminConfig):

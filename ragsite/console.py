@@ -1,7 +1,7 @@
 """The operators' start page: problems, latencies and costs, each linked to its list."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.status_filters import StateOfDeletion
 from chat.models import Answer
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
@@ -27,6 +28,7 @@ from documents.sources.status_filters import StateOfSource
 from documents.status_filters import StateOfDocument
 from models_registry.status_filters import HealthFilter
 
+from .cleaning.status_filters import StateOfCleaning
 from .monitoring.schedule import schedule_problem
 from .monitoring.service_probes import probe_services, warnings_of_broker
 
@@ -69,7 +71,7 @@ class Console(AdminSite):
         return redirect("change-password")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        panels = [_models(), _ingestion(), _answers(), _spending()]
+        panels = [_models(), _ingestion(), _answers(), _spending(), _housekeeping()]
         problems = _problems()
         return super().index(request, {**(extra_context or {}), "panels": panels, "problems": problems})
 
@@ -111,6 +113,14 @@ def _waiting() -> list[Figure]:
     counted = waiting().values_list("waits_for__name").annotate(Count("pk")).order_by("waits_for__name")
     url = StateOfDocument.url("waits")
     return [Figure(f"{count:,}", f"wait for endpoint {name}", url, "bad") for name, count in counted]
+
+
+def _housekeeping() -> Panel:
+    cleanings = _figures(StateOfCleaning, {"run": "", "failed": "bad", "late": "warn"})
+    deletions = _figures(StateOfDeletion, {"running": "", "troubled": "warn"})
+    cleanings[0] = replace(cleanings[0], label="cleanings on time")
+    deletions[0] = replace(deletions[0], label="deletions under way")
+    return Panel("Cleaning up", [*cleanings, *deletions])
 
 
 class _Median(Aggregate):

@@ -1,4 +1,4 @@
-"""Signs of life of the schedule: which beats run, and when each periodic task was sent and taken."""
+"""What the site as a whole remembers: signs of life of the schedule, and its cleanings."""
 
 import uuid
 
@@ -36,3 +36,22 @@ class WriteProbe(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class CleaningRun(models.Model):
+    """The last run of a cleaning (ragsite/cleaning/runs.py)."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    ran_at = models.DateTimeField()
+    took_ms = models.PositiveIntegerField(default=0)
+    removed = models.PositiveBigIntegerField(default=0)  # at the last run
+    removed_in_all = models.PositiveBigIntegerField(default=0)
+    is_complete = models.BooleanField(default=True)  # else its time was over, and the next run goes on
+    error = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = "cleaning"
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -117,7 +117,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": None,  # by default redis-py 8 times out after 5 s, which breaks blocking reads
 }
 CELERY_DB_REUSE_MAX = 1000  # tasks per pool; ragsite/celery.py returns its connections after each task
-CELERY_IMPORTS = ["documents.adding.uploads"]  # modules other than tasks.py that define tasks
+CELERY_IMPORTS = [
+    "documents.adding.uploads",
+    "ragsite.cleaning.tasks",
+]  # modules other than tasks.py that define tasks
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -125,6 +128,19 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "ragsite.monitoring.schedule:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+# Seconds between two runs of what ragsite.cleaning.runs.CLEANINGS names
+CLEANINGS = {
+    "logins": 3600.0,
+    "answer-logs": 900.0,
+    "searches": 3600.0,
+    "uploads": 3600.0,
+    "ledgers": 6 * 3600.0,
+    "terms": 24 * 3600.0,
+    "addresses": 24 * 3600.0,
+    "audit-log": 6 * 3600.0,
+    "deletions": 24 * 3600.0,
+    "admin-log": 24 * 3600.0,
+}
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {
         "task": "documents.recover",
@@ -137,14 +153,20 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 30},
     },
+    "continue-deletions": {
+        "task": "accounts.ask_for_deletions",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "renew-terms": {"task": "documents.renew_terms", "schedule": 60.0, "options": {"expires": 60}},
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},
-    "compact-logs": {"task": "chat.compact_logs", "schedule": 900.0},
-    "forget-searches": {"task": "documents.forget_searches", "schedule": 3600.0},
-    "clear-uploads": {"task": "documents.clear_uploads", "schedule": 3600.0},
     "clear-files": {"task": "documents.clear_files", "schedule": 3600.0, "options": {"expires": 3600}},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
+    **{
+        f"clean-{name}": {"task": "ragsite.clean", "args": [name], "schedule": every_s}
+        for name, every_s in CLEANINGS.items()
+    },
 }
 
 # A message that waits longer than its period is dropped: after a time without a worker, each task runs once.
@@ -228,6 +250,7 @@ INDEX_MEMORY_MB = env.number(
 )  # of PostgreSQL, for building one index
 QUESTION_MAX_CHARACTERS = 20_000
 QUARANTINE_DAYS = env.number("RAGSITE_QUARANTINE_DAYS", 30, least=1, most=3650)
+AUDIT_KEPT_DAYS = env.number("RAGSITE_AUDIT_KEPT_DAYS", 0, least=0, most=36_500)  # 0: for ever
 SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(

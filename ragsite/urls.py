@@ -2,12 +2,14 @@ from django.contrib import admin
 from django.urls import include, path
 
 from . import api
+from .personal_data.views import own_data
 
 handler400 = "ragsite.door.refusals.handle_400"
 handler404 = "ragsite.door.refusals.handle_404"
 handler500 = "ragsite.door.refusals.handle_500"
 urlpatterns = [
     path("", include("accounts.urls")),
+    path("account/data/", own_data, name="own-data"),
     path("", include("chat.urls")),
     path("", include("workspaces.urls")),
     path("", include("documents.urls")),

@@ -17,9 +17,9 @@ def workspaces_for(user: User | AnonymousUser, role: Role = Role.VIEWER) -> Quer
     if not isinstance(user, User) or not user.is_active:
         return Workspace.objects.none()
     if user.is_operator:
-        return Workspace.objects.all()
+        return Workspace.objects.filter(deleted_at=None)
     enough = [each for each in Role if each.level >= role.level]
-    return Workspace.objects.filter(memberships__user=user, memberships__role__in=enough)
+    return Workspace.objects.filter(deleted_at=None, memberships__user=user, memberships__role__in=enough)
 
 
 def workspace_for(user: User | AnonymousUser, id: UUID | str, role: Role = Role.VIEWER) -> Workspace:

@@ -3,12 +3,13 @@
 Every member sees the lowest level.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
+from accounts.changes import differences
 from accounts.models import User, record
 from core.text import one_line
 
@@ -45,9 +46,10 @@ def name_levels(workspace: Workspace, user: User | None, names: Iterable[str]) -
         raise ValidationError(f"{what} for a level that would be removed. Give {them} a lower one first.")
     _refuse_moves(current, kept)
     current.memberships.filter(access_level__gt=highest).update(access_level=highest)
+    changes = differences({"access_levels": current.access_levels}, {"access_levels": kept})
     workspace.access_levels = current.access_levels = kept
     current.save(update_fields=["access_levels", "updated_at"])
-    record(user, "workspace.levels", workspace.name, id=str(workspace.pk), levels=kept)
+    record(user, "workspace.levels", workspace.name, id=str(workspace.pk), levels=kept, changes=changes)
 
 
 def _refuse_moves(workspace: Workspace, names: list[str]) -> None:
@@ -71,6 +73,12 @@ def change_level(by: User, membership: Membership, level: int) -> None:
     if not 0 <= level < len(names):
         raise ValidationError(f"Choose one of the levels: {', '.join(names)}.")
     if level != membership.access_level:
+        before = _name_of(names, membership.access_level)
         membership.access_level = level
         membership.save(update_fields=["access_level"])
-        record(by, "member.level", str(membership), level=names[level])
+        changes = differences({"access_level": before}, {"access_level": names[level]})
+        record(by, "member.level", str(membership), level=names[level], changes=changes)
+
+
+def _name_of(names: Sequence[str], level: int) -> str:
+    return names[level] if level < len(names) else str(level)

@@ -117,6 +117,7 @@ class WorkspaceAdmin(RecordsRows, admin.ModelAdmin[Workspace]):
         return (
             super()
             .get_queryset(request)
+            .filter(deleted_at=None)
             .annotate(
                 failed=Count("documents", filter=Q(documents__status="failed"), distinct=True),
                 working=Count(

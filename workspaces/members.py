@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts.changes import differences
 from accounts.models import User, record
 
 from .errors import MembershipRefused
@@ -31,9 +32,10 @@ def change_role(by: User, membership: Membership, role: Role) -> None:
     """Change a member's role. Raises MembershipRefused if no manager would be left."""
     if role != Role.MANAGER:
         check_managers_remain([membership])
+    changes = differences({"role": membership.role}, {"role": role})
     membership.role = role
     membership.save(update_fields=["role"])
-    record(by, "member.change", str(membership), role=role)
+    record(by, "member.change", str(membership), role=role, changes=changes)
 
 
 @transaction.atomic

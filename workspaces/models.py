@@ -179,6 +179,8 @@ class Workspace(IndexSettings):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    # Since then it is out of reach, and a worker deletes what is in it (workspaces.provision)
+    deleted_at = models.DateTimeField(null=True, editable=False)
     # Below this similarity nothing is relevant; computed by documents.retrieval.calibration. None: not
     # calibrated yet
     relevance_floor = models.FloatField(null=True, editable=False)

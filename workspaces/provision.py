@@ -3,16 +3,22 @@
 The rules for settings are in settings.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
 
-from accounts.models import User, record
+from accounts import deletion
+from accounts.models import Deletion, User, record
+from core.db.cascade import delete_below, delete_rows
 
 from .engines import ENGINES, engine_for
-from .models import Membership, Role, Workspace
+from .models import Membership, Reindex, Role, Workspace
+
+_BUSY = Q(status__in=("pending", "processing")) | Q(kind__in=("site", "feed"))  # of documents
 
 
 def provision_workspace(user: User | None, members: Iterable[User] = (), **fields: Any) -> Workspace:
@@ -45,13 +51,36 @@ def provision_workspace(user: User | None, members: Iterable[User] = (), **field
 
 
 @transaction.atomic
-def delete_workspace(user: User | None, workspace: Workspace) -> None:
-    """Delete the workspace, its chunks, its documents and (after the commit) their files."""
+def delete_workspace(user: User | None, workspace: Workspace) -> Deletion | None:
+    """Delete the workspace, its chunks, its documents and (after the commit) their files.
+
+    Return the deletion if there is so much that a worker does it. The workspace is out of reach at once, and
+    its name is free.
+    """
     record(user, "workspace.delete", workspace.name, id=str(workspace.id), documents=workspace.document_count)
-    besides = [reindex.beside() for reindex in workspace.reindexes.select_related("embedder", "workspace")]
-    for index in (workspace, *besides):
-        engine_for(index).drop()
-    workspace.delete()
+    if deletion.is_small(workspace):
+        deletion.delete_all(workspace)
+        return None
+    Workspace.objects.filter(pk=workspace.pk).update(deleted_at=Now(), name=f"deleted {workspace.pk}")
+    return deletion.begin(user, workspace, workspace.name)
+
+
+def _delete_in_parts(key: str) -> Iterator[int]:
+    workspace = Workspace.objects.select_related("embedder").filter(pk=key).first()
+    if workspace is None:
+        return
+    # First what workers would still read
+    yield from delete_rows(workspace.documents.filter(_BUSY))
+    yield from delete_below(Workspace, [workspace.pk], leave=[Reindex])  # its rows name the tables to drop
+    with transaction.atomic():
+        besides = [each.beside() for each in workspace.reindexes.select_related("embedder", "workspace")]
+        for index in (workspace, *besides):
+            engine_for(index).drop()
+        workspace.delete()
+    yield 1
+
+
+deletion.deletes(Workspace, _delete_in_parts)
 
 
 def check_index_kind(workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts.changes import differences
 from accounts.models import User, record
 from models_registry.models import Endpoint
 from models_registry.probe import find_problem
@@ -67,13 +68,15 @@ def change_settings(
         changed = _changes(current, fields)
         if refused := index_changes(current, changed):
             raise ValidationError(dict.fromkeys(refused, _NEEDS_INDEX))
+        before = {name: getattr(current, name) for name in changed}
         for name, value in changed.items():
             setattr(current, name, value)
         current.full_clean()
         check_index_kind(current)
         current.save(update_fields=[*changed, "updated_at"])
         if changed:
-            record(user, "workspace.change", current.name, id=str(current.pk), fields=sorted(changed))
+            changes = differences(before, changed)
+            record(user, "workspace.change", current.name, id=str(current.pk), changes=changes)
         if access_levels is not None:
             _name_levels(current, user, access_levels)
     workspace.refresh_from_db()

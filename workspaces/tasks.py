@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from core.db.advisory_locks import DUMP, is_held
 from workspaces.engines.pgvector import maintenance
 
+from . import provision  # noqa: F401 (it registers how workspaces are deleted)
 from .models import VectorIndex
 
 _LEISURELY = 6  # broker priority, where lower goes first; the same as for an index that is being built

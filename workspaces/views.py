@@ -150,8 +150,11 @@ def delete(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     if request.POST.get("name", "").strip() != workspace.name:
         messages.error(request, f"Nothing was deleted: the name you typed is not {workspace.name}.")
         return redirect("workspace-settings", workspace.id)
-    delete_workspace(request.user, workspace)
-    messages.success(request, f"{workspace.name} and everything in it was deleted.")
+    if delete_workspace(request.user, workspace):
+        sentence = "is deleted: it is out of reach, and its documents are removed in the background."
+    else:
+        sentence = "and everything in it was deleted."
+    messages.success(request, f"{workspace.name} {sentence}")
     return redirect("workspaces")
 
 

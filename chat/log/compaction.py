@@ -3,6 +3,7 @@
 Readers still get the same events.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db import connection
@@ -35,16 +36,14 @@ _COMPACT = """
 """
 
 
-def compact_logs() -> int:
-    """Compact the logs of answers that ended a while ago.
+def compact_in_parts() -> Iterator[int]:
+    """Compact the logs of answers that ended a while ago. Yield after each statement how many answers it did.
 
-    Return how many. It is idempotent and safe to kill.
+    It is idempotent and safe to kill.
     """
-    count = 0
-    with connection.cursor() as cursor:
-        while True:
+    done = _BATCH_SIZE
+    while done == _BATCH_SIZE:
+        with connection.cursor() as cursor:
             cursor.execute(_COMPACT, [AFTER.total_seconds(), _BATCH_SIZE])
-            done: int = cursor.rowcount
-            count += done
-            if done < _BATCH_SIZE:
-                return count
+            done = cursor.rowcount
+        yield done

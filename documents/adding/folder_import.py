@@ -14,6 +14,7 @@ from django.core.files import File
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.changes import differences
 from accounts.models import User, record
 from documents.errors import DocumentRefused
 from documents.fields.metadata import NO_CHANGE, MetadataChange
@@ -137,9 +138,11 @@ def _find_moved(workspace: Workspace, content: Content, present: set[Path]) -> D
 
 
 def _move(document: Document, user: User | None, root: Path, path: Path, content: Content) -> Document:
+    before = {"folder": document.folder, "path": document.path}
     document.folder, document.path = str(root), str(path.relative_to(root))
     document.title, document.updated_at = content.title, timezone.now()
     document.save(update_fields=["folder", "path", "title", "updated_at"])
     indexes.rename(document.workspace, document.pk, document.title)
-    record(user, "document.move", document.title, id=str(document.pk), path=document.path)
+    changes = differences(before, {"folder": document.folder, "path": document.path})
+    record(user, "document.move", document.title, id=str(document.pk), changes=changes)
     return intake.change(document, user, content, ask_worker=False)  # retries a failed document

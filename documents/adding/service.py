@@ -9,6 +9,7 @@ from django.core.files import File
 from django.db import Error, IntegrityError, transaction
 from django.db.models import F
 
+from accounts.changes import differences
 from accounts.models import User, record
 from core.files import discard
 from core.waiting import release_connection
@@ -145,11 +146,12 @@ def correct_language(document: Document, user: User | None, language: str) -> No
     language = language_of(document.workspace, language)
     with transaction.atomic():
         waiting = Document.objects.filter(pk=document.pk).exclude(status=_S.PROCESSING)
+        changes = differences({"language": document.language}, {"language": language})
         if not waiting.update(language=language, is_language_chosen=True):
             raise DocumentRefused(
                 "The document is being read right now. Wait until it is ready, then change its language."
             )
-        record(user, "document.language", document.title, id=str(document.pk), language=language)
+        record(user, "document.language", document.title, id=str(document.pk), changes=changes)
         restart(document, user)
 
 
@@ -268,7 +270,10 @@ def _record_change(
             size_bytes=content.file.size, content_sha256=content.sha256,
             fence=F("fence") + 1, **Document.restart_values(),
         )  # fmt: skip
-        record(user, "document.change", content.title, id=str(held.pk), workspace=held.workspace.name)
+        before = {"title": held.title, "size_bytes": held.size_bytes, "sha256": held.content_sha256}
+        after = {"title": content.title, "size_bytes": content.file.size, "sha256": content.sha256}
+        where = {"id": str(held.pk), "workspace": held.workspace.name}
+        record(user, "document.change", content.title, **where, changes=differences(before, after))
         if ask_worker:
             _ask_after_commit(held.pk)
 

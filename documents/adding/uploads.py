@@ -198,9 +198,9 @@ def complete_arrived(key: str) -> None:
 # --- expired uploads ----------------------------------------------------------------------------
 
 
-@shared_task(name="documents.clear_uploads")
-def clear_expired() -> None:
-    """Delete expired uploads with their files. The documents made from them stay."""
-    for upload in Upload.objects.filter(created_at__lt=timezone.now() - Upload.LIFETIME):
+def clear_expired_uploads() -> Iterator[int]:
+    """Delete expired uploads with their files. The documents made from them stay. Yield 1 for each."""
+    for upload in Upload.objects.filter(created_at__lt=timezone.now() - Upload.LIFETIME).iterator(500):
         log.info("Upload %s has expired: deleting it.", upload.pk)
         upload.delete()
+        yield 1

@@ -9,6 +9,7 @@ from anyascii import anyascii
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from accounts.changes import differences
 from accounts.models import User, record
 from core.text import one_line
 from documents.models import Document, DocumentQuerySet
@@ -50,6 +51,7 @@ def change(field: Field, user: User | None, **settings: Any) -> None:
 
     Raises ValidationError, also if a document has a removed choice.
     """
+    before = {name: getattr(field, name) for name in settings}
     removed = set(field.choices) - set(settings.get("choices", field.choices))
     for name, value in settings.items():
         setattr(field, name, value)
@@ -58,7 +60,8 @@ def change(field: Field, user: User | None, **settings: Any) -> None:
         _refuse_used(field, removed)
     with transaction.atomic():
         field.save()
-        record(user, "field.change", field.name, workspace=field.workspace.name, fields=sorted(settings))
+        changes = differences(before, {name: getattr(field, name) for name in settings})
+        record(user, "field.change", field.name, workspace=field.workspace.name, changes=changes)
 
 
 def delete(field: Field, user: User | None) -> int:

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.changes import differences
 from accounts.models import User, record_each
 from documents.models import Document
 from workspaces import indexes
@@ -171,12 +172,12 @@ def update_metadata(
     chosen = [each for each in every if each.pk in together]
     if said.access_level is not None:
         _refuse_alone(chosen, together, said.access_level)
+    before = {each.pk: _described(each, said) for each in chosen}
     for document in every:
         apply_change(document, said, known)
     _save(every)
-    fields = sorted(said.metadata)
     deeds = (
-        (each.title, {"id": str(each.pk), "fields": fields, "access_level": each.access_level})
+        (each.title, {"id": str(each.pk), "changes": differences(before[each.pk], _described(each, said))})
         for each in chosen
     )
     record_each(user, "document.describe", deeds)
@@ -186,6 +187,12 @@ def update_metadata(
         raise InvalidValue(LEVELS_CHANGED)
     indexes.describe(current, {each.pk: indexed_metadata(each) for each in every})
     return len(chosen)
+
+
+def _described(document: Document, said: MetadataChange) -> dict[str, Any]:
+    """Return the values that this change is about, as they are now."""
+    values = {name: document.metadata.get(name) for name in said.metadata}
+    return values | {"access_level": document.access_level}
 
 
 def _save(documents: Iterable[Document]) -> None:

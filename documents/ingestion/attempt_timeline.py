@@ -7,6 +7,8 @@ from django.db.models import Count, Sum
 from documents.models import Document, LedgerEntry
 
 _ORDER = list(Document.Stage.values)
+_LAST = 60  # stages that a page shows at first
+_MOST = 1_000  # stages that it shows when asked for all; ledger_trimming keeps fewer
 
 
 @dataclass(slots=True)
@@ -21,19 +23,27 @@ class TimelineAttempt:
         return self.entries[-1].outcome
 
 
-def load_timeline(document: Document) -> list[TimelineAttempt]:
-    """Return the attempts at the document, newest first.
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    runs: list[TimelineAttempt]  # newest first
+    is_whole: bool  # else there are earlier ones
+
+
+def load_timeline(document: Document, *, with_earlier: bool = False) -> Timeline:
+    """Return the last attempts at the document, or nearly all of them.
 
     The newest embedding stage includes its batch totals.
     """
+    most = _MOST if with_earlier else _LAST
+    entries = list(document.ledger.order_by("-pk")[: most + 1])
     runs: list[TimelineAttempt] = []
-    for entry in document.ledger.all():
+    for entry in reversed(entries[:most]):
         if not runs or _starts_attempt(runs[-1], entry):
             runs.append(TimelineAttempt(entry.attempt))
         runs[-1].entries.append(entry)
     if runs:
         _add_batch_totals(document, runs[-1])
-    return runs[::-1]
+    return Timeline(runs[::-1], len(entries) <= most)
 
 
 def _starts_attempt(run: TimelineAttempt, entry: LedgerEntry) -> bool:

@@ -35,8 +35,9 @@ def find_drift() -> list[Drift]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         workspaces = list(Workspace.objects.select_related("embedder"))
-        chunks = [drift for workspace in workspaces for drift in _of_chunks(workspace)]
-        counters = [drift for workspace in workspaces for drift in _of_counters(workspace)]
+        used = [workspace for workspace in workspaces if not workspace.deleted_at]
+        chunks = [drift for workspace in used for drift in _of_chunks(workspace)]
+        counters = [drift for workspace in used for drift in _of_counters(workspace)]
         tables = list(_of_storage(workspaces))
     return [*chunks, *counters, *tables, *_of_files()]
 

@@ -26,7 +26,7 @@ class Search(models.Model):
 
     class Meta:
         verbose_name_plural = "searches"
-        indexes = [models.Index(fields=["created_at"])]  # for forget_old_searches()
+        indexes = [models.Index(fields=["created_at"])]  # for forget_in_parts()
 
     def __str__(self) -> str:
         return f"{self.pk}: {self.outcome}"

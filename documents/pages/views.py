@@ -22,7 +22,7 @@ from documents.errors import DocumentRefused, RetrievalFailed
 from documents.fields import metadata
 from documents.fields.filters import filters_in, inputs_of
 from documents.fields.forms import MetadataForm, SourceMetadataForm
-from documents.ingestion.attempt_timeline import TimelineAttempt, load_timeline
+from documents.ingestion.attempt_timeline import Timeline, load_timeline
 from documents.ingestion.dead_letters import replay
 from documents.ingestion.deletion import delete_document
 from documents.ingestion.health import is_stuck
@@ -147,14 +147,14 @@ def document(request: UserRequest, workspace_id: UUID, document_id: UUID) -> Htt
     known = _metadata_context(request, workspace, found)
     if hasattr(found, "source"):
         return source_page(request, workspace, found, known)
-    runs = load_timeline(found)
+    timeline = load_timeline(found, with_earlier="earlier" in request.GET)
     if "seen" in request.GET:
-        return _progress(request, workspace, found, runs, request.GET["seen"])
+        return _progress(request, workspace, found, timeline, request.GET["seen"])
     stretch = Stretch.parse(request.GET)
     return workspace_page(
         request, workspace, "documents", "documents/document.html",
         document=found, is_markdown=found.media_type == MARKDOWN.name, reading=read(found, stretch, request.GET.get("page")),
-        runs=runs, language=named(found.language),
+        timeline=timeline, language=named(found.language),
         languages=choices_of(workspace.languages),
         **known,
     )  # fmt: skip
@@ -174,12 +174,12 @@ def _metadata_context(request: UserRequest, workspace: Workspace, document: Docu
 
 
 def _progress(
-    request: UserRequest, workspace: Workspace, document: Document, runs: list[TimelineAttempt], seen: str
+    request: UserRequest, workspace: Workspace, document: Document, timeline: Timeline, seen: str
 ) -> HttpResponse:
     if version(document) == seen:
         return HttpResponse(status=204)
     template = "documents/_progress_change.html"
-    return workspace_page(request, workspace, "documents", template, document=document, runs=runs)
+    return workspace_page(request, workspace, "documents", template, document=document, timeline=timeline)
 
 
 def download(request: UserRequest, workspace_id: UUID, document_id: UUID) -> FileResponse:

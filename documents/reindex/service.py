@@ -21,6 +21,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
+from accounts.changes import differences
 from accounts.models import User, record
 from documents.errors import ReindexRefused
 from documents.models import (
@@ -124,7 +125,13 @@ def start(workspace: Workspace, user: User | None, **settings: Any) -> Reindex:
         reindex.save()
         engine_for(reindex.target()).create()
         _enlist(reindex)
-        record(user, "reindex.start", workspace.name, id=str(workspace.pk), documents=reindex.items.count())
+        changes = differences(
+            *({name: getattr(each, name) for name in INDEX_SETTINGS} for each in (current, after))
+        )
+        documents = reindex.items.count()
+        record(
+            user, "reindex.start", workspace.name, id=str(workspace.pk), documents=documents, changes=changes
+        )
     advance(reindex)  # without any document to do, this finishes the reindex
     return reindex
 

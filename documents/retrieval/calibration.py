@@ -48,7 +48,7 @@ def calibrate_due() -> None:
 def due() -> QuerySet[Workspace]:
     has_grown = Q(chunk_count__gt=0, chunk_count__gte=2 * F("calibrated_chunks"))
     is_long_ago = Q(calibrated_at=None) | Q(calibrated_at__lt=Now() - AGAIN_AFTER)
-    return Workspace.objects.filter(has_grown, is_long_ago)
+    return Workspace.objects.filter(has_grown, is_long_ago, deleted_at=None)
 
 
 def calibrate(workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 The search of an answer is stored with the answer.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from accounts.models import User
+from core.db.cascade import delete_rows
 from core.waiting import wait_for
 from documents.access import where_for
 from documents.errors import RetrievalFailed
@@ -58,7 +60,7 @@ def search_for(user: User, id: UUID) -> Search:
     return found
 
 
-def forget_old_searches() -> int:
-    """Delete the searches older than SEARCHES_KEPT_DAYS. Return the number of deleted rows."""
+def forget_in_parts() -> Iterator[int]:
+    """Delete the searches older than SEARCHES_KEPT_DAYS. Yield after each transaction how many it deleted."""
     until = timezone.now() - timedelta(days=settings.SEARCHES_KEPT_DAYS)
-    return Search.objects.filter(created_at__lt=until).delete()[0]
+    yield from delete_rows(Search.objects.filter(created_at__lt=until))

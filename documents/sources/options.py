@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.changes import differences
 from accounts.models import User, record
 from documents.errors import DocumentRefused
 from documents.models import Document, Source
@@ -29,13 +30,14 @@ def change_options(document: Document, user: User | None, **options: Any) -> Non
             f"A {document.get_kind_display().lower()} has no such option: {', '.join(odd)}."
         )
     kept = check_options({"schedule": source.schedule, **options})
+    changes = differences({name: getattr(source, name) for name in kept}, kept)
     for name, value in kept.items():
         setattr(source, name, value)
     if "schedule" in options:
         source.next_visit_at = timezone.now() + source.period if source.period else None
     with transaction.atomic():
         source.save(update_fields=[*kept, "next_visit_at"])
-        record(user, "document.options", document.title, id=str(document.pk), **options)
+        record(user, "document.options", document.title, id=str(document.pk), changes=changes)
 
 
 def check_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.core.files import File
 from django.db import transaction
 
 from accounts.models import AuditEvent, User
+from accounts.operators import lock_operators, working_operators
 from documents.adding import service as intake
 from documents.ingestion.deletion import delete_document
 from documents.models import Document
@@ -22,6 +23,7 @@ from workspaces.provision import provision_workspace
 from .own_endpoints import EMBEDDER
 
 DEMO_NAME = "Ragsite handbook"
+_NO_OPERATOR = "No operator can log in with a password. Make one: manage.py operator NAME"
 _TO_DO = (Document.Status.PENDING, Document.Status.PROCESSING)
 
 
@@ -30,16 +32,21 @@ def password_file() -> Path:
 
 
 @transaction.atomic
-def first_operator() -> None:
-    """Create the user `admin`, unless the site already has an operator."""
-    if User.objects.filter(is_superuser=True).exists():
-        return
+def first_operator() -> str:
+    """Create the user `admin` on a new site. Return a sentence if no operator can log in, else "".
+
+    A site that has users gets no other one: a new `admin` would be a way in that its people do not know of.
+    """
+    lock_operators()  # two processes may start at once
+    if User.objects.exists():
+        return "" if working_operators().exists() else _NO_OPERATOR
     given = os.environ.get("RAGSITE_ADMIN_PASSWORD", "")
     password = given or secrets.token_urlsafe(9)
     User.objects.create_superuser("admin", password=password)
     if not given:
         password_file().touch(mode=0o600)
         password_file().write_text(password + "\n")
+    return ""
 
 
 # --- the demo workspace -------------------------------------------------------------------------
@@ -87,7 +94,7 @@ def _demo_workspace() -> Workspace | None:
     if AuditEvent.objects.filter(action="workspace.delete", subject=DEMO_NAME).exists():
         return None
     return provision_workspace(
-        User.objects.filter(is_superuser=True).earliest("date_joined"),
+        working_operators().order_by("date_joined").first(),
         name=DEMO_NAME,
         description="Ragsite's own documentation, to try it out: ask how to add a model, or what a workspace is.",
         languages=["en"],

@@ -269,3 +269,11 @@ def test_a_rating_leads_to_what_is_known_of_its_answer_but_not_to_what_was_said(
     for words in ("dense: 30 candidates in 12 ms", "[1] Fees.pdf", "Bad: The wrong page."):
         assert words in page
     assert "a secret" not in page
+
+
+def test_the_page_that_confirms_many_deletions_names_the_first_and_counts_the_others(operator, workspace):
+    documents = [factories.document(workspace) for _ in range(103)]
+    chosen = {"action": "delete_selected", "_selected_action": [each.pk for each in documents], "index": 0}
+    page = operator.post(reverse("admin:documents_document_changelist"), chosen).content.decode()
+    assert "… and 3 more" in page
+    assert "Documents: 103" in page

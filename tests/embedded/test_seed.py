@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import call_command
+from django.db import connection
 
 from accounts.models import User, record
 from documents.models import Document
@@ -52,6 +53,21 @@ def test_no_second_operator_is_made_beside_one_with_another_name() -> None:
     User.objects.create_superuser("somebody")
     call_command("seed")
     assert not User.objects.filter(username="admin").exists()
+
+
+@pytest.mark.parametrize("who", ["a demoted admin", "a deactivated admin", "an admin without a password"])
+def test_a_start_goes_on_and_names_the_command_where_no_operator_can_log_in(
+    capsys: Any, settings: Any, who: str
+) -> None:
+    admin = User(
+        username="admin", is_superuser=who != "a demoted admin", is_active=who != "a deactivated admin"
+    )
+    admin.set_password(None if who == "an admin without a password" else "correct horse battery")
+    admin.save()
+    call_command("seed")
+    assert "manage.py operator NAME" in capsys.readouterr().err
+    assert User.objects.get() == admin
+    assert not (settings.DATA_DIR / "admin_password").exists()
 
 
 def test_models_come_with_licence_and_size_and_are_all_valid() -> None:
@@ -174,6 +190,14 @@ def test_a_demo_workspace_that_was_removed_does_not_come_back(handbook: Path) ->
     (handbook / "README.md").write_text("# Another\n")
     assert seed.demo(within_s=0) == ""
     assert not Workspace.objects.exists()
+
+
+def test_the_demo_is_brought_up_to_date_without_an_operator(handbook: Path) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")  # as after a restore of an old mistake
+        cursor.execute("UPDATE accounts_user SET is_superuser = false")
+    (handbook / "README.md").write_text("# Another\n")
+    assert "2 documents" in seed.demo(within_s=0)
 
 
 def test_without_a_healthy_embedder_the_demo_waits_for_the_next_start(handbook: Path, settings: Any) -> None:

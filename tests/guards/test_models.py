@@ -4,10 +4,10 @@ import pytest
 from django.apps import apps
 from django.db.models import ForeignKey
 
-from accounts.models import ApiKey, AuditEvent, User
+from accounts.models import ApiKey, AuditEvent, Deletion, User
 from chat.models import LastTurn, Session
 from models_registry.models import Endpoint, ReferenceVectors
-from ragsite.models import Beat, Tick, WriteProbe
+from ragsite.models import Beat, CleaningRun, Tick, WriteProbe
 from ragsite.release.models import Release
 from workspaces.models import Workspace
 
@@ -16,6 +16,8 @@ OF_NO_WORKSPACE = {
     User: "people are in several",
     ApiKey: "a person's",
     AuditEvent: "about all of the site",
+    CleaningRun: "about all of the site",
+    Deletion: "the operators', of users and workspaces",
     LastTurn: "a person's",
     Endpoint: "the operators', for everybody",
     ReferenceVectors: "of an endpoint, and of no text of a document",

@@ -7,12 +7,14 @@ from typing import Any
 from django.contrib.auth.models import Permission
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from accounts.identity.api_key import issue
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Deletion, User
 from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
 from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload
 from documents.sources.service import add_website
+from ragsite.models import CleaningRun
 from tests import factories
 from workspaces.models import Membership, Role
 
@@ -92,6 +94,8 @@ class World:
         )
         self.rating = AnswerRating.objects.create(answer=self.answer, user=self.manager, is_good=True)
         self.key = issue(self.manager, "key")[0]
+        self.cleaning = CleaningRun.objects.create(name="logins", ran_at=timezone.now())
+        self.deletion = Deletion.objects.create(kind="accounts.User", target="1", name="ada")
 
     def values(self) -> dict[str, Any]:
         membership = Membership.objects.get(workspace=self.workspace, user=self.viewer)
@@ -127,7 +131,7 @@ class World:
 
     def _row_of(self, model: type[Model]) -> Model:
         rows = (
-            self.manager, self.key, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
+            self.manager, self.key, self.deletion, self.cleaning, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
             self.document, self.source, self.session, self.answer, self.rating,
         )  # fmt: skip
         return next(row for row in rows if isinstance(row, model))

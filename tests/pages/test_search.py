@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from documents.models import Document, Search
-from documents.tasks import forget_searches
 from inference.connect import open_embedder
+from ragsite.cleaning.runs import clean
 from tests import factories
 from tests.fakes.openai_server import Behaviour
 from workspaces.engines import NewChunk, engine_for
@@ -192,5 +192,5 @@ def test_searches_are_forgotten_in_time(view, workspace, leave, settings):
         search(view, workspace, question)
     old = timezone.now() - timedelta(days=7, minutes=1)
     Search.objects.filter(question="canteen").update(created_at=old)
-    forget_searches()
+    clean("searches")
     assert [each.question for each in Search.objects.all()] == ["annual leave"]

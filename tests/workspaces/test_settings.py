@@ -47,9 +47,12 @@ def test_what_the_index_was_made_with_is_refused_where_there_are_documents(fille
 
 
 def test_sent_as_it_is_it_is_no_change(filled):
+    before = filled.name
     change_settings(None, filled, languages=["en"], chunk_size=filled.chunk_size, name="Renamed")
     assert Workspace.objects.get(pk=filled.pk).name == "Renamed"
-    assert AuditEvent.objects.get(action="workspace.change").detail["fields"] == ["name"]
+    assert AuditEvent.objects.get(action="workspace.change").detail["changes"] == {
+        "name": {"old": before, "new": "Renamed"}
+    }
 
 
 def test_an_empty_workspace_takes_other_languages_but_keeps_its_embedder():

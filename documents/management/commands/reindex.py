@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--cancel", action="store_true", help="cancel the index that is being built")
 
     def handle(self, *, workspace: str, estimate: bool, cancel: bool, **options: Any) -> None:
-        found = Workspace.objects.select_related("embedder").filter(name=workspace).first()
+        found = Workspace.objects.select_related("embedder").filter(name=workspace, deleted_at=None).first()
         if found is None:
             raise CommandError(f"There is no workspace named {workspace!r}.")
         try:

@@ -10,5 +10,6 @@ class Command(BaseCommand):
     help = "Create the first operator, and the endpoints of the bundled models, which follow the settings."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        seed.first_operator()
+        if problem := seed.first_operator():
+            self.stderr.write(problem)
         keep_endpoints()

@@ -15,5 +15,7 @@ class Command(BaseCommand):
         probe.probe_each(list(Endpoint.objects.filter(is_enabled=True)))
         for endpoint in Endpoint.objects.filter(is_enabled=True, last_check_ok=False):
             self.stdout.write(f"{endpoint.name} is not healthy: {endpoint.last_error}")
+        if problem := seed.first_operator():
+            self.stdout.write(problem)
         if sentence := seed.demo():
             self.stdout.write(sentence)

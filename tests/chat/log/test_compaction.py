@@ -8,8 +8,8 @@ from django.utils import timezone
 from chat.log.compaction import AFTER
 from chat.log.follow import follow
 from chat.models import Answer, AnswerEvent
-from chat.tasks import compact_logs
 from core.db.threads import to_thread
+from ragsite.cleaning.runs import clean
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +34,7 @@ async def followed(answer, after_seq=0):
 
 async def test_a_compacted_log_is_replayed_as_it_was(answer):
     before = await followed(answer)
-    await to_thread(compact_logs)()
+    await to_thread(clean)("answer-logs")
     assert await to_thread(answer.events.count)() == len(KINDS) - 640 + 2
     assert await followed(answer) == before
     assert len(before) == len(KINDS)
@@ -43,14 +43,14 @@ async def test_a_compacted_log_is_replayed_as_it_was(answer):
 @pytest.mark.parametrize("after_seq", [1, 2, 3, 41, 42, 43, 45, 300, len(KINDS) - 2, len(KINDS)])
 async def test_whoever_comes_back_to_a_compacted_log_goes_on_where_they_were(answer, after_seq):
     before = await followed(answer, after_seq)
-    await to_thread(compact_logs)()
+    await to_thread(clean)("answer-logs")
     assert await followed(answer, after_seq) == before
 
 
 def test_each_log_is_compacted_once(answer):
-    compact_logs()
+    clean("answer-logs")
     rows = list(answer.events.values())
-    compact_logs()
+    clean("answer-logs")
     assert list(answer.events.values()) == rows
     assert Answer.objects.get().has_compact_log
 
@@ -58,7 +58,7 @@ def test_each_log_is_compacted_once(answer):
 @pytest.mark.parametrize("age", [None, AFTER - timedelta(minutes=10)])
 def test_a_log_that_is_written_or_young_is_left_alone(answer, age):
     Answer.objects.update(ended_at=age and timezone.now() - age)
-    compact_logs()
+    clean("answer-logs")
     assert answer.events.count() == len(KINDS)
 
 
@@ -75,6 +75,6 @@ async def test_thinking_is_compacted_apart_from_words_and_what_is_taken_back(ans
 
     await to_thread(write)()
     before = await followed(answer)
-    await to_thread(compact_logs)()
+    await to_thread(clean)("answer-logs")
     assert await to_thread(answer.events.count)() == 5
     assert await followed(answer) == before

@@ -23,6 +23,7 @@ from documents.adding import uploads
 from documents.errors import DocumentRefused, NothingUploaded
 from documents.ingestion.ingest import ingest
 from documents.models import Document, Upload
+from ragsite.cleaning.runs import clean
 from ragsite.settings import CELERY_BEAT_SCHEDULE
 from tests.documents import s3
 from tests.documents.adding.test_service import broker_at, queued, stored
@@ -230,10 +231,10 @@ def test_what_nobody_announced_is_thrown_away_and_documents_stay(workspace: Work
         uploads.receive(upload, SimpleUploadedFile("x", TEXT))
     document = uploads.complete(done.pk)
     Upload.objects.exclude(pk=young.pk).update(created_at=timezone.now() - timedelta(hours=25))
-    uploads.clear_expired()
+    clean("uploads")
     assert Upload.objects.get() == young
     assert {path.name for path in stored(settings)} == {str(document.pk), str(young.pk)}
-    assert CELERY_BEAT_SCHEDULE["clear-uploads"]["task"] == uploads.clear_expired.name
+    assert CELERY_BEAT_SCHEDULE["clean-uploads"]["args"] == ["uploads"]
 
 
 # --- what the bucket says -------------------------------------------------------------------------

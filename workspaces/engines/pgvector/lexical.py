@@ -161,6 +161,20 @@ def create(run: Run) -> None:
     run("CREATE INDEX ON {terms} (reverse(term))")  # for the last parts of compounds (vocabulary.py)
 
 
+def forget_unused(run: Run, limit: int) -> int:
+    """Delete terms that no live chunk has any more. Return how many; a locked one is in use again.
+
+    A term that comes back meanwhile is inserted again with its own amount.
+    """
+    gone = run(
+        """DELETE FROM {terms} WHERE term IN (
+            SELECT term FROM {terms} WHERE amount = 0 AND term <> ALL(%s) LIMIT %s FOR UPDATE SKIP LOCKED
+        ) RETURNING term""",
+        [[CHUNKS, WORDS], limit],
+    )
+    return len(gone)
+
+
 def recount(run: Run, document_id: UUID, sign: int) -> None:
     """Add (1) or subtract (-1) the document's live chunks in the term table."""
     _recount(run, sql.SQL("document_id = {}").format(sql.Literal(document_id)), sign)

@@ -27,6 +27,7 @@ from .ann_index import GROWN, BuildProgress, Standing, wanted_kind
 from .ann_index import AnnIndex as Built
 from .ann_tuning import measure
 from .engine import PgVector
+from .lexical import forget_unused
 
 Got = TypeVar("Got")
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ LEASE = timedelta(seconds=30)
 QUIET = timedelta(minutes=2)  # without changes for this long, adding documents is considered finished
 QUEUE_TIMEOUT = timedelta(minutes=10)  # afterwards the queued task is considered lost
 MAX_ATTEMPTS = 5
+_TERMS_AT_ONCE = 5_000
 _FIRST_PAUSE = timedelta(seconds=15)  # exponential back-off: three times as long each time
 _S = VectorIndex.Status
 
@@ -113,7 +115,7 @@ def is_settled(index: Workspace) -> bool:
 
 def indexes() -> Iterator[Workspace]:
     """Yield the indexes in use and those that are being built; delete the rows of indexes that are gone."""
-    ready = Workspace.objects.filter(engine="pgvector")
+    ready = Workspace.objects.filter(engine="pgvector", deleted_at=None)
     running = Reindex.objects.filter(status=Reindex.Status.RUNNING, workspace__in=ready)
     following = [each.target() for each in running.select_related("workspace", "embedder")]
     numbers = Q(index_number=F("workspace__index_number"))
@@ -122,6 +124,16 @@ def indexes() -> Iterator[Workspace]:
     VectorIndex.objects.exclude(numbers).delete()
     yield from ready
     yield from following
+
+
+def forget_unused_terms() -> Iterator[int]:
+    """Delete the terms of documents that are gone. Yield after each statement how many it deleted."""
+    for index in indexes():
+        tables = PgVector(index).tables
+        deleted = _TERMS_AT_ONCE
+        while deleted == _TERMS_AT_ONCE:
+            deleted = forget_unused(tables.run, _TERMS_AT_ONCE)
+            yield deleted
 
 
 def renew_terms(names_of: reanalysis.NamesOf) -> None:
