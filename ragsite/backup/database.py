@@ -22,6 +22,7 @@ from ragsite.errors import BackupError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+_NO_TLS = "SSL support is not compiled in"
 _KEPT = r"_before_\d{8}_\d{6}"
 _OURS = "select count(*) from pg_tables where schemaname in ('public', 'chunks')"
 
@@ -104,6 +105,10 @@ def _raise_errors(program: str, code: int, errors: IO[bytes]) -> None:
     if code:
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip().splitlines()[:5]
+        if any(_NO_TLS in line for line in said):
+            said.append(
+                f"The embedded {program} has no TLS: install postgresql-client of your server's version."
+            )
         raise BackupError(f"{program} failed: {' '.join(said) or f'exit code {code}'}")
 
 

@@ -51,11 +51,14 @@ def _embedded_directory() -> Path | None:
 
 
 def _directories(name: str) -> Iterator[Path]:
-    if embedded := _embedded_directory():
-        yield embedded
+    """Yield where the program may be. The embedded ones come last: they were built without TLS."""
+    if directory := os.environ.get("RAGSITE_PG_BIN"):
+        yield Path(directory)
     if program := shutil.which(name):
         yield Path(program).parent
     yield from (Path(directory) for pattern in _USUAL for directory in glob(pattern))
+    if embedded := _embedded_directory():
+        yield embedded
 
 
 def _major(program: Path) -> int | None:

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from ragsite import settings
+from ragsite.errors import StartError
 
 from . import postgres
-from .claim import claim_data_dir
+from .claim import AlreadyRunning, claim_data_dir
 from .service import running
 
 
@@ -22,5 +23,10 @@ def database_server(*, alone: bool) -> Iterator[None]:
         return
     what = f"A command of manage.py works on {settings.DATA_DIR} (process {os.getpid()}): wait for its end."
     log = settings.DATA_DIR / "logs" / "postgres.log"
-    with claim_data_dir(settings.DATA_DIR, what), running(postgres.service(settings.DATA_DIR), log):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(claim_data_dir(settings.DATA_DIR, what))
+        except AlreadyRunning as error:
+            raise StartError(f"Stop Ragsite first. {error}") from None
+        stack.enter_context(running(postgres.service(settings.DATA_DIR), log))
         yield

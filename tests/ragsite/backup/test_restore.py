@@ -173,7 +173,10 @@ def url_of(site: Installation, **more: str) -> str:
 
 def test_a_restore_refuses_while_the_installation_is_in_use(first: Installation, backup: Path) -> None:
     with claim_data_dir(first.data_dir, "It is already running."):
-        assert "It is already running." in first.try_to_manage("restore", str(backup), "--replace").stderr
+        assert (
+            "Stop Ragsite first. It is already running."
+            in first.try_to_manage("restore", str(backup), "--replace").stderr
+        )
     with database_of(first), psycopg.connect(**first.database()):
         refused = first.try_to_manage("restore", str(backup), "--replace", DATABASE_URL=url_of(first))
         assert "in use (1 connections): stop Ragsite first" in refused.stderr
@@ -190,6 +193,10 @@ def test_a_server_of_yours_takes_it_where_the_role_may_create_no_database(
             for extension in ("vector", "pg_trgm", "unaccent"):
                 library.execute(f"create extension if not exists {extension}")
         url = url_of(first, user="limited", password="limited", dbname="library")
+        no_tls = second.try_to_manage("restore", str(backup), DATABASE_URL=f"{url}&sslmode=require")
+        assert "The embedded pg_restore has no TLS: install postgresql-client" in no_tls.stderr
+        assert "Traceback" not in no_tls.stderr
+        second.variables["PGSSLMODE"] = "disable"  # with DATABASE_URL, this one is respected
         restored = second.try_to_manage("restore", str(backup), DATABASE_URL=url)
         assert "No differences found." in restored.stdout, restored.stderr
         with psycopg.connect(url) as library:
