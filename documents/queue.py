@@ -25,20 +25,22 @@ URGENT, USUAL, LEISURELY = 0, 3, 6
 MAX_WAITING = 5_000  # messages; a folder of a million files would need a gigabyte of the broker
 _LENGTH_KEPT_S = 2.0
 _known_length = (0.0, 0)  # time.monotonic() and the length
-_SKIP_S = 30.0
+_SKIP_S, _LONG_SKIP_S = 30.0, 5.0
 _skip_until = 0.0  # time.monotonic() in this process
 
 
 def enqueue(document_id: UUID) -> None:
-    """Queue the document, unless the broker was unreachable a moment ago.
+    """Queue the document, unless the broker was unreachable or had too many messages a moment ago.
 
     This is a circuit breaker: each failed connection to the broker takes seconds.
     """
     global _skip_until
-    if is_long():
+    if time.monotonic() < _skip_until:
         return
-    if time.monotonic() >= _skip_until and not try_enqueue(document_id):
+    if not try_enqueue(document_id):
         _skip_until = time.monotonic() + _SKIP_S
+    elif is_long():
+        _skip_until = time.monotonic() + _LONG_SKIP_S
 
 
 def try_enqueue(document_id: UUID, priority: int = USUAL) -> bool:

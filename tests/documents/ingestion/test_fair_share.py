@@ -112,6 +112,7 @@ def test_the_choice_reads_an_entry_per_user_and_not_every_document(workspace):
 def test_very_many_documents_do_not_fill_the_broker_and_are_sent_later(workspace, monkeypatch):
     monkeypatch.setattr(queue, "MAX_WAITING", 3)
     monkeypatch.setattr(queue, "_LENGTH_KEPT_S", 0)
+    monkeypatch.setattr(queue, "_skip_until", 0.0)
     current_app.control.purge()
     documents = waiting(workspace, None, 6)
     for each in documents:
