@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from accounts import deletion
 from accounts.models import Deletion, User, record
+from core.db.advisory_locks import DUMP, is_held
 from core.db.cascade import delete_below, delete_rows
 
 from .engines import ENGINES, engine_for
@@ -58,7 +59,7 @@ def delete_workspace(user: User | None, workspace: Workspace) -> Deletion | None
     its name is free.
     """
     record(user, "workspace.delete", workspace.name, id=str(workspace.id), documents=workspace.document_count)
-    if deletion.is_small(workspace):
+    if deletion.is_small(workspace) and not is_held(DUMP):  # else dropping its tables would wait for the dump
         deletion.delete_all(workspace)
         return None
     Workspace.objects.filter(pk=workspace.pk).update(deleted_at=Now(), name=f"deleted {workspace.pk}")

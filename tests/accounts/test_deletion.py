@@ -20,6 +20,7 @@ from accounts.models import AuditEvent, Deletion, User
 from accounts.removal import delete_user
 from accounts.tasks import ask_for_deletions, continue_deletion
 from chat.models import Answer, AnswerEvent, Session, Turn
+from core.db.advisory_locks import DUMP, hold
 from core.db.cascade import PART, count_with_owned
 from documents.models import Document, Search
 from tests import factories
@@ -227,6 +228,18 @@ def test_a_big_workspace_is_out_of_reach_at_once_and_deleted_in_parts(api, big, 
         cursor.execute("SELECT to_regclass(%s)", [f"chunks.w_{big.pk.hex}"])
         assert cursor.fetchone() == (None,)
     assert Turn.objects.filter(workspace=None).count() == 2, "conversations stay"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_small_workspace_is_deleted_by_a_worker_while_a_dump_reads_its_tables(api):
+    workspace = factories.workspace()
+    with hold(DUMP):
+        assert (
+            api(factories.member(workspace, Role.MANAGER))("DELETE", f"workspaces/{workspace.pk}").status_code
+            == 204
+        )
+    continue_deletion(Deletion.objects.get().pk)
+    assert not Workspace.objects.filter(pk=workspace.pk).exists()
 
 
 def test_operators_no_longer_see_a_workspace_that_is_being_deleted(admin, big):
