@@ -14,11 +14,12 @@ from django.contrib.auth.password_validation import validate_password
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 
+from core.db.advisory_locks import OPERATORS
+
 from .errors import LastOperator, NameTaken
 from .models import User, record
 
 CONSTRAINT = "an_operator_remains"  # the name that the trigger gives its refusal
-LOCK = 7_245_031_178  # the trigger takes the same advisory lock
 
 
 def working_operators() -> QuerySet[User]:
@@ -39,7 +40,7 @@ def is_last_operator(user: User) -> bool:
 def lock_operators() -> None:
     """Wait for transactions that change operators, and let others wait until the end of this one."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [OPERATORS])
 
 
 @contextmanager

@@ -6,7 +6,7 @@ CREATE = r"""
 CREATE FUNCTION accounts_keep_an_operator() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- Concurrent changes wait here, and the query below sees what they committed (READ COMMITTED).
-    PERFORM pg_advisory_xact_lock(7245031178);
+    PERFORM pg_advisory_xact_lock(7245031181);
     IF NOT EXISTS (
         SELECT FROM accounts_user
         WHERE is_active AND is_superuser AND password <> '' AND password NOT LIKE '!%'

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-# Any numbers that no other program uses for advisory locks in this database
+# Any numbers that no other program uses for advisory locks in this database, each once
 MIGRATE = 7_245_031_177
-PREPARE = 7_245_031_179
 BACKUP = 7_245_031_178
+PREPARE = 7_245_031_179
+OPERATORS = 7_245_031_181  # its number is also in the trigger of migration 0002_keep_an_operator of accounts
 DUMP = 7_245_031_180  # while a backup reads all tables: dropping a table, or building an index, would wait for it
 
 

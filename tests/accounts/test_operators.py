@@ -12,7 +12,8 @@ from django.urls import reverse
 from accounts.errors import LastOperator
 from accounts.models import AuditEvent, User
 from accounts.operators import is_last_operator, keeping_an_operator
-from accounts.removal import anonymise_user, delete_user
+from accounts.removal import anonymise_user, deactivate_user, delete_user
+from core.db.advisory_locks import BACKUP, DUMP, MIGRATE, PREPARE, hold
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -183,3 +184,16 @@ def test_the_command_refuses_with_a_sentence_and_changes_nothing(monkeypatch, na
     with pytest.raises(CommandError, match=f"{sentence}.*Nothing was changed"):
         run(name, "--password-stdin")
     assert list(User.objects.values_list("username", "is_superuser")) == [("ada", False)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lock", [BACKUP, DUMP, MIGRATE, PREPARE])
+def test_a_change_of_operators_waits_for_no_other_work(lock):
+    factories.operator(password="correct horse")
+    other = factories.operator(password="correct horse")
+    with hold(lock), connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 2000")
+        deactivate_user(None, other)
+        cursor.execute("RESET statement_timeout")
+    other.refresh_from_db()
+    assert not other.is_active
