@@ -142,7 +142,7 @@ def _extract(claim: Claim) -> Extraction:
             path,
             document.media_type,
             _parser(document, claim.workspace),
-            languages=document.reading_languages(),
+            languages=document.reading_languages(claim.workspace),
             still_wanted=lambda: not claim.is_lost,
         )
         step.detail |= {

@@ -111,9 +111,12 @@ class Document(Work):
         """Return its http or https address, or "". A URL with another scheme must never become a link."""
         return self.url if self.url.startswith(("http://", "https://")) else ""
 
-    def reading_languages(self) -> list[str]:
-        """Return the languages that its text may be in: the chosen one, else those of its workspace."""
-        languages: list[str] = [self.language] if self.is_language_chosen else self.workspace.languages
+    def reading_languages(self, workspace: Workspace) -> list[str]:
+        """Return the languages that its text may be in: the chosen one, else those of the workspace.
+
+        workspace: as it is, or as a next index will have it.
+        """
+        languages: list[str] = [self.language] if self.is_language_chosen else workspace.languages
         return languages
 
 

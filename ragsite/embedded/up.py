@@ -113,7 +113,9 @@ def _start_all(supervisor: Supervisor, services: dict[str, Service]) -> None:
     stores = start("postgres", "valkey")
     models = start("serving", "llm")  # they need no database, and load while `prepare` runs
     _wait(supervisor, stores)
-    say("  preparing the database and the pages; after an installation or an upgrade this takes a minute or more")
+    say(
+        "  preparing the database and the pages; after an installation or an upgrade this takes a minute or more"
+    )
     _command("prepare")
     _wait(supervisor, start("web"))
     say(f"  {settings.SITE_URL} answers; documents and models follow in a moment")

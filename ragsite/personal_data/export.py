@@ -12,7 +12,7 @@ from typing import IO, Any, Protocol
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, Value
 
 from accounts.models import AuditEvent, User
 from chat.answering.withholding import withhold, withholding
@@ -81,7 +81,8 @@ def export_person(user: User, archive: Archive, *, for_themselves: bool = False)
         file.write(README.format(name=user.username, files=left_out).encode())
     with archive.open("account.json") as file:
         file.write(_json(_account(user)) + b"\n")
-    answers = withholding(user, Answer.objects.all()) if for_themselves else Answer.objects.all()
+    every = Answer.objects.annotate(is_withheld=Value(False))
+    answers = withholding(user, Answer.objects.all()) if for_themselves else every
     files: dict[str, Iterable[Row]] = {
         "api_keys": map(_key, user.api_keys.order_by("pk").iterator(_BATCH)),
         "sessions": map(_session, _in_batches(user.sessions.select_related("summary"))),

@@ -11,18 +11,17 @@ const KEY = "ragsite.form"; // in sessionStorage: of this tab
  * form and finds it empty, and forget them once another page shows that the site took them.
  *
  * @param {Document} page
- * @param {Storage} storage
  */
-export function keepForms(page, storage) {
+export function keepForms(page) {
   const forms = findAll(page, "form[data-kept-form]", HTMLFormElement);
   const path = page.location.pathname;
   for (const form of forms) {
     const user = form.dataset.keptForm ?? "";
-    const kept = read(storage);
+    const kept = read();
     if (kept?.user === user && kept.page === path) fill(form, kept.fields);
-    form.addEventListener("submit", () => write(storage, { user, page: path, fields: textsOf(form) }));
+    form.addEventListener("submit", () => write({ user, page: path, fields: textsOf(form) }));
   }
-  if (path !== "/login/") storage.removeItem(KEY);
+  if (path !== "/login/") write(null);
 }
 
 /** @param {HTMLFormElement} form */
@@ -46,26 +45,21 @@ function fill(form, texts) {
   for (const field of textFields(form)) field.value ||= texts[field.name] ?? "";
 }
 
-/**
- * @param {Storage} storage
- * @returns {Kept | null}
- */
-function read(storage) {
+/** @returns {Kept | null} */
+function read() {
   try {
-    return JSON.parse(storage.getItem(KEY) ?? "null");
+    return JSON.parse(sessionStorage.getItem(KEY) ?? "null");
   } catch {
-    return null; // the stored text is not ours
+    return null; // the stored text is not ours, or the browser forbids storage
   }
 }
 
-/**
- * @param {Storage} storage
- * @param {Kept} kept
- */
-function write(storage, kept) {
+/** @param {Kept | null} kept */
+function write(kept) {
   try {
-    storage.setItem(KEY, JSON.stringify(kept));
+    if (kept) sessionStorage.setItem(KEY, JSON.stringify(kept));
+    else sessionStorage.removeItem(KEY);
   } catch {
-    // it is full: the form works without it
+    // it is full or forbidden: the form works without it
   }
 }

@@ -93,6 +93,6 @@ document.addEventListener("change", (event) => {
 document.addEventListener("htmx:afterSettle", updateSelection);
 
 connectTheme();
-keepForms(document, sessionStorage);
+keepForms(document);
 updateSelection();
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -121,4 +121,4 @@ def test_every_question_is_answered_or_refused_in_words(
     reply = program("POST", "semantic-search", {"workspaceId": str(workspace.pk), "query": question})
     if reply.status_code != 200:
         assert reply.status_code == 400
-        assert reply.json()["query"]
+        assert reply.json().keys() in ({"query"}, {"detail"})

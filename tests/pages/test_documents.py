@@ -95,11 +95,11 @@ def test_two_hundred_documents_come_in_pages_with_the_same_few_queries(
     user = factories.user()
     factories.document(workspace, created_by=user)
     address = f"/workspaces/{workspace.id}/"
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(16):
         view.get(address)
     for _ in range(200):
         factories.document(workspace, created_by=user)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(16):
         page = text_of(view.get(f"{address}?page=4"))
     assert "151–200 of 201" in page
     assert "?page=5" in page

@@ -257,7 +257,7 @@ class _Visit:
         """Fetch and store addresses until none is due, or the slice is over."""
         self._wait_since_the_last_request(until)
         while time.monotonic() < until and (batch := self._next()):
-            languages = self._document.reading_languages()
+            languages = self._document.reading_languages(self._document.workspace)
             answers = [_parsed(answer, languages) for answer in self._run(self._fetch_all(batch))]
             self._look_for_a_placeholder(answers)
             for answer in answers:
