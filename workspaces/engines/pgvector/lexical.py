@@ -34,7 +34,9 @@ from .tables import Rows, Tables, TableStatement
 from .tsquery import AskedWord, LexicalQuery, Word, quote_term
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
-NAME_WEIGHT = 1.0  # how many times a word of the document's name counts in each of its chunks
+NAME_WEIGHT = (
+    1.0  # how many times a word of the document's name counts in each of its chunks (docs/adr/0031-names.md)
+)
 _GAP = 10  # positions between a text and its document's name, so that no phrase reaches over both
 CANDIDATES = 1000  # for single terms, and as many again for pairs
 MAX_PAIRS = 8
