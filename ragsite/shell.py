@@ -25,6 +25,22 @@ def adapt() -> None:
             )  # a terminal that is not UTF-8 shows "?" instead of a traceback
 
 
+def run_command(arguments: list[str]) -> None:
+    """Run `manage.py …`. A service that does not answer, or is full, ends it with a sentence and status 1."""
+    from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the settings are chosen
+    from django.db import DatabaseError, InterfaceError  # noqa: PLC0415
+
+    try:
+        execute_from_command_line(arguments)
+    except (DatabaseError, InterfaceError) as error:
+        from core.outages import as_busy, outage_of  # noqa: PLC0415
+
+        if not as_busy(error):
+            raise
+        sentence = outage_of(error) or "The database does not answer."
+        sys.exit(f"{sentence} Start Ragsite, or check DATABASE_URL and RAGSITE_DATA_DIR. ({error})")
+
+
 def choose_settings() -> None:
     """Use our settings, unless the variable names others that exist: it may be left from another Django project."""
     if not _exists(os.environ.get("DJANGO_SETTINGS_MODULE", "")):

@@ -41,6 +41,20 @@ def test_commands_run_and_say_what_they_can(root: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_command_without_its_database_ends_with_a_sentence(root: Path, tmp_path: Path) -> None:
+    done = run(
+        root,
+        "manage.py",
+        "reconcile",
+        DATABASE_URL="postgres://a:b@127.0.0.1:9/x",
+        RAGSITE_DATA_DIR=str(tmp_path),
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "The database does not answer" in done.stderr
+    assert "Start Ragsite, or check DATABASE_URL" in done.stderr
+
+
 def test_a_terminal_that_is_not_utf8_shows_question_marks(root: Path) -> None:
     done = run(
         root, "-c", "from ragsite import shell; shell.adapt(); print('Stopping …')", PYTHONIOENCODING="ascii"
