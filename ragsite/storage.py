@@ -18,13 +18,31 @@ from core.waiting import release_connection
 def _raise_os_errors() -> Iterator[None]:
     """Convert S3 errors to OSError, like other storages: callers do not know which storage they use.
 
+    An object that is not there is a FileNotFoundError.
+
     The database connection returns to the pool first: a slow bucket must not hold it.
     """
     release_connection()
     try:
         yield
     except (BotoCoreError, ClientError, S3UploadFailedError) as error:
-        raise OSError(f"the bucket replied: {error}") from error
+        kind = FileNotFoundError if _is_missing(error) else OSError
+        raise kind(f"the bucket replied: {error}") from error
+
+
+def _is_missing(error: Exception) -> bool:
+    # S3 replies to HEAD without a body, so the code is then only "404".
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] in ("NoSuchKey", "404")
+
+
+class _File(S3File):  # type: ignore[misc]  # it has no types
+    """A stored file. S3File downloads it at the first read, after `open`: it may be gone by then."""
+
+    def _get_file(self) -> Any:
+        with _raise_os_errors():
+            return super()._get_file()
+
+    file = property(_get_file, S3File._set_file)
 
 
 class S3(S3Storage):  # type: ignore[misc]  # it has no types
@@ -42,7 +60,7 @@ class S3(S3Storage):  # type: ignore[misc]  # it has no types
 
     def _open(self, name: str, mode: str = "rb") -> Any:
         with _raise_os_errors():
-            return super()._open(name, mode)
+            return _File(self._normalize_name(name), mode, self)
 
     def exists(self, name: str) -> bool:
         with _raise_os_errors():

@@ -144,6 +144,17 @@ def test_announced_by_both_at_the_same_moment_it_is_one_document(workspace: Work
     assert len(keys(bucket)) == 1
 
 
+def test_a_file_that_goes_after_it_was_opened_is_not_found(workspace: Workspace, bucket: Any) -> None:
+    """The other announcement was faster."""
+    upload = begun(workspace)
+    send(upload)
+    with default_storage.open(upload.key) as file:
+        document = uploads.complete(upload.pk)
+        with pytest.raises(FileNotFoundError):
+            file.read()
+    assert uploads.complete(upload.pk) == document
+
+
 def test_nothing_there_is_said_and_may_come_later(workspace: Workspace, bucket: Any) -> None:
     upload = begun(workspace)
     with pytest.raises(NothingUploaded, match="Send it to the upload's URL first"):
