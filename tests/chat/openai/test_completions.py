@@ -406,10 +406,13 @@ async def test_a_stream_of_a_slow_model_begins_before_its_words(client, small, m
 
 
 async def test_an_error_after_the_first_words_ends_the_stream(client, small, model):
-    model.behaviour = Behaviour(error_after=3, error="GPU lost.")
-    stream = await client.chat.completions.create(model=small, messages=QUESTION, stream=True)
+    model.behaviour = Behaviour(error_after=3, error="GPU lost.", between_tokens_s=0.5)
+    same = {"model": small, "messages": QUESTION, "stream": True, "extra_headers": {"Idempotency-Key": "k3"}}
+    stream = await client.chat.completions.create(**same)
     with pytest.raises(openai.APIError, match=r"GPU lost\."):
         [chunk async for chunk in stream]
+    with pytest.raises(openai.InternalServerError, match=r"GPU lost\."):  # known before the stream begins
+        await client.chat.completions.create(**same)
 
 
 @pytest.mark.parametrize("stream", [False, True])
