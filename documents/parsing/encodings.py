@@ -261,8 +261,9 @@ def _detected(data: bytes, languages: Sequence[str]) -> Decoded:
         scores[codec] = max(scores[codec], score)
     confidence = max(scores.values(), default=0.0)
     if confidence < _WEAK:
-        for codec in {_WESTERN, *(_USUAL.get(code, _WESTERN) for code in languages)}:
-            scores[codec] += _WEAK / 2
+        # In the order of the languages, so that every process decides alike; not with what the bytes cannot be.
+        for codec in dict.fromkeys([*(_USUAL.get(code, _WESTERN) for code in languages), _WESTERN]):
+            scores[codec] += _WEAK / 2 if _strictly(data, codec, "detected") else 0
     codec = max(scores, key=lambda codec: scores[codec])
     return Decoded(data.decode(codec, "replace"), _name(codec), "detected", is_sure=confidence >= _SURE)
 

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from documents.errors import Unreadable
 from documents.parsing.outline import within_limit
@@ -56,14 +57,13 @@ def _lines(sheet: Sheet) -> Iterator[str]:
 
 def _columns(used: Collection[int], hidden: Collection[int]) -> Iterator[int]:
     """Yield the columns to show, in order: those with text, and the empty ones between them."""
-    last = None
+    next_column = min(used, default=1)
     for column in sorted(used):
-        empty: list[int] = (
-            [] if last is None else [each for each in range(last + 1, column) if each not in hidden]
-        )
+        between = (each for each in range(next_column, column) if each not in hidden)
+        empty = list(islice(between, _MAX_EMPTY_COLUMNS + 1))  # a gap may be a billion columns wide
         yield from empty if len(empty) <= _MAX_EMPTY_COLUMNS else empty[:1]
         yield column
-        last = column
+        next_column = column + 1
 
 
 def _repeat_merged(sheet: Sheet) -> None:

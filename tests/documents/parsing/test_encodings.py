@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from documents.ingestion.extract import Extraction
+from documents.parsing.encodings import decoded
 from tests.documents.parsing import files
 
 from .conftest import sentences, text_of
@@ -145,3 +146,13 @@ def test_the_languages_of_the_workspace_help_to_decode_a_book(read: Read) -> Non
     chapter = f"<html xmlns='http://www.w3.org/1999/xhtml'><body><p>{_SENTENCES['pl']}</p></body></html>"
     book = files.epub(chapter.encode("iso8859-2"))
     assert _SENTENCES["pl"] in text_of(read("a.epub", book, languages=["pl"]))
+
+
+@pytest.mark.parametrize("said", ["工場", "カタログ", "採用情報"])
+def test_a_page_of_one_word_is_not_taken_for_what_its_bytes_cannot_be(read: Read, said: str) -> None:
+    page = f"<html><body><p>{said}</p></body></html>".encode("cp932")
+    assert text_of(read("a.html", page)) == said
+
+
+def test_an_even_score_is_decided_by_the_languages_of_the_workspace() -> None:
+    assert decoded("Ż".encode("cp1250"), languages=["pl"]).encoding == "windows-1250"

@@ -179,6 +179,16 @@ def test_a_gap_between_columns_keeps_its_empty_cells(read: Read) -> None:
     )
 
 
+def test_a_gap_of_a_billion_columns_takes_no_memory(read: Read) -> None:
+    gap = '<table:table-cell table:number-columns-repeated="1000000000"/>'
+    cell = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
+    rows = f"<table:table-row>{cell.format('Item')}{gap}{cell.format('Note')}</table:table-row>"
+    found = read(
+        "a.ods", office.opendocument("spreadsheet", f"<table:table>{rows}</table:table>"), timeout_s=5
+    )
+    assert "| Item |  | Note |" in text(found)
+
+
 def test_a_sheet_that_lays_out_to_a_huge_table_is_refused(read: Read) -> None:
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     names = [a + b + c for a in ("", *letters[:10]) for b in letters for c in letters]
