@@ -22,7 +22,7 @@ from chat.models import Answer
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
 from core.numbers import token_words
-from documents.ingestion.endpoint_waits import waiting
+from documents.models import Document
 from documents.sources.schedule import overdue_visits
 from documents.sources.status_filters import StateOfSource
 from documents.status_filters import StateOfDocument
@@ -110,7 +110,8 @@ def _ingestion() -> Panel:
 
 def _waiting() -> list[Figure]:
     """Return a figure for each endpoint that documents wait for."""
-    counted = waiting().values_list("waits_for__name").annotate(Count("pk")).order_by("waits_for__name")
+    waiting = Document.objects.waiting_for_endpoint().values_list("waits_for__name")
+    counted = waiting.annotate(Count("pk")).order_by("waits_for__name")
     url = StateOfDocument.url("waits")
     return [Figure(f"{count:,}", f"wait for endpoint {name}", url, "bad") for name, count in counted]
 

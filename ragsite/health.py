@@ -17,8 +17,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest import ApiView
-from documents.ingestion.endpoint_waits import waiting
 from documents.ingestion.health import report_alarms
+from documents.models import Document
 from documents.sources.schedule import overdue_visits
 from models_registry.models import Endpoint
 
@@ -135,7 +135,7 @@ def _schedule_and_work() -> _Known:
             "schedule": not schedule,
             "overdueVisits": overdue,
             "stuck": sum(alarm.count for alarm in report_alarms()),
-            "waiting": waiting().count(),
+            "waiting": Document.objects.waiting_for_endpoint().count(),
             "otherModels": Endpoint.objects.exclude(other_model_since=None).count(),
         },
         tuple(problems),

@@ -6,7 +6,7 @@ failed on this very document, which a check cannot tell apart, the number of res
 
 from django.db.models import Count, F, Min, Q
 
-from documents.models import Document, ReindexItem, Work, WorkQuerySet
+from documents.models import Document, ReindexItem
 from inference.errors import InferenceError, Misconfigured, NotConnected, RateLimited, Unauthorized
 from models_registry.models import Endpoint
 from workspaces.models import Workspace
@@ -15,17 +15,12 @@ from .health import Alarm
 
 MAX_RESUMPTIONS = 3  # after failures that may be the document's fault
 _PER_ROUND = 20  # rounds are five seconds apart: a returning server gets its work back gradually
-_S = Work.Status
 
 
 def is_surely_endpoint(error: Exception) -> bool:
     """Return whether the error cannot be the document's fault. Others, such as status 500, may be."""
     sure = (Misconfigured, Unauthorized, NotConnected, RateLimited)
     return isinstance(error, sure) or not isinstance(error, InferenceError)
-
-
-def waiting(of: type[Document] | type[ReindexItem] = Document) -> WorkQuerySet[Document | ReindexItem]:
-    return of.objects.filter(status=_S.FAILED, waits_for__isnull=False)  # type: ignore[return-value]
 
 
 def resume() -> int:
@@ -39,15 +34,16 @@ def _resume(of: type[Document] | type[ReindexItem]) -> int:
         waits_for__other_model_since=None,
         waits_for__last_check_at__gt=F("updated_at"),
     )
-    due = list(waiting(of).filter(well).order_by("updated_at").values_list("pk", flat=True)[:_PER_ROUND])
+    waiting = of.objects.waiting_for_endpoint()
+    due = list(waiting.filter(well).order_by("updated_at").values_list("pk", flat=True)[:_PER_ROUND])
     again = of.restart_values() | {"resumptions": F("resumptions")}
-    return waiting(of).filter(pk__in=due).update(**again)
+    return waiting.filter(pk__in=due).update(**again)
 
 
 def find_endpoint_alarms(workspace: Workspace | None = None) -> list[Alarm]:
     """Return the embedding endpoints of this workspace, or of all, that stop its work."""
     endpoints = Endpoint.objects.filter(kind=Endpoint.Kind.EMBEDDING)
-    documents = waiting()
+    documents = Document.objects.waiting_for_endpoint()
     if workspace:
         endpoints = endpoints.filter(pk=workspace.embedder_id)
         documents = documents.filter(workspace=workspace)

@@ -24,6 +24,10 @@ class WorkQuerySet(models.QuerySet[_Work]):
         lost = timezone.now() - Work.QUEUE_TIMEOUT
         return self.due().filter(models.Q(queued_at=None) | models.Q(queued_at__lt=lost))
 
+    def waiting_for_endpoint(self) -> Self:
+        """Return failed work that restarts when a check finds its endpoint well (endpoint_waits.resume)."""
+        return self.filter(status=Work.Status.FAILED, waits_for__isnull=False)
+
     def restart(self, **more: Any) -> int:
         """Restart the work from the beginning. Return the number of rows. more: other columns to change."""
         return self.update(**Work.restart_values(), **more)

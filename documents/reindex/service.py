@@ -256,6 +256,8 @@ def _switch(reindex_id: int) -> bool:
         return False
     _take_over_counts(reindex)
     _restart_documents_in_progress(workspace)
+    waiting = Document.objects.waiting_for_endpoint().filter(workspace=workspace)
+    waiting.exclude(waits_for=reindex.embedder_id).restart()  # the new index needs no other endpoint
     for name in INDEX_SETTINGS:
         setattr(workspace, name, getattr(reindex, name))
     workspace.index_number = reindex.number
@@ -290,7 +292,7 @@ def _take_over_counts(reindex: Reindex) -> None:
         # Only ready documents: one that is being ingested again takes its status from that, for its new text.
         cursor.execute(
             """UPDATE documents_document d SET status = i.status, error = i.error, stage = i.stage,
-                attempt = i.attempt
+                attempt = i.attempt, waits_for_id = i.waits_for_id, resumptions = i.resumptions
             FROM documents_reindexitem i
             WHERE i.document_id = d.id AND i.reindex_id = %s AND i.status = %s AND d.status = %s""",
             [reindex.pk, _S.FAILED, _S.READY],

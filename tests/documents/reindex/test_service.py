@@ -18,6 +18,7 @@ from documents.adding.validation import validate_text
 from documents.errors import ReindexRefused
 from documents.ingestion.claims import claim_work
 from documents.ingestion.deletion import delete_document
+from documents.ingestion.endpoint_waits import resume
 from documents.ingestion.ingest import ingest, ingest_item
 from documents.ingestion.restart import restart
 from documents.models import Document, ReindexItem, Section
@@ -395,3 +396,37 @@ def test_a_new_endpoint_at_the_address_of_a_changed_model_reuses_no_old_vector(
     assert set(embedded(embeddings)) == texts
     filled.refresh_from_db()
     assert filled.embedder == new
+
+
+def test_a_document_that_waits_for_the_old_model_goes_on_with_the_one_that_replaces_it(
+    filled: Workspace, embeddings: OpenAIServer
+) -> None:
+    probe(filled.embedder)
+    embeddings.behaviour.family = "other"
+    late = put(filled, NUMBERED[:3000] + "late.md", "late.md")
+    ingest(late.pk)
+    late.refresh_from_db()
+    assert late.waits_for == filled.embedder
+    new = factories.embedder(base_url=embeddings.base_url, dimensions=DIMENSIONS)
+    assert work(reindex.start(filled, None, embedder=new))
+    late.refresh_from_db()
+    assert (late.status, late.waits_for, late.error) == ("pending", None, "")
+    ingest(late.pk)
+    assert {row[0] for row in chunks(filled)} == {"one.md", "two.md", "late.md"}
+
+
+def test_a_loss_that_waits_for_the_new_model_goes_on_with_it_after_the_switch(
+    filled: Workspace, embeddings: OpenAIServer
+) -> None:
+    new = factories.embedder(base_url=embeddings.base_url, dimensions=DIMENSIONS)
+    building = reindex.start(filled, None, embedder=new, **SHORT)
+    embeddings.behaviour.status = 401
+    assert not work(building)
+    reindex.accept_losses(building, None)
+    assert set(filled.documents.values_list("status", "waits_for")) == {("failed", new.pk)}
+    embeddings.behaviour.status = 200
+    probe(new)
+    assert resume() == 2
+    for document in filled.documents.all():
+        ingest(document.pk)
+    assert {row[0] for row in chunks(filled)} == {"one.md", "two.md"}
