@@ -71,7 +71,8 @@ def discard(name: str) -> None:
     """
     if not is_held(BACKUP):
         default_storage.delete(name)
-    elif default_storage.exists(name):
+        return
+    with suppress(FileNotFoundError):  # another process was faster
         stored_files().move(name, f"{HELD}/{name}")
 
 

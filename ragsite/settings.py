@@ -283,6 +283,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 ROOT_URLCONF = "ragsite.urls"
 ASGI_APPLICATION = "ragsite.asgi.application"
 INSTALLED_APPS = [
+    "ragsite.release",  # its `runserver` comes before the others
     "ragsite.apps.RagsiteAdmin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -304,7 +305,6 @@ INSTALLED_APPS = [
     "workspaces",
     "documents",
     "chat",
-    "ragsite.release",
     "ragsite",
 ]
 MIDDLEWARE = [

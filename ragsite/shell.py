@@ -20,9 +20,8 @@ def adapt() -> None:
     choose_settings()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(
-                errors="replace"
-            )  # a terminal that is not UTF-8 shows "?" instead of a traceback
+            # A terminal that is not UTF-8 shows "?" instead of a traceback.
+            stream.reconfigure(errors="replace")
 
 
 def run_command(arguments: list[str]) -> None:

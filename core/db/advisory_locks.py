@@ -9,8 +9,8 @@ from django.db import connection
 MIGRATE = 7_245_031_177
 BACKUP = 7_245_031_178
 PREPARE = 7_245_031_179
-OPERATORS = 7_245_031_181  # its number is also in the trigger of migration 0002_keep_an_operator of accounts
 DUMP = 7_245_031_180  # while a backup reads all tables: dropping a table, or building an index, would wait for it
+OPERATORS = 7_245_031_181  # its number is also in the trigger of migration 0002_keep_an_operator of accounts
 
 
 @contextmanager
@@ -35,7 +35,10 @@ def hold(lock: int, on_wait: Callable[[], object] = lambda: None) -> Iterator[No
 
 
 def is_held(lock: int) -> bool:
-    """Tell whether another connection holds the lock. The test takes it for one statement only."""
+    """Tell whether another connection holds the lock.
+
+    The test takes it itself, shared with other tests, until the end of the statement or of the open transaction.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT NOT pg_try_advisory_xact_lock_shared(%s)", [lock])
         row = cursor.fetchone()

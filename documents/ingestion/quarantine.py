@@ -4,6 +4,7 @@ They move to `quarantine/DATE/TIME/NAME` in the same storage and are deleted aft
 """
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, timedelta
 from heapq import merge
@@ -24,6 +25,7 @@ _FOLDERS = ("uploads", "workspaces")  # sorted; all that rows name: see Upload.k
 _UPLOADING = timedelta(hours=1)  # a file is stored before its document is recorded
 _BATCH = 1000
 _STARTED = "%Y-%m-%d/%H%M%S"
+_HELD = re.compile(rf"{FOLDER}/\d{{4}}-\d\d-\d\d/\d{{6}}/.")
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +62,12 @@ def by_original_name() -> dict[str, str]:
 
 
 def held_names(date: str = "") -> Iterator[str]:
-    """Yield the names of the files in the quarantine, those of one date (YYYY-MM-DD) or all."""
-    return stored_files().names(f"{FOLDER}/{date}" if date else FOLDER)
+    """Yield the names of the files in the quarantine, those of one date (YYYY-MM-DD) or all.
+
+    What others put there under names of another form is left alone.
+    """
+    names = stored_files().names(f"{FOLDER}/{date}" if date else FOLDER)
+    return (name for name in names if _HELD.match(name))
 
 
 def expire() -> None:

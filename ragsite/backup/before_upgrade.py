@@ -13,12 +13,13 @@ from ragsite.errors import BackupError
 
 from .create import write_backup
 from .places import Directory
+from .restore import read_manifest
 
 _KEPT = 3
 
 
 def keep_dump(say: Callable[[str], object]) -> None:
-    """Write a dump to UPGRADE_DUMPS if migrations are due, and delete all but the last three.
+    """Write a dump to UPGRADE_DUMPS if migrations are due, and delete older ones: see `_prune`.
 
     Raises BackupError if there is no room for it, and StartError without a fitting pg_dump.
     """
@@ -40,9 +41,20 @@ def _is_upgrade() -> bool:
 
 
 def _prune() -> None:
-    """Delete old dumps, and what a killed process left."""
+    """Keep the newest dump of each of the last three states of the tables; delete the others, and what is incomplete.
+
+    An upgrade that fails half-way is started again and again. The dump from before it is of another state than those
+    that follow, so they do not push it out.
+    """
     found = sorted(path for path in Path(settings.UPGRADE_DUMPS).iterdir() if path.is_dir())
-    partial = [path for path in found if path.suffix == ".partial"]
-    whole = [path for path in found if path not in partial]
-    for path in partial + whole[:-_KEPT]:
+    newest = {_state(path): path for path in found if path.suffix != ".partial"}
+    for path in set(found) - set(sorted(newest.values())[-_KEPT:]):
         shutil.rmtree(path)
+
+
+def _state(dump: Path) -> object:
+    """Return the migrations of a dump. One that cannot be read is like no other."""
+    try:
+        return tuple(read_manifest(Directory(dump)).migrations)
+    except BackupError:
+        return dump

@@ -41,6 +41,18 @@ def connect(database: str = "", *, autocommit: bool = True) -> Connection:
         raise BackupError(f"The database does not answer: {str(error).strip().splitlines()[-1]}") from None
 
 
+@contextmanager
+def _administration() -> Iterator[Connection]:
+    """Yield a connection that creates, renames and drops databases. Raises BackupError if the server refuses."""
+    with connect("postgres") as server:
+        try:
+            yield server
+        except psycopg.Error as error:
+            raise BackupError(
+                f"The database server refused: {str(error).strip().splitlines()[0]}."
+            ) from error
+
+
 def major(server: Connection) -> int:
     return server.info.server_version // 10_000
 
@@ -58,12 +70,18 @@ def _parameters(database: str) -> dict[str, Any]:
 def holding(lock: int) -> Iterator[None]:
     """Hold a lock of backups inside the block. Raises BackupError if another backup holds it, or if it is lost.
 
-    The lock is that of an open transaction without a snapshot, so that it works behind PgBouncer too.
+    The lock is that of an open transaction without a snapshot, so that it works behind PgBouncer too. Deletions take
+    it for a moment (core.db.advisory_locks.is_held): wait for them.
     """
     with connect(autocommit=False) as holder:
         holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        if holder.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock]).fetchone() != (True,):
-            raise BackupError("Another backup of this installation is being written: wait for its end.")
+        holder.execute("SET LOCAL lock_timeout = '3s'")
+        try:
+            holder.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+        except psycopg.errors.LockNotAvailable:
+            raise BackupError(
+                "Another backup of this installation is being written: wait for its end."
+            ) from None
         yield
         try:
             holder.execute("SELECT 1")
@@ -136,19 +154,22 @@ class Staging:
             done = subprocess.run([*command, str(dump)], env=environment, stderr=errors, check=False)
             _raise_errors("pg_restore", done.returncode, errors)
 
-    def take_over(self, kept: str) -> None:
-        """Make this the installation's database. kept: the new name of the one that is replaced; "": drop it."""
+    def take_over(self) -> str:
+        """Make this the installation's database. Return the new name of the one that was replaced; "": it was empty.
+
+        Raises BackupError, and changes nothing, if the other one is in use.
+        """
         connection.close_pool()  # type: ignore[attr-defined]
         if self.is_own:
-            return
-        own = name()
-        with connect("postgres") as server:
-            if not kept:
-                server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(own)))
-            with server.transaction():
-                if kept:
-                    _rename(server, own, kept)
-                _rename(server, self.database, own)
+            return ""
+        own, kept, is_empty = name(), _kept_name(), count_tables() == 0
+        with _administration() as server, server.transaction():
+            _rename(server, own, kept)
+            _rename(server, self.database, own)
+        if not is_empty:
+            return kept
+        drop(kept)
+        return ""
 
 
 def count_tables() -> int:
@@ -176,7 +197,7 @@ def stage(*, is_own_empty: bool) -> Staging:
     """Return an empty database with the extensions that Ragsite needs. Raises BackupError."""
     database = f"{name()[:40]}_restoring"
     try:
-        with connect("postgres") as server:
+        with _administration() as server:
             _create(server, database)
         with connect(database) as server:
             add_extensions(server)
@@ -194,23 +215,26 @@ def drop_kept(database: str) -> None:
     """Drop a database that a restore has kept. Raises BackupError if it is another one."""
     if not re.fullmatch(re.escape(name()[:30]) + _KEPT, database):
         raise BackupError(f"{database} is not a database that `restore --replace` kept.")
-    drop(database)
+    with _administration() as server:
+        server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
 
 
-def kept_name() -> str:
+def _kept_name() -> str:
     """Return the name under which a restore keeps the database that it replaces."""
     return f"{name()[:30]}_before_{timezone.now():%Y%m%d_%H%M%S}"
 
 
 def drop(database: str) -> None:
-    with connect("postgres") as server:
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
+    with _administration() as server:
+        _drop(server, database)
+
+
+def _drop(server: Connection, database: str) -> None:
+    server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
 
 
 def _create(server: Connection, database: str) -> None:
-    server.execute(
-        sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database))
-    )  # of a killed restore
+    _drop(server, database)  # a killed restore may have left it
     server.execute(
         sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(database))
     )

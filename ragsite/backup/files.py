@@ -82,14 +82,15 @@ def _back_up(place: Place, wanted: Wanted) -> Copied:
 
 def _restore(place: Place, file: StoredFile) -> bool:
     """Return False if the file is there already."""
-    if default_storage.exists(file.name):
-        if _is_same(file):
-            return False
-        quarantine.put_aside(file.name)
+    is_taken = default_storage.exists(file.name)
+    if is_taken and _is_same(file):
+        return False
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as copy:  # nothing damaged gets into the storage
         size_bytes, sha256 = _read(place, file, copy)
         _check(file, size_bytes, sha256)
         copy.seek(0)
+        if is_taken:
+            quarantine.put_aside(file.name)
         if default_storage.save(file.name, File(copy)) != file.name:
             raise BackupError(
                 f"{file.name} was stored by another process meanwhile. Stop Ragsite and restore again."

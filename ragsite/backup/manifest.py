@@ -2,9 +2,11 @@
 
 import json
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.utils import validate_file_name
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from ragsite.errors import BackupError
 
@@ -14,6 +16,17 @@ FILES = "files.jsonl"  # one StoredFile on each line
 FORMAT: Literal[1] = 1
 
 
+def _inside(name: str) -> str:
+    """Refuse a name that leads out of the backup or of the storage: a backup may come from other hands."""
+    try:
+        return str(validate_file_name(name, allow_relative_path=True))
+    except SuspiciousFileOperation as error:
+        raise ValueError(f"{name!r} is no name of a file in a backup") from error
+
+
+_Inside = Annotated[str, AfterValidator(_inside)]  # relative, with slashes
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -21,7 +34,7 @@ class _Record(BaseModel):
 class Part(_Record):
     """An object of the backup."""
 
-    name: str
+    name: _Inside
     size_bytes: int
     sha256: str
 
@@ -29,7 +42,7 @@ class Part(_Record):
 class StoredFile(_Record):
     """A file of the storage, at `files/NAME` in the backup."""
 
-    name: str
+    name: _Inside
     size_bytes: int
     sha256: str
 
@@ -65,7 +78,17 @@ def parse(text: bytes) -> Manifest:
                 "The backup was written by a newer version of Ragsite: restore it with that version."
             )
         return Manifest.model_validate(found)
-    except (ValueError, ValidationError) as error:
-        raise BackupError(
-            f"{NAME} of the backup cannot be read: it is damaged. Use another backup."
-        ) from error
+    except ValueError as error:
+        raise _damaged(NAME) from error
+
+
+def parse_file(line: bytes) -> StoredFile:
+    """Return the file that a line of FILES names. Raises BackupError."""
+    try:
+        return StoredFile.model_validate_json(line)
+    except ValueError as error:
+        raise _damaged(FILES) from error
+
+
+def _damaged(name: str) -> BackupError:
+    return BackupError(f"{name} of the backup cannot be read: it is damaged. Use another backup.")

@@ -60,7 +60,7 @@ class Place(Protocol):
 def place_at(address: str) -> Place:
     """Return the place: a path, or s3://BUCKET/PREFIX. Raises BackupError."""
     if not address.startswith("s3://"):
-        return Directory(Path(address).expanduser().absolute())
+        return Directory(Path(address).expanduser().resolve())
     parts = urlsplit(address)
     if not parts.netloc or not parts.path.strip("/"):
         raise BackupError("Write s3://BUCKET/PREFIX, with a prefix of its own for each backup.")
@@ -69,7 +69,7 @@ def place_at(address: str) -> Place:
 
 class Directory:
     def __init__(self, path: Path) -> None:
-        self._path, self._attempt = path, path.with_name(f"{path.name}.partial")
+        self._path, self._attempt = path, path.parent / f"{path.name}.partial"
         self._root = path
 
     def __str__(self) -> str:
@@ -78,6 +78,8 @@ class Directory:
     def begin(self) -> None:
         if self._path.exists() and (not self._path.is_dir() or any(self._path.iterdir())):
             raise BackupError(f"{self._path} is there already: name a new directory for each backup.")
+        if self._path.is_mount():  # the attempt, which is next to it, would be on another disk
+            raise BackupError(f"{self._path} is a whole disk: name a new directory on it.")
         self.abandon()
         try:
             self._attempt.mkdir(mode=0o700, parents=True)

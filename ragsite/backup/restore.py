@@ -1,6 +1,5 @@
 """Restores a backup, and verifies one."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -60,7 +59,6 @@ def restore_backup(place: Place, *, replace: bool, say: Say) -> Manifest:
         )
     _check_space(found)
     say(f"Restoring the backup of {found.started_at:%Y-%m-%d %H:%M} UTC, from {found.site_url}.")
-    kept = "" if is_empty else database.kept_name()
     with tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="restore-") as scratch:
         dump = Path(scratch) / DATABASE
         fetch_dump(place, found, dump)
@@ -68,12 +66,12 @@ def restore_backup(place: Place, *, replace: bool, say: Say) -> Manifest:
         try:
             staging.fill(dump, found.postgres)
             _restore_files(place, found, say)
+            _restore_data_files(place, found, replace)
+            kept = staging.take_over()
         except BaseException:
             if not staging.is_own:
                 database.drop(staging.database)
             raise
-    _restore_data_files(place, found, replace)
-    staging.take_over(kept)
     if kept:
         say(f"The database that was here is kept as {kept}. The guide says how to drop it.")
     return found
@@ -143,7 +141,7 @@ def _listed(place: Place, found: Manifest) -> Iterator[Iterator[StoredFile]]:
         if part:
             _check_part(place, part, copy)
         copy.seek(0)
-        yield (StoredFile(**json.loads(line)) for line in copy)
+        yield (manifest.parse_file(line) for line in copy)
 
 
 def _restore_data_files(place: Place, found: Manifest, replace: bool) -> None:

@@ -23,6 +23,8 @@ from .places import Place
 from .restore import check_versions, fetch_dump, read_manifest
 
 _SUFFIXES = {"text/markdown": ".md", "text/plain": ".txt"}
+_LONGEST_NAME = 240  # bytes; file systems take 255, and a number may follow
+_LONGEST_ENDING = 20
 _VISITED = (Document.Kind.SITE, Document.Kind.FEED)
 
 
@@ -105,10 +107,13 @@ def _open(place: Place, document: Document) -> Iterator[IO[bytes]]:
 
 
 def _file_name(document: Document) -> str:
-    """Return the title as the name of a file: it has no path, but a person chose it."""
-    title = document.title.replace("/", "_").replace("\0", "_").lstrip(".")[:200] or "untitled"
-    suffix = _SUFFIXES.get(document.media_type, "") if document.kind == Document.Kind.TEXT else ""
-    return title if title.endswith(suffix) else title + suffix
+    """Return the title as the name of a file: it has no path, but a person chose it. A long one keeps its ending."""
+    title = document.title.replace("/", "_").replace("\0", "_").lstrip(".") or "untitled"
+    ending = _SUFFIXES.get(document.media_type, "") if document.kind == Document.Kind.TEXT else ""
+    if not ending and len(Path(title).suffix) < _LONGEST_ENDING:
+        ending = Path(title).suffix
+    stem = title.removesuffix(ending).encode()[: _LONGEST_NAME - len(ending.encode())]
+    return stem.decode(errors="ignore") + ending
 
 
 def _free(target: Path, name: str) -> Path:

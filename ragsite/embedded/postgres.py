@@ -71,10 +71,6 @@ def prepare_database(data_dir: Path) -> None:
 # --- paths --------------------------------------------------------------------------------------
 
 
-def _home(data_dir: Path) -> Path:
-    return data_dir / "postgres"
-
-
 def _cluster(data_dir: Path) -> Path:
     return postgres_home(data_dir) / "data"
 

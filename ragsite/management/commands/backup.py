@@ -36,6 +36,9 @@ class Command(BaseCommand):
         self.stdout.write(f"The backup in {to} is complete{' and verified' if verify else ''}.")
 
     def _report(self, manifest: Manifest) -> None:
+        if not manifest.has_files:
+            self.stdout.write("It holds the database only: neither the files of documents nor the login key.")
+            return
         counts = ", ".join(f"{count:,} {name}" for name, count in manifest.counts.items())
         self.stdout.write(
             f"It holds {counts}; {manifest.file_count:,} files ({manifest.file_bytes / 10**6:,.1f} MB)."

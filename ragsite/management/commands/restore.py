@@ -60,6 +60,9 @@ class Command(BaseCommand):
                     self._restore(of, replace)
         except (BackupError, StartError) as error:
             raise CommandError(str(error)) from None
+        except OSError as error:  # a full disk, a directory that may not be read
+            where = f" ({error.filename})" if error.filename else ""
+            raise CommandError(f"The restore failed: {error.strerror or error}{where}.") from None
 
     def _verify(self, place: Place) -> None:
         found = verify_backup(place)

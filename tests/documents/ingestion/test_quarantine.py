@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from core.db import advisory_locks
-from core.files import HELD, discard_held, stored_files
+from core.files import HELD, discard, discard_held, stored_files
 from documents.adding.uploads import begin, receive
 from documents.ingestion import quarantine
 from documents.ingestion.deletion import delete_document
@@ -130,6 +130,17 @@ def test_what_was_put_aside_goes_after_the_stated_time_unless_a_row_names_it_aga
     assert [each.split("/", 3)[3] for each in names("quarantine")] == [recent]
 
 
+def test_what_others_put_into_the_quarantine_is_left_alone(workspace: Workspace) -> None:
+    foreign = ["quarantine/0.txt", "quarantine/2020-01-01/mine.txt"]
+    for name in foreign:
+        default_storage.save(name, ContentFile(b"mine"))
+    default_storage.delete(str(put(workspace, title="one.md").file.name))
+    clear_files()
+    assert "is missing from the storage" in reconcile("--fix")
+    assert "Files put back: 0." in reconcile("--put-back")
+    assert names("quarantine") == foreign
+
+
 def test_a_file_that_is_deleted_during_a_backup_is_held_until_its_end(workspace: Workspace) -> None:
     document = put(workspace, title="one.md")
     name = str(document.file.name)
@@ -139,6 +150,12 @@ def test_a_file_that_is_deleted_during_a_backup_is_held_until_its_end(workspace:
         assert names("workspaces") == []
         assert names(HELD) == [f"{HELD}/{name}"]
     clear_files()
+    assert names(HELD) == []
+
+
+def test_a_file_that_is_gone_already_needs_no_holding() -> None:
+    with held_elsewhere(advisory_locks.BACKUP):
+        discard("uploads/11111111-1111-4111-8111-111111111111")
     assert names(HELD) == []
 
 

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any
 
 import pytest
@@ -17,9 +18,9 @@ from core.files import HELD, discard_held, stored_files
 from documents.ingestion.deletion import delete_document
 from documents.models import Document
 from models_registry.models import Endpoint
-from ragsite.backup import files
+from ragsite.backup import database, files
 from ragsite.backup.create import write_backup
-from ragsite.backup.manifest import DATABASE, FILES, NAME, StoredFile
+from ragsite.backup.manifest import DATABASE, FILES, NAME, StoredFile, parse_file
 from ragsite.backup.places import Directory, Measured, Place, place_at
 from ragsite.backup.postgres_programs import client_program
 from ragsite.backup.restore import read_manifest, verify_backup
@@ -89,6 +90,16 @@ def test_what_was_interrupted_is_no_backup(place: Place, workspace: Workspace) -
     assert verify_backup(place).file_count == 1
 
 
+def test_a_backup_waits_for_a_deletion_that_looks_at_its_lock(transactional_db: None) -> None:
+    deletion = ExitStack()
+    deletion.enter_context(held_elsewhere(advisory_locks.BACKUP))
+    end = Timer(0.3, deletion.close)
+    end.start()
+    with database.holding(advisory_locks.BACKUP):
+        assert advisory_locks.is_held(advisory_locks.BACKUP)
+    end.join()
+
+
 def test_files_come_back_and_others_of_the_same_name_are_put_aside(
     place: Place, workspace: Workspace
 ) -> None:
@@ -107,6 +118,20 @@ def test_files_come_back_and_others_of_the_same_name_are_put_aside(
             assert file.read().decode() == f"text {number}"
     with default_storage.open(next(stored_files().names("quarantine"))) as aside:
         assert aside.read() == b"newer"
+
+
+def test_a_damaged_file_of_a_backup_moves_nothing_that_is_there(place: Place, workspace: Workspace) -> None:
+    name = str(put(workspace, title="one.md").file.name)
+    write_backup(place)
+    with place.read(FILES) as listed:
+        stored = StoredFile(**json.loads(listed.read()))
+    default_storage.delete(name)
+    default_storage.save(name, ContentFile(b"newer"))
+    with pytest.raises(BackupError, match="does not have the checksum"):
+        list(files.restore(place, [stored.model_copy(update={"sha256": "0" * 64})]))
+    with default_storage.open(name) as file:
+        assert file.read() == b"newer"
+    assert list(stored_files().names("quarantine")) == []
 
 
 class _Meanwhile(Directory):
@@ -179,6 +204,38 @@ def test_a_backup_without_a_manifest_that_can_be_read_is_refused(
         (tmp_path / NAME).write_text(text)
     with pytest.raises(BackupError, match=words):
         read_manifest(Directory(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["../secret_key", "/etc/passwd", "workspaces/../../x", "", ".."])
+def test_a_name_that_leads_out_of_a_backup_is_refused(
+    name: str, tmp_path: Path, workspace: Workspace
+) -> None:
+    line = json.dumps({"name": name, "size_bytes": 1, "sha256": "0" * 64})
+    with pytest.raises(BackupError, match=r"files\.jsonl of the backup cannot be read"):
+        parse_file(line.encode())
+    write_backup(place := Directory(tmp_path / "one"))
+    manifest = json.loads((tmp_path / "one" / NAME).read_text())
+    manifest["parts"][0]["name"] = name
+    (tmp_path / "one" / NAME).write_text(json.dumps(manifest))
+    with pytest.raises(BackupError, match=r"manifest\.json of the backup cannot be read"):
+        verify_backup(place)
+
+
+def test_a_backup_follows_a_link_to_an_empty_directory(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    written = write_backup(place_at(str(tmp_path / "link")))
+    assert verify_backup(place_at(str(tmp_path / "disk"))) == written
+
+
+def test_a_whole_disk_is_no_place_of_a_backup(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BackupError, match="name a new directory"):
+        write_backup(place_at("/"))
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path)  # tests may mount nothing
+    with pytest.raises(BackupError, match="is a whole disk: name a new directory on it"):
+        write_backup(place_at(str(tmp_path)))
 
 
 class _Full(Directory):

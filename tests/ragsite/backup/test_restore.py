@@ -27,11 +27,11 @@ from documents.adding.service import add_file
 from models_registry.models import Endpoint
 from workspaces.provision import provision_workspace
 workspace = provision_workspace(None, name="Harbour", languages=["en"], embedder=Endpoint.objects.get(dimensions=384))
-for number in range(3):
-    add_file(workspace, None, ContentFile(b"A fee of %d euros." % number, name="a.md"), f"{number}.md", ask_worker=False)
+for number, title in enumerate(("0.md", "1.md", "2.md", "ж" * 200 + ".md")):
+    add_file(workspace, None, ContentFile(b"A fee of %d euros." % number, name="a.md"), title, ask_worker=False)
 """
 _KEEP = "from ragsite.backup.before_upgrade import keep_dump; keep_dump(print)"  # as `prepare` does
-_DOCUMENTS = "select string_agg(title, ' ' order by title) from documents_document"
+_DOCUMENTS = "select string_agg(title, ' ' order by title) from documents_document where length(title) < 9"
 _OTHERS = "select string_agg(datname, ' ') from pg_database where datname ~ '_restoring|_before_'"
 
 
@@ -85,7 +85,7 @@ def test_everything_is_there_in_another_place(
     assert key.read_text() == (first.data_dir / "secret_key").read_text()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     files = [path for path in (second.data_dir / "media").rglob("*") if path.is_file()]
-    assert sorted(path.read_text() for path in files) == [f"A fee of {number} euros." for number in range(3)]
+    assert sorted(path.read_text() for path in files) == [f"A fee of {number} euros." for number in range(4)]
     assert "verified" not in said
     assert second.processes() == {}
 
@@ -114,6 +114,7 @@ def test_data_that_is_there_is_replaced_only_if_asked_and_kept(second: Installat
         second.manage("drop_kept_database", kept[1])
         assert second.query(_OTHERS) is None
         assert "is not a database that" in second.try_to_manage("drop_kept_database", "ragsite").stderr
+        assert "does not exist" in second.try_to_manage("drop_kept_database", kept[1]).stderr
 
 
 def test_the_documents_of_a_deleted_workspace_are_taken_out(
@@ -121,7 +122,10 @@ def test_the_documents_of_a_deleted_workspace_are_taken_out(
 ) -> None:
     first.manage("restore", str(backup), "--workspace", "Harbour", "--into", str(tmp_path / "out"))
     found = {path.name: path.read_text() for path in (tmp_path / "out" / "files").iterdir()}
-    assert found == {f"{number}.md": f"A fee of {number} euros." for number in range(3)}
+    long = "ж" * 118 + ".md"  # file systems take 255 bytes
+    assert found == {f"{number}.md": f"A fee of {number} euros." for number in range(3)} | {
+        long: "A fee of 3 euros."
+    }
     assert documents(first) == "0.md 1.md 2.md"
     refused = first.try_to_manage(
         "restore", str(backup), "--workspace", "Pier", "--into", str(tmp_path / "pier")
@@ -149,6 +153,7 @@ def from_the_future(backup: Path, name: str) -> None:
     [
         ("database.dump", damage, "database.dump does not have the checksum"),
         ("????????-????-????-????-????????????", damage, "does not have the checksum of the manifest"),
+        ("secret_key", damage, "data/secret_key does not have the checksum"),
         ("manifest.json", from_the_future, "written by Ragsite 9.9.0, which is newer than this"),
     ],
 )

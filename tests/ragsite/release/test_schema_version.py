@@ -35,7 +35,7 @@ _WORDS = r"migrated by Ragsite 9\.9\.0 on .*newer than this .*chat\.9999_from_th
 
 
 @pytest.mark.usefixtures("_newer")
-@pytest.mark.parametrize("command", ["migrate", "prepare"])
+@pytest.mark.parametrize("command", ["migrate", "prepare", "runserver"])
 def test_a_command_refuses_a_newer_database_and_names_its_version(command: str) -> None:
     with pytest.raises(CommandError, match=_WORDS):
         call_command(command, verbosity=0)
@@ -67,6 +67,30 @@ def test_each_version_that_migrates_is_recorded_once() -> None:
     record_release()
     record_release()
     assert Release.objects.get().version == VERSION
+
+
+def test_an_upgrade_that_fails_half_way_again_and_again_keeps_the_dump_from_before_it(
+    settings: Any, tmp_path: Path
+) -> None:
+    settings.UPGRADE_DUMPS, settings.UPGRADE_DUMP = tmp_path / "dumps", True
+    recorder = MigrationRecorder(connection)
+    done_at_first, never_done = ("chat", "0005_from_before"), ("chat", "0006_filters")
+    recorder.record_unapplied(*never_done)
+    try:
+        for start in range(5):
+            keep_dump(lambda text: None)
+            if start == 0:
+                before = next((tmp_path / "dumps").iterdir())
+                before = before.rename(tmp_path / "dumps" / "2026-01-01_000000")
+                recorder.record_applied(*done_at_first)
+            else:
+                newest = max((tmp_path / "dumps").iterdir())
+                newest.rename(tmp_path / "dumps" / f"2026-01-01_00000{start}")
+    finally:
+        recorder.record_applied(*never_done)
+        recorder.record_unapplied(*done_at_first)
+    assert before.exists()
+    assert len(list((tmp_path / "dumps").iterdir())) == 2
 
 
 def test_a_dump_is_kept_before_a_migration_and_only_the_last_three(settings: Any, tmp_path: Path) -> None:
