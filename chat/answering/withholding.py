@@ -27,7 +27,8 @@ def withhold(answer: Answer) -> Answer:
     """
     if answer.is_withheld:  # type: ignore[attr-defined]  # an annotation
         answer.text = WITHHELD
-        answer.trace = {name: value for name, value in answer.trace.items() if name in _WITHOUT_TEXT}
+        if "trace" not in answer.get_deferred_fields():
+            answer.trace = {name: value for name, value in answer.trace.items() if name in _WITHOUT_TEXT}
     return answer
 
 

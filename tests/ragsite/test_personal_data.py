@@ -7,6 +7,8 @@ import zipfile
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.identity.api_key import issue
@@ -164,6 +166,20 @@ def test_answers_from_documents_that_they_may_not_see_any_more_are_withheld(clie
     assert "withheld" in answer["text"]
     assert answer["cites"] == []
     assert [each["summary"] for each in rows(archive, "sessions")] == [""], "it may repeat the answer"
+
+
+def test_withheld_answers_cost_no_queries_of_their_own(lea, workspace, tmp_path):
+    def withheld(count):
+        for number in range(count):
+            factories.answer(
+                lea.sessions.get(), str(number), workspace=workspace, passages=[{"document_title": "gone"}]
+            )
+        with CaptureQueriesContext(connection) as queries:
+            export_person(lea, Folder(tmp_path), for_themselves=True)
+        return len(queries)
+
+    Membership.objects.filter(user=lea).delete()
+    assert withheld(1) == withheld(5)
 
 
 def test_downloads_in_a_row_are_refused_for_a_while(client, lea):
