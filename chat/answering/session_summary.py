@@ -41,6 +41,7 @@ from .history import (
     tokens_of,
     without_withheld,
 )
+from .withholding import readable_summaries
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +78,22 @@ def enqueue_summary(session_id: UUID, endpoint: Endpoint) -> None:
 
 
 def summary_of(session: Session) -> Summary:
-    """Return the session's summary, or an empty, unsaved one if it has none yet."""
-    return Summary.objects.filter(pk=session.pk).first() or Summary(session=session)
+    """Return the session's summary to show it; do not save it.
+
+    It has no text if the session has no summary yet, or if its user may not see all that it may repeat any more.
+    """
+    summary = Summary.objects.filter(pk=session.pk).first() or Summary(session=session)
+    if summary.text and not readable_summaries(session.user).filter(pk=session.pk).exists():
+        summary.text = ""
+    return summary
 
 
 @transaction.atomic
 def switch_summary(session: Session, is_on: bool) -> Summary:
-    """Switch summaries on or off for a session. A change discards the current summary; the messages stay."""
+    """Switch summaries on or off for a session, and return the summary as `summary_of` does.
+
+    A change discards the current text; the messages stay.
+    """
     Summary.objects.get_or_create(pk=session.pk)
     summary = Summary.objects.select_for_update().get(pk=session.pk)
     if summary.is_off == is_on:
@@ -92,7 +102,7 @@ def switch_summary(session: Session, is_on: bool) -> Summary:
         summary.status = Summary.Status.IDLE
         summary.fence += 1  # so that a summary in progress is rejected
         summary.save()
-    return summary
+    return summary_of(session)
 
 
 # --- writing -------------------------------------------------------------------------------------

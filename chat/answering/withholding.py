@@ -6,7 +6,7 @@ The asker may have lost the membership, or their access level was lowered. No pa
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
-from chat.models import Answer, AnswerPassage
+from chat.models import Answer, AnswerPassage, Summary
 from documents.doors import hidden_from
 from workspaces.access import limited_for, workspaces_for
 
@@ -27,8 +27,17 @@ def withhold(answer: Answer) -> Answer:
     """
     if answer.is_withheld:  # type: ignore[attr-defined]  # an annotation
         answer.text = WITHHELD
-        answer.trace = {name: value for name, value in answer.trace.items() if name in _WITHOUT_TEXT}
+        if "trace" not in answer.get_deferred_fields():
+            answer.trace = {name: value for name, value in answer.trace.items() if name in _WITHOUT_TEXT}
     return answer
+
+
+def readable_summaries(user: User) -> QuerySet[Summary]:
+    """Return the summaries, except those that may repeat an answer that this user may not see any more."""
+    repeated = hidden_passages_from(user).filter(
+        answer__turn__session=OuterRef("pk"), answer__turn__created_at__lte=OuterRef("last_turn__created_at")
+    )
+    return Summary.objects.exclude(Exists(repeated))
 
 
 def passages_for(user: User) -> QuerySet[AnswerPassage]:

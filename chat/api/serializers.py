@@ -165,7 +165,10 @@ class TurnSerializer(CamelCase):
 
 
 class SummarySerializer(CamelCase):
-    text = serializers.CharField(read_only=True, help_text="Empty if there is no summary.")
+    text = serializers.CharField(
+        read_only=True,
+        help_text="Empty if there is no summary, or if it may repeat documents that you may not see any more.",
+    )
     last_turn_id = serializers.UUIDField(
         read_only=True, allow_null=True, help_text="The last turn that the summary covers."
     )

@@ -12,11 +12,11 @@ from typing import IO, Any, Protocol
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Model, Q, QuerySet, Value
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.models import AuditEvent, User
-from chat.answering.withholding import withhold, withholding
-from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
+from chat.answering.withholding import readable_summaries, withhold, withholding
+from chat.models import Answer, AnswerPassage, AnswerRating, Summary, Turn
 from documents.models import Document, Search
 
 from .events import events_about
@@ -73,8 +73,8 @@ def zip_archive(file: IO[bytes]) -> ZipFile:
 def export_person(user: User, archive: Archive, *, for_themselves: bool = False) -> dict[str, int]:
     """Write all of this user's data. Return how many rows each file has.
 
-    for_themselves: withhold answers that rest on documents which the user may not see any more, and leave out
-    files: they are on the documents' pages, for those who may see them.
+    for_themselves: withhold answers and summaries that rest on documents which the user may not see any more, and
+    leave out files: they are on the documents' pages, for those who may see them.
     """
     with archive.open("README.txt") as file:
         left_out = " (left out: download them on their pages)" if for_themselves else ""
@@ -83,11 +83,13 @@ def export_person(user: User, archive: Archive, *, for_themselves: bool = False)
         file.write(_json(_account(user)) + b"\n")
     every = Answer.objects.annotate(is_withheld=Value(False))
     answers = withholding(user, Answer.objects.all()) if for_themselves else every
+    summaries = readable_summaries(user) if for_themselves else Summary.objects.all()
+    retold = Subquery(summaries.filter(pk=OuterRef("pk")).values("text"))
     files: dict[str, Iterable[Row]] = {
-        "api_keys": map(_key, user.api_keys.order_by("pk").iterator(_BATCH)),
-        "sessions": map(_session, _in_batches(user.sessions.select_related("summary"))),
+        "api_keys": map(_key, _in_batches(user.api_keys.all())),
+        "sessions": map(_session, _in_batches(user.sessions.annotate(retold=retold))),
         "turns": _turns(user, answers),
-        "ratings": map(_rating, AnswerRating.objects.filter(user=user).order_by("pk").iterator(_BATCH)),
+        "ratings": map(_rating, _in_batches(AnswerRating.objects.filter(user=user))),
         "searches": map(_search, _in_batches(Search.objects.filter(user=user).select_related("workspace"))),
         "documents": map(_document, _in_batches(_documents(user))),
         "events": map(
@@ -167,10 +169,9 @@ def _key(key: Any) -> Row:
     return _named(key, "name", "prefix", "created_at", "last_used_at", "revoked_at")
 
 
-def _session(session: Session) -> Row:
-    summary = getattr(session, "summary", None)
+def _session(session: Any) -> Row:
     told = _named(session, "id", "title", "is_pinned", "preface", "created_at", "updated_at")
-    return told | {"summary": summary.text if summary else ""}
+    return told | {"summary": session.retold or ""}
 
 
 def _turns(user: User, answers: QuerySet[Answer]) -> Iterator[Row]:
@@ -198,13 +199,12 @@ def _by(rows: Iterable[Any], name: str) -> dict[Any, list[Row]]:
     return found
 
 
-def _answer(answer: Answer, cites: Mapping[Any, list[Row]]) -> Row:
-    is_withheld = getattr(answer, "is_withheld", False)
+def _answer(answer: Any, cites: Mapping[Any, list[Row]]) -> Row:
     told = _named(
         answer, "id", "turn_id", "endpoint_name", "status", "text", "error", "input_tokens", "output_tokens", "cost",
         "created_at", "ended_at",
     )  # fmt: skip
-    return told | {"cites": [] if is_withheld else cites.get(answer.pk, [])}
+    return told | {"cites": [] if answer.is_withheld else cites.get(answer.pk, [])}
 
 
 def _rating(rating: AnswerRating) -> Row:

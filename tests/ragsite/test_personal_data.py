@@ -7,12 +7,14 @@ import zipfile
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.identity.api_key import issue
 from accounts.models import ApiKey, AuditEvent, User, record
 from accounts.removal import delete_user
-from chat.models import AnswerRating, Session, Turn
+from chat.models import AnswerRating, Session, Summary, Turn
 from documents.models import Search
 from ragsite.personal_data import views
 from ragsite.personal_data.export import Folder, export_person
@@ -47,6 +49,7 @@ def lea(workspace, operator):
         )  # fmt: skip
         AnswerRating.objects.create(answer=answer, user=user, is_good=True, comment=f"thanks from {name}")
         Search.objects.create(workspace=workspace, user=user, question=f"{name} searches", outcome="found")
+        Summary.objects.create(session=answer.turn.session, last_turn=answer.turn, text=f"What {name} asked")
         issue(user, f"script of {name}'s")
         record(user, "document.add", document.title)
         record(None, "login.throttled", name, address="192.0.2.7")
@@ -85,7 +88,8 @@ def test_the_archive_of_a_person_has_all_of_theirs_and_nothing_of_others(lea, tm
     assert turn["text"] == "What does lea ask?"
     assert turn["answers"][0]["text"] == "An answer for lea."
     assert turn["answers"][0]["cites"][0]["document_title"] == "lea.txt"
-    assert [each["title"] for each in rows(archive, "sessions")] == ["lea asks"]
+    [session] = rows(archive, "sessions")
+    assert (session["title"], session["summary"]) == ("lea asks", "What lea asked")
     assert [each["comment"] for each in rows(archive, "ratings")] == ["thanks from lea"]
     assert [each["question"] for each in rows(archive, "searches")] == ["lea searches"]
     assert [each["name"] for each in rows(archive, "api_keys")] == ["script of lea's"]
@@ -157,9 +161,25 @@ def test_answers_from_documents_that_they_may_not_see_any_more_are_withheld(clie
     ).update(access_level=1)
     Membership.objects.filter(user=lea).update(access_level=0)
     client.force_login(lea)
-    [answer] = rows(downloaded(client), "turns")[0]["answers"]
+    archive = downloaded(client)
+    [answer] = rows(archive, "turns")[0]["answers"]
     assert "withheld" in answer["text"]
     assert answer["cites"] == []
+    assert [each["summary"] for each in rows(archive, "sessions")] == [""], "it may repeat the answer"
+
+
+def test_withheld_answers_cost_no_queries_of_their_own(lea, workspace, tmp_path):
+    def withheld(count):
+        for number in range(count):
+            factories.answer(
+                lea.sessions.get(), str(number), workspace=workspace, passages=[{"document_title": "gone"}]
+            )
+        with CaptureQueriesContext(connection) as queries:
+            export_person(lea, Folder(tmp_path), for_themselves=True)
+        return len(queries)
+
+    Membership.objects.filter(user=lea).delete()
+    assert withheld(1) == withheld(5)
 
 
 def test_downloads_in_a_row_are_refused_for_a_while(client, lea):

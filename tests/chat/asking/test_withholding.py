@@ -1,13 +1,14 @@
 """An answer is withheld from its asker once they may not see a document that it rests on."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 
 from chat.answering.withholding import WITHHELD
 from chat.log.follow import follow
-from chat.models import Answer, Summary
+from chat.models import Answer, Summary, Turn
 from chat.queue.runner import Runner
 from tests import factories
 from tests.api.conftest import Api
@@ -16,6 +17,7 @@ from workspaces.models import Membership
 pytestmark = pytest.mark.django_db
 
 SECRET = "The merger is planned for May."
+RETOLD = "They spoke about a plan."
 
 
 @pytest.fixture
@@ -77,6 +79,34 @@ def test_the_level_decides_after_it_was_lowered(answer):
     Membership.objects.update(access_level=0)
     is_of_the_board = answer.passages.get().document.access_level == 1
     assert (SECRET not in everything_shown(answer)) == is_of_the_board
+
+
+def summaries_shown(session):
+    """Return what the user of a session gets at every door that shows its summary."""
+    api, pages, place = Api(session.user), Client(), f"sessions/{session.pk}/summary"
+    pages.force_login(session.user)
+    replies = [api("GET", place), api("PATCH", place, {"isOn": True}), pages.get(f"/chat/{session.pk}/")]
+    assert {each.status_code for each in replies} == {200}
+    return [RETOLD in each.content.decode() for each in replies]
+
+
+def test_a_summary_that_may_repeat_it_is_withheld_too(answer):
+    session = answer.turn.session
+    Summary.objects.create(session=session, last_turn=answer.turn, text=RETOLD)
+    assert all(summaries_shown(session))
+    Membership.objects.all().delete()
+    assert not any(summaries_shown(session))
+    assert Summary.objects.get().text == RETOLD, "it is shown again once the documents may be seen"
+
+
+def test_a_summary_of_earlier_messages_stays(answer):
+    session = answer.turn.session
+    earlier = factories.answer(session, "Before?", text="Of our own.").turn
+    Turn.objects.filter(pk=earlier.pk).update(created_at=answer.turn.created_at - timedelta(hours=1))
+    earlier.refresh_from_db()
+    Summary.objects.create(session=session, last_turn=earlier, text=RETOLD)
+    Membership.objects.all().delete()
+    assert all(summaries_shown(session))
 
 
 async def run_until_ended(answer):
