@@ -4,9 +4,12 @@ A fault of the endpoint (no such model, a refused key, nobody there) is no fault
 failed on this very document, which a check cannot tell apart, the number of resumptions is limited.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db.models import Count, F, Min, Q
 
-from documents.models import Document, ReindexItem
+from documents.models import Document, ReindexItem, Work, WorkQuerySet
 from inference.errors import InferenceError, Misconfigured, NotConnected, RateLimited, Unauthorized
 from models_registry.models import Endpoint
 from workspaces.models import Workspace
@@ -25,18 +28,17 @@ def is_surely_endpoint(error: Exception) -> bool:
 
 def resume() -> int:
     """Restart work whose endpoint was found well after the work had failed. Return how many documents."""
-    return sum(_resume(of) for of in (Document, ReindexItem))
+    return sum(_resume(of.objects.waiting_for_endpoint()) for of in (Document, ReindexItem))
 
 
-def _resume(of: type[Document] | type[ReindexItem]) -> int:
+def _resume(waiting: WorkQuerySet[Any]) -> int:
     well = Q(
         waits_for__last_check_ok=True,
         waits_for__other_model_since=None,
         waits_for__last_check_at__gt=F("updated_at"),
     )
-    waiting = of.objects.waiting_for_endpoint()
     due = list(waiting.filter(well).order_by("updated_at").values_list("pk", flat=True)[:_PER_ROUND])
-    again = of.restart_values() | {"resumptions": F("resumptions")}
+    again = Work.restart_values() | {"resumptions": F("resumptions")}
     return waiting.filter(pk__in=due).update(**again)
 
 
@@ -66,7 +68,7 @@ def _other_model(endpoint: Endpoint) -> str:
     return f"{endpoint.name}: {endpoint.last_error}"
 
 
-def _waits(row: dict[str, object]) -> str:
+def _waits(row: Mapping[str, Any]) -> str:
     count = row["count"]
     next_step = (
         "They go on now, some every few seconds."
