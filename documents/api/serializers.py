@@ -226,7 +226,7 @@ class TraceSerializer(CamelCase):
     is_related = serializers.BooleanField(
         default=None,
         allow_null=True,
-        help_text="Whether the previous question belongs to this one, so that it counts; null: there is none.",
+        help_text="Whether the previous question belongs to this one, so that it counts; null: it was not searched.",
     )
     legs = LegSerializer(many=True, default=list, help_text="The outcome of each retriever.")
     timings_ms = serializers.DictField(child=serializers.FloatField(), default=dict)

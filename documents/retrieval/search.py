@@ -22,7 +22,7 @@ from models_registry.errors import EndpointError
 from workspaces.engines import engine_for
 
 from .cache import SearchCache, titles_of
-from .follow_up import RELATED, UNRELATED, are_related, is_elliptical, with_previous
+from .follow_up import RELATED, STANDS_ALONE, UNRELATED, are_related, count_own_words, with_previous
 from .fusion import Candidate, merge
 from .passages import ChosenPassage, choose
 from .query_rewrite import LIMIT_S, open_query_rewrite, read_query
@@ -54,7 +54,8 @@ class _Run:
     question: str
     config: SearchConfig
     queries: Sequence[str]  # the question; for a follow-up, also the previous question and this one
-    is_related: bool | None = None  # whether the previous question belongs to this one; None: there is none
+    is_elliptical: bool = False  # only the previous question says what it is about
+    is_related: bool | None = None  # whether the previous question belongs to this one; None: not searched
     started: float = field(default_factory=perf_counter)
     legs: list[Leg] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
@@ -106,7 +107,7 @@ async def search(
     Raises RetrievalFailed if no leg could answer.
     """
     config = config or SearchConfig.of(scope.workspace)
-    run = _Run(question, config, _queries(question, previous))
+    run = await _begin(question, config, previous, scope.workspace.languages)
     cache = SearchCache(scope, config, run.queries, limit, token_budget)
     run.caches = cache.seen
     if not fresh and (cached := await to_thread(cache.get)()):
@@ -121,6 +122,17 @@ async def search(
         found = _without_scores(found)
     await to_thread(cache.put)(found, [each.vector for each in legs])
     return found
+
+
+async def _begin(
+    question: str, config: SearchConfig, previous: Sequence[str], languages: Sequence[str]
+) -> _Run:
+    """Decide whether to search the previous question, too."""
+    own_words = await to_thread(count_own_words)(question, languages) if previous else STANDS_ALONE
+    if own_words >= STANDS_ALONE:
+        return _Run(question, config, (question,))
+    both = with_previous(question, previous[-1])
+    return _Run(question, config, (question, both), is_elliptical=own_words == 0)
 
 
 def _as_of_now(cached: Retrieval, run: _Run) -> Retrieval:
@@ -145,11 +157,10 @@ async def _search_queries(run: _Run, legs: Sequence[Retrievers], previous: Seque
         run.timings_ms["embed question"] = alone.embedding_ms
     deciding, run.fused = [alone], alone.fused
     for both in filter(None, together):
-        is_needed = await to_thread(is_elliptical)(run.question, both.scope.workspace.languages)
-        run.is_related = is_needed or are_related(alone, both)
+        run.is_related = run.is_elliptical or are_related(alone, both)
         run.fused = merge(run.fused, both.fused, RELATED if run.is_related else UNRELATED)
         # Otherwise the previous question has no say in this: a change of subject would always seem relevant.
-        deciding += [both] if is_needed else []
+        deciding += [both] if run.is_elliptical else []
     if rewritten:
         deciding.append(rewritten)
         run.fused = merge(run.fused, rewritten.fused)
@@ -175,10 +186,6 @@ def _without_scores(found: Retrieval) -> Retrieval:
 
 def _without_rarity(ranks: Ranks) -> Ranks:
     return {name: replace(rank, score=None) if name == "lexical" else rank for name, rank in ranks.items()}
-
-
-def _queries(question: str, previous: Sequence[str]) -> tuple[str, ...]:
-    return (question, with_previous(question, previous[-1])) if previous else (question,)
 
 
 async def _search_or_none(legs: Retrievers) -> Retrievers | None:

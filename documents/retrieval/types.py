@@ -160,7 +160,7 @@ class Trace:
     candidates: tuple[Found, ...] = ()  # the best 50, in the order of the last stage
     condensed: Condensed | None = None  # None: no model was asked
     caches: dict[str, str] = field(default_factory=dict)  # "retrieval", "query embedding" -> hit, miss or off
-    is_related: bool | None = None  # whether the previous question belongs to this one; None: there is none
+    is_related: bool | None = None  # whether the previous question belongs to this one; None: not searched
 
     def as_json(self) -> dict[str, Any]:
         found = [each.as_json() for each in self.candidates]

@@ -14,6 +14,7 @@ from documents.errors import RetrievalFailed
 from documents.models import Document
 from documents.retrieval import Scope, SearchConfig, is_small_talk, search
 from documents.retrieval.calibration import calibrate_due
+from documents.retrieval.follow_up import count_own_words
 from documents.retrieval.fusion import dense_share, fuse
 from inference.connect import open_embedder
 from models_registry.models import Endpoint
@@ -159,6 +160,26 @@ def test_a_change_of_subject_does_not_find_the_old_subject(workspace):
     result = ask(workspace, "What does ERR_42 of the pump mean?", previous=["May I carry over annual leave?"])
     assert result.passages[0].document_title == "pump.md"
     assert result.trace.is_related is False
+
+
+def test_a_question_of_many_words_is_searched_alone(workspace):
+    long = "What should the crew in the northern workshop of the second building check before error ERR_42 of a pump?"
+    result = ask(workspace, long, previous=["May I carry over annual leave?"])
+    assert (result.trace.sent, result.trace.is_related) == (long, None)
+    assert result.passages[0].document_title == "pump.md"
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "words"),
+    [
+        ("And until when?", "en", 0),
+        ("What does ERR_42 of the pump mean?", "en", 4),
+        ("那么可以延期到什么时候呢", "zh", 3.5),
+        ("我去年没有休完的年假可以延期到明年三月三十一日之前使用吗", "zh", 13),
+    ],
+)  # fmt: skip
+def test_words_that_say_what_a_question_is_about_are_counted(question, language, words):
+    assert count_own_words(question, [language]) == words
 
 
 def test_a_follow_up_belongs_to_the_question_before_it(workspace):
