@@ -134,7 +134,7 @@ def _ask(question: str, languages: Iterable[str], quotes: Sequence[Quote]) -> di
             elif not term.is_extra or (term.text in known and not _NO_SPACES.match(term.text)):
                 forms.setdefault(term.word, set()).add(term.text)
     return {
-        word: Terms(each & known or bare.get(word, set()) & known or _related(each, known))
+        word: Terms(each & known or bare.get(word, set()) & known or _related({*each, word}, known))
         for word, each in forms.items()
         if word not in ignored
     }
