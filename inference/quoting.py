@@ -18,7 +18,7 @@ from .language.analyzer import terms
 from .language.detection import detect
 from .language.letters import NO_SPACES
 from .language.related_forms import are_related
-from .sentences import Kind, Sentence, split
+from .sentences import Kind, Sentence, split, without_targets
 from .types import Quotable
 
 MAX_QUOTES = 3
@@ -90,7 +90,8 @@ def other_language(question: str, passages: Sequence[Quotable]) -> tuple[str, st
 def _quotes_of(passage: Quotable, rank: int, language: str) -> Iterator[Quote]:
     title, before = _terms(passage.title, language), Terms()
     for position, sentence in enumerate(_split(passage)):
-        own = _terms(sentence.text, language)
+        is_code = sentence.kind == "code"
+        own = _terms(sentence.text if is_code else without_targets(sentence.text), language)
         if sentence.kind != "heading":
             context = title | before | _terms(sentence.heading, language)
             yield Quote(

@@ -110,6 +110,14 @@ def test_a_heading_alone_is_no_answer() -> None:
     assert ask("What is the refund policy?", Quotable(1, "", "# The refund policy")) == NO_ANSWER
 
 
+def test_the_target_of_a_link_is_no_answer_and_not_quoted() -> None:
+    crash = Quotable(1, "", "A start may fail. See [above](#go-back-to-the-version-before).")
+    backup = Quotable(2, "", "Go back by [restoring a backup](#restore).")
+    assert (
+        ask("How do I go back to the version before?", crash, backup) == "Go back by restoring a backup. [2]"
+    )
+
+
 def test_common_words_alone_are_no_answer() -> None:
     assert ask("What is it that they do with it?") == NO_ANSWER
     assert ask("Who is the king of Spain?") == NO_ANSWER
