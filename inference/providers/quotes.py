@@ -54,7 +54,7 @@ def answer(request: ChatRequest) -> str:
     quotes = best_quotes(request.question, request.passages)
     if not quotes:
         return _refuse(request)
-    if len(quotes) == 1 or any("\n" in quote.text for quote in quotes):
+    if len(quotes) == 1 or any("\n" in quote.text or quote.code for quote in quotes):
         return "\n\n".join(map(_cite, quotes))
     return "\n".join(f"- {_cite(quote)}" for quote in quotes)
 
@@ -71,7 +71,8 @@ def _cite(quote: Quote) -> str:
     text = _label_cells(quote) if quote.kind == "row" else quote.text
     # A chunk may begin in the middle of a sentence.
     is_cut = quote.position == 0 and quote.text[:1].islower() and quote.kind == "sentence"
-    return f"{'… ' if is_cut else ''}{escape_citations(without_targets(text))} [{quote.number}]"
+    code = f"\n\n{_as_code(quote.code)}" if quote.code else ""
+    return f"{'… ' if is_cut else ''}{escape_citations(without_targets(text))}{code} [{quote.number}]"
 
 
 def _as_code(text: str) -> str:
