@@ -71,7 +71,7 @@ SUBJECTS = {
     "What does the relevance threshold do?": ("relevan", "search.md"),
     "Which variable sets the port?": ("RAGSITE_PORT", "configuration.md"),
     "How do I compare chunking strategies?": ("chunk", "laboratory.md"),
-    "How do I back up my data?": ("backup", "operations.md"),
+    "How do I back up my data?": ("manage.py backup", "operations.md"),
 }
 
 
