@@ -42,6 +42,7 @@ _ANY_FILE = {
     "application/force-download",
     "application/x-download",
 }
+_LISTS = {"application/xml", "text/xml", "application/gzip"}  # the start address may be a sitemap
 _READABLE = {kind.name for kind in _READ} | _HTML_TYPES | _ANY_FILE
 _HAS_A_CHARSET = {HTML, TEXT, MARKDOWN, CSV, TSV}
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -64,17 +65,15 @@ def error_for(reply: WebResponse) -> NotFetched:
 
 
 def is_readable(reply: WebResponse, address: Address) -> bool:
-    """Return whether to read the body, by the server's media type or the file's name. The start may be a sitemap."""
-    kind = kind_of_name(reply.file_name)
-    is_office = (
-        kind in _READ and not kind.is_text
-    )  # servers call new Office files by many names, also application/zip
-    may_be_list = address.depth == 0 and reply.media_type in (
-        "application/xml",
-        "text/xml",
-        "application/gzip",
-    )
-    return reply.media_type in _READABLE or is_office or may_be_list
+    """Return whether to read the body, by the server's media type or the file's name."""
+    is_list = address.depth == 0 and reply.media_type in _LISTS
+    return reply.media_type in _READABLE or is_list or _is_office(reply.file_name)
+
+
+def _is_office(name: str) -> bool:
+    """Return whether it is a file with a format of its own: servers call those by many names, such as application/zip."""
+    kind = kind_of_name(name)
+    return kind in _READ and not kind.is_text
 
 
 def not_read(media_type: str) -> NotFetched:
