@@ -172,12 +172,17 @@ def _watch(supervisor: Supervisor) -> None:
 
 
 def _check_ports(names: set[str]) -> None:
+    """Raises StartError if a port is taken, or if two variables name the same one."""
+    chosen = dict[int, str]()
     for name, host, port, variable in (
         ("web", settings.HOST, settings.PORT, "RAGSITE_PORT"),
         ("serving", "127.0.0.1", settings.SERVING_PORT, "RAGSITE_SERVING_PORT"),
         ("llm", "127.0.0.1", settings.LLM_PORT, "RAGSITE_LLM_PORT"),
     ):
         if name in names:
+            if port in chosen:
+                raise StartError(f"{chosen[port]} and {variable} are both {port}. Give each its own port.")
+            chosen[port] = variable
             ports.check_free(host, port, variable)
 
 
@@ -200,7 +205,3 @@ def _stop(number: int, frame: FrameType | None) -> None:
         # Ignore further signals: a second one must not interrupt the shutdown.
         signal.signal(other, signal.SIG_IGN)
     raise _Stopped
-
-
-if __name__ == "__main__":
-    sys.exit(main())
