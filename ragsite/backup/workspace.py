@@ -29,6 +29,7 @@ _LONGEST_NAME = 240  # bytes; file systems take 255, and a number may follow
 _LONGEST_ENDING = 20
 _IN_FILES = (Document.Kind.FILE, Document.Kind.TEXT)
 _VISITED = (Document.Kind.SITE, Document.Kind.FEED)
+_EMBEDDED = "Run this command on the embedded PostgreSQL: without DATABASE_URL, and with a new directory in RAGSITE_DATA_DIR."
 _Row = dict[str, Any]  # of a table for people, by the names of its columns
 
 
@@ -73,7 +74,7 @@ def _rows_of(place: Place, say: Callable[[str], object]) -> Iterator[None]:
     with tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="restore-") as scratch:
         dump = Path(scratch) / DATABASE
         fetch_dump(place, found, dump)
-        staging = database.stage(is_own_empty=False)
+        staging = database.stage(is_own_empty=False, otherwise=_EMBEDDED)
         say(f"Reading the backup of {found.started_at:%Y-%m-%d %H:%M} UTC.")
         try:
             staging.fill(dump, found.postgres, schema="public")

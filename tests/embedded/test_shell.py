@@ -163,10 +163,14 @@ def test_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch
 
 def test_few_open_files_become_as_many_as_the_user_may_have(root: Path) -> None:
     program = (
-        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}));"
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, {hard}), {hard}));"
         "from ragsite.embedded.up import allow_many_files; allow_many_files();"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
     assert run(root, "-c", program.format(hard=4096)).stdout == "4096\n"
     said = run(root, "-c", program.format(hard=256)).stdout
     assert "may open 256 files only" in said
+    assert (
+        "may open 64 files only, and Ragsite needs 256. Raise"
+        in run(root, "-c", program.format(hard=64)).stderr
+    )

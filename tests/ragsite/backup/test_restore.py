@@ -228,7 +228,10 @@ def test_a_server_of_yours_takes_it_where_the_role_may_create_no_database(
         with psycopg.connect(url) as library:
             assert library.execute(_DOCUMENTS).fetchone() == ("0.md 1.md 2.md",)
         refused = second.try_to_manage("restore", str(backup), "--replace", DATABASE_URL=url)
-        assert "Create an empty database and name it in DATABASE_URL." in refused.stderr
+        assert "Have an empty database created, with the extensions vector" in refused.stderr
+        taking = ("--workspace", "Harbour", "--into", str(second.data_dir / "out"))
+        refused = second.try_to_manage("restore", str(backup), *taking, DATABASE_URL=url)
+        assert "Run this command on the embedded PostgreSQL: without DATABASE_URL" in refused.stderr
 
 
 def test_the_dump_before_an_upgrade_leads_back(second: Installation, backup: Path) -> None:
