@@ -213,6 +213,6 @@ def _how_to_add(workspace: Workspace, target: Path) -> Iterator[str]:
 def _not_taken_out(members: int) -> Iterator[str]:
     yield (
         f"Set by hand: its members ({members:,}, in members.jsonl), the values of fields (documents.jsonl), and its settings. "
-        "Until then only the operator who adds the documents sees them."
+        "Until then only operators see the documents."
     )
     yield "Chats are with the people who asked, with the passages that they quote: deleting a workspace deletes none."
