@@ -217,9 +217,14 @@ def stage(*, is_own_empty: bool, otherwise: str) -> Staging:
 
 def drop_kept(database: str) -> None:
     """Drop a database that a restore has kept. Raises BackupError if it is another one."""
-    if not re.fullmatch(re.escape(name()[:30]) + _KEPT, database):
-        raise BackupError(f"{database} is not a database that `restore --replace` kept.")
+    pattern = f"^{re.escape(name()[:30])}{_KEPT}$"
     with _administration() as server:
+        rows = server.execute("SELECT datname FROM pg_database WHERE datname ~ %s ORDER BY 1", [pattern])
+        kept = [row[0] for row in rows]
+        if database not in kept:
+            raise BackupError(
+                f"{database} is not a database that `restore --replace` kept. Kept: {', '.join(kept) or 'none'}."
+            )
         server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
 
 

@@ -75,7 +75,9 @@ def restore_backup(place: Place, *, replace: bool, say: Say) -> Manifest:
                 database.drop(staging.database)
             raise
     if kept:
-        say(f"The database that was here is kept as {kept}. The guide says how to drop it.")
+        say(
+            f"The database that was here is kept as {kept}. When you need it no more: manage.py drop_kept_database {kept}"
+        )
     return found
 
 
