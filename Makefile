@@ -17,7 +17,7 @@ TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytor
 .PHONY: run test test-fast test-javascript lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine bench-backup bench-year chaos chaos-ingest lock clean
 
 run: .venv/installed
-	@$(BIN)/python -m ragsite.embedded.up
+	@$(BIN)/python -m ragsite.embedded
 
 # Two processes, as many as CI has cores: most tests wait for something most of the time. With servers named in
 # DATABASE_URL and REDIS_URL say AT_ONCE=0: what the processes send through one Valkey would mix.

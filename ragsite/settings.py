@@ -26,11 +26,16 @@ DATA_DIR = Path(env.text("RAGSITE_DATA_DIR", str(BASE_DIR / ".ragsite"))).expand
 def _own_secret_key() -> str:
     """Return the key, and create it on the first start, so that sessions survive a restart."""
     path = DATA_DIR / "secret_key"
-    if not path.exists():
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48))
-    return path.read_text()
+    try:
+        if not path.exists():
+            DATA_DIR.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(48))
+        return path.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"RAGSITE_DATA_DIR={DATA_DIR} cannot be read and written: {error.strerror}."
+        ) from error
 
 
 DEBUG = env.flag("RAGSITE_DEBUG", False)

@@ -1,6 +1,7 @@
 """The shell that started this process may carry variables and a terminal that were meant for other programs."""
 
 import importlib.util
+import logging
 import os
 import sys
 from io import TextIOWrapper
@@ -12,6 +13,7 @@ _PYTHONS = (
     *("PYTHONIOENCODING", "PYTHONSAFEPATH"),
 )
 _OTHER_DATABASES = ("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE")
+_OTHER_TABLES = ("42P01", "42703")  # undefined_table, undefined_column
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -25,19 +27,40 @@ def adapt() -> None:
 
 
 def run_command(arguments: list[str]) -> None:
-    """Run `manage.py …`. A service that does not answer, or is full, ends it with a sentence and status 1."""
-    from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the settings are chosen
+    """Run `manage.py …`.
+
+    A variable that cannot be read, a service that does not answer or is full, and a database of another version end it
+    with a sentence and status 1.
+    """
+    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415 - after the settings are chosen
+    from django.core.management import execute_from_command_line  # noqa: PLC0415
     from django.db import DatabaseError, InterfaceError  # noqa: PLC0415
 
+    # The pool reports each attempt; the sentence at the end says it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:
         execute_from_command_line(arguments)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
     except (DatabaseError, InterfaceError) as error:
-        from core.outages import as_busy, outage_of  # noqa: PLC0415
-
-        if not as_busy(error):
+        if not (sentence := _explain(error)):
             raise
+        sys.exit(sentence)
+
+
+def _explain(error: Exception) -> str:
+    """Return what a person at the terminal can do about a database, or "" for an error of ours."""
+    from core.outages import as_busy, outage_of  # noqa: PLC0415
+
+    if as_busy(error):
         sentence = outage_of(error) or "The database does not answer."
-        sys.exit(f"{sentence} Start Ragsite, or check DATABASE_URL and RAGSITE_DATA_DIR. ({error})")
+        return f"{sentence} Start Ragsite, or check DATABASE_URL and RAGSITE_DATA_DIR. ({error})"
+    if getattr(error.__cause__, "sqlstate", None) in _OTHER_TABLES:
+        return (
+            "The database has not the tables of this version of Ragsite. Start Ragsite, which migrates it, or check "
+            f"DATABASE_URL and RAGSITE_DATA_DIR. ({str(error).splitlines()[0]})"
+        )
+    return ""
 
 
 def choose_settings() -> None:

@@ -1,6 +1,7 @@
 """Adds documents: each `add_*` records one document that is ingested once."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -105,7 +106,7 @@ def add(
     same = workspace.documents.filter(parent=None, title=content.title, content_sha256=content.sha256)
     if known := (same.filter(folder=folder, path=path) if folder else same).first():
         refuse_hidden(known, user)
-        return _once_more(known, user, ask_worker)
+        return _once_more(known, content, user, ask_worker)
     document = Document(
         workspace=workspace, kind=content.kind, folder=folder, path=path, title=content.title,
         media_type=content.media_type.name, size_bytes=content.file.size, content_sha256=content.sha256,
@@ -121,7 +122,7 @@ def change(document: Document, user: User | None, content: Content, *, ask_worke
     The change raises the fence, so a worker that still ingests the old content stops. Raises DocumentRefused.
     """
     if (document.title, document.content_sha256) == (content.title, content.sha256):
-        return _once_more(document, user, ask_worker)
+        return _once_more(document, content, user, ask_worker)
     new = Document(pk=document.pk, workspace=document.workspace)
     _store(new, content.file)
     try:
@@ -178,8 +179,9 @@ def refuse_hidden(known: Document, user: User | None) -> None:
         )
 
 
-def _once_more(known: Document, user: User | None, ask_worker: bool) -> Document:
-    """Return a document that was added again. Restart it if it had failed."""
+def _once_more(known: Document, content: Content, user: User | None, ask_worker: bool) -> Document:
+    """Return a document that was added again. Store a file that is missing, and restart the document if it failed."""
+    _store_missing(known, content.file)
     if known.status == _S.FAILED:
         restart(known, user, ask_worker=ask_worker)
         known.refresh_from_db()
@@ -207,10 +209,25 @@ def _store_and_record(document: Document, file: File[Any], user: User | None, as
 
 
 def _store(document: Document, file: File[Any]) -> None:
+    with _storing(file):
+        document.file.save(document.title, file, save=False)
+
+
+def _store_missing(document: Document, file: File[Any]) -> None:
+    """Store a document's file under its name if it is gone, as after the restore of an older database."""
+    storage, name = document.file.storage, document.file.name
+    with _storing(file):
+        if name and not storage.exists(name):
+            storage.save(name, file)
+
+
+@contextmanager
+def _storing(file: File[Any]) -> Iterator[None]:
+    """Raises DocumentRefused if the storage takes no file."""
     file.seek(0)
     release_connection()  # the storage may be a bucket, which is on the network
     try:
-        document.file.save(document.title, file, save=False)
+        yield
     except OSError as error:
         raise DocumentRefused(
             f"The file could not be stored on the server: {error.strerror or error}. Tell your operator."

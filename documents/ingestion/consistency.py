@@ -136,7 +136,7 @@ def _of_files() -> Iterator[Drift]:
                 f"{held} will be moved back.",
             )
         else:
-            yield Drift(f"{sentence} Restore it from a backup, or add it again.", None)
+            yield Drift(f"{sentence} Restore it from a backup, or add the same file again.", None)
 
 
 def _put_back(document: Document, held: str) -> None:

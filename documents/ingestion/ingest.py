@@ -185,7 +185,7 @@ def _original(document: Document) -> File[bytes]:
         return document.file.open("rb")
     except FileNotFoundError as error:
         raise Unreadable(
-            "The file is missing from the storage. Delete the document and add it again."
+            "The file is missing from the storage. Add the same file again, or delete the document."
         ) from error
 
 

@@ -20,7 +20,7 @@ from core.db.advisory_locks import BACKUP, DUMP
 from documents.models import Document, Upload
 from models_registry.models import Endpoint
 from ragsite.errors import BackupError
-from ragsite.release.schema_version import applied_migrations
+from ragsite.release.schema_version import applied_migrations, is_of_this_version
 from ragsite.release.version import VERSION
 from workspaces.models import Workspace
 
@@ -53,6 +53,7 @@ def _write(place: Place, has_files: bool, say: Callable[[str], object]) -> Manif
     started_at = timezone.now()
     with tempfile.TemporaryFile("w+") as wanted:
         with database.holding(DUMP), _snapshot() as snapshot:
+            _check_version(has_files)
             facts = _facts() | (_facts_of_rows() if has_files else {})
             _check_space(place, facts["database_bytes"] + facts["file_bytes"])
             if has_files:
@@ -77,6 +78,20 @@ def _snapshot() -> Iterator[str]:
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         cursor.execute("SELECT pg_export_snapshot()")
         yield cursor.fetchone()[0]
+
+
+def _check_version(has_files: bool) -> None:
+    """Raise BackupError if there is nothing to back up, or nothing that the models of this version can read."""
+    if database.count_tables() == 0:
+        raise BackupError(
+            "The database is empty, so there is nothing to back up. Set RAGSITE_DATA_DIR or DATABASE_URL as for "
+            "Ragsite itself: cron and other shells have neither."
+        )
+    if has_files and not is_of_this_version():
+        raise BackupError(
+            f"The database is not of this version {VERSION}. Back it up with the version that Ragsite ran last, or only "
+            "the database with --database-only; or start Ragsite, which migrates it, and back it up then."
+        )
 
 
 def _facts() -> dict[str, Any]:

@@ -193,8 +193,11 @@ def refuse_if_in_use() -> None:
         )
 
 
-def stage(*, is_own_empty: bool) -> Staging:
-    """Return an empty database with the extensions that Ragsite needs. Raises BackupError."""
+def stage(*, is_own_empty: bool, otherwise: str) -> Staging:
+    """Return an empty database with the extensions that Ragsite needs. Raises BackupError.
+
+    otherwise: what a person can do if the role may not create one.
+    """
     database = f"{name()[:40]}_restoring"
     try:
         with _administration() as server:
@@ -203,9 +206,10 @@ def stage(*, is_own_empty: bool) -> Staging:
             add_extensions(server)
     except (psycopg.Error, BackupError) as error:
         if not is_own_empty:
+            reason = str(error).strip().splitlines()[0]
             raise BackupError(
-                "This database is not empty, and its role may not create another one for the backup "
-                f"({str(error).strip().splitlines()[0]}). Create an empty database and name it in DATABASE_URL."
+                "The role of this database may not create another one, with its extensions, for the backup "
+                f"({reason}). {otherwise}"
             ) from error
         return Staging(name(), is_own=True)
     return Staging(database, is_own=False)
@@ -213,9 +217,14 @@ def stage(*, is_own_empty: bool) -> Staging:
 
 def drop_kept(database: str) -> None:
     """Drop a database that a restore has kept. Raises BackupError if it is another one."""
-    if not re.fullmatch(re.escape(name()[:30]) + _KEPT, database):
-        raise BackupError(f"{database} is not a database that `restore --replace` kept.")
+    pattern = f"^{re.escape(name()[:30])}{_KEPT}$"
     with _administration() as server:
+        rows = server.execute("SELECT datname FROM pg_database WHERE datname ~ %s ORDER BY 1", [pattern])
+        kept = [row[0] for row in rows]
+        if database not in kept:
+            raise BackupError(
+                f"{database} is not a database that `restore --replace` kept. Kept: {', '.join(kept) or 'none'}."
+            )
         server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
 
 

@@ -17,6 +17,8 @@ from . import database, files, manifest
 from .manifest import DATABASE, FILES, Manifest, Part, StoredFile
 from .places import Measured, Place
 
+_EMPTY = "Have an empty database created, with the extensions vector, pg_trgm and unaccent, and name it in DATABASE_URL."
+
 Say = Callable[[str], object]
 
 
@@ -62,7 +64,7 @@ def restore_backup(place: Place, *, replace: bool, say: Say) -> Manifest:
     with tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="restore-") as scratch:
         dump = Path(scratch) / DATABASE
         fetch_dump(place, found, dump)
-        staging = database.stage(is_own_empty=is_empty)
+        staging = database.stage(is_own_empty=is_empty, otherwise=_EMPTY)
         try:
             staging.fill(dump, found.postgres)
             _restore_files(place, found, say)
@@ -73,7 +75,9 @@ def restore_backup(place: Place, *, replace: bool, say: Say) -> Manifest:
                 database.drop(staging.database)
             raise
     if kept:
-        say(f"The database that was here is kept as {kept}. The guide says how to drop it.")
+        say(
+            f"The database that was here is kept as {kept}. When you need it no more: manage.py drop_kept_database {kept}"
+        )
     return found
 
 

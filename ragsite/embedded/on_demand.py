@@ -13,11 +13,17 @@ from .service import running
 
 
 @contextmanager
-def database_server(*, alone: bool) -> Iterator[None]:
+def database_server(*, alone: bool, create: bool = False) -> Iterator[None]:
     """Have a database server inside the block: a server of yours, the one that runs, or one for this block only.
 
-    alone: refuse if Ragsite runs in the data directory. Raises StartError.
+    alone: refuse if Ragsite runs in the data directory. create: make a new database if there is none; else a command
+    in a shell without RAGSITE_DATA_DIR, such as that of cron, would work on an empty one. Raises StartError.
     """
+    if not (settings.DATABASE_URL or create or postgres.exists(settings.DATA_DIR)):
+        raise StartError(
+            f"There is no database in {settings.DATA_DIR}. Set RAGSITE_DATA_DIR or DATABASE_URL as for Ragsite itself: "
+            "cron and other shells have neither."
+        )
     if settings.DATABASE_URL or (not alone and postgres.answers(settings.DATA_DIR)):
         yield
         return

@@ -68,6 +68,11 @@ def prepare_database(data_dir: Path) -> None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE_NAME)))
 
 
+def exists(data_dir: Path) -> bool:
+    """Tell whether the data directory has a database, running or not."""
+    return (_cluster(data_dir) / "PG_VERSION").exists()
+
+
 # --- paths --------------------------------------------------------------------------------------
 
 
@@ -98,7 +103,7 @@ def _prepare(data_dir: Path) -> None:
     make_private(home)
     make_private(sockets)
     unprivileged.allow(embedded_program("postgres"), home, sockets)
-    if not (cluster / "PG_VERSION").exists():
+    if not exists(data_dir):
         _initialise(data_dir)
     _check_version(cluster)
     _forget_killed_server(cluster, sockets)

@@ -20,11 +20,15 @@ from ragsite.private_paths import make_private, socket_dir
 from .claim import end_leftovers
 from .service import Service, tail
 
+FEWEST_FILES = (
+    256  # that each process can open: supervisord's own default, 1,024, is more than some systems allow
+)
 _CONFIG = """\
 ; Written by `manage.py up` at each start. supervisorctl -c works on it while Ragsite runs.
 [supervisord]
 nodaemon = true
 silent = true
+minfds = {fewest_files}
 user = {user}
 logfile = %(here)s/logs/supervisord.log
 pidfile = %(here)s/supervisord.pid
@@ -139,7 +143,8 @@ def supervise(
 
 def _config(data_dir: Path, directory: Path, services: Sequence[Service]) -> str:
     user = "root" if os.geteuid() == 0 else str(os.geteuid())
-    parts = [_CONFIG.format(user=user, socket=_escape(str(_socket(data_dir))))]
+    socket = _escape(str(_socket(data_dir)))
+    parts = [_CONFIG.format(user=user, socket=socket, fewest_files=FEWEST_FILES)]
     for priority, service in enumerate(services, start=1):
         parts.append(
             _PROGRAM.format(

@@ -22,11 +22,11 @@ from . import model_choice, ports
 from .claim import claim_data_dir
 from .processes import PROCESSES, environment, wanted_services
 from .service import Service, tail
-from .supervisor import Supervisor, supervise
+from .supervisor import FEWEST_FILES, Supervisor, supervise
 from .terminal import following, free_mb, paint, say
 
 _NEEDED_MB = 500  # a new cluster with its WAL takes 100, the first documents take little
-_FILES, _FEWEST_FILES = 65_536, 1024  # open files of each process
+_FILES, _FEW_FILES = 65_536, 1024  # open files of each process
 _LOGS = settings.DATA_DIR / "logs"
 
 
@@ -37,11 +37,11 @@ class _Stopped(BaseException):
 def main() -> int:
     shell.adapt()
     options = _arguments()
-    allow_many_files()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     started = time.monotonic()
     try:
+        allow_many_files()
         check_room(settings.DATA_DIR, _NEEDED_MB)
         with claim_data_dir(settings.DATA_DIR, _already_running()):
             _run(started, verbose=options.verbose)
@@ -54,12 +54,20 @@ def main() -> int:
 
 
 def allow_many_files() -> None:
-    """Raise the limit of open files as far as this user may: some systems start programs with 256 or 1,024."""
+    """Raise the limit of open files as far as this user may: some systems start programs with 256 or 1,024.
+
+    Raises StartError if too few are left.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    if wanted < _FEWEST_FILES:
+    if wanted < FEWEST_FILES:
+        raise StartError(
+            f"Each process may open {wanted} files only, and Ragsite needs {FEWEST_FILES}. Raise the limit that "
+            "`ulimit -Hn` shows: nofile in /etc/security/limits.conf, or LimitNOFILE of a systemd unit."
+        )
+    if wanted < _FEW_FILES:
         say(
             f"Each process may open {wanted} files only: many visitors at once will be refused. See `ulimit -Hn`."
         )
@@ -172,12 +180,17 @@ def _watch(supervisor: Supervisor) -> None:
 
 
 def _check_ports(names: set[str]) -> None:
+    """Raises StartError if a port is taken, or if two variables name the same one."""
+    chosen = dict[int, str]()
     for name, host, port, variable in (
         ("web", settings.HOST, settings.PORT, "RAGSITE_PORT"),
         ("serving", "127.0.0.1", settings.SERVING_PORT, "RAGSITE_SERVING_PORT"),
         ("llm", "127.0.0.1", settings.LLM_PORT, "RAGSITE_LLM_PORT"),
     ):
         if name in names:
+            if port in chosen:
+                raise StartError(f"{chosen[port]} and {variable} are both {port}. Give each its own port.")
+            chosen[port] = variable
             ports.check_free(host, port, variable)
 
 
@@ -200,7 +213,3 @@ def _stop(number: int, frame: FrameType | None) -> None:
         # Ignore further signals: a second one must not interrupt the shutdown.
         signal.signal(other, signal.SIG_IGN)
     raise _Stopped
-
-
-if __name__ == "__main__":
-    sys.exit(main())

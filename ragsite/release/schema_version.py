@@ -1,7 +1,9 @@
 """Which version of Ragsite the database belongs to: code that is older than the database must not use it."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -23,13 +25,18 @@ def unknown_migrations(applied: Iterable[Migration]) -> list[Migration]:
     return sorted(set(applied) - MigrationLoader(None).disk_migrations.keys())
 
 
+def is_of_this_version() -> bool:
+    """Tell whether the database has exactly the migrations of this code."""
+    return set(applied_migrations()) == MigrationLoader(None).disk_migrations.keys()
+
+
 def refuse_newer_database() -> None:
     """Raise StartError if a newer version has migrated the database."""
     if unknown := unknown_migrations(applied_migrations()):
         raise StartError(
             f"This database was migrated by {_last_release()}, which is newer than this Ragsite {VERSION} "
             f"({_in_words(unknown)}). Start that version, or go back with the dump that was kept before the "
-            "upgrade: docs/guide/operations.md, “Go back to the version before”."
+            f"upgrade{_dumps()}: docs/guide/operations.md, “Go back to the version before”."
         )
 
 
@@ -46,7 +53,15 @@ def _last_release() -> str:
         newest = Release.objects.order_by("pk").values("version", "migrated_at").last()
     except DatabaseError:
         newest = None
-    return f"Ragsite {newest['version']} on {newest['migrated_at']:%Y-%m-%d}" if newest else "another version"
+    if newest is None:
+        return "another version"
+    build = "a later build of " if newest["version"] == VERSION else ""
+    return f"{build}Ragsite {newest['version']} on {newest['migrated_at']:%Y-%m-%d}"
+
+
+def _dumps() -> str:
+    directory = Path(settings.UPGRADE_DUMPS)
+    return f" in {directory}" if directory.exists() else ""
 
 
 def _in_words(unknown: list[Migration]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ragsite import shell
+from tests.installation import free_port
 
 # What other programs leave in a shell: each of these once broke the start.
 ODD = {
@@ -53,6 +54,57 @@ def test_a_command_without_its_database_ends_with_a_sentence(root: Path, tmp_pat
     assert "Traceback" not in done.stderr
     assert "The database does not answer" in done.stderr
     assert "Start Ragsite, or check DATABASE_URL" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("RAGSITE_PORT", "80000", "RAGSITE_PORT='80000': write a whole number from 1 to 65535."),
+        ("DATABASE_URL", "mysql://x", "DATABASE_URL must start with postgres:// or postgresql://."),
+        ("RAGSITE_DATA_DIR", "{file}", "RAGSITE_DATA_DIR={file} cannot be read and written: File exists."),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [("-m", "ragsite.embedded"), ("manage.py", "up"), ("manage.py", "reconcile")], ids=" ".join
+)
+def test_a_variable_that_cannot_be_used_ends_with_a_sentence(
+    variable: str, value: str, sentence: str, command: tuple[str, ...], root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    variables = {"RAGSITE_DATA_DIR": str(tmp_path / "data")}
+    variables[variable] = value.format(file=tmp_path / "file")
+    done = run(root, *command, **variables)
+    assert done.returncode == 1
+    assert done.stderr.removeprefix("Ragsite cannot run. ") == sentence.format(file=tmp_path / "file") + "\n"
+
+
+def test_two_services_on_one_port_are_told_before_anything_starts(root: Path, tmp_path: Path) -> None:
+    done = run(
+        root,
+        "-m",
+        "ragsite.embedded",
+        RAGSITE_DATA_DIR=str(tmp_path / "data"),
+        RAGSITE_PORT=(port := str(free_port())),
+        RAGSITE_SERVING_PORT=port,
+        RAGSITE_LLM="off",
+    )
+    assert done.returncode == 1
+    assert f"RAGSITE_PORT and RAGSITE_SERVING_PORT are both {port}." in done.stdout
+    assert not (tmp_path / "data" / "postgres" / "data").exists()
+
+
+@pytest.mark.parametrize("command", [("backup", "{place}"), ("drop_kept_database", "x")], ids=" ".join)
+def test_a_command_in_a_shell_without_the_data_directory_makes_no_empty_database(
+    command: tuple[str, ...], root: Path, tmp_path: Path
+) -> None:
+    """As in cron: a backup of an empty database would look like one."""
+    arguments = (each.format(place=tmp_path / "backup") for each in command)
+    done = run(root, "manage.py", *arguments, RAGSITE_DATA_DIR=str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"CommandError: There is no database in {tmp_path / 'data'}.")
+    assert not (tmp_path / "data" / "postgres" / "data").exists()
+    assert not (tmp_path / "backup").exists()
 
 
 def test_a_terminal_that_is_not_utf8_shows_question_marks(root: Path) -> None:
@@ -111,10 +163,14 @@ def test_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch
 
 def test_few_open_files_become_as_many_as_the_user_may_have(root: Path) -> None:
     program = (
-        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}));"
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, {hard}), {hard}));"
         "from ragsite.embedded.up import allow_many_files; allow_many_files();"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
     assert run(root, "-c", program.format(hard=4096)).stdout == "4096\n"
     said = run(root, "-c", program.format(hard=256)).stdout
     assert "may open 256 files only" in said
+    assert (
+        "may open 64 files only, and Ragsite needs 256. Raise"
+        in run(root, "-c", program.format(hard=64)).stderr
+    )

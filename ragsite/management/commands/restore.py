@@ -53,10 +53,10 @@ class Command(BaseCommand):
             if verify:
                 self._verify(of)
             elif workspace and into:
-                with database_server(alone=False):
+                with database_server(alone=False, create=True):
                     take_out_workspace(of, workspace, into.absolute(), self.stdout.write)
             else:
-                with database_server(alone=True):
+                with database_server(alone=True, create=True):
                     self._restore(of, replace)
         except (BackupError, StartError) as error:
             raise CommandError(str(error)) from None

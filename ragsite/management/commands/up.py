@@ -19,7 +19,7 @@ class Command(BaseCommand):
         """Replace this process by one without Django: it lives as long as the site, and only watches."""
         flags = ["--verbose"] if options["verbose"] else []
         os.chdir(settings.BASE_DIR)
-        os.execve(sys.executable, [sys.executable, "-m", "ragsite.embedded.up", *flags], _environment())
+        os.execve(sys.executable, [sys.executable, "-m", "ragsite.embedded", *flags], _environment())
 
 
 def _environment() -> dict[str, str]:

@@ -129,6 +129,16 @@ def test_the_same_file_again_is_the_same_document(workspace: Workspace, settings
     assert workspace.document_count == 1
 
 
+def test_a_file_that_is_gone_is_stored_again_when_it_is_added_again(workspace: Workspace) -> None:
+    """An older database that was restored names files that were deleted since."""
+    document = put(workspace)
+    Document.objects.filter(pk=document.pk).update(status=Document.Status.READY)
+    document.file.storage.delete(str(document.file.name))
+    assert put(workspace) == document
+    with Document.objects.get().file.open() as again:
+        assert again.read() == TEXT
+
+
 def test_the_same_file_from_two_people_at_once_is_one_document(workspace: Workspace, settings: Any) -> None:
     start = threading.Barrier(4)
     added: list[Document] = []

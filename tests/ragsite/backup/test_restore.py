@@ -29,6 +29,11 @@ from workspaces.provision import provision_workspace
 workspace = provision_workspace(None, name="Harbour", languages=["en"], embedder=Endpoint.objects.get(dimensions=384))
 for number, title in enumerate(("0.md", "1.md", "2.md", "ж" * 200 + ".md")):
     add_file(workspace, None, ContentFile(b"A fee of %d euros." % number, name="a.md"), title, ask_worker=False)
+from accounts.models import User
+from workspaces.access_levels import name_levels
+name_levels(workspace, None, ["everyone", "board"])
+workspace.documents.filter(title="2.md").update(access_level=1, metadata={"department": "Legal"})
+workspace.memberships.create(user=User.objects.create_user("bob"), role="editor", access_level=1)
 """
 _KEEP = "from ragsite.backup.before_upgrade import keep_dump; keep_dump(print)"  # as `prepare` does
 _DOCUMENTS = "select string_agg(title, ' ' order by title) from documents_document where length(title) < 9"
@@ -111,26 +116,42 @@ def test_data_that_is_there_is_replaced_only_if_asked_and_kept(second: Installat
     assert aside == ["newer"]
     with database_of(second):
         assert second.query(_OTHERS) == kept[1]
+        assert f"kept. Kept: {kept[1]}." in second.try_to_manage("drop_kept_database", "ragsite").stderr
         second.manage("drop_kept_database", kept[1])
         assert second.query(_OTHERS) is None
-        assert "is not a database that" in second.try_to_manage("drop_kept_database", "ragsite").stderr
-        assert "does not exist" in second.try_to_manage("drop_kept_database", kept[1]).stderr
+        assert "Kept: none." in second.try_to_manage("drop_kept_database", kept[1]).stderr
 
 
 def test_the_documents_of_a_deleted_workspace_are_taken_out(
     first: Installation, backup: Path, tmp_path: Path
 ) -> None:
-    first.manage("restore", str(backup), "--workspace", "Harbour", "--into", str(tmp_path / "out"))
-    found = {path.name: path.read_text() for path in (tmp_path / "out" / "files").iterdir()}
+    out = tmp_path / "out of it"
+    said = first.manage("restore", str(backup), "--workspace", "Harbour", "--into", str(out))
+    found = {str(path.relative_to(out)): path.read_text() for path in out.glob("files*/*")}
     long = "ж" * 118 + ".md"  # file systems take 255 bytes
-    assert found == {f"{number}.md": f"A fee of {number} euros." for number in range(3)} | {
-        long: "A fee of 3 euros."
+    assert found == {
+        "files/0.md": "A fee of 0 euros.",
+        "files/1.md": "A fee of 1 euros.",
+        "files_level_1/2.md": "A fee of 2 euros.",
+        f"files/{long}": "A fee of 3 euros.",
     }
+    assert stat.S_IMODE(out.stat().st_mode) == 0o700
+    assert f"  manage.py ingest --create --language en --workspace Harbour '{out}/files'\n" in said
+    assert f"  manage.py ingest --workspace Harbour --set access_level=1 '{out}/files_level_1'\n" in said
+    assert "in this order: everyone, board." in said
+    assert "Set by hand: its members (1, in members.jsonl)" in said
+    assert lines(out / "members.jsonl") == [{"user": "bob", "role": "editor", "access_level": 1}]
+    (secret,) = [each for each in lines(out / "documents.jsonl") if each["access_level"]]
+    assert secret["metadata"] == {"department": "Legal"}
     assert documents(first) == "0.md 1.md 2.md"
     refused = first.try_to_manage(
         "restore", str(backup), "--workspace", "Pier", "--into", str(tmp_path / "pier")
     )
     assert "The backup has no workspace 'Pier'. It has: Harbour (" in refused.stderr
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def damage(backup: Path, name: str) -> None:
@@ -207,7 +228,10 @@ def test_a_server_of_yours_takes_it_where_the_role_may_create_no_database(
         with psycopg.connect(url) as library:
             assert library.execute(_DOCUMENTS).fetchone() == ("0.md 1.md 2.md",)
         refused = second.try_to_manage("restore", str(backup), "--replace", DATABASE_URL=url)
-        assert "Create an empty database and name it in DATABASE_URL." in refused.stderr
+        assert "Have an empty database created, with the extensions vector" in refused.stderr
+        taking = ("--workspace", "Harbour", "--into", str(second.data_dir / "out"))
+        refused = second.try_to_manage("restore", str(backup), *taking, DATABASE_URL=url)
+        assert "Run this command on the embedded PostgreSQL: without DATABASE_URL" in refused.stderr
 
 
 def test_the_dump_before_an_upgrade_leads_back(second: Installation, backup: Path) -> None:

@@ -62,11 +62,37 @@ def test_the_worker_refuses_it() -> None:
         worker_init.send(sender=None)
 
 
+@pytest.mark.usefixtures("_newer")
+def test_a_later_build_of_the_same_version_is_named_so_with_the_place_of_the_dumps(
+    settings: Any, tmp_path: Path
+) -> None:
+    settings.UPGRADE_DUMPS = tmp_path
+    Release.objects.create(version=VERSION, migration_count=1000)
+    words = rf"by a later build of Ragsite {VERSION} on .* before the upgrade in {tmp_path}: docs/guide"
+    with pytest.raises(CommandError, match=words):
+        call_command("prepare", verbosity=0)
+
+
 def test_each_version_that_migrates_is_recorded_once() -> None:
     Release.objects.all().delete()
     record_release()
     record_release()
     assert Release.objects.get().version == VERSION
+
+
+def test_a_database_of_another_version_is_backed_up_alone_or_not_at_all(tmp_path: Path) -> None:
+    """The models of this version cannot read it."""
+    recorder, never_done = MigrationRecorder(connection), ("chat", "0006_filters")
+    recorder.record_unapplied(*never_done)
+    try:
+        with pytest.raises(
+            CommandError, match=r"not of this version .*or only the database with --database-only"
+        ):
+            call_command("backup", str(tmp_path / "whole"))
+        call_command("backup", str(tmp_path / "alone"), "--database-only")
+    finally:
+        recorder.record_applied(*never_done)
+    assert [each.name for each in tmp_path.iterdir()] == ["alone"]
 
 
 def test_an_upgrade_that_fails_half_way_again_and_again_keeps_the_dump_from_before_it(
