@@ -1,7 +1,7 @@
 """The errors of the chat app.
 
 ChatError
-├── QuestionRefused    a question, a regeneration, a rating or a choice of answer is not valid
+├── QuestionRefused    a question, a title, a regeneration, a rating or a choice of answer is not valid
 ├── UnknownModel       this user cannot use a model of that name
 ├── BadFrame           a socket frame is malformed; `message_id` is the id that it gave, or ""
 ├── CannotBegin        something that the question needs no longer exists

@@ -298,6 +298,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "ragsite.apps.StaticFiles",
     "django.contrib.humanize",
+    "django.forms",
     "channels",
     "csp",
     "django_htmx",
@@ -331,6 +332,9 @@ MIDDLEWARE = [
     "ragsite.door.refusals.ExplainMethod",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+FORM_RENDERER = (
+    "django.forms.renderers.TemplatesSetting"  # so that templates/django/forms replaces Django's own
+)
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

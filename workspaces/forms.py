@@ -131,7 +131,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         }
         error_messages = {"name": {"unique": "There is a workspace with this name already. Choose another."}}
         widgets = {
-            "description": forms.Textarea({"rows": 2, "maxlength": 300}),
+            "description": forms.Textarea({"rows": 2}),
             "chunking": forms.RadioSelect,
         }
 

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from accounts.models import User
+from chat.errors import QuestionRefused
 from chat.models import Answer, Session
 from core.text import one_line
 
@@ -45,9 +46,12 @@ def create_session(user: User, title: str = "", *, is_pinned: bool = False) -> S
 
 
 def rename_session(user: User, id: UUID, title: str) -> Session:
-    """Rename a session. An empty title changes nothing. Raises Http404."""
+    """Rename a session. An empty title changes nothing. Raises Http404 and QuestionRefused."""
     session = session_for(user, id)
-    if title := _fitting(title):
+    title, limit = one_line(title), Session._meta.get_field("title").max_length or 0
+    if len(title) > limit:
+        raise QuestionRefused(f"The title has {len(title):,} characters; the limit is {limit}. Shorten it.")
+    if title:
         session.title = title
         session.save(update_fields=["title"])
     return session

@@ -187,7 +187,10 @@ def _page_address(request: UserRequest) -> str:
 @require_POST
 def rename(request: UserRequest, session_id: UUID) -> HttpResponse:
     """Rename a session. An empty title changes nothing."""
-    renamed = rename_session(request.user, session_id, request.POST.get("title", ""))
+    try:
+        renamed = rename_session(request.user, session_id, request.POST.get("title", ""))
+    except QuestionRefused as refusal:
+        return HttpResponse(str(refusal), status=400, content_type="text/plain")
     return _back_to_list(request, renamed)
 
 

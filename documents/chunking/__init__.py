@@ -16,7 +16,7 @@ __all__ = ["CHUNKERS", "Chunk", "Chunker", "Embed", "questions"]
 def _chunk(
     strategy: Chunker, sections: Sequence[ExtractedSection], size: int, overlap: int, embed: Embed
 ) -> list[Chunk]:
-    return with_heads(strategy(sections, size, overlap, embed), sections)
+    return list(with_heads(strategy(sections, size, overlap, embed), sections, size))
 
 
 # workspaces.models.ChunkingStrategy -> its function

@@ -108,13 +108,16 @@ def _changes(request: UserRequest, workspace: Workspace, found: Listing, seen: s
 def search(request: UserRequest, workspace_id: UUID) -> HttpResponse:
     workspace = workspace_for(request.user, workspace_id)
     # PostgreSQL rejects NUL in text
-    question = storable(request.GET.get("q", "")).strip()[: settings.QUESTION_MAX_CHARACTERS]
+    question = storable(request.GET.get("q", "")).strip()
     filters = filters_in(request.GET)
     context: dict[str, Any] = {
         "question": question,
+        "question_max": settings.QUESTION_MAX_CHARACTERS,
         **filter_context(request.user, workspace, filters),
     }
-    if question:
+    if len(question) > settings.QUESTION_MAX_CHARACTERS:
+        context["question_length"] = len(question)
+    elif question:
         try:
             kept, found = search_and_record(
                 request.user, workspace, question, filters, limit=10, token_budget=6000

@@ -5,8 +5,9 @@ The name only decides between kinds of text, which the content cannot tell apart
 
 import re
 import struct
+import tarfile
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import filetype
 
@@ -54,6 +55,11 @@ JSON = MediaType("application/json", "a JSON file", ("json", "jsonl", "ndjson", 
 IPYNB = MediaType("application/x-ipynb+json", "a Jupyter notebook", ("ipynb",), is_text=True)
 MBOX = MediaType("application/mbox", "a mailbox", ("mbox",), is_text=True)
 ZIP = MediaType("application/zip", "a ZIP archive", ("zip",))
+TAR = MediaType("application/x-tar", "a TAR archive", ("tar",))
+# A compressed TAR archive, or a single compressed file: only decompression tells.
+COMPRESSED = MediaType(
+    "application/gzip", "a compressed file", ("gz", "tgz", "bz2", "tbz", "tbz2", "xz", "txz")
+)
 EML = MediaType("message/rfc822", "an e-mail", ("eml",), is_text=True)
 XML = MediaType("application/xml", "an XML file", ("xml", "nxml"), is_text=True)
 TEXT = MediaType(
@@ -61,13 +67,13 @@ TEXT = MediaType(
 )
 
 TYPES = (PDF, DOCX, PPTX, XLSX, ODT, ODS, ODP, EPUB, DOC, XLS, PPT, MSG, RTF, PNG, JPEG, TIFF,
-         HTML, MARKDOWN, CSV, TSV, JSON, IPYNB, EML, MBOX, ZIP, XML, TEXT)  # fmt: skip
+         HTML, MARKDOWN, CSV, TSV, JSON, IPYNB, EML, MBOX, ZIP, TAR, COMPRESSED, XML, TEXT)  # fmt: skip
 _BY_EXTENSION = {extension: kind for kind in TYPES for extension in kind.extensions}
 BY_NAME = {kind.name: kind for kind in TYPES}
 
 ACCEPTED = (
     "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, Markdown, CSV, JSON, XML, notebooks, e-mail, "
-    "mailboxes, ZIP archives, pictures of text and plain text"
+    "mailboxes, ZIP and TAR archives, pictures of text and plain text"
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # Office files before 2007, and encrypted Office files since
 _OLE_STREAMS = (
@@ -78,6 +84,21 @@ _OLE_STREAMS = (
     ("PowerPoint Document", PPT),
 )
 _PICTURES = ((b"\x89PNG\r\n\x1a\n", PNG), (b"\xff\xd8\xff", JPEG), (b"II*\0", TIFF), (b"MM\0*", TIFF))
+_COMPRESSIONS = re.compile(rb"(?P<gzip>\x1f\x8b\x08)|(?P<bzip2>BZh[1-9]1AY&SY)|(?P<xz>\xfd7zXZ\0)")
+_TARS = (TAR, COMPRESSED)
+# Archives that Ragsite does not open, as `filetype` names them.
+_OTHER_ARCHIVES = {
+    "application/x-7z-compressed": "7z",
+    "application/x-rar-compressed": "RAR",
+    "application/vnd.rar": "RAR",
+    "application/zstd": "Zstandard",
+    "application/x-lz4": "LZ4",
+    "application/x-lzip": "lzip",
+    "application/x-compress": "compress",
+    "application/vnd.ms-cab-compressed": "CAB",
+    "application/x-unix-archive": "ar",
+}
+_UNPACK = "Unpack it and add the files in it, or pack them as ZIP and add that."
 _MAILBOX = re.compile(r"from \S+ [^\n]*\d\d:\d\d[^\n]*\n[!-9;-~]+:")  # in lower case
 _MAIL_HEADER = re.compile(
     r"^(received|from|to|subject|date|message-id|mime-version|return-path|content-type):", re.I | re.M
@@ -94,7 +115,12 @@ def recognise(file: BinaryIO, name: str) -> MediaType:
     extension = name.rpartition(".")[2].lower() if "." in name else ""
     named = _BY_EXTENSION.get(extension)
     found = _by_content(file, head, named)
-    if named and named is not found and not (named.is_text and found.is_text):
+    if (
+        named
+        and named is not found
+        and not (named.is_text and found.is_text)
+        and not {named, found} <= set(_TARS)
+    ):
         raise NotAccepted(
             f"The name ends in .{extension}, but the content is {found.label}. "
             f"Rename it to .{found.extensions[0]}, or choose the file you meant."
@@ -102,9 +128,14 @@ def recognise(file: BinaryIO, name: str) -> MediaType:
     return found
 
 
+def kind_of_name(name: str) -> MediaType | None:
+    """Return the media type that a file's name declares."""
+    return _BY_EXTENSION.get(name.rpartition(".")[2].lower()) if "." in name else None
+
+
 def type_of_name(name: str) -> str:
     """Return the Content-Type for a file of this name."""
-    kind = _BY_EXTENSION.get(name.rpartition(".")[2].lower())
+    kind = kind_of_name(name)
     return kind.name if kind else "application/octet-stream"
 
 
@@ -121,6 +152,10 @@ def _by_content(file: BinaryIO, head: bytes, named: MediaType | None) -> MediaTy
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         found = list_members(file)
         return _package(found.names, found.mark, named)
+    if compression_of(head):
+        return COMPRESSED
+    if is_tar(head):
+        return TAR
     text = decode(head, declares=True)
     if looks_like_text(head, text):
         return _kind_of_text(text, named)
@@ -133,6 +168,8 @@ def _unknown(head: bytes, named: MediaType | None) -> str:
         return "Ragsite does not read this kind of picture. Save it as PNG, JPEG or PDF and add that."
     if guess.startswith(("audio/", "video/")):
         return "This is a recording. Ragsite only reads text: add a transcript."
+    if kind := _OTHER_ARCHIVES.get(guess):
+        return f"This is an archive that Ragsite does not open ({kind}). {_UNPACK}"
     if named:
         return f"The name says {named.label}, but the content is not. It may be damaged: choose another copy."
     return f"Ragsite does not read this kind of file. Add {ACCEPTED}."
@@ -155,7 +192,22 @@ def _package(names: frozenset[str], mimetype: str, named: MediaType | None) -> M
         )
     if named is ZIP:
         return ZIP
-    raise NotAccepted("This is an archive. Unpack it and add the files in it.")
+    raise NotAccepted(f"This is an archive. {_UNPACK}")
+
+
+def compression_of(head: bytes) -> Literal["gzip", "bzip2", "xz"] | None:
+    """Return what compressed the file, by its first bytes (RFC 1952 for gzip)."""
+    found = _COMPRESSIONS.match(head)
+    return found.lastgroup if found else None  # type: ignore[return-value]
+
+
+def is_tar(head: bytes) -> bool:
+    """Return whether the file begins with a header whose checksum is right: old archives have no other mark."""
+    try:
+        tarfile.TarInfo.frombuf(head[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 def _ole(file: BinaryIO, head: bytes) -> MediaType:

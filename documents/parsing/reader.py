@@ -12,7 +12,7 @@ from core.text import one_line
 from documents.errors import NotAccepted, Unreadable
 
 from . import encodings, fast, scans
-from .containers import archive, mail, outlook
+from .containers import archive, mail, outlook, tar
 from .containers.members import Opened, unforeseen_as_unreadable
 from .languages import language_of
 from .office import old_workbook, opendocument, presentation, word, workbook
@@ -29,7 +29,7 @@ _TEXTS: dict[str, Callable[[Path, Sequence[str]], Extraction]] = {
 }
 _OFFICE = (old_workbook, opendocument, presentation, word, workbook)
 _CONTAINERS: dict[str, Callable[[Path, Opened], Extraction]] = {
-    name: module.read for module in (archive, mail, outlook, pdf, *_OFFICE) for name in module.READS
+    name: module.read for module in (archive, mail, outlook, pdf, tar, *_OFFICE) for name in module.READS
 }
 
 _OFFICE_TYPES = {name for module in _OFFICE for name in module.READS}

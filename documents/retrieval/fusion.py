@@ -69,16 +69,18 @@ def dense_share(dense: Sequence[FoundChunk], lexical: Sequence[FoundChunk]) -> f
     """Return the weight of the dense leg, 0 to 1. The lexical leg has the rest."""
     if not dense or not lexical:
         return float(bool(dense))
-    by_meaning, by_words = DENSE_WEIGHT * _standing_out(dense), _standing_out(lexical)
+    # The dense leg finds every chunk: with fewer than ten, its last one takes the place of the tenth. A chunk that the
+    # lexical leg did not find scores 0.
+    by_meaning = DENSE_WEIGHT * _standing_out(dense, dense[-1].score)
+    by_words = _standing_out(lexical, 0.0)
     return by_meaning / (by_meaning + by_words) if by_meaning + by_words else 0.5
 
 
-def _standing_out(found: Sequence[FoundChunk]) -> float:
-    """Return by which share of its score the first beats the tenth, 0 to 1; 1 without a tenth."""
+def _standing_out(found: Sequence[FoundChunk], least: float) -> float:
+    """Return by which share of its score the first beats the tenth, 0 to 1. least: the score of a missing tenth."""
     first = found[0].score
-    if len(found) < RANK_OF_REFERENCE:
-        return 1.0
-    return min(1.0, (first - found[RANK_OF_REFERENCE - 1].score) / abs(first)) if first else 0.0
+    tenth = found[RANK_OF_REFERENCE - 1].score if len(found) >= RANK_OF_REFERENCE else least
+    return min(1.0, (first - tenth) / abs(first)) if first else 0.0
 
 
 def _heights(found: Sequence[FoundChunk]) -> dict[int, float]:

@@ -1,8 +1,9 @@
-// The scripts of every page: the theme switch, toasts, and the selection of several rows.
+// The scripts of every page: the theme switch, toasts, the selection of several rows, and the limits of texts.
 
 import { delegateTarget, find, findAll } from "./dom.js";
 import { keepForms } from "./kept-form.js";
 import { readStorage, setCookie, writeStorage } from "./storage.js";
+import { checkLimit } from "./text-limits.js";
 
 const root = document.documentElement;
 
@@ -91,6 +92,7 @@ document.addEventListener("change", (event) => {
   updateSelection();
 });
 document.addEventListener("htmx:afterSettle", updateSelection);
+document.addEventListener("input", (event) => checkLimit(event.target));
 
 connectTheme();
 keepForms(document);

@@ -51,6 +51,13 @@ def test_the_title_may_be_another_than_the_name(editor, workspace):
     assert upload(editor, workspace, file=file(), title="Pump notes").json()["title"] == "Pump notes"
 
 
+def test_an_archive_that_is_not_opened_is_refused_with_what_to_do(editor, workspace):
+    response = upload(editor, workspace, file=file("all.rar", b"Rar!\x1a\x07\x01\0" + bytes(range(256))))
+    assert response.status_code == 400
+    assert "Unpack it and add the files in it, or pack them as ZIP" in str(response.json())
+    assert not workspace.documents.exists()
+
+
 @pytest.mark.parametrize("language", ["", None])
 @pytest.mark.parametrize(
     ("door", "body"),

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.forms import UserCreationForm
 from django.core.management import call_command
 
 # Set by us for our own processes, or by other programs.
@@ -32,6 +33,18 @@ def test_every_direct_dependency_has_its_reason(root: Path):
     npm = json.loads((root / "package.json").read_text())["devDependencies"]
     assert len(pins) > 20
     assert [name for name in {*pins, *hashed, *npm} if name not in reasons] == []
+
+
+def test_no_page_lets_the_browser_cut_a_text(root: Path):
+    """A browser cuts what is pasted at a maxlength: pages say data-limit, for which static/js/text-limits.js looks."""
+    cutting = [
+        path.name
+        for folder, kind in (("templates", "*.html"), ("static/js", "*.js"))
+        for path in (root / folder).rglob(kind)
+        if re.search(r"maxlength=|maxLength", path.read_text())
+    ]
+    assert cutting == []
+    assert "maxlength" not in str(UserCreationForm()["username"])
 
 
 def test_every_link_in_the_documentation_leads_somewhere(root: Path):

@@ -128,6 +128,22 @@ def test_who_was_logged_out_is_told(page: Page, workspace, requests_fail):
     expect(page.locator("[data-upload-list] li")).to_contain_text("You are logged out. Log in in another tab")
 
 
+def test_a_title_that_is_too_long_is_kept_and_the_limit_is_said(page: Page, workspace):
+    """A browser cuts what is pasted at a maxlength, without a word."""
+    page.goto(f"/workspaces/{workspace.id}/add/text/")
+    page.locator("textarea[name=text]").fill("Five days.")
+    title = page.get_by_label("Title")
+    title.fill("x" * 301)
+    page.get_by_role("button", name="Add text").click()
+    expect(title).to_have_value("x" * 301)
+    problem = title.evaluate("field => field.validationMessage")
+    assert problem == "Shorten this to 300 characters; it has 301."
+    assert not workspace.documents.exists()
+    title.fill("x" * 300)
+    page.get_by_role("button", name="Add text").click()
+    expect(page.locator("main")).to_contain_text("x" * 300)
+
+
 def test_a_text_is_still_there_after_a_login_in_between(page: Page, workspace):
     writer = factories.user(username="ada", password="correct horse")
     workspace.memberships.create(user=writer, role=Role.EDITOR)

@@ -88,6 +88,15 @@ def test_an_empty_workspace_is_not_nothing_relevant(view, workspace):
     assert "Nothing relevant found" not in page
 
 
+def test_a_question_that_is_too_long_is_kept_and_refused_with_the_limit(view, workspace, settings):
+    settings.QUESTION_MAX_CHARACTERS = 20
+    page = text_of(view.get(f"/workspaces/{workspace.id}/search/", {"q": "x" * 21}))
+    assert "It has 21 characters; the limit is 20. Shorten it." in page
+    assert f'value="{"x" * 21}"' in page
+    assert 'data-limit="20"' in page
+    assert not Search.objects.exists()
+
+
 def test_nothing_relevant_has_a_look_of_its_own(view, workspace, leave):
     page = text_of(search(view, workspace, "zebra quantum xylophone"))
     assert "Nothing relevant found" in page

@@ -126,6 +126,17 @@ def test_what_cannot_be_made_is_refused_with_its_reason(as_user, maker, embedder
     assert not server.requests  # an invalid form causes no call to a model
 
 
+def test_a_name_that_is_too_long_is_kept_in_the_form_with_the_reason(as_user, maker, embedder):
+    browser = as_user(maker)
+    page = text_of(browser.get("/workspaces/new/"))
+    assert 'data-limit="80"' in page
+    name = "Handbook " * 10
+    refused = text_of(browser.post("/workspaces/new/", form(embedder, name=name)))
+    assert name.strip() in refused
+    assert "at most 80 characters (it has 89)" in refused
+    assert not Workspace.objects.filter(name__startswith="Handbook").exists()
+
+
 def test_an_embedder_that_fails_its_check_is_refused_with_what_it_said(as_user, maker, embedder, server):
     server.behaviour = Behaviour(status=500)
     page = text_of(as_user(maker).post("/workspaces/new/", form(embedder)))

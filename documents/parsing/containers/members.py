@@ -30,6 +30,7 @@ MAX_DEPTH = 4  # an archive in a mail in an archive in a mail
 MAX_FILES = 2000
 MAX_BYTES = 300 * 1024**2  # of all files together, unpacked
 MAX_FILE_BYTES = 150 * 1024**2  # less than the sandbox lets a process write
+LINK = "It is a link to another file."
 _MOST_NAMED = 30  # notes about single files on a document's page
 
 Read = Callable[[ParseJob, "Opened"], Extraction]
@@ -56,6 +57,7 @@ class Budget:
     files: int = MAX_FILES
     bytes: int = MAX_BYTES
     characters: int = MAX_CHARACTERS
+    streamed: int = 0  # bytes that were decompressed so far, from archives that are read as a stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from .date_names import Context, Width, day_name, month_name
+
 GENERAL = "General"
 BUILT_IN = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 12: "# ?/?", 13: "# ??/??",
@@ -24,17 +26,15 @@ BUILT_IN = {
 
 _TOKEN = re.compile(
     r"""(?P<literal>"[^"]*"?|\\.|_.)|(?P<fill>\*.)|\[(?P<bracket>[^\]]*)\]|(?P<general>General)
-    |(?P<half>AM/PM|A/P|上午/下午)|(?P<exponent>E[+-])|(?P<clock>y+|m+|d+|h+|s+(?:\.0+)?|e+|b+|g+)
+    |(?P<half>AM/PM|A/P|上午/下午)|(?P<exponent>E[+-])|(?P<clock>y+|m+|d+|a{3,4}|h+|s+(?:\.0+)?|e+|b+|g+)
     |(?P<digit>[0#?])|(?P<sign>[.,%/@])|(?P<other>.)""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?[\d.]+)")
 _ELAPSED = re.compile(r"h+|m+|s+", re.IGNORECASE)
-_CURRENCY = re.compile(r"\$([^-]*)")
+_CURRENCY = re.compile(r"\$(?P<sign>[^-]*)(?:-(?P<locale>.*))?")
 _COMPARISONS = {"<": (-1,), "<=": (-1, 0), "=": (0,), ">=": (0, 1), ">": (1,), "<>": (-1, 1)}
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-           "November", "December")  # fmt: skip
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTH_WIDTHS: dict[int, Width] = {3: "abbreviated", 4: "wide", 5: "narrow"}
 _LAST_DAY = 2_958_466  # the first serial number beyond 9999-12-31
 _MAX_DECIMALS = 30
 
@@ -47,6 +47,7 @@ class _Token(NamedTuple):
 class _Section(NamedTuple):
     tokens: tuple[_Token, ...]
     condition: tuple[str, float] | None
+    locale: str = ""  # of the names of months and days, such as "407"; "": English
 
     def has(self, *kinds: str) -> bool:
         return any(token.kind in kinds for token in self.tokens)
@@ -92,22 +93,25 @@ def general(number: float) -> str:
 def _sections(code: str) -> tuple[_Section, ...]:
     sections: list[list[_Token]] = [[]]
     conditions: list[tuple[str, float] | None] = [None]
+    locales = [""]
     for found in _TOKEN.finditer(code or GENERAL):
         kind, text = str(found.lastgroup), found[str(found.lastgroup)]
         if kind == "other" and text == ";":
             sections.append([])
             conditions.append(None)
+            locales.append("")
         elif kind == "bracket":
             if condition := _CONDITION.fullmatch(text):
                 conditions[-1] = condition[1], float(condition[2])
             elif _ELAPSED.fullmatch(text):
                 sections[-1].append(_Token("elapsed", text.lower()))
             elif currency := _CURRENCY.match(text):
-                sections[-1].append(_Token("other", currency[1]))
+                sections[-1].append(_Token("other", currency["sign"]))
+                locales[-1] = currency["locale"] or locales[-1]
         elif kind != "fill":
             sections[-1].append(_Token(kind, text))
-    pairs = zip(sections, conditions, strict=True)
-    return tuple(_Section(tuple(tokens), condition) for tokens, condition in pairs)
+    parts = zip(map(tuple, sections), conditions, locales, strict=True)
+    return tuple(_Section(*part) for part in parts)
 
 
 def _choose(number: float, sections: Sequence[_Section]) -> tuple[_Section, bool]:
@@ -272,7 +276,8 @@ def _written_time(number: float, section: _Section, *, from_1904: bool) -> str:
     moment = _moment(seconds, from_1904=from_1904)
     has_half = section.has("half")
     return "".join(
-        _written_part(token, moment, seconds, has_half, _is_minute(tokens, at))
+        _written_name(token, moment, section)
+        or _written_part(token, moment, seconds, has_half, _is_minute(tokens, at))
         for at, token in enumerate(tokens)
     )
 
@@ -294,6 +299,18 @@ def _is_minute(tokens: Sequence[_Token], at: int) -> bool:
     return before == "h" or after == "s" or (before == "s" and after != "d")
 
 
+def _written_name(token: _Token, moment: datetime, section: _Section) -> str:
+    """Return the name of the month or the day, "" for a token of another kind."""
+    unit, width = token.text[:1].lower(), min(len(token.text), 5)
+    if token.kind != "clock" or unit not in "mda" or width < 3:
+        return ""
+    if unit != "m":  # Japanese and Chinese codes say aaaa for dddd
+        return day_name(moment.weekday(), section.locale, "abbreviated" if width == 3 else "wide")
+    has_day = any(re.fullmatch("d{1,2}", each.text, re.IGNORECASE) for each in section.tokens)
+    context: Context = "format" if has_day else "stand-alone"
+    return month_name(moment.month, section.locale, _MONTH_WIDTHS[width], context)
+
+
 def _written_part(token: _Token, moment: datetime, seconds: float, has_half: bool, is_minute: bool) -> str:
     text = token.text.lower()
     width = len(text.partition(".")[0])
@@ -308,11 +325,9 @@ def _written_part(token: _Token, moment: datetime, seconds: float, has_half: boo
         case "clock", "m" if is_minute:
             return f"{moment.minute:0{width}}"
         case "clock", "m":
-            name = _MONTHS[moment.month - 1]
-            return (f"{moment.month:0{width}}", name[:3], name, name[:1])[max(0, min(width, 5) - 2)]
+            return f"{moment.month:0{width}}"
         case "clock", "d":
-            name = _DAYS[moment.weekday()]
-            return (f"{moment.day:0{width}}", name[:3], name)[max(0, min(width, 4) - 2)]
+            return f"{moment.day:0{width}}"
         case "clock", "h":
             hour = (moment.hour + 11) % 12 + 1 if has_half else moment.hour
             return f"{hour:0{width}}"

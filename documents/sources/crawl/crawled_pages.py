@@ -1,7 +1,6 @@
 """Stores the pages of a website and the posts of a feed as documents."""
 
 import hashlib
-import io
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,32 +12,12 @@ from django.db.models import F
 
 from core.files import discard
 from core.text import one_line
-from documents.errors import NotAccepted, NotFetched
 from documents.fields.metadata import COLUMNS
 from documents.ingestion.deletion import remove
 from documents.models import Address, Document
-from documents.parsing.media_types import HTML, PDF, recognise
 from workspaces.models import Workspace
 
 MAX_TITLE = 300
-
-
-def media_type_of(data: bytes) -> str:
-    """Return the media type, detected from the content. Raises NotFetched unless it is HTML or PDF."""
-    try:
-        found = recognise(io.BytesIO(data), "page.html" if not data.startswith(b"%PDF-") else "page.pdf")
-    except NotAccepted as error:
-        raise NotFetched(f"Only web pages and PDF files are read from the web. {error}") from error
-    if found not in (HTML, PDF):
-        raise NotFetched(f"It is {found.label}: only web pages and PDF files are read from the web.")
-    return found.name
-
-
-def is_html(data: bytes) -> bool:
-    try:
-        return media_type_of(data) == HTML.name
-    except NotFetched:
-        return False
 
 
 def title_of(proposed: str, url: str) -> str:

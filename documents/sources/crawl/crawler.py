@@ -40,10 +40,10 @@ from . import crawled_pages, placeholder, ssrf_guard
 from .feed_items import queue_posts
 from .fetch import Web, WebResponse
 from .frontier import Frontier
-from .response_policy import error_for, is_readable, with_its_encoding
+from .response_policy import error_for, is_readable, not_read, recognise, recognise_or_none, with_its_encoding
 from .robots import RobotsOfHosts
 from .sitemap import is_sitemap, read_sitemap
-from .url_normalization import Bounds, canonical, display_url, is_same_site, origin
+from .url_normalization import Bounds, archive_extension, canonical, display_url, is_same_site, origin
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ MAX_TRIES = 3  # of one address in one visit, if the error is retryable
 _MAX_TRIES = 30  # of a post's page, over all visits of its feed
 _FIRST_PAUSE_S = 10  # back-off: then three times as long each time
 _NO_INDEX = "The page asks not to be indexed (noindex)."
+_ARCHIVE = "It is an archive (.{extension}): download it, unpack it and add the files in it."
 _Role, _State = Address.Role, Address.State
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]  # runs a coroutine, and returns its result
@@ -196,9 +197,10 @@ def _parsed(answer: _Answer, languages: Sequence[str]) -> _Answer:
         if role == _Role.FEED:
             feed = read_feed(reply.body, reply.url, reply.headers.get("Content-Type", ""))
             return replace(answer, feed=feed)
-        if role == _Role.PAGE and crawled_pages.is_html(reply.body):
-            data = with_its_encoding(reply)
-            return replace(answer, data=data, page=read_page(data, reply.url, languages))
+        if role == _Role.PAGE and (kind := recognise_or_none(reply)):
+            answer = replace(answer, data=with_its_encoding(reply, kind))
+            if kind == HTML:
+                return replace(answer, page=read_page(answer.data, reply.url, languages))
     except NotFetched as error:
         return replace(answer, error=error)
     return answer
@@ -319,13 +321,14 @@ class _Visit:
             return _Answer(address)
         try:
             ssrf_guard.target(address.url)
+            self._check_name(address)
             await self._may_go(address, address.url)
             limit = settings.CRAWL_PAGE_MAX_BYTES
             if address.role == _Role.FEED:
                 limit = min(limit, FEED_MAX_BYTES)
             reply = await self._web.get(
                 address.url,
-                accepts=lambda media_type: address.role != _Role.PAGE or is_readable(media_type, address),
+                accepts=lambda reply: address.role != _Role.PAGE or is_readable(reply, address),
                 may_go=partial(self._may_go, address),
                 max_bytes=limit,
                 headers=address.conditions,
@@ -333,6 +336,10 @@ class _Visit:
         except (Forbidden, NotFetched, _LeftOut) as error:
             return _Answer(address, error=error)
         return _Answer(address, reply)
+
+    def _check_name(self, address: Address) -> None:
+        if address.depth and address.role == _Role.PAGE and (extension := archive_extension(address.url)):
+            raise _LeftOut(_ARCHIVE.format(extension=extension))
 
     async def _may_go(self, address: Address, url: str) -> None:
         """Raise _LeftOut for an address outside the site, or one that robots.txt disallows."""
@@ -417,12 +424,12 @@ class _Visit:
         if address.depth == 0 and is_sitemap(reply.body):  # the start address may be a sitemap
             address.role = _Role.SITEMAP
             return self._read_sitemap(address, reply)
-        if not is_readable(reply.media_type, address):
-            raise NotFetched(f"It is {reply.media_type}: only web pages and PDF files are read from the web.")
+        if not is_readable(reply, address):
+            raise not_read(reply.media_type)
         if placeholder.is_near(page.words, self._source.placeholder):
             raise _LeftOut("It has the same text as many other addresses.", finding=Finding.SAME_TEXT)
         landed = self._final_address(address, reply)
-        media_type = crawled_pages.media_type_of(reply.body)
+        media_type = recognise(reply).name
         if refresh := refresh_target(reply.headers.get("Refresh", "")):
             page.links.append(urljoin(reply.url, refresh))
         page.is_noindex |= "noindex" in robots_words(reply.headers.get("X-Robots-Tag", ""))
@@ -433,7 +440,7 @@ class _Visit:
         self._check_canonical(address, landed, page)
         landed.content_sha256 = hashlib.sha256(reply.body).hexdigest()
         self._check_double(landed)
-        self._store(landed, landed.own_title or page.title, answer.data, media_type)
+        self._store(landed, landed.own_title or page.title or reply.file_name, answer.data, media_type)
         if landed.depth == 0 and not self._source.is_feed:
             self._name(page.title)
         self._close(landed, reply)

@@ -10,9 +10,10 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from email.message import Message
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -49,6 +50,14 @@ class WebResponse:
     @property
     def media_type(self) -> str:
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def file_name(self) -> str:
+        """The file's name, as the server says or as the address ends; "" if it ends with a slash."""
+        said = Message()
+        said["Content-Disposition"] = self.headers.get("Content-Disposition", "")
+        name = said.get_filename() or unquote(urlsplit(self.url).path)
+        return name.replace("\\", "/").rpartition("/")[2]
 
     @property
     def charset(self) -> str:
@@ -122,14 +131,14 @@ class Web(AbstractAsyncContextManager["Web"]):
         self,
         url: str,
         *,
-        accepts: Callable[[str], bool] = lambda media_type: True,
+        accepts: Callable[[WebResponse], bool] = lambda reply: True,
         may_go: MayGo = _anywhere,
         max_bytes: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> WebResponse:
         """Return the server's response, after at most five redirects.
 
-        accepts: called with the media type of a 200; the body is read only if it returns True. may_go: called
+        accepts: called with the head of a 200; the body is read only if it returns True. may_go: called
         with the target of each redirect. Raises Forbidden, NotFetched, and the errors of may_go.
         """
         limit = max_bytes or settings.CRAWL_PAGE_MAX_BYTES
@@ -145,7 +154,7 @@ class Web(AbstractAsyncContextManager["Web"]):
     async def _follow(
         self,
         url: str,
-        accepts: Callable[[str], bool],
+        accepts: Callable[[WebResponse], bool],
         may_go: MayGo,
         limit: int,
         headers: Mapping[str, str],
@@ -172,10 +181,10 @@ class Web(AbstractAsyncContextManager["Web"]):
 
 
 async def _reply(
-    url: str, response: aiohttp.ClientResponse, accepts: Callable[[str], bool], limit: int
+    url: str, response: aiohttp.ClientResponse, accepts: Callable[[WebResponse], bool], limit: int
 ) -> WebResponse:
     reply = WebResponse(url, response.status, _headers(response))
-    if response.status != 200 or not accepts(reply.media_type):
+    if response.status != 200 or not accepts(reply):
         return reply
     if (response.content_length or 0) > limit:
         raise NotFetched(too_big(limit))

@@ -16,10 +16,12 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 _SAFE = "%/:@!$&'()*+,;=~-._"  # allowed unescaped in a path, RFC 3986
 # Extensions of files without text. The crawler does not follow links to them, and makes no request.
 _NO_TEXT = re.compile(
-    r"\.(?:7z|avi|bin|bmp|bz2|css|dmg|eot|exe|flac|gif|gz|ico|iso|jar|jpe?g|js|json|m4[av]|mid|mov|mp[34]|mpe?g"
-    r"|og[agv]|otf|png|rar|rss|svg|tar|tgz|tiff?|ttf|wav|web[mp]|wmv|woff2?|xz|zip)$",
+    r"\.(?:avi|bin|bmp|css|dmg|eot|exe|flac|gif|ico|iso|jar|jpe?g|js|json|m4[av]|mid|mov|mp[34]|mpe?g"
+    r"|og[agv]|otf|png|rss|svg|tiff?|ttf|wav|web[mp]|wmv|woff2?)$",
     re.IGNORECASE,
 )
+# Extensions of archives: each website lists those that it left out, and no request is made.
+_ARCHIVE = re.compile(r"\.(7z|bz2|gz|rar|tar|tbz2?|tgz|txz|xz|zip)$", re.IGNORECASE)
 
 
 def canonical(url: str, base: str = "") -> str:
@@ -62,6 +64,12 @@ def _query(query: str) -> str:
 def has_no_text(url: str) -> bool:
     """Return whether its extension says that it is a picture, a recording or another file without text."""
     return bool(_NO_TEXT.search(urlsplit(url).path))
+
+
+def archive_extension(url: str) -> str:
+    """Return the extension of an archive, in lower case, or ""."""
+    found = _ARCHIVE.search(urlsplit(url).path)
+    return found[1].lower() if found else ""
 
 
 def origin(url: str) -> str:

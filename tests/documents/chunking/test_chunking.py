@@ -73,7 +73,8 @@ def test_every_chunk_is_exactly_where_it_says_and_no_word_is_lost(strategy: str,
         own = [texts[each.section][each.start : each.end] for each in chunks]
         assert all(is_quote(each.text, texts[each.section], each.start, each.end) for each in chunks)
         assert all(each.text.endswith(text) for each, text in zip(chunks, own, strict=True))
-        assert all(0 < len(text) <= size and text == text.strip() for text in own)
+        assert all(text and text == text.strip() for text in own)
+        assert all(len(each.text) <= size for each in chunks)
         assert all(each.embedded.endswith(each.text) for each in chunks if each.embedded)
         for position, text in enumerate(texts):
             check_cover(text, [each for each in chunks if each.section == position], overlap)
@@ -114,6 +115,61 @@ def test_each_chunk_of_a_table_has_its_header(strategy: str, head: str, table: s
     assert sum("euro" in each.text for each in chunks) > 2
     assert all(head in each.text for each in chunks if "euro" in each.text)
     assert all(is_quote(each.text, f"{table}\n\nAfter it.", each.start, each.end) for each in chunks)
+
+
+@pytest.mark.parametrize("strategy", CHUNKERS)
+@pytest.mark.parametrize("size", [70, 80, 200, 1000])
+@pytest.mark.parametrize("overlap", [0, 20])
+def test_a_chunk_with_its_header_is_no_longer_than_the_chunk_size(
+    strategy: str, size: int, overlap: int
+) -> None:
+    rows = "\n".join(f"| Part {number} | {number} euro |" for number in range(200))
+    table = f"| Part | Price |\n{rows}\n\n{'After it. ' * 40}\n\n| Code of the part | Its colour |\n{rows}"
+    chunks = CHUNKERS[strategy](sections(table), size, overlap, by_topic)
+    assert max(len(each.text) for each in chunks) <= size
+    assert all(is_quote(each.text, table, each.start, each.end) for each in chunks)
+    heads = [each.text.partition("\n")[0] for each in chunks if each.text.count("euro")]
+    assert {"| Part | Price |", "| Code of the part | Its colour |"} >= {
+        each for each in heads if "euro" not in each and "After" not in each
+    }
+    assert not [each for each in heads if "euro" in each]
+
+
+def test_a_table_that_fits_with_its_header_is_split_as_before() -> None:
+    rows = [f"| Part {number} | {number} euro |" for number in range(9)]
+    text = "| Part | Price |\n" + "\n".join(rows)
+    assert cut("recursive", text, 90)[1].splitlines() == ["| Part | Price |", *rows[3:6]]
+
+
+_WIDE = "| " + " | ".join(f"Quantity delivered in month {month}" for month in range(12)) + " |"
+
+
+@pytest.mark.parametrize("strategy", CHUNKERS)
+def test_a_header_longer_than_half_a_chunk_has_its_cells_shortened(strategy: str) -> None:
+    row = "| " + " | ".join(["12"] * 12) + " |"
+    text = "\n".join([_WIDE, *[row] * 60])
+    chunks = CHUNKERS[strategy](sections(text), 500, 50, by_topic)
+    for each in chunks[1:]:
+        head = each.text.partition("\n")[0]
+        assert len(head) <= 250
+        assert head.startswith("| Quantity deliver… |")
+        assert head.count("|") == 13
+    assert max(len(each.text) for each in chunks) <= 500
+    assert all(is_quote(each.text, text, each.start, each.end) for each in chunks)
+
+
+def test_a_header_that_leaves_no_room_for_rows_is_not_repeated() -> None:
+    text = "\n".join([_WIDE, *["| " + " | ".join(["12"] * 12) + " |"] * 9])
+    *_, last = CHUNKERS["recursive"](sections(text), 120, 0, unused)
+    assert "Quan" not in last.text
+    assert len(last.text) <= 120
+
+
+def test_a_changed_header_is_no_quote() -> None:
+    section = f"{_WIDE}\n| 1 |\n| 2 |"
+    start = section.index("| 2")
+    assert is_quote(f"{_WIDE}\n| 2 |", section, start, len(section))
+    assert not is_quote("| Quality… |\n| 2 |", section, start, len(section))
 
 
 def test_prose_after_a_table_has_no_header() -> None:

@@ -116,6 +116,19 @@ def test_what_was_read_and_what_was_not_is_kept(workspace: Workspace) -> None:
     assert [note["kind"] for note in document.reading["notes"]] == ["warning", "left_out"]
 
 
+def test_a_tar_archive_becomes_one_document_with_its_files(workspace: Workspace) -> None:
+    data = files.tar(("rules/leave.txt", b"Thirty days of leave."), ("prices.csv", b"part,price\nvalve,12\n"))
+    document = put(workspace, data, "all.tar.gz")
+    ingest(document.pk)
+    document.refresh_from_db()
+    assert (document.status, document.media_type) == ("ready", "application/gzip")
+    assert document.reading["facts"] == {"files": 2, "files read": 2}
+    assert (
+        engine_for(workspace).search_lexical("valve", 1)[0].text
+        == "prices.csv\n\n| part | price |\n| valve | 12 |"
+    )
+
+
 def test_the_ledger_tells_each_stage_and_batch(workspace: Workspace) -> None:
     document = put(workspace)
     ingest(document.pk)

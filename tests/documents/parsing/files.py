@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tarfile
 import zipfile
 from email.message import EmailMessage
 
@@ -180,6 +181,18 @@ def archive(members: dict[str, str | bytes]) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in members.items():
             file.writestr(name, content)
+    return out.getvalue()
+
+
+def tar(*members: tuple[str | tarfile.TarInfo, bytes], mode: str = "w:gz") -> bytes:
+    """Return a TAR archive. A member is a name, or a header for a link, a device or a file of any declared size."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as made:  # type: ignore[call-overload]
+        for name, content in members:
+            header = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if isinstance(name, str):
+                header.size = len(content)
+            made.addfile(header, io.BytesIO(content))
     return out.getvalue()
 
 

@@ -1,10 +1,13 @@
 """Mail, mailboxes and archives: what is in them is read, or named as left out."""
 
+import gzip
 import io
+import tarfile
 import zipfile
 from base64 import b64encode
 from collections.abc import Callable
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
@@ -297,3 +300,113 @@ def test_an_unforeseen_error_of_a_parser_names_the_format() -> None:
 def test_an_archive_without_text_says_why(read: Read) -> None:
     with pytest.raises(Unreadable, match=r"No file in this archive could be read\. “a.bin” was left out"):
         read("a.zip", files.archive({"a.bin": bytes(range(256)) * 9}))
+
+
+# --- TAR archives and compressed files ------------------------------------------------------------
+
+
+def header(name: str, kind: bytes, size: int = 0) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.size, made.linkname = kind, size, "/etc/passwd"
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("a.tar", "w"),
+        ("a.tar.gz", "w:gz"),
+        ("a.tgz", "w:gz"),
+        ("a.tar.bz2", "w:bz2"),
+        ("a.txz", "w:xz"),
+        ("a.tar", "w:gz"),
+    ],
+)
+def test_a_tar_archive_has_its_files_under_their_paths(read: Read, name: str, mode: str) -> None:
+    found = read(name, files.tar(
+        ("./rules/leave.md", b"# Leave\n\nThirty days."), ("b.pdf", files.pdf("Ninety-one euros")),
+        ("._b.pdf", b"x"), (header("empty", tarfile.DIRTYPE), b""), ("c.tgz", files.tar(("d.txt", b"Deep words."))),
+        mode=mode,
+    ))  # fmt: skip
+    assert [section.title_path for section in found.sections] == [
+        ("rules/leave.md", "Leave"), ("b.pdf",), ("c.tgz", "d.txt")
+    ]  # fmt: skip
+    assert found.facts == {"files": 3, "files read": 3, "files of the operating system, left out": 1}
+
+
+def test_links_devices_and_paths_of_a_tar_archive_lead_nowhere(read: Read, tmp_path: Path) -> None:
+    found = read("a.tar", files.tar(
+        (str(tmp_path / "absolute.txt"), b"Absolute words."), ("../../up.txt", b"Upper words."),
+        (header("soft", tarfile.SYMTYPE), b""), (header("hard", tarfile.LNKTYPE), b""),
+        (header("null", tarfile.CHRTYPE), b""), (header("pipe", tarfile.FIFOTYPE), b""), mode="w",
+    ))  # fmt: skip
+    assert {path.name for path in tmp_path.iterdir()} == {"stored"}
+    assert "Absolute words." in text_of(found)
+    assert "root:" not in text_of(found)
+    assert sentences(found).count("link to another file") == 2
+    assert sentences(found).count("a device or a pipe") == 2
+
+
+def zeros(mb: int) -> bytes:
+    """Return a compressed TAR archive of one file of zeros."""
+    out = io.BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as packed:
+        packed.write(header("zeros.txt", tarfile.REGTYPE, mb * 2**20).tobuf())
+        for _ in range(mb):
+            packed.write(bytes(2**20))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        pytest.param(lambda: zeros(510), id="one long file"),
+        pytest.param(lambda: files.tar(*[("a.tgz", zeros(200))] * 4), id="archives within"),
+        pytest.param(
+            lambda: files.tar(*[(header(f"{n}.txt", tarfile.REGTYPE), b"") for n in range(10_001)]),
+            id="countless files",
+        ),
+    ],
+)
+def test_a_tar_bomb_is_refused(read: Read, bomb: Callable[[], bytes]) -> None:
+    with pytest.raises(Unreadable, match="unpacks to more"):
+        read("a.tar.gz", bomb())
+
+
+def test_a_file_too_long_does_not_lose_the_others_of_its_tar_archive(read: Read) -> None:
+    found = read("a.tgz", files.tar(("a.bin", bytes(151 * 2**20)), ("note.txt", b"Harmless words.")))
+    assert text_of(found) == "note.txt\n\nHarmless words."
+    assert "unpacks to more than 150 MB" in sentences(found)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_a_tar_archive_that_is_cut_off_is_damaged(read: Read, mode: str) -> None:
+    data = files.tar(("a.txt", b"Otters swim. " * 999), ("b.txt", b"Badgers dig."), mode=mode)
+    end = data.index(b"b.txt") - 600 if mode == "w" else len(data) * 2 // 3
+    with pytest.raises(Unreadable, match="damaged"):
+        read("a.tar" if mode == "w" else "a.gz", data[:end])
+
+
+def test_a_damaged_header_is_not_the_end_of_a_tar_archive(read: Read) -> None:
+    data = files.tar(("a.txt", b"Otters swim."), ("b.txt", b"Badgers dig."), mode="w")
+    with pytest.raises(Unreadable, match="damaged"):
+        read("a.tar", data.replace(b"b.txt", b"B.txt"))
+
+
+def test_old_names_in_a_tar_archive_are_decoded(read: Read) -> None:
+    raw_name = "議事録.txt".encode("cp932")
+    data = files.tar((raw_name.decode("utf-8", "surrogateescape"), b"Words."), mode="w")
+    assert raw_name in data
+    assert read("a.tar", data, languages=["ja"]).sections[0].title_path == ("議事録.txt",)
+
+
+def test_the_name_of_its_first_file_does_not_tell_how_a_tar_archive_is_compressed(read: Read) -> None:
+    assert text_of(read("a.tar", files.tar(("BZ.txt", b"Words."), mode="w"))) == "BZ.txt\n\nWords."
+
+
+def test_a_file_that_is_compressed_alone_has_the_name_that_gzip_kept(read: Read) -> None:
+    out = io.BytesIO()
+    with gzip.GzipFile("prices.csv", "wb", fileobj=out) as packed:
+        packed.write(b"part,price\nvalve,12\n")
+    assert text_of(read("p.csv.gz", out.getvalue())) == "prices.csv\n\n| part | price |\n| valve | 12 |"
+    assert "Otters" in text_of(read("log.gz", gzip.compress(b"Otters swim.\n")))

@@ -33,6 +33,7 @@ _BUILDERS: dict[str, Callable[[], bytes]] = {
     "xlsx": office_files.everything_in_excel, "odt": office_files.everything_in_odt, "ods": office_files.everything_in_ods,
     "odp": office_files.everything_in_odp, "eml": files.eml, "epub": files.epub,
     "zip": lambda: files.archive({"a.txt": MARKER, "b.eml": files.eml(), "c.docx": files.docx()}),
+    "tar": lambda: files.tar(("a.txt", MARKER.encode()), ("b.eml", files.eml()), mode="w"), "gz": lambda: files.tar(("a.txt", MARKER.encode())),
     "html": lambda: f"<html><body><table><tr><td>{MARKER}</table><p>5<sup>2</sup></body></html>".encode(),
     "json": lambda: b'{"a": [1, "\\u00fc"]}', "csv": lambda: b'a;b\n1;"2\n3"\n', "rtf": lambda: rb"{\rtf1\ansi {\super 2}\b words\b0\par}",
     "ipynb": lambda: b'{"cells": [{"cell_type": "code", "source": ["x"], "outputs": [{"data": {"text/html": "<p>"}}]}]}',

@@ -366,6 +366,16 @@ def test_a_model_that_finds_everything_alike_does_not_drag_the_words_down():
     assert fused(dense, words)[:2] == [0, 1]
 
 
+def test_in_a_small_workspace_a_rare_word_leads_meanings_that_are_almost_alike():
+    """Five offers differ by a name: the model's order of them is noise, the name is not."""
+    dense = {1: 0.165, 2: 0.164, 3: 0.162, 4: 0.155, 5: 0.149}
+    assert fused(dense, {5: 1.6, 4: 0.2, 1: 0.2, 2: 0.2, 3: 0.2})[0] == 5
+
+
+def test_in_a_small_workspace_a_meaning_that_stands_out_leads_common_words():
+    assert fused({1: 0.8, 2: 0.1}, {2: 1.0, 1: 0.9})[0] == 1
+
+
 def test_a_meaning_that_stands_out_leads_words_that_do_not():
     assert fused(leg(0.8, 0.3, range(100, 112)), leg(5.0, 4.9, range(12)))[0] == 100
 

@@ -425,18 +425,84 @@ def test_a_page_that_reloads_itself_leads_nowhere(site, add, crawl):
     assert pages(crawl(add())) == {"/": "done"}
 
 
-def test_pdf_pages_are_read_and_other_files_are_not(site, add, visit):
-    site.pages |= {
-        "/": html("Start", "/report.pdf", "/data", "/words"),
+_TABLE = b"part,price\nvalve,12\n"
+_OCTETS = "application/octet-stream"
+
+
+def test_files_that_an_upload_reads_are_read(site, add, visit):
+    linked = {
         "/report.pdf": Page(files.pdf("The annual report"), media_type="application/pdf"),
-        "/data": Page(b"\0" * 100, media_type="application/octet-stream"),
-        "/words": Page(b"only words", media_type="text/plain"),
+        "/plan%20B.docx": Page(files.docx(), media_type="application/vnd.ms-word.document.12"),
+        "/talk.pptx": Page(files.pptx(), media_type="application/zip"),
+        "/stock.xlsx": Page(files.xlsx(), media_type=_OCTETS),
+        "/slides.odp": Page(files.odp(content="Otters"), media_type="application/vnd.oasis.opendocument.presentation"),
+        "/prices.csv": Page(_TABLE, media_type="application/vnd.ms-excel"),
+        "/download?id=7": Page(
+            "Größe der Otter".encode("latin-1"), media_type="text/plain; charset=iso-8859-1",
+            headers={"Content-Disposition": "attachment; filename*=UTF-8''Gr%C3%B6%C3%9Fen.txt"},
+        ),
+    }  # fmt: skip
+    site.pages |= {"/": html("Start", *linked), **linked}
+    found = visit(add())
+    assert pages(found) == dict.fromkeys(["/", *linked], "done")
+    read = {each.title: each for each in Document.objects.filter(parent=found)}
+    assert {title: each.status for title, each in read.items()} == dict.fromkeys(
+        [
+            "Start",
+            "report.pdf",
+            "plan B.docx",
+            "talk.pptx",
+            "stock.xlsx",
+            "slides.odp",
+            "prices.csv",
+            "Größen.txt",
+        ],
+        "ready",
+    )
+    assert read["prices.csv"].sections.get().text == "| part | price |\n| valve | 12 |"
+    assert read["Größen.txt"].sections.get().text == "Größe der Otter"
+
+
+def test_other_files_are_left_out_and_named(site, add, visit):
+    site.pages |= {
+        "/": html(
+            "Start", "/data", "/feed.json", "/picture", "/all.zip", "/all.tar.gz", "/cut.docx", "/packed"
+        ),
+        "/data": Page(b"\0" * 100, media_type=_OCTETS),
+        "/picture": Page(files.picture("Words"), media_type="image/png"),
+        "/cut.docx": Page(files.docx()[:300], media_type=_OCTETS),
+        "/packed": Page(files.archive({"a.txt": "x"}), media_type=_OCTETS),
     }
     found = visit(add())
-    assert pages(found) == {"/": "done", "/report.pdf": "done", "/data": "failed", "/words": "failed"}
-    report = Document.objects.get(parent=found, title="report.pdf")
-    assert (report.status, report.media_type) == ("ready", "application/pdf")
-    assert all("nly web pages and PDF files" in reasons(found)[path] for path in ("/data", "/words"))
+    assert pages(found) == {
+        "/": "done", "/data": "failed", "/picture": "failed", "/cut.docx": "failed", "/packed": "failed",
+        "/all.zip": "skipped", "/all.tar.gz": "skipped",
+    }  # fmt: skip
+    said = reasons(found)
+    assert all(
+        "Only web pages, PDF, Office and text files" in said[path]
+        for path in ("/data", "/picture", "/packed")
+    )
+    assert "damaged" in said["/cut.docx"]
+    assert "(.zip)" in said["/all.zip"]
+    assert "(.gz)" in said["/all.tar.gz"]
+    assert not {"/all.zip", "/all.tar.gz", "/feed.json"} & set(site.paths())
+
+
+def test_an_office_file_larger_than_a_page_may_be_is_not_read(site, add, visit, settings):
+    settings.CRAWL_PAGE_MAX_BYTES = len(files.docx()) - 1
+    site.pages |= {"/": html("Start", "/a.docx"), "/a.docx": Page(files.docx(), media_type=_OCTETS)}
+    assert "the most that Ragsite reads" in reasons(visit(add()))["/a.docx"]
+
+
+def test_a_page_at_the_address_of_a_file_is_a_page(site, add, visit):
+    site.pages |= {
+        "/": html("Start", "/a.docx", "/b.txt"),
+        "/a.docx": html("Log in first"),
+        "/b.txt": html("Notes"),
+    }
+    found = visit(add())
+    assert {each.media_type for each in Document.objects.filter(parent=found)} == {"text/html"}
 
 
 @pytest.mark.parametrize(

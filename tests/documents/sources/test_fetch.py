@@ -375,7 +375,7 @@ def test_what_cannot_be_unpacked_is_said(site, body, encoding, sentence):
 
 def test_a_body_that_nobody_wants_is_not_read(site):
     site.pages["/"] = Page(b"x" * 1000, media_type="video/mp4")
-    reply = get(site.at("/"), accepts=lambda media_type: media_type == "text/html")
+    reply = get(site.at("/"), accepts=lambda reply: reply.media_type == "text/html")
     assert (reply.status, reply.body) == (200, b"")
 
 
