@@ -3,8 +3,10 @@
 import importlib.util
 import logging
 import os
+import signal
 import sys
 from io import TextIOWrapper
+from types import FrameType
 
 SETTINGS = "ragsite.settings"
 # Each changes how Python runs or what it imports.
@@ -99,3 +101,13 @@ def reach_this_machine_directly() -> None:
         if name in os.environ or name == "NO_PROXY":
             hosts = [host.strip() for host in os.environ.get(name, "").split(",") if host.strip()]
             os.environ[name] = ",".join([*hosts, *(host for host in _LOOPBACK if host not in hosts)])
+
+
+def stop_on_signals() -> None:
+    """Have SIGTERM and SIGHUP unwind the stack, as Ctrl-C does: servers are stopped and partial files removed."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)

@@ -7,8 +7,8 @@ from ragsite.backup.manifest import Manifest
 from ragsite.backup.places import place_at
 from ragsite.backup.restore import verify_backup
 from ragsite.embedded.on_demand import database_server
-from ragsite.embedded.signals import stop_on_signals
 from ragsite.errors import BackupError, StartError
+from ragsite.shell import stop_on_signals
 
 
 class Command(BaseCommand):

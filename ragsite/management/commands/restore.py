@@ -9,8 +9,8 @@ from ragsite.backup.places import Place, place_at
 from ragsite.backup.restore import restore_backup, verify_backup
 from ragsite.backup.workspace import take_out_workspace
 from ragsite.embedded.on_demand import database_server
-from ragsite.embedded.signals import stop_on_signals
 from ragsite.errors import BackupError, StartError
+from ragsite.shell import stop_on_signals
 
 
 class Command(BaseCommand):
