@@ -52,7 +52,7 @@ class AnswerAdmin(ReadOnlyAdmin):
 
     @admin.display(description="asked by", ordering="turn__session__user__username")
     def asker(self, answer: Answer) -> str:
-        return str(answer.turn.session.user)
+        return str(answer.turn.session.user or "–")  # none while the session is being deleted
 
     @admin.display(description="workspace")
     def workspace(self, answer: Answer) -> str:
@@ -181,7 +181,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Count by subqueries: a join would group all sessions of years, for a page of a hundred."""
-        sessions: QuerySet[Session] = super().get_queryset(request)
+        sessions: QuerySet[Session] = super().get_queryset(request).filter(user__isnull=False)
         turns = Turn.objects.filter(session=OuterRef("pk")).order_by().values("session")
         return sessions.annotate(
             turns_made=_total(turns.annotate(total=Count("pk"))),

@@ -17,7 +17,12 @@ from documents.sources.schedule import start_due_visits
 from workspaces.engines.pgvector import maintenance
 from workspaces.models import Reindex
 
-from .ingestion import endpoint_waits, health, quarantine
+from .ingestion import (
+    deletion,  # noqa: F401 (it registers how documents are deleted)
+    endpoint_waits,
+    health,
+    quarantine,
+)
 from .models import Document, ReindexItem, Work
 from .queue import URGENT, USUAL, enqueue, forget_lost_messages, is_long, try_enqueue, try_enqueue_item
 from .reindex import service as reindex

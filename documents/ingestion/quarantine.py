@@ -110,7 +110,7 @@ def _known_names() -> Iterator[str]:
         yield f"uploads/{pk}"
     in_order = Collate(Cast("file", CharField()), "C")
     yield from (
-        Document.objects.exclude(file="").order_by(in_order).values_list("file", flat=True).iterator(_BATCH)
+        Document.every.exclude(file="").order_by(in_order).values_list("file", flat=True).iterator(_BATCH)
     )
 
 
@@ -138,7 +138,7 @@ def _still_missing(names: list[str]) -> Iterator[Document]:
 def _named(names: Iterable[str]) -> Iterator[str]:
     """Yield those of the names that a row names."""
     wanted = list(names)
-    yield from Document.objects.filter(file__in=wanted).values_list("file", flat=True)
+    yield from Document.every.filter(file__in=wanted).values_list("file", flat=True)
     uploads = {name for name in wanted if name.startswith("uploads/")}
     if uploads:
         yield from (each.key for each in Upload.objects.iterator(_BATCH) if each.key in uploads)
