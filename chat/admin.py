@@ -43,6 +43,11 @@ class AnswerAdmin(ReadOnlyAdmin):
         ("Timestamps", {"fields": ("created_at", "started_at", "first_token_at", "ended_at")}),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Answer]:
+        """Leave texts and traces in the database: the list shows none, and a page of the list has a hundred."""
+        answers: QuerySet[Answer] = super().get_queryset(request)
+        return answers.defer("text", "trace", "turn__text", "turn__session__preface")
+
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == ONE_SESSION or super().lookup_allowed(lookup, value, request)
 

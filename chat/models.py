@@ -170,6 +170,7 @@ class Answer(models.Model):
                 name="log_to_compact",
                 condition=models.Q(has_compact_log=False, ended_at__isnull=False),
             ),
+            models.Index(fields=["-created_at"], name="answer_newest"),  # the admin's list and the console
         ]
 
     def __str__(self) -> str:
