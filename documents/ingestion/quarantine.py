@@ -70,17 +70,20 @@ def held_names(date: str = "") -> Iterator[str]:
     return (name for name in names if _HELD.match(name))
 
 
-def expire() -> None:
-    """Delete what has been in the quarantine for QUARANTINE_DAYS. A file that a row names again goes back."""
+def expire() -> Iterator[int]:
+    """Delete what has been in the quarantine for QUARANTINE_DAYS. A file that a row names again goes back.
+
+    Yield how many files of each batch were deleted.
+    """
     first_kept = f"{timezone.now().astimezone(UTC) - timedelta(days=settings.QUARANTINE_DAYS):%Y-%m-%d}"
     due = (held for held in held_names() if held.split("/")[1] < first_kept)
     for batch in _batches(due):
         named = set(_named(_original_name(held) for held in batch))
-        for held in batch:
-            if _original_name(held) in named and put_back(held):
-                continue
+        over = [held for held in batch if not (_original_name(held) in named and put_back(held))]
+        for held in over:
             log.info("%s has been put aside for %d days: deleting it.", held, settings.QUARANTINE_DAYS)
             default_storage.delete(held)
+        yield len(over)
 
 
 def _original_name(held: str) -> str:
