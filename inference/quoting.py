@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import regex
 
@@ -18,7 +19,7 @@ from .language.analyzer import terms
 from .language.detection import detect
 from .language.letters import NO_SPACES
 from .language.related_forms import are_related
-from .sentences import Kind, Sentence, split
+from .sentences import Kind, Sentence, split, without_targets
 from .types import Quotable
 
 MAX_QUOTES = 3
@@ -50,6 +51,7 @@ class Quote:
     context: Terms  # terms of the title, the heading and the sentence before
     heading: str  # of a row: the first row of its table
     rank: int  # of the passage, from 0
+    code: str = ""  # the block that this sentence announces
 
 
 Weights = Mapping[str, float]  # word of the question -> its rarity
@@ -89,13 +91,17 @@ def other_language(question: str, passages: Sequence[Quotable]) -> tuple[str, st
 
 def _quotes_of(passage: Quotable, rank: int, language: str) -> Iterator[Quote]:
     title, before = _terms(passage.title, language), Terms()
-    for position, sentence in enumerate(_split(passage)):
-        own = _terms(sentence.text, language)
+    sentences = _split(passage)
+    for position, (sentence, following) in enumerate(pairwise([*sentences, Sentence("")])):
+        is_code = sentence.kind == "code"
+        own = _terms(sentence.text if is_code else without_targets(sentence.text), language)
         if sentence.kind != "heading":
+            is_announced = following.kind == "code" and not is_code and sentence.text.endswith((":", "："))
             context = title | before | _terms(sentence.heading, language)
             yield Quote(
-                passage.number, position, sentence.text, sentence.kind, own, context, sentence.heading, rank
-            )
+                passage.number, position, sentence.text, sentence.kind, own, context, sentence.heading, rank,
+                code=following.text if is_announced else "",
+            )  # fmt: skip
         before = own
 
 
@@ -134,7 +140,7 @@ def _ask(question: str, languages: Iterable[str], quotes: Sequence[Quote]) -> di
             elif not term.is_extra or (term.text in known and not _NO_SPACES.match(term.text)):
                 forms.setdefault(term.word, set()).add(term.text)
     return {
-        word: Terms(each & known or bare.get(word, set()) & known or _related(each, known))
+        word: Terms(each & known or bare.get(word, set()) & known or _related({*each, word}, known))
         for word, each in forms.items()
         if word not in ignored
     }
@@ -172,8 +178,10 @@ def _distinct(quotes: Iterable[Quote]) -> list[Quote]:
 
 
 def _is_same(one: Quote, other: Quote) -> bool:
-    """Tell whether two quotes are near-duplicates.
+    """Tell whether two quotes are near-duplicates, or one has the other as its code.
 
     Chunks overlap, so a sentence may come twice, once cut off.
     """
+    if one.text == other.code or other.text == one.code:
+        return True
     return len(one.terms & other.terms) >= _SAME * min(len(one.terms), len(other.terms))

@@ -24,6 +24,7 @@ _CODE = re.compile(
     r"|\s*(\$|>>>)\s\S|\s*[})\]]+[;,]?\s*$|.*[;{]\s*$"
 )
 _MAX_HEADING_WORDS = 10
+_LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)|<(?=https?://)([^<>\s]+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ def split(text: str) -> list[Sentence]:
         )
         found += [Sentence(piece, kind, heading) for whole in pieces for piece in _cut_long(whole, kind)]
     return found
+
+
+def without_targets(markdown: str) -> str:
+    """Return the text with the words of each link and picture in its place. A bare address stays."""
+    return _LINK.sub(r"\1\2", markdown)
 
 
 def _with_sure_headings(

@@ -64,6 +64,28 @@ def test_they_log_in_ask_the_handbook_and_open_a_citation(tab: Page, site: Insta
     expect(tab.get_by_role("link", name=re.compile("Open the document"))).to_be_visible()
 
 
+# The questions of the first ten minutes. Each changes the subject: what the answer says, and the page it cites first.
+SUBJECTS = {
+    "Which kinds of files does Ragsite read?": ("PDF", "documents.md"),
+    "How often is a feed visited?": ("hour", "websites.md"),
+    "What does the relevance threshold do?": ("relevan", "search.md"),
+    "Which variable sets the port?": ("RAGSITE_PORT", "configuration.md"),
+    "How do I compare chunking strategies?": ("chunk", "laboratory.md"),
+    "How do I back up my data?": ("manage.py backup", "operations.md"),
+}
+
+
+def test_each_question_of_a_session_finds_its_own_subject(tab: Page) -> None:
+    answers = tab.locator("[data-answer][data-ended=finished]")
+    for number, (question, (words, page)) in enumerate(SUBJECTS.items(), 2):
+        ask(tab, question)
+        expect(answers).to_have_count(number)
+        expect(answers.last).to_contain_text(re.compile(words, re.IGNORECASE))
+        expect(answers.last.locator("a.citation").first).to_have_attribute(
+            "aria-label", re.compile(re.escape(page))
+        )
+
+
 def test_the_local_language_model_streams_before_it_is_done(tab: Page) -> None:
     tab.goto("/")
     tab.get_by_title("Workspace to answer from").click()

@@ -2,7 +2,8 @@
 
 Two stems are related if one begins with the other and adds a short ending, if they differ in one ending of a
 long word, or if one is the first or last part of the other, a compound. That is a guess: use it only for a word
-that the texts do not have.
+that the texts do not have. Compare the word before stemming, too: Hungarian `ablakok` becomes `ablak`, but `ablak`
+becomes `abl`.
 """
 
 import math
@@ -17,6 +18,7 @@ _SHARED = 0.75  # of the longer form, if both have an ending
 _MIN_SHARED = 5
 _MIN_LAST_PART = 5  # letters of the last part of a compound
 _MIN_FIRST_PART = 7
+_HEBREW = regex.compile(r"\p{Hebrew}")
 _LETTERS = regex.compile(r"[\p{L}\p{M}]+")  # vowels of Indic scripts are marks
 
 
@@ -30,7 +32,10 @@ def are_related(one: str, other: str) -> bool:
         return ending <= _MAX_ENDING or shared >= _MIN_FIRST_PART
     if shared >= _MIN_SHARED and shared >= _SHARED * len(long):
         return True
-    return len(short) >= _MIN_LAST_PART and ending >= _MAX_ENDING and long.endswith(short)
+    is_added = ending >= _MAX_ENDING or bool(
+        _HEBREW.match(long)
+    )  # Hebrew writes "the" and "and" before a word
+    return len(short) >= _MIN_LAST_PART and is_added and long.endswith(short)
 
 
 @dataclass(frozen=True, slots=True)

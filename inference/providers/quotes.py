@@ -10,6 +10,7 @@ from inference.language.names import name_of
 from inference.language.small_talk import is_small_talk
 from inference.options import Options
 from inference.quoting import Quote, best_quotes, other_language
+from inference.sentences import without_targets
 from inference.types import ChatEvent, ChatRequest, EndpointSpec, Finished, TextDelta, Usage
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ NO_ANSWER = "None of the passages found for this question answers it."
 _OTHER_LANGUAGE = (
     "The question is in {}, the passages are in {}: ask in their language, because I compare words."
 )
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)|<(?=https?://)([^<>\s]+)>")
 _PAUSE_S = 0.004  # between words, so that the other answers of this process make progress
 
 
@@ -54,7 +54,7 @@ def answer(request: ChatRequest) -> str:
     quotes = best_quotes(request.question, request.passages)
     if not quotes:
         return _refuse(request)
-    if len(quotes) == 1 or any("\n" in quote.text for quote in quotes):
+    if len(quotes) == 1 or any("\n" in quote.text or quote.code for quote in quotes):
         return "\n\n".join(map(_cite, quotes))
     return "\n".join(f"- {_cite(quote)}" for quote in quotes)
 
@@ -71,8 +71,8 @@ def _cite(quote: Quote) -> str:
     text = _label_cells(quote) if quote.kind == "row" else quote.text
     # A chunk may begin in the middle of a sentence.
     is_cut = quote.position == 0 and quote.text[:1].islower() and quote.kind == "sentence"
-    linked = _LINK.sub(r"\1\2", text)
-    return f"{'… ' if is_cut else ''}{escape_citations(linked)} [{quote.number}]"
+    code = f"\n\n{_as_code(quote.code)}" if quote.code else ""
+    return f"{'… ' if is_cut else ''}{escape_citations(without_targets(text))}{code} [{quote.number}]"
 
 
 def _as_code(text: str) -> str:

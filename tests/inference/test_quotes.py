@@ -110,6 +110,23 @@ def test_a_heading_alone_is_no_answer() -> None:
     assert ask("What is the refund policy?", Quotable(1, "", "# The refund policy")) == NO_ANSWER
 
 
+def test_a_sentence_brings_the_code_that_it_announces() -> None:
+    text = "To save the harbour, name a directory:\n\n```\nmake save DIR=/somewhere\nls /somewhere\n```\n\nBoats come."
+    assert ask("How do I save the harbour?", Quotable(1, "", text)) == (
+        "To save the harbour, name a directory:\n\n```\nmake save DIR=/somewhere\nls /somewhere\n```\n\n [1]"
+    )
+    code_is_best = ask("How do I save the harbour in somewhere with make and DIR?", Quotable(1, "", text))
+    assert code_is_best.count("make save") == 1
+
+
+def test_the_target_of_a_link_is_no_answer_and_not_quoted() -> None:
+    crash = Quotable(1, "", "A start may fail. See [above](#go-back-to-the-version-before).")
+    backup = Quotable(2, "", "Go back by [restoring a backup](#restore).")
+    assert (
+        ask("How do I go back to the version before?", crash, backup) == "Go back by restoring a backup. [2]"
+    )
+
+
 def test_common_words_alone_are_no_answer() -> None:
     assert ask("What is it that they do with it?") == NO_ANSWER
     assert ask("Who is the king of Spain?") == NO_ANSWER

@@ -13,7 +13,7 @@ from inference.language.related_forms import are_related, forms_to_look_up
 from tests import factories
 from workspaces.engines.pgvector import vocabulary
 from workspaces.engines.pgvector.tables import Tables
-from workspaces.engines.pgvector.tsquery import AskedWord, Word
+from workspaces.engines.pgvector.tsquery import AskedWord, LexicalQuery, Word
 from workspaces.models import Workspace
 
 STEMS = st.text("abä", min_size=1, max_size=12)
@@ -37,6 +37,8 @@ def related(tables: Tables, *stems: str) -> dict[str, int]:
 @example("feuerwehrzufahrt", "feuerwehr")
 @example("kaapit", "kaapissa")
 @example("avai", "avaim")
+@example("מעלית", "המעלית")
+@example("המעלית", "מעלית")
 def test_each_related_form_is_where_it_is_looked_up(stem: str, term: str) -> None:
     if stem != term and are_related(stem, term):
         found = forms_to_look_up(stem)
@@ -53,6 +55,15 @@ def test_beginnings_endings_and_compounds_are_found() -> None:
     assert related(tables, "feuerwehrzufahrt") == {
         term: amount for term, amount in amounts.items() if term != "feuer"
     }
+
+
+@pytest.mark.django_db
+def test_a_word_is_compared_before_stemming_too() -> None:
+    """The Hungarian stemmer takes more from the shorter form: ablakok, windows, becomes ablak, and ablak becomes abl."""
+    workspace = factories.workspace(languages=["hu"])
+    tables = add(workspace, {"ablak": 3})
+    [word] = LexicalQuery.of("ablak", ["hu"]).words
+    assert (word.terms, vocabulary.related_forms(tables, [word])) == ({"abl"}, {word: {"ablak": 3}})
 
 
 @pytest.mark.django_db

@@ -19,10 +19,16 @@ class AskedWord:
     bare: Word = frozenset()  # its terms without accents, for texts that have none of `terms`
     times: int = 1  # how often the question has it
     is_extra: bool = False  # another form of words that are in the question, too: no text needs to have it
+    word: str = ""  # before stemming
 
     @property
     def all_terms(self) -> Word:
         return self.terms | self.bare
+
+    @property
+    def forms(self) -> Word:
+        """The forms to compare with other terms. A stemmer may leave less of this form than of others."""
+        return self.all_terms | {self.word} if self.word else self.all_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,8 @@ def _by_word(analyzed: Sequence[Sequence[Term]]) -> dict[str, AskedWord]:
             into.setdefault(term.word, set()).add(term.text)
         times |= Counter(term.word for term in found if not term.is_extra)
     words = {
-        word: AskedWord(Word(each), Word(bare.get(word, ())), times[word]) for word, each in main.items()
+        word: AskedWord(Word(each), Word(bare.get(word, ())), times[word], word=word)
+        for word, each in main.items()
     }
     return words | {
         word: AskedWord(Word(each), is_extra=True) for word, each in extra.items() if word not in words

@@ -37,7 +37,7 @@ def related_forms(tables: Tables, unknown: Sequence[AskedWord]) -> dict[AskedWor
 
 
 def _places(word: AskedWord) -> list[FormsToLookUp]:
-    return [found for term in sorted(word.all_terms) if (found := forms_to_look_up(term))]
+    return [found for term in sorted(word.forms) if (found := forms_to_look_up(term))]
 
 
 def _look_up(tables: Tables, places: Sequence[FormsToLookUp]) -> TableStatement:
@@ -60,5 +60,5 @@ def _look_up(tables: Tables, places: Sequence[FormsToLookUp]) -> TableStatement:
 
 
 def _closest(word: AskedWord, amounts: Mapping[str, Any]) -> dict[str, int]:
-    fitting = [term for term in amounts if any(are_related(form, term) for form in word.all_terms)]
+    fitting = [term for term in amounts if any(are_related(form, term) for form in word.forms)]
     return {term: amounts[term] for term in sorted(fitting, key=lambda term: -amounts[term])[:MAX_FORMS]}
