@@ -19,6 +19,7 @@ from django.utils.safestring import mark_safe
 
 from core.admin.cells import time_ago
 from core.admin.filters import StateFilter
+from core.admin.long_lists import HELP, IndexedValuesFilter, LongListPaginator
 from core.admin.read_only import ReadOnlyAdmin
 
 from . import removal
@@ -319,8 +320,11 @@ class AuditEventAdmin(ReadOnlyAdmin):
     """The audit log, newest first."""
 
     list_display = ("at", "who", "action", "subject", "changed")
-    list_filter = ("action", ("at", admin.DateFieldListFilter))
+    list_filter = (("action", IndexedValuesFilter), ("at", admin.DateFieldListFilter))
     search_fields = ("subject", "actor_name")
+    search_help_text = HELP
+    paginator = LongListPaginator
+    show_full_result_count = False
     list_display_links = ("at", "subject")
     fields = ("at", "who", "action", "subject", "changed", "detail")
 

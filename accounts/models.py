@@ -93,7 +93,10 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ("-at",)
-        indexes = [models.Index(fields=["-at"])]  # for the admin's list, newest first
+        indexes = [
+            models.Index(fields=["-at"]),  # for the admin's list, newest first
+            models.Index(fields=["action", "-at"], name="events_of_action"),  # for its filter
+        ]
 
     def __str__(self) -> str:
         return f"{self.action}: {self.subject}"

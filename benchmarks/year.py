@@ -27,6 +27,7 @@ from benchmarks.metrics import quantile
 # The imports below need the settings, which the installation creates.
 import psutil
 from django.db import connection
+from django.db.models import F
 from django.urls import reverse
 
 from accounts import deletion
@@ -34,7 +35,8 @@ from accounts.models import Deletion, User
 from accounts.removal import delete_user
 from chat.asking.sessions import delete_session
 from chat.models import Session
-from documents.models import Document
+from documents.ingestion.deletion import delete_document
+from documents.models import Document, Source
 from models_registry.models import Endpoint
 from ragsite.cleaning.runs import CLEANINGS, clean
 from ragsite.embedded import statics
@@ -46,6 +48,7 @@ from workspaces.provision import provision_workspace
 RESULT = ROOT / "benchmarks" / "results" / "year.md"
 ANSWERS, EVENTS_EACH, DOCUMENTS, CHUNKS_EACH = 100_000, 13, 2_000, 10
 WEBSITES, VISITS, PAGES = 200, 365, 50
+LARGEST = 10_000  # pages of the website that is deleted, with a passage and three sections each
 AUDIT, LOGINS, SEARCHES, ACTIONS, ATTEMPTS = 500_000, 300_000, 100_000, 20_000, 4_000
 TIMES = 10  # requests of each page
 DIMENSIONS = 384
@@ -159,9 +162,38 @@ class Year:
                 "true, 0, 0, false, '[]', '[]', false, 'daily', false FROM documents_document WHERE kind = 'site'"
             )
         Workspace.objects.filter(pk=self.workspace.pk).update(
-            document_count=len(rows) + len(sites), chunk_count=CHUNKS_EACH * len(rows)
+            document_count=len(rows) + len(sites),
+            chunk_count=CHUNKS_EACH * len(rows),
+            size_bytes=9000 * (len(rows) + len(sites)),
         )
         return rows[0].pk
+
+    def largest_site(self) -> Document:
+        """Add a website with very many pages."""
+        site = self._document("site", "a large site")
+        site.save()
+        Source.objects.create(document=site, home="https://large.example/")
+        pages = [self._document("page", f"page {n}") for n in range(self.many(LARGEST))]
+        for n, each in enumerate(pages):
+            each.parent, each.url = site, f"https://large.example/{n}"
+        Document.objects.bulk_create(pages, batch_size=1000)
+        Workspace.objects.filter(pk=self.workspace.pk).update(
+            document_count=F("document_count") + 1 + len(pages),
+            size_bytes=F("size_bytes") + 9000 * (1 + len(pages)),
+        )
+        engine = engine_for(self.workspace)
+        for each in pages:
+            vector = [random.gauss(0, 1) for _ in range(DIMENSIONS)]
+            engine.stage(each.pk, [NewChunk(0, self._text(0), bytes(1), 0, 0, 9)], [vector])
+            engine.publish(each.pk, 1)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO documents_section (document_id, index_number, position, text, title_path) "
+                "SELECT id, 0, n, 'Fill it with oil.', '[]' FROM documents_document, generate_series(1, 3) n "
+                "WHERE parent_id = %s",
+                [site.pk],
+            )
+        return site
 
     def _document(self, kind: str, title: str) -> Document:
         return Document(
@@ -297,10 +329,26 @@ def peak_of(work: Callable[[], object]) -> tuple[float, float]:
     return time.monotonic() - started, (own.memory_info().rss - before) / 1e6
 
 
-def delete_heavy(year: Year) -> None:
-    delete_user(year.operator, year.heavy)
+def work_off() -> None:
+    """Do what a worker does of the deletions."""
     while row := Deletion.objects.filter(finished_at=None).first():
         deletion.go_on(row.pk)
+
+
+def lines_of_deletions(year: Year) -> Iterator[str]:
+    others, long = User.objects.get(username="others"), _longest(year)
+    site = year.largest_site()
+    requests: dict[str, Callable[[], object]] = {
+        "user": lambda: delete_user(year.operator, year.heavy),
+        f"conversation of {year.many(20_000):,} turns": lambda: delete_session(others, long),
+        f"website of {year.many(LARGEST):,} pages": lambda: delete_document(site, year.operator),
+    }
+    yield "| what | rows | in the request, s | by a worker, s | MB by which the worker grows |"
+    yield "|---|--:|--:|--:|--:|"
+    for name, request in requests.items():
+        asked, worked = peak_of(request)[0], peak_of(work_off)
+        rows = Deletion.objects.latest("pk").total or 0
+        yield f"| {name} | {rows:,} | {asked:.2f} | {worked[0]:.0f} | {worked[1]:.0f} |"
 
 
 def measured(place: Installation, scale: float) -> Iterator[str]:
@@ -320,9 +368,7 @@ def measured(place: Installation, scale: float) -> Iterator[str]:
     yield "| cleaning | rows | seconds |\n|---|--:|--:|"
     for run in CleaningRun.objects.order_by("-removed_in_all"):
         yield f"| {CLEANINGS[run.name].title} | {run.removed_in_all:,} | {run.took_ms / 1000:.1f} |"
-    deleting = peak_of(lambda: delete_heavy(year))
-    row = Deletion.objects.get()
-    session = peak_of(lambda: delete_session(User.objects.get(username="others"), _longest(year)))
+    deletions = list(lines_of_deletions(year))
     vacuum("VACUUM FULL")
     yield "\n## Sizes\n"
     yield "Deleted rows leave room in the files, which new rows fill: PostgreSQL returns it to the disk only from the"
@@ -333,9 +379,7 @@ def measured(place: Installation, scale: float) -> Iterator[str]:
     yield f"\nThe web process has {fresh} MB when it starts, {used} MB after all of the pages above, and"
     yield f"{memory_mb(place)} MB at the end.\n"
     yield "## Deletions\n"
-    yield f"A user with {row.total:,} rows is deleted in {deleting[0]:.0f} s, in parts; the worker grows by"
-    yield f"{deleting[1]:.0f} MB. One conversation of {year.many(20_000):,} turns is deleted in {session[0]:.0f} s,"
-    yield f"in the request; the process grows by {session[1]:.0f} MB."
+    yield from deletions
 
 
 def _longest(year: Year) -> UUID:

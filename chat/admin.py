@@ -43,6 +43,11 @@ class AnswerAdmin(ReadOnlyAdmin):
         ("Timestamps", {"fields": ("created_at", "started_at", "first_token_at", "ended_at")}),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Answer]:
+        """Leave texts and traces in the database: the list shows none, and a page of the list has a hundred."""
+        answers: QuerySet[Answer] = super().get_queryset(request)
+        return answers.defer("text", "trace", "turn__text", "turn__session__preface")
+
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == ONE_SESSION or super().lookup_allowed(lookup, value, request)
 
@@ -52,7 +57,7 @@ class AnswerAdmin(ReadOnlyAdmin):
 
     @admin.display(description="asked by", ordering="turn__session__user__username")
     def asker(self, answer: Answer) -> str:
-        return str(answer.turn.session.user)
+        return str(answer.turn.session.user or "–")  # none while the session is being deleted
 
     @admin.display(description="workspace")
     def workspace(self, answer: Answer) -> str:
@@ -181,7 +186,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Count by subqueries: a join would group all sessions of years, for a page of a hundred."""
-        sessions: QuerySet[Session] = super().get_queryset(request)
+        sessions: QuerySet[Session] = super().get_queryset(request).filter(user__isnull=False)
         turns = Turn.objects.filter(session=OuterRef("pk")).order_by().values("session")
         return sessions.annotate(
             turns_made=_total(turns.annotate(total=Count("pk"))),

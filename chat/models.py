@@ -21,7 +21,8 @@ class Session(models.Model):
     """One conversation of one user."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    # Null: it is being deleted. So it is out of reach at once, because every way to it asks for its user.
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
     title = models.CharField(max_length=120, blank=True)  # "" until the first question names it
     is_pinned = models.BooleanField(default=False)
     # The earlier messages that a chat completions client sent (chat.answering.imported_history). Null if the
@@ -36,6 +37,13 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return self.title or "New chat"
+
+    @property
+    def owner(self) -> User:
+        """Return its user. Raises DoesNotExist if it is being deleted."""
+        if self.user is None:
+            raise Session.DoesNotExist("The session is being deleted.")
+        return self.user
 
 
 class Turn(models.Model):
@@ -162,6 +170,7 @@ class Answer(models.Model):
                 name="log_to_compact",
                 condition=models.Q(has_compact_log=False, ended_at__isnull=False),
             ),
+            models.Index(fields=["-created_at"], name="answer_newest"),  # the admin's list and the console
         ]
 
     def __str__(self) -> str:

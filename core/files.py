@@ -76,9 +76,10 @@ def discard(name: str) -> None:
         stored_files().move(name, f"{HELD}/{name}")
 
 
-def discard_held() -> None:
-    """Delete the files that were held for a backup, unless one runs."""
+def discard_held() -> Iterator[int]:
+    """Delete the files that were held for a backup, unless one runs. Yield 1 for each."""
     for name in stored_files().names(HELD):
         if is_held(BACKUP):
             return
         default_storage.delete(name)
+        yield 1

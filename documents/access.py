@@ -28,7 +28,7 @@ def hidden_from(user: User) -> DocumentQuerySet:
     enough = Membership.objects.filter(workspace=OuterRef("workspace"), user=user).filter(
         Q(role=Role.MANAGER) | Q(access_level__gte=OuterRef("access_level"))
     )
-    return Document.objects.filter(~Exists(enough), access_level__gt=0)
+    return Document.every.filter(~Exists(enough), access_level__gt=0)
 
 
 def document_for(
@@ -43,4 +43,8 @@ def document_for(
 
 def where_for(user: User, workspace: Workspace, filters: Filters) -> Where:
     """Return which documents a search of this user may find. Raises InvalidValue for an invalid filter."""
-    return Where(conditions=conditions_of(workspace, filters), access_level=level_in(user, workspace))
+    return Where(
+        conditions=conditions_of(workspace, filters),
+        access_level=level_in(user, workspace),
+        without=tuple(Document.every.being_deleted(workspace).values_list("pk", flat=True)),
+    )

@@ -8,7 +8,6 @@ from uuid import UUID
 from celery import shared_task
 
 from core.db.advisory_locks import DUMP, is_held
-from core.files import discard_held
 from documents.ingestion.fair_share import choose_document
 from documents.ingestion.ingest import ingest, ingest_item
 from documents.retrieval.calibration import calibrate_due
@@ -17,7 +16,11 @@ from documents.sources.schedule import start_due_visits
 from workspaces.engines.pgvector import maintenance
 from workspaces.models import Reindex
 
-from .ingestion import endpoint_waits, health, quarantine
+from .ingestion import (
+    deletion,  # noqa: F401 (it registers how documents are deleted)
+    endpoint_waits,
+    health,
+)
 from .models import Document, ReindexItem, Work
 from .queue import URGENT, USUAL, enqueue, forget_lost_messages, is_long, try_enqueue, try_enqueue_item
 from .reindex import service as reindex
@@ -46,13 +49,6 @@ def visit_sources() -> None:
     """Start the visits of websites and feeds that are due. Runs every minute."""
     for document_id in start_due_visits():
         enqueue(document_id)
-
-
-@shared_task(name="documents.clear_files")
-def clear_files() -> None:
-    """Delete files that were put aside or held for a backup, once their time is over. Runs every hour."""
-    quarantine.expire()
-    discard_held()
 
 
 @shared_task(name="documents.reindex")

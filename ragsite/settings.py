@@ -139,6 +139,8 @@ CLEANINGS = {
     "answer-logs": 900.0,
     "searches": 3600.0,
     "uploads": 3600.0,
+    "quarantine": 3600.0,
+    "held-files": 3600.0,
     "ledgers": 6 * 3600.0,
     "terms": 24 * 3600.0,
     "addresses": 24 * 3600.0,
@@ -166,7 +168,6 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "renew-terms": {"task": "documents.renew_terms", "schedule": 60.0, "options": {"expires": 60}},
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},
-    "clear-files": {"task": "documents.clear_files", "schedule": 3600.0, "options": {"expires": 3600}},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
     **{
         f"clean-{name}": {"task": "ragsite.clean", "args": [name], "schedule": every_s}

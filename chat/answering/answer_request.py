@@ -50,8 +50,8 @@ def build_request(answer: Answer, history: History) -> AnswerRequest:
     if answer.endpoint is None:
         raise CannotBegin(f"The model {answer.endpoint_name} was removed: choose another one.")
     try:  # check access again: it may have changed while the question waited in the queue
-        workspace = workspace_for(turn.session.user, turn.workspace_id) if turn.workspace_id else None
-        where = where_for(turn.session.user, workspace, turn.filters) if workspace else ANYWHERE
+        workspace = workspace_for(turn.session.owner, turn.workspace_id) if turn.workspace_id else None
+        where = where_for(turn.session.owner, workspace, turn.filters) if workspace else ANYWHERE
     except (Http404, InvalidValue) as error:
         raise CannotBegin(str(error)) from error
     parameters = Parameters(**answer.parameters)

@@ -120,7 +120,7 @@ def without_withheld(session: Session, history: History) -> History:
     """
     if not history.may_hold_documents:
         return history
-    passages = hidden_passages_from(session.user).filter(answer__turn__session=session)
+    passages = hidden_passages_from(session.owner).filter(answer__turn__session=session)
     hidden = set(passages.values_list("answer_id", flat=True))
     exchanges = [replace(each, answer="") if each.answer_id in hidden else each for each in history.exchanges]
     is_summarised = hidden - {each.answer_id for each in exchanges}

@@ -83,7 +83,7 @@ def summary_of(session: Session) -> Summary:
     It has no text if the session has no summary yet, or if its user may not see all that it may repeat any more.
     """
     summary = Summary.objects.filter(pk=session.pk).first() or Summary(session=session)
-    if summary.text and not readable_summaries(session.user).filter(pk=session.pk).exists():
+    if summary.text and not readable_summaries(session.owner).filter(pk=session.pk).exists():
         summary.text = ""
     return summary
 

@@ -1,14 +1,17 @@
 """Operations on sessions: find, create, rename, pin and delete. Only the owner of a session can use them."""
 
+from collections.abc import Iterator
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
 
-from accounts.models import User
+from accounts import deletion
+from accounts.models import Deletion, User
 from chat.errors import QuestionRefused
-from chat.models import Answer, Session
+from chat.models import Answer, Session, Summary
+from core.db.cascade import delete_in_parts
 from core.text import one_line
 
 TITLE_CHARACTERS = 80  # of a title that is derived from a question
@@ -27,17 +30,38 @@ def session_for(user: User, id: UUID) -> Session:
 
 
 @transaction.atomic
-def delete_session(user: User, id: UUID) -> None:
+def delete_session(user: User, id: UUID) -> Deletion | None:
     """Delete a session with its turns and answers. Answers in progress end by themselves.
 
+    Return the deletion if there is so much that a worker does it. The session is out of reach at once.
     Row locks make concurrent writers wait: a row inserted after the lookup of the rows to delete would block
     the deletion by its foreign key.
     """
     session = session_for(user, id)
     Session.objects.select_for_update().filter(pk=id).first()
-    answers = Answer.objects.filter(turn__session=id).select_for_update(of=("self",))
-    list(answers.order_by("pk").values_list("pk"))  # the order of chat.log.writer.HELD_ANSWERS: no deadlocks
-    session.delete()
+    answers = Answer.objects.filter(turn__session=id)
+    if deletion.is_small(session):
+        _lock(answers)
+        session.delete()
+        return None
+    in_progress = answers.exclude(status__in=Answer.ENDED)
+    _lock(in_progress)
+    in_progress.delete()
+    Summary.objects.filter(session=id).delete()
+    Session.objects.filter(pk=id).update(user=None)
+    return deletion.begin(user, session, "a chat")  # its title is private
+
+
+def _lock(answers: QuerySet[Answer]) -> None:
+    # the order of chat.log.writer.HELD_ANSWERS: no deadlocks
+    list(answers.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+
+
+def _delete_in_parts(key: str) -> Iterator[int]:
+    return delete_in_parts(Session, [key])
+
+
+deletion.deletes(Session, _delete_in_parts)
 
 
 def create_session(user: User, title: str = "", *, is_pinned: bool = False) -> Session:

@@ -148,10 +148,37 @@ def _answers_for(user: User) -> QuerySet[Answer]:
     return answers.prefetch_related(Prefetch("passages", passages_for(user)), own)
 
 
-def present_turns(user: User, session: Session) -> list[ShownTurn]:
-    """Return a session's turns in order, with everything that the page shows of them."""
+@dataclass(frozen=True, slots=True)
+class EarlierTurns:
+    """The turns of a session before those that are shown."""
+
+    count: int
+    before: UUID | None  # the first turn that is shown
+
+
+def present_turns(
+    user: User, session: Session, before: Turn | None = None, limit: int | None = None
+) -> tuple[list[ShownTurn], EarlierTurns]:
+    """Return a session's last turns in order, with everything that the page shows of them, and those before them.
+
+    before: return the turns before this one. limit: the most turns; None: all.
+    """
     answers = Prefetch("answers", _answers_for(user))
-    turns = list(session.turns.select_related("workspace").prefetch_related(answers))
+    found = _turns_before(session, before).order_by("-created_at", "-pk")
+    turns = list(found.select_related("workspace").prefetch_related(answers)[:limit])[::-1]
+    first = turns[0] if turns else None
+    count = _turns_before(session, first).count() if limit and len(turns) == limit else 0
+    return _show_turns(user, turns), EarlierTurns(count, first.pk if first else None)
+
+
+def _turns_before(session: Session, turn: Turn | None) -> QuerySet[Turn]:
+    if turn is None:
+        return session.turns.all()
+    is_same_moment = Q(created_at=turn.created_at, pk__lt=turn.pk)
+    return session.turns.filter(Q(created_at__lt=turn.created_at) | is_same_moment)
+
+
+def _show_turns(user: User, turns: Sequence[Turn]) -> list[ShownTurn]:
     around = _Around.of(user, turns, [answer for turn in turns for answer in turn.answers.all()])
     return [ShownTurn(turn, tuple(_lanes(turn, around))) for turn in turns]
 

@@ -27,7 +27,7 @@ from chat.asking import ratings, turns
 from chat.asking.sessions import delete_session, pin_session, rename_session, session_for
 from chat.errors import CannotReplay, QuestionRefused
 from chat.models import Answer, Session, Turn
-from core.text import storable
+from core.text import storable, uuid_or_none
 from documents.doors import Filters, documents_for, shown_fields
 from documents.models import Document
 from models_registry.models import Endpoint
@@ -38,6 +38,7 @@ from . import presenters
 from .explain import explain_answer
 
 SESSIONS_PER_PAGE = 60
+TURNS_SHOWN = 30  # of a long session, until the reader asks for more
 SUGGESTED_DOCUMENTS = 3
 
 
@@ -65,15 +66,27 @@ def chat(request: UserRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def session(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Show the last turns of a session; with `?turns=all` all of them; with `?before=` a part with those before a turn."""
     found = session_for(request.user, session_id)
-    shown_turns = presenters.present_turns(request.user, found)
+    if "before" in request.GET:
+        return _earlier_turns(request, found)
+    limit = None if request.GET.get("turns") == "all" else TURNS_SHOWN
+    shown_turns, earlier = presenters.present_turns(request.user, found, limit=limit)
     last = shown_turns[-1] if shown_turns else None
     workspaces = workspaces_for(request.user)
     chosen = next((each for each in workspaces if last and each.pk == last.turn.workspace_id), None)
     models = _models_of(last.turn) if last else []
-    context = {"turns": shown_turns, "summary": session_summary.summary_of(found)}
+    context = {"turns": shown_turns, "earlier": earlier, "summary": session_summary.summary_of(found)}
     context |= _filter_context(request.user, chosen, last.turn.filters if chosen and last else {})
     return _page(request, found, workspaces, chosen, models, context)
+
+
+def _earlier_turns(request: UserRequest, session: Session) -> HttpResponse:
+    before = get_object_or_404(session.turns, pk=uuid_or_none(request.GET["before"]))
+    turns, earlier = presenters.present_turns(request.user, session, before, TURNS_SHOWN)
+    summary = session_summary.summary_of(session)
+    context = {"session": session, "turns": turns, "earlier": earlier, "summary": summary}
+    return render(request, "chat/_turns.html", context)
 
 
 def _models_of(turn: Turn) -> list[UUID | None]:

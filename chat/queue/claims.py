@@ -45,12 +45,12 @@ _WAITING = """
             a.status = 'running' AND (a.lease_until >= now() OR a.id = ANY(%(own)s)) AS is_written
         FROM chat_answer AS a
         JOIN chat_turn AS t ON t.id = a.turn_id
-        JOIN chat_session AS s ON s.id = t.session_id
+        JOIN chat_session AS s ON s.id = t.session_id AND s.user_id IS NOT NULL
         WHERE a.status IN ('queued', 'running')
         UNION ALL
         SELECT m.session_id, m.status, m.queued_at, m.endpoint_id, s.user_id, true, true, m.status = 'running'
         FROM chat_summary AS m
-        JOIN chat_session AS s ON s.id = m.session_id
+        JOIN chat_session AS s ON s.id = m.session_id AND s.user_id IS NOT NULL
         WHERE m.status = 'queued' OR (m.status = 'running' AND m.lease_until >= now())
     ), of_user AS (
         SELECT asked.*, last.at AS last_turn_at, row_number() OVER (

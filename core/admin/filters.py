@@ -23,6 +23,11 @@ class StateFilter(SimpleListFilter):
         chosen = self.states.get(self.value() or "")
         return queryset.filter(chosen[1]()) if chosen else queryset
 
+    def get_facet_counts(self, pk_attname: str, filtered_qs: QuerySet[Any]) -> dict[str, Count]:
+        """Count by the conditions themselves: Django's own way runs one subquery over the table for each state."""
+        conditions = enumerate(which() for _, which in self.states.values())
+        return {f"{number}__c": Count(pk_attname, filter=condition) for number, condition in conditions}
+
     @classmethod
     def counts(cls) -> dict[str, int]:
         """Return how many rows are in each state, with one query."""

@@ -64,13 +64,24 @@ def _first_keys(rows: models.QuerySet[Any]) -> list[Any]:
 
 
 def count_with_owned(model: _Model, **which: Any) -> int:
-    """Return how many rows `delete_in_parts` would delete. which: a filter of the model's rows."""
+    """Return how many rows `delete_in_parts` would delete. which: a filter of the model's rows.
+
+    Rows of the same model that they own are counted, but not what these own of that model in turn.
+    """
+    own = [each.field.name for each in relations(model, models.CASCADE) if each.related_model is model]
+    return _count(model, which) + sum(_count(model, _through(name, which)) for name in own)
+
+
+def _count(model: _Model, which: dict[str, Any]) -> int:
     total = model._base_manager.filter(**which).count()
     for owned in relations(model, models.CASCADE):
-        if owned.related_model is not model:  # a row that owns rows of its own model counts them once
-            inner = {f"{owned.field.name}__{name}": value for name, value in which.items()}
-            total += count_with_owned(owned.related_model, **inner)
+        if owned.related_model is not model:
+            total += _count(owned.related_model, _through(owned.field.name, which))
     return total
+
+
+def _through(field: str, which: dict[str, Any]) -> dict[str, Any]:
+    return {f"{field}__{name}": value for name, value in which.items()}
 
 
 def relations(model: _Model, on_delete: Any) -> list[Any]:

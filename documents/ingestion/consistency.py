@@ -71,7 +71,8 @@ def _of_chunks(workspace: Workspace) -> Iterator[Drift]:
     engine = engine_for(workspace)
     live = engine.counts()
     documents = {document.pk: document for document in workspace.documents.all()}
-    for orphan in live.keys() - documents.keys():
+    being_deleted = set(Document.every.being_deleted(workspace).values_list("pk", flat=True))
+    for orphan in live.keys() - documents.keys() - being_deleted:
         sentence = f"{workspace}: there are chunks of a deleted document ({orphan})."
         yield Drift(sentence, partial(engine.forget, orphan), "They will be deleted.")
     for pk, document in documents.items():

@@ -70,17 +70,20 @@ def held_names(date: str = "") -> Iterator[str]:
     return (name for name in names if _HELD.match(name))
 
 
-def expire() -> None:
-    """Delete what has been in the quarantine for QUARANTINE_DAYS. A file that a row names again goes back."""
+def expire() -> Iterator[int]:
+    """Delete what has been in the quarantine for QUARANTINE_DAYS. A file that a row names again goes back.
+
+    Yield how many files of each batch were deleted.
+    """
     first_kept = f"{timezone.now().astimezone(UTC) - timedelta(days=settings.QUARANTINE_DAYS):%Y-%m-%d}"
     due = (held for held in held_names() if held.split("/")[1] < first_kept)
     for batch in _batches(due):
         named = set(_named(_original_name(held) for held in batch))
-        for held in batch:
-            if _original_name(held) in named and put_back(held):
-                continue
+        over = [held for held in batch if not (_original_name(held) in named and put_back(held))]
+        for held in over:
             log.info("%s has been put aside for %d days: deleting it.", held, settings.QUARANTINE_DAYS)
             default_storage.delete(held)
+        yield len(over)
 
 
 def _original_name(held: str) -> str:
@@ -110,7 +113,7 @@ def _known_names() -> Iterator[str]:
         yield f"uploads/{pk}"
     in_order = Collate(Cast("file", CharField()), "C")
     yield from (
-        Document.objects.exclude(file="").order_by(in_order).values_list("file", flat=True).iterator(_BATCH)
+        Document.every.exclude(file="").order_by(in_order).values_list("file", flat=True).iterator(_BATCH)
     )
 
 
@@ -138,7 +141,7 @@ def _still_missing(names: list[str]) -> Iterator[Document]:
 def _named(names: Iterable[str]) -> Iterator[str]:
     """Yield those of the names that a row names."""
     wanted = list(names)
-    yield from Document.objects.filter(file__in=wanted).values_list("file", flat=True)
+    yield from Document.every.filter(file__in=wanted).values_list("file", flat=True)
     uploads = {name for name in wanted if name.startswith("uploads/")}
     if uploads:
         yield from (each.key for each in Upload.objects.iterator(_BATCH) if each.key in uploads)

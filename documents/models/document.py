@@ -25,6 +25,19 @@ class DocumentQuerySet(WorkQuerySet["Document"]):
     def with_settings(self) -> "DocumentQuerySet":
         return self.select_related("workspace__embedder", "workspace__summarizer")
 
+    def being_deleted(self, workspace: Workspace) -> "DocumentQuerySet":
+        return self.filter(workspace=workspace, deleted_at__isnull=False).order_by()
+
+
+_Documents = models.Manager.from_queryset(DocumentQuerySet)
+
+
+class LiveDocuments(_Documents["Document"]):
+    """Selects all documents but those that are being deleted. `Document.every` adds these."""
+
+    def get_queryset(self) -> DocumentQuerySet:
+        return DocumentQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
 
 class Document(Work):
     """A file, text, pair, website or feed that a user added, or a page or post that a visit found."""
@@ -69,8 +82,12 @@ class Document(Work):
     access_level = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    # When a user deleted it with so much that a worker does it in parts. It is out of reach at once, like the
+    # documents found through it, which have the same value.
+    deleted_at = models.DateTimeField(null=True, editable=False)
 
-    objects = DocumentQuerySet.as_manager()
+    objects = LiveDocuments()
+    every = DocumentQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_at",)
@@ -101,6 +118,9 @@ class Document(Work):
                 name="waiting_by_user",
                 condition=models.Q(status="pending"),
             ),
+            models.Index(  # where_for(): what searches leave out
+                "workspace", name="being_deleted", condition=models.Q(deleted_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -124,7 +144,11 @@ class LiveSections(models.Manager["Section"]):
     """Selects the sections of the index that answers now. `Section.every` adds those of a running reindex."""
 
     def get_queryset(self) -> models.QuerySet["Section"]:
-        return super().get_queryset().filter(index_number=models.F("document__workspace__index_number"))
+        return (
+            super()
+            .get_queryset()
+            .filter(index_number=models.F("document__workspace__index_number"), document__deleted_at=None)
+        )
 
 
 class Section(models.Model):

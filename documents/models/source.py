@@ -16,6 +16,13 @@ MISSING = Q(document__isnull=False) & ~Q(finding="")
 PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 
 
+class LiveSources(models.Manager["Source"]):
+    """Selects all sources but those that are being deleted. `Source.every` adds these."""
+
+    def get_queryset(self) -> models.QuerySet["Source"]:
+        return super().get_queryset().filter(document__deleted_at=None)
+
+
 class Source(models.Model):
     """The crawl options and the schedule of a website or feed. Its document holds everything else."""
 
@@ -43,6 +50,9 @@ class Source(models.Model):
     pages_before = models.PositiveIntegerField(default=0, db_default=0)  # searchable as the visit began
     # Words of one text that this visit found at several addresses, which had different pages before
     placeholder = models.JSONField(null=True)
+
+    objects = LiveSources()
+    every = models.Manager()  # noqa: DJ012 - it is a manager
 
     class Meta:
         indexes = [models.Index(fields=["next_visit_at"])]  # for start_due_visits()

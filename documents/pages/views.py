@@ -320,11 +320,15 @@ def _selected_documents(request: UserRequest, workspace: Workspace) -> QuerySet[
 
 
 def _delete(request: UserRequest, workspace: Workspace, chosen: QuerySet[Document]) -> HttpResponse:
-    deleted = 0
-    for each in chosen:
-        delete_document(each, request.user)
-        deleted += 1
-    if deleted:
+    deletions = [delete_document(each, request.user) for each in chosen]
+    deleted = len(deletions)
+    if any(deletions):
+        what = "The document is" if deleted == 1 else f"{deleted} documents are"
+        messages.success(
+            request,
+            f"{what} no longer searchable. There is much to delete, which goes on in the background.",
+        )
+    elif deleted:
         what = "The document" if deleted == 1 else f"{deleted} documents"
         messages.success(
             request,

@@ -249,7 +249,7 @@ def _switch(reindex_id: int) -> bool:
     if reindex is None:
         return False
     _lock(reindex.items.order_by("pk"))
-    _lock(Document.objects.filter(workspace=reindex.workspace_id).order_by("pk"))
+    _lock(Document.every.filter(workspace=reindex.workspace_id).order_by("pk"))
     # This lock also waits for transactions that add documents: their foreign key locks the workspace row.
     workspace = Workspace.objects.select_for_update().get(pk=reindex.workspace_id)
     if _documents_to_do(reindex).exists():  # a document changed before we had the locks

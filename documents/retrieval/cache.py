@@ -37,7 +37,8 @@ VECTOR_SECONDS = 3600
 _TIMEOUT_S = 0.5  # for the cache server
 _STATE = (
     f"SELECT w.corpus_version, d.id, d.title FROM {Workspace._meta.db_table} w "
-    f"LEFT JOIN {Document._meta.db_table} d ON d.id = ANY(%s::uuid[]) WHERE w.id = %s"
+    f"LEFT JOIN {Document._meta.db_table} d ON d.id = ANY(%s::uuid[]) AND d.deleted_at IS NULL "
+    "WHERE w.id = %s"
 )
 # Part of the key, because another release may have other fields
 _SHAPE = [

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.template.defaultfilters import truncatechars
 from django.urls import reverse
@@ -15,7 +16,7 @@ from core.admin.cells import time_ago
 from documents.errors import DocumentRefused
 from documents.ingestion.health import stuck
 from documents.ingestion.restart import restart
-from documents.models import Address, Document, Source, SourceHold
+from documents.models import TROUBLE, Address, Document, Source, SourceHold
 from documents.sources.crawl.url_normalization import display_url as plainly
 from documents.status_filters import status_badge
 
@@ -26,6 +27,12 @@ from .options import change_options
 from .schedule import stop_visit
 from .serializers import SHOWN_TROUBLES
 from .status_filters import KindOfSource, StateOfSource
+
+
+def _count_addresses(condition: Q) -> Coalesce:
+    """Return the number of addresses of the source in the outer query with this condition."""
+    found = Address.objects.filter(condition, source=OuterRef("pk")).order_by().values("source")
+    return Coalesce(Subquery(found.annotate(total=Count("pk")).values("total")), 0)
 
 
 @admin.register(Source)
@@ -46,19 +53,17 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
-        page, document = Q(addresses__role=Address.Role.PAGE), "addresses__document__status"
+        """Count by subqueries: a join would count the pages of all sources for each number on the page."""
+        waiting = Q(role=Address.Role.PAGE, state=Address.State.QUEUED)
         return (
             super()
             .get_queryset(request)
             .annotate(
                 is_held=Exists(SourceHold.objects.filter(source=OuterRef("pk"))),
                 is_stuck=Exists(Document.objects.filter(stuck(), pk=OuterRef("pk"))),
-                searchable=Count("addresses", filter=Q((document, Document.Status.READY))),
-                waiting=Count("addresses", filter=page & Q(addresses__state=Address.State.QUEUED)),
-                troubled=Count(
-                    "addresses",
-                    filter=Q(addresses__state=Address.State.FAILED) | Q((document, Document.Status.FAILED)),
-                ),
+                searchable=_count_addresses(Q(document__status=Document.Status.READY)),
+                waiting=_count_addresses(waiting),
+                troubled=_count_addresses(TROUBLE),
             )
         )
 

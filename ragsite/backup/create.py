@@ -116,7 +116,7 @@ def _facts() -> dict[str, Any]:
 def _facts_of_rows() -> dict[str, Any]:
     """Return what only the models of this version can read."""
     return {
-        "file_bytes": Document.objects.exclude(file="").aggregate(sum=Sum("size_bytes", default=0))["sum"],
+        "file_bytes": Document.every.exclude(file="").aggregate(sum=Sum("size_bytes", default=0))["sum"],
         "counts": _counts(),
         "not_included": list(_not_included()),
     }
@@ -136,7 +136,7 @@ def _counts() -> dict[str, int]:
 
 def _wanted() -> Iterator[Wanted]:
     """Yield the files that the snapshot names."""
-    for name, sha256 in Document.objects.exclude(file="").values_list("file", "content_sha256").iterator():
+    for name, sha256 in Document.every.exclude(file="").values_list("file", "content_sha256").iterator():
         yield Wanted(name, sha256)
     for upload in Upload.objects.filter(document=None, refusal="").iterator():
         yield Wanted(upload.key, "")

@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from accounts import cleaning as accounts
 from chat.log.compaction import compact_in_parts
+from core.files import discard_held
 from documents.adding.uploads import clear_expired_uploads
+from documents.ingestion import quarantine
 from documents.ingestion.ledger_trimming import trim_ledgers
 from documents.retrieval.search_history import forget_in_parts
 from documents.sources.cleaning import forget_gone_addresses
@@ -28,7 +30,7 @@ TURN_S = 60.0  # then the next run goes on, and other work gets the worker
 @dataclass(frozen=True, slots=True)
 class Cleaning:
     title: str  # what it removes, for people
-    parts: Callable[[], Iterator[int]]  # yields after each transaction how many rows it removed
+    parts: Callable[[], Iterator[int]]  # yields after each transaction how many rows, or files, it removed
 
 
 CLEANINGS = {
@@ -36,6 +38,8 @@ CLEANINGS = {
     "answer-logs": Cleaning("Single events of logs of finished answers, joined", compact_in_parts),
     "searches": Cleaning("Searches without an answer", forget_in_parts),
     "uploads": Cleaning("Announced uploads", clear_expired_uploads),
+    "quarantine": Cleaning("Files that were put aside, after their time", quarantine.expire),
+    "held-files": Cleaning("Files that were held for a backup", discard_held),
     "ledgers": Cleaning("Old stages of documents in the ledger", trim_ledgers),
     "terms": Cleaning("Words that no document has any more", forget_unused_terms),
     "addresses": Cleaning("Addresses of web pages that are gone", forget_gone_addresses),

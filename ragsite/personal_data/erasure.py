@@ -11,7 +11,7 @@ from django.db.models import Q
 from accounts import deletion, removal
 from accounts.models import AuditEvent, Deletion, User, record
 from accounts.operators import keeping_an_operator
-from chat.models import Answer, Turn
+from chat.models import Answer, Session, Turn
 from core.db.cascade import delete_rows
 from documents.models import Document
 from workspaces.models import Workspace
@@ -86,6 +86,7 @@ def erase(person: Person) -> Iterator[int]:
     instead = f"erased-{uuid4().hex[:12]}"
     if person.user:
         _lock_out(person.user)
+    yield from _finish_deletions(person.username)
     yield from _rename_actor(person, instead)
     yield from take_names_out(person.names, instead)
     yield from delete_rows(LogEntry.objects.filter(object_id__in=[str(each) for each in person.ids]))
@@ -96,6 +97,13 @@ def erase(person: Person) -> Iterator[int]:
         yield from _end_logins(person.user)
         yield from deletion.parts_of(person.user)
     record(None, "user.erase", instead)
+
+
+def _finish_deletions(username: str) -> Iterator[int]:
+    """Delete now what a worker has not deleted yet of the conversations that the person deleted."""
+    begun = Deletion.objects.filter(kind=Session._meta.label, actor_name=username, finished_at=None)
+    for session in Session.objects.filter(pk__in=list(begun.values_list("target", flat=True))):
+        yield from deletion.parts_of(session)
 
 
 def _lock_out(user: User) -> None:

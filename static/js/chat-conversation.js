@@ -10,6 +10,7 @@ import {
   setModelName,
   showVersion,
   updateLaneOf,
+  updateLanes,
 } from "./chat-lanes.js";
 import { cloneTemplate, fetchFragment, find, findAll } from "./dom.js";
 
@@ -37,6 +38,19 @@ export class Conversation {
     this.turns = find(root, "[data-turns]");
     this.callbacks = callbacks;
     for (const element of findAll(this.turns, "[data-live]")) this.#track(element);
+  }
+
+  /**
+   * Take over turns that the server has rendered. Return their answers that are being written.
+   *
+   * @param {HTMLElement[]} turns
+   */
+  adopt(turns) {
+    for (const turn of turns) {
+      updateLanes(turn);
+      window.htmx.process(turn);
+    }
+    return turns.flatMap((turn) => findAll(turn, "[data-live]")).map((element) => this.#track(element));
   }
 
   get isBusy() {
@@ -220,6 +234,7 @@ export class Conversation {
   #track(element) {
     const answer = new LiveAnswer(element);
     this.answers.set(answer.id, answer);
+    return answer;
   }
 }
 

@@ -134,9 +134,14 @@ export function updateLaneOf(answer) {
   updateLane(laneOf(answer));
 }
 
+/** @param {HTMLElement} part a part of the page with turns */
+export function updateLanes(part) {
+  for (const lane of findAll(part, "[data-lane]")) updateLane(lane);
+}
+
 /** @param {HTMLElement} root */
 export function connectLanes(root) {
-  for (const lane of findAll(root, "[data-turns] [data-lane]")) updateLane(lane);
+  updateLanes(find(root, "[data-turns]"));
   root.addEventListener("click", (event) => {
     const tab = delegateTarget(event, "[data-lane-tab]");
     if (tab) {

@@ -9,6 +9,7 @@ import { Composer } from "./chat-composer.js";
 import { Connection } from "./chat-connection.js";
 import { Conversation } from "./chat-conversation.js";
 import { Drafts } from "./chat-drafts.js";
+import { connectEarlier } from "./chat-earlier.js";
 import { connectLanes, countVersions, markContinued } from "./chat-lanes.js";
 import { openMenu } from "./chat-menu.js";
 import { belongsToPage, isOrphaned, newId, Outbox, tabId, toRegenerateData, toRunData } from "./chat-outbox.js";
@@ -67,6 +68,9 @@ const autoScroller = new AutoScroller(
   find(root, "[data-turns]"),
   find(root, "[data-jump]"),
 );
+connectEarlier(find(root, "[data-scroller]"), (turns) => {
+  for (const answer of conversation.adopt(turns)) followAnswer(answer.id, answer.seq);
+});
 const sessions = new SessionList(find(document, "[data-session-list]"));
 const sources = new SourcesPanel(
   find(document, "[data-sources]"),

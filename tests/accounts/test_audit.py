@@ -1,17 +1,21 @@
 """The audit log keeps who did what, and what changed from which value to which."""
 
+from datetime import timedelta
 from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.changes import HIDDEN, MAX_CHARACTERS, differences
 from accounts.identity.api_key import issue
 from accounts.models import AuditEvent, User, record
 from accounts.removal import delete_user
+from core.admin.long_lists import MOST
 from documents.sources.service import add_website
 from models_registry.models import Endpoint
 from tests import factories
@@ -186,3 +190,53 @@ def test_long_values_are_cut():
     change = differences({"note": "x" * 5000}, {"note": ["y" * 5000] * 500})
     assert len(change["note"]["old"]) == MAX_CHARACTERS
     assert len(str(change)) < 15_000
+
+
+# --- after years ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def years():
+    """More events than the list counts, and one old one."""
+    then = timezone.now() - timedelta(days=400)
+    events = [
+        AuditEvent(actor_name="ada", action="document.add", subject=f"{n}.pdf") for n in range(MOST + 5)
+    ]
+    AuditEvent.objects.bulk_create(events, batch_size=5000)
+    old = AuditEvent.objects.create(actor_name="bob", action="workspace.delete", subject="Old pumps")
+    AuditEvent.objects.filter(pk=old.pk).update(at=then)
+
+
+def queries_of(client, **query):
+    with CaptureQueriesContext(connection) as seen:
+        page = client.get(LOG, query)
+    return page, [each["sql"] for each in seen if "accounts_auditevent" in each["sql"]]
+
+
+def test_no_page_of_the_log_counts_all_events_of_years(admin, years):
+    page, queries = queries_of(admin, q="ada")
+    assert page.context["cl"].result_count == MOST
+    assert "The list ends after 10,000 rows" in page.content.decode()
+    counts = [query for query in queries if "COUNT(" in query]
+    assert counts
+    assert all(f"LIMIT {MOST}" in query for query in counts)
+    assert not any("DISTINCT" in query for query in queries)
+
+
+def test_an_event_of_years_ago_is_found_by_words_and_by_its_action(admin, years):
+    for query in ({"q": "pumps"}, {"q": "bob"}, {"action": "workspace.delete"}):
+        page, _ = queries_of(admin, **query)
+        assert [each.subject for each in page.context["cl"].result_list] == ["Old pumps"]
+
+
+def test_the_actions_to_choose_from_are_read_from_the_index(admin, years):
+    page, queries = queries_of(admin)
+    [actions] = [each for each in page.context["cl"].filter_specs if each.title == "action"]
+    assert list(actions.lookup_choices) == ["document.add", "workspace.delete"]
+    [query] = [query for query in queries if "RECURSIVE" in query]
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE accounts_auditevent")
+        cursor.execute(f"EXPLAIN {query}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "events_of_action" in plan
+    assert "Seq Scan" not in plan

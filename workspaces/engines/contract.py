@@ -87,6 +87,7 @@ class Where:
     documents: tuple[UUID, ...] | None = None  # None: all
     conditions: tuple[Condition, ...] = ()
     access_level: int | None = None  # the highest level that the user sees; None: no limit
+    without: tuple[UUID, ...] = ()  # documents that are being deleted, whose chunks may still be there
 
 
 ANYWHERE = Where()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from chat.models import Answer, Session, Summary
+from chat.models import Answer, Session, Summary, Turn
 from tests import factories
 from workspaces.models import Role, Workspace
 
@@ -771,3 +772,80 @@ def test_pages_are_compressed_and_other_replies_are_not(client: Client, ada: Use
     gzip = {"accept-encoding": "gzip"}
     assert client.get(reverse("chat"), headers=gzip).headers["Content-Encoding"] == "gzip"
     assert "Content-Encoding" not in client.get(reverse("api-schema"), headers=gzip).headers
+
+
+# --- the last turns of a long conversation ---------------------------------------------------------
+
+
+def _long_session(ada: User, turns: int) -> Session:
+    session = factories.session(ada)
+    for number in range(1, turns + 1):
+        factories.answer(session, f"Question {number}?", text=f"Answer {number}.")
+    return session
+
+
+def _questions(page: str) -> list[int]:
+    return [int(number) for number in re.findall(r"data-question dir=\"auto\">Question (\d+)\?", page)]
+
+
+def _earlier_address(page: str) -> str:
+    found = re.search(r'data-show-earlier="([^"]+)"', page)
+    return unescape(found[1]) if found else ""
+
+
+def test_a_long_conversation_shows_its_last_turns_and_says_how_many_come_before(
+    client: Client, ada: User
+) -> None:
+    client.force_login(ada)
+    page = client.get(reverse("session", args=[_long_session(ada, 65).pk])).content.decode()
+    assert _questions(page) == list(range(36, 66))
+    assert "35 earlier questions: not on this page yet" in page
+    part = client.get(_earlier_address(page)).content.decode()
+    assert _questions(part) == list(range(6, 36))
+    assert "<html" not in part
+    rest = client.get(_earlier_address(part)).content.decode()
+    assert _questions(rest) == list(range(1, 6))
+    assert not _earlier_address(rest)
+
+
+def test_all_turns_can_be_shown_without_a_script(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    address = reverse("session", args=[_long_session(ada, 32).pk])
+    assert f'href="{address}?turns=all"' in client.get(address).content.decode()
+    page = client.get(f"{address}?turns=all").content.decode()
+    assert _questions(page) == list(range(1, 33))
+    assert not _earlier_address(page)
+
+
+def test_a_conversation_of_exactly_one_page_has_nothing_earlier(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    page = client.get(reverse("session", args=[_long_session(ada, 30).pk])).content.decode()
+    assert len(_questions(page)) == 30
+    assert "data-earlier" not in page
+
+
+def test_turns_of_one_moment_are_each_shown_once(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    session = _long_session(ada, 35)
+    Turn.objects.update(created_at=timezone.now())
+    page = client.get(reverse("session", args=[session.pk])).content.decode()
+    part = client.get(_earlier_address(page)).content.decode()
+    assert sorted(_questions(page) + _questions(part)) == list(range(1, 36))
+
+
+@pytest.mark.parametrize("before", ["", "x", "00000000-0000-0000-0000-000000000000", "a turn of another"])
+def test_the_turns_before_an_unknown_turn_are_not_found(client: Client, ada: User, before: str) -> None:
+    client.force_login(ada)
+    other = factories.answer(factories.session(factories.user()))
+    known = str(other.turn_id) if before == "a turn of another" else before
+    address = reverse("session", args=[_long_session(ada, 1).pk])
+    assert client.get(address, {"before": known}).status_code == 404
+
+
+def test_the_summary_comes_with_the_turns_that_it_ends(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    session = _long_session(ada, 35)
+    Summary.objects.create(session=session, text="So far: pumps.", last_turn=session.turns.first())
+    page = client.get(reverse("session", args=[session.pk])).content.decode()
+    assert "So far: pumps." not in page
+    assert "So far: pumps." in client.get(_earlier_address(page)).content.decode()

@@ -182,7 +182,7 @@ def a_second_passes():
 
 def test_those_who_wait_hear_when_they_move_up(ask_as, asker):
     first, second, third = (ask_as(factories.user())[0] for _ in range(3))
-    stop(Turn.objects.get(answers=first).session.user, first.pk)
+    stop(Turn.objects.get(answers=first).session.owner, first.pk)
     a_second_passes()
     assert set(publish_queue_positions()) == ids(second, third)
     assert (places(second), places(third)) == ([1, 0], [2, 1])

@@ -10,12 +10,13 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from core.db import advisory_locks
-from core.files import HELD, discard, discard_held, stored_files
+from core.files import HELD, discard, stored_files
 from documents.adding.uploads import begin, receive
 from documents.ingestion import quarantine
 from documents.ingestion.deletion import delete_document
 from documents.models import Document
-from documents.tasks import clear_files
+from ragsite.cleaning.runs import clean
+from ragsite.models import CleaningRun
 from tests.documents import s3
 from tests.documents.ingestion.test_consistency import reconcile
 from tests.documents.ingestion.test_ingest import put
@@ -125,9 +126,11 @@ def test_what_was_put_aside_goes_after_the_stated_time_unless_a_row_names_it_aga
     recent = the_row_is_gone(put(workspace, title="three.md"))
     reconcile("--fix")
     wanted.save(force_insert=True)
-    clear_files()
+    clean("quarantine")
     assert default_storage.exists(str(wanted.file.name))
     assert [each.split("/", 3)[3] for each in names("quarantine")] == [recent]
+    run = CleaningRun.objects.get()
+    assert (run.removed, run.is_complete) == (1, True), "operators see what was removed"
 
 
 def test_what_others_put_into_the_quarantine_is_left_alone(workspace: Workspace) -> None:
@@ -135,7 +138,7 @@ def test_what_others_put_into_the_quarantine_is_left_alone(workspace: Workspace)
     for name in foreign:
         default_storage.save(name, ContentFile(b"mine"))
     default_storage.delete(str(put(workspace, title="one.md").file.name))
-    clear_files()
+    clean("quarantine")
     assert "is missing from the storage" in reconcile("--fix")
     assert "Files put back: 0." in reconcile("--put-back")
     assert names("quarantine") == foreign
@@ -146,11 +149,12 @@ def test_a_file_that_is_deleted_during_a_backup_is_held_until_its_end(workspace:
     name = str(document.file.name)
     with held_elsewhere(advisory_locks.BACKUP):
         delete_document(document, None)
-        discard_held()
+        clean("held-files")
         assert names("workspaces") == []
         assert names(HELD) == [f"{HELD}/{name}"]
-    clear_files()
+    clean("held-files")
     assert names(HELD) == []
+    assert CleaningRun.objects.get().removed == 1
 
 
 def test_a_file_that_is_gone_already_needs_no_holding() -> None:

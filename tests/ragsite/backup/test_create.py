@@ -14,7 +14,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from core.db import advisory_locks
-from core.files import HELD, discard_held, stored_files
+from core.files import HELD, stored_files
 from documents.ingestion.deletion import delete_document
 from documents.models import Document
 from models_registry.models import Endpoint
@@ -24,6 +24,7 @@ from ragsite.backup.manifest import DATABASE, FILES, NAME, StoredFile, parse_fil
 from ragsite.backup.places import Directory, Measured, Place, place_at
 from ragsite.backup.postgres_programs import client_program
 from ragsite.backup.restore import read_manifest, verify_backup
+from ragsite.cleaning.runs import clean
 from ragsite.errors import BackupError, StartError
 from tests import factories
 from tests.documents import s3
@@ -164,7 +165,7 @@ def test_files_that_are_deleted_meanwhile_are_in_it_and_go_afterwards(
     assert written.missing == []
     assert (tmp_path / "one" / "files" / name).stat().st_size == document.size_bytes
     assert list(stored_files().names("workspaces")) == [stays.file.name]
-    discard_held()
+    clean("held-files")
     assert list(stored_files().names(HELD)) == []
 
 

@@ -97,6 +97,9 @@ def of_documents(where: Where) -> tuple[sql.Composable, Params]:
     if where.access_level is not None:
         told.append(sql.SQL("access_level <= %s"))
         params.append(where.access_level)
+    if where.without:
+        told.append(sql.SQL("document_id <> ALL(%s)"))
+        params.append(list(where.without))
     for condition in where.conditions:
         query, values = _of(condition)
         told.append(sql.SQL(query))
