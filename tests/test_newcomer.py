@@ -70,7 +70,7 @@ SUBJECTS = {
     "How often is a feed visited?": ("hour", "websites.md"),
     "What does the relevance threshold do?": ("relevan", "search.md"),
     "Which variable sets the port?": ("RAGSITE_PORT", "configuration.md"),
-    "How do I compare chunking strategies?": ("chunk", "laboratory.md"),
+    "How do I compare chunking strategies?": ("Try chunking", "workspaces.md"),
     "How do I back up my data?": ("manage.py backup", "operations.md"),
 }
 
