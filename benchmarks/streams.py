@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -299,10 +300,13 @@ async def faults(stage: Stage, side: Side, count: int = 1000) -> list[Stream]:
 def session_of(turns: int, user: User) -> UUID:
     """Create a session with `turns` messages, each answered."""
     session = Session.objects.create(user=user, title=f"{turns} messages")
-    made = Turn.objects.bulk_create(
+    made = [
         Turn(session=session, message_id=str(number), text=f"What is pump {number}? " * 20)
         for number in range(turns)
-    )
+    ]
+    for before, turn in pairwise(made):
+        turn.parent = before
+    Turn.objects.bulk_create(made)
     Answer.objects.bulk_create(
         Answer(turn=turn, endpoint_name="load", status="finished", text="It moves water. " * 40)
         for turn in made

@@ -74,6 +74,10 @@ _FILL = """
     SELECT gen_random_uuid(), %(long)s, n::text, 'And then?', %(workspace)s, '{{}}', now() - n * interval '1 minute'
     FROM generate_series(1, %(turns)s) n;
 
+    UPDATE chat_turn SET parent_id = found.before, shown_at = created_at
+    FROM (SELECT id, lag(id) OVER (ORDER BY created_at) AS before FROM chat_turn WHERE session_id = %(long)s) AS found
+    WHERE found.id = chat_turn.id;
+
     INSERT INTO chat_answer (id, turn_id, endpoint_name, lane, parameters, status, grounding, text, error,
         stop_requested, fence, input_tokens, output_tokens, cost, trace, created_at, started_at, first_token_at,
         ended_at, has_compact_log)
@@ -390,6 +394,11 @@ def _longest(year: Year) -> UUID:
             "INSERT INTO chat_turn (id, session_id, message_id, text, filters, created_at) "
             "SELECT gen_random_uuid(), %s, n::text, '?', '{}', now() FROM generate_series(1, %s) n",
             [session.pk, year.many(20_000)],
+        )
+        cursor.execute(
+            "UPDATE chat_turn SET parent_id = found.before FROM (SELECT id, lag(id) OVER (ORDER BY id) AS before "
+            "FROM chat_turn WHERE session_id = %s) AS found WHERE found.id = chat_turn.id",
+            [session.pk],
         )
         cursor.execute(
             "INSERT INTO chat_answer (id, turn_id, endpoint_name, lane, parameters, status, grounding, text, error, "

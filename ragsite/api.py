@@ -98,6 +98,11 @@ urlpatterns = [
         f"{_V1}sessions/<uuid:session_id>/summary", chat.SessionSummary.as_view(), name="api-session-summary"
     ),
     path(f"{_V1}sessions/<uuid:session_id>/turns", chat.Turns.as_view(), name="api-turns"),
+    path(
+        f"{_V1}sessions/<uuid:session_id>/turns/<uuid:turn_id>/shown",
+        chat.ShownBranch.as_view(),
+        name="api-turn-shown",
+    ),
     path(_ANSWER, chat.OneAnswer.as_view(), name="api-answer"),
     path(f"{_ANSWER}/events", chat.AnswerEvents.as_view(), name="api-answer-events"),
     path(f"{_ANSWER}/trace", chat.AnswerTrace.as_view(), name="api-answer-trace"),

@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from chat.models import Answer, Session
+from chat.models import Answer, Session, Turn
 from documents.models import Document, Section
 from models_registry.models import Endpoint
 from workspaces.models import Membership, Role, Workspace
@@ -109,14 +109,24 @@ def session(of: User, **fields: Any) -> Session:
     return Session.objects.create(user=of, **fields)
 
 
+def turn(to: Session, question: str = "What is it?", **fields: Any) -> Turn:
+    """A question after the last one of the path that was shown last."""
+    fields = {
+        "message_id": f"message-{next(_numbers)}",
+        "parent": to.turns.order_by("-shown_at").first(),
+    } | fields
+    return to.turns.create(text=question, **fields)
+
+
 def answer(
     to: Session, question: str = "What is it?", *, workspace: Workspace | None = None, **fields: Any
 ) -> Answer:
     """A finished answer to a question of its own; `passages` are numbered from 1."""
     passages: Sequence[dict[str, Any]] = fields.pop("passages", ())
-    turn = to.turns.create(message_id=f"message-{next(_numbers)}", text=question, workspace=workspace)
     ended = {"status": Answer.Status.FINISHED, "ended_at": timezone.now()}
-    made = Answer.objects.create(turn=turn, **{"endpoint_name": "a model", **ended} | fields)
+    made = Answer.objects.create(
+        turn=turn(to, question, workspace=workspace), **{"endpoint_name": "a model", **ended} | fields
+    )
     for number, passage in enumerate(passages, 1):
         blank = {"document_title": "A document", "section": 0, "start": 0, "end": 4, "text": "Text"}
         made.passages.create(number=number, **blank | passage)

@@ -16,6 +16,8 @@ interface RunData {
   workspaceId?: string | null;
   filters?: Filters;
   modelKwargs?: ModelKwargs;
+  followsId?: string;
+  editsId?: string;
   text: string;
   mode?: "chain";
   messageId: string;
@@ -62,6 +64,7 @@ interface AcceptedQuestion {
   messageId: string;
   sessionId: string;
   turnId: string;
+  parentId: string | null; // the turn before it
   answers: AcceptedAnswer[];
   filterWords?: string;
   replaces?: undefined;

@@ -38,7 +38,12 @@ interface PendingMessage {
   refusal?: string; // why the server refused it
 }
 
-type Question = PendingMessage & QuestionOptions & { text: string };
+type Question = PendingMessage &
+  QuestionOptions & {
+    text: string;
+    followsId?: string; // the turn before it, as its page shows
+    editsId?: string; // the turn that it is another version of
+  };
 
 /** A request for another version of an answer. */
 type VersionRequest = PendingMessage & {

@@ -41,26 +41,36 @@ class History:
         return bool(self.summary) or any(each.is_cited for each in self.exchanges)
 
 
-# For each turn, take the answer that the user chose last, else the newest one in the first lane that has
-# text. This is the same rule as in Turn.goes_on_with.
+# The path from each turn to the first one, newest turn first: as far as the last turn of the summary if that is on the
+# path, else the given number of turns. No turn is older than the one before it. For each turn, take the answer that the
+# user chose last, else the newest one in the first lane that has text: the same rule as in Turn.goes_on_with.
 _BEFORE = """
-    SELECT now.id, summary.text, earlier.id, earlier.text, answer.id, answer.text, answer.grounding
-    FROM chat_turn AS now
-    LEFT JOIN (chat_summary AS summary JOIN chat_turn AS last ON last.id = summary.last_turn_id)
-        ON summary.session_id = now.session_id AND last.created_at < now.created_at
-    LEFT JOIN LATERAL (
-        SELECT id, text, created_at FROM chat_turn
-        WHERE session_id = now.session_id AND created_at < now.created_at
-            AND created_at > coalesce(last.created_at, '-infinity')
-        ORDER BY created_at DESC LIMIT %s
-    ) AS earlier ON true
+    WITH RECURSIVE path AS (
+        SELECT now.id AS now_id, before.id, before.text, before.parent_id, before.created_at, 1 AS place,
+            last.id AS last_id, last.created_at AS last_at, summary.text AS summary
+        FROM chat_turn AS now
+        LEFT JOIN chat_turn AS before ON before.id = now.parent_id
+        LEFT JOIN (chat_summary AS summary JOIN chat_turn AS last ON last.id = summary.last_turn_id)
+            ON summary.session_id = now.session_id
+        WHERE now.id = ANY(%(now)s)
+        UNION ALL
+        SELECT path.now_id, turn.id, turn.text, turn.parent_id, turn.created_at, place + 1, last_id, last_at, summary
+        FROM path JOIN chat_turn AS turn ON turn.id = path.parent_id
+        WHERE path.id IS DISTINCT FROM last_id AND (place < %(most)s OR path.created_at > last_at)
+    ), marked AS (
+        SELECT path.*, place <= %(most)s AND id IS DISTINCT FROM last_id AS is_read,
+            bool_or(id = last_id) OVER (PARTITION BY now_id) AS has_summary
+        FROM path
+    )
+    SELECT now_id, CASE WHEN has_summary THEN summary END, CASE WHEN is_read THEN marked.id END, marked.text,
+        answer.id, answer.text, answer.grounding
+    FROM marked
     LEFT JOIN LATERAL (
         SELECT id, text, grounding FROM chat_answer
-        WHERE turn_id = earlier.id AND status IN ('finished', 'stopped') AND text <> ''
+        WHERE is_read AND turn_id = marked.id AND status IN ('finished', 'stopped') AND text <> ''
         ORDER BY chosen_at DESC NULLS LAST, lane, created_at DESC LIMIT 1
     ) AS answer ON true
-    WHERE now.id = ANY(%s)
-    ORDER BY earlier.created_at
+    ORDER BY place DESC
 """
 # Citations of passages that are not in this prompt. They are removed, because the model would imitate them.
 _CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
@@ -68,10 +78,10 @@ _CITED = re.compile(r" ?\[[1-9]\d{0,2}(?:, ?\d{1,3})*\]")
 
 @statement
 def load_histories(turns: Collection[Turn], most: int = MAX_TURNS) -> Plan[dict[UUID, History]]:
-    """Return the history before each turn, in one query.
+    """Return the history before each turn, in one query: the path to it, and nothing of other branches.
 
-    A turn gets the summary only if the summary covers nothing but earlier turns. The exchanges, at most
-    `most`, are those after the summary.
+    A turn gets the summary only if the summary ends on its path. The exchanges, at most `most`, are those after the
+    summary.
     """
     [rows] = yield [history_query(turns, most)]
     return read_histories(rows, turns)
@@ -79,7 +89,7 @@ def load_histories(turns: Collection[Turn], most: int = MAX_TURNS) -> Plan[dict[
 
 def history_query(turns: Collection[Turn], most: int = MAX_TURNS) -> Query:
     """Return the query of `load_histories`. `read_histories` reads its rows."""
-    return _BEFORE, [most, [turn.pk for turn in turns]]
+    return _BEFORE, {"most": most, "now": [turn.pk for turn in turns]}
 
 
 def read_histories(rows: Rows, turns: Collection[Turn]) -> dict[UUID, History]:

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from chat.models import Answer, Session, Summary
+from chat.models import Answer, Session, Summary, Turn
 from core.db.statements import Plan, statement
 from core.db.threads import to_thread
 from core.leases import lease_end_sql
@@ -31,6 +31,7 @@ from models_registry.models import Endpoint
 
 from . import prompts
 from .answer import count_usage
+from .branches import Tree
 from .history import (
     MAX_TOKENS,
     MAX_TURNS,
@@ -139,12 +140,8 @@ async def write_summary(summary: Summary) -> None:
 
 def _material(summary: Summary) -> _Material | None:
     """Return the exchanges to summarise, or None if there are too few."""
-    turns = summary.session.turns
-    waiting = (Answer.Status.QUEUED, Answer.Status.RUNNING)
-    # Stop before a turn with a queued or running answer: its outcome is still open.
-    before = turns.filter(answers__status__in=waiting).order_by("created_at").first()
-    before = before or turns.order_by("-created_at").first()
-    if before is None or (summary.last_turn and summary.last_turn.created_at >= before.created_at):
+    before = _turn_to_stop_at(summary)
+    if before is None:
         return None
     history = without_withheld(summary.session, load_history(before, LOOKED_AT))
     older = _older(history.exchanges)
@@ -153,6 +150,20 @@ def _material(summary: Summary) -> _Material | None:
     room = summary.endpoint.context_limit - 2 * SUMMARY_TOKENS if summary.endpoint else 0
     read = _read(older, min(READ_TOKENS, room - tokens_of(prompts.summarising(summary.text, ()))))
     return _Material(history.summary, read, has_more=len(read) < len(older))
+
+
+def _turn_to_stop_at(summary: Summary) -> Turn | None:
+    """Return the first turn of the path whose outcome is open (an answer is queued or running), else the last one.
+
+    Return None if there is no turn, or if the summary covers it already.
+    """
+    path = Tree.of(summary.session).path()
+    waiting = (Answer.Status.QUEUED, Answer.Status.RUNNING)
+    is_open = set(Turn.objects.filter(pk__in=path, answers__status__in=waiting).values_list("pk", flat=True))
+    places = [place for place, each in enumerate(path) if each in is_open or each == path[-1]]
+    if not places or summary.last_turn_id in path[places[0] :]:
+        return None
+    return Turn.objects.get(pk=path[places[0]])
 
 
 def _older(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:

@@ -1,11 +1,13 @@
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
+from chat.answering.branches import Tree
 from chat.answering.withholding import withhold
 from chat.asking.ratings import MAX_COMMENT_CHARACTERS
 from chat.asking.turns import MAX_MODELS
-from chat.models import Answer
+from chat.models import Answer, Turn
 from core.rest.serializers import CamelCase
 from documents.doors import FILTERS_HELP, TraceSerializer
 
@@ -112,6 +114,16 @@ class NewTurn(CamelCase):
         help_text="The workspace to search. If absent, the model answers without documents.",
     )
     filters = serializers.JSONField(default=dict, help_text=FILTERS_HELP)
+    follows_id = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="The turn that the question follows. If absent, the last one of the path that was shown last.",
+    )
+    edits_id = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="The turn that the question is another version of. Both stay, each with the turns that follow it.",
+    )
     model_name = serializers.CharField(
         required=False, allow_blank=True, help_text="A chat model's name or id. If absent, the default model."
     )
@@ -156,12 +168,21 @@ class RatingSerializer(CamelCase):
 
 class TurnSerializer(CamelCase):
     id = serializers.UUIDField()
+    parent_id = serializers.UUIDField(allow_null=True, help_text="The turn before it; null for a first one.")
     message_id = serializers.CharField()
     text = serializers.CharField()
     workspace_id = serializers.UUIDField(allow_null=True)
     filters = serializers.JSONField(help_text="Which of the workspace's documents were searched.")
     created_at = serializers.DateTimeField()
+    version_ids = serializers.SerializerMethodField(
+        method_name="get_version_ids",
+        help_text="The versions of this question, itself included, oldest first.",
+    )
     answers = AnswerSerializer(many=True)
+
+    def get_version_ids(self, turn: Turn) -> list[UUID]:
+        tree: Tree = self.context["tree"]
+        return tree.versions(turn.pk)
 
 
 class SummarySerializer(CamelCase):

@@ -20,14 +20,16 @@ from accounts.models import User
 from accounts.rest import ApiView
 from chat.answering import session_summary
 from chat.answering.answer_request import Parameters
+from chat.answering.branches import Tree
 from chat.answering.withholding import passages_for, withholding
 from chat.asking import ratings, turns
-from chat.asking.sessions import create_session, delete_session, session_for, sessions_for
+from chat.asking.sessions import create_session, delete_session, session_for, sessions_for, show_branch
 from chat.errors import QuestionRefused
 from chat.log import sse
 from chat.log.events import text_of
 from chat.log.follow import last_seqs, read_shown
 from chat.models import Answer, Session, Turn
+from core.text import uuid_or_none
 
 from .serializers import (
     AnswerSerializer,
@@ -56,6 +58,18 @@ _LAST_EVENT_ID = OpenApiParameter(
 )
 
 
+_TURN = OpenApiParameter(
+    "turn", OpenApiTypes.UUID, description="A turn of the session: `turns` is then the path of its branch."
+)
+
+
+def _turn(request: Request) -> UUID | None:
+    said = request.query_params.get("turn")
+    if said and not uuid_or_none(said):
+        raise ParseError("turn must be the id of a turn of this session.")
+    return uuid_or_none(said) if said else None
+
+
 class Sessions(ListModelMixin, ApiView):
     serializer_class = SessionSerializer
 
@@ -75,14 +89,23 @@ class Sessions(ListModelMixin, ApiView):
 class OneSession(ApiView):
     serializer_class = SessionWithTurns
 
-    @extend_schema(summary="Read a session with its turns and answers", tags=["sessions"])
+    @extend_schema(
+        summary="Read a session with its turns and answers",
+        description="`turns` is the path that was shown last. An edited question is another version of a turn, with "
+        "turns of its own after it: `versionIds` names the versions, and `turn` reads the path of another one.",
+        tags=["sessions"],
+        parameters=[_TURN],
+    )
     def get(self, request: Request, session_id: UUID) -> Response:
         session = session_for(self.user, session_id)
+        tree = Tree.of(session)
+        path = tree.path(tree.end_below(through) if (through := _turn(request)) else None)
         # Prefetch turns, answers and passages, so that the number of queries does not grow with the session.
+        shown = Prefetch("turns", Turn.objects.filter(pk__in=path))
         answers = Prefetch("turns__answers", withholding(self.user, Answer.objects.all()))
         seen = Prefetch("turns__answers__passages", passages_for(self.user))
-        read = Session.objects.prefetch_related(answers, seen).get(pk=session.pk)
-        return Response(SessionWithTurns(read).data)
+        read = Session.objects.prefetch_related(shown, answers, seen).get(pk=session.pk)
+        return Response(SessionWithTurns(read, context={"tree": tree}).data)
 
     @extend_schema(summary="Delete a session", tags=["sessions"], responses={204: None})
     def delete(self, request: Request, session_id: UUID) -> Response:
@@ -110,6 +133,19 @@ class SessionSummary(ApiView):
         return Response(SummarySerializer(session_summary.switch_summary(session, wanted["is_on"])).data)
 
 
+class ShownBranch(ApiView):
+    @extend_schema(
+        summary="Show the branch of a turn",
+        description="Later turns of the session continue from the last turn of this branch.",
+        tags=["sessions"],
+        request=None,
+        responses={204: None},
+    )
+    def put(self, request: Request, session_id: UUID, turn_id: UUID) -> Response:
+        show_branch(self.user, session_id, turn_id)
+        return Response(status=204)
+
+
 class Turns(ApiView):
     @extend_schema(
         summary="Ask a question",
@@ -125,7 +161,8 @@ class Turns(ApiView):
         asked = self.read(request, NewTurn)
         asked["message_id"] = _message_id(request, asked)
         turn = self._submit(session, asked)
-        shown = TurnSerializer(turns.turn_to_read(self.user, turn)).data
+        context = {"tree": Tree.of(turn.session)}
+        shown = TurnSerializer(turns.turn_to_read(self.user, turn), context=context).data
         return Response(shown, status=201 if turn.just_recorded else 200)
 
     def _submit(self, session: Session, asked: dict[str, Any]) -> Turn:
@@ -139,6 +176,8 @@ class Turns(ApiView):
                 endpoints=turns.find_models(asked.get("model_name", ""), asked.get("model_names", ())),
                 parameters=Parameters(**asked.get("model_kwargs", {})),
                 is_batch=asked["priority"] == "batch",
+                follows=asked.get("follows_id"),
+                edits=asked.get("edits_id"),
             )
             return turns.submit(self.user, ask)
         except QuestionRefused as refusal:

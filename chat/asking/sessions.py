@@ -1,16 +1,18 @@
-"""Operations on sessions: find, create, rename, pin and delete. Only the owner of a session can use them."""
+"""Operations on sessions: find, create, rename, pin, delete, and choose a branch. Only the owner of a session can use them."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import Http404
 
 from accounts import deletion
 from accounts.models import Deletion, User
+from chat.answering.branches import Tree
 from chat.errors import QuestionRefused
-from chat.models import Answer, Session, Summary
+from chat.models import Answer, Session, Summary, Turn
 from core.db.cascade import delete_in_parts
 from core.text import one_line
 
@@ -87,6 +89,12 @@ def pin_session(user: User, id: UUID, *, is_pinned: bool) -> Session:
     session.is_pinned = is_pinned
     session.save(update_fields=["is_pinned"])
     return session
+
+
+def show_branch(user: User, session_id: UUID, turn_id: UUID) -> None:
+    """Continue the conversation from the branch of this version of a question. Raises Http404."""
+    end = Tree.of(session_for(user, session_id)).end_below(turn_id)
+    Turn.objects.filter(pk=end).update(shown_at=Now())
 
 
 def _fitting(title: str) -> str:

@@ -40,6 +40,7 @@ from workspaces.models import Workspace
 
 MAX_MODELS = 4  # side by side in one turn
 MAX_ANSWERS = 40  # to one turn, including versions
+MAX_VERSIONS = 40  # of one question
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -59,6 +60,8 @@ class Question:
     parameters: Parameters = field(default_factory=Parameters)
     preface: ImportedHistory | None = None  # for a new session whose client keeps the history itself
     is_batch: bool = False  # low priority: interactive answers go first
+    follows: UUID | None = None  # the turn before it; None: the last one of the path that was shown last
+    edits: UUID | None = None  # a turn that it is another version of: it follows the same one
 
 
 def submit(user: User, ask: Question) -> Turn:
@@ -91,7 +94,7 @@ async def submit_async(user: User, ask: Question) -> tuple[Turn, FirstEvents]:
     _check(ask)
     session_id = ask.session_id or _id_of_new_session(user, ask.message_id)
     try:
-        if ask.endpoints and not ask.workspace_id:
+        if ask.endpoints and not ask.workspace_id and not ask.edits:
             record = _record(user, session_id, ask)
         else:  # _record queries the database
             record = await to_thread(_record)(user, session_id, ask)
@@ -259,6 +262,10 @@ def _check(ask: Question) -> None:
             f"The question has {len(ask.text):,} characters, but the limit is "
             f"{settings.QUESTION_MAX_CHARACTERS:,}: shorten it, or add the text to a workspace as a document."
         )
+    if ask.follows and ask.edits:
+        raise QuestionRefused(
+            "Send followsId or editsId, not both: an edited question follows the same turn."
+        )
     _check_endpoints(ask.endpoints)
     _check_parameters(ask.parameters)
 
@@ -339,13 +346,26 @@ def _record(user: User, session_id: UUID, ask: Question) -> SubmittedTurn:
     session = Session(pk=session_id, user=user, title=title_of(text), preface=preface)
     turn = Turn(
         session=session,
+        parent_id=_parent_of_edited(user, session_id, ask.edits) if ask.edits else ask.follows,
         message_id=ask.message_id,
         text=text,
         workspace=workspace,
         filters=dict(ask.filters),
     )
     answers = [_answer(turn, lane, endpoint, ask) for lane, endpoint in enumerate(endpoints)]
-    return SubmittedTurn(session, turn, answers)
+    return SubmittedTurn(session, turn, answers, is_version=ask.edits is not None)
+
+
+def _parent_of_edited(user: User, session_id: UUID, edited: UUID) -> UUID | None:
+    """Return the turn before the edited one. Raises QuestionRefused."""
+    found = Turn.objects.filter(pk=edited, session_id=session_id, session__user=user).first()
+    if found is None:
+        raise QuestionRefused("The question that you edited is not in this conversation any more.")
+    if Turn.objects.filter(session_id=session_id, parent_id=found.parent_id).count() >= MAX_VERSIONS:
+        raise QuestionRefused(
+            f"This question already has {MAX_VERSIONS} versions: ask it again as a new question."
+        )
+    return found.parent_id
 
 
 def _answer(turn: Turn, lane: int, endpoint: Endpoint, ask: Question) -> Answer:

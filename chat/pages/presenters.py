@@ -3,18 +3,30 @@
 They load in a constant number of queries (no N+1).
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Value, prefetch_related_objects
+from django.db.models import (
+    Exists,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    prefetch_related_objects,
+)
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from chat.answering.answer_request import Parameters
+from chat.answering.branches import Tree
 from chat.answering.withholding import hidden_passages_from, passages_for, withhold, withholding
 from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
 from core.db.folded_text import Folded
@@ -123,9 +135,61 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionVersions:
+    """The place of a question among its versions."""
+
+    number: int = 1  # from 1
+    count: int = 1
+    before: UUID | None = None
+    after: UUID | None = None
+
+    @classmethod
+    def of(cls, turn: Turn, tree: Tree) -> "QuestionVersions":
+        versions = tree.versions(turn.pk)
+        place = versions.index(turn.pk)
+        before, after = versions[:place][-1:], versions[place + 1 :]
+        return cls(place + 1, len(versions), next(iter(before), None), next(iter(after), None))
+
+
+@dataclass(frozen=True, slots=True)
+class AskedWith:
+    """What was sent along with a question, as JSON for the script that edits it."""
+
+    workspace_id: UUID | None
+    workspace_name: str
+    filters: str
+    models: str  # ids
+    model_names: str
+    parameters: str
+
+    @classmethod
+    def of(cls, turn: Turn) -> "AskedWith":
+        answers = turn.first_answers()
+        kept = [each for each in answers if each.endpoint_id]
+        parameters = Parameters(**answers[0].parameters) if answers else Parameters()
+        return cls(
+            turn.workspace_id,
+            turn.workspace.name if turn.workspace else "",
+            json.dumps(turn.filters),
+            json.dumps([str(each.endpoint_id) for each in kept]),
+            json.dumps([each.endpoint_name for each in kept]),
+            json.dumps(
+                {
+                    "maxTokens": parameters.max_tokens,
+                    "temperature": parameters.temperature,
+                    "topP": parameters.top_p,
+                    "streaming": parameters.streaming,
+                }
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ShownTurn:
     turn: Turn
     lanes: tuple[Lane, ...]
+    asked: AskedWith
+    versions: QuestionVersions
 
     @property
     def has_choice(self) -> bool:
@@ -150,37 +214,56 @@ def _answers_for(user: User) -> QuerySet[Answer]:
 
 @dataclass(frozen=True, slots=True)
 class EarlierTurns:
-    """The turns of a session before those that are shown."""
+    """The turns of a path before those that are shown."""
 
     count: int
     before: UUID | None  # the first turn that is shown
 
 
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The turns of a session to show, in order."""
+
+    session: Session
+    tree: Tree
+    turns: list[UUID]
+
+    @classmethod
+    def of(cls, session: Session, *, through: UUID | None = None, before: UUID | None = None) -> "Path":
+        """Return the path that was shown last.
+
+        through: the path of this turn's branch instead. before: only what is before this turn.
+        Raises Http404 for an unknown turn.
+        """
+        tree = Tree.of(session)
+        if before:
+            tree.check(before)
+            return cls(session, tree, tree.path(before)[:-1])
+        return cls(session, tree, tree.path(tree.end_below(through) if through else None))
+
+
 def present_turns(
-    user: User, session: Session, before: Turn | None = None, limit: int | None = None
+    user: User, path: Path, limit: int | None = None, start: UUID | None = None
 ) -> tuple[list[ShownTurn], EarlierTurns]:
-    """Return a session's last turns in order, with everything that the page shows of them, and those before them.
+    """Return the last turns of a path with everything that the page shows of them, and those before them.
 
-    before: return the turns before this one. limit: the most turns; None: all.
+    limit: the most turns; None: all. start: a turn of the path to begin with, even if those are more than the limit.
     """
+    place = max(0, len(path.turns) - (limit or len(path.turns)))
+    if start in path.turns:
+        place = min(place, path.turns.index(start))
+    shown = path.turns[place:]
     answers = Prefetch("answers", _answers_for(user))
-    found = _turns_before(session, before).order_by("-created_at", "-pk")
-    turns = list(found.select_related("workspace").prefetch_related(answers)[:limit])[::-1]
-    first = turns[0] if turns else None
-    count = _turns_before(session, first).count() if limit and len(turns) == limit else 0
-    return _show_turns(user, turns), EarlierTurns(count, first.pk if first else None)
-
-
-def _turns_before(session: Session, turn: Turn | None) -> QuerySet[Turn]:
-    if turn is None:
-        return session.turns.all()
-    is_same_moment = Q(created_at=turn.created_at, pk__lt=turn.pk)
-    return session.turns.filter(Q(created_at__lt=turn.created_at) | is_same_moment)
-
-
-def _show_turns(user: User, turns: Sequence[Turn]) -> list[ShownTurn]:
+    found = path.session.turns.select_related("workspace").prefetch_related(answers).in_bulk(shown)
+    turns = [found[each] for each in shown]
+    earlier = EarlierTurns(place, shown[0] if shown else None)
     around = _Around.of(user, turns, [answer for turn in turns for answer in turn.answers.all()])
-    return [ShownTurn(turn, tuple(_lanes(turn, around))) for turn in turns]
+    return [_show_turn(turn, path.tree, around) for turn in turns], earlier
+
+
+def _show_turn(turn: Turn, tree: Tree, around: "_Around") -> ShownTurn:
+    lanes = tuple(_lanes(turn, around))
+    return ShownTurn(turn, lanes, AskedWith.of(turn), QuestionVersions.of(turn, tree))
 
 
 def _lanes(turn: Turn, around: "_Around") -> Iterator[Lane]:
@@ -305,17 +388,18 @@ def _end_of_headings(section: Section, passage: AnswerPassage) -> int:
 def find_sessions(user: User, words: str) -> QuerySet[Session]:
     """Return the user's sessions whose title, questions or answers contain these words, pinned ones first.
 
-    An answer that quotes a document above the user's access level is not searched.
+    `hit` is the newest turn that contains them, which may be in another branch than the one that is shown. An answer that quotes a document above the user's access level is not searched.
     Exclude the sessions of chat completions. There is one for each request, and the client shows the
     conversation.
     """
     sessions = user.sessions.filter(preface__isnull=True)
     if not words:
         return sessions
-    asked = Turn.objects.filter(session=OuterRef("pk"), text__icontains=words)
-    answered = Answer.objects.filter(turn__session=OuterRef("pk"), text__icontains=words)
+    answered = Answer.objects.filter(turn=OuterRef("pk"), text__icontains=words)
     shown = answered.exclude(Exists(hidden_passages_from(user).filter(answer=OuterRef("pk"))))
-    return sessions.filter(Q(title__folded__contains=Folded(Value(words))) | Exists(asked) | Exists(shown))
+    hits = Turn.objects.filter(Q(text__icontains=words) | Exists(shown), session=OuterRef("pk"))
+    sessions = sessions.annotate(hit=Subquery(hits.order_by("-created_at").values("pk")[:1]))
+    return sessions.filter(Q(title__folded__contains=Folded(Value(words))) | Q(hit__isnull=False))
 
 
 def group_sessions(

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -22,9 +22,10 @@ from accounts.http import UserRequest
 from accounts.models import User
 from chat.answering import replay as replaying
 from chat.answering import session_summary
+from chat.answering.branches import Tree
 from chat.answering.withholding import passages_for
 from chat.asking import ratings, turns
-from chat.asking.sessions import delete_session, pin_session, rename_session, session_for
+from chat.asking.sessions import delete_session, pin_session, rename_session, session_for, show_branch
 from chat.errors import CannotReplay, QuestionRefused
 from chat.models import Answer, Session, Turn
 from core.text import storable, uuid_or_none
@@ -66,24 +67,43 @@ def chat(request: UserRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def session(request: UserRequest, session_id: UUID) -> HttpResponse:
-    """Show the last turns of a session; with `?turns=all` all of them; with `?before=` a part with those before a turn."""
+    """Show the last turns of the path that was shown last. Each parameter changes that:
+
+    turns=all: all of them. turn: the branch of this turn, at least from there. from: at least from this turn.
+    before: a part of the page with those before this turn.
+    """
     found = session_for(request.user, session_id)
-    if "before" in request.GET:
-        return _earlier_turns(request, found)
+    if before := _turn_id(request.GET, "before"):
+        return _earlier_turns(request, found, before)
+    through, start = (_turn_id(request.GET, name) for name in ("turn", "from"))
     limit = None if request.GET.get("turns") == "all" else TURNS_SHOWN
-    shown_turns, earlier = presenters.present_turns(request.user, found, limit=limit)
+    path = presenters.Path.of(found, through=through)
+    shown_turns, earlier = presenters.present_turns(request.user, path, limit, start=through or start)
     last = shown_turns[-1] if shown_turns else None
     workspaces = workspaces_for(request.user)
     chosen = next((each for each in workspaces if last and each.pk == last.turn.workspace_id), None)
     models = _models_of(last.turn) if last else []
-    context = {"turns": shown_turns, "earlier": earlier, "summary": session_summary.summary_of(found)}
+    context = {
+        "turns": shown_turns,
+        "earlier": earlier,
+        "through": through,
+        "summary": session_summary.summary_of(found),
+    }
     context |= _filter_context(request.user, chosen, last.turn.filters if chosen and last else {})
     return _page(request, found, workspaces, chosen, models, context)
 
 
-def _earlier_turns(request: UserRequest, session: Session) -> HttpResponse:
-    before = get_object_or_404(session.turns, pk=uuid_or_none(request.GET["before"]))
-    turns, earlier = presenters.present_turns(request.user, session, before, TURNS_SHOWN)
+def _turn_id(given: QueryDict, name: str) -> UUID | None:
+    """Return a turn's id, None if there is none. Raises Http404 for what is no id."""
+    found = uuid_or_none(given.get(name, ""))
+    if name in given and found is None:
+        raise Http404
+    return found
+
+
+def _earlier_turns(request: UserRequest, session: Session, before: UUID) -> HttpResponse:
+    path = presenters.Path.of(session, before=before)
+    turns, earlier = presenters.present_turns(request.user, path, TURNS_SHOWN)
     summary = session_summary.summary_of(session)
     context = {"session": session, "turns": turns, "earlier": earlier, "summary": summary}
     return render(request, "chat/_turns.html", context)
@@ -165,6 +185,29 @@ def _newest_documents(user: User, workspace: Workspace | None) -> list[Document]
         return []
     ready = documents_for(user, workspace).filter(status=Document.Status.READY)
     return list(ready.order_by("-ready_at")[:SUGGESTED_DOCUMENTS])
+
+
+@never_cache
+@require_safe
+def tools(request: UserRequest, turn_id: UUID) -> HttpResponse:
+    """Show what can be done with a question, as a part of the page."""
+    turn = get_object_or_404(Turn.objects.select_related("workspace"), pk=turn_id, session__user=request.user)
+    context = {
+        "turn": turn,
+        "asked": presenters.AskedWith.of(turn),
+        "versions": presenters.QuestionVersions.of(turn, Tree.of(turn.session)),
+    }
+    return render(request, "chat/_question_tools.html", context)
+
+
+@require_POST
+def branch(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Show the branch of a version of a question, and continue from there."""
+    turn_id = _turn_id(request.POST, "turn")
+    if turn_id is None:
+        raise Http404
+    show_branch(request.user, session_id, turn_id)
+    return redirect(f"{reverse('session', args=[session_id])}?from={turn_id}#turn-{turn_id}")
 
 
 # --- the list of sessions ------------------------------------------------------------------------

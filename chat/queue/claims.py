@@ -14,7 +14,7 @@ even a busy endpoint begins one of them every BATCH_INTERVAL.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -176,12 +176,12 @@ def admit_and_claim(records: Sequence[SubmittedTurn], room: int, own: Sequence[U
     turns = [each.turn for each in records]
     # Take the advisory lock last: recording may wait for the row lock of a session, and no process could
     # claim meanwhile.
-    asked = [*[each.query() for each in records], history_query(turns), (_NOTE_LOCK, [_LOCK])]
+    asked = [*chain(*(each.queries() for each in records)), history_query(turns), (_NOTE_LOCK, [_LOCK])]
     found = yield [*asked, *([_claim(room, own)] if room else [])]
-    [*recorded, exchanges, [(may_claim,)]], claimed = found[: len(asked)], found[len(asked) :]
+    [*stored, exchanges, [(may_claim,)]], claimed = found[: len(asked)], found[len(asked) :]
     begun = {
         id: events
-        for each, rows in zip(records, recorded, strict=True)
+        for each, rows in zip(records, stored[1::2], strict=True)  # after each session its turn
         for id, events in each.read_first_events(rows).items()
     }
     rows = [row for each in claimed for row in each]

@@ -1,4 +1,4 @@
-"""Inserts a question with one SQL statement: its session, its turn, its answers and their first events.
+"""Inserts a question with two SQL statements: its session; its turn, its answers and their first events.
 
 The message id is the idempotency key: for a resend the statement inserts nothing.
 
@@ -7,7 +7,7 @@ Django models, so a new field needs no change here.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,21 +21,30 @@ from chat.models import Answer, Session, Turn
 from core.db.pool import TEMPLATE_CONNECTION, Query, Rows
 from core.db.statements import Plan, prepared_cursor, statement
 
+# A statement of its own: it locks the session, so that the next one sees the turns that were recorded before.
+_SESSION = """
+    {session} ON CONFLICT (id) DO UPDATE SET
+        title = coalesce(nullif(chat_session.title, ''), excluded.title), updated_at = excluded.updated_at
+    WHERE chat_session.user_id = excluded.user_id
+    RETURNING id
+"""
 _RECORD = """
     WITH session AS (
-        {session} ON CONFLICT (id) DO UPDATE SET
-            title = coalesce(nullif(chat_session.title, ''), excluded.title), updated_at = excluded.updated_at
-        WHERE chat_session.user_id = excluded.user_id
-        RETURNING id, preface
+        SELECT id, preface FROM chat_session WHERE id = %s AND user_id = %s
     ), turn AS (
-        {turn} ON CONFLICT (session_id, message_id) DO NOTHING RETURNING id
+        {turn} ON CONFLICT (session_id, message_id) DO NOTHING RETURNING id, parent_id
     ), answer AS (
         {answer} RETURNING id, is_batch
     ), begun AS (
         {begun} RETURNING answer_id, seq, kind, data
     )
-    SELECT begun.*, session.preface FROM begun, session
+    SELECT begun.*, session.preface, turn.parent_id FROM begun, session, turn
 """
+# The turn that the question follows, if it is one of this session; else the end of the path (chat.asking.branches).
+_FOLLOWED = """coalesce(
+    (SELECT t.id FROM chat_turn AS t WHERE t.id = %s::uuid AND t.session_id = session.id),
+    (SELECT t.id FROM chat_turn AS t WHERE t.session_id = session.id ORDER BY t.shown_at DESC LIMIT 1)
+)"""
 
 FirstEvents = dict[UUID, list[Logged]]  # new answer -> the events at the start of its log
 
@@ -47,27 +56,30 @@ class SubmittedTurn:
     session: Session
     turn: Turn  # of this session
     answers: Sequence[Answer]  # to this turn
+    is_version: bool = False  # of another question: its parent is that of the other one, or none
 
-    def query(self) -> Query:
-        parts = {
-            "session": _insert([self.session], "(VALUES (1)) AS one"),
-            "turn": _insert([self.turn], "session"),
-            "answer": _insert(self.answers, "turn"),
-        }
-        query = _RECORD.format(begun=FIRST_EVENTS, **{name: sql for name, (sql, _) in parts.items()})
-        return query, [value for _, values in parts.values() for value in values]
+    def queries(self) -> list[Query]:
+        session, values = _insert([self.session], "(VALUES (1)) AS one")
+        # The database's clock, so that the clocks of several web processes do not decide which turn is the last.
+        placed = {"shown_at": "clock_timestamp()"} | ({} if self.is_version else {"parent_id": _FOLLOWED})
+        turn, turn_values = _insert([self.turn], "session", placed)
+        answer, answer_values = _insert(self.answers, "turn")
+        record = _RECORD.format(turn=turn, answer=answer, begun=FIRST_EVENTS)
+        owner = [self.session.pk, self.session.user_id]
+        return [(_SESSION.format(session=session), values), (record, [*owner, *turn_values, *answer_values])]
 
     def read_first_events(self, rows: Rows) -> FirstEvents:
         """Return the events that were inserted: none if the turn exists or the session is another user's.
 
-        Also mark the models as stored, and set the session's preface and the turn's `just_recorded`.
+        Also mark the models as stored, and set the session's preface, and the turn's parent and `just_recorded`.
         """
         for row in (self.turn, *self.answers):
             row._state.adding = not rows
         if rows:
             self.session.preface = json.loads(rows[0][4] or "null")
+            self.turn.parent_id = rows[0][5]
             self.turn.just_recorded = self.answers
-        return {id: [Logged(seq, kind, json.loads(data))] for id, seq, kind, data, _ in rows}
+        return {id: [Logged(seq, kind, json.loads(data))] for id, seq, kind, data, *_ in rows}
 
 
 @statement
@@ -76,7 +88,7 @@ def insert_turn(record: SubmittedTurn) -> Plan[FirstEvents]:
 
     The row lock of its session serialises the messages of a session.
     """
-    [rows] = yield [record.query()]
+    _, rows = yield record.queries()
     return record.read_first_events(rows)
 
 
@@ -100,21 +112,31 @@ def insert_version(answer: Answer) -> bool:
     return not answer._state.adding
 
 
-def _insert(rows: Sequence[models.Model], source: str) -> tuple[str, list[Any]]:
-    """Return the SQL that inserts these rows once for each row of `source`, and its parameters."""
+_NO_SQL: Mapping[str, str] = {}
+
+
+def _insert(
+    rows: Sequence[models.Model], source: str, computed: Mapping[str, str] = _NO_SQL
+) -> tuple[str, list[Any]]:
+    """Return the SQL that inserts these rows once for each row of `source`, and its parameters.
+
+    computed: the SQL of columns that the database fills in, with or without a placeholder for the value.
+    """
     into, marks = _columns(type(rows[0]))
     values = [
         field.get_db_prep_save(field.pre_save(row, add=True), TEMPLATE_CONNECTION)
         for row in rows
         for field in row._meta.concrete_fields
+        if "%s" in computed.get(str(field.column), "%s")
     ]
-    return f"{into} " + " UNION ALL ".join([f"SELECT {marks} FROM {source}"] * len(rows)), values
+    selected = ", ".join(computed.get(column, mark) for column, mark in marks.items())
+    return f"{into} " + " UNION ALL ".join([f"SELECT {selected} FROM {source}"] * len(rows)), values
 
 
 @cache
-def _columns(model: type[models.Model]) -> tuple[str, str]:
+def _columns(model: type[models.Model]) -> tuple[str, Mapping[str, str]]:
     """Return the start of an INSERT into the model's table, and a typed placeholder for each column."""
     fields = model._meta.concrete_fields
     columns = ", ".join(f'"{field.column}"' for field in fields)
-    marks = ", ".join(f"%s::{field.db_type(TEMPLATE_CONNECTION)}" for field in fields)
+    marks = {str(field.column): f"%s::{field.db_type(TEMPLATE_CONNECTION)}" for field in fields}
     return f'INSERT INTO "{model._meta.db_table}" ({columns})', marks

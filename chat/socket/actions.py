@@ -44,6 +44,8 @@ def question_of(data: frames.RunData, endpoints: Sequence[Endpoint]) -> turns.Qu
         filters=data.filters,
         endpoints=endpoints,
         parameters=_parameters(data.model_kwargs),
+        follows=data.follows_id,
+        edits=data.edits_id,
     )
 
 
@@ -62,6 +64,7 @@ def acceptance(message_id: str, turn: Turn, answers: Sequence[Answer]) -> dict[s
         "messageId": message_id,
         "sessionId": str(turn.session_id),
         "turnId": str(turn.pk),
+        "parentId": str(turn.parent_id) if turn.parent_id else None,
         "answers": [{"answerId": str(each.pk), "model": each.endpoint_name} for each in answers],
         **({"filterWords": in_words(turn.filters)} if turn.filters else {}),
     }

@@ -46,6 +46,8 @@ class RunData(_Part):
     workspace_id: OptionalId = None
     filters: dict[str, Any] = Field(default_factory=dict)  # documents.fields.filters
     model_kwargs: ModelKwargs = ModelKwargs()
+    follows_id: OptionalId = None  # the turn before it; absent: the last one of the path shown last
+    edits_id: OptionalId = None  # the turn that it is another version of
     text: str
     mode: Literal["chain"] = "chain"
     message_id: str

@@ -185,7 +185,7 @@ def _turns(user: User, answers: QuerySet[Answer]) -> Iterator[Row]:
         cites = _by(cited.values("answer_id", "number", "document_title", "page"), "answer_id")
         told = _by((_answer(withhold(each), cites) for each in given), "turn_id")
         for turn in turns:
-            yield _named(turn, "id", "session_id", "text", "filters", "created_at") | {
+            yield _named(turn, "id", "session_id", "parent_id", "text", "filters", "created_at") | {
                 "workspace": turn.workspace and turn.workspace.name,
                 "answers": told.get(turn.pk, []),
             }

@@ -1,6 +1,6 @@
 // The composer: the question field, and the pickers for workspace, filter, models and parameters.
 
-import { sessionTitle, tooLongText } from "./chat-words.js";
+import { isComposing, sessionTitle, tooLongText } from "./chat-words.js";
 import { delegateTarget, find, findAll, findClosest, required } from "./dom.js";
 import { csrfHeaders } from "./http.js";
 import { readStorage, writeStorage } from "./storage.js";
@@ -92,8 +92,7 @@ export class Composer {
   #connectField() {
     this.field.addEventListener("input", () => this.#onInput());
     this.field.addEventListener("keydown", (event) => {
-      // In an IME composition (Japanese, Chinese, Korean) Enter confirms a character, so it must not send.
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
       event.preventDefault();
       this.form.requestSubmit();
     });

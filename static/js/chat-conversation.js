@@ -26,6 +26,8 @@ export class Conversation {
   answers = new Map(); // by id, while they are being written
   /** @type {Map<string, HTMLElement>} */
   #pending = new Map(); // message id -> element of the turn, until the server accepts the question
+  /** @type {Map<string, HTMLElement[]>} */
+  #replaced = new Map(); // message id of an edited question -> the turns that it hides
   /** @type {Map<string, HTMLElement>} */
   #versions = new Map(); // message id -> element of the requested version, until the server accepts the request
 
@@ -62,8 +64,9 @@ export class Conversation {
    *
    * @param {Question} question
    */
-  showPending({ messageId, text }) {
+  showPending({ messageId, text, editsId }) {
     if (this.#pending.has(messageId)) return;
+    if (editsId) this.#hideFrom(editsId, messageId);
     const turn = this.#appendTurn(text);
     turn.classList.add("is-pending");
     this.#pending.set(messageId, turn);
@@ -96,13 +99,18 @@ export class Conversation {
    * @param {AcceptedQuestion} accepted
    * @param {string} text
    */
-  acceptQuestion({ messageId, turnId, answers, filterWords }, text) {
+  acceptQuestion({ messageId, turnId, parentId, answers, filterWords }, text) {
     const pending = this.#pending.get(messageId);
     this.#pending.delete(messageId);
     if (this.#findTurn(turnId)) return pending?.remove(); // the server had recorded it before this page was loaded
+    if (!pending && parentId && !this.#findTurn(parentId)) return; // another tab shows another branch
+    if (!pending) this.#removeAfter(parentId);
+    for (const hidden of this.#replaced.get(messageId) ?? []) this.#remove(hidden);
+    this.#replaced.delete(messageId);
     const turn = pending ?? this.#appendTurn(text);
     turn.classList.remove("is-pending");
     turn.dataset.turn = turnId;
+    void this.#fetchTools(turn);
     setTurnNote(turn, "");
     const filter = find(turn, "[data-filter-words]");
     filter.textContent = filterWords ? `Only documents with ${filterWords}` : "";
@@ -142,6 +150,8 @@ export class Conversation {
     if (!turn) return false;
     this.#pending.delete(question.messageId);
     turn.classList.add("is-refused");
+    for (const hidden of this.#replaced.get(question.messageId) ?? []) hidden.hidden = false;
+    this.#replaced.delete(question.messageId);
     /** @param {(question: Question) => void} callback */
     const removeTurnAnd = (callback) => () => {
       turn.remove();
@@ -207,6 +217,66 @@ export class Conversation {
     window.htmx.process(rendered);
     this.answers.delete(answer.id);
     this.callbacks.onEnd(rendered);
+  }
+
+  /** The last turn of the conversation that the server has accepted. */
+  get lastTurnId() {
+    const accepted = findAll(this.turns, "[data-turn]:not([data-turn=''], [hidden])");
+    return accepted.at(-1)?.dataset.turn;
+  }
+
+  /**
+   * Hide an edited question and what follows it, until the server accepts the new version.
+   *
+   * @param {string} turnId
+   * @param {string} messageId
+   */
+  #hideFrom(turnId, messageId) {
+    const all = findAll(this.turns, "[data-turn]");
+    const place = all.findIndex((turn) => turn.dataset.turn === turnId);
+    const hidden = place < 0 ? [] : all.slice(place);
+    for (const turn of hidden) turn.hidden = true;
+    this.#replaced.set(messageId, hidden);
+  }
+
+  /**
+   * Remove the turns after this one: another tab has sent another version of the next question.
+   *
+   * @param {string | null} turnId null: all
+   */
+  #removeAfter(turnId) {
+    const all = findAll(this.turns, "[data-turn]:not(.is-pending, .is-refused)");
+    const place = all.findIndex((turn) => turn.dataset.turn === turnId);
+    for (const turn of all.slice(place + 1)) this.#remove(turn);
+  }
+
+  /** @param {HTMLElement} turn */
+  #remove(turn) {
+    for (const { dataset } of findAll(turn, "[data-live]")) this.answers.delete(dataset.answer ?? "");
+    turn.remove();
+  }
+
+  /**
+   * Return the ids of the answers that are being written to this question and those after it.
+   *
+   * @param {string} turnId
+   */
+  liveAnswersFrom(turnId) {
+    const all = findAll(this.turns, "[data-turn]");
+    const from = all.slice(all.findIndex((turn) => turn.dataset.turn === turnId));
+    return from.flatMap((turn) => findAll(turn, "[data-live]")).map(({ dataset }) => dataset.answer ?? "");
+  }
+
+  /**
+   * Fetch the buttons of a question, and what an edit of it sends along.
+   *
+   * @param {HTMLElement} turn
+   */
+  async #fetchTools(turn) {
+    const part = await fetchFragment(`/turns/${turn.dataset.turn}/tools/`);
+    const [tools] = part ? findAll(part, "[data-question-tools]") : [];
+    if (!tools) return; // the page has them after a reload
+    find(turn, "[data-question-tools]").replaceWith(tools);
   }
 
   /** @param {string} turnId */

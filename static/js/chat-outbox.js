@@ -88,9 +88,11 @@ export function isOrphaned(item, now) {
  * @param {Question} question
  * @returns {RunData}
  */
-export function toRunData({ messageId, sessionId, text, workspaceId, filters, modelNames, modelKwargs }) {
+export function toRunData(question) {
+  const { messageId, sessionId, text, workspaceId, filters, modelNames, modelKwargs, followsId, editsId } = question;
   const sent = { modelNames, sessionId, workspaceId, filters, modelKwargs: withoutMetadata(modelKwargs) };
-  return { ...sent, text, mode: "chain", messageId };
+  const place = editsId ? { editsId } : followsId ? { followsId } : {};
+  return { ...sent, ...place, text, mode: "chain", messageId };
 }
 
 /**

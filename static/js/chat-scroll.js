@@ -34,6 +34,16 @@ export class AutoScroller {
     this.#onResize();
   }
 
+  /**
+   * Scroll to a part of the conversation, and stay there when the content grows.
+   *
+   * @param {HTMLElement} part
+   */
+  scrollTo(part) {
+    this.#isPinned = false;
+    part.scrollIntoView();
+  }
+
   get #isAtEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;

@@ -83,3 +83,15 @@ function oneLine(text) {
 export function versionMessageId(answerId, count, model) {
   return `${answerId}.${count}.${model.slice(0, 8)}`;
 }
+
+/**
+ * Return whether a key belongs to an IME composition (Japanese, Chinese, Korean): Enter then confirms a character.
+ *
+ * Safari ends the composition before this key, and tells it only by the key code 229.
+ * https://www.w3.org/TR/uievents/#determine-keydown-keyup-keyCode
+ *
+ * @param {KeyboardEvent} event
+ */
+export function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
+}

@@ -10,6 +10,7 @@ import { Connection } from "./chat-connection.js";
 import { Conversation } from "./chat-conversation.js";
 import { Drafts } from "./chat-drafts.js";
 import { connectEarlier } from "./chat-earlier.js";
+import { connectEditing, editLast } from "./chat-edit.js";
 import { connectLanes, countVersions, markContinued } from "./chat-lanes.js";
 import { openMenu } from "./chat-menu.js";
 import { belongsToPage, isOrphaned, newId, Outbox, tabId, toRegenerateData, toRunData } from "./chat-outbox.js";
@@ -97,6 +98,17 @@ function submitQuestion(input) {
   render();
 }
 
+/**
+ * Send an edited question at once: what is being written to the old one, and after it, is stopped.
+ *
+ * @param {QuestionOptions & { text: string, editsId: string }} input
+ */
+function submitEdited(input) {
+  for (const id of conversation.liveAnswersFrom(input.editsId)) socket.send("stop", { answerId: id });
+  dispatch({ ...input, ...newPendingMessage(), messageId: newId() });
+  render();
+}
+
 function onComposerInput() {
   drafts.save(state.sessionId, elements.field.value);
   renderButtons();
@@ -114,6 +126,7 @@ function newPendingMessage() {
 function dispatch(item) {
   item.isQueued = false;
   item.sessionId ??= state.sessionId;
+  if ("text" in item && !item.editsId) item.followsId ??= conversation.lastTurnId;
   outbox.put(item);
   state.sent.set(item.messageId, item);
   if ("answerId" in item) conversation.showPendingVersion(item);
@@ -386,6 +399,10 @@ function renderButtons() {
 
 elements.stop.addEventListener("click", stopAnswers);
 connectLanes(root);
+connectEditing(root, Number(elements.field.dataset.most), submitEdited);
+elements.field.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowUp" && !elements.field.value && editLast(root)) event.preventDefault();
+});
 
 /** @type {HTMLElement | null} */
 let menuAnswer = null; // the answer whose model menu is open
@@ -468,7 +485,9 @@ connectShortcuts({
   Escape: onEscape,
 });
 
-autoScroller.scrollToEnd();
+const linked = location.hash && document.getElementById(location.hash.slice(1));
+if (linked) autoScroller.scrollTo(linked);
+else autoScroller.scrollToEnd();
 // Not on touch screens, where a keyboard would pop up.
 if (!state.sessionId && matchMedia("(hover: hover)").matches) composer.focus();
 restoreOutbox();

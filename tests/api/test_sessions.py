@@ -54,8 +54,8 @@ def test_a_session_is_read_with_its_turns_answers_and_passages(api):
 def test_a_long_session_takes_as_many_queries_as_a_short_one(api, django_assert_max_num_queries):
     user = factories.user()
     session = answered(user)
-    for number in range(10):
-        turn = Turn.objects.create(session=session, message_id=str(number), text="More?")
+    for _ in range(10):
+        turn = factories.turn(session, "More?")
         Answer.objects.create(turn=turn, endpoint_name="small")
     program = api(user)
     with django_assert_max_num_queries(8):
@@ -127,3 +127,48 @@ def test_an_answer_says_what_was_broken_off(api):
     assert turn["answers"][0]["brokenOff"] == [
         {"fence": 1, "inputTokens": 9, "outputTokens": 2, "cost": "0.010000", "isEstimate": True}
     ]
+
+
+def test_an_edited_question_is_another_version_and_each_branch_can_be_read_and_shown(api):
+    user = factories.user()
+    factories.chat_endpoint()
+    program, session = api(user), factories.session(user)
+
+    def ask(text, **fields):
+        return program(
+            "POST", f"sessions/{session.pk}/turns", {"text": text, "messageId": text, **fields}
+        ).json()
+
+    def texts(query=""):
+        return [each["text"] for each in program("GET", f"sessions/{session.pk}{query}").json()["turns"]]
+
+    first, second = ask("one"), ask("two")
+    assert (first["parentId"], second["parentId"]) == (None, first["id"])
+    edited = ask("one-again", editsId=first["id"])
+    assert edited["versionIds"] == [first["id"], edited["id"]]
+    assert (texts(), texts(f"?turn={first['id']}")) == (["one-again"], ["one", "two"])
+    shown = program("PUT", f"sessions/{session.pk}/turns/{first['id']}/shown")
+    assert (shown.status_code, texts()) == (204, ["one", "two"])
+    assert ask("three")["parentId"] == second["id"]
+    assert ask("elsewhere", followsId=edited["id"])["parentId"] == edited["id"]
+
+
+@pytest.mark.parametrize("turn", ["x", "00000000-0000-4000-8000-000000000000"])
+def test_an_unknown_turn_has_no_branch(api, turn):
+    user = factories.user()
+    session = answered(user)
+    reply = api(user)("GET", f"sessions/{session.pk}?turn={turn}")
+    words = (
+        (400, "must be the id of a turn") if turn == "x" else (404, "no such question in this conversation")
+    )
+    assert (reply.status_code, words[1] in str(reply.json())) == (words[0], True)
+
+
+def test_both_places_of_a_question_are_refused(api):
+    user = factories.user()
+    factories.chat_endpoint()
+    session = answered(user)
+    turn = str(session.turns.get().pk)
+    asked = {"text": "two", "messageId": "two", "followsId": turn, "editsId": turn}
+    reply = api(user)("POST", f"sessions/{session.pk}/turns", asked)
+    assert (reply.status_code, "not both" in str(reply.json())) == (400, True)

@@ -106,6 +106,7 @@ class World:
             "membership_id": membership.pk,
             "session_id": self.session.pk,
             "answer_id": self.answer.pk,
+            "turn_id": self.answer.turn_id,
             "search_id": self.search.pk,
             "number": 1,
             "kind": "file",

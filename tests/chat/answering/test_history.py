@@ -14,7 +14,7 @@ def session():
 
 
 def exchanges(session):
-    return load_history(session.turns.create(message_id="now", text="now")).exchanges
+    return load_history(factories.turn(session)).exchanges
 
 
 def test_history_is_in_order_and_of_this_session_only(session):
@@ -46,7 +46,7 @@ def test_histories_of_several_turns_are_kept_apart_in_one_query(session, django_
     other = factories.session(session.user)
     factories.answer(session, "one", text="first")
     factories.answer(other, "two", text="second")
-    turns = [each.turns.create(message_id="now", text="now") for each in (session, other)]
+    turns = [factories.turn(each) for each in (session, other)]
     with django_assert_num_queries(1):
         histories = load_histories(turns)
     assert [histories[turn.pk].exchanges for turn in turns] == [
@@ -58,7 +58,7 @@ def test_histories_of_several_turns_are_kept_apart_in_one_query(session, django_
 def test_a_long_session_costs_as_many_queries_and_rows_as_a_short_one(session, django_assert_num_queries):
     for number in range(40):
         factories.answer(session, f"question {number}", text="words")
-    turn = session.turns.create(message_id="now", text="now")
+    turn = factories.turn(session)
     with django_assert_num_queries(1):
         history = load_history(turn).exchanges
     assert len(history) == 20

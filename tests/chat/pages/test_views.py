@@ -544,6 +544,20 @@ def test_sessions_are_found_by_title_and_by_what_was_asked(page: Callable[..., s
     assert "No session contains “nowhere”" in page(f"{reverse('sessions')}?q=nowhere")
 
 
+def test_a_hit_in_another_branch_opens_that_branch(page: Callable[..., str], ada: User) -> None:
+    session = factories.session(ada, title="Birds")
+    left = factories.answer(session, "My code is PELIKAN.").turn
+    factories.answer(session, "Repeat it.")
+    factories.turn(session, "My code is STORCH.", parent=None)
+    assert "PELIKAN" not in page(_address(session))
+    [link] = re.findall(r'<a href="([^"#]+\?turn=[^"#]+)#([^"]+)"', page(f"{reverse('sessions')}?q=pelikan"))
+    assert link == (f"{_address(session)}?turn={left.pk}", f"turn-{left.pk}")
+    shown = page(link[0])
+    assert "PELIKAN" in shown
+    assert "Repeat it." in shown
+    assert "STORCH" not in shown
+
+
 def test_a_session_is_found_by_its_title_as_people_type_it(page: Callable[..., str], ada: User) -> None:
     factories.session(ada, title="Das Résumé der Straße")
     assert "Das Résumé der Straße" in page(f"{reverse('sessions')}?q=RESUME der strasse")

@@ -1,0 +1,151 @@
+"""Browser tests: a question is edited and sent again, and its versions can be shown."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from chat.models import Answer, Turn
+from tests import factories
+from tests.fakes.openai_server import Behaviour
+
+from .conftest import wait_until
+from .test_chat import ada, ask, models, site_url  # noqa: F401 (fixtures)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ended(page: Page, count: int) -> None:
+    expect(page.locator("[data-turns] [data-ended]:visible")).to_have_count(count)
+
+
+def edit(page: Page, number: int, text: str) -> None:
+    page.get_by_role("button", name="Edit the question").nth(number).click()
+    field = page.get_by_label("Edit your question")
+    field.fill(text)
+    field.press("Enter")
+
+
+def questions(page: Page) -> list[str]:
+    return page.locator("[data-turns] [data-question]:visible").all_inner_texts()
+
+
+@pytest.mark.usefixtures("ada")
+def test_an_edited_question_replaces_what_followed_and_the_old_branch_comes_back(page: Page) -> None:
+    ask(page, "My code is PELIKAN.")
+    ended(page, 1)
+    ask(page, "Repeat it.")
+    ended(page, 2)
+    edit(page, 0, "My code is STORCH.")
+    ended(page, 1)
+    assert questions(page) == ["My code is STORCH."]
+    versions = page.get_by_role("group", name="Versions of this question")
+    expect(versions).to_contain_text("2 / 2")
+    page.get_by_role("button", name="Earlier version of the question").click()
+    expect(versions).to_contain_text("1 / 2")
+    assert questions(page) == ["My code is PELIKAN.", "Repeat it."]
+    page.reload()
+    assert questions(page) == ["My code is PELIKAN.", "Repeat it."]
+    ask(page, "And again.")
+    ended(page, 3)
+    page.get_by_role("button", name="Later version of the question").click()
+    expect(versions).to_contain_text("2 / 2")
+    assert questions(page) == ["My code is STORCH."]
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_model_reads_only_the_branch_on_the_screen(page: Page, models) -> None:  # noqa: F811
+    ask(page, "My code is PELIKAN.")
+    ended(page, 1)
+    edit(page, 0, "My code is STORCH.")
+    ended(page, 1)
+    ask(page, "What is my code?")
+    ended(page, 2)
+    sent = str(models.chats[-1].body["messages"])
+    assert "STORCH" in sent
+    assert "PELIKAN" not in sent
+
+
+def test_what_went_along_is_shown_and_sent_again(page: Page, ada) -> None:  # noqa: F811
+    workspace = factories.workspace(name="Harbour")
+    workspace.memberships.create(user=ada)
+    page.goto("/")
+    page.locator("[data-picker='workspace'] summary").click()
+    page.get_by_label("Harbour").check()
+    picker = page.locator("[data-picker='model']")
+    picker.locator("summary").click()
+    picker.get_by_label("Beta").check()
+    page.keyboard.press("Escape")
+    ask(page, "What is a pump?")
+    ended(page, 1)
+    page.reload()
+    page.get_by_role("button", name="Edit the question").click()
+    expect(page.get_by_role("list", name="Asked with").get_by_role("listitem")).to_contain_text(
+        ["Harbour", "Beta"]
+    )
+    page.get_by_label("Edit your question").fill("What is a valve?")
+    page.get_by_role("button", name="Send again").click()
+    wait_until(page, lambda: Turn.objects.count() == 2)
+    edited = Turn.objects.latest("created_at")
+    assert (edited.text, edited.workspace, edited.answers.get().endpoint_name) == (
+        "What is a valve?",
+        workspace,
+        "Beta",
+    )
+    ended(page, 1)
+    page.get_by_role("button", name="Edit the question").click()
+    page.get_by_role("button", name="Ask without Harbour").click()
+    page.get_by_role("button", name="Send again").click()
+    wait_until(page, lambda: Turn.objects.count() == 3)
+    assert Turn.objects.latest("created_at").workspace is None
+
+
+@pytest.mark.usefixtures("ada")
+def test_escape_changes_nothing_and_arrow_up_edits_the_last_question(page: Page) -> None:
+    ask(page, "What is a pump?")
+    ended(page, 1)
+    page.get_by_label("Your question").press("ArrowUp")
+    field = page.get_by_label("Edit your question")
+    expect(field).to_be_focused()
+    field.fill("Something else")
+    field.press("Escape")
+    expect(field).to_have_count(0)
+    assert questions(page) == ["What is a pump?"]
+    assert Turn.objects.count() == 1
+
+
+@pytest.mark.usefixtures("ada")
+def test_an_edit_stops_what_is_being_written_and_is_sent_at_once(page: Page, models) -> None:  # noqa: F811
+    models.models["alpha"] = Behaviour(tokens=400, between_tokens_s=0.05)
+    ask(page, "What is a pump?")
+    expect(page.locator("[data-live] [data-text]")).not_to_be_empty()
+    models.models["alpha"] = Behaviour(text="A valve.")
+    edit(page, 0, "What is a valve?")
+    expect(page.locator("[data-turns] [data-ended=finished]:visible")).to_contain_text("A valve.")
+    assert questions(page) == ["What is a valve?"]
+    wait_until(page, lambda: Answer.objects.filter(status="stopped").count() == 1)
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_refused_edit_brings_back_what_it_replaced(page: Page) -> None:
+    ask(page, "What is a pump?")
+    ended(page, 1)
+    Turn.objects.update(message_id="x")
+    page.evaluate(
+        "document.querySelector('[data-turn]:not([data-turn=\"\"])').dataset.turn = crypto.randomUUID()"
+    )
+    edit(page, 0, "What is a valve?")
+    expect(page.get_by_text(re.compile("Not sent: The question that you edited is not in"))).to_be_visible()
+    assert questions(page) == ["What is a pump?", "What is a valve?"]
+
+
+@pytest.mark.usefixtures("ada")
+def test_the_other_tab_shows_the_new_branch_too(page: Page) -> None:
+    ask(page, "What is a pump?")
+    ended(page, 1)
+    other = page.context.new_page()
+    other.goto(page.url)
+    ended(other, 1)
+    edit(page, 0, "What is a valve?")
+    ended(page, 1)
+    expect(other.locator("[data-turns] [data-question]")).to_have_text(["What is a valve?"])
