@@ -39,7 +39,7 @@ export function editLast(root) {
  * @param {Question} refused
  */
 export function editAgain(root, { editsId, text }) {
-  const [turn] = editsId ? findAll(root, `[data-turn="${CSS.escape(editsId)}"]:not(.is-edited)`) : [];
+  const [turn] = editsId ? findAll(root, `[data-turn="${CSS.escape(editsId)}"]:not(.is-edited, [hidden])`) : [];
   const [button] = turn ? findAll(turn, "[data-edit-question]") : [];
   if (!turn || !button) return false;
   button.click();

@@ -9,7 +9,7 @@ from chat.models import Answer, Summary, Turn
 from tests import factories
 from tests.fakes.openai_server import Behaviour
 
-from .conftest import wait_until
+from .conftest import log_in, wait_until
 from .test_chat import ada, ask, models, site_url  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -279,3 +279,18 @@ def test_the_keys_of_the_form(page: Page) -> None:
     expect(composer).to_be_focused()
     ended(page, 1)
     assert Turn.objects.count() == 2
+
+
+@pytest.mark.usefixtures("models")
+def test_a_question_is_edited_without_a_websocket(page: Page, models) -> None:  # noqa: F811
+    page.route_web_socket("**/socket", lambda socket: socket.close(code=1011))
+    log_in(page, factories.user())
+    page.goto("/")
+    models.models["alpha"] = Behaviour(tokens=400, between_tokens_s=0.05)
+    ask(page, "What is a pump?")
+    expect(page.locator("[data-live] [data-text]")).not_to_be_empty(timeout=20_000)
+    models.models["alpha"] = Behaviour(text="A valve.")
+    edit(page, 0, "What is a valve?")
+    expect(page.locator("[data-turns] [data-ended=finished]:visible")).to_contain_text("A valve.")
+    assert questions(page) == ["What is a valve?"]
+    wait_until(page, lambda: Answer.objects.filter(status="stopped").count() == 1)
