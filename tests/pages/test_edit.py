@@ -294,3 +294,45 @@ def test_a_question_is_edited_without_a_websocket(page: Page, models) -> None:  
     expect(page.locator("[data-turns] [data-ended=finished]:visible")).to_contain_text("A valve.")
     assert questions(page) == ["What is a valve?"]
     wait_until(page, lambda: Answer.objects.filter(status="stopped").count() == 1)
+
+
+@pytest.mark.usefixtures("ada")
+def test_two_edits_in_a_row_without_a_connection_end_at_the_last_one(page: Page) -> None:
+    for number, question in enumerate(("One?", "Two?"), 1):
+        ask(page, question)
+        ended(page, number)
+    page.context.set_offline(True)
+    expect(page.locator("[data-banner]")).to_be_visible()
+    edit(page, 1, "Two, again?")
+    edit(page, 0, "One, again?")
+    page.get_by_label("Your question").press("ArrowUp")
+    expect(page.get_by_label("Edit your question")).to_have_count(0)
+    page.context.set_offline(False)
+    ended(page, 1)
+    expect(page.locator("[data-turns] [data-question]")).to_have_text(["One, again?"])
+    ask(page, "Three?")
+    ended(page, 2)
+    page.reload()
+    assert questions(page) == ["One, again?", "Three?"]
+    assert Turn.objects.count() == 5
+
+
+def test_the_first_question_of_a_page_and_that_of_a_long_session_are_edited(page: Page, ada) -> None:  # noqa: F811
+    session = factories.session(ada)
+    for number in range(34):
+        factories.answer(session, f"{number}?")
+    page.goto(f"/chat/{session.pk}/")
+    assert questions(page) == [f"{number}?" for number in range(4, 34)]
+    edit(page, 0, "Four, again?")
+    ended(page, 1)
+    assert questions(page) == ["Four, again?"]
+    page.get_by_role("button", name="Show earlier questions").click()
+    ended(page, 5)
+    assert questions(page) == ["0?", "1?", "2?", "3?", "Four, again?"]
+    other = page.context.new_page()
+    other.goto(f"/chat/{session.pk}/?turn={Turn.objects.get(text='33?').pk}")
+    expect(other.locator("[data-earlier]")).to_be_visible()
+    edit(page, 0, "None, again?")
+    for each in (page, other):
+        expect(each.locator("[data-turns] [data-question]")).to_have_text(["None, again?"])
+        expect(each.locator("[data-earlier]")).to_have_count(0)
