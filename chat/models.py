@@ -50,7 +50,7 @@ class Turn(models.Model):
     """One message of a user. The client's message id is its idempotency key: a resend finds the same turn.
 
     A question that was edited and sent again is another child of the same parent, so the turns of a session are a tree
-    (chat.asking.branches). The path on the screen ends at the turn that was shown last.
+    (chat.answering.branches). The path on the screen ends at the turn that was shown last.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -12,6 +12,7 @@ from inference.thinking import without_thinking
 from inference.tokens import estimate_tokens
 from inference.types import ChatMessage
 
+from .branches import Tree
 from .withholding import hidden_passages_from
 
 MAX_TURNS = 20  # turns read from the database, so that a turn costs the same however long its session is
@@ -126,15 +127,20 @@ def load_exchanges(kept: Iterable[tuple[str, str | None]]) -> list[Exchange]:
 def without_withheld(session: Session, history: History) -> History:
     """Return the history without the answers that the session's user may not see any more.
 
-    The summary is left out if it may hold such an answer. Makes one query, and none if no answer cites a document.
+    The summary is left out if it may hold such an answer. Makes one query, and none if no answer cites a document; three
+    if some answers are hidden.
     """
     if not history.may_hold_documents:
         return history
     passages = hidden_passages_from(session.owner).filter(answer__turn__session=session)
     hidden = set(passages.values_list("answer_id", flat=True))
+    if not hidden:
+        return history
     exchanges = [replace(each, answer="") if each.answer_id in hidden else each for each in history.exchanges]
-    is_summarised = hidden - {each.answer_id for each in exchanges}
-    return History(exchanges, "" if is_summarised else history.summary)
+    others = passages.filter(answer__in=hidden - {each.answer_id for each in exchanges})
+    if history.summary and exchanges:  # no summary holds what is in another branch
+        others = others.filter(answer__turn__in=Tree.of(session).path(exchanges[0].turn_id))
+    return History(exchanges, "" if others.exists() else history.summary)
 
 
 def load_history(turn: Turn, most: int = MAX_TURNS) -> History:

@@ -1,4 +1,7 @@
-"""Operations on sessions: find, create, rename, pin, delete, and choose a branch. Only the owner of a session can use them."""
+"""Operations on sessions: find, create, rename, pin, delete, and choose a branch.
+
+Only the owner of a session can use them.
+"""
 
 from collections.abc import Iterator
 from uuid import UUID

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 from django.db.models import (
@@ -33,6 +34,7 @@ from core.db.folded_text import Folded
 from documents.doors import MARKDOWN, Block, blocks, hidden_from, is_quote, without_headings
 from documents.models import Section
 from inference.providers.quotes import NO_ANSWER
+from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Role, Workspace
 
@@ -163,14 +165,16 @@ class AskedWith:
     parameters: str
 
     @classmethod
-    def of(cls, turn: Turn) -> "AskedWith":
+    def of(cls, turn: Turn, sees: Collection[UUID], offered: Collection[UUID]) -> "AskedWith":
+        """Leave out what would be refused: a workspace that is not in `sees`, with its filter, and other models."""
         answers = turn.first_answers()
-        kept = [each for each in answers if each.endpoint_id]
+        kept = [each for each in answers if each.endpoint_id in offered]
         parameters = Parameters(**answers[0].parameters) if answers else Parameters()
+        workspace = turn.workspace if turn.workspace_id in sees else None
         return cls(
-            turn.workspace_id,
-            turn.workspace.name if turn.workspace else "",
-            json.dumps(turn.filters),
+            workspace.pk if workspace else None,
+            workspace.name if workspace else "",
+            json.dumps(turn.filters if workspace else {}),
             json.dumps([str(each.endpoint_id) for each in kept]),
             json.dumps([each.endpoint_name for each in kept]),
             json.dumps(
@@ -258,12 +262,30 @@ def present_turns(
     turns = [found[each] for each in shown]
     earlier = EarlierTurns(place, shown[0] if shown else None)
     around = _Around.of(user, turns, [answer for turn in turns for answer in turn.answers.all()])
-    return [_show_turn(turn, path.tree, around) for turn in turns], earlier
+    offered = _offered_models()
+    return [
+        ShownTurn(
+            turn,
+            tuple(_lanes(turn, around)),
+            AskedWith.of(turn, around.sees, offered),
+            QuestionVersions.of(turn, path.tree),
+        )
+        for turn in turns
+    ], earlier
 
 
-def _show_turn(turn: Turn, tree: Tree, around: "_Around") -> ShownTurn:
-    lanes = tuple(_lanes(turn, around))
-    return ShownTurn(turn, lanes, AskedWith.of(turn), QuestionVersions.of(turn, tree))
+def present_tools(user: User, turn: Turn) -> dict[str, Any]:
+    """Return the context in which the page shows what can be done with a question."""
+    sees = set(workspaces_for(user).values_list("pk", flat=True))
+    return {
+        "turn": turn,
+        "asked": AskedWith.of(turn, sees, _offered_models()),
+        "versions": QuestionVersions.of(turn, Tree.of(turn.session)),
+    }
+
+
+def _offered_models() -> Collection[UUID]:
+    return set(Endpoint.objects.offered(Endpoint.Kind.CHAT).values_list("pk", flat=True))
 
 
 def _lanes(turn: Turn, around: "_Around") -> Iterator[Lane]:
@@ -388,7 +410,8 @@ def _end_of_headings(section: Section, passage: AnswerPassage) -> int:
 def find_sessions(user: User, words: str) -> QuerySet[Session]:
     """Return the user's sessions whose title, questions or answers contain these words, pinned ones first.
 
-    `hit` is the newest turn that contains them, which may be in another branch than the one that is shown. An answer that quotes a document above the user's access level is not searched.
+    `hit` is the newest turn that contains them, which may be in another branch than the one that is shown. An answer
+    that quotes a document above the user's access level is not searched.
     Exclude the sessions of chat completions. There is one for each request, and the client shows the
     conversation.
     """

@@ -22,7 +22,6 @@ from accounts.http import UserRequest
 from accounts.models import User
 from chat.answering import replay as replaying
 from chat.answering import session_summary
-from chat.answering.branches import Tree
 from chat.answering.withholding import passages_for
 from chat.asking import ratings, turns
 from chat.asking.sessions import delete_session, pin_session, rename_session, session_for, show_branch
@@ -191,13 +190,9 @@ def _newest_documents(user: User, workspace: Workspace | None) -> list[Document]
 @require_safe
 def tools(request: UserRequest, turn_id: UUID) -> HttpResponse:
     """Show what can be done with a question, as a part of the page."""
-    turn = get_object_or_404(Turn.objects.select_related("workspace"), pk=turn_id, session__user=request.user)
-    context = {
-        "turn": turn,
-        "asked": presenters.AskedWith.of(turn),
-        "versions": presenters.QuestionVersions.of(turn, Tree.of(turn.session)),
-    }
-    return render(request, "chat/_question_tools.html", context)
+    found = Turn.objects.select_related("workspace", "session")
+    turn = get_object_or_404(found, pk=turn_id, session__user=request.user)
+    return render(request, "chat/_question_tools.html", presenters.present_tools(request.user, turn))
 
 
 @require_POST

@@ -40,7 +40,7 @@ _RECORD = """
     )
     SELECT begun.*, session.preface, turn.parent_id FROM begun, session, turn
 """
-# The turn that the question follows, if it is one of this session; else the end of the path (chat.asking.branches).
+# The turn that the question follows, if it is one of this session; else the end of the path (chat.answering.branches).
 _FOLLOWED = """coalesce(
     (SELECT t.id FROM chat_turn AS t WHERE t.id = %s::uuid AND t.session_id = session.id),
     (SELECT t.id FROM chat_turn AS t WHERE t.session_id = session.id ORDER BY t.shown_at DESC LIMIT 1)

@@ -27,7 +27,7 @@ export class Conversation {
   /** @type {Map<string, HTMLElement>} */
   #pending = new Map(); // message id -> element of the turn, until the server accepts the question
   /** @type {Map<string, HTMLElement[]>} */
-  #replaced = new Map(); // message id of an edited question -> the turns that it hides
+  #replaced = new Map(); // message id of an edited question -> the turns and notes that it hides
   /** @type {Map<string, HTMLElement>} */
   #versions = new Map(); // message id -> element of the requested version, until the server accepts the request
 
@@ -94,19 +94,25 @@ export class Conversation {
   }
 
   /**
-   * Show a question as accepted, and track its answers.
+   * Show a question as accepted in place of what followed the turn before it, and track its answers. Return false if
+   * that turn is not on this page, which then shows another branch.
    *
    * @param {AcceptedQuestion} accepted
    * @param {string} text
    */
   acceptQuestion({ messageId, turnId, parentId, answers, filterWords }, text) {
     const pending = this.#pending.get(messageId);
+    const replaced = this.#replaced.get(messageId) ?? [];
     this.#pending.delete(messageId);
-    if (this.#findTurn(turnId)) return pending?.remove(); // the server had recorded it before this page was loaded
-    if (!pending && parentId && !this.#findTurn(parentId)) return; // another tab shows another branch
-    if (!pending) this.#removeAfter(parentId);
-    for (const hidden of this.#replaced.get(messageId) ?? []) this.#remove(hidden);
     this.#replaced.delete(messageId);
+    const wasStored = Boolean(this.#findTurn(turnId)); // before this page was loaded
+    // The turn before the first one on the page may be among the earlier ones, which are not shown.
+    const isHere = !parentId || this.#findTurn(parentId) || replaced.some((each) => each.isConnected);
+    if (wasStored || !isHere) {
+      pending?.remove();
+      return wasStored;
+    }
+    this.#removeAfter(parentId);
     const turn = pending ?? this.#appendTurn(text);
     turn.classList.remove("is-pending");
     turn.dataset.turn = turnId;
@@ -116,6 +122,7 @@ export class Conversation {
     filter.textContent = filterWords ? `Only documents with ${filterWords}` : "";
     filter.hidden = !filterWords;
     for (const answer of addLanes(turn, answers)) this.#track(answer);
+    return true;
   }
 
   /**
@@ -232,28 +239,37 @@ export class Conversation {
    * @param {string} messageId
    */
   #hideFrom(turnId, messageId) {
-    const all = findAll(this.turns, "[data-turn]");
-    const place = all.findIndex((turn) => turn.dataset.turn === turnId);
-    const hidden = place < 0 ? [] : all.slice(place);
-    for (const turn of hidden) turn.hidden = true;
+    const hidden = this.#from(this.#findTurn(turnId));
+    for (const each of hidden) each.hidden = true;
     this.#replaced.set(messageId, hidden);
   }
 
   /**
-   * Remove the turns after this one: another tab has sent another version of the next question.
+   * Remove what follows a turn, for another version of the next question.
    *
    * @param {string | null} turnId null: all
    */
   #removeAfter(turnId) {
-    const all = findAll(this.turns, "[data-turn]:not(.is-pending, .is-refused)");
-    const place = all.findIndex((turn) => turn.dataset.turn === turnId);
-    for (const turn of all.slice(place + 1)) this.#remove(turn);
+    const turns = findAll(this.turns, "[data-turn]");
+    const next = turns[turns.findIndex((turn) => turn.dataset.turn === turnId) + 1];
+    for (const each of this.#from(next ?? null)) this.#remove(each);
+    if (!turnId) this.turns.querySelector("[data-earlier]")?.remove();
   }
 
-  /** @param {HTMLElement} turn */
-  #remove(turn) {
-    for (const { dataset } of findAll(turn, "[data-live]")) this.answers.delete(dataset.answer ?? "");
-    turn.remove();
+  /**
+   * Return a turn and what follows it, but no question that the server has not accepted.
+   *
+   * @param {HTMLElement | null} turn
+   */
+  #from(turn) {
+    const all = findAll(this.turns, ":scope > *");
+    return turn ? all.slice(all.indexOf(turn)).filter((each) => !each.matches(".is-pending, .is-refused")) : [];
+  }
+
+  /** @param {HTMLElement} part */
+  #remove(part) {
+    for (const { dataset } of findAll(part, "[data-live]")) this.answers.delete(dataset.answer ?? "");
+    part.remove();
   }
 
   /**
@@ -262,9 +278,8 @@ export class Conversation {
    * @param {string} turnId
    */
   liveAnswersFrom(turnId) {
-    const all = findAll(this.turns, "[data-turn]");
-    const from = all.slice(all.findIndex((turn) => turn.dataset.turn === turnId));
-    return from.flatMap((turn) => findAll(turn, "[data-live]")).map(({ dataset }) => dataset.answer ?? "");
+    const live = this.#from(this.#findTurn(turnId)).flatMap((each) => findAll(each, "[data-live]"));
+    return live.map(({ dataset }) => dataset.answer ?? "");
   }
 
   /**
@@ -279,7 +294,10 @@ export class Conversation {
     find(turn, "[data-question-tools]").replaceWith(tools);
   }
 
-  /** @param {string} turnId */
+  /**
+   * @param {string} turnId
+   * @returns {HTMLElement | null}
+   */
   #findTurn(turnId) {
     return this.turns.querySelector(`[data-turn="${CSS.escape(turnId)}"]`);
   }

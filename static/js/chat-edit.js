@@ -21,14 +21,32 @@ export function connectEditing(root, most, onSubmit) {
 }
 
 /**
- * Open the form of the last question that can be edited. Return whether there is one.
+ * Open the form of the last question. Return false if it cannot be edited, for instance because it is being sent.
  *
  * @param {HTMLElement} root
  */
 export function editLast(root) {
-  const button = findAll(root, "[data-edit-question]:not([hidden])").at(-1);
+  const last = findAll(root, "[data-turn]:not([hidden])").at(-1);
+  const [button] = last ? findAll(last, "[data-edit-question]") : [];
   button?.click();
   return Boolean(button);
+}
+
+/**
+ * Open the form of the question that a refused edit belongs to, with its text. Return whether this was possible.
+ *
+ * @param {HTMLElement} root
+ * @param {Question} refused
+ */
+export function editAgain(root, { editsId, text }) {
+  const [turn] = editsId ? findAll(root, `[data-turn="${CSS.escape(editsId)}"]:not(.is-edited, [hidden])`) : [];
+  const [button] = turn ? findAll(turn, "[data-edit-question]") : [];
+  if (!turn || !button) return false;
+  button.click();
+  const field = find(turn, "[data-edited-text]", HTMLTextAreaElement);
+  field.value = text;
+  field.dispatchEvent(new Event("input"));
+  return true;
 }
 
 /**
@@ -44,35 +62,39 @@ function openForm(turn, most, onSubmit) {
   const note = find(form, "[data-edited-too-long]");
   const asked = find(turn, "[data-question-tools]").dataset;
   const options = readOptions(asked);
+  const send = find(form, "[type=submit]", HTMLButtonElement);
+  const focused = document.activeElement;
   field.value = question.textContent;
   showOptions(find(form, "[data-asked-with]"), turn, asked, options);
 
   const close = () => {
     form.remove();
     turn.classList.remove("is-edited");
-    find(turn, "[data-edit-question]").focus();
+    const isFromComposer = focused instanceof HTMLTextAreaElement && focused.isConnected;
+    (isFromComposer ? focused : find(turn, "[data-edit-question]")).focus();
   };
   const showTooLong = () => {
-    note.textContent = tooLongText([...field.value.trim()].length, most);
+    const text = field.value.trim();
+    note.textContent = tooLongText([...text].length, most);
     note.hidden = !note.textContent;
+    send.disabled = !text || !note.hidden;
   };
   field.addEventListener("input", showTooLong);
   form.addEventListener("keydown", (event) => {
+    if (isComposing(event)) return;
     if (event.key === "Escape") {
       event.stopPropagation(); // it does not stop an answer
       close();
     }
-    if (event.target !== field || event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
+    if (event.target !== field || event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
-    find(form, "[type=submit]").click();
+    send.click();
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const text = field.value.trim();
-    if (!text || !note.hidden) return;
     form.remove();
     turn.classList.remove("is-edited");
-    onSubmit({ ...options, text, editsId: turn.dataset.turn ?? "" });
+    onSubmit({ ...options, text: field.value.trim(), editsId: turn.dataset.turn ?? "" });
   });
   find(form, "[data-cancel-edit]").addEventListener("click", close);
   turn.classList.add("is-edited");
@@ -107,20 +129,20 @@ function readOptions({ workspace, filters, models, parameters }) {
  */
 function showOptions(list, turn, asked, options) {
   const words = find(turn, "[data-filter-words]").textContent.trim();
+  /** @param {Partial<QuestionOptions>} without */
+  const remove = (without) => {
+    Object.assign(options, without);
+    show();
+    find(turn, "[data-edited-text]").focus(); // the button that had the focus is gone
+  };
   const show = () => {
     list.replaceChildren();
+    const name = asked.workspaceName ?? "";
     if (options.workspaceId)
-      addItem(list, asked.workspaceName ?? "", () => {
-        options.workspaceId = null;
-        options.filters = {};
-        show();
-      });
+      addItem(list, name, { label: `Ask without ${name}`, onRemove: () => remove({ workspaceId: null, filters: {} }) });
     if (words && Object.keys(options.filters).length)
-      addItem(list, words, () => {
-        options.filters = {};
-        show();
-      });
-    for (const name of JSON.parse(asked.modelNames || "[]")) addItem(list, name);
+      addItem(list, words, { label: "Ask without the filter", onRemove: () => remove({ filters: {} }) });
+    for (const model of JSON.parse(asked.modelNames || "[]")) addItem(list, model);
   };
   show();
 }
@@ -128,19 +150,19 @@ function showOptions(list, turn, asked, options) {
 /**
  * @param {HTMLElement} list
  * @param {string} text
- * @param {() => void} [onRemove]
+ * @param {{ label: string, onRemove: () => void }} [removal] the button that removes it
  */
-function addItem(list, text, onRemove) {
+function addItem(list, text, removal) {
   const item = document.createElement("li");
-  const label = document.createElement("bdi");
-  label.textContent = text;
-  item.append(label);
-  if (onRemove) {
+  const words = document.createElement("bdi");
+  words.textContent = text;
+  item.append(words);
+  if (removal) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "×";
-    button.setAttribute("aria-label", `Ask without ${text}`);
-    button.addEventListener("click", onRemove);
+    button.setAttribute("aria-label", removal.label);
+    button.addEventListener("click", removal.onRemove);
     item.append(button);
   }
   list.append(item);

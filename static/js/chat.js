@@ -10,7 +10,7 @@ import { Connection } from "./chat-connection.js";
 import { Conversation } from "./chat-conversation.js";
 import { Drafts } from "./chat-drafts.js";
 import { connectEarlier } from "./chat-earlier.js";
-import { connectEditing, editLast } from "./chat-edit.js";
+import { connectEditing, editAgain, editLast } from "./chat-edit.js";
 import { connectLanes, countVersions, markContinued } from "./chat-lanes.js";
 import { openMenu } from "./chat-menu.js";
 import { belongsToPage, isOrphaned, newId, Outbox, tabId, toRegenerateData, toRunData } from "./chat-outbox.js";
@@ -99,14 +99,14 @@ function submitQuestion(input) {
 }
 
 /**
- * Send an edited question at once: what is being written to the old one, and after it, is stopped.
+ * Send an edited question at once. It does not wait for what is being written to the old one.
  *
  * @param {QuestionOptions & { text: string, editsId: string }} input
  */
 function submitEdited(input) {
-  for (const id of conversation.liveAnswersFrom(input.editsId)) socket.send("stop", { answerId: id });
   dispatch({ ...input, ...newPendingMessage(), messageId: newId() });
   render();
+  if (matchMedia("(hover: hover)").matches) composer.focus(); // the form that had the focus is gone
 }
 
 function onComposerInput() {
@@ -167,16 +167,20 @@ function regenerate(answer, model = answer.dataset.model ?? "", modelLabel = ans
   render();
 }
 
-/** @param {Question} question */
+/**
+ * Send a refused question again, after the turn that is the last one by now.
+ *
+ * @param {Question} question
+ */
 function retryQuestion(question) {
-  dispatch({ ...question, refusal: undefined, sends: 0 });
+  dispatch({ ...question, followsId: undefined, refusal: undefined, sends: 0 });
   render();
 }
 
 /** @param {Question} question */
 function returnToComposer(question) {
   outbox.remove(question.messageId);
-  composer.prependText(question.text);
+  if (!editAgain(root, question)) composer.prependText(question.text);
 }
 
 function dispatchNext() {
@@ -185,8 +189,9 @@ function dispatchNext() {
   render();
 }
 
-function stopAnswers() {
-  for (const id of conversation.answers.keys()) socket.send("stop", { answerId: id });
+/** @param {Iterable<string>} ids */
+function stopAnswers(ids) {
+  for (const id of ids) socket.send("stop", { answerId: id });
 }
 
 /** @param {Question} question */
@@ -240,27 +245,30 @@ function onAccepted(data) {
   if (item.isOrphan) showToast("A question from earlier has been sent.");
   else if (data.replaces !== undefined) shareAccepted(data);
   else if ("text" in item) {
+    if (item.editsId) stopAnswers(conversation.liveAnswersFrom(item.editsId)); // only now: a refusal changes nothing
     enterSession(data.sessionId, item.text);
-    shareAccepted({ ...data, text: item.text });
+    forgetLinkedTurn();
+    if (!shareAccepted({ ...data, text: item.text })) location.replace(`/chat/${data.sessionId}/`);
   }
   void sessions.refresh();
   render();
 }
 
 /**
- * Show an accepted message on this page and in the other tabs.
+ * Show an accepted message on this page and in the other tabs. Return false if this page shows another branch.
  *
  * @param {TabMessage} message
  */
 function shareAccepted(message) {
-  showAccepted(message);
   tabs.postMessage(message);
+  return showAccepted(message);
 }
 
 /** @param {TabMessage} message */
 function showAccepted(message) {
-  if (message.replaces !== undefined) conversation.acceptVersion(message);
-  else conversation.acceptQuestion(message, message.text);
+  if (message.replaces === undefined) return conversation.acceptQuestion(message, message.text);
+  conversation.acceptVersion(message);
+  return true;
 }
 
 /**
@@ -279,6 +287,14 @@ function enterSession(sessionId, text) {
   const title = sessionTitle(text);
   elements.title.textContent = title;
   document.title = `${title} · Ragsite`;
+}
+
+/** Make a reload show the end of the path, although a link has opened this page at a turn or in another branch. */
+function forgetLinkedTurn() {
+  const address = new URL(location.href);
+  address.hash = "";
+  for (const name of ["from", "turn"]) address.searchParams.delete(name);
+  history.replaceState(null, "", address);
 }
 
 /** @param {AnswerEvents} data */
@@ -397,7 +413,7 @@ function renderButtons() {
 
 // --- buttons and keys -----------------------------------------------------------------------------
 
-elements.stop.addEventListener("click", stopAnswers);
+elements.stop.addEventListener("click", () => stopAnswers(conversation.answers.keys()));
 connectLanes(root);
 connectEditing(root, Number(elements.field.dataset.most), submitEdited);
 elements.field.addEventListener("keydown", (event) => {
@@ -468,7 +484,7 @@ async function copyLastAnswer() {
  */
 function onEscape({ target }) {
   if (composer.closePickers() || sessions.closeSheet() || sources.close()) return;
-  if (conversation.answers.size) stopAnswers();
+  if (conversation.answers.size) stopAnswers(conversation.answers.keys());
   else if (target instanceof HTMLElement) target.blur();
 }
 
@@ -485,7 +501,7 @@ connectShortcuts({
   Escape: onEscape,
 });
 
-const linked = location.hash && document.getElementById(location.hash.slice(1));
+const linked = location.hash.startsWith("#turn-") && document.getElementById(location.hash.slice(1));
 if (linked) autoScroller.scrollTo(linked);
 else autoScroller.scrollToEnd();
 // Not on touch screens, where a keyboard would pop up.

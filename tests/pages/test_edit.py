@@ -5,11 +5,11 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from chat.models import Answer, Turn
+from chat.models import Answer, Summary, Turn
 from tests import factories
 from tests.fakes.openai_server import Behaviour
 
-from .conftest import wait_until
+from .conftest import log_in, wait_until
 from .test_chat import ada, ask, models, site_url  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,3 +149,190 @@ def test_the_other_tab_shows_the_new_branch_too(page: Page) -> None:
     edit(page, 0, "What is a valve?")
     ended(page, 1)
     expect(other.locator("[data-turns] [data-question]")).to_have_text(["What is a valve?"])
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_refused_edit_stops_nothing_and_can_be_changed_in_its_place(page: Page, models, settings) -> None:  # noqa: F811
+    models.models["alpha"] = Behaviour(tokens=60, between_tokens_s=0.05)
+    ask(page, "What is a pump?")
+    expect(page.locator("[data-live] [data-text]")).not_to_be_empty()
+    settings.QUESTION_MAX_CHARACTERS = 20
+    edit(page, 0, "What is a valve for, and why?")
+    expect(page.get_by_text(re.compile("Not sent: The question has 29 characters"))).to_be_visible()
+    expect(page.locator("[data-turns] [data-ended=finished]:visible")).to_have_count(1)
+    page.get_by_role("button", name="Edit question").click()
+    field = page.get_by_label("Edit your question")
+    expect(field).to_have_value("What is a valve for, and why?")
+    models.models["alpha"] = Behaviour(text="A valve.")
+    field.fill("What is a valve?")
+    field.press("Enter")
+    expect(page.locator("[data-turns] [data-ended]:visible")).to_contain_text("A valve.")
+    assert questions(page) == ["What is a valve?"]
+    assert not Answer.objects.filter(status="stopped").exists()
+    assert set(Turn.objects.values_list("text", "parent")) == {
+        ("What is a pump?", None),
+        ("What is a valve?", None),
+    }
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_refused_question_that_is_tried_again_follows_the_last_one(page: Page, settings) -> None:
+    ask(page, "One?")
+    ended(page, 1)
+    settings.QUESTION_MAX_CHARACTERS = 10
+    ask(page, "And number two?")
+    expect(page.get_by_text(re.compile("Not sent"))).to_be_visible()
+    ask(page, "Three?")
+    ended(page, 2)
+    settings.QUESTION_MAX_CHARACTERS = 100
+    page.get_by_role("button", name="Try again").click()
+    ended(page, 3)
+    assert questions(page) == ["One?", "Three?", "And number two?"]
+    page.reload()
+    assert questions(page) == ["One?", "Three?", "And number two?"]
+
+
+@pytest.mark.usefixtures("ada")
+def test_an_edit_without_a_connection_is_sent_later_and_then_stops_the_old_answer(
+    page: Page,
+    models,  # noqa: F811
+) -> None:
+    models.models["alpha"] = Behaviour(tokens=400, between_tokens_s=0.1)
+    ask(page, "What is a pump?")
+    expect(page.locator("[data-live] [data-text]")).not_to_be_empty()
+    models.models["alpha"] = Behaviour(text="A valve.")
+    page.context.set_offline(True)
+    expect(page.locator("[data-banner]")).to_be_visible()
+    edit(page, 0, "What is a valve?")
+    expect(page.locator("[data-turn-note]:visible")).to_have_text("Saved here until the connection is back.")
+    page.context.set_offline(False)
+    expect(page.locator("[data-turns] [data-ended=finished]:visible")).to_contain_text("A valve.")
+    wait_until(page, lambda: Answer.objects.filter(status="stopped").count() == 1)
+    assert Turn.objects.count() == 2
+
+
+@pytest.mark.usefixtures("ada")
+def test_an_edit_on_a_page_that_a_link_has_opened_is_there_after_a_reload(page: Page) -> None:
+    ask(page, "My code is PELIKAN.")
+    ended(page, 1)
+    ask(page, "Repeat it.")
+    ended(page, 2)
+    turn = Turn.objects.get(text="Repeat it.").pk
+    page.goto(f"{page.url}?turns=all&turn={turn}#turn-{turn}")
+    edit(page, 0, "My code is STORCH.")
+    ended(page, 1)
+    page.reload()
+    assert questions(page) == ["My code is STORCH."]
+    assert page.url.endswith("?turns=all")
+
+
+def test_the_note_of_a_summary_goes_with_the_turns_that_it_covers(page: Page, ada) -> None:  # noqa: F811
+    session = factories.session(ada)
+    first, second = (factories.answer(session, text).turn for text in ("One?", "Two?"))
+    Summary.objects.create(session=session, text="Of two.", last_turn=second)
+    page.goto(f"/chat/{session.pk}/")
+    note = page.get_by_text("Earlier messages were summarised")
+    expect(note).to_be_visible()
+    edit(page, 1, "Two, again?")
+    expect(page.locator("[data-ended=finished]:visible")).to_have_count(2)
+    expect(note).to_have_count(0)
+    Summary.objects.update(last_turn=first)
+    page.reload()
+    expect(note).to_be_visible()
+    edit(page, 1, "Two, a third time?")
+    expect(page.get_by_text("3 / 3")).to_be_visible()
+    expect(note).to_be_visible()
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_question_that_was_stored_in_another_branch_brings_its_branch(page: Page) -> None:
+    """Its page has lost the turn before it, for instance by a click on another version while it was being sent."""
+    ask(page, "One?")
+    ended(page, 1)
+    page.evaluate("document.querySelector('[data-turn]').dataset.turn = crypto.randomUUID()")
+    page.evaluate("document.querySelector('[data-question]').textContent = 'Of another branch'")
+    ask(page, "Two?")
+    ended(page, 2)
+    expect(page.locator("[data-turns] [data-question]")).to_have_text(["One?", "Two?"])
+
+
+@pytest.mark.usefixtures("ada")
+def test_the_keys_of_the_form(page: Page) -> None:
+    ask(page, "What is a pump?")
+    ended(page, 1)
+    composer = page.get_by_label("Your question")
+    composer.press("ArrowUp")
+    field = page.get_by_label("Edit your question")
+    field.fill("ポンプ")
+    field.dispatch_event("keydown", {"key": "Escape", "isComposing": True, "bubbles": True})
+    field.dispatch_event("keydown", {"key": "Enter", "keyCode": 229, "bubbles": True})  # Safari
+    expect(field).to_have_value("ポンプ")
+    field.fill(" ")
+    expect(page.get_by_role("button", name="Send again")).to_be_disabled()
+    field.press("Enter")
+    field.press("Escape")
+    expect(composer).to_be_focused()
+    page.get_by_role("button", name="Edit the question").click()
+    field.press("Escape")
+    expect(page.get_by_role("button", name="Edit the question")).to_be_focused()
+    edit(page, 0, "What is a valve?")
+    expect(composer).to_be_focused()
+    ended(page, 1)
+    assert Turn.objects.count() == 2
+
+
+@pytest.mark.usefixtures("models")
+def test_a_question_is_edited_without_a_websocket(page: Page, models) -> None:  # noqa: F811
+    page.route_web_socket("**/socket", lambda socket: socket.close(code=1011))
+    log_in(page, factories.user())
+    page.goto("/")
+    models.models["alpha"] = Behaviour(tokens=400, between_tokens_s=0.05)
+    ask(page, "What is a pump?")
+    expect(page.locator("[data-live] [data-text]")).not_to_be_empty(timeout=20_000)
+    models.models["alpha"] = Behaviour(text="A valve.")
+    edit(page, 0, "What is a valve?")
+    expect(page.locator("[data-turns] [data-ended=finished]:visible")).to_contain_text("A valve.")
+    assert questions(page) == ["What is a valve?"]
+    wait_until(page, lambda: Answer.objects.filter(status="stopped").count() == 1)
+
+
+@pytest.mark.usefixtures("ada")
+def test_two_edits_in_a_row_without_a_connection_end_at_the_last_one(page: Page) -> None:
+    for number, question in enumerate(("One?", "Two?"), 1):
+        ask(page, question)
+        ended(page, number)
+    page.context.set_offline(True)
+    expect(page.locator("[data-banner]")).to_be_visible()
+    edit(page, 1, "Two, again?")
+    edit(page, 0, "One, again?")
+    page.get_by_label("Your question").press("ArrowUp")
+    expect(page.get_by_label("Edit your question")).to_have_count(0)
+    page.context.set_offline(False)
+    ended(page, 1)
+    expect(page.locator("[data-turns] [data-question]")).to_have_text(["One, again?"])
+    ask(page, "Three?")
+    ended(page, 2)
+    page.reload()
+    assert questions(page) == ["One, again?", "Three?"]
+    assert Turn.objects.count() == 5
+
+
+def test_the_first_question_of_a_page_and_that_of_a_long_session_are_edited(page: Page, ada) -> None:  # noqa: F811
+    session = factories.session(ada)
+    for number in range(34):
+        factories.answer(session, f"{number}?")
+    page.goto(f"/chat/{session.pk}/")
+    assert questions(page) == [f"{number}?" for number in range(4, 34)]
+    edit(page, 0, "Four, again?")
+    ended(page, 1)
+    assert questions(page) == ["Four, again?"]
+    page.get_by_role("button", name="Show earlier questions").click()
+    ended(page, 5)
+    assert questions(page) == ["0?", "1?", "2?", "3?", "Four, again?"]
+    other = page.context.new_page()
+    other.goto(f"/chat/{session.pk}/?turn={Turn.objects.get(text='33?').pk}")
+    expect(other.locator("[data-earlier]")).to_be_visible()
+    edit(page, 0, "None, again?")
+    for each in (page, other):
+        expect(each.locator("[data-turns] [data-question]")).to_have_text(["None, again?"])
+        expect(each.locator("[data-earlier]")).to_have_count(0)

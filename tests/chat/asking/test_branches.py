@@ -6,7 +6,7 @@ import pytest
 from django.http import Http404
 
 from chat.answering.branches import Tree
-from chat.answering.history import load_history
+from chat.answering.history import load_history, without_withheld
 from chat.asking import turns
 from chat.asking.sessions import show_branch
 from chat.errors import QuestionRefused
@@ -137,6 +137,22 @@ def test_the_summary_of_another_branch_is_not_read(say):
     edited = say("My code is STORCH.", edits=first.pk, **same)
     found = load_history(say("two, again", follows=edited.pk, **same))
     assert (found.summary, [each.question for each in found.exchanges]) == ("", ["My code is STORCH."])
+
+
+@pytest.mark.parametrize(("branch", "summary"), [("left", "Of two."), ("shown", "")])
+def test_a_withheld_answer_takes_only_the_summary_of_its_own_branch(asker, branch, summary):
+    session = factories.session(asker)
+    left = factories.answer(session, "one")
+    shown = factories.answer(session, "one, again")
+    Turn.objects.filter(pk=shown.turn_id).update(parent=None)
+    withheld = {"left": left, "shown": shown}[branch]
+    withheld.turn.workspace = factories.workspace()  # the user is not its member any more
+    withheld.turn.save()
+    withheld.passages.create(number=1, document_title="Secret", section=0, start=0, end=4, text="Text")
+    Summary.objects.create(session=session, text="Of two.", last_turn=shown.turn)
+    factories.answer(session, "two", text="Words.")
+    found = without_withheld(session, load_history(factories.turn(session)))
+    assert (found.summary, [each.question for each in found.exchanges]) == (summary, ["two"])
 
 
 @threaded

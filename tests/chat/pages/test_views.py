@@ -1,5 +1,6 @@
 """The chat page and its parts, as the server renders them (without JavaScript)."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -556,6 +557,41 @@ def test_a_hit_in_another_branch_opens_that_branch(page: Callable[..., str], ada
     assert "PELIKAN" in shown
     assert "Repeat it." in shown
     assert "STORCH" not in shown
+
+
+def test_an_edit_leaves_out_what_the_user_cannot_ask_with_any_more(
+    page: Callable[..., str], ada: User
+) -> None:
+    kept = factories.workspace(name='Docks "<b>East</b>"')
+    kept.memberships.create(user=ada)
+    models = [factories.chat_endpoint(name=name) for name in ("Alpha", "Beta")]
+    session = factories.session(ada)
+    filters = {"lang": ['"><b>']}
+    asked = [
+        factories.turn(session, workspace=each, filters=filters)
+        for each in (kept, factories.workspace(name="Not a member"))
+    ]
+    for turn in asked:
+        for lane, model in enumerate(models):
+            turn.answers.create(lane=lane, endpoint=model, endpoint_name=model.name, status="finished")
+    models[1].is_enabled = False
+    models[1].save()
+    expected = [
+        (str(kept.pk), kept.name, filters, [str(models[0].pk)], ["Alpha"]),
+        ("", "", {}, [str(models[0].pk)], ["Alpha"]),
+    ]
+    assert _sent_by_edits(page(_address(session))) == expected
+    assert [_sent_by_edits(page(reverse("turn-tools", args=[each.pk])))[0] for each in asked] == expected
+
+
+def _sent_by_edits(page: str) -> list[tuple[Any, ...]]:
+    """Return what each edited question would be sent with."""
+    found = []
+    for tag in re.findall(r"<div[^>]*data-question-tools\s[^>]*>", page):
+        data = {name: unescape(value) for name, value in re.findall(r'data-([a-z-]+)="([^"]*)"', tag)}
+        read = (json.loads(data[name]) for name in ("filters", "models", "model-names"))
+        found.append((data["workspace"], data["workspace-name"], *read))
+    return found
 
 
 def test_a_session_is_found_by_its_title_as_people_type_it(page: Callable[..., str], ada: User) -> None:
