@@ -60,7 +60,10 @@ export class AutoScroller {
   #onResize() {
     const gutter = (this.scroller.offsetWidth - this.scroller.clientWidth) / 2;
     this.area.style.setProperty("--gutter", `${gutter}px`);
-    if (this.#isPinned) this.scroller.scrollTop = this.scroller.scrollHeight;
+    if (this.#isPinned) {
+      this.scroller.scrollTop = this.scroller.scrollHeight;
+      this.#lastTop = this.scroller.scrollTop; // the page may be there already, and then no scroll event follows
+    }
     this.button.hidden = this.#isAtEnd;
   }
 }
