@@ -75,6 +75,7 @@ interface AcceptedVersion {
   messageId: string;
   sessionId: string;
   turnId: string;
+  parentId: string | null;
   answers: [AcceptedAnswer];
   filterWords?: string;
   replaces: string; // id of the answer that was regenerated

@@ -104,6 +104,7 @@ async def test_a_question_is_accepted_and_its_answer_comes_as_events(cookie, end
             "messageId": message["data"]["messageId"],
             "sessionId": str(turn.session_id),
             "turnId": str(turn.pk),
+            "parentId": None,
             "answers": [{"answerId": str(answer.pk), "model": endpoint.name}],
         },
     }
@@ -167,6 +168,7 @@ async def test_another_version_comes_as_events_once_however_often_it_is_asked_fo
         "messageId": "v-1",
         "sessionId": accepted["sessionId"],
         "turnId": accepted["turnId"],
+        "parentId": None,
         "answers": [{"answerId": str(new.pk), "model": endpoint.name}],
         "replaces": old,
     }
