@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.http import Http404
 
-from chat.models import Session
+from chat.models import Session, Turn
 
 _NO_TURN = "There is no such question in this conversation."
 
@@ -70,3 +70,9 @@ class Tree:
             found = max([found, *below], key=lambda node: node.shown_at)
             waiting += [node.id for node in below]
         return found.id
+
+
+def versions_of(turn: Turn) -> list[UUID]:
+    """Return what `Tree.versions` returns. It reads only these turns, so it costs the same however long the session is."""
+    same = Turn.objects.filter(session_id=turn.session_id, parent_id=turn.parent_id)
+    return list(same.order_by("created_at").values_list("pk", flat=True))

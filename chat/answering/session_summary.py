@@ -160,10 +160,10 @@ def _turn_to_stop_at(summary: Summary) -> Turn | None:
     path = Tree.of(summary.session).path()
     waiting = (Answer.Status.QUEUED, Answer.Status.RUNNING)
     is_open = set(Turn.objects.filter(pk__in=path, answers__status__in=waiting).values_list("pk", flat=True))
-    places = [place for place, each in enumerate(path) if each in is_open or each == path[-1]]
-    if not places or summary.last_turn_id in path[places[0] :]:
+    found = next((each for each in path if each in is_open), path[-1] if path else None)
+    if found is None or summary.last_turn_id in path[path.index(found) :]:
         return None
-    return Turn.objects.get(pk=path[places[0]])
+    return Turn.objects.get(pk=found)
 
 
 def _older(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from chat.answering.branches import Tree
+from chat.answering.branches import Tree, versions_of
 from chat.answering.withholding import withhold
 from chat.asking.ratings import MAX_COMMENT_CHARACTERS
 from chat.asking.turns import MAX_MODELS
@@ -181,8 +181,8 @@ class TurnSerializer(CamelCase):
     answers = AnswerSerializer(many=True)
 
     def get_version_ids(self, turn: Turn) -> list[UUID]:
-        tree: Tree = self.context["tree"]
-        return tree.versions(turn.pk)
+        tree: Tree | None = self.context.get("tree")  # for many turns of a session
+        return tree.versions(turn.pk) if tree else versions_of(turn)
 
 
 class SummarySerializer(CamelCase):

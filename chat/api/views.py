@@ -161,8 +161,7 @@ class Turns(ApiView):
         asked = self.read(request, NewTurn)
         asked["message_id"] = _message_id(request, asked)
         turn = self._submit(session, asked)
-        context = {"tree": Tree.of(turn.session)}
-        shown = TurnSerializer(turns.turn_to_read(self.user, turn), context=context).data
+        shown = TurnSerializer(turns.turn_to_read(self.user, turn)).data
         return Response(shown, status=201 if turn.just_recorded else 200)
 
     def _submit(self, session: Session, asked: dict[str, Any]) -> Turn:

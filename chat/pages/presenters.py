@@ -27,7 +27,7 @@ from django.utils.safestring import SafeString
 
 from accounts.models import User
 from chat.answering.answer_request import Parameters
-from chat.answering.branches import Tree
+from chat.answering.branches import Tree, versions_of
 from chat.answering.withholding import hidden_passages_from, passages_for, withhold, withholding
 from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
 from core.db.folded_text import Folded
@@ -146,8 +146,7 @@ class QuestionVersions:
     after: UUID | None = None
 
     @classmethod
-    def of(cls, turn: Turn, tree: Tree) -> "QuestionVersions":
-        versions = tree.versions(turn.pk)
+    def of(cls, turn: Turn, versions: Sequence[UUID]) -> "QuestionVersions":
         place = versions.index(turn.pk)
         before, after = versions[:place][-1:], versions[place + 1 :]
         return cls(place + 1, len(versions), next(iter(before), None), next(iter(after), None))
@@ -268,7 +267,7 @@ def present_turns(
             turn,
             tuple(_lanes(turn, around)),
             AskedWith.of(turn, around.sees, offered),
-            QuestionVersions.of(turn, path.tree),
+            QuestionVersions.of(turn, path.tree.versions(turn.pk)),
         )
         for turn in turns
     ], earlier
@@ -280,7 +279,7 @@ def present_tools(user: User, turn: Turn) -> dict[str, Any]:
     return {
         "turn": turn,
         "asked": AskedWith.of(turn, sees, _offered_models()),
-        "versions": QuestionVersions.of(turn, Tree.of(turn.session)),
+        "versions": QuestionVersions.of(turn, versions_of(turn)),
     }
 
 

@@ -1,5 +1,5 @@
 // Edits a question that was sent. It is sent again as another version, with what went along: workspace, filter, models
-// and parameters. Each of them is shown in the form, and all but the models can be removed.
+// and parameters. The form shows all but the parameters; the workspace and the filter can be removed.
 
 import { isComposing, tooLongText } from "./chat-words.js";
 import { cloneTemplate, delegateTarget, find, findAll, findClosest } from "./dom.js";

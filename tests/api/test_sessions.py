@@ -1,4 +1,6 @@
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chat.models import Answer, AnswerPassage, Session, Summary, Turn
 from tests import factories
@@ -172,3 +174,18 @@ def test_both_places_of_a_question_are_refused(api):
     asked = {"text": "two", "messageId": "two", "followsId": turn, "editsId": turn}
     reply = api(user)("POST", f"sessions/{session.pk}/turns", asked)
     assert (reply.status_code, "not both" in str(reply.json())) == (400, True)
+
+
+def test_a_question_costs_the_same_in_a_long_session(api):
+    """Neither the reply nor the buttons of the question read the other turns."""
+    user = factories.user()
+    factories.chat_endpoint()
+    session = factories.session(user)
+    for _ in range(30):
+        factories.turn(session)
+    with CaptureQueriesContext(connection) as queries:
+        asked = api(user)("POST", f"sessions/{session.pk}/turns", {"text": "one", "messageId": "one"}).json()
+    assert asked["versionIds"] == [asked["id"]]
+    assert not [each for each in queries if '"shown_at" FROM' in (each["sql"] or "")], (
+        "the tree of all turns was read"
+    )
