@@ -177,7 +177,7 @@ def test_both_places_of_a_question_are_refused(api):
 
 
 def test_a_question_costs_the_same_in_a_long_session(api):
-    """Neither the reply nor the buttons of the question read the other turns."""
+    """The reply names the versions of the question without reading the other turns."""
     user = factories.user()
     factories.chat_endpoint()
     session = factories.session(user)

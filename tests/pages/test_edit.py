@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from chat.models import Answer, Summary, Turn
 from tests import factories
-from tests.fakes.openai_server import Behaviour
+from tests.fakes.openai_server import Behaviour, OpenAIServer
 
 from .conftest import log_in, wait_until
 from .test_chat import ada, ask, models, site_url  # noqa: F401 (fixtures)
@@ -114,16 +114,20 @@ def test_escape_changes_nothing_and_arrow_up_edits_the_last_question(page: Page)
     assert Turn.objects.count() == 1
 
 
-@pytest.mark.usefixtures("ada")
-def test_an_edit_stops_what_is_being_written_and_is_sent_at_once(page: Page, models) -> None:  # noqa: F811
+def check_edit_while_an_answer_is_written(page: Page, models: OpenAIServer) -> None:  # noqa: F811
     models.models["alpha"] = Behaviour(tokens=400, between_tokens_s=0.05)
     ask(page, "What is a pump?")
-    expect(page.locator("[data-live] [data-text]")).not_to_be_empty()
+    expect(page.locator("[data-live] [data-text]")).not_to_be_empty(timeout=20_000)
     models.models["alpha"] = Behaviour(text="A valve.")
     edit(page, 0, "What is a valve?")
     expect(page.locator("[data-turns] [data-ended=finished]:visible")).to_contain_text("A valve.")
     assert questions(page) == ["What is a valve?"]
     wait_until(page, lambda: Answer.objects.filter(status="stopped").count() == 1)
+
+
+@pytest.mark.usefixtures("ada")
+def test_an_edit_stops_what_is_being_written_and_is_sent_at_once(page: Page, models) -> None:  # noqa: F811
+    check_edit_while_an_answer_is_written(page, models)
 
 
 @pytest.mark.usefixtures("ada")
@@ -286,14 +290,7 @@ def test_a_question_is_edited_without_a_websocket(page: Page, models) -> None:  
     page.route_web_socket("**/socket", lambda socket: socket.close(code=1011))
     log_in(page, factories.user())
     page.goto("/")
-    models.models["alpha"] = Behaviour(tokens=400, between_tokens_s=0.05)
-    ask(page, "What is a pump?")
-    expect(page.locator("[data-live] [data-text]")).not_to_be_empty(timeout=20_000)
-    models.models["alpha"] = Behaviour(text="A valve.")
-    edit(page, 0, "What is a valve?")
-    expect(page.locator("[data-turns] [data-ended=finished]:visible")).to_contain_text("A valve.")
-    assert questions(page) == ["What is a valve?"]
-    wait_until(page, lambda: Answer.objects.filter(status="stopped").count() == 1)
+    check_edit_while_an_answer_is_written(page, models)
 
 
 @pytest.mark.usefixtures("ada")
