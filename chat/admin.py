@@ -20,6 +20,7 @@ from core.admin.cells import time_ago
 from core.admin.read_only import ReadOnlyAdmin
 
 from .models import Answer, AnswerRating, Session, Summary, Turn
+from .sharing import admin as _sharing  # noqa: F401 (registers its admin pages)
 from .status_filters import PeriodFilter, StateOfAnswer, ThumbFilter
 
 ONE_SESSION = "turn__session__id__exact"  # the list's query parameter that selects one session's answers

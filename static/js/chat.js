@@ -15,7 +15,7 @@ import { connectLanes, countVersions, markContinued } from "./chat-lanes.js";
 import { openMenu } from "./chat-menu.js";
 import { belongsToPage, isOrphaned, newId, Outbox, tabId, toRegenerateData, toRunData } from "./chat-outbox.js";
 import { AutoScroller } from "./chat-scroll.js";
-import { SessionList } from "./chat-sessions.js";
+import { openShare, SessionList } from "./chat-sessions.js";
 import { connectShortcuts } from "./chat-shortcuts.js";
 import { SourcesPanel } from "./chat-sources.js";
 import { announcementText, bannerText, pendingText, sessionTitle, versionMessageId } from "./chat-words.js";
@@ -469,6 +469,7 @@ root.addEventListener("click", async (event) => {
   if (delegateTarget(event, "[data-go-on]")) await continueFrom(answer);
 });
 
+find(root, "[data-share-open]").addEventListener("click", () => state.sessionId && openShare(state.sessionId));
 find(root, "[data-show-shortcuts]").addEventListener("click", () => elements.shortcuts.showModal());
 
 /** Copy the last answer on the page. */
