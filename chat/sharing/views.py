@@ -7,7 +7,9 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.html import escape
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import reswap, retarget
 
 from accounts.http import UserRequest
 from chat.answering.branches import Tree
@@ -35,15 +37,14 @@ def shared_links(request: UserRequest) -> HttpResponse:
 def share(request: UserRequest, session_id: UUID) -> HttpResponse:
     """Share a session, as a page or as a part for the dialog."""
     session = session_for(request.user, session_id)
-    problem, status = "", 200
     if request.method == "POST":
-        problem = _create(request, session)
-        status = 400 if problem and not request.htmx else 200  # htmx shows no part with an error status
-        if not problem and not request.htmx:
+        if problem := _create(request, session):
+            return _refuse(request, problem, "share-problem")
+        if not request.htmx:
             return redirect("shared-links")
     is_part = request.htmx or "X-Requested-With" in request.headers
     template = "chat/sharing/_share.html" if is_part else "chat/sharing/share.html"
-    return render(request, template, _share_context(request, session) | {"problem": problem}, status=status)
+    return render(request, template, _share_context(request, session))
 
 
 def _create(request: UserRequest, session: Session) -> str:
@@ -91,17 +92,18 @@ def _audiences(policy: SharingPolicy) -> list[tuple[str, str]]:
 @require_POST
 def change(request: UserRequest, link_id: UUID) -> HttpResponse:
     """Change a link's settings."""
-    link, form = links.link_for(request.user, link_id), LinkForm(request.POST)
+    links.link_for(request.user, link_id)
+    form = LinkForm(request.POST)
     if not form.is_valid():
-        return _refused(form.problem)
-    return _do(request, link, lambda: links.change_link(request.user, link.pk, form.settings()))
+        return _refuse(request, form.problem, f"problem-{link_id}")
+    return _do(request, link_id, lambda: links.change_link(request.user, link_id, form.settings()))
 
 
 @require_POST
 def update(request: UserRequest, link_id: UUID) -> HttpResponse:
     """Make a link's snapshot again."""
-    link = links.link_for(request.user, link_id)
-    return _do(request, link, lambda: links.update_link(request.user, link.pk))
+    links.link_for(request.user, link_id)
+    return _do(request, link_id, lambda: links.update_link(request.user, link_id))
 
 
 @require_POST
@@ -110,16 +112,19 @@ def revoke(request: UserRequest, link_id: UUID) -> HttpResponse:
     return HttpResponse() if request.htmx else redirect("shared-links")
 
 
-def _do(request: UserRequest, link: SharedLink, change: Callable[[], SharedLink]) -> HttpResponse:
+def _do(request: UserRequest, link_id: UUID, change: Callable[[], SharedLink]) -> HttpResponse:
     """Change a link, and show it as it is then."""
     try:
         row = _row(request, change(), current_policy())
     except SharingRefused as refusal:
-        return _refused(str(refusal))
+        return _refuse(request, str(refusal), f"problem-{link_id}")
     if request.htmx:
         return render(request, "chat/sharing/_link.html", {"row": row, "is_saved": True})
     return redirect("shared-links")
 
 
-def _refused(sentence: str) -> HttpResponse:
+def _refuse(request: UserRequest, sentence: str, place: str) -> HttpResponse:
+    """Say why a form was refused: in the element with this id, so that the form keeps what was entered."""
+    if request.htmx:
+        return retarget(reswap(HttpResponse(escape(sentence)), "innerHTML"), f"#{place}")
     return HttpResponse(sentence, status=400, content_type="text/plain")
