@@ -29,15 +29,40 @@ class Session(models.Model):
     # The earlier messages that a chat completions client sent (chat.answering.imported_history). Null if the
     # session began on the page or over the REST API.
     preface = models.JSONField(null=True, editable=False)
+    # Null: it is kept. Else when it is deleted, unless there is a sign of life before (chat.asking.temporary).
+    temporary_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    LIFETIME = timedelta(minutes=30)  # of a temporary one, after its last sign of life
+
     class Meta:
         ordering = ("-is_pinned", "-updated_at")
-        indexes = [models.Index(fields=["user", "-updated_at"])]  # the session list
+        indexes = [
+            models.Index(fields=["user", "-updated_at"]),  # the session list
+            models.Index(
+                fields=["temporary_until"],
+                name="temporary_end",
+                condition=models.Q(temporary_until__isnull=False),
+            ),  # for the cleaning
+        ]
 
     def __str__(self) -> str:
         return self.title or "New chat"
+
+    @classmethod
+    def new_end(cls) -> datetime:
+        """Return until when a temporary session lives without another sign of life."""
+        return timezone.now() + cls.LIFETIME
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.temporary_until is not None
+
+    @property
+    def keeps_words(self) -> bool:
+        """Whether its words may be written to anything but its own rows. All that does so must ask this."""
+        return not self.is_temporary
 
     @property
     def owner(self) -> User:
@@ -381,6 +406,30 @@ class SharingPolicy(models.Model):
 
     def __str__(self) -> str:
         return "Sharing of conversations"
+
+
+class TemporaryUsage(models.Model):
+    """What an answer or a summary of a temporary chat has cost. It stays when the chat is deleted, without words."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.SET_NULL, related_name="+")
+    endpoint_name = models.CharField(max_length=80)
+    input_tokens = models.PositiveIntegerField()
+    output_tokens = models.PositiveIntegerField()
+    cost = models.DecimalField(max_digits=12, decimal_places=6)  # US dollars
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "usage of temporary chats"
+        ordering = ("-asked_at",)
+        indexes = [models.Index(fields=["-asked_at"], name="temporary_usage_newest")]  # the admin's list
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_name}: {self.asked_at}"
+
+    @property
+    def is_any(self) -> bool:
+        return bool(self.input_tokens or self.output_tokens or self.cost)
 
 
 class LastTurn(models.Model):

@@ -16,6 +16,7 @@ urlpatterns = [
     path("chat/<uuid:session_id>/pin/", views.pin, name="session-pin"),
     path("chat/<uuid:session_id>/summary/", views.summary, name="session-summary"),
     path("chat/<uuid:session_id>/branch/", views.branch, name="session-branch"),
+    path("chat/<uuid:session_id>/alive/", views.stay_alive, name="session-alive"),
     path("turns/<uuid:turn_id>/tools/", views.tools, name="turn-tools"),
     path("chat/<uuid:session_id>/delete/", views.delete, name="session-delete"),
     path("answers/<uuid:answer_id>/", views.answer, name="answer"),

@@ -148,6 +148,7 @@ CLEANINGS = {
     "deletions": 24 * 3600.0,
     "admin-log": 24 * 3600.0,
     "shared-links": 24 * 3600.0,
+    "temporary-chats": 60.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {

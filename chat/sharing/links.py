@@ -177,6 +177,8 @@ def _checked_name(name: str) -> str:
 
 
 def _check_session(session: Session) -> None:
+    if session.is_temporary:
+        raise SharingRefused("A temporary chat cannot be shared: it leaves nothing.")
     if session.preface is not None:
         raise SharingRefused("A conversation of a chat completions client cannot be shared.")
     if session.shared_links.count() >= MAX_LINKS:

@@ -46,6 +46,7 @@ const elements = {
 const state = {
   /** @type {string | null} */
   sessionId: root.dataset.session || null,
+  isTemporary: "temporary" in root.dataset,
   isOnline: false,
   wasOnline: false,
   isLoggedOut: false,
@@ -79,7 +80,7 @@ const sources = new SourcesPanel(
   toggleSources,
 );
 const socket = new Connection({ onOpen: onSocketOpen, onFrame, onClose: onSocketClose });
-const drafts = new Drafts(root.dataset.user ?? "");
+const drafts = new Drafts(root.dataset.user ?? "", !state.isTemporary);
 elements.field.value ||= drafts.read(state.sessionId);
 const composer = new Composer(find(root, "[data-composer]", HTMLFormElement), {
   onSubmit: submitQuestion,
@@ -115,7 +116,8 @@ function onComposerInput() {
 }
 
 function newPendingMessage() {
-  return { sessionId: state.sessionId, tab: state.tab, at: Date.now() };
+  const { sessionId, tab, isTemporary } = state;
+  return { sessionId, tab, at: Date.now(), ...(isTemporary ? { isTemporary } : {}) };
 }
 
 /**
@@ -233,7 +235,7 @@ function onFrame({ action, data }) {
   if (action === "event") onEvents(data);
   if (action === "error") onError(data);
   // Only whole sessions are deleted, so nothing on this page is left.
-  if (action === "gone") location.replace("/?deleted");
+  if (action === "gone") location.replace(state.isTemporary ? "/?ended" : "/?deleted");
 }
 
 /** @param {AcceptedQuestion | AcceptedVersion} data */
@@ -284,6 +286,7 @@ function enterSession(sessionId, text) {
   state.sessionId = sessionId;
   for (const question of state.queue) outbox.put(Object.assign(question, { sessionId }));
   history.replaceState(null, "", `/chat/${sessionId}/`);
+  if (state.isTemporary) return;
   const title = sessionTitle(text);
   elements.title.textContent = title;
   document.title = `${title} · Ragsite`;
@@ -469,7 +472,7 @@ root.addEventListener("click", async (event) => {
   if (delegateTarget(event, "[data-go-on]")) await continueFrom(answer);
 });
 
-find(root, "[data-share-open]").addEventListener("click", () => state.sessionId && openShare(state.sessionId));
+root.querySelector("[data-share-open]")?.addEventListener("click", () => state.sessionId && openShare(state.sessionId));
 find(root, "[data-show-shortcuts]").addEventListener("click", () => elements.shortcuts.showModal());
 
 /** Copy the last answer on the page. */
@@ -489,6 +492,10 @@ function onEscape({ target }) {
   else if (target instanceof HTMLElement) target.blur();
 }
 
+if (state.isTemporary) {
+  const { connectTemporary } = await import("./chat-temporary.js");
+  connectTemporary(() => state.sessionId);
+}
 connectClipboard(root);
 connectShortcuts({
   n: () => elements.newChat.click(),

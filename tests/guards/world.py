@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.identity.api_key import issue
 from accounts.models import AuditEvent, Deletion, User
-from chat.models import Answer, AnswerPassage, AnswerRating, Session, SharedLink, SharingPolicy, Turn
+from chat.models import Answer, AnswerPassage, AnswerRating, Session, SharedLink, SharingPolicy, TemporaryUsage, Turn
 from chat.sharing.snapshot import take_snapshot
 from chat.sharing.tokens import token_of
 from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload
@@ -101,6 +101,10 @@ class World:
             taken_at=timezone.now(), ends_at=timezone.now() + timedelta(days=1),
         )  # fmt: skip
         self.policy = SharingPolicy.objects.create(pk=1)
+        self.usage = TemporaryUsage.objects.create(
+            user=self.manager, endpoint_name="small", input_tokens=1, output_tokens=1, cost=0,
+            asked_at=timezone.now(),
+        )  # fmt: skip
         self.key = issue(self.manager, "key")[0]
         self.cleaning = CleaningRun.objects.create(name="logins", ran_at=timezone.now())
         self.deletion = Deletion.objects.create(kind="accounts.User", target="1", name="ada")
@@ -144,6 +148,6 @@ class World:
         rows = (
             self.manager, self.key, self.deletion, self.cleaning, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
             self.document, self.source, self.session, self.answer, self.rating,
-            self.link, self.policy,
+            self.link, self.policy, self.usage,
         )  # fmt: skip
         return next(row for row in rows if isinstance(row, model))
