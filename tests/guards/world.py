@@ -12,7 +12,16 @@ from django.utils import timezone
 
 from accounts.identity.api_key import issue
 from accounts.models import AuditEvent, Deletion, User
-from chat.models import Answer, AnswerPassage, AnswerRating, Session, SharedLink, SharingPolicy, TemporaryUsage, Turn
+from chat.models import (
+    Answer,
+    AnswerPassage,
+    AnswerRating,
+    Session,
+    SharedLink,
+    SharingPolicy,
+    TemporaryUsage,
+    Turn,
+)
 from chat.sharing.snapshot import take_snapshot
 from chat.sharing.tokens import token_of
 from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload

@@ -36,8 +36,10 @@ def test_a_temporary_chat_survives_a_reload_and_ends_with_its_button(page: Page,
 
 
 def test_a_page_of_a_chat_that_has_ended_elsewhere_says_so(
-    page: Page, ada: User, requests_fail: None
-) -> None:  # noqa: F811
+    page: Page,
+    ada: User,  # noqa: F811
+    requests_fail: None,
+) -> None:
     page.goto("/?temporary")
     ask(page, "What is a pump?")
     expect(ended(page)).to_have_count(1)

@@ -5,6 +5,7 @@ import logging
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -132,7 +133,7 @@ def test_a_temporary_chat_leaves_no_word(ask, model, workspace, caplog):
     Summary.objects.create(session=session, text=f"About {WORD}.", last_turn=turn)
     _use_all_doors(user, session, answers[0])
     with pytest.raises(IntegrityError):  # PostgreSQL logs neither the statement nor the row
-        Turn.objects.create(session=session, message_id=None, text=WORD)
+        Turn.objects.create(**{"session": session, "message_id": None, "text": WORD})
     rows = {"chat_turn", "chat_answer", "chat_answerevent", "chat_answerrating", "chat_summary"}
     assert tables_with(WORD) == {f"public.{name}" for name in rows}, "or the search below proves nothing"
     assert keys_with(OTHER), "a search is cached, or the search below proves nothing"
@@ -159,7 +160,8 @@ def _use_all_doors(user, session, answer):
 def test_all_words_of_a_chat_are_in_rows_that_are_deleted_with_it():
     """A model of the chat with words of its own, that would stay, needs `Session.keeps_words`."""
     wordless = {TemporaryUsage}
-    reached, waiting = set(), [Session]
+    reached: set[Any] = set()
+    waiting: list[Any] = [Session]
     while waiting:
         owner = waiting.pop()
         owned = [
