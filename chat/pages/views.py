@@ -24,6 +24,7 @@ from chat.answering import replay as replaying
 from chat.answering import session_summary
 from chat.answering.withholding import passages_for
 from chat.asking import ratings, turns
+from chat.asking.forks import fork_session
 from chat.asking.sessions import delete_session, pin_session, rename_session, session_for, show_branch
 from chat.errors import CannotReplay, QuestionRefused
 from chat.models import Answer, Session, Turn
@@ -297,6 +298,15 @@ def go_on(request: UserRequest, answer_id: UUID) -> HttpResponse:
     except QuestionRefused as refusal:
         return HttpResponse(str(refusal), status=400, content_type="text/plain")
     return HttpResponse(status=204)
+
+
+@require_POST
+def fork(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Open a new chat with a copy of the conversation up to this answer."""
+    try:
+        return redirect("session", fork_session(request.user, answer_id).pk)
+    except QuestionRefused as refusal:
+        return HttpResponse(str(refusal), status=400, content_type="text/plain")
 
 
 @require_POST

@@ -285,13 +285,13 @@ def test_what_is_cited_stands_before_what_was_only_read(page: Callable[..., str]
 
 
 @pytest.mark.parametrize(
-    "name", ["answer", "answer-why", "answer-passage", "answer-continue", "answer-rating"]
+    "name", ["answer", "answer-why", "answer-passage", "answer-continue", "answer-fork", "answer-rating"]
 )
 def test_answers_of_others_are_not_there(client: Client, ada: User, name: str) -> None:
     client.force_login(ada)
     theirs = factories.answer(factories.session(factories.user()), passages=[{}])
     number = [1] if name == "answer-passage" else []
-    ask = client.post if name in ("answer-continue", "answer-rating") else client.get
+    ask = client.post if name in ("answer-continue", "answer-fork", "answer-rating") else client.get
     assert ask(reverse(name, args=[theirs.pk, *number])).status_code == 404
 
 
