@@ -435,6 +435,52 @@ def test_thinking_is_folded_away(page: Page, ada: User, models: OpenAIServer) ->
     expect(page.get_by_text("Secretly blue.")).to_be_visible()
 
 
+def test_a_cut_answer_is_continued_and_the_chat_forked_from_it(
+    page: Page, ada: User, models: OpenAIServer
+) -> None:
+    models.models["alpha"] = Behaviour(text="A pump moves wat", finish_reason="length")
+    ask(page)
+    expect(ended(page)).to_have_count(1)
+    models.models["alpha"] = Behaviour(text="water uphill.")
+    page.get_by_role("button", name="Continue the answer").click()
+    expect(ended(page).locator("[data-text]")).to_have_text("A pump moves water uphill.")
+    expect(page.locator("[data-version-number]")).to_have_text("2 / 2")
+    first = page.url
+    page.get_by_role("button", name="Fork").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Fork · What is a pump?")
+    assert page.url != first
+    ask(page, "And a valve?")
+    expect(ended(page)).to_have_count(2)
+    assert "A pump moves water uphill." in str(models.chats[-1].body["messages"])
+
+
+def test_a_slow_model_says_so_and_another_one_is_asked(page: Page, ada: User, models: OpenAIServer) -> None:
+    models.models["alpha"] = Behaviour(first_token_s=60)
+    page.clock.install()
+    page.goto("/")
+    ask(page)
+    expect(page.locator("[data-live] [data-status-text]").first).to_have_text("Thinking")
+    page.clock.fast_forward(5_000)
+    expect(page.locator("[data-live] [data-elapsed]").first).to_have_text(re.compile(r"\d s"))
+    page.clock.fast_forward(15_000)
+    expect(page.get_by_text("Alpha is slow here.")).to_be_visible()
+    page.get_by_role("button", name="Ask another model").click()
+    page.get_by_role("menuitem", name="Beta").click()
+    expect(ended(page)).to_contain_text("Beta says this.")
+    expect(page.locator("[data-version-number]")).to_have_text("2 / 2")
+
+
+def test_a_waiting_question_can_be_sent_at_once(page: Page, ada: User, models: OpenAIServer) -> None:
+    models.models["alpha"] = Behaviour(tokens=500, between_tokens_s=0.05)
+    ask(page)
+    expect(page.locator("[data-live] [data-text]").first).not_to_be_empty()
+    models.models["alpha"] = Behaviour(text="A valve closes.")
+    ask(page, "And a valve?")
+    page.get_by_role("button", name="Send now").click()
+    expect(ended(page)).to_contain_text("A valve closes.")
+    expect(page.locator("[data-turns] [data-live]")).to_have_count(1)
+
+
 def test_a_content_filter_is_told(page: Page, ada: User, models: OpenAIServer) -> None:
     models.models["alpha"] = Behaviour(text="Half.", finish_reason="content_filter")
     ask(page)
