@@ -39,7 +39,8 @@ from . import presenters
 from .explain import explain_answer
 
 SESSIONS_PER_PAGE = 60
-TURNS_SHOWN = 30  # of a long session, until the reader asks for more
+TURNS_SHOWN = 12  # of a long session when it opens
+TURNS_ADDED = 30  # before them, when the reader asks for more
 SUGGESTED_DOCUMENTS = 3
 
 
@@ -103,7 +104,7 @@ def _turn_id(given: QueryDict, name: str) -> UUID | None:
 
 def _earlier_turns(request: UserRequest, session: Session, before: UUID) -> HttpResponse:
     path = presenters.Path.of(session, before=before)
-    turns, earlier = presenters.present_turns(request.user, path, TURNS_SHOWN)
+    turns, earlier = presenters.present_turns(request.user, path, TURNS_ADDED)
     summary = session_summary.summary_of(session)
     context = {"session": session, "turns": turns, "earlier": earlier, "summary": summary}
     return render(request, "chat/_turns.html", context)
