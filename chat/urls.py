@@ -21,6 +21,7 @@ urlpatterns = [
     path("chat/<uuid:session_id>/delete/", views.delete, name="session-delete"),
     path("answers/<uuid:answer_id>/", views.answer, name="answer"),
     path("answers/<uuid:answer_id>/continue/", views.go_on, name="answer-continue"),
+    path("answers/<uuid:answer_id>/fork/", views.fork, name="answer-fork"),
     path("answers/<uuid:answer_id>/rating/", views.rate, name="answer-rating"),
     path("answers/<uuid:answer_id>/why/", views.why, name="answer-why"),
     path("answers/<uuid:answer_id>/replay/", views.replay, name="answer-replay"),

@@ -348,7 +348,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"lucide": "ragsite.templatetags.icons"},
         },
     }
 ]

@@ -98,7 +98,7 @@ def create_session(
     user: User, title: str = "", *, is_pinned: bool = False, is_temporary: bool = False
 ) -> Session:
     """Create a session. Without a title, the first question becomes its title, unless it is temporary."""
-    title = _fitting(title) or (TEMPORARY_TITLE if is_temporary else "")
+    title = fitting_title(title) or (TEMPORARY_TITLE if is_temporary else "")
     until = Session.new_end() if is_temporary else None
     return Session.objects.create(user=user, title=title, is_pinned=is_pinned, temporary_until=until)
 
@@ -129,7 +129,7 @@ def show_branch(user: User, session_id: UUID, turn_id: UUID) -> None:
     Turn.objects.filter(pk=end).update(shown_at=Now())
 
 
-def _fitting(title: str) -> str:
+def fitting_title(title: str) -> str:
     return one_line(title)[: Session._meta.get_field("title").max_length]
 
 

@@ -24,6 +24,7 @@ from chat.answering import replay as replaying
 from chat.answering import session_summary
 from chat.answering.withholding import passages_for
 from chat.asking import ratings, turns
+from chat.asking.forks import fork_session
 from chat.asking.sessions import delete_session, pin_session, rename_session, session_for, show_branch
 from chat.errors import CannotReplay, QuestionRefused
 from chat.models import Answer, Session, Turn
@@ -38,7 +39,8 @@ from . import presenters
 from .explain import explain_answer
 
 SESSIONS_PER_PAGE = 60
-TURNS_SHOWN = 30  # of a long session, until the reader asks for more
+TURNS_SHOWN = 12  # of a long session when it opens
+TURNS_ADDED = 30  # before them, when the reader asks for more
 SUGGESTED_DOCUMENTS = 3
 _GONE = {  # why the page of a session led to a new chat
     "deleted": "The chat was deleted, in another window or by a program.",
@@ -109,7 +111,7 @@ def _turn_id(given: QueryDict, name: str) -> UUID | None:
 
 def _earlier_turns(request: UserRequest, session: Session, before: UUID) -> HttpResponse:
     path = presenters.Path.of(session, before=before)
-    turns, earlier = presenters.present_turns(request.user, path, TURNS_SHOWN)
+    turns, earlier = presenters.present_turns(request.user, path, TURNS_ADDED)
     summary = session_summary.summary_of(session)
     context = {"session": session, "turns": turns, "earlier": earlier, "summary": summary}
     return render(request, "chat/_turns.html", context)
@@ -312,6 +314,15 @@ def go_on(request: UserRequest, answer_id: UUID) -> HttpResponse:
     except QuestionRefused as refusal:
         return HttpResponse(str(refusal), status=400, content_type="text/plain")
     return HttpResponse(status=204)
+
+
+@require_POST
+def fork(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Open a new chat with a copy of the conversation up to this answer."""
+    try:
+        return redirect("session", fork_session(request.user, answer_id).pk)
+    except QuestionRefused as refusal:
+        return HttpResponse(str(refusal), status=400, content_type="text/plain")
 
 
 @require_POST

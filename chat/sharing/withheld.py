@@ -89,11 +89,17 @@ def _read_by_answers(link: SharedLink) -> Iterator[_Read]:
     """Yield what each answer of the session has read, oldest first."""
     answers = Answer.objects.filter(turn__session=link.session_id).order_by("created_at")
     told = answers.values_list(
-        "pk", "turn", "trace__history", KT("trace__summary"), KT("trace__prompt_tokens"), "output_tokens"
+        "pk",
+        "turn",
+        "continues",
+        "trace__history",
+        KT("trace__summary"),
+        KT("trace__prompt_tokens"),
+        "output_tokens",
     )
     own = set(answers.values_list("pk", flat=True))
-    for answer, turn, history, summary, prompt_tokens, written in told:
-        read = [UUID(each) for _, each in history or () if each]
+    for answer, turn, continues, history, summary, prompt_tokens, written in told:
+        read = [UUID(each) for _, each in history or () if each] + [continues] * bool(continues)
         was_asked = bool(written or prompt_tokens)
         is_recorded = history is not None or not was_asked
         yield _Read(answer, turn, read, is_recorded and not summary and own.issuperset(read))

@@ -18,6 +18,7 @@ from django.utils import timezone
 from redis import Redis
 
 from chat.asking import ratings
+from chat.asking.forks import fork_session
 from chat.asking.sessions import TEMPORARY_TITLE, delete_session, session_for
 from chat.asking.temporary import end_expired
 from chat.log.follow import follow
@@ -83,7 +84,7 @@ def keys_with(word):
         b"stream": server.xrange,
     }
     for key in server.scan_iter():
-        value = read[server.type(key)](key)
+        value = read[bytes(server.type(key))](key)
         found += [key] if word in f"{key!r} {value!r}".lower() else []
     return found
 
@@ -323,3 +324,10 @@ async def test_ending_it_while_an_answer_is_written_leaves_no_word(ask, model):
         await asyncio.sleep(0.5)  # in which the runner notices
     assert await to_thread(tables_with)(WORD) == set()
     assert (await TemporaryUsage.objects.aget()).output_tokens > 0
+
+
+def test_a_fork_of_it_is_temporary_too(asker):
+    answer = factories.answer(temporary(asker), text=WORD)
+    fork = fork_session(asker, answer.pk)
+    assert fork.is_temporary
+    assert fork.title == TEMPORARY_TITLE

@@ -285,13 +285,13 @@ def test_what_is_cited_stands_before_what_was_only_read(page: Callable[..., str]
 
 
 @pytest.mark.parametrize(
-    "name", ["answer", "answer-why", "answer-passage", "answer-continue", "answer-rating"]
+    "name", ["answer", "answer-why", "answer-passage", "answer-continue", "answer-fork", "answer-rating"]
 )
 def test_answers_of_others_are_not_there(client: Client, ada: User, name: str) -> None:
     client.force_login(ada)
     theirs = factories.answer(factories.session(factories.user()), passages=[{}])
     number = [1] if name == "answer-passage" else []
-    ask = client.post if name in ("answer-continue", "answer-rating") else client.get
+    ask = client.post if name in ("answer-continue", "answer-fork", "answer-rating") else client.get
     assert ask(reverse(name, args=[theirs.pk, *number])).status_code == 404
 
 
@@ -848,13 +848,13 @@ def test_a_long_conversation_shows_its_last_turns_and_says_how_many_come_before(
 ) -> None:
     client.force_login(ada)
     page = client.get(reverse("session", args=[_long_session(ada, 65).pk])).content.decode()
-    assert _questions(page) == list(range(36, 66))
-    assert "35 earlier questions: not on this page yet" in page
+    assert _questions(page) == list(range(54, 66))
+    assert "53 earlier questions: not on this page yet" in page
     part = client.get(_earlier_address(page)).content.decode()
-    assert _questions(part) == list(range(6, 36))
+    assert _questions(part) == list(range(24, 54))
     assert "<html" not in part
     rest = client.get(_earlier_address(part)).content.decode()
-    assert _questions(rest) == list(range(1, 6))
+    assert _questions(rest) == list(range(1, 24))
     assert not _earlier_address(rest)
 
 
@@ -869,8 +869,8 @@ def test_all_turns_can_be_shown_without_a_script(client: Client, ada: User) -> N
 
 def test_a_conversation_of_exactly_one_page_has_nothing_earlier(client: Client, ada: User) -> None:
     client.force_login(ada)
-    page = client.get(reverse("session", args=[_long_session(ada, 30).pk])).content.decode()
-    assert len(_questions(page)) == 30
+    page = client.get(reverse("session", args=[_long_session(ada, 12).pk])).content.decode()
+    assert len(_questions(page)) == 12
     assert "data-earlier" not in page
 
 
