@@ -74,7 +74,8 @@ def tables_with(word):
 
 def keys_with(word):
     """Return the keys of Valkey that have the word in their name or value."""
-    server, found = Redis.from_url(settings.CACHES["default"]["LOCATION"]), []
+    server: Any = Redis.from_url(settings.CACHES["default"]["LOCATION"])
+    found: list[Any] = []
     read = {
         b"string": server.get,
         b"list": lambda key: server.lrange(key, 0, -1),
@@ -84,7 +85,7 @@ def keys_with(word):
         b"stream": server.xrange,
     }
     for key in server.scan_iter():
-        value = read[bytes(server.type(key))](key)
+        value = read[server.type(key)](key)
         found += [key] if word in f"{key!r} {value!r}".lower() else []
     return found
 
