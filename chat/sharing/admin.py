@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.forms import CheckboxSelectMultiple, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +14,7 @@ from accounts.models import User, record
 from chat.models import SharedLink, SharingPolicy
 from core.admin.cells import time_ago
 from core.admin.read_only import ReadOnlyAdmin
+from workspaces.models import Workspace
 
 from .links import revoke_links
 from .policy import current_policy
@@ -61,7 +62,10 @@ class SharedLinkAdmin(ReadOnlyAdmin):
 class SharingPolicyAdmin(admin.ModelAdmin[SharingPolicy]):
     """The one row of settings: its list leads to it."""
 
-    filter_horizontal = ("open_workspaces",)
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        existing = Workspace.objects.filter(deleted_at=None).order_by("name")
+        kwargs |= {"widget": CheckboxSelectMultiple, "queryset": existing}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

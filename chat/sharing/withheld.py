@@ -4,12 +4,13 @@ An answer is withheld if it rests on a document that the reader may not see, or 
 not enter. It is also withheld if its prompt held a withheld answer, because it may repeat that; so is then its question.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.fields.json import KT
 
 from accounts.models import User
@@ -34,10 +35,11 @@ def withheld_from(reader: Reader, link: SharedLink, *, own_rights_only: bool = F
     """Return what the reader must not see. own_rights_only: also if the link is open to anybody."""
     open_to_anybody = [] if own_rights_only else _workspaces_open_to_anybody(link)
     answers, questions = set(_resting_on_hidden(reader, link, open_to_anybody)), set[UUID]()
-    for row in _read_by_answers(link):
-        if row.has_read_any(answers):
-            answers.add(row.answer)
-            questions.add(row.turn)
+    waiting = set(_reads_of(link)) if answers else set()
+    while found := {each for each in waiting if not answers.isdisjoint(each.read)}:
+        answers |= {each.answer for each in found}
+        questions |= {each.turn for each in found}
+        waiting -= found
     return Withheld(answers, questions)
 
 
@@ -72,34 +74,39 @@ def _open_passages(workspaces: Collection[UUID]) -> QuerySet[AnswerPassage]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """What the prompt of an answer held of the conversation before it."""
+class _Reads:
+    """The earlier answers that the prompt of an answer held, or may have held."""
 
     answer: UUID
     turn: UUID
-    answers: Collection[UUID]
-    is_known: bool  # whether these are all
-
-    def has_read_any(self, withheld: Collection[UUID]) -> bool:
-        """Tell whether it has read one of the withheld answers, which are older. If that is unknown, suppose it."""
-        return any(each in withheld for each in self.answers) or (not self.is_known and bool(withheld))
+    read: frozenset[UUID]
 
 
-def _read_by_answers(link: SharedLink) -> Iterator[_Read]:
-    """Yield what each answer of the session has read, oldest first."""
+def _reads_of(link: SharedLink) -> Iterator[_Reads]:
+    """Yield what each answer of the session has read. If that was not recorded, suppose that it has read all before it."""
     answers = Answer.objects.filter(turn__session=link.session_id).order_by("created_at")
-    told = answers.values_list(
+    told = answers.values(
         "pk",
         "turn",
         "continues",
-        "trace__history",
-        KT("trace__summary"),
-        KT("trace__prompt_tokens"),
+        "status",
         "output_tokens",
+        history=F("trace__history"),
+        summary=KT("trace__summary"),
+        prompt_tokens=KT("trace__prompt_tokens"),
     )
-    own = set(answers.values_list("pk", flat=True))
-    for answer, turn, continues, history, summary, prompt_tokens, written in told:
-        read = [UUID(each) for _, each in history or () if each] + [continues] * bool(continues)
-        was_asked = bool(written or prompt_tokens)
-        is_recorded = history is not None or not was_asked
-        yield _Read(answer, turn, read, is_recorded and not summary and own.issuperset(read))
+    own, earlier = set(answers.values_list("pk", flat=True)), set[UUID]()
+    for row in told:
+        read = {UUID(each) for _, each in row["history"] or () if each}
+        if row["continues"]:
+            read.add(row["continues"])
+        if row["summary"] or not read <= own or not _is_recorded(row):
+            read |= earlier
+        yield _Reads(row["pk"], row["turn"], frozenset(read))
+        earlier.add(row["pk"])
+
+
+def _is_recorded(row: Mapping[str, Any]) -> bool:
+    """Tell whether the trace says what was read, or no model was called."""
+    was_called = row["output_tokens"] or row["prompt_tokens"] or row["status"] != Answer.Status.FINISHED
+    return row["history"] is not None or not was_called

@@ -21,6 +21,7 @@ from chat.asking import ratings
 from chat.asking.forks import fork_session
 from chat.asking.sessions import TEMPORARY_TITLE, delete_session, session_for
 from chat.asking.temporary import end_expired
+from chat.asking.turns import Question, submit_async
 from chat.log.follow import follow
 from chat.models import Answer, Session, Summary, TemporaryUsage, Turn
 from chat.queue.runner import Runner
@@ -50,6 +51,16 @@ async def _answer_all():
     waiting = [answer async for answer in Answer.objects.filter(ended_at=None)]
     async with asyncio.timeout(20), Runner():
         for answer in waiting:
+            async for _ in follow(answer.pk):
+                pass
+
+
+async def _ask_in_the_loop(user, question):
+    """Ask as the socket does: the runner records the question with its claim."""
+    async with asyncio.timeout(20), Runner():
+        turn, begun = await submit_async(user, question)
+        assert begun
+        for answer in turn.first_answers():
             async for _ in follow(answer.pk):
                 pass
 
@@ -117,20 +128,17 @@ def test_a_temporary_chat_leaves_no_word(ask, model, workspace, caplog):
     model.behaviour = Behaviour(text=f"The fee is 48 euros, {WORD} [1].")
     turn = ask(question.format(WORD), user=user, workspace_id=workspace.pk, is_temporary=True)
     asyncio.run(_answer_all())
-    follow_up = ask(
-        f"And the yearly fee for half a {WORD}?",
-        user=user,
-        workspace_id=workspace.pk,
-        session_id=turn.session_id,
+    follow_up = Question(
+        turn.session_id, "second", f"And the yearly fee for half a {WORD}?", workspace_id=workspace.pk
     )
-    asyncio.run(_answer_all())
+    asyncio.run(_ask_in_the_loop(user, follow_up))
     model.behaviour = Behaviour(text=f"The fee is 48 euros, {OTHER} [1].")
     ordinary = ask(question.format(OTHER), user=user, workspace_id=workspace.pk)
     asyncio.run(_answer_all())
     session, answers = turn.session, Answer.objects.filter(turn__session=turn.session)
     assert {answer.status for answer in answers} == {"finished"}
     assert turn.answers.get().passages.exists()
-    assert follow_up.session_id == session.pk
+    assert answers.count() == 2
     ratings.rate(user, answers[0].pk, is_good=False, comment=f"Not about {WORD}")
     Summary.objects.create(session=session, text=f"About {WORD}.", last_turn=turn)
     _use_all_doors(user, session, answers[0])
@@ -221,6 +229,7 @@ def test_operators_see_nothing_of_it_but_what_it_cost(ask, asker):
     page = pages.get("/admin/chat/temporaryusage/").content.decode()
     assert asker.username in page
     assert "0.25" in page
+    assert "in temporary chats that have ended" in pages.get("/admin/").content.decode()
 
 
 def test_no_export_holds_it(asker, capsys, tmp_path):
@@ -321,7 +330,8 @@ async def test_ending_it_while_an_answer_is_written_leaves_no_word(ask, model):
     async with asyncio.timeout(20), Runner():
         async for event in follow(answer_id):
             if event.kind == "delta":
-                await to_thread(delete_session)(session.owner, session.pk)
+                break
+        await to_thread(delete_session)(session.owner, session.pk)
         await asyncio.sleep(0.5)  # in which the runner notices
     assert await to_thread(tables_with)(WORD) == set()
     assert (await TemporaryUsage.objects.aget()).output_tokens > 0

@@ -1,5 +1,7 @@
 """Each reader of a shared link sees what their own rights allow, at each opening."""
 
+from datetime import timedelta
+
 import pytest
 
 from chat.models import Answer, Session, SharedLink
@@ -95,6 +97,20 @@ def test_an_answer_is_withheld_if_it_may_have_read_a_withheld_one(
     """Its prompt had a summary; or an earlier build wrote it, which did not record what was in its prompt."""
     factories.answer(session, "So May it is?", text="Yes: the merger is in May.", trace=trace)
     assert "merger" not in read_as(member(0), share(session))
+
+
+def test_an_answer_before_the_withheld_one_is_shown(session, member, secret_answer, share):
+    earlier = factories.answer(session, "Before?", text="Of long ago.", output_tokens=3)
+    Answer.objects.filter(pk=earlier.pk).update(created_at=secret_answer.created_at - timedelta(days=1))
+    assert "Of long ago." in read_as(member(0), share(session))
+
+
+def test_a_failed_answer_to_a_question_that_may_repeat_a_withheld_one(session, member, secret_answer, share):
+    factories.answer(session, "The merger in May, really?", status="failed", text="")
+    factories.answer(session, "And lunch?", text="At noon.")
+    low = read_as(member(0), share(session))
+    assert "At noon." in low
+    assert "The merger in May, really?" not in low
 
 
 def test_an_answer_in_another_branch_or_version_counts_if_it_was_read(session, member, secret_answer, share):
