@@ -2,9 +2,11 @@ from django.urls import path, re_path
 
 from .openai import views as completions
 from .pages import views
+from .pages.usage import own_usage
 from .socket import http
 
 urlpatterns = [
+    path("account/usage/", own_usage, name="own-usage"),
     path("", views.chat, name="chat"),
     path("chat/filters/", views.filters, name="chat-filters"),
     path("chat/frames/", http.receive, name="chat-frames"),

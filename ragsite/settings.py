@@ -327,6 +327,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.identity.login_required.LoginRequired",  # deny by default
+    "accounts.identity.time_zone.UserTimeZone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ragsite.door.refusals.RefuseWhenBusy",
