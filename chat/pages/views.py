@@ -29,19 +29,18 @@ from chat.asking.sessions import delete_session, pin_session, rename_session, se
 from chat.errors import CannotReplay, QuestionRefused
 from chat.models import Answer, Session, Turn
 from core.text import storable, uuid_or_none
-from documents.doors import Filters, documents_for, shown_fields
-from documents.models import Document
+from documents.doors import Filters, shown_fields
 from models_registry.models import Endpoint
 from workspaces.access import totals_for, workspaces_for
 from workspaces.models import Role, Workspace
 
 from . import presenters
 from .explain import explain_answer
+from .starters import starters
 
 SESSIONS_PER_PAGE = 60
 TURNS_SHOWN = 12  # of a long session when it opens
 TURNS_ADDED = 30  # before them, when the reader asks for more
-SUGGESTED_DOCUMENTS = 3
 
 
 @never_cache
@@ -54,7 +53,7 @@ def chat(request: UserRequest) -> HttpResponse:
     last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
     chosen = _workspace_for_new_chat(request, workspaces, last)
     context = {
-        "suggestions": _newest_documents(request.user, chosen),
+        "starters": starters(request.user, chosen) if chosen else [],
         "workspace": chosen,
         "workspaces": workspaces,
     }
@@ -179,13 +178,6 @@ def _workspace_for_new_chat(
     if last:
         return next((each for each in workspaces if each.pk == last.workspace_id), None)
     return workspaces.order_by("-document_count", "name").first()
-
-
-def _newest_documents(user: User, workspace: Workspace | None) -> list[Document]:
-    if workspace is None:
-        return []
-    ready = documents_for(user, workspace).filter(status=Document.Status.READY)
-    return list(ready.order_by("-ready_at")[:SUGGESTED_DOCUMENTS])
 
 
 @never_cache

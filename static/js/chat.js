@@ -500,7 +500,7 @@ root.addEventListener("click", (event) => {
   const again = delegateTarget(event, "[data-ask-again]");
   if (again) askAgain(again);
   const suggestion = delegateTarget(event, "[data-suggest]");
-  if (suggestion) composer.text = suggestion.dataset.suggest ?? "";
+  if (suggestion) composer.send(suggestion.dataset.suggest ?? "");
 });
 
 /** @param {HTMLElement} button */

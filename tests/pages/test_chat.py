@@ -470,6 +470,17 @@ def test_a_slow_model_says_so_and_another_one_is_asked(page: Page, ada: User, mo
     expect(page.locator("[data-version-number]")).to_have_text("2 / 2")
 
 
+def test_a_question_to_begin_with_is_sent_by_a_click(page: Page, ada: User) -> None:
+    workspace = factories.workspace(name="Harbour")
+    workspace.memberships.create(user=ada)
+    factories.document(workspace, title="When is the harbour open?", kind="qa")
+    page.goto(f"/?workspace={workspace.pk}")
+    page.get_by_label("Your question").fill("Not yet")
+    page.get_by_role("button", name="When is the harbour open?").click()
+    expect(page.locator("[data-turns] [data-question]")).to_have_text(["When is the harbour open?"])
+    expect(page.get_by_label("Your question")).to_have_value("Not yet")
+
+
 def test_a_waiting_question_can_be_sent_at_once(page: Page, ada: User, models: OpenAIServer) -> None:
     models.models["alpha"] = Behaviour(tokens=500, between_tokens_s=0.05)
     ask(page)
