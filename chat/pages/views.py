@@ -29,7 +29,7 @@ from chat.asking.sessions import delete_session, pin_session, rename_session, se
 from chat.errors import CannotReplay, QuestionRefused
 from chat.models import Answer, Session, Turn
 from core.text import storable, uuid_or_none
-from documents.doors import Filters, shown_fields
+from documents.doors import Filters, shown_fields, titles_in
 from models_registry.models import Endpoint
 from workspaces.access import totals_for, workspaces_for
 from workspaces.models import Role, Workspace
@@ -60,6 +60,8 @@ def chat(request: UserRequest) -> HttpResponse:
     if request.htmx:
         return render(request, "chat/_suggestions.html", context)
     context |= _filter_context(request.user, chosen, {})
+    if chosen and "document" in request.GET:  # a link from the page of a document
+        context["only_documents"] = request.GET.getlist("document")[:1]
     # Preselect one model, even if the last question went to several: each of them costs.
     return _page(request, None, workspaces, chosen, _models_of(last)[:1] if last else [], context)
 
@@ -166,7 +168,11 @@ def filters(request: UserRequest) -> HttpResponse:
 
 
 def _filter_context(user: User, workspace: Workspace | None, said: Filters) -> dict[str, Any]:
-    return {"filter_fields": shown_fields(user, workspace, said) if workspace else []}
+    """Return the context variables of the composer's filter. said: the filter of the last question, which is valid."""
+    if workspace is None:
+        return {"filter_fields": []}
+    titles = titles_in(workspace, said)
+    return {"filter_fields": shown_fields(user, workspace, said), "only_documents": titles}
 
 
 def _workspace_for_new_chat(

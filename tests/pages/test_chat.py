@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from accounts.models import User
+from chat.asking.saved_prompts import save_prompt
 from chat.asking.sessions import delete_session
 from chat.models import Answer, AnswerRating, Turn
 from tests import factories
@@ -479,6 +480,46 @@ def test_a_question_to_begin_with_is_sent_by_a_click(page: Page, ada: User) -> N
     page.get_by_role("button", name="When is the harbour open?").click()
     expect(page.locator("[data-turns] [data-question]")).to_have_text(["When is the harbour open?"])
     expect(page.get_by_label("Your question")).to_have_value("Not yet")
+
+
+def test_prompts_and_documents_are_completed_as_one_types(page: Page, ada: User) -> None:
+    workspace = factories.workspace(name="Harbour")
+    workspace.memberships.create(user=ada)
+    factories.document(workspace, title="Harbour rules.pdf", chunk_count=1)
+    save_prompt(ada, "report", "Report on {{subject}} in {{city}}.")
+    page.goto(f"/?workspace={workspace.pk}")
+    field = page.get_by_label("Your question")
+    options = page.get_by_role("option")
+    field.press_sequentially("/re")
+    expect(options).to_have_text(re.compile("/report"))
+    field.press("Enter")
+    expect(field).to_have_value("Report on {{subject}} in {{city}}.")
+    field.press_sequentially("pumps")
+    field.press("Tab")
+    field.press_sequentially("Bremen")
+    expect(field).to_have_value("Report on pumps in Bremen.")
+    field.press("End")
+    field.press_sequentially(" @rul")
+    expect(options).to_have_text(re.compile("Harbour rules.pdf"))
+    field.press("Escape")
+    expect(options).to_have_count(0)
+    field.press_sequentially("e")
+    expect(options).to_have_count(1)
+    field.press("Enter")
+    expect(field).to_have_value("Report on pumps in Bremen. ")
+    expect(page.locator("[data-documents]")).to_contain_text("Harbour rules.pdf")
+    field.press_sequentially("and/or see /zzz")
+    expect(options).to_have_count(0)
+    field.press("Enter")
+    expect(page.locator("[data-filter-words]").first).to_have_text(
+        "Only documents with document Harbour rules.pdf"
+    )
+    assert Turn.objects.get().filters == {"document": ["Harbour rules.pdf"]}
+    page.wait_for_url("**/chat/*/")
+    page.reload()
+    expect(page.locator("[data-documents]")).to_contain_text("Harbour rules.pdf")
+    page.get_by_role("button", name="Search other documents too").click()
+    expect(page.locator("[data-documents] li")).to_have_count(0)
 
 
 def test_a_waiting_question_can_be_sent_at_once(page: Page, ada: User, models: OpenAIServer) -> None:
