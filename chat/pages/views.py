@@ -138,6 +138,7 @@ def _page(
         "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
         "models_most": turns.MAX_MODELS,
         "question_max": settings.QUESTION_MAX_CHARACTERS,
+        "has_speech": settings.SPEECH,
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
     }
     return render(request, "chat/chat.html", context)

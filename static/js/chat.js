@@ -544,6 +544,9 @@ function onEscape({ target }) {
 }
 
 connectClipboard(root);
+if (root.dataset.speech !== undefined) {
+  void import("./chat-speech.js").then(({ connectSpeech }) => connectSpeech(root));
+}
 connectShortcuts({
   n: () => elements.newChat.click(),
   "/": () => composer.focus(),
