@@ -466,3 +466,27 @@ class LastTurn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.at}"
+
+
+class SavedPrompt(models.Model):
+    """A text that people insert into the composer by its name: `/name`. It belongs to a user, or to a workspace."""
+
+    owner = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="saved_prompts")
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=40)  # lower case, without the slash
+    text = models.TextField()  # {{a name}} is a place that its user fills in
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(owner=None) ^ models.Q(workspace=None),
+                name="prompt_of_a_user_or_a_workspace",
+            ),
+            models.UniqueConstraint(fields=["owner", "name"], name="one_own_prompt_per_name"),
+            models.UniqueConstraint(fields=["workspace", "name"], name="one_prompt_per_name_of_a_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"/{self.name}"

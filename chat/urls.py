@@ -1,12 +1,19 @@
 from django.urls import path, re_path
 
 from .openai import views as completions
-from .pages import views
+from .pages import prompts, views
+from .pages.usage import own_usage
 from .sharing import reading
 from .sharing import views as sharing
 from .socket import http
 
 urlpatterns = [
+    path("account/usage/", own_usage, name="own-usage"),
+    path("prompts/", prompts.prompts, name="prompts"),
+    path("prompts/<int:prompt_id>/", prompts.prompts, name="prompt"),
+    path("prompts/<int:prompt_id>/delete/", prompts.remove_prompt, name="prompt-delete"),
+    path("chat/complete/prompts/", prompts.complete_prompt, name="complete-prompt"),
+    path("chat/complete/documents/", prompts.complete_document, name="complete-document"),
     path("", views.chat, name="chat"),
     path("chat/filters/", views.filters, name="chat-filters"),
     path("chat/frames/", http.receive, name="chat-frames"),

@@ -1,6 +1,22 @@
 // The shapes that the modules of the chat page share, and the global htmx.
 
+// Speech recognition, of which TypeScript's library declares only parts
+interface SpeechRecognition {
+  continuous: boolean;
+  interimResults: boolean;
+  onend: (() => void) | null;
+  onerror: ((event: { error: string }) => void) | null;
+  onresult:
+    | ((event: { results: Iterable<ArrayLike<{ transcript: string }> & Iterable<{ transcript: string }>> }) => void)
+    | null;
+  abort(): void;
+  start(): void;
+  stop(): void;
+}
+
 interface Window {
+  SpeechRecognition?: new () => SpeechRecognition;
+  webkitSpeechRecognition?: new () => SpeechRecognition;
   htmx: {
     ajax(
       method: string,

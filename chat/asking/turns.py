@@ -32,7 +32,7 @@ from chat.queue.record import FirstEvents, SubmittedTurn, insert_turn, insert_ve
 from core.db.statements import Plan, columns, row_of, statement
 from core.db.threads import retry_on_disconnect, to_thread
 from core.text import storable, uuid_or_none
-from documents.doors import Filters, conditions_of
+from documents.doors import Filters, where_for
 from models_registry.models import Endpoint
 from workspaces.access import workspace_for
 from workspaces.errors import InvalidValue
@@ -297,14 +297,15 @@ def _check_parameters(parameters: Parameters) -> None:
         raise QuestionRefused("Top-p must be from 0 to 1.")
 
 
-def _check_filters(workspace: Workspace | None, filters: Filters) -> None:
-    if filters and workspace is None:
+def _check_filters(user: User, workspace: Workspace | None, filters: Filters) -> None:
+    if not filters:
+        return
+    if workspace is None:
         raise QuestionRefused(
             "A filter needs a workspace to choose documents from: choose one, or ask without the filter."
         )
     try:
-        if workspace:
-            conditions_of(workspace, filters)
+        where_for(user, workspace, filters)
     except InvalidValue as problem:
         raise QuestionRefused(str(problem)) from problem
 
@@ -343,7 +344,7 @@ def _insert(user: User, session_id: UUID, ask: Question) -> Turn | None:
 
 def _record(user: User, session_id: UUID, ask: Question) -> SubmittedTurn:
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
-    _check_filters(workspace, ask.filters)
+    _check_filters(user, workspace, ask.filters)
     endpoints = ask.endpoints or [_default_endpoint()]
     text = storable(ask.text)
     preface = ask.preface.as_json() if ask.preface else None

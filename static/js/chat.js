@@ -503,7 +503,7 @@ root.addEventListener("click", (event) => {
   const again = delegateTarget(event, "[data-ask-again]");
   if (again) askAgain(again);
   const suggestion = delegateTarget(event, "[data-suggest]");
-  if (suggestion) composer.text = suggestion.dataset.suggest ?? "";
+  if (suggestion) composer.send(suggestion.dataset.suggest ?? "");
 });
 
 /** @param {HTMLElement} button */
@@ -552,6 +552,9 @@ if (state.isTemporary) {
   connectTemporary(() => state.sessionId);
 }
 connectClipboard(root);
+if (root.dataset.speech !== undefined) {
+  void import("./chat-speech.js").then(({ connectSpeech }) => connectSpeech(root));
+}
 connectShortcuts({
   n: () => elements.newChat.click(),
   "/": () => composer.focus(),

@@ -23,7 +23,7 @@ from chat.asking.sessions import TEMPORARY_TITLE, delete_session, session_for
 from chat.asking.temporary import end_expired
 from chat.asking.turns import Question, submit_async
 from chat.log.follow import follow
-from chat.models import Answer, Session, Summary, TemporaryUsage, Turn
+from chat.models import Answer, SavedPrompt, Session, Summary, TemporaryUsage, Turn
 from chat.queue.runner import Runner
 from core.db.threads import to_thread
 from ragsite.cleaning.runs import CLEANINGS
@@ -169,7 +169,7 @@ def _use_all_doors(user, session, answer):
 
 def test_all_words_of_a_chat_are_in_rows_that_are_deleted_with_it():
     """A model of the chat with words of its own, that would stay, needs `Session.keeps_words`."""
-    wordless = {TemporaryUsage}
+    wordless, written_by_hand = {TemporaryUsage}, {SavedPrompt}
     reached: set[Any] = set()
     waiting: list[Any] = [Session]
     while waiting:
@@ -187,7 +187,7 @@ def test_all_words_of_a_chat_are_in_rows_that_are_deleted_with_it():
         for model in apps.get_app_config("chat").get_models()
         if any(isinstance(field, texts) for field in model._meta.fields)
     }
-    assert holding <= reached | wordless
+    assert holding <= reached | wordless | written_by_hand
 
 
 # --- its life -------------------------------------------------------------------------------------
@@ -199,8 +199,12 @@ def test_it_is_in_no_list_and_no_search_and_has_no_title_of_its_words(ask, asker
     api, pages = Api(asker), Client()
     pages.force_login(asker)
     assert api("GET", "sessions").json()["results"] == []
+    Answer.objects.update(status="finished", text="A pump.")
+    ratings.rate(asker, Answer.objects.get().pk, is_good=True)
     for path in ("/", f"/chat/sessions/?q={WORD}", "/chat/sessions/", f"/chat/sessions/?q={TEMPORARY_TITLE}"):
-        assert str(turn.session_id) not in pages.get(path).content.decode()
+        page = pages.get(path).content.decode()
+        assert str(turn.session_id) not in page
+        assert f"What is {WORD}" not in page
 
 
 def test_its_page_says_so_and_offers_no_sharing(ask, asker):
