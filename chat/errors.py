@@ -7,6 +7,7 @@ ChatError
 ├── CannotBegin        something that the question needs no longer exists
 ├── PromptTooLong      the prompt does not fit the model's context
 ├── CannotReplay       the search of an answer cannot be replayed
+├── SharingRefused     a conversation cannot be shared, or not in this way
 └── NotAllowed         the reader lost access: signed out, disabled, or the API key was revoked
 """
 
@@ -35,6 +36,9 @@ class PromptTooLong(ChatError): ...
 
 
 class CannotReplay(ChatError): ...
+
+
+class SharingRefused(ChatError): ...
 
 
 class NotAllowed(ChatError): ...

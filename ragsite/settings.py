@@ -147,6 +147,8 @@ CLEANINGS = {
     "audit-log": 6 * 3600.0,
     "deletions": 24 * 3600.0,
     "admin-log": 24 * 3600.0,
+    "shared-links": 24 * 3600.0,
+    "temporary-chats": 60.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {
@@ -413,7 +415,17 @@ SPECTACULAR_SETTINGS = {
         'exist: 404. Errors are `{"detail": "..."}`, or a list of sentences for each field.'
     ),
     "TAGS": [
-        {"name": n} for n in ("health", "models", "workspaces", "documents", "search", "sessions", "openai")
+        {"name": n}
+        for n in (
+            "health",
+            "models",
+            "workspaces",
+            "documents",
+            "search",
+            "sessions",
+            "shared links",
+            "openai",
+        )
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -450,6 +462,7 @@ SPECTACULAR_SETTINGS = {
         "ChunkingStrategyEnum": "workspaces.models.ChunkingStrategy",
         "DocumentStatusEnum": "documents.models.Work.Status",
         "AnswerStatusEnum": "chat.models.Answer.Status",
+        "SharedLinkAudienceEnum": "chat.models.SharedLink.Audience",
         "SearchOutcomeEnum": "documents.models.Search.Outcome",
         "DocumentKindEnum": "documents.models.Document.Kind",
         "TextRoleEnum": ["query", "passage"],

@@ -48,6 +48,7 @@ interface PendingMessage {
   tab: string;
   at: number; // ms since 1970
   modelKwargs: ComposerParameters;
+  isTemporary?: boolean; // it is not stored, and the session that it creates is temporary
   isQueued?: boolean; // it waits until the answer before it has ended
   isOrphan?: boolean; // its tab is closed
   sends?: number; // how often this page has sent it
