@@ -44,6 +44,8 @@ def fork_session(user: User, answer_id: UUID) -> Session:
     Raises Http404, and QuestionRefused if the answer has no text to go on from.
     """
     last = answer_for(user, answer_id)
+    if not last.turn.session.keeps_words:
+        raise QuestionRefused("A temporary chat cannot be forked: the copy would stay.")
     if not last.has_words:
         raise QuestionRefused(
             "A chat can only be forked from an answer that has ended and has text: choose another one."
