@@ -23,13 +23,21 @@ class Session(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # Null: it is being deleted. So it is out of reach at once, because every way to it asks for its user.
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
+
+    class Naming(models.TextChoices):
+        OPEN = "open", "The first question's words, which a model may replace once"
+        SETTLED = "settled", "A model was asked for a title"
+        OWN = "own", "A person's"
+
     title = models.CharField(max_length=120, blank=True)  # "" until the first question names it
+    naming = models.CharField(max_length=8, choices=Naming, default=Naming.OPEN, db_default=Naming.OPEN)
     is_pinned = models.BooleanField(default=False)
     # The earlier messages that a chat completions client sent (chat.answering.imported_history). Null if the
     # session began on the page or over the REST API.
     preface = models.JSONField(null=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    # An import sets these times, so the database does not (auto_now_add).
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ("-is_pinned", "-updated_at")
@@ -65,7 +73,7 @@ class Turn(models.Model):
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
     # Which of the workspace's documents the search covers (documents.fields.filters)
     filters = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     just_recorded: Sequence["Answer"] = ()  # the answers stored with it, on the instance that stored them
 
@@ -153,7 +161,7 @@ class Answer(models.Model):
     # chat.queue.lost_attempts
     broken_off = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     trace = models.JSONField(default=dict)  # chat.answering.answer.Traced, and "finish_reason"
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -281,6 +289,8 @@ class Summary(models.Model):
     is_off = models.BooleanField(default=False)  # the user switched summaries off
     # Why the last attempt failed, as a sentence. `text` is then still the previous summary.
     error = models.TextField(blank=True)
+    # The session gets a title from the same place in the queue (chat.answering.session_title).
+    is_title_due = models.BooleanField(default=False, db_default=False)
     # Its place in the queue of answers, and the fencing token and lease of the process that writes it
     status = models.CharField(max_length=10, choices=Status, default=Status.IDLE)
     endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -11,6 +11,7 @@ urlpatterns = [
     path("chat/sessions/", views.sessions, name="sessions"),
     path("chat/<uuid:session_id>/", views.session, name="session"),
     path("chat/<uuid:session_id>/rename/", views.rename, name="session-rename"),
+    path("chat/<uuid:session_id>/title/", views.title, name="session-title"),
     path("chat/<uuid:session_id>/pin/", views.pin, name="session-pin"),
     path("chat/<uuid:session_id>/summary/", views.summary, name="session-summary"),
     path("chat/<uuid:session_id>/branch/", views.branch, name="session-branch"),

@@ -262,6 +262,8 @@ ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000) 
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
 )  # concurrently, over all processes
+TITLES = env.flag("RAGSITE_TITLES", True)  # whether a model makes the titles of sessions
+TITLE_MODEL = env.text("RAGSITE_TITLE_MODEL")  # "": the model that answered
 # Searches, comparisons and checks that wait for a model, per web process; and those of one user
 MODEL_CALLS_AT_ONCE = env.number("RAGSITE_MODEL_CALLS_AT_ONCE", 32, least=1, most=1000)
 MODEL_CALLS_PER_USER = env.number("RAGSITE_MODEL_CALLS_PER_USER", 8, least=1, most=1000)

@@ -71,7 +71,9 @@ deletion.deletes(Session, _delete_in_parts)
 
 def create_session(user: User, title: str = "", *, is_pinned: bool = False) -> Session:
     """Create a session. Without a title, the first question becomes its title."""
-    return Session.objects.create(user=user, title=_fitting(title), is_pinned=is_pinned)
+    title = _fitting(title)
+    naming = Session.Naming.OWN if title else Session.Naming.OPEN
+    return Session.objects.create(user=user, title=title, naming=naming, is_pinned=is_pinned)
 
 
 def rename_session(user: User, id: UUID, title: str) -> Session:
@@ -81,8 +83,8 @@ def rename_session(user: User, id: UUID, title: str) -> Session:
     if len(title) > limit:
         raise QuestionRefused(f"The title has {len(title):,} characters; the limit is {limit}. Shorten it.")
     if title:
-        session.title = title
-        session.save(update_fields=["title"])
+        session.title, session.naming = title, Session.Naming.OWN
+        session.save(update_fields=["title", "naming"])
     return session
 
 
@@ -106,4 +108,9 @@ def _fitting(title: str) -> str:
 
 def title_of(question: str) -> str:
     title = " ".join(question[: 4 * TITLE_CHARACTERS].split())
-    return title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1].rstrip()}…"
+    if len(title) <= TITLE_CHARACTERS:
+        return title
+    cut = title[: TITLE_CHARACTERS - 1]
+    at = -1 if title[len(cut)] == " " else cut.rfind(" ", TITLE_CHARACTERS // 2)
+    return f"{(cut if at < 0 else cut[:at]).rstrip()}…"
+    """Return the first words of a question, cut at a word. static/js/chat-words.js does the same."""

@@ -50,6 +50,19 @@ export class SessionList {
   }
 
   /**
+   * Show another title of a session, without fetching the list.
+   *
+   * @param {string} sessionId
+   * @param {string} title
+   */
+  showTitle(sessionId, title) {
+    const [link] = findAll(this.list, `[data-session-item="${CSS.escape(sessionId)}"] a`);
+    if (!link) return;
+    link.textContent = title;
+    link.title = title;
+  }
+
+  /**
    * Open the session above (-1) or below (+1) in the list.
    *
    * @param {number} step
