@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 
 from .openai import views as completions
-from .pages import views
+from .pages import transfers, views
 from .socket import http
 
 urlpatterns = [
@@ -17,6 +17,15 @@ urlpatterns = [
     path("chat/<uuid:session_id>/branch/", views.branch, name="session-branch"),
     path("turns/<uuid:turn_id>/tools/", views.tools, name="turn-tools"),
     path("chat/<uuid:session_id>/delete/", views.delete, name="session-delete"),
+    path("chat/import/", transfers.import_page, name="import"),
+    path("chat/export/", transfers.all_json, name="sessions-export"),
+    path("chat/delete-all/", transfers.delete_all, name="sessions-delete-all"),
+    path("chat/<uuid:session_id>/markdown/", transfers.session_markdown, name="session-markdown"),
+    path("chat/<uuid:session_id>/json/", transfers.session_json, name="session-json"),
+    path("chat/<uuid:session_id>/print/", transfers.session_print, name="session-print"),
+    path("answers/<uuid:answer_id>/markdown/", transfers.answer_markdown, name="answer-markdown"),
+    path("answers/<uuid:answer_id>/json/", transfers.answer_json, name="answer-json"),
+    path("answers/<uuid:answer_id>/copy/", transfers.answer_copy, name="answer-copy"),
     path("answers/<uuid:answer_id>/", views.answer, name="answer"),
     path("answers/<uuid:answer_id>/continue/", views.go_on, name="answer-continue"),
     path("answers/<uuid:answer_id>/rating/", views.rate, name="answer-rating"),

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts import cleaning as accounts
 from chat.log.compaction import compact_in_parts
+from chat.transfer.importer import clear_imports
 from core.files import discard_held
 from documents.adding.uploads import clear_expired_uploads
 from documents.ingestion import quarantine
@@ -46,6 +47,7 @@ CLEANINGS = {
     "audit-log": Cleaning("Audit events past their retention period", accounts.clear_audit_log),
     "deletions": Cleaning("Finished deletions", accounts.clear_deletions),
     "admin-log": Cleaning("Recent actions in the admin", accounts.clear_admin_log),
+    "imports": Cleaning("Imports of conversations that ended long ago", clear_imports),
 }
 
 

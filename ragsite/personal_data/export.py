@@ -16,7 +16,7 @@ from django.db.models import Model, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.models import AuditEvent, User
 from chat.answering.withholding import readable_summaries, withhold, withholding
-from chat.models import Answer, AnswerPassage, AnswerRating, Summary, Turn
+from chat.models import Answer, AnswerPassage, AnswerRating, Import, Summary, Turn
 from documents.models import Document, Search
 
 from .events import events_about
@@ -32,6 +32,7 @@ api_keys.jsonl    API keys by name; Ragsite stores no key itself
 sessions.jsonl    conversations, with their summaries
 turns.jsonl       questions, with their answers and the names of the documents that these cite
 ratings.jsonl     ratings of answers
+imports.jsonl     imports of conversations: the names of the files, and what became of them
 searches.jsonl    searches that are not part of a conversation
 documents.jsonl   documents that the person added; they belong to their workspaces
 files/            the files of these documents, named by the document's id{files}
@@ -90,6 +91,7 @@ def export_person(user: User, archive: Archive, *, for_themselves: bool = False)
         "sessions": map(_session, _in_batches(user.sessions.annotate(retold=retold))),
         "turns": _turns(user, answers),
         "ratings": map(_rating, _in_batches(AnswerRating.objects.filter(user=user))),
+        "imports": map(_import, _in_batches(user.imports.all())),
         "searches": map(_search, _in_batches(Search.objects.filter(user=user).select_related("workspace"))),
         "documents": map(_document, _in_batches(_documents(user))),
         "events": map(
@@ -209,6 +211,22 @@ def _answer(answer: Any, cites: Mapping[Any, list[Row]]) -> Row:
 
 def _rating(rating: AnswerRating) -> Row:
     return _named(rating, "answer_id", "is_good", "comment", "created_at", "updated_at")
+
+
+def _import(row: Import) -> Row:
+    return _named(
+        row,
+        "id",
+        "name",
+        "size_bytes",
+        "status",
+        "error",
+        "added",
+        "already_here",
+        "left_out",
+        "created_at",
+        "ended_at",
+    )
 
 
 def _search(search: Search) -> Row:

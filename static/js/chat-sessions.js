@@ -79,10 +79,16 @@ export class SessionList {
     if (!button) return;
     this.#item = findClosest(button, "[data-session-item]");
     find(this.menu, "[data-pin-label]").textContent = this.#item.dataset.pinned === "true" ? "Unpin" : "Pin";
+    for (const link of findAll(this.menu, "[data-session-link]", HTMLAnchorElement)) {
+      link.href = `/chat/${this.#item.dataset.sessionItem}/${link.dataset.sessionLink}/`;
+    }
     openMenu(this.menu, button);
   }
 
   #connectMenu() {
+    this.menu.addEventListener("click", (event) => {
+      if (delegateTarget(event, "[data-session-link]")) this.menu.hidePopover();
+    });
     find(this.menu, "[data-pin-session]").addEventListener("click", () => {
       this.menu.hidePopover();
       return this.#post("pin");

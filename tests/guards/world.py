@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.identity.api_key import issue
 from accounts.models import AuditEvent, Deletion, User
-from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
+from chat.models import Answer, AnswerPassage, AnswerRating, Import, Session, Turn
 from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload
 from documents.sources.service import add_website
 from ragsite.models import CleaningRun
@@ -89,6 +89,7 @@ class World:
             answer=self.answer, number=1, document=self.document, document_title="t", section=0, start=0, end=4,
             text="some",
         )  # fmt: skip
+        self.brought = Import.objects.create(user=self.manager, name="secret.json", size_bytes=9)
         self.search = Search.objects.create(
             workspace=self.workspace, user=self.manager, question="secret question", outcome="empty"
         )
@@ -108,6 +109,7 @@ class World:
             "answer_id": self.answer.pk,
             "turn_id": self.answer.turn_id,
             "search_id": self.search.pk,
+            "import_id": self.brought.pk,
             "number": 1,
             "kind": "file",
             "field": self.field.name,
