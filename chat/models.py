@@ -166,6 +166,8 @@ class Answer(models.Model):
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     has_compact_log = models.BooleanField(default=False)  # chat.log.compaction
+    # A file of its user says so, and no model of this site has written it: operators see nothing of it.
+    is_imported = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ("lane", "created_at")
@@ -369,7 +371,7 @@ class Import(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.status}"
+        return f"import of {self.user_id}: {self.status}"  # operators read it, and the file's name is private
 
     @property
     def key(self) -> str:

@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField("answer", "is_imported", models.BooleanField(db_default=False, default=False)),
         migrations.AddField(
             "answerpassage", "is_imported", models.BooleanField(db_default=False, default=False)
         ),

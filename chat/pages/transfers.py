@@ -122,7 +122,7 @@ def import_page(request: UserRequest) -> HttpResponse:
     context |= {
         "imports": [{"row": each, "left_out": describe(each.left_out)} for each in rows],
         "is_active": any(not each.has_ended for each in rows),
-        "limit_bytes": settings.IMPORT_MAX_BYTES,
+        "limit_mb": settings.IMPORT_MAX_BYTES // 1024**2,
     }
     return render(
         request, "chat/_imports.html" if request.htmx else "chat/import.html", context, status=status

@@ -20,7 +20,7 @@ _MOST_DIRECTORY = (
     50 * 1024**2
 )  # bytes; zipfile makes an object for each entry, which takes some 50 bytes there
 _DIRECTORY_SIZE = 5  # the index in zipfile's record of the end of the central directory
-_CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json")
+_CONVERSATIONS = re.compile(r"conversations[-_ ()\d]*\.json", re.IGNORECASE)
 _ENCRYPTED = 0x1  # a flag: APPNOTE.TXT, section 4.4.4
 _BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 _DAMAGED = "The ZIP archive is damaged, or was cut off. Download it again, and import it again."

@@ -43,8 +43,10 @@ def sessions_as_json(user: User, sessions: Iterable[Session]) -> Iterator[str]:
 def answer_as_json(user: User, answer: Answer) -> Iterator[str]:
     """Yield the text of a file with the conversation of one answer: its question, and no other turn or answer."""
     session, found = answer.turn.session, read_answer(user, answer)
+    # An id of its own: where one has imported the answer, the whole session may come in, too.
+    told = _session(session, answer.turn_id) | {"id": answer.pk}
     turn = _turn(answer.turn, _workspace_names(user), [found]) | {"parentId": None}
-    yield from [_head(), "\n", _open(_session(session, answer.turn_id)), "\n", _json(turn)]
+    yield from [_head(), "\n", _open(told), "\n", _json(turn)]
     yield "]}\n]}\n"
 
 

@@ -95,6 +95,7 @@ def _answer(turn_id: UUID, said: ImportedAnswer, is_version: bool) -> Answer:
         started_at=said.at,
         ended_at=max(said.ended_at, said.at),
         has_compact_log=True,
+        is_imported=True,
     )
 
 

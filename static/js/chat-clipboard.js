@@ -1,4 +1,4 @@
-// The buttons that copy an answer or a code block to the clipboard or export it, and the button that wraps long lines.
+// The buttons that copy an answer or a code block to the clipboard or save it, and the button that wraps long lines.
 
 import { openMenu } from "./chat-menu.js";
 import { delegateTarget, find, findAll, findClosest } from "./dom.js";

@@ -135,6 +135,6 @@ class World:
     def _row_of(self, model: type[Model]) -> Model:
         rows = (
             self.manager, self.key, self.deletion, self.cleaning, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
-            self.document, self.source, self.session, self.answer, self.rating,
+            self.document, self.source, self.session, self.answer, self.rating, self.brought,
         )  # fmt: skip
         return next(row for row in rows if isinstance(row, model))

@@ -35,7 +35,9 @@ class Command(BaseCommand):
     def handle(self, *, what: str, rated: str | None, **chosen: Any) -> None:
         rows: list[Iterator[dict[str, Any]]] = []
         if what != "searches":
-            answers = Answer.objects.filter(ended_at__isnull=False, turn__session__user__isnull=False)
+            answers = Answer.objects.filter(
+                ended_at__isnull=False, turn__session__user__isnull=False, is_imported=False
+            )
             rows.append(
                 map(_answer, _filter_by_rating(_filter_rows(answers, "turn__workspace", **chosen), rated))
             )

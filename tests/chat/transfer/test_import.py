@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
@@ -20,8 +21,8 @@ from chat.errors import ImportRefused
 from chat.log.follow import last_seqs
 from chat.models import Answer, Import, ImportedSession, Session, Turn
 from chat.transfer import import_file, importer, json_stream
-from core.leases import Superseded
 from tests import factories
+from tests.guards.world import addresses
 
 pytestmark = pytest.mark.django_db
 AT_2024 = datetime(2024, 5, 3, 10, 12, tzinfo=UTC)
@@ -168,7 +169,7 @@ def test_what_is_withheld_is_neither_exported_nor_imported(client, user):
 
 @pytest.mark.parametrize("odd", [None, [], {}, 5, "x", "\ud800", -1, 10**30, [[]], {"a": 1}])
 def test_no_odd_value_breaks_an_import(user, odd):
-    good = {"id": "1", "title": "t", "createdAt": "2024-05-03T10:00:00Z", "turns": [
+    good: dict[str, Any] = {"id": "1", "title": "t", "createdAt": "2024-05-03T10:00:00Z", "turns": [
         {"id": "a", "parentId": None, "text": "Why?", "createdAt": "2024-05-03T10:00:00Z", "answers": [
             {"text": "So.", "model": "m", "lane": 0, "status": "finished", "passages": [{"number": 1, "text": "p"}]}]}]}  # fmt: skip
     places = [([], name) for name in good]
@@ -513,11 +514,44 @@ def test_a_file_over_the_limit_is_refused_with_what_to_do(user, settings):
         importer.begin(user, ContentFile(b"x" * 1024 * 1024 + b"x", "x.json"))
 
 
-def test_a_superseded_worker_stores_nothing(user):
-    row = importer.begin(user, ContentFile(json.dumps(many(1)).encode(), "x.json"))
-    claimed = importer._claim(row.pk)
-    Import.objects.update(fence=9)
-    [entry] = import_file.read_file(io.BytesIO(json.dumps(many(1)).encode()), AT_2024)
-    with pytest.raises(Superseded):
-        importer._store(claimed, None, entry)
-    assert not Session.objects.exists()
+def test_a_superseded_worker_stores_nothing_more(user, monkeypatch):
+    read = importer.read_file
+
+    def lose_the_lease(*arguments):
+        for entry in read(*arguments):
+            yield entry
+            Import.objects.update(fence=9)
+
+    monkeypatch.setattr(importer, "read_file", lose_the_lease)
+    assert bring(user, many(3)).status == "running", "another worker does the rest"
+    assert Session.objects.count() == 1
+
+
+def test_operators_see_nothing_of_imported_answers(client, user):
+    bring(user, [TRIP])
+    client.force_login(factories.operator())
+    for name in ("answer", "answerrating", "import"):
+        page = client.get(reverse(f"admin:chat_{name}_changelist")).content.decode()
+        assert not [each for each in ("Porto", "gpt-4o", "ChatGPT", "conversations.json") if each in page]
+
+
+def test_an_imported_conversation_opens_at_every_address(client, user, branched):
+    other = factories.user()
+    bring(other, exported(client, user, "session-json", None, [branched.pk]))
+    client.force_login(other)
+    answer = Answer.objects.get(turn__session__user=other, text="Blue [1].")
+    values = {
+        "session_id": answer.turn.session_id,
+        "answer_id": answer.pk,
+        "turn_id": answer.turn_id,
+        "number": 1,
+    }
+    for address in addresses():
+        is_stream = address.name == "api-answer-events"  # it closes the connection of this test
+        if (
+            address.arguments
+            and set(address.arguments) <= values.keys()
+            and not (address.is_admin or is_stream)
+        ):
+            response = client.get(address.path({name: values[name] for name in address.arguments}))
+            assert response.status_code in (200, 204, 405), (address.name, response.status_code)
