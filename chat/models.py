@@ -140,6 +140,10 @@ class Answer(models.Model):
     lane = models.PositiveSmallIntegerField(default=0, db_default=0)  # from 0, left to right
     # The client's idempotency key for a regenerated version. Null for an answer that came with the turn.
     message_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - "" would not be unique
+    # The version that was cut, whose text and passages this one begins with (inference.continuation)
+    continues = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     # When the user chose to continue from it; the latest choice in a turn counts
     chosen_at = models.DateTimeField(null=True)
     parameters = models.JSONField(default=dict)
@@ -195,6 +199,9 @@ class Answer(models.Model):
                 condition=models.Q(has_compact_log=False, ended_at__isnull=False),
             ),
             models.Index(fields=["-created_at"], name="answer_newest"),  # the admin's list and the console
+            models.Index(
+                fields=["continues"], name="answer_continued", condition=models.Q(continues__isnull=False)
+            ),  # few answers continue another one
         ]
 
     def __str__(self) -> str:
@@ -205,9 +212,25 @@ class Answer(models.Model):
         return self.status in self.ENDED
 
     @property
+    def age(self) -> timedelta:
+        """The time since it was asked for."""
+        return timezone.now() - self.created_at
+
+    @property
     def has_words(self) -> bool:
         """Whether the conversation can continue from it: a stopped answer counts, a failed one does not."""
         return bool(self.text) and self.status in (self.Status.FINISHED, self.Status.STOPPED)
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether it ended because it reached the length limit that the user chose."""
+        return bool(self.trace.get("finish_reason") == "length")
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it has text that ended too early: at its limit, by a stop, or by a failure."""
+        is_broken_off = self.status in (self.Status.STOPPED, self.Status.FAILED)
+        return bool(self.text) and (is_broken_off or self.was_cut)
 
 
 class AnswerEvent(models.Model):
@@ -410,3 +433,27 @@ class LastTurn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.at}"
+
+
+class SavedPrompt(models.Model):
+    """A text that people insert into the composer by its name: `/name`. It belongs to a user, or to a workspace."""
+
+    owner = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="saved_prompts")
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=40)  # lower case, without the slash
+    text = models.TextField()  # {{a name}} is a place that its user fills in
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(owner=None) ^ models.Q(workspace=None),
+                name="prompt_of_a_user_or_a_workspace",
+            ),
+            models.UniqueConstraint(fields=["owner", "name"], name="one_own_prompt_per_name"),
+            models.UniqueConstraint(fields=["workspace", "name"], name="one_prompt_per_name_of_a_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"/{self.name}"

@@ -1,10 +1,17 @@
 from django.urls import path, re_path
 
 from .openai import views as completions
-from .pages import transfers, views
+from .pages import prompts, transfers, views
+from .pages.usage import own_usage
 from .socket import http
 
 urlpatterns = [
+    path("account/usage/", own_usage, name="own-usage"),
+    path("prompts/", prompts.prompts, name="prompts"),
+    path("prompts/<int:prompt_id>/", prompts.prompts, name="prompt"),
+    path("prompts/<int:prompt_id>/delete/", prompts.remove_prompt, name="prompt-delete"),
+    path("chat/complete/prompts/", prompts.complete_prompt, name="complete-prompt"),
+    path("chat/complete/documents/", prompts.complete_document, name="complete-document"),
     path("", views.chat, name="chat"),
     path("chat/filters/", views.filters, name="chat-filters"),
     path("chat/frames/", http.receive, name="chat-frames"),
@@ -28,6 +35,7 @@ urlpatterns = [
     path("answers/<uuid:answer_id>/copy/", transfers.answer_copy, name="answer-copy"),
     path("answers/<uuid:answer_id>/", views.answer, name="answer"),
     path("answers/<uuid:answer_id>/continue/", views.go_on, name="answer-continue"),
+    path("answers/<uuid:answer_id>/fork/", views.fork, name="answer-fork"),
     path("answers/<uuid:answer_id>/rating/", views.rate, name="answer-rating"),
     path("answers/<uuid:answer_id>/why/", views.why, name="answer-why"),
     path("answers/<uuid:answer_id>/replay/", views.replay, name="answer-replay"),

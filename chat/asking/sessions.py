@@ -112,7 +112,7 @@ deletion.deletes(Session, _delete_in_parts, _count_rows)
 
 def create_session(user: User, title: str = "", *, is_pinned: bool = False) -> Session:
     """Create a session. Without a title, the first question becomes its title."""
-    title = _fitting(title)
+    title = fitting_title(title)
     naming = Session.Naming.OWN if title else Session.Naming.OPEN
     return Session.objects.create(user=user, title=title, naming=naming, is_pinned=is_pinned)
 
@@ -143,7 +143,7 @@ def show_branch(user: User, session_id: UUID, turn_id: UUID) -> None:
     Turn.objects.filter(pk=end).update(shown_at=Now())
 
 
-def _fitting(title: str) -> str:
+def fitting_title(title: str) -> str:
     return one_line(title)[: Session._meta.get_field("title").max_length]
 
 

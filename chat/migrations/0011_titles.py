@@ -12,12 +12,8 @@ def _naming(name):
     return models.CharField(choices=_NAMINGS, db_default=name, default="open", max_length=8)
 
 
-def _time():
-    return models.DateTimeField(default=django.utils.timezone.now, editable=False)
-
-
 class Migration(migrations.Migration):
-    dependencies = [("chat", "0009_branches")]
+    dependencies = [("chat", "0010_continued_answers")]
 
     operations = [
         # Sessions of earlier builds may have a person's title, which no model replaces. PostgreSQL stores a column's
@@ -25,9 +21,10 @@ class Migration(migrations.Migration):
         migrations.AddField("session", "naming", _naming("own")),
         migrations.AlterField("session", "naming", _naming("open")),
         migrations.AddField("summary", "is_title_due", models.BooleanField(db_default=False, default=False)),
-        # Only Python knows the difference from auto_now_add.
-        migrations.AlterField("answer", "created_at", _time()),
-        migrations.AlterField("session", "created_at", _time()),
-        migrations.AlterField("session", "updated_at", _time()),
-        migrations.AlterField("turn", "created_at", _time()),
+        # Only Python knows the difference from auto_now.
+        migrations.AlterField(
+            "session",
+            "updated_at",
+            models.DateTimeField(default=django.utils.timezone.now, editable=False),
+        ),
     ]
