@@ -97,13 +97,6 @@ def test_an_answer_without_text_is_no_place_to_fork(ask, asker, client):
     assert Session.objects.count() == 1
 
 
-def test_a_temporary_chat_leaves_no_fork(session, asker):
-    Session.objects.filter(pk=session.pk).update(temporary_until=Session.new_end())
-    with pytest.raises(QuestionRefused, match="the copy would stay"):
-        fork_session(asker, answer_to(session, "one").pk)
-    assert Session.objects.count() == 1
-
-
 def test_nobody_forks_the_session_of_another(session):
     with pytest.raises(Http404):
         fork_session(factories.user(), answer_to(session, "one").pk)
