@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import IsAuthenticated
 
+from chat.api import organizing
 from chat.api import views as chat
 from documents.api import ingestion
 from documents.api import views as documents
@@ -93,6 +94,9 @@ urlpatterns = [
         f"{_V1}laboratory/ranking", laboratory.CompareCrossEncoders.as_view(), name="api-laboratory-ranking"
     ),
     path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
+    path(f"{_V1}sessions/search", organizing.SearchSessions.as_view(), name="api-sessions-search"),
+    path(f"{_V1}folders", organizing.Folders.as_view(), name="api-folders"),
+    path(f"{_V1}folders/<uuid:folder_id>", organizing.OneFolder.as_view(), name="api-folder"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
     path(
         f"{_V1}sessions/<uuid:session_id>/summary", chat.SessionSummary.as_view(), name="api-session-summary"

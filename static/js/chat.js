@@ -293,7 +293,7 @@ function enterSession(sessionId, text) {
 function forgetLinkedTurn() {
   const address = new URL(location.href);
   address.hash = "";
-  for (const name of ["from", "turn"]) address.searchParams.delete(name);
+  for (const name of ["from", "turn", "words"]) address.searchParams.delete(name);
   history.replaceState(null, "", address);
 }
 
@@ -488,6 +488,17 @@ function onEscape({ target }) {
   else if (target instanceof HTMLElement) target.blur();
 }
 
+/**
+ * Mark the words that a search found in the turn that its link has opened.
+ *
+ * @param {HTMLElement} turn
+ */
+async function markLinked(turn) {
+  if (!root.dataset.foundWords) return;
+  const { markFound } = await import("./chat-found.js");
+  markFound(turn, JSON.parse(root.dataset.foundWords));
+}
+
 connectClipboard(root);
 connectShortcuts({
   n: () => elements.newChat.click(),
@@ -502,8 +513,10 @@ connectShortcuts({
 });
 
 const linked = location.hash.startsWith("#turn-") && document.getElementById(location.hash.slice(1));
-if (linked) autoScroller.scrollTo(linked);
-else autoScroller.scrollToEnd();
+if (linked) {
+  autoScroller.scrollTo(linked);
+  void markLinked(linked);
+} else autoScroller.scrollToEnd();
 // Not on touch screens, where a keyboard would pop up.
 if (!state.sessionId && matchMedia("(hover: hover)").matches) composer.focus();
 restoreOutbox();

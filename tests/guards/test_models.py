@@ -5,7 +5,7 @@ from django.apps import apps
 from django.db.models import ForeignKey
 
 from accounts.models import ApiKey, AuditEvent, Deletion, User
-from chat.models import LastTurn, Session
+from chat.models import Folder, LastTurn, Session, Tag
 from models_registry.models import Endpoint, ReferenceVectors
 from ragsite.models import Beat, CleaningRun, Tick, WriteProbe
 from ragsite.release.models import Release
@@ -25,6 +25,9 @@ OF_NO_WORKSPACE = {
     Tick: "of the installation",
     WriteProbe: "of the installation, and empty",
     Release: "about the whole database",
+    Folder: "a person's",
+    Tag: "a person's",
+    Session.tags.through: "a person's",
     Session: "a person's; each turn names the workspace it asked",
 }
 MODELS = [
