@@ -5,7 +5,7 @@ words that no text has stand for similar ones. An answer that is withheld from i
 found nor quoted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from .search_query import SearchQuery, SoughtWord
 from .snippets import Snippet, cut_snippet, mark_words, words_in
 from .text_index import index_texts
 
+CHECKED_AT_ONCE = 60  # sessions
 INDEXING_S = 0.5  # that a search may spend on texts which no worker has indexed yet
 # A loose index scan: it reads one row for each language, however many texts there are.
 _LANGUAGES = """
@@ -98,40 +99,56 @@ class _Search:
             cursor.execute(_LANGUAGES, {"user": self.user.pk})
             return sorted({UNKNOWN, *(language for (language,) in cursor.fetchall())})
 
-    def texts(self, tsquery: str) -> QuerySet[IndexedText]:
-        """Return the texts that fit and that the user may read."""
-        hidden = hidden_passages_from(self.user).filter(answer=OuterRef("answer"))
-        found = IndexedText.objects.filter(
-            _Fits(F("words"), RawSQL("%s::tsquery", [tsquery])), user=self.user, session__preface__isnull=True
-        )
-        found = found.filter(session__tags__name__iexact=self.tag) if self.tag else found
-        return found.filter(Q(answer=None) | ~Exists(hidden))
-
     def sessions(self, query: SearchQuery, first: int, limit: int) -> list[UUID]:
         """Return the ids of the sessions that have a text with all words, or else all words in several texts."""
         if not (tsquery := query.tsquery(self.user.pk)):
             return []
-        return self._ranked(self.texts(tsquery), first, limit) or self._scattered(query, first, limit)
-
-    def _ranked(self, texts: QuerySet[IndexedText], first: int, limit: int) -> list[UUID]:
-        in_title = BoolOr(Q(turn=None))
-        groups = texts.order_by().values("session").annotate(in_title=in_title, at=F("session__updated_at"))
-        return [
-            row["session"] for row in groups.order_by("-in_title", "-at", "session_id")[first : first + limit]
-        ]
-
-    def _scattered(self, query: SearchQuery, first: int, limit: int) -> list[UUID]:
-        if len(query.words) < 2 or query.required or query.excluded:
-            return []
-        found = self.texts(query.words[0].tsquery(self.user.pk, query.languages))
-        for word in query.words[1:]:
-            having = self.texts(word.tsquery(self.user.pk, query.languages))
-            found = found.filter(session__in=having.values("session"))
-        return self._ranked(found, first, limit)
+        found = self._having([tsquery], first, limit)
+        if found or len(query.words) < 2 or query.required or query.excluded:
+            return found
+        return self._having([self._word(each, query) for each in query.words], first, limit)
 
     def mark_unknown(self, word: SoughtWord) -> SoughtWord:
-        is_known = self.texts(word.tsquery(self.user.pk, ())).exists()
-        return replace(word, is_unknown=not is_known)
+        return replace(word, is_unknown=not self._having([word.tsquery(self.user.pk, ())], 0, 1))
+
+    def _word(self, word: SoughtWord, query: SearchQuery) -> str:
+        return word.tsquery(self.user.pk, query.languages)
+
+    def _having(self, tsqueries: Sequence[str], first: int, limit: int) -> list[UUID]:
+        """Return the ids of the sessions with a text for each query that the user may read, in their order.
+
+        The permission is checked for the best sessions, then for the next ones, until there are enough: PostgreSQL
+        would look for it in all passages of all users.
+        """
+        ranked, found = self._ranked(tsqueries), list[UUID]()
+        for at in range(0, len(ranked), CHECKED_AT_ONCE):
+            if len(found) >= first + limit:
+                break
+            part = ranked[at : at + CHECKED_AT_ONCE]
+            readable = [
+                set(self._readable(each, part).values_list("session", flat=True)) for each in tsqueries
+            ]
+            found += [each for each in part if all(each in having for having in readable)]
+        return found[first : first + limit]
+
+    def _ranked(self, tsqueries: Sequence[str]) -> list[UUID]:
+        """Return the ids of the sessions with a text for each query, whether the user may read it or not."""
+        texts, *others = map(self._texts, tsqueries)
+        for other in others:
+            texts = texts.filter(session__in=other.values("session"))
+        groups = texts.order_by().values("session").annotate(in_title=BoolOr(Q(turn=None)))
+        ordered = groups.order_by("-in_title", "-session__updated_at", "session_id")
+        return [id for (id,) in ordered.values_list("session")]
+
+    def _texts(self, tsquery: str) -> QuerySet[IndexedText]:
+        fits = _Fits(F("words"), RawSQL("%s::tsquery", [tsquery]))
+        found = IndexedText.objects.filter(fits, session__user=self.user)
+        return found.filter(session__tags__name__iexact=self.tag) if self.tag else found
+
+    def _readable(self, tsquery: str, sessions: Collection[UUID]) -> QuerySet[IndexedText]:
+        """Return the texts of these sessions that fit and that the user may read."""
+        hidden = hidden_passages_from(self.user).filter(answer=OuterRef("answer"))
+        return self._texts(tsquery).filter(Q(answer=None) | ~Exists(hidden), session__in=sessions)
 
     def present(self, found: Sequence[UUID], query: SearchQuery) -> list[FoundSession]:
         """Return what the list shows of these sessions, in this order."""
@@ -141,14 +158,12 @@ class _Search:
 
     def _newest_hits(self, found: Sequence[UUID], query: SearchQuery) -> Mapping[UUID, IndexedText]:
         """Return the text of each session to quote: of the newest turn that has the words, its question if it has them."""
-        tsquery = query.tsquery(self.user.pk)
-        hits = self._of_turns(tsquery, found)
+        hits = self._of_turns(query.tsquery(self.user.pk), found)
         if missing := [each for each in found if each not in hits]:
-            words = (word.tsquery(self.user.pk, query.languages) for word in query.words)
-            hits |= self._of_turns(" | ".join(words), missing)
+            hits |= self._of_turns(" | ".join(self._word(each, query) for each in query.words), missing)
         return hits
 
-    def _of_turns(self, tsquery: str, found: Iterable[UUID]) -> dict[UUID, IndexedText]:
+    def _of_turns(self, tsquery: str, found: Sequence[UUID]) -> dict[UUID, IndexedText]:
         if not tsquery:
             return {}
         newest_first = (
@@ -156,7 +171,7 @@ class _Search:
             "-turn__created_at",
             F("answer__created_at").desc(nulls_first=True),  # the question itself, if it has the words
         )
-        texts = self.texts(tsquery).filter(session__in=found).exclude(turn=None)
+        texts = self._readable(tsquery, found).exclude(turn=None)
         chosen = texts.order_by(*newest_first).distinct("session_id")
         read = chosen.select_related("turn", "answer").defer("words", "answer__trace")
         return {each.session_id: each for each in read}

@@ -58,7 +58,10 @@ def show(request: UserRequest) -> HttpResponse:
         return _found(request, words)
     if "folder" in request.GET:
         return _folder(request)
-    return render(request, "chat/_sessions.html", listed(request))
+    context = listed(request)
+    if request.htmx and not _first(request.GET):
+        context |= {"tags": tags_for(request.user), "is_update": True}
+    return render(request, "chat/_sessions.html", context)
 
 
 def listed(request: UserRequest, current: Session | None = None) -> dict[str, Any]:
@@ -74,10 +77,6 @@ def listed(request: UserRequest, current: Session | None = None) -> dict[str, An
         "next_from": first + SESSIONS_PER_PAGE if len(rows) > SESSIONS_PER_PAGE else None,
         "archived_count": _archived(request).count() if has_folders else 0,
     }
-
-
-def tag_choices(request: UserRequest) -> dict[str, Any]:
-    return {"tags": tags_for(request.user)}
 
 
 def page_address(request: UserRequest) -> str:

@@ -29,6 +29,7 @@ from chat.asking.sessions import delete_session, pin_session, rename_session, se
 from chat.errors import CannotReplay, QuestionRefused
 from chat.finding.conversation_search import words_of_hit
 from chat.models import Answer, Session, Turn
+from chat.organizing.tags import tags_for
 from core.text import storable, uuid_or_none
 from documents.doors import Filters, documents_for, shown_fields
 from documents.models import Document
@@ -135,22 +136,18 @@ def _page(
     """
     endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
     default = _default_model(workspace) or next(iter(endpoints), None)
-    context |= (
-        session_list.listed(request, current=session)
-        | session_list.tag_choices(request)
-        | {
-            "session": session,
-            "workspaces": _count_documents(request.user, workspaces),
-            "editable": set(workspaces_for(request.user, Role.EDITOR).values_list("pk", flat=True)),
-            "workspace": workspace,
-            "endpoints": endpoints,
-            "chosen_models": [each for each in endpoints if each.pk in models]
-            or ([default] if default else []),
-            "models_most": turns.MAX_MODELS,
-            "question_max": settings.QUESTION_MAX_CHARACTERS,
-            "sessions_closed": request.COOKIES.get("sessions") == "closed",
-        }
-    )
+    context |= session_list.listed(request, current=session) | {
+        "session": session,
+        "tags": tags_for(request.user),
+        "workspaces": _count_documents(request.user, workspaces),
+        "editable": set(workspaces_for(request.user, Role.EDITOR).values_list("pk", flat=True)),
+        "workspace": workspace,
+        "endpoints": endpoints,
+        "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
+        "models_most": turns.MAX_MODELS,
+        "question_max": settings.QUESTION_MAX_CHARACTERS,
+        "sessions_closed": request.COOKIES.get("sessions") == "closed",
+    }
     return render(request, "chat/chat.html", context)
 
 
