@@ -47,14 +47,14 @@ async function save(dialog, { target, submitter }, onChange) {
 }
 
 /**
- * Send the form. Return "", or why it was refused.
+ * Send the form. Return "", or why it was refused. (`form.action` would be its buttons of that name.)
  *
  * @param {HTMLFormElement} form
  * @param {FormData} body
  */
 async function send(form, body) {
   try {
-    const response = await fetch(form.action, { method: "POST", body, headers: csrfHeaders() });
+    const response = await fetch(form.getAttribute("action") ?? "", { method: "POST", body, headers: csrfHeaders() });
     if (response.ok && !response.redirected) return "";
     return response.status === 400 ? await response.text() : AWAY;
   } catch {

@@ -28,6 +28,7 @@ class Palette {
   #asked = ""; // the words that the server was asked for last
   #timer = 0;
   #isSearching = false;
+  #hasMoved = false; // the user has chosen an option, which stays when the server's reply arrives
 
   /** @param {HTMLDialogElement} dialog */
   constructor(dialog) {
@@ -72,6 +73,7 @@ class Palette {
   }
 
   #onInput() {
+    this.#hasMoved = false;
     this.#filter();
     clearTimeout(this.#timer);
     this.#isSearching = true;
@@ -99,7 +101,8 @@ class Palette {
     const recent = find(this.list, "[data-palette-recent]");
     // The server finds them, too, and with the place of the words.
     if (words.length && hasFound) recent.hidden = true;
-    this.#choose(this.#visible[0]);
+    const visible = this.#visible;
+    this.#choose(this.#hasMoved ? (visible.find((each) => each === this.#active) ?? visible[0]) : visible[0]);
     this.#tellCount();
   }
 
@@ -126,7 +129,9 @@ class Palette {
 
   /** @param {HTMLElement | null} option */
   #point(option) {
-    if (option && option !== this.#active) this.#choose(option);
+    if (!option || option === this.#active) return;
+    this.#hasMoved = true;
+    this.#choose(option);
   }
 
   /** @param {KeyboardEvent} event */
@@ -139,6 +144,7 @@ class Palette {
     const place = places[event.key];
     if (place !== undefined && options.length) {
       event.preventDefault();
+      this.#hasMoved = true;
       const isStep = event.key.startsWith("Arrow");
       const next = isStep ? options.at(place % options.length) : options[clamp(place, options.length)];
       this.#choose(next);
