@@ -70,7 +70,7 @@ class Session(models.Model):
     preface = models.JSONField(null=True, editable=False)
     # The title that the index of chat.finding has
     indexed_title = models.CharField(max_length=120, blank=True, default="", db_default="", editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -117,7 +117,7 @@ class Turn(models.Model):
     # Which of the workspace's documents the search covers (documents.fields.filters)
     filters = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     is_indexed = models.BooleanField(default=False, db_default=False, editable=False)  # chat.finding
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     just_recorded: Sequence["Answer"] = ()  # the answers stored with it, on the instance that stored them
 
@@ -187,6 +187,10 @@ class Answer(models.Model):
     lane = models.PositiveSmallIntegerField(default=0, db_default=0)  # from 0, left to right
     # The client's idempotency key for a regenerated version. Null for an answer that came with the turn.
     message_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - "" would not be unique
+    # The version that was cut, whose text and passages this one begins with (inference.continuation)
+    continues = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     # When the user chose to continue from it; the latest choice in a turn counts
     chosen_at = models.DateTimeField(null=True)
     parameters = models.JSONField(default=dict)
@@ -208,7 +212,7 @@ class Answer(models.Model):
     # chat.queue.lost_attempts
     broken_off = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     trace = models.JSONField(default=dict)  # chat.answering.answer.Traced, and "finish_reason"
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -246,6 +250,9 @@ class Answer(models.Model):
                 name="answer_to_index",
                 condition=models.Q(is_indexed=False, ended_at__isnull=False),
             ),  # chat.finding
+            models.Index(
+                fields=["continues"], name="answer_continued", condition=models.Q(continues__isnull=False)
+            ),  # few answers continue another one
         ]
 
     def __str__(self) -> str:
@@ -256,9 +263,25 @@ class Answer(models.Model):
         return self.status in self.ENDED
 
     @property
+    def age(self) -> timedelta:
+        """The time since it was asked for."""
+        return timezone.now() - self.created_at
+
+    @property
     def has_words(self) -> bool:
         """Whether the conversation can continue from it: a stopped answer counts, a failed one does not."""
         return bool(self.text) and self.status in (self.Status.FINISHED, self.Status.STOPPED)
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether it ended because it reached the length limit that the user chose."""
+        return bool(self.trace.get("finish_reason") == "length")
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it has text that ended too early: at its limit, by a stop, or by a failure."""
+        is_broken_off = self.status in (self.Status.STOPPED, self.Status.FAILED)
+        return bool(self.text) and (is_broken_off or self.was_cut)
 
 
 class AnswerEvent(models.Model):
@@ -413,3 +436,27 @@ class IndexedText(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.answer_id or self.turn_id or 'title'}"
+
+
+class SavedPrompt(models.Model):
+    """A text that people insert into the composer by its name: `/name`. It belongs to a user, or to a workspace."""
+
+    owner = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="saved_prompts")
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=40)  # lower case, without the slash
+    text = models.TextField()  # {{a name}} is a place that its user fills in
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(owner=None) ^ models.Q(workspace=None),
+                name="prompt_of_a_user_or_a_workspace",
+            ),
+            models.UniqueConstraint(fields=["owner", "name"], name="one_own_prompt_per_name"),
+            models.UniqueConstraint(fields=["workspace", "name"], name="one_prompt_per_name_of_a_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"/{self.name}"

@@ -1,10 +1,17 @@
 from django.urls import path, re_path
 
 from .openai import views as completions
-from .pages import command_palette, organizing, session_list, views
+from .pages import command_palette, organizing, prompts, session_list, views
+from .pages.usage import own_usage
 from .socket import http
 
 urlpatterns = [
+    path("account/usage/", own_usage, name="own-usage"),
+    path("prompts/", prompts.prompts, name="prompts"),
+    path("prompts/<int:prompt_id>/", prompts.prompts, name="prompt"),
+    path("prompts/<int:prompt_id>/delete/", prompts.remove_prompt, name="prompt-delete"),
+    path("chat/complete/prompts/", prompts.complete_prompt, name="complete-prompt"),
+    path("chat/complete/documents/", prompts.complete_document, name="complete-document"),
     path("", views.chat, name="chat"),
     path("palette/", command_palette.palette, name="palette"),
     path("palette/found/", command_palette.found, name="palette-found"),
@@ -23,6 +30,7 @@ urlpatterns = [
     path("chat/<uuid:session_id>/delete/", views.delete, name="session-delete"),
     path("answers/<uuid:answer_id>/", views.answer, name="answer"),
     path("answers/<uuid:answer_id>/continue/", views.go_on, name="answer-continue"),
+    path("answers/<uuid:answer_id>/fork/", views.fork, name="answer-fork"),
     path("answers/<uuid:answer_id>/rating/", views.rate, name="answer-rating"),
     path("answers/<uuid:answer_id>/why/", views.why, name="answer-why"),
     path("answers/<uuid:answer_id>/replay/", views.replay, name="answer-replay"),

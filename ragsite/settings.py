@@ -259,6 +259,7 @@ QUESTION_MAX_CHARACTERS = 20_000
 QUARANTINE_DAYS = env.number("RAGSITE_QUARANTINE_DAYS", 30, least=1, most=3650)
 AUDIT_KEPT_DAYS = env.number("RAGSITE_AUDIT_KEPT_DAYS", 0, least=0, most=36_500)  # 0: for ever
 SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)
+SPEECH = env.flag("RAGSITE_SPEECH", True)  # some browsers send what is dictated to their maker
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
@@ -328,6 +329,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.identity.login_required.LoginRequired",  # deny by default
+    "accounts.identity.time_zone.UserTimeZone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ragsite.door.refusals.RefuseWhenBusy",
@@ -347,7 +349,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"lucide": "ragsite.templatetags.icons"},
         },
     }
 ]

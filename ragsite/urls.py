@@ -2,14 +2,17 @@ from django.contrib import admin
 from django.urls import include, path
 
 from . import api
+from .guide import guide
 from .personal_data.views import own_data
 
 handler400 = "ragsite.door.refusals.handle_400"
 handler404 = "ragsite.door.refusals.handle_404"
 handler500 = "ragsite.door.refusals.handle_500"
 urlpatterns = [
-    path("", include("accounts.urls")),
+    path("", include("accounts.pages.urls")),
     path("account/data/", own_data, name="own-data"),
+    path("help/", guide, name="guide"),
+    path("help/<slug:slug>/", guide, name="help"),
     path("", include("chat.urls")),
     path("", include("workspaces.urls")),
     path("", include("documents.urls")),

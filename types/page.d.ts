@@ -1,6 +1,22 @@
 // The shapes that the modules of the chat page share, and the global htmx.
 
+// Speech recognition, of which TypeScript's library declares only parts
+interface SpeechRecognition {
+  continuous: boolean;
+  interimResults: boolean;
+  onend: (() => void) | null;
+  onerror: ((event: { error: string }) => void) | null;
+  onresult:
+    | ((event: { results: Iterable<ArrayLike<{ transcript: string }> & Iterable<{ transcript: string }>> }) => void)
+    | null;
+  abort(): void;
+  start(): void;
+  stop(): void;
+}
+
 interface Window {
+  SpeechRecognition?: new () => SpeechRecognition;
+  webkitSpeechRecognition?: new () => SpeechRecognition;
   htmx: {
     ajax(
       method: string,
@@ -50,6 +66,7 @@ type VersionRequest = PendingMessage & {
   answerId: string;
   modelName: string; // "": the model of the old answer
   modelLabel: string;
+  continues?: boolean; // go on with the text of the old answer, which was cut
 };
 
 /** A message between the tabs of a browser, on the BroadcastChannel. */

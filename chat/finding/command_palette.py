@@ -33,6 +33,8 @@ def commands_for(user: User) -> list[Command]:
         Command("Archived sessions", "archive", f"{reverse('chat')}?view=archived", words="archive chats"),
         Command("Workspaces", "library", reverse("workspaces"), words="documents files upload members"),
         Command("Laboratory", "flask-conical", reverse("laboratory-search"), words="compare search models"),
+        Command("Your account", "user", reverse("account"), words="settings profile name password api keys"),
+        Command("Help", "life-buoy", reverse("guide"), words="guide documentation manual"),
         Command("Your data", "download", reverse("own-data"), words="export privacy account"),
         Command("API reference", "code", reverse("api-docs"), words="rest program developer help"),
     ]

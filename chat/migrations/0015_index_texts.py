@@ -14,7 +14,7 @@ def _owner(model: str, *, is_null: bool = False) -> models.Field:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("chat", "0009_branches"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [("chat", "0017_saved_prompts"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.AddField(

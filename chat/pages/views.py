@@ -25,23 +25,24 @@ from chat.answering import replay as replaying
 from chat.answering import session_summary
 from chat.answering.withholding import passages_for
 from chat.asking import ratings, turns
+from chat.asking.forks import fork_session
 from chat.asking.sessions import delete_session, pin_session, rename_session, session_for, show_branch
 from chat.errors import CannotReplay, QuestionRefused
 from chat.finding.conversation_search import words_of_hit
 from chat.models import Answer, Session, Turn
 from chat.organizing.tags import tags_for
 from core.text import storable, uuid_or_none
-from documents.doors import Filters, documents_for, shown_fields
-from documents.models import Document
+from documents.doors import Filters, shown_fields, titles_in
 from models_registry.models import Endpoint
 from workspaces.access import totals_for, workspaces_for
 from workspaces.models import Role, Workspace
 
 from . import presenters, session_list
 from .explain import explain_answer
+from .starters import starters
 
-TURNS_SHOWN = 30  # of a long session, until the reader asks for more
-SUGGESTED_DOCUMENTS = 3
+TURNS_SHOWN = 12  # of a long session when it opens
+TURNS_ADDED = 30  # before them, when the reader asks for more
 
 
 @never_cache
@@ -54,13 +55,15 @@ def chat(request: UserRequest) -> HttpResponse:
     last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
     chosen = _workspace_for_new_chat(request, workspaces, last)
     context = {
-        "suggestions": _newest_documents(request.user, chosen),
+        "starters": starters(request.user, chosen) if chosen else [],
         "workspace": chosen,
         "workspaces": workspaces,
     }
     if request.htmx:
         return render(request, "chat/_suggestions.html", context)
     context |= _filter_context(request.user, chosen, {})
+    if chosen and "document" in request.GET:  # a link from the page of a document
+        context["only_documents"] = request.GET.getlist("document")[:1]
     # Preselect one model, even if the last question went to several: each of them costs.
     return _page(request, None, workspaces, chosen, _models_of(last)[:1] if last else [], context)
 
@@ -112,7 +115,7 @@ def _found_words(request: UserRequest, shown: Sequence[presenters.ShownTurn], hi
 
 def _earlier_turns(request: UserRequest, session: Session, before: UUID) -> HttpResponse:
     path = presenters.Path.of(session, before=before)
-    turns, earlier = presenters.present_turns(request.user, path, TURNS_SHOWN)
+    turns, earlier = presenters.present_turns(request.user, path, TURNS_ADDED)
     summary = session_summary.summary_of(session)
     context = {"session": session, "turns": turns, "earlier": earlier, "summary": summary}
     return render(request, "chat/_turns.html", context)
@@ -146,6 +149,7 @@ def _page(
         "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
         "models_most": turns.MAX_MODELS,
         "question_max": settings.QUESTION_MAX_CHARACTERS,
+        "has_speech": settings.SPEECH,
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
     }
     return render(request, "chat/chat.html", context)
@@ -176,7 +180,11 @@ def filters(request: UserRequest) -> HttpResponse:
 
 
 def _filter_context(user: User, workspace: Workspace | None, said: Filters) -> dict[str, Any]:
-    return {"filter_fields": shown_fields(user, workspace, said) if workspace else []}
+    """Return the context variables of the composer's filter. said: the filter of the last question, which is valid."""
+    if workspace is None:
+        return {"filter_fields": []}
+    titles = titles_in(workspace, said)
+    return {"filter_fields": shown_fields(user, workspace, said), "only_documents": titles}
 
 
 def _workspace_for_new_chat(
@@ -188,13 +196,6 @@ def _workspace_for_new_chat(
     if last:
         return next((each for each in workspaces if each.pk == last.workspace_id), None)
     return workspaces.order_by("-document_count", "name").first()
-
-
-def _newest_documents(user: User, workspace: Workspace | None) -> list[Document]:
-    if workspace is None:
-        return []
-    ready = documents_for(user, workspace).filter(status=Document.Status.READY)
-    return list(ready.order_by("-ready_at")[:SUGGESTED_DOCUMENTS])
 
 
 @never_cache
@@ -281,6 +282,15 @@ def go_on(request: UserRequest, answer_id: UUID) -> HttpResponse:
     except QuestionRefused as refusal:
         return HttpResponse(str(refusal), status=400, content_type="text/plain")
     return HttpResponse(status=204)
+
+
+@require_POST
+def fork(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Open a new chat with a copy of the conversation up to this answer."""
+    try:
+        return redirect("session", fork_session(request.user, answer_id).pk)
+    except QuestionRefused as refusal:
+        return HttpResponse(str(refusal), status=400, content_type="text/plain")
 
 
 @require_POST

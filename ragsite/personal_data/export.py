@@ -16,7 +16,7 @@ from django.db.models import Model, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.models import AuditEvent, User
 from chat.answering.withholding import readable_summaries, withhold, withholding
-from chat.models import Answer, AnswerPassage, AnswerRating, Summary, Turn
+from chat.models import Answer, AnswerPassage, AnswerRating, Session, Summary, Turn
 from documents.models import Document, Search
 
 from .events import events_about
@@ -87,7 +87,7 @@ def export_person(user: User, archive: Archive, *, for_themselves: bool = False)
     retold = Subquery(summaries.filter(pk=OuterRef("pk")).values("text"))
     files: dict[str, Iterable[Row]] = {
         "api_keys": map(_key, _in_batches(user.api_keys.all())),
-        "sessions": map(_session, _in_batches(user.sessions.annotate(retold=retold))),
+        "sessions": map(_session, _in_batches(_sessions(user).annotate(retold=retold))),
         "turns": _turns(user, answers),
         "ratings": map(_rating, _in_batches(AnswerRating.objects.filter(user=user))),
         "searches": map(_search, _in_batches(Search.objects.filter(user=user).select_related("workspace"))),
@@ -169,9 +169,14 @@ def _key(key: Any) -> Row:
     return _named(key, "name", "prefix", "created_at", "last_used_at", "revoked_at")
 
 
+def _sessions(user: User) -> QuerySet[Session]:
+    return user.sessions.select_related("folder").prefetch_related("tags")
+
+
 def _session(session: Any) -> Row:
-    told = _named(session, "id", "title", "is_pinned", "preface", "created_at", "updated_at")
-    return told | {"summary": session.retold or ""}
+    told = _named(session, "id", "title", "is_pinned", "is_archived", "preface", "created_at", "updated_at")
+    place = {"folder": session.folder.name if session.folder else None, "tags": session.tag_names}
+    return told | place | {"summary": session.retold or ""}
 
 
 def _turns(user: User, answers: QuerySet[Answer]) -> Iterator[Row]:
