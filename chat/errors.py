@@ -2,6 +2,7 @@
 
 ChatError
 ├── QuestionRefused    a question, a title, a regeneration, a rating or a choice of answer is not valid
+├── NameRefused        the name of a folder or a tag is not valid, or there are too many
 ├── UnknownModel       this user cannot use a model of that name
 ├── BadFrame           a socket frame is malformed; `message_id` is the id that it gave, or ""
 ├── CannotBegin        something that the question needs no longer exists
@@ -19,6 +20,9 @@ class ChatError(DomainError): ...
 
 
 class QuestionRefused(ChatError): ...
+
+
+class NameRefused(ChatError): ...
 
 
 class UnknownModel(ChatError): ...

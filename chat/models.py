@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 from accounts.models import User
@@ -16,6 +18,41 @@ from models_registry.models import Endpoint
 from workspaces.models import Workspace
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Folder(models.Model):
+    """A folder of a user's sessions; a session is in one at most."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="folders")
+    name = models.CharField(max_length=60)
+    position = models.PositiveIntegerField()  # in the user's own order, with gaps where one was deleted
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("position",)
+        constraints = [
+            models.UniqueConstraint("user", Lower("name"), name="one_folder_per_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tag(models.Model):
+    """A word that a user marks sessions with. It is gone with the last session that has it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=40)
+
+    class Meta:
+        ordering = (Lower("name"),)
+        constraints = [
+            models.UniqueConstraint("user", Lower("name"), name="one_tag_per_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Session(models.Model):
@@ -33,11 +70,16 @@ class Session(models.Model):
     title = models.CharField(max_length=120, blank=True)  # "" until the first question names it
     naming = models.CharField(max_length=8, choices=Naming, default=Naming.OPEN, db_default=Naming.OPEN)
     is_pinned = models.BooleanField(default=False)
+    is_archived = models.BooleanField(default=False, db_default=False)  # out of the list, but not deleted
+    folder = models.ForeignKey(Folder, null=True, on_delete=models.SET_NULL, related_name="sessions")
+    tags = models.ManyToManyField(Tag, related_name="sessions")
     # The earlier messages that a chat completions client sent (chat.answering.imported_history). Null if the
     # session began on the page or over the REST API.
     preface = models.JSONField(null=True, editable=False)
     # Null: it is kept. Else when it is deleted, unless there is a sign of life before (chat.asking.temporary).
     temporary_until = models.DateTimeField(null=True, editable=False)
+    # The title that the index of chat.finding has
+    indexed_title = models.CharField(max_length=120, blank=True, default="", db_default="", editable=False)
     # An import sets these times, so the database does not (auto_now_add).
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -53,6 +95,9 @@ class Session(models.Model):
                 name="temporary_end",
                 condition=models.Q(temporary_until__isnull=False),
             ),  # for the cleaning
+            models.Index(
+                fields=["user"], name="title_to_index", condition=~models.Q(title=models.F("indexed_title"))
+            ),
         ]
 
     def __str__(self) -> str:
@@ -71,6 +116,10 @@ class Session(models.Model):
     def keeps_words(self) -> bool:
         """Whether its words may be written to anything but its own rows. All that does so must ask this."""
         return not self.is_temporary
+
+    @property
+    def tag_names(self) -> list[str]:
+        return [tag.name for tag in self.tags.all()]
 
     @property
     def owner(self) -> User:
@@ -99,6 +148,7 @@ class Turn(models.Model):
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
     # Which of the workspace's documents the search covers (documents.fields.filters)
     filters = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    is_indexed = models.BooleanField(default=False, db_default=False, editable=False)  # chat.finding
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     just_recorded: Sequence["Answer"] = ()  # the answers stored with it, on the instance that stored them
@@ -113,6 +163,9 @@ class Turn(models.Model):
             models.Index(
                 fields=["session", "-shown_at"], name="chat_turn_session_shown"
             ),  # the end of the path
+            models.Index(
+                fields=["session"], name="turn_to_index", condition=models.Q(is_indexed=False)
+            ),  # chat.finding
         ]
 
     def __str__(self) -> str:
@@ -198,6 +251,7 @@ class Answer(models.Model):
     has_compact_log = models.BooleanField(default=False)  # chat.log.compaction
     # A file of its user says so, and no model of this site has written it: operators see nothing of it.
     is_imported = models.BooleanField(default=False, db_default=False)
+    is_indexed = models.BooleanField(default=False, db_default=False, editable=False)  # chat.finding
 
     class Meta:
         ordering = ("lane", "created_at")
@@ -225,6 +279,11 @@ class Answer(models.Model):
                 condition=models.Q(has_compact_log=False, ended_at__isnull=False),
             ),
             models.Index(fields=["-created_at"], name="answer_newest"),  # the admin's list and the console
+            models.Index(
+                fields=["turn"],
+                name="answer_to_index",
+                condition=models.Q(is_indexed=False, ended_at__isnull=False),
+            ),  # chat.finding
             models.Index(
                 fields=["continues"], name="answer_continued", condition=models.Q(continues__isnull=False)
             ),  # few answers continue another one
@@ -550,6 +609,32 @@ class LastTurn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.at}"
+
+
+class IndexedText(models.Model):
+    """The terms of one text that people search: a title, a question, or an answer with its question.
+
+    Each lexeme begins with the id of the user (chat.finding.text_index), so a search reads only the user's own part of
+    the index, and so does a search for words that begin with some letters.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="+")
+    turn = models.ForeignKey(Turn, null=True, on_delete=models.CASCADE, related_name="+")  # null: the title
+    answer = models.ForeignKey(Answer, null=True, on_delete=models.CASCADE, related_name="+")
+    words = SearchVectorField()
+    language = models.CharField(max_length=8)  # detected; an ISO 639 code
+    analyzer = models.PositiveSmallIntegerField()  # inference.language.analyzer.VERSION
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["words"], name="indexed_words", fastupdate=False),
+            models.Index(fields=["user", "language"], name="indexed_languages"),
+            models.Index(fields=["analyzer"], name="indexed_analyzer"),  # the rows of an earlier analyzer
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id}: {self.answer_id or self.turn_id or 'title'}"
 
 
 class SavedPrompt(models.Model):

@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 
 from .openai import views as completions
-from .pages import prompts, transfers, views
+from .pages import command_palette, organizing, prompts, session_list, transfers, views
 from .pages.usage import own_usage
 from .sharing import reading
 from .sharing import views as sharing
@@ -15,13 +15,18 @@ urlpatterns = [
     path("chat/complete/prompts/", prompts.complete_prompt, name="complete-prompt"),
     path("chat/complete/documents/", prompts.complete_document, name="complete-document"),
     path("", views.chat, name="chat"),
+    path("palette/", command_palette.palette, name="palette"),
+    path("palette/found/", command_palette.found, name="palette-found"),
     path("chat/filters/", views.filters, name="chat-filters"),
     path("chat/frames/", http.receive, name="chat-frames"),
-    path("chat/sessions/", views.sessions, name="sessions"),
+    path("chat/sessions/", session_list.sessions, name="sessions"),
+    path("chat/folders/<uuid:folder_id>/", organizing.folder, name="session-folder"),
     path("chat/<uuid:session_id>/", views.session, name="session"),
     path("chat/<uuid:session_id>/rename/", views.rename, name="session-rename"),
     path("chat/<uuid:session_id>/title/", views.title, name="session-title"),
     path("chat/<uuid:session_id>/pin/", views.pin, name="session-pin"),
+    path("chat/<uuid:session_id>/organize/", organizing.organize, name="session-organize"),
+    path("chat/<uuid:session_id>/archive/", organizing.archive, name="session-archive"),
     path("chat/<uuid:session_id>/summary/", views.summary, name="session-summary"),
     path("chat/<uuid:session_id>/branch/", views.branch, name="session-branch"),
     path("chat/<uuid:session_id>/alive/", views.stay_alive, name="session-alive"),

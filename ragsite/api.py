@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import IsAuthenticated
 
-from chat.api import transfers
+from chat.api import organizing, transfers
 from chat.api import views as chat
 from chat.sharing import api as sharing
 from documents.api import ingestion
@@ -104,6 +104,9 @@ urlpatterns = [
     ),
     path(f"{_V1}imports", transfers.Imports.as_view(), name="api-imports"),
     path(f"{_V1}imports/<uuid:import_id>", transfers.OneImport.as_view(), name="api-import"),
+    path(f"{_V1}sessions/search", organizing.SearchSessions.as_view(), name="api-sessions-search"),
+    path(f"{_V1}folders", organizing.Folders.as_view(), name="api-folders"),
+    path(f"{_V1}folders/<uuid:folder_id>", organizing.OneFolder.as_view(), name="api-folder"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
     path(
         f"{_V1}sessions/<uuid:session_id>/summary", chat.SessionSummary.as_view(), name="api-session-summary"

@@ -174,6 +174,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 15},
     },
     "renew-terms": {"task": "documents.renew_terms", "schedule": 60.0, "options": {"expires": 60}},
+    "index-conversations": {"task": "chat.index_conversations", "schedule": 60.0},
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},

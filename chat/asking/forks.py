@@ -34,6 +34,7 @@ _NOT_COPIED: dict[str, Any] = {
     "cost": 0,
     "broken_off": [],
     "has_compact_log": True,
+    "is_indexed": False,
 }
 
 

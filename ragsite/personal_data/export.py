@@ -22,6 +22,7 @@ from chat.models import (
     AnswerPassage,
     AnswerRating,
     Import,
+    Session,
     SharedLink,
     Summary,
     TemporaryUsage,
@@ -100,7 +101,7 @@ def export_person(user: User, archive: Archive, *, for_themselves: bool = False)
     retold = Subquery(summaries.filter(pk=OuterRef("pk")).values("text"))
     files: dict[str, Iterable[Row]] = {
         "api_keys": map(_key, _in_batches(user.api_keys.all())),
-        "sessions": map(_session, _in_batches(listed_sessions(user).annotate(retold=retold))),
+        "sessions": map(_session, _in_batches(_sessions(user).annotate(retold=retold))),
         "turns": _turns(user, answers),
         "shared_links": map(_shared_link, _in_batches(SharedLink.objects.filter(session__user=user))),
         "temporary_usage": map(_usage, _in_batches(TemporaryUsage.objects.filter(user=user))),
@@ -188,9 +189,14 @@ def _key(key: Any) -> Row:
     return _named(key, "name", "prefix", "created_at", "last_used_at", "revoked_at")
 
 
+def _sessions(user: User) -> QuerySet[Session]:
+    return listed_sessions(user).select_related("folder").prefetch_related("tags")
+
+
 def _session(session: Any) -> Row:
-    told = _named(session, "id", "title", "is_pinned", "preface", "created_at", "updated_at")
-    return told | {"summary": session.retold or ""}
+    told = _named(session, "id", "title", "is_pinned", "is_archived", "preface", "created_at", "updated_at")
+    place = {"folder": session.folder.name if session.folder else None, "tags": session.tag_names}
+    return told | place | {"summary": session.retold or ""}
 
 
 def _turns(user: User, answers: QuerySet[Answer]) -> Iterator[Row]:

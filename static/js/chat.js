@@ -343,7 +343,7 @@ function enterSession(sessionId, text) {
 function forgetLinkedTurn() {
   const address = new URL(location.href);
   address.hash = "";
-  for (const name of ["from", "turn"]) address.searchParams.delete(name);
+  for (const name of ["from", "turn", "words"]) address.searchParams.delete(name);
   history.replaceState(null, "", address);
 }
 
@@ -565,6 +565,17 @@ if (state.isTemporary) {
   const { connectTemporary } = await import("./chat-temporary.js");
   connectTemporary(() => state.sessionId);
 }
+/**
+ * Mark the words that a search found in the turn that its link has opened.
+ *
+ * @param {HTMLElement} turn
+ */
+async function markLinked(turn) {
+  if (!root.dataset.foundWords) return;
+  const { markFound } = await import("./chat-found.js");
+  markFound(turn, JSON.parse(root.dataset.foundWords));
+}
+
 connectClipboard(root);
 if (root.dataset.speech !== undefined) {
   void import("./chat-speech.js").then(({ connectSpeech }) => connectSpeech(root));
@@ -582,8 +593,10 @@ connectShortcuts({
 });
 
 const linked = location.hash.startsWith("#turn-") && document.getElementById(location.hash.slice(1));
-if (linked) autoScroller.scrollTo(linked);
-else autoScroller.scrollToEnd();
+if (linked) {
+  autoScroller.scrollTo(linked);
+  void markLinked(linked);
+} else autoScroller.scrollToEnd();
 // Not on touch screens, where a keyboard would pop up.
 if (!state.sessionId && matchMedia("(hover: hover)").matches) composer.focus();
 restoreOutbox();

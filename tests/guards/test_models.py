@@ -5,7 +5,17 @@ from django.apps import apps
 from django.db.models import ForeignKey
 
 from accounts.models import ApiKey, AuditEvent, Deletion, User
-from chat.models import Import, ImportedSession, LastTurn, Session, SharedLink, SharingPolicy, TemporaryUsage
+from chat.models import (
+    Folder,
+    Import,
+    ImportedSession,
+    LastTurn,
+    Session,
+    SharedLink,
+    SharingPolicy,
+    Tag,
+    TemporaryUsage,
+)
 from models_registry.models import Endpoint, ReferenceVectors
 from ragsite.models import Beat, CleaningRun, Tick, WriteProbe
 from ragsite.release.models import Release
@@ -30,6 +40,9 @@ OF_NO_WORKSPACE = {
     SharedLink: "a person's, like its session",
     TemporaryUsage: "a person's, and has no words",
     SharingPolicy: "about all of the site",
+    Folder: "a person's",
+    Tag: "a person's",
+    Session.tags.through: "a person's",
     Session: "a person's; each turn names the workspace it asked",
 }
 MODELS = [

@@ -92,6 +92,7 @@ class World:
             workspace=self.workspace, name="a.txt", size_bytes=9, language="en", created_by=self.manager
         )
         self.session = Session.objects.create(user=self.manager, title="secret title")
+        self.folder = self.manager.folders.create(name="secret folder", position=0)
         turn = Turn.objects.create(
             session=self.session, message_id="m", text="secret question", workspace=self.workspace
         )
@@ -128,6 +129,7 @@ class World:
             "upload_id": self.upload.pk,
             "membership_id": membership.pk,
             "session_id": self.session.pk,
+            "folder_id": self.folder.pk,
             "answer_id": self.answer.pk,
             "link_id": self.link.pk,
             "token": token_of(self.link.pk),

@@ -61,7 +61,7 @@ def test_an_answer_is_copied_in_two_forms_and_exported(page: Page, grace: User, 
     exported.value.save_as(tmp_path / "answer.md")
     assert "It costs **48 euros** [^1]." in (tmp_path / "answer.md").read_text()
     page.locator(".session-item").hover()
-    page.get_by_role("button", name="Rename, pin, export or delete").click()
+    page.get_by_role("button", name="Rename, share, move, archive, export or delete").click()
     with page.expect_download() as whole:
         page.get_by_role("menuitem", name="Export as JSON").click()
     whole.value.save_as(tmp_path / "session.json")
