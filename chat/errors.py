@@ -6,6 +6,7 @@ ChatError
 ├── BadFrame           a socket frame is malformed; `message_id` is the id that it gave, or ""
 ├── CannotBegin        something that the question needs no longer exists
 ├── PromptTooLong      the prompt does not fit the model's context
+├── ImportRefused      a file of conversations cannot be read, or is too large
 ├── CannotReplay       the search of an answer cannot be replayed
 ├── SharingRefused     a conversation cannot be shared, or not in this way
 └── NotAllowed         the reader lost access: signed out, disabled, or the API key was revoked
@@ -33,6 +34,9 @@ class CannotBegin(ChatError): ...
 
 
 class PromptTooLong(ChatError): ...
+
+
+class ImportRefused(ChatError): ...
 
 
 class CannotReplay(ChatError): ...

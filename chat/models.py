@@ -24,15 +24,23 @@ class Session(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # Null: it is being deleted. So it is out of reach at once, because every way to it asks for its user.
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
+
+    class Naming(models.TextChoices):
+        OPEN = "open", "The first question's words, which a model may replace once"
+        SETTLED = "settled", "A model was asked for a title"
+        OWN = "own", "A person's"
+
     title = models.CharField(max_length=120, blank=True)  # "" until the first question names it
+    naming = models.CharField(max_length=8, choices=Naming, default=Naming.OPEN, db_default=Naming.OPEN)
     is_pinned = models.BooleanField(default=False)
     # The earlier messages that a chat completions client sent (chat.answering.imported_history). Null if the
     # session began on the page or over the REST API.
     preface = models.JSONField(null=True, editable=False)
     # Null: it is kept. Else when it is deleted, unless there is a sign of life before (chat.asking.temporary).
     temporary_until = models.DateTimeField(null=True, editable=False)
+    # An import sets these times, so the database does not (auto_now_add).
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
     LIFETIME = timedelta(minutes=30)  # of a temporary one, after its last sign of life
 
@@ -188,6 +196,8 @@ class Answer(models.Model):
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     has_compact_log = models.BooleanField(default=False)  # chat.log.compaction
+    # A file of its user says so, and no model of this site has written it: operators see nothing of it.
+    is_imported = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ("lane", "created_at")
@@ -280,6 +290,8 @@ class AnswerPassage(models.Model):
     text = models.TextField()
     title_path = models.JSONField(default=list)
     page = models.PositiveIntegerField(null=True)
+    # It came with an imported conversation, so it is no proof of what a document says.
+    is_imported = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ("number",)
@@ -328,6 +340,8 @@ class Summary(models.Model):
     last_turn = models.ForeignKey(Turn, null=True, on_delete=models.CASCADE, related_name="+")
     written_at = models.DateTimeField(null=True)
     is_off = models.BooleanField(default=False)  # the user switched summaries off
+    # The session gets a title from the same place in the queue (chat.answering.session_title).
+    is_title_due = models.BooleanField(default=False, db_default=False)
     # Why the last attempt failed, as a sentence. `text` is then still the previous summary.
     error = models.TextField(blank=True)
     # Its place in the queue of answers, and the fencing token and lease of the process that writes it
@@ -453,6 +467,76 @@ class TemporaryUsage(models.Model):
     @property
     def is_any(self) -> bool:
         return bool(self.input_tokens or self.output_tokens or self.cost)
+
+
+class Import(models.Model):
+    """A file of conversations that a user brings along, and what became of it (chat.transfer.importer)."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Being read"
+        FINISHED = "finished", "Finished"
+        FAILED = "failed", "Failed"
+
+    ENDED = (Status.FINISHED, Status.FAILED)
+    KEPT = timedelta(days=90)  # the row, after its end; the file goes at the end
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="imports")
+    name = models.CharField(max_length=200)  # of the file
+    size_bytes = models.PositiveBigIntegerField()
+    status = models.CharField(max_length=10, choices=Status, default=Status.WAITING)
+    error = models.TextField(blank=True)  # a sentence for users
+    # Conversations: those that were looked at, added, there already, and left out
+    done = models.PositiveIntegerField(default=0)
+    added = models.PositiveIntegerField(default=0)
+    already_here = models.PositiveIntegerField(default=0)
+    # What was left out of the conversations, or of the file: how many, by kind (chat.transfer.left_out)
+    left_out = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+    # The fencing token and lease of the worker that reads it. Each claim is one attempt.
+    fence = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="imports_of_user"),  # the page
+            models.Index(
+                fields=["status"],
+                name="import_to_claim",
+                condition=models.Q(status__in=["waiting", "running"]),
+            ),  # for the workers
+        ]
+
+    def __str__(self) -> str:
+        return f"import of {self.user_id}: {self.status}"  # operators read it, and the file's name is private
+
+    @property
+    def key(self) -> str:
+        """Return the name of its file in the storage."""
+        return f"imports/{self.pk}"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in self.ENDED
+
+
+class ImportedSession(models.Model):
+    """Where a session was imported from, so that a second import of it makes no double."""
+
+    session = models.OneToOneField(
+        Session, on_delete=models.CASCADE, primary_key=True, related_name="imported"
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    origin = models.CharField(max_length=120)  # "chatgpt 6712...": the kind of the file, and the id in it
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "origin"], name="one_import_per_origin")]
+
+    def __str__(self) -> str:
+        return self.origin
 
 
 class LastTurn(models.Model):

@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 
 from .openai import views as completions
-from .pages import prompts, views
+from .pages import prompts, transfers, views
 from .pages.usage import own_usage
 from .sharing import reading
 from .sharing import views as sharing
@@ -20,12 +20,22 @@ urlpatterns = [
     path("chat/sessions/", views.sessions, name="sessions"),
     path("chat/<uuid:session_id>/", views.session, name="session"),
     path("chat/<uuid:session_id>/rename/", views.rename, name="session-rename"),
+    path("chat/<uuid:session_id>/title/", views.title, name="session-title"),
     path("chat/<uuid:session_id>/pin/", views.pin, name="session-pin"),
     path("chat/<uuid:session_id>/summary/", views.summary, name="session-summary"),
     path("chat/<uuid:session_id>/branch/", views.branch, name="session-branch"),
     path("chat/<uuid:session_id>/alive/", views.stay_alive, name="session-alive"),
     path("turns/<uuid:turn_id>/tools/", views.tools, name="turn-tools"),
     path("chat/<uuid:session_id>/delete/", views.delete, name="session-delete"),
+    path("chat/import/", transfers.import_page, name="import"),
+    path("chat/export/", transfers.all_json, name="sessions-export"),
+    path("chat/delete-all/", transfers.delete_all, name="sessions-delete-all"),
+    path("chat/<uuid:session_id>/markdown/", transfers.session_markdown, name="session-markdown"),
+    path("chat/<uuid:session_id>/json/", transfers.session_json, name="session-json"),
+    path("chat/<uuid:session_id>/print/", transfers.session_print, name="session-print"),
+    path("answers/<uuid:answer_id>/markdown/", transfers.answer_markdown, name="answer-markdown"),
+    path("answers/<uuid:answer_id>/json/", transfers.answer_json, name="answer-json"),
+    path("answers/<uuid:answer_id>/copy/", transfers.answer_copy, name="answer-copy"),
     path("answers/<uuid:answer_id>/", views.answer, name="answer"),
     path("answers/<uuid:answer_id>/continue/", views.go_on, name="answer-continue"),
     path("answers/<uuid:answer_id>/fork/", views.fork, name="answer-fork"),

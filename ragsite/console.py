@@ -149,7 +149,7 @@ class _Median(Aggregate):
 
 
 def _answers() -> Panel:
-    day = Answer.objects.filter(created_at__gte=timezone.now() - timedelta(hours=24))
+    day = Answer.objects.filter(created_at__gte=timezone.now() - timedelta(hours=24), is_imported=False)
     waited_s = Extract(F("first_token_at") - F("created_at"), "epoch", output_field=FloatField())
     found = day.aggregate(
         asked=Count("pk"),

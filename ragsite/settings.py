@@ -149,6 +149,7 @@ CLEANINGS = {
     "admin-log": 24 * 3600.0,
     "shared-links": 24 * 3600.0,
     "temporary-chats": 60.0,
+    "imports": 3600.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {
@@ -164,6 +165,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "continue-deletions": {
         "task": "accounts.ask_for_deletions",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "continue-imports": {
+        "task": "chat.ask_for_imports",
         "schedule": 15.0,
         "options": {"expires": 15},
     },
@@ -256,7 +262,10 @@ LARGE_FILES_AT_ONCE = env.number("RAGSITE_LARGE_FILES_AT_ONCE", 1, least=1, most
 INDEX_MEMORY_MB = env.number(
     "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
 )  # of PostgreSQL, for building one index
+IMPORT_MAX_BYTES = env.number("RAGSITE_IMPORT_MAX_MB", 500, least=1, most=10_000) * 1024 * 1024
 QUESTION_MAX_CHARACTERS = 20_000
+TITLES = env.flag("RAGSITE_TITLES", True)  # whether a model makes the titles of sessions
+TITLE_MODEL = env.text("RAGSITE_TITLE_MODEL")  # "": the model that answered
 QUARANTINE_DAYS = env.number("RAGSITE_QUARANTINE_DAYS", 30, least=1, most=3650)
 AUDIT_KEPT_DAYS = env.number("RAGSITE_AUDIT_KEPT_DAYS", 0, least=0, most=36_500)  # 0: for ever
 SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)

@@ -38,6 +38,9 @@ class CitationSerializer(CamelCase):
     text = serializers.CharField()
     title_path = serializers.ListField(child=serializers.CharField())
     page = serializers.IntegerField(allow_null=True)
+    is_imported = serializers.BooleanField(
+        help_text="True if it came with an imported conversation: it was not checked against any document."
+    )
 
 
 class AttemptSerializer(CamelCase):

@@ -51,7 +51,10 @@ def fork_session(user: User, answer_id: UUID) -> Session:
     old = last.turn.session
     title = TEMPORARY_TITLE if old.is_temporary else fitting_title(f"Fork · {old.title}")
     until = Session.new_end() if old.is_temporary else None
-    fork = Session.objects.create(user=user, title=title, preface=old.preface, temporary_until=until)
+    settled = Session.Naming.SETTLED  # no model replaces it
+    fork = Session.objects.create(
+        user=user, title=title, naming=settled, preface=old.preface, temporary_until=until
+    )
     turns = _turns_to(last)
     copies = _copy_turns(turns, fork)
     chosen = [last if turn.pk == last.turn_id else turn.goes_on_with() for turn in turns]

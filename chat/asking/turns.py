@@ -352,6 +352,7 @@ def _record(user: User, session_id: UUID, ask: Question) -> SubmittedTurn:
         pk=session_id,
         user=user,
         title=TEMPORARY_TITLE if ask.is_temporary else title_of(text),
+        naming=Session.Naming.OWN if ask.is_temporary else Session.Naming.OPEN,
         preface=preface,
         temporary_until=Session.new_end() if ask.is_temporary else None,
     )

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("chat", "0010_continued_answers"), ("workspaces", "0015_deleted_at")]
+    dependencies = [("chat", "0012_imports"), ("workspaces", "0015_deleted_at")]
 
     operations = [
         migrations.CreateModel(

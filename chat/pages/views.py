@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -252,6 +252,15 @@ def rename(request: UserRequest, session_id: UUID) -> HttpResponse:
     except QuestionRefused as refusal:
         return HttpResponse(str(refusal), status=400, content_type="text/plain")
     return _back_to_list(request, renamed)
+
+
+@never_cache
+@require_safe
+def title(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Return the title of a session, and whether a model has still to find one."""
+    found = session_for(request.user, session_id)
+    is_due = found.naming == Session.Naming.OPEN and hasattr(found, "summary") and found.summary.is_title_due
+    return JsonResponse({"title": str(found), "isDue": is_due})
 
 
 @require_POST

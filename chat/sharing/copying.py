@@ -21,7 +21,17 @@ WITHHELD_QUESTION = "(This question was withheld in the shared conversation.)"
 WITHHELD_ANSWER = (
     "This answer was withheld in the shared conversation: it rests on documents that you may not see."
 )
-_KEPT = ("endpoint_id", "endpoint_name", "lane", "parameters", "text", "grounding", "status", "error")
+_KEPT = (
+    "endpoint_id",
+    "endpoint_name",
+    "lane",
+    "parameters",
+    "text",
+    "grounding",
+    "status",
+    "error",
+    "is_imported",
+)
 
 
 @dataclass(slots=True)
@@ -34,7 +44,8 @@ class _Copies:
 @transaction.atomic
 def copy_conversation(reader: User, link: SharedLink) -> Session:
     """Return a new session of the reader's. link: as `check_reader` allowed it."""
-    session = Session.objects.create(user=reader, title=link.name)
+    settled = Session.Naming.SETTLED  # no model replaces it
+    session = Session.objects.create(user=reader, title=link.name, naming=settled)
     made = _copy(
         session, Snapshot.from_json(link.snapshot), withheld_from(reader, link, own_rights_only=True)
     )

@@ -17,7 +17,16 @@ from django.db.models import Model, OuterRef, Q, QuerySet, Subquery, Value
 from accounts.models import AuditEvent, User
 from chat.answering.withholding import readable_summaries, withhold, withholding
 from chat.asking.sessions import listed_sessions
-from chat.models import Answer, AnswerPassage, AnswerRating, SharedLink, Summary, TemporaryUsage, Turn
+from chat.models import (
+    Answer,
+    AnswerPassage,
+    AnswerRating,
+    Import,
+    SharedLink,
+    Summary,
+    TemporaryUsage,
+    Turn,
+)
 from documents.models import Document, Search
 
 from .events import events_about
@@ -35,6 +44,7 @@ turns.jsonl       questions, with their answers and the names of the documents t
 shared_links.jsonl  links under which the person shares conversations
 temporary_usage.jsonl  what temporary chats have cost; nothing else is left of them
 ratings.jsonl     ratings of answers
+imports.jsonl     imports of conversations: the names of the files, and what became of them
 searches.jsonl    searches that are not part of a conversation
 documents.jsonl   documents that the person added; they belong to their workspaces
 files/            the files of these documents, named by the document's id{files}
@@ -98,6 +108,7 @@ def export_person(user: User, archive: Archive, *, for_themselves: bool = False)
             _rating,
             _in_batches(AnswerRating.objects.filter(user=user, answer__turn__session__temporary_until=None)),
         ),
+        "imports": map(_import, _in_batches(user.imports.all())),
         "searches": map(_search, _in_batches(Search.objects.filter(user=user).select_related("workspace"))),
         "documents": map(_document, _in_batches(_documents(user))),
         "events": map(
@@ -227,6 +238,22 @@ def _usage(usage: TemporaryUsage) -> Row:
 
 def _rating(rating: AnswerRating) -> Row:
     return _named(rating, "answer_id", "is_good", "comment", "created_at", "updated_at")
+
+
+def _import(row: Import) -> Row:
+    return _named(
+        row,
+        "id",
+        "name",
+        "size_bytes",
+        "status",
+        "error",
+        "added",
+        "already_here",
+        "left_out",
+        "created_at",
+        "ended_at",
+    )
 
 
 def _search(search: Search) -> Row:

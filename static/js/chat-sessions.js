@@ -60,6 +60,19 @@ export class SessionList {
   }
 
   /**
+   * Show another title of a session, without fetching the list.
+   *
+   * @param {string} sessionId
+   * @param {string} title
+   */
+  showTitle(sessionId, title) {
+    const [link] = findAll(this.list, `[data-session-item="${CSS.escape(sessionId)}"] a`);
+    if (!link) return;
+    link.textContent = title;
+    link.title = title;
+  }
+
+  /**
    * Open the session above (-1) or below (+1) in the list.
    *
    * @param {number} step
@@ -76,10 +89,16 @@ export class SessionList {
     if (!button) return;
     this.#item = findClosest(button, "[data-session-item]");
     find(this.menu, "[data-pin-label]").textContent = this.#item.dataset.pinned === "true" ? "Unpin" : "Pin";
+    for (const link of findAll(this.menu, "[data-session-link]", HTMLAnchorElement)) {
+      link.href = `/chat/${this.#item.dataset.sessionItem}/${link.dataset.sessionLink}/`;
+    }
     openMenu(this.menu, button);
   }
 
   #connectMenu() {
+    this.menu.addEventListener("click", (event) => {
+      if (delegateTarget(event, "[data-session-link]")) this.menu.hidePopover();
+    });
     find(this.menu, "[data-share-session]").addEventListener("click", () => {
       this.menu.hidePopover();
       return openShare(this.#item?.dataset.sessionItem ?? "");

@@ -50,10 +50,10 @@ export function sessionTitle(question) {
   const start = [...question].slice(0, 4 * MAX_TITLE_CHARACTERS).join("");
   const title = [...oneLine(start).trim()];
   if (title.length <= MAX_TITLE_CHARACTERS) return title.join("");
-  return `${title
-    .slice(0, MAX_TITLE_CHARACTERS - 1)
-    .join("")
-    .trimEnd()}…`;
+  const cut = title.slice(0, MAX_TITLE_CHARACTERS - 1);
+  const at = title[cut.length] === " " ? -1 : cut.lastIndexOf(" ");
+  const words = at >= MAX_TITLE_CHARACTERS / 2 ? cut.slice(0, at) : cut;
+  return `${words.join("").trimEnd()}…`;
 }
 
 /**

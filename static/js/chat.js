@@ -336,10 +336,7 @@ function enterSession(sessionId, text) {
   state.sessionId = sessionId;
   for (const question of state.queue) outbox.put(Object.assign(question, { sessionId }));
   history.replaceState(null, "", `/chat/${sessionId}/`);
-  if (state.isTemporary) return;
-  const title = sessionTitle(text);
-  elements.title.textContent = title;
-  document.title = `${title} · Ragsite`;
+  if (!state.isTemporary) showTitle(sessionTitle(text));
 }
 
 /** Make a reload show the end of the path, although a link has opened this page at a turn or in another branch. */
@@ -377,7 +374,7 @@ function onError({ message, messageId = "" }) {
 }
 
 /** @param {HTMLElement} answer */
-function onAnswerEnd(answer) {
+async function onAnswerEnd(answer) {
   const showsMetadata = composer.options().modelKwargs.metadata;
   if (showsMetadata) for (const details of findAll(answer, "[data-why]", HTMLDetailsElement)) details.open = true;
   const text = answer.querySelector("[data-text]")?.textContent ?? "";
@@ -387,6 +384,23 @@ function onAnswerEnd(answer) {
   state.replaced.get(id)?.(answer);
   state.replaced.delete(id);
   dispatchNext();
+  if (state.sessionId && findAll(root, "[data-turn]").length === 1) await watchTitle(state.sessionId);
+}
+
+/** @param {string} sessionId */
+async function watchTitle(sessionId) {
+  const { waitForTitle } = await import("./chat-title.js");
+  await waitForTitle(sessionId, (title) => {
+    if (sessionId !== state.sessionId || title === elements.title.textContent) return;
+    showTitle(title);
+    sessions.showTitle(sessionId, title);
+  });
+}
+
+/** @param {string} title */
+function showTitle(title) {
+  elements.title.textContent = title;
+  document.title = `${title} · Ragsite`;
 }
 
 // --- other tabs, and the questions they left behind -----------------------------------------------

@@ -5,7 +5,7 @@ from django.apps import apps
 from django.db.models import ForeignKey
 
 from accounts.models import ApiKey, AuditEvent, Deletion, User
-from chat.models import LastTurn, Session, SharedLink, SharingPolicy, TemporaryUsage
+from chat.models import Import, ImportedSession, LastTurn, Session, SharedLink, SharingPolicy, TemporaryUsage
 from models_registry.models import Endpoint, ReferenceVectors
 from ragsite.models import Beat, CleaningRun, Tick, WriteProbe
 from ragsite.release.models import Release
@@ -19,6 +19,8 @@ OF_NO_WORKSPACE = {
     CleaningRun: "about all of the site",
     Deletion: "the operators', of users and workspaces",
     LastTurn: "a person's",
+    Import: "a person's, and none of its conversations names a workspace",
+    ImportedSession: "a person's",
     Endpoint: "the operators', for everybody",
     ReferenceVectors: "of an endpoint, and of no text of a document",
     Beat: "of the installation",

@@ -16,6 +16,7 @@ from chat.models import (
     Answer,
     AnswerPassage,
     AnswerRating,
+    Import,
     Session,
     SharedLink,
     SharingPolicy,
@@ -101,6 +102,7 @@ class World:
             answer=self.answer, number=1, document=self.document, document_title="t", section=0, start=0, end=4,
             text="some",
         )  # fmt: skip
+        self.brought = Import.objects.create(user=self.manager, name="secret.json", size_bytes=9)
         self.search = Search.objects.create(
             workspace=self.workspace, user=self.manager, question="secret question", outcome="empty"
         )
@@ -131,6 +133,7 @@ class World:
             "token": token_of(self.link.pk),
             "turn_id": self.answer.turn_id,
             "search_id": self.search.pk,
+            "import_id": self.brought.pk,
             "number": 1,
             "kind": "file",
             "field": self.field.name,
@@ -157,6 +160,6 @@ class World:
         rows = (
             self.manager, self.key, self.deletion, self.cleaning, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
             self.document, self.source, self.session, self.answer, self.rating,
-            self.link, self.policy, self.usage,
+            self.link, self.policy, self.usage, self.brought,
         )  # fmt: skip
         return next(row for row in rows if isinstance(row, model))

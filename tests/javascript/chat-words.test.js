@@ -50,6 +50,8 @@ for (const [claim, question, title] of [
   ["A title may have 80 characters.", "x".repeat(80), "x".repeat(80)],
   ["A title of 81 characters is cut to 79 and an ellipsis.", "x".repeat(81), `${"x".repeat(79)}…`],
   ["A cut title has no space before the ellipsis.", `${"x".repeat(78)} ${"y".repeat(20)}`, `${"x".repeat(78)}…`],
+  ["A title is cut at a word.", "pressure ".repeat(30), `${"pressure ".repeat(8).trim()}…`],
+  ["A title may end with a whole word at the limit.", "word ".repeat(30), `${"word ".repeat(16).trim()}…`],
   ["A title is never cut within a character.", "🐘".repeat(100), `${"🐘".repeat(79)}…`],
 ]) {
   test(claim, () => assert.equal(sessionTitle(question), title));

@@ -614,7 +614,7 @@ def test_a_copied_answer_has_the_sources_that_its_numbers_refer_to(page: Page, m
     log_in(page, grace)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"/chat/{session.pk}/")
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.locator(".toast")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == "It costs 48 euros [1].\n\nSources:\n[1] Fees, page 3"

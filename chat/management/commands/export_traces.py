@@ -36,7 +36,7 @@ class Command(BaseCommand):
         rows: list[Iterator[dict[str, Any]]] = []
         if what != "searches":
             kept = {"turn__session__user__isnull": False, "turn__session__temporary_until": None}
-            answers = Answer.objects.filter(ended_at__isnull=False, **kept)
+            answers = Answer.objects.filter(ended_at__isnull=False, is_imported=False, **kept)
             rows.append(
                 map(_answer, _filter_by_rating(_filter_rows(answers, "turn__workspace", **chosen), rated))
             )
