@@ -27,7 +27,9 @@ READS = {
     "api-documents-of-kind",
 }
 OF_A_WORKSPACE = {"workspace_id", "document_id", "membership_id", "search_id"}
-OF_A_PERSON = {"session_id", "answer_id", "turn_id", "import_id", "link_id", "folder_id"}
+OF_A_PERSON = {
+    "session_id", "answer_id", "turn_id", "import_id", "link_id", "folder_id", "key_id", "prompt_id",
+}  # fmt: skip
 
 
 @pytest.fixture

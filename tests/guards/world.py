@@ -17,6 +17,7 @@ from chat.models import (
     AnswerPassage,
     AnswerRating,
     Import,
+    SavedPrompt,
     Session,
     SharedLink,
     SharingPolicy,
@@ -117,6 +118,7 @@ class World:
             user=self.manager, endpoint_name="small", input_tokens=1, output_tokens=1, cost=0,
             asked_at=timezone.now(),
         )  # fmt: skip
+        self.prompt = SavedPrompt.objects.create(owner=self.manager, name="secret", text="secret question")
         self.key = issue(self.manager, "key")[0]
         self.cleaning = CleaningRun.objects.create(name="logins", ran_at=timezone.now())
         self.deletion = Deletion.objects.create(kind="accounts.User", target="1", name="ada")
@@ -132,6 +134,9 @@ class World:
             "folder_id": self.folder.pk,
             "answer_id": self.answer.pk,
             "link_id": self.link.pk,
+            "slug": "chat",  # of a page of the guide
+            "key_id": self.key.pk,
+            "prompt_id": self.prompt.pk,
             "token": token_of(self.link.pk),
             "turn_id": self.answer.turn_id,
             "search_id": self.search.pk,
