@@ -8,6 +8,7 @@ ChatError
 ├── PromptTooLong      the prompt does not fit the model's context
 ├── ImportRefused      a file of conversations cannot be read, or is too large
 ├── CannotReplay       the search of an answer cannot be replayed
+├── SharingRefused     a conversation cannot be shared, or not in this way
 └── NotAllowed         the reader lost access: signed out, disabled, or the API key was revoked
 """
 
@@ -39,6 +40,9 @@ class ImportRefused(ChatError): ...
 
 
 class CannotReplay(ChatError): ...
+
+
+class SharingRefused(ChatError): ...
 
 
 class NotAllowed(ChatError): ...

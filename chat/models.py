@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -35,16 +36,41 @@ class Session(models.Model):
     # The earlier messages that a chat completions client sent (chat.answering.imported_history). Null if the
     # session began on the page or over the REST API.
     preface = models.JSONField(null=True, editable=False)
+    # Null: it is kept. Else when it is deleted, unless there is a sign of life before (chat.asking.temporary).
+    temporary_until = models.DateTimeField(null=True, editable=False)
     # An import sets these times, so the database does not (auto_now_add).
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    LIFETIME = timedelta(minutes=30)  # of a temporary one, after its last sign of life
+
     class Meta:
         ordering = ("-is_pinned", "-updated_at")
-        indexes = [models.Index(fields=["user", "-updated_at"])]  # the session list
+        indexes = [
+            models.Index(fields=["user", "-updated_at"]),  # the session list
+            models.Index(
+                fields=["temporary_until"],
+                name="temporary_end",
+                condition=models.Q(temporary_until__isnull=False),
+            ),  # for the cleaning
+        ]
 
     def __str__(self) -> str:
         return self.title or "New chat"
+
+    @classmethod
+    def new_end(cls) -> datetime:
+        """Return until when a temporary session lives without another sign of life."""
+        return timezone.now() + cls.LIFETIME
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.temporary_until is not None
+
+    @property
+    def keeps_words(self) -> bool:
+        """Whether its words may be written to anything but its own rows. All that does so must ask this."""
+        return not self.is_temporary
 
     @property
     def owner(self) -> User:
@@ -350,6 +376,97 @@ class Summary(models.Model):
     @property
     def is_due(self) -> bool:
         return self.status != self.Status.IDLE
+
+
+class SharedLink(models.Model):
+    """A link under which others read a conversation as it was when the link was made or updated (chat.sharing).
+
+    Its address follows from its id (chat.sharing.tokens), so it is not stored.
+    """
+
+    class Audience(models.TextChoices):
+        USERS = "users", "People who are logged in here"
+        MEMBERS = "members", "Members of its workspaces"
+        ANYBODY = "anybody", "Anybody with the link"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="shared_links")
+    name = models.CharField(max_length=120)  # the heading that readers see
+    audience = models.CharField(max_length=10, choices=Audience, default=Audience.USERS)
+    names_owner = models.BooleanField(default=False)  # whether readers see who shared it
+    # chat.sharing.snapshot.Snapshot: which turns and answers are shown. Their words stay in their own rows.
+    snapshot = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    taken_at = models.DateTimeField()  # when the snapshot was made
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = [models.Index(fields=["ends_at"], name="shared_link_end")]  # for the cleaning
+
+    def __str__(self) -> str:
+        return f"link {self.pk}"
+
+
+class SharingPolicy(models.Model):
+    """What operators allow of sharing conversations. There is one row at most; without it, the defaults hold."""
+
+    is_on = models.BooleanField(
+        "conversations can be shared",
+        default=True,
+        help_text="If this is off, no link opens and none can be made. The links stay, for when it is on again.",
+    )
+    most_days = models.PositiveSmallIntegerField(
+        "longest life of a link, in days",
+        default=365,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text="A new link lives 30 days, or as long as this if that is less. A lower number does not shorten "
+        "links that exist.",
+    )
+    allows_anybody = models.BooleanField(
+        "links for anybody, without a login",
+        default=False,
+        help_text="If this is off, a link for anybody asks for a login.",
+    )
+    open_workspaces = models.ManyToManyField(
+        Workspace,
+        blank=True,
+        related_name="+",
+        verbose_name="workspaces that anybody may read",
+        help_text="Links for anybody show answers that rest on the documents of the lowest access level in these "
+        "workspaces, and answers that rest on no document. They withhold all other answers.",
+    )
+
+    class Meta:
+        verbose_name = "sharing of conversations"
+        verbose_name_plural = "sharing of conversations"
+
+    def __str__(self) -> str:
+        return "Sharing of conversations"
+
+
+class TemporaryUsage(models.Model):
+    """What an answer or a summary of a temporary chat has cost. It stays when the chat is deleted, without words."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.SET_NULL, related_name="+")
+    endpoint_name = models.CharField(max_length=80)
+    input_tokens = models.PositiveIntegerField()
+    output_tokens = models.PositiveIntegerField()
+    cost = models.DecimalField(max_digits=12, decimal_places=6)  # US dollars
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "usage of temporary chats"
+        ordering = ("-asked_at",)
+        indexes = [models.Index(fields=["-asked_at"], name="temporary_usage_newest")]  # the admin's list
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_name}: {self.asked_at}"
+
+    @property
+    def is_any(self) -> bool:
+        return bool(self.input_tokens or self.output_tokens or self.cost)
 
 
 class Import(models.Model):

@@ -3,6 +3,8 @@ from django.urls import path, re_path
 from .openai import views as completions
 from .pages import prompts, transfers, views
 from .pages.usage import own_usage
+from .sharing import reading
+from .sharing import views as sharing
 from .socket import http
 
 urlpatterns = [
@@ -22,6 +24,7 @@ urlpatterns = [
     path("chat/<uuid:session_id>/pin/", views.pin, name="session-pin"),
     path("chat/<uuid:session_id>/summary/", views.summary, name="session-summary"),
     path("chat/<uuid:session_id>/branch/", views.branch, name="session-branch"),
+    path("chat/<uuid:session_id>/alive/", views.stay_alive, name="session-alive"),
     path("turns/<uuid:turn_id>/tools/", views.tools, name="turn-tools"),
     path("chat/<uuid:session_id>/delete/", views.delete, name="session-delete"),
     path("chat/import/", transfers.import_page, name="import"),
@@ -40,6 +43,13 @@ urlpatterns = [
     path("answers/<uuid:answer_id>/why/", views.why, name="answer-why"),
     path("answers/<uuid:answer_id>/replay/", views.replay, name="answer-replay"),
     path("answers/<uuid:answer_id>/passages/<int:number>/", views.passage, name="answer-passage"),
+    path("chat/<uuid:session_id>/share/", sharing.share, name="session-share"),
+    path("shared-links/", sharing.shared_links, name="shared-links"),
+    path("shared-links/<uuid:link_id>/", sharing.change, name="shared-link"),
+    path("shared-links/<uuid:link_id>/update/", sharing.update, name="shared-link-update"),
+    path("shared-links/<uuid:link_id>/revoke/", sharing.revoke, name="shared-link-revoke"),
+    path("shared/<str:token>/", reading.shared, name="shared"),
+    path("shared/<str:token>/continue/", reading.continue_as_mine, name="shared-continue"),
     path("v1/models", completions.models, name="openai-models"),
     path("v1/models/<path:name>", completions.one_model, name="openai-model"),
     path("v1/chat/completions", completions.completions, name="openai-completions"),

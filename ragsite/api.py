@@ -7,6 +7,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from chat.api import transfers
 from chat.api import views as chat
+from chat.sharing import api as sharing
 from documents.api import ingestion
 from documents.api import views as documents
 from documents.fields import api as fields
@@ -112,6 +113,18 @@ urlpatterns = [
         f"{_V1}sessions/<uuid:session_id>/turns/<uuid:turn_id>/shown",
         chat.ShownBranch.as_view(),
         name="api-turn-shown",
+    ),
+    path(
+        f"{_V1}sessions/<uuid:session_id>/shared-links",
+        sharing.LinksOfSession.as_view(),
+        name="api-session-links",
+    ),
+    path(f"{_V1}shared-links", sharing.SharedLinks.as_view(), name="api-shared-links"),
+    path(f"{_V1}shared-links/<uuid:link_id>", sharing.OneSharedLink.as_view(), name="api-shared-link"),
+    path(
+        f"{_V1}shared-links/<uuid:link_id>/snapshot",
+        sharing.SharedLinkSnapshot.as_view(),
+        name="api-shared-link-snapshot",
     ),
     path(_ANSWER, chat.OneAnswer.as_view(), name="api-answer"),
     path(f"{_ANSWER}/events", chat.AnswerEvents.as_view(), name="api-answer-events"),

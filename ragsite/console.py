@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.status_filters import StateOfDeletion
-from chat.models import Answer
+from chat.models import Answer, TemporaryUsage
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
 from core.numbers import token_words
@@ -184,6 +184,8 @@ def _spending() -> Panel:
         tokens=Coalesce(Sum(tokens), 0),
         month=Coalesce(Sum("cost"), zero),
     )
+    temporary = TemporaryUsage.objects.filter(asked_at__gte=timezone.now() - timedelta(days=30))
+    ended = temporary.aggregate(tokens=Coalesce(Sum(tokens), 0), cost=Coalesce(Sum("cost"), zero))
     return Panel(
         "Spending",
         [
@@ -196,6 +198,11 @@ def _spending() -> Panel:
                 f"${found['month']:.2f}",
                 f"in 30 days, {token_words(found['tokens'])}",
                 PeriodFilter.url("month"),
+            ),
+            Figure(
+                f"${ended['cost']:.2f}",
+                f"in 30 days, in temporary chats that have ended, {token_words(ended['tokens'])}",
+                reverse("admin:chat_temporaryusage_changelist"),
             ),
         ],
     )

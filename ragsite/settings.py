@@ -147,6 +147,8 @@ CLEANINGS = {
     "audit-log": 6 * 3600.0,
     "deletions": 24 * 3600.0,
     "admin-log": 24 * 3600.0,
+    "shared-links": 24 * 3600.0,
+    "temporary-chats": 60.0,
     "imports": 3600.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -267,6 +269,7 @@ TITLE_MODEL = env.text("RAGSITE_TITLE_MODEL")  # "": the model that answered
 QUARANTINE_DAYS = env.number("RAGSITE_QUARANTINE_DAYS", 30, least=1, most=3650)
 AUDIT_KEPT_DAYS = env.number("RAGSITE_AUDIT_KEPT_DAYS", 0, least=0, most=36_500)  # 0: for ever
 SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)
+SPEECH = env.flag("RAGSITE_SPEECH", True)  # some browsers send what is dictated to their maker
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
@@ -421,7 +424,17 @@ SPECTACULAR_SETTINGS = {
         'exist: 404. Errors are `{"detail": "..."}`, or a list of sentences for each field.'
     ),
     "TAGS": [
-        {"name": n} for n in ("health", "models", "workspaces", "documents", "search", "sessions", "openai")
+        {"name": n}
+        for n in (
+            "health",
+            "models",
+            "workspaces",
+            "documents",
+            "search",
+            "sessions",
+            "shared links",
+            "openai",
+        )
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -458,6 +471,7 @@ SPECTACULAR_SETTINGS = {
         "ChunkingStrategyEnum": "workspaces.models.ChunkingStrategy",
         "DocumentStatusEnum": "documents.models.Work.Status",
         "AnswerStatusEnum": "chat.models.Answer.Status",
+        "SharedLinkAudienceEnum": "chat.models.SharedLink.Audience",
         "SearchOutcomeEnum": "documents.models.Search.Outcome",
         "DocumentKindEnum": "documents.models.Document.Kind",
         "TextRoleEnum": ["query", "passage"],

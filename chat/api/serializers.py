@@ -18,6 +18,12 @@ class SessionSerializer(CamelCase):
         max_length=120, required=False, help_text="If absent, the first question becomes the title."
     )
     is_pinned = serializers.BooleanField(required=False)
+    temporary = serializers.BooleanField(
+        source="is_temporary",
+        required=False,
+        help_text="A temporary session is in no list, and is deleted with all its words when you delete it or log out, or "
+        "30 minutes after the last call about it. What it cost stays.",
+    )
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 

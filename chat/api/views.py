@@ -24,7 +24,7 @@ from chat.answering.branches import Tree
 from chat.answering.withholding import passages_for, withholding
 from chat.asking import ratings, turns
 from chat.asking.forks import fork_session
-from chat.asking.sessions import create_session, delete_session, session_for, sessions_for, show_branch
+from chat.asking.sessions import create_session, delete_session, listed_sessions, session_for, show_branch
 from chat.errors import QuestionRefused
 from chat.log import sse
 from chat.log.events import text_of
@@ -75,7 +75,7 @@ class Sessions(ListModelMixin, ApiView):
     serializer_class = SessionSerializer
 
     def get_queryset(self) -> QuerySet[Session]:
-        return sessions_for(self.user)
+        return listed_sessions(self.user)
 
     @extend_schema(summary="List your sessions", tags=["sessions"])
     def get(self, request: Request) -> Response:

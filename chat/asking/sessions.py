@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import Http404
 
@@ -19,34 +19,59 @@ from chat.models import Answer, Import, Session, Summary, Turn
 from core.db.cascade import count_with_owned, delete_in_parts, delete_rows
 from core.text import one_line
 
+from .temporary_usage import keep_usage
+
+TEMPORARY_TITLE = "Temporary chat"
 _ALL = "all"  # begins the key of a deletion of all sessions of a user
 _GONE = Session.objects.filter(user=None)
 TITLE_CHARACTERS = 80  # of a title that is derived from a question
 
 
 def sessions_for(user: User) -> QuerySet[Session]:
-    return Session.objects.filter(user=user)
+    """Return the user's sessions, with temporary ones that have not ended."""
+    return Session.objects.filter(Q(temporary_until=None) | Q(temporary_until__gt=Now()), user=user)
+
+
+def listed_sessions(user: User) -> QuerySet[Session]:
+    """Return the user's sessions that lists, searches and exports show: no temporary one is in them."""
+    return Session.objects.filter(user=user, temporary_until=None)
 
 
 def session_for(user: User, id: UUID) -> Session:
-    """Return the session. Raises Http404 if it does not exist or belongs to another user."""
+    """Return the session. Raises Http404 if it does not exist or belongs to another user.
+
+    This is a sign of life of a temporary one.
+    """
     found = sessions_for(user).filter(pk=id).first()
     if found is None:
         raise Http404("There is no such session.")
+    if found.is_temporary:
+        found.temporary_until = Session.new_end()
+        sessions_for(user).filter(pk=id).update(temporary_until=found.temporary_until)
     return found
 
 
 @transaction.atomic
 def delete_session(user: User, id: UUID) -> Deletion | None:
-    """Delete a session with its turns and answers. Answers in progress end by themselves.
+    """Delete a session with its turns and answers. Answers in progress end by themselves. Raises Http404.
 
     Return the deletion if there is so much that a worker does it. The session is out of reach at once.
+    """
+    return delete_owned(session_for(user, id))
+
+
+def delete_owned(session: Session) -> Deletion | None:
+    """Do what `delete_session` does, in the caller's transaction. session: it has a user.
+
     Row locks make concurrent writers wait: a row inserted after the lookup of the rows to delete would block
     the deletion by its foreign key.
     """
-    session = session_for(user, id)
+    user, id = session.owner, session.pk
     Session.objects.select_for_update().filter(pk=id).first()
     answers = Answer.objects.filter(turn__session=id)
+    if session.is_temporary:
+        _lock(answers)
+        keep_usage(session)
     if deletion.is_small(session):
         _lock(answers)
         session.delete()
@@ -110,11 +135,16 @@ def _count_rows(key: str) -> int:
 deletion.deletes(Session, _delete_in_parts, _count_rows)
 
 
-def create_session(user: User, title: str = "", *, is_pinned: bool = False) -> Session:
-    """Create a session. Without a title, the first question becomes its title."""
-    title = fitting_title(title)
+def create_session(
+    user: User, title: str = "", *, is_pinned: bool = False, is_temporary: bool = False
+) -> Session:
+    """Create a session. Without a title, the first question becomes its title, unless it is temporary."""
+    title = fitting_title(title) or (TEMPORARY_TITLE if is_temporary else "")
     naming = Session.Naming.OWN if title else Session.Naming.OPEN
-    return Session.objects.create(user=user, title=title, naming=naming, is_pinned=is_pinned)
+    until = Session.new_end() if is_temporary else None
+    return Session.objects.create(
+        user=user, title=title, naming=naming, is_pinned=is_pinned, temporary_until=until
+    )
 
 
 def rename_session(user: User, id: UUID, title: str) -> Session:

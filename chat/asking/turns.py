@@ -22,7 +22,7 @@ from accounts.models import User
 from chat.answering.answer_request import Parameters
 from chat.answering.imported_history import ImportedHistory
 from chat.answering.withholding import hidden_passages_from, passages_for, withhold, withholding
-from chat.asking.sessions import sessions_for, title_of
+from chat.asking.sessions import TEMPORARY_TITLE, sessions_for, title_of
 from chat.errors import QuestionRefused
 from chat.log import writer
 from chat.log.events import Stopped
@@ -61,6 +61,7 @@ class Question:
     preface: ImportedHistory | None = None  # for a new session whose client keeps the history itself
     is_batch: bool = False  # low priority: interactive answers go first
     follows: UUID | None = None  # the turn before it; None: the last one of the path that was shown last
+    is_temporary: bool = False  # for a new session: chat.asking.temporary
     edits: UUID | None = None  # a turn that it is another version of: it follows the same one
 
 
@@ -347,7 +348,14 @@ def _record(user: User, session_id: UUID, ask: Question) -> SubmittedTurn:
     endpoints = ask.endpoints or [_default_endpoint()]
     text = storable(ask.text)
     preface = ask.preface.as_json() if ask.preface else None
-    session = Session(pk=session_id, user=user, title=title_of(text), preface=preface)
+    session = Session(
+        pk=session_id,
+        user=user,
+        title=TEMPORARY_TITLE if ask.is_temporary else title_of(text),
+        naming=Session.Naming.OWN if ask.is_temporary else Session.Naming.OPEN,
+        preface=preface,
+        temporary_until=Session.new_end() if ask.is_temporary else None,
+    )
     turn = Turn(
         session=session,
         parent_id=_parent_of_edited(user, session_id, ask.edits) if ask.edits else ask.follows,

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0012_imports'),
+        ('chat', '0014_temporary_chats'),
         ('workspaces', '0015_deleted_at'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -29,6 +29,7 @@ from accounts.models import User
 from chat.answering.answer_request import Parameters
 from chat.answering.branches import Tree, versions_of
 from chat.answering.withholding import hidden_passages_from, passages_for, withhold, withholding
+from chat.asking.sessions import listed_sessions
 from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
 from core.db.folded_text import Folded
 from documents.doors import MARKDOWN, Block, blocks, hidden_from, is_quote, without_headings
@@ -417,7 +418,7 @@ def find_sessions(user: User, words: str) -> QuerySet[Session]:
     Exclude the sessions of chat completions. There is one for each request, and the client shows the
     conversation.
     """
-    sessions = user.sessions.filter(preface__isnull=True)
+    sessions = listed_sessions(user).filter(preface__isnull=True)
     if not words:
         return sessions
     answered = Answer.objects.filter(turn=OuterRef("pk"), text__icontains=words)

@@ -41,14 +41,21 @@ from .starters import starters
 SESSIONS_PER_PAGE = 60
 TURNS_SHOWN = 12  # of a long session when it opens
 TURNS_ADDED = 30  # before them, when the reader asks for more
+_GONE = {  # why the page of a session led to a new chat
+    "deleted": "The chat was deleted, in another window or by a program.",
+    "ended": "The temporary chat has ended. Its words are deleted.",
+}
 
 
 @never_cache
 @require_safe
 def chat(request: UserRequest) -> HttpResponse:
-    """Show a new chat. `?workspace=` selects a workspace; an htmx request gets only the suggestions."""
-    if "deleted" in request.GET:
-        messages.info(request, "The chat was deleted, in another window or by a program.")
+    """Show a new chat. `?workspace=` selects a workspace; an htmx request gets only the suggestions.
+
+    temporary: the chat is deleted when it ends.
+    """
+    for name in _GONE.keys() & request.GET.keys():
+        messages.info(request, _GONE[name])
     workspaces = workspaces_for(request.user)
     last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
     chosen = _workspace_for_new_chat(request, workspaces, last)
@@ -131,6 +138,7 @@ def _page(
     default = _default_model(workspace) or next(iter(endpoints), None)
     context |= _list_sessions(request, current=session) | {
         "session": session,
+        "is_temporary": session.is_temporary if session else "temporary" in request.GET,
         "workspaces": _count_documents(request.user, workspaces),
         "editable": set(workspaces_for(request.user, Role.EDITOR).values_list("pk", flat=True)),
         "workspace": workspace,
@@ -138,6 +146,7 @@ def _page(
         "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
         "models_most": turns.MAX_MODELS,
         "question_max": settings.QUESTION_MAX_CHARACTERS,
+        "has_speech": settings.SPEECH,
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
     }
     return render(request, "chat/chat.html", context)
@@ -269,6 +278,13 @@ def summary(request: UserRequest, session_id: UUID) -> HttpResponse:
     if request.htmx:
         return render(request, "chat/_summary.html", {"session": found, "summary": switched})
     return redirect("session", found.pk)
+
+
+@require_POST
+def stay_alive(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Let a temporary chat live on: a page that shows it sends this every few minutes."""
+    session_for(request.user, session_id)
+    return HttpResponse(status=204)
 
 
 @require_POST

@@ -16,7 +16,17 @@ from django.db.models import Model, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.models import AuditEvent, User
 from chat.answering.withholding import readable_summaries, withhold, withholding
-from chat.models import Answer, AnswerPassage, AnswerRating, Import, Summary, Turn
+from chat.asking.sessions import listed_sessions
+from chat.models import (
+    Answer,
+    AnswerPassage,
+    AnswerRating,
+    Import,
+    SharedLink,
+    Summary,
+    TemporaryUsage,
+    Turn,
+)
 from documents.models import Document, Search
 
 from .events import events_about
@@ -31,6 +41,8 @@ account.json      the account, without the password, and the roles in workspaces
 api_keys.jsonl    API keys by name; Ragsite stores no key itself
 sessions.jsonl    conversations, with their summaries
 turns.jsonl       questions, with their answers and the names of the documents that these cite
+shared_links.jsonl  links under which the person shares conversations
+temporary_usage.jsonl  what temporary chats have cost; nothing else is left of them
 ratings.jsonl     ratings of answers
 imports.jsonl     imports of conversations: the names of the files, and what became of them
 searches.jsonl    searches that are not part of a conversation
@@ -88,9 +100,14 @@ def export_person(user: User, archive: Archive, *, for_themselves: bool = False)
     retold = Subquery(summaries.filter(pk=OuterRef("pk")).values("text"))
     files: dict[str, Iterable[Row]] = {
         "api_keys": map(_key, _in_batches(user.api_keys.all())),
-        "sessions": map(_session, _in_batches(user.sessions.annotate(retold=retold))),
+        "sessions": map(_session, _in_batches(listed_sessions(user).annotate(retold=retold))),
         "turns": _turns(user, answers),
-        "ratings": map(_rating, _in_batches(AnswerRating.objects.filter(user=user))),
+        "shared_links": map(_shared_link, _in_batches(SharedLink.objects.filter(session__user=user))),
+        "temporary_usage": map(_usage, _in_batches(TemporaryUsage.objects.filter(user=user))),
+        "ratings": map(
+            _rating,
+            _in_batches(AnswerRating.objects.filter(user=user, answer__turn__session__temporary_until=None)),
+        ),
         "imports": map(_import, _in_batches(user.imports.all())),
         "searches": map(_search, _in_batches(Search.objects.filter(user=user).select_related("workspace"))),
         "documents": map(_document, _in_batches(_documents(user))),
@@ -181,7 +198,7 @@ def _turns(user: User, answers: QuerySet[Answer]) -> Iterator[Row]:
 
     Rows of a batch are joined here: Django's prefetching makes cycles, which stay in memory for a while.
     """
-    for turns in _batches(Turn.objects.filter(session__user=user).select_related("workspace")):
+    for turns in _batches(Turn.objects.filter(session__in=listed_sessions(user)).select_related("workspace")):
         given = list(answers.filter(turn__in=[each.pk for each in turns]).defer("trace"))
         cited = AnswerPassage.objects.filter(answer__in=[each.pk for each in given]).order_by("number")
         cites = _by(cited.values("answer_id", "number", "document_title", "page"), "answer_id")
@@ -207,6 +224,16 @@ def _answer(answer: Any, cites: Mapping[Any, list[Row]]) -> Row:
         "created_at", "ended_at",
     )  # fmt: skip
     return told | {"cites": [] if answer.is_withheld else cites.get(answer.pk, [])}
+
+
+def _shared_link(link: SharedLink) -> Row:
+    return _named(
+        link, "id", "session_id", "name", "audience", "names_owner", "created_at", "taken_at", "ends_at"
+    )
+
+
+def _usage(usage: TemporaryUsage) -> Row:
+    return _named(usage, "endpoint_name", "input_tokens", "output_tokens", "cost", "asked_at")
 
 
 def _rating(rating: AnswerRating) -> Row:

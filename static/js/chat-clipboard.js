@@ -5,7 +5,7 @@ import { delegateTarget, find, findAll, findClosest } from "./dom.js";
 import { showToast } from "./ui.js";
 
 /** @param {string} text */
-async function copyText(text) {
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {

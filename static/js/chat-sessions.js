@@ -6,6 +6,16 @@ import { setCookie } from "./storage.js";
 
 const IS_PHONE = window.matchMedia("(width < 860px)");
 
+/**
+ * Open the dialog that shares a session. Its script and styles are loaded only now.
+ *
+ * @param {string} sessionId
+ */
+export async function openShare(sessionId) {
+  const { openShareDialog } = await import("./share-dialog.js");
+  await openShareDialog(sessionId, find(document, "[data-share-dialog]").dataset.styles ?? "");
+}
+
 export class SessionList {
   /** @type {HTMLElement | null} */
   #item = null; // the session whose menu is open
@@ -88,6 +98,10 @@ export class SessionList {
   #connectMenu() {
     this.menu.addEventListener("click", (event) => {
       if (delegateTarget(event, "[data-session-link]")) this.menu.hidePopover();
+    });
+    find(this.menu, "[data-share-session]").addEventListener("click", () => {
+      this.menu.hidePopover();
+      return openShare(this.#item?.dataset.sessionItem ?? "");
     });
     find(this.menu, "[data-pin-session]").addEventListener("click", () => {
       this.menu.hidePopover();

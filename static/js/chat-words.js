@@ -95,3 +95,16 @@ export function versionMessageId(answerId, count, model) {
 export function isComposing(event) {
   return event.isComposing || event.keyCode === 229;
 }
+
+/**
+ * Return the sentences of a text that is read aloud. Browsers stop after some seconds within one long utterance.
+ *
+ * @param {string} text
+ * @param {string} language
+ */
+export function sentencesOf(text, language) {
+  const segmenter = new Intl.Segmenter(language, { granularity: "sentence" });
+  const readable = text.replace(/https?:\/\/(\S+?)(?=[.,;:!?)]*(?:\s|$))/g, (_, address) => address.split("/")[0]);
+  const line = oneLine(readable); // a line break would end a sentence
+  return [...segmenter.segment(line)].map(({ segment }) => segment.trim()).filter(Boolean);
+}

@@ -15,7 +15,7 @@ import { connectLanes, countVersions, markContinued } from "./chat-lanes.js";
 import { openMenu } from "./chat-menu.js";
 import { belongsToPage, isOrphaned, newId, Outbox, tabId, toRegenerateData, toRunData } from "./chat-outbox.js";
 import { AutoScroller } from "./chat-scroll.js";
-import { SessionList } from "./chat-sessions.js";
+import { openShare, SessionList } from "./chat-sessions.js";
 import { connectShortcuts } from "./chat-shortcuts.js";
 import { SourcesPanel } from "./chat-sources.js";
 import { announcementText, bannerText, pendingText, sessionTitle, versionMessageId } from "./chat-words.js";
@@ -46,6 +46,7 @@ const elements = {
 const state = {
   /** @type {string | null} */
   sessionId: root.dataset.session || null,
+  isTemporary: "temporary" in root.dataset,
   isOnline: false,
   wasOnline: false,
   isLoggedOut: false,
@@ -81,7 +82,7 @@ const sources = new SourcesPanel(
   toggleSources,
 );
 const socket = new Connection({ onOpen: onSocketOpen, onFrame, onClose: onSocketClose });
-const drafts = new Drafts(root.dataset.user ?? "");
+const drafts = new Drafts(root.dataset.user ?? "", !state.isTemporary);
 elements.field.value ||= drafts.read(state.sessionId);
 const composer = new Composer(find(root, "[data-composer]", HTMLFormElement), {
   onSubmit: submitQuestion,
@@ -117,7 +118,8 @@ function onComposerInput() {
 }
 
 function newPendingMessage() {
-  return { sessionId: state.sessionId, tab: state.tab, at: Date.now() };
+  const { sessionId, tab, isTemporary } = state;
+  return { sessionId, tab, at: Date.now(), ...(isTemporary ? { isTemporary } : {}) };
 }
 
 /**
@@ -283,7 +285,7 @@ function onFrame({ action, data }) {
   if (action === "event") onEvents(data);
   if (action === "error") onError(data);
   // Only whole sessions are deleted, so nothing on this page is left.
-  if (action === "gone") location.replace("/?deleted");
+  if (action === "gone") location.replace(state.isTemporary ? "/?ended" : "/?deleted");
 }
 
 /** @param {AcceptedQuestion | AcceptedVersion} data */
@@ -334,7 +336,7 @@ function enterSession(sessionId, text) {
   state.sessionId = sessionId;
   for (const question of state.queue) outbox.put(Object.assign(question, { sessionId }));
   history.replaceState(null, "", `/chat/${sessionId}/`);
-  showTitle(sessionTitle(text));
+  if (!state.isTemporary) showTitle(sessionTitle(text));
 }
 
 /** Make a reload show the end of the path, although a link has opened this page at a turn or in another branch. */
@@ -539,6 +541,7 @@ root.addEventListener("click", async (event) => {
   if (delegateTarget(event, "[data-go-on]")) await continueFrom(answer);
 });
 
+root.querySelector("[data-share-open]")?.addEventListener("click", () => state.sessionId && openShare(state.sessionId));
 find(root, "[data-show-shortcuts]").addEventListener("click", () => elements.shortcuts.showModal());
 
 /** Copy the last answer on the page. */
@@ -558,7 +561,14 @@ function onEscape({ target }) {
   else if (target instanceof HTMLElement) target.blur();
 }
 
+if (state.isTemporary) {
+  const { connectTemporary } = await import("./chat-temporary.js");
+  connectTemporary(() => state.sessionId);
+}
 connectClipboard(root);
+if (root.dataset.speech !== undefined) {
+  void import("./chat-speech.js").then(({ connectSpeech }) => connectSpeech(root));
+}
 connectShortcuts({
   n: () => elements.newChat.click(),
   "/": () => composer.focus(),

@@ -5,7 +5,7 @@ from django.apps import apps
 from django.db.models import ForeignKey
 
 from accounts.models import ApiKey, AuditEvent, Deletion, User
-from chat.models import Import, ImportedSession, LastTurn, Session
+from chat.models import Import, ImportedSession, LastTurn, Session, SharedLink, SharingPolicy, TemporaryUsage
 from models_registry.models import Endpoint, ReferenceVectors
 from ragsite.models import Beat, CleaningRun, Tick, WriteProbe
 from ragsite.release.models import Release
@@ -27,6 +27,9 @@ OF_NO_WORKSPACE = {
     Tick: "of the installation",
     WriteProbe: "of the installation, and empty",
     Release: "about the whole database",
+    SharedLink: "a person's, like its session",
+    TemporaryUsage: "a person's, and has no words",
+    SharingPolicy: "about all of the site",
     Session: "a person's; each turn names the workspace it asked",
 }
 MODELS = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Permission
@@ -11,7 +12,19 @@ from django.utils import timezone
 
 from accounts.identity.api_key import issue
 from accounts.models import AuditEvent, Deletion, User
-from chat.models import Answer, AnswerPassage, AnswerRating, Import, Session, Turn
+from chat.models import (
+    Answer,
+    AnswerPassage,
+    AnswerRating,
+    Import,
+    Session,
+    SharedLink,
+    SharingPolicy,
+    TemporaryUsage,
+    Turn,
+)
+from chat.sharing.snapshot import take_snapshot
+from chat.sharing.tokens import token_of
 from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload
 from documents.sources.service import add_website
 from ragsite.models import CleaningRun
@@ -94,6 +107,15 @@ class World:
             workspace=self.workspace, user=self.manager, question="secret question", outcome="empty"
         )
         self.rating = AnswerRating.objects.create(answer=self.answer, user=self.manager, is_good=True)
+        self.link = SharedLink.objects.create(
+            session=self.session, name="secret title", snapshot=take_snapshot(self.session).as_json(),
+            taken_at=timezone.now(), ends_at=timezone.now() + timedelta(days=1),
+        )  # fmt: skip
+        self.policy = SharingPolicy.objects.create(pk=1)
+        self.usage = TemporaryUsage.objects.create(
+            user=self.manager, endpoint_name="small", input_tokens=1, output_tokens=1, cost=0,
+            asked_at=timezone.now(),
+        )  # fmt: skip
         self.key = issue(self.manager, "key")[0]
         self.cleaning = CleaningRun.objects.create(name="logins", ran_at=timezone.now())
         self.deletion = Deletion.objects.create(kind="accounts.User", target="1", name="ada")
@@ -107,6 +129,8 @@ class World:
             "membership_id": membership.pk,
             "session_id": self.session.pk,
             "answer_id": self.answer.pk,
+            "link_id": self.link.pk,
+            "token": token_of(self.link.pk),
             "turn_id": self.answer.turn_id,
             "search_id": self.search.pk,
             "import_id": self.brought.pk,
@@ -135,6 +159,7 @@ class World:
     def _row_of(self, model: type[Model]) -> Model:
         rows = (
             self.manager, self.key, self.deletion, self.cleaning, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
-            self.document, self.source, self.session, self.answer, self.rating, self.brought,
+            self.document, self.source, self.session, self.answer, self.rating,
+            self.link, self.policy, self.usage, self.brought,
         )  # fmt: skip
         return next(row for row in rows if isinstance(row, model))

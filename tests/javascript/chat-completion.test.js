@@ -15,7 +15,16 @@ test("A mark at the start of a word is completed up to the caret.", () => {
   assert.deepEqual(at("/rep and more", 4), { mark: "/", query: "rep", start: 0 });
 });
 
-for (const text of ["and/or", "see /etc/hosts", "a@b.example", "C#", "run /zzz then", "https://example.org/", "", "//"]) {
+for (const text of [
+  "and/or",
+  "see /etc/hosts",
+  "a@b.example",
+  "C#",
+  "run /zzz then",
+  "https://example.org/",
+  "",
+  "//",
+]) {
   test(`Prose is left alone: ${text}`, () => assert.equal(at(text), null));
 }
 

@@ -5,6 +5,7 @@ import {
   announcementText,
   bannerText,
   pendingText,
+  sentencesOf,
   sessionTitle,
   tooLongText,
   versionMessageId,
@@ -70,4 +71,21 @@ test("The same version request has the same message id, and another request has 
     ["other", 2, request[2]],
   ];
   for (const each of others) assert.notEqual(versionMessageId(...each), versionMessageId(...request));
+});
+
+test("A text is read in sentences.", () => {
+  assert.deepEqual(sentencesOf("The fee is 48.50 euros.  Pay in\nJanuary! Why? ", "en"), [
+    "The fee is 48.50 euros.",
+    "Pay in January!",
+    "Why?",
+  ]);
+  assert.deepEqual(sentencesOf("料金は48ユーロです。一月に払います。", "ja"), [
+    "料金は48ユーロです。",
+    "一月に払います。",
+  ]);
+  assert.deepEqual(sentencesOf(" \n ", "en"), []);
+});
+
+test("An address is read as the name of its site.", () => {
+  assert.deepEqual(sentencesOf("See https://example.org/a/b?c=1#d.", "en"), ["See example.org."]);
 });

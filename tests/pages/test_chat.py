@@ -522,6 +522,47 @@ def test_prompts_and_documents_are_completed_as_one_types(page: Page, ada: User)
     expect(page.locator("[data-documents] li")).to_have_count(0)
 
 
+# The browser of the tests has no voice and no microphone: its interfaces note what they are given.
+_VOICE = """
+    window.spoken = [];
+    speechSynthesis.speak = (utterance) => window.spoken.push(utterance.text);
+    speechSynthesis.cancel = () => window.spoken.push("(stop)");
+    window.webkitSpeechRecognition = window.SpeechRecognition = class {
+      start() { window.dictation = this; }
+      stop() { this.onend(); }
+      abort() { this.onend(); }
+    };
+"""
+
+
+def test_an_answer_is_read_aloud_and_a_question_dictated(
+    page: Page, ada: User, models: OpenAIServer, settings: Any
+) -> None:
+    page.add_init_script(_VOICE)
+    models.models["alpha"] = Behaviour(
+        text="Two steps:\n\n- Open it\n- Close it\n\n```sh\nrm -r /\n```\n\nDone."
+    )
+    page.goto("/")
+    ask(page)
+    expect(ended(page)).to_have_count(1)
+    page.get_by_role("button", name="Read aloud").click()
+    expect(page.get_by_role("button", name="Read aloud")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("window.spoken") == ["(stop)", "Two steps:", "Open it.", "Close it.", "Done."]
+    page.get_by_role("button", name="Read aloud").click()
+    assert page.evaluate("window.spoken").pop() == "(stop)"
+    field = page.get_by_label("Your question")
+    field.fill("Well,")
+    page.get_by_role("button", name="Dictate").click()
+    page.evaluate("window.dictation.onresult({ results: [[{ transcript: 'what is a pump' }]] })")
+    expect(field).to_have_value("Well, what is a pump")
+    field.press("Enter")
+    expect(page.get_by_role("button", name="Dictate")).to_have_attribute("aria-pressed", "false")
+    settings.SPEECH = False
+    page.reload()
+    expect(page.get_by_role("button", name="Read aloud")).to_have_count(0)
+    expect(page.get_by_role("button", name="Dictate")).to_have_count(0)
+
+
 def test_a_waiting_question_can_be_sent_at_once(page: Page, ada: User, models: OpenAIServer) -> None:
     models.models["alpha"] = Behaviour(tokens=500, between_tokens_s=0.05)
     ask(page)
