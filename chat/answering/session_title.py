@@ -57,8 +57,8 @@ def may_be_due(answer: Answer) -> bool:
 
 
 def enqueue_title(session_id: UUID, endpoint: Endpoint) -> None:
-    """Enqueue the session's title, unless it has one or a model was asked already. Idempotent."""
-    if not Session.objects.filter(pk=session_id, naming=Session.Naming.OPEN).exists():
+    """Enqueue the session's title, unless it has one, a model was asked already, or it is temporary. Idempotent."""
+    if not Session.objects.filter(pk=session_id, naming=Session.Naming.OPEN, temporary_until=None).exists():
         return
     Summary.objects.get_or_create(pk=session_id)
     is_free = Q(status__in=(Summary.Status.IDLE, Summary.Status.QUEUED)) | Q(lease_until__lt=Now())

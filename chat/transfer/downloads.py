@@ -35,8 +35,10 @@ def answer(user: User, found: Answer, form: Form) -> StreamingHttpResponse:
 
 
 def all_sessions(user: User) -> StreamingHttpResponse:
-    """Return all conversations except those of programs, each of which sent its own history."""
-    rows = Session.objects.filter(user=user, preface__isnull=True).order_by("created_at")
+    """Return all conversations except temporary ones, and those of programs, each of which sent its own history."""
+    rows = Session.objects.filter(user=user, preface__isnull=True, temporary_until=None).order_by(
+        "created_at"
+    )
     # A cursor would end when the connection is released.
     keys = list(rows.values_list("pk", flat=True))
     found = (each for key in keys if (each := rows.filter(pk=key).first()))
