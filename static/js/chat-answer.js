@@ -1,8 +1,8 @@
-// An answer that is being written: applies the events of its log, and shows plain text and a status line.
+// An answer that is being written: applies the events of its log, and shows its text and a status line.
 
 import { isTerminal } from "./chat-events.js";
-import { LiveText } from "./chat-text.js";
 import { find } from "./dom.js";
+import { LiveText } from "./text/live-text.js";
 
 /**
  * Return the status line after an event, or null to keep the current one.
@@ -49,10 +49,13 @@ export class LiveAnswer {
   seq = 0; // sequence number of the last applied event
   hasEnded = false;
 
-  /** @param {HTMLElement} element */
-  constructor(element) {
+  /**
+   * @param {HTMLElement} element
+   * @param {LiveText} text
+   */
+  constructor(element, text = new LiveText(find(element, "[data-text]"))) {
     this.element = element;
-    this.text = new LiveText(find(element, "[data-text]"));
+    this.text = text;
     this.status = find(element, "[data-status-text]");
   }
 
@@ -71,12 +74,22 @@ export class LiveAnswer {
     if (seq <= this.seq) return ""; // a duplicate: the log was followed again from an earlier point
     if (seq > this.seq + 1) return "gap";
     this.seq = seq;
+    if (kind === "sources") this.text.citations = this.#citationsOf(data.passages);
     if (kind === "delta") this.text.append(data.text);
     if (kind === "thinking" && data.takes_back) this.text.clear();
     if (kind === "restarted") this.#restart(data.reason);
     const status = statusAfter(event);
     if (status) this.showStatus(status);
-    return isTerminal(kind) ? "end" : "";
+    if (!isTerminal(kind)) return "";
+    this.text.finish();
+    return "end";
+  }
+
+  /** @param {SourcePassage[]} passages */
+  #citationsOf(passages) {
+    return new Map(
+      passages.map(({ number, title }) => [number, { href: `/answers/${this.id}/passages/${number}/`, title }]),
+    );
   }
 
   /** @param {string} text */
