@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from . import api
+from .diagrams import diagram_frame
 from .personal_data.views import own_data
 
 handler400 = "ragsite.door.refusals.handle_400"
@@ -10,6 +11,7 @@ handler500 = "ragsite.door.refusals.handle_500"
 urlpatterns = [
     path("", include("accounts.urls")),
     path("account/data/", own_data, name="own-data"),
+    path("diagram/", diagram_frame, name="diagram-frame"),
     path("", include("chat.urls")),
     path("", include("workspaces.urls")),
     path("", include("documents.urls")),

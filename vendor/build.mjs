@@ -43,7 +43,8 @@ async function copyKatexStyles() {
   const from = join(HERE, "node_modules", "katex", "dist");
   const styles = await readFile(join(from, "katex.min.css"), "utf8");
   const onlyWoff2 = styles.replaceAll(/,url\([^)]*\.(?:woff|ttf)\) format\("[^"]*"\)/g, "");
-  await writeFile(join(OUT, "katex.css"), `${await notice(["katex"])}${onlyWoff2}`);
+  // In a layer, so that our styles come after it
+  await writeFile(join(OUT, "katex.css"), `${await notice(["katex"])}@layer base {\n${onlyWoff2}\n}\n`);
   await cp(join(from, "fonts"), join(OUT, "fonts"), {
     recursive: true,
     filter: (source) => !/\.(?:woff|ttf)$/.test(source),

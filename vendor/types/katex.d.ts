@@ -2,6 +2,7 @@
 
 export interface Options {
   displayMode?: boolean;
+  errorColor?: string;
   maxExpand?: number;
   maxSize?: number;
   output?: "html" | "mathml" | "htmlAndMathml";

@@ -1,6 +1,6 @@
 // Copying a selection that contains formulas.
 
-import { restoreSources } from "./sources.js";
+import { removeControls, restoreSources } from "./sources.js";
 
 /**
  * Put the source of each selected formula on the clipboard, once: KaTeX holds it three times.
@@ -16,6 +16,7 @@ export function copySources(event) {
   copy.append(range.cloneContents());
   if (!copy.querySelector("[data-tex]")) return;
   restoreSources(copy);
+  removeControls(copy);
   document.body.append(copy);
   // biome-ignore lint/performance/useDomNodeTextContent: its line breaks are those on the screen
   event.clipboardData.setData("text/plain", copy.innerText);

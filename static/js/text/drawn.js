@@ -19,7 +19,7 @@ export function drawAll(roots, { isOpen = false } = {}) {
   if (formulas.length) void drawFormulas(formulas);
   void colourCode(findIn(roots, "figure:not([data-diagram]) > pre > code"));
   const diagrams = isOpen ? [] : findIn(roots, "[data-diagram]:not([data-drawn])");
-  if (diagrams.length) void import("./diagrams.js").then(({ drawDiagram }) => diagrams.forEach(drawDiagram));
+  if (diagrams.length) void drawDiagrams(diagrams);
 }
 
 /**
@@ -48,4 +48,10 @@ async function drawFormulas(elements) {
     const { tex = "" } = element.dataset;
     if (tex) await drawFormula(element, formulaIn(tex), /^(?:\$\$|\\\[)/.test(tex));
   }
+}
+
+/** @param {HTMLElement[]} figures */
+async function drawDiagrams(figures) {
+  const { drawDiagram } = await import("./diagrams.js");
+  await Promise.all(figures.map(drawDiagram));
 }

@@ -6,7 +6,14 @@ import { copySources } from "./copying.js";
 
 const MAX_CHARACTERS = 5000;
 /** @type {import("../../vendor/katex.js").Options} */
-const OPTIONS = { maxExpand: 500, maxSize: 20, strict: false, throwOnError: true, trust: false };
+const OPTIONS = {
+  errorColor: "currentcolor",
+  maxExpand: 500,
+  maxSize: 20,
+  strict: false,
+  throwOnError: true,
+  trust: false,
+};
 const WIDE_FROM_CHARACTERS = 40;
 const PAUSE_AFTER_MS = 30; // of drawing, so that the page stays responsive
 

@@ -8,14 +8,14 @@ import { isApart, openingAt } from "./maths-rules.js";
 
 const MARKS_ONLY = /^[\s>]*(?:[-*+=#~`|:.()\d\s$]|\\[[(]?)*$/; // the next words decide what such a line is
 const FENCE = /^[\s>]*(?:[-*+]\s+|\d+[.)]\s+)*(?:```|~~~)/; // its language is not complete
-const ROW = /^\s*\||^.{0,120} \| /; // a row of a table begins with a bar, or has one between its first cells
+const ROW = /^\s*\||^.{0,120} \|(?: |$)/; // a row of a table begins with a bar, or has one between its first cells
 const RULE = /^[\s|:-]*$/; // below the head of a table
 
 const HALF = [
   /!?\[[^\]\n]{0,200}\]\([^)\n]{0,500}$/, // a link without its end
   /!?\[[^\]\n]{0,200}$/, // a label, or a citation
   /(?:\[[^\]\n]{0,200}\] ?)+$/, // an address may follow, or another citation
-  /<[a-z][^\s>]{0,200}$/i, // an address in angle brackets
+  /<(?:[a-z][^\s>]{0,200})?$/i, // an address in angle brackets
   /&[#\w]{0,12}$/, // a character reference
   /[*_~`]+$/,
   /\\$/,

@@ -23,7 +23,17 @@ export function sourceText(element) {
   const copy = document.createElement("div");
   copy.append(element.cloneNode(true));
   restoreSources(copy);
+  removeControls(copy);
   return copy.textContent;
+}
+
+/**
+ * Remove the buttons from a copy of a part of the page.
+ *
+ * @param {ParentNode} copy
+ */
+export function removeControls(copy) {
+  for (const button of findAll(copy, "figcaption button")) button.remove();
 }
 
 /**
