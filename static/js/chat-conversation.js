@@ -15,7 +15,7 @@ import {
 import { cloneTemplate, fetchFragment, find, findAll } from "./dom.js";
 import { drawAll } from "./text/drawn.js";
 import { takeOver } from "./text/patch.js";
-import { drawQuestions } from "./text/questions.js";
+import { drawQuestions } from "./text/plain.js";
 
 /**
  * @typedef {object} ConversationCallbacks

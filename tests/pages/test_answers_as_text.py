@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from accounts.models import User
+from tests import factories
 from tests.fakes.openai_server import Behaviour, OpenAIServer
 
 from .conftest import wait_until
@@ -51,7 +52,7 @@ def rotated(by: int) -> str:
 def test_ten_long_answers_end_without_any_movement(page: Page, ada: User, models: OpenAIServer) -> None:  # noqa: F811
     page.evaluate(WATCH)
     for number in range(10):
-        models.models["alpha"] = Behaviour(text=rotated(number), between_tokens_s=0.003)
+        models.models["alpha"] = Behaviour(text=rotated(number), between_tokens_s=0.002)
         ask(page, f"Question {number}")
         expect(ended(page)).to_have_count(number + 1, timeout=60_000)
         page.wait_for_timeout(500)
@@ -123,6 +124,31 @@ def test_diagrams_are_pictures_and_hostile_texts_draw_nothing_else(
     with page.expect_download() as download:
         figure.get_by_role("button", name="Save as SVG").click()
     assert "<svg" in download.value.path().read_text()
+
+
+def test_documents_and_passages_draw_the_same(page: Page, ada: User) -> None:  # noqa: F811
+    workspace = factories.workspace(name="Handbook")
+    workspace.memberships.create(user=ada)
+    document = factories.document(workspace, title="pump.md", media_type="text/markdown")
+    text = f"The area is $a_1^2$ for $5.\n\n```python\nx = 1\n```\n\n{DIAGRAM}\n\nThe end."
+    factories.section(document, text)
+    start = text.index("The end")
+    passage = {"document": document, "text": "The end.", "start": start, "end": start + 8}
+    answer = factories.answer(factories.session(ada), workspace=workspace, text="So [1].", passages=[passage])
+    for path in (f"/workspaces/{workspace.pk}/documents/{document.pk}/", f"/answers/{answer.pk}/passages/1/"):
+        page.goto(path)
+        _check_drawn(page)
+    page.goto(f"/chat/{answer.turn.session_id}/")
+    page.locator("a.citation").click()
+    expect(page.locator("mark")).to_have_text("The end.")
+    _check_drawn(page)
+
+
+def _check_drawn(page: Page) -> None:
+    text = page.locator(".text")
+    expect(text.locator(".katex")).to_have_count(1)
+    expect(text.locator("pre .is-literal")).to_have_text("1")
+    expect(text.locator(".diagram img")).to_have_count(1, timeout=30_000)
 
 
 def test_a_chat_without_formulas_diagrams_and_code_loads_nothing_for_them(

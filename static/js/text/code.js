@@ -40,7 +40,7 @@ function setText(element, text) {
  * @param {HTMLElement[]} elements
  */
 export async function colourCode(elements) {
-  const fresh = elements.filter((each) => !known.has(each));
+  const fresh = elements.filter((each) => !known.has(each) && !each.childElementCount); // not around a marked passage
   if (!fresh.length) return;
   for (const element of fresh) known.set(element, { text: element.textContent, colours: null });
   const { coloursOf } = await import("./code-colours.js");

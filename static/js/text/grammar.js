@@ -4,7 +4,7 @@
 import MarkdownIt from "../../vendor/markdown-it.js";
 import { addCitations } from "./citations.js";
 import { cjkState } from "./emphasis.js";
-import { addMaths } from "./maths-rules.js";
+import { addMaths } from "./maths.js";
 import { addOpenEnd, markOpenEnd } from "./open-end.js";
 import { addTaskLists } from "./task-lists.js";
 

@@ -1,7 +1,7 @@
 // The end of a text that is still being written: half of a mark is either held back, or taken as if it were complete.
 // So neither shows for a moment as something that it will not be.
 
-import { isApart, openingAt } from "./maths-rules.js";
+import { isApart, openingAt } from "./maths.js";
 
 /** @import { Delimiter, StateInline, Token } from "../../vendor/markdown-it.js" */
 /** @import MarkdownIt from "../../vendor/markdown-it.js" */

@@ -13,14 +13,24 @@ export function drawQuestions(root) {
 }
 
 /**
+ * Draw what the text of a document contains, or of a passage.
+ *
+ * @param {HTMLElement} text
+ */
+export function drawText(text) {
+  void drawPlain(findAll(text, ".is-flowing, .heading"));
+  drawAll([text]);
+}
+
+/**
  * Draw the formulas in the text of elements.
  *
  * @param {HTMLElement[]} elements
  */
-export async function drawPlain(elements) {
+async function drawPlain(elements) {
   const wanted = elements.filter(({ textContent }) => MAY_HOLD_A_FORMULA.test(textContent));
   if (!wanted.length) return;
-  const { findFormulas } = await import("./maths-rules.js");
+  const { findFormulas } = await import("./maths.js");
   for (const text of wanted.flatMap(textNodes)) {
     for (const [start, end] of findFormulas(text.data).reverse()) surround(text, start, end);
   }
