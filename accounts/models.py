@@ -13,6 +13,8 @@ class User(AbstractUser):
     """A person or a program. Operators (`is_superuser`) configure the site and see every workspace."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # Such as Europe/Berlin. "": the one of the browser (accounts.identity.time_zone)
+    time_zone = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     @property
     def is_operator(self) -> bool:

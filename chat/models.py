@@ -28,7 +28,7 @@ class Session(models.Model):
     # The earlier messages that a chat completions client sent (chat.answering.imported_history). Null if the
     # session began on the page or over the REST API.
     preface = models.JSONField(null=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -65,7 +65,7 @@ class Turn(models.Model):
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
     # Which of the workspace's documents the search covers (documents.fields.filters)
     filters = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     just_recorded: Sequence["Answer"] = ()  # the answers stored with it, on the instance that stored them
 
@@ -132,6 +132,10 @@ class Answer(models.Model):
     lane = models.PositiveSmallIntegerField(default=0, db_default=0)  # from 0, left to right
     # The client's idempotency key for a regenerated version. Null for an answer that came with the turn.
     message_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - "" would not be unique
+    # The version that was cut, whose text and passages this one begins with (inference.continuation)
+    continues = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     # When the user chose to continue from it; the latest choice in a turn counts
     chosen_at = models.DateTimeField(null=True)
     parameters = models.JSONField(default=dict)
@@ -153,7 +157,7 @@ class Answer(models.Model):
     # chat.queue.lost_attempts
     broken_off = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     trace = models.JSONField(default=dict)  # chat.answering.answer.Traced, and "finish_reason"
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -185,6 +189,9 @@ class Answer(models.Model):
                 condition=models.Q(has_compact_log=False, ended_at__isnull=False),
             ),
             models.Index(fields=["-created_at"], name="answer_newest"),  # the admin's list and the console
+            models.Index(
+                fields=["continues"], name="answer_continued", condition=models.Q(continues__isnull=False)
+            ),  # few answers continue another one
         ]
 
     def __str__(self) -> str:
@@ -195,9 +202,25 @@ class Answer(models.Model):
         return self.status in self.ENDED
 
     @property
+    def age(self) -> timedelta:
+        """The time since it was asked for."""
+        return timezone.now() - self.created_at
+
+    @property
     def has_words(self) -> bool:
         """Whether the conversation can continue from it: a stopped answer counts, a failed one does not."""
         return bool(self.text) and self.status in (self.Status.FINISHED, self.Status.STOPPED)
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether it ended because it reached the length limit that the user chose."""
+        return bool(self.trace.get("finish_reason") == "length")
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it has text that ended too early: at its limit, by a stop, or by a failure."""
+        is_broken_off = self.status in (self.Status.STOPPED, self.Status.FAILED)
+        return bool(self.text) and (is_broken_off or self.was_cut)
 
 
 class AnswerEvent(models.Model):

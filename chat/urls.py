@@ -2,9 +2,11 @@ from django.urls import path, re_path
 
 from .openai import views as completions
 from .pages import views
+from .pages.usage import own_usage
 from .socket import http
 
 urlpatterns = [
+    path("account/usage/", own_usage, name="own-usage"),
     path("", views.chat, name="chat"),
     path("chat/filters/", views.filters, name="chat-filters"),
     path("chat/frames/", http.receive, name="chat-frames"),
@@ -18,6 +20,7 @@ urlpatterns = [
     path("chat/<uuid:session_id>/delete/", views.delete, name="session-delete"),
     path("answers/<uuid:answer_id>/", views.answer, name="answer"),
     path("answers/<uuid:answer_id>/continue/", views.go_on, name="answer-continue"),
+    path("answers/<uuid:answer_id>/fork/", views.fork, name="answer-fork"),
     path("answers/<uuid:answer_id>/rating/", views.rate, name="answer-rating"),
     path("answers/<uuid:answer_id>/why/", views.why, name="answer-why"),
     path("answers/<uuid:answer_id>/replay/", views.replay, name="answer-replay"),

@@ -12,6 +12,7 @@ from .parsing.media_types import MARKDOWN
 from .retrieval import IN_PROMPT, Passage, Retrieval, Scope, is_small_talk, search
 from .retrieval.explain import Explanation, Row, Stage, explain_search
 from .retrieval.snapshot import describe_changes, take_snapshot
+from .retrieval.starters import starter_questions
 from .retrieval.types import flatten_ranks
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "is_small_talk",
     "search",
     "shown_fields",
+    "starter_questions",
     "take_snapshot",
     "where_for",
     "without_headings",

@@ -61,6 +61,9 @@ class ChatRequest:
 
     `messages` is the whole prompt, including the passages, as text. `question` and `passages` are the same as
     data, for providers that answer without a language model (`quotes`).
+
+    If the last message is the assistant's, it is the beginning of the answer: the reply is what follows it
+    (inference.continuation).
     """
 
     messages: tuple[ChatMessage, ...]
@@ -70,6 +73,10 @@ class ChatRequest:
     temperature: float = 0.1  # 0 to 2
     top_p: float = 1.0  # 0 to 1
     streaming: bool = True
+
+    @property
+    def has_begun(self) -> bool:
+        return bool(self.messages) and self.messages[-1].role == "assistant"
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ urlpatterns = [
     path(f"{_ANSWER}/stop", chat.StopAnswer.as_view(), name="api-answer-stop"),
     path(f"{_ANSWER}/regenerate", chat.RegenerateAnswer.as_view(), name="api-answer-regenerate"),
     path(f"{_ANSWER}/continue", chat.ContinueWithAnswer.as_view(), name="api-answer-continue"),
+    path(f"{_ANSWER}/fork", chat.ForkSession.as_view(), name="api-answer-fork"),
     path(f"{_ANSWER}/rating", chat.RateAnswer.as_view(), name="api-answer-rating"),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[IsAuthenticated]), name="api-schema"),
     path("api/docs/", login_required(_docs), name="api-docs"),

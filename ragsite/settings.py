@@ -327,6 +327,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.identity.login_required.LoginRequired",  # deny by default
+    "accounts.identity.time_zone.UserTimeZone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ragsite.door.refusals.RefuseWhenBusy",
@@ -346,7 +347,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"lucide": "ragsite.templatetags.icons"},
         },
     }
 ]

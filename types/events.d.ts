@@ -19,7 +19,7 @@ interface EventData {
   retrieving: { workspace: string };
   sources: { grounding: string; passages: SourcePassage[]; error?: string };
   thinking: { text: string; takes_back?: boolean };
-  delta: { text: string };
+  delta: { text: string; is_old?: boolean };
   usage: { input_tokens: number; output_tokens: number; is_estimate: boolean; cost: string };
   restarted: { reason: string };
   stopped: Record<string, never>;

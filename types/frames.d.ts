@@ -29,6 +29,7 @@ interface RegenerateData {
   modelName?: string;
   provider?: string;
   modelKwargs?: ModelKwargs | null;
+  continues?: boolean; // go on with the text of the old answer, which was cut
 }
 
 interface FollowData {

@@ -50,6 +50,7 @@ type VersionRequest = PendingMessage & {
   answerId: string;
   modelName: string; // "": the model of the old answer
   modelLabel: string;
+  continues?: boolean; // go on with the text of the old answer, which was cut
 };
 
 /** A message between the tabs of a browser, on the BroadcastChannel. */

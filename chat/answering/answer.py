@@ -38,6 +38,7 @@ from documents.doors import (
 from documents.errors import RetrievalFailed
 from inference import types as model
 from inference.connect import open_chat
+from inference.continuation import Seam
 from inference.errors import BadReply
 from models_registry.models import Endpoint
 from workspaces.models import Workspace
@@ -71,7 +72,11 @@ async def answer(request: AnswerRequest) -> AsyncGenerator[Event]:
     """
     builder, trace = PromptBuilder(request), _replay_data(request)
     sources: Sequence[SourcePassage] = ()
-    if request.workspace is not None and not is_small_talk(request.text):
+    if request.beginning:
+        sources, begun = request.beginning.sources, request.beginning
+        trace |= begun.trace
+        yield Sources(begun.grounding, list(sources))
+    elif request.workspace is not None and not is_small_talk(request.text):
         yield Retrieving(request.workspace.name)
         grounding, found, problem = await _search(request, request.workspace, builder)
         if found:
@@ -84,6 +89,8 @@ async def answer(request: AnswerRequest) -> AsyncGenerator[Event]:
             return
     prompt = await builder.build(sources)
     yield Traced(trace | _prompt_trace(prompt))
+    if request.beginning:
+        yield Delta(request.beginning.text, is_old=True)
     async with aclosing(_stream_model(request, prompt, sources)) as events:
         async for event in events:
             yield event
@@ -92,6 +99,8 @@ async def answer(request: AnswerRequest) -> AsyncGenerator[Event]:
 async def _stream_model(
     request: AnswerRequest, prompt: Prompt, sources: Sequence[SourcePassage]
 ) -> AsyncGenerator[Event]:
+    begun = request.beginning.text if request.beginning else ""
+    seam = Seam(begun)
     async with (
         open_chat(request.endpoint.spec()) as chat,
         aclosing(chat.stream(_model_request(request, prompt, sources))) as events,
@@ -99,10 +108,16 @@ async def _stream_model(
         async for event in events:
             match event:
                 case model.TextDelta(text):
-                    yield Delta(storable(text))
+                    if words := seam.feed(storable(text)):
+                        yield Delta(words)
                 case model.Thinking(text, takes_back):
                     yield Thinking(storable(text), takes_back or None)
+                    if takes_back and begun:
+                        seam = Seam(begun)
+                        yield Delta(begun, is_old=True)
                 case model.Usage():
+                    if words := seam.close():
+                        yield Delta(words)
                     yield count_usage(request.endpoint, event)
                 case model.Finished(reason):
                     yield Finished(reason)

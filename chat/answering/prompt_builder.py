@@ -98,23 +98,26 @@ def _messages(
 ) -> tuple[ChatMessage, ...]:
     if passages:
         return _grounded(request, passages, history)
-    return _add_instructions(request, prompts.plain(request.text, history))
+    return _complete(request, prompts.plain(request.text, history))
 
 
 def _grounded(
     request: AnswerRequest, passages: Sequence[SourcePassage], history: Sequence[ChatMessage] = ()
 ) -> tuple[ChatMessage, ...]:
-    return _add_instructions(
-        request, prompts.grounded(request.text, [quotable(each) for each in passages], history)
-    )
+    return _complete(request, prompts.grounded(request.text, [quotable(each) for each in passages], history))
 
 
-def _add_instructions(request: AnswerRequest, messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
-    """Append the client's instructions to our system message: some models accept only one, at the start."""
-    if not request.instructions:
-        return messages
+def _complete(request: AnswerRequest, messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
+    """Append the client's instructions to our system message, and the beginning of the answer if there is one.
+
+    Some models accept only one system message, at the start.
+    """
     first, *rest = messages
-    return (ChatMessage(first.role, f"{first.text}\n\n{request.instructions}"), *rest)
+    if request.instructions:
+        first = ChatMessage(first.role, f"{first.text}\n\n{request.instructions}")
+    if request.beginning:
+        rest.append(ChatMessage("assistant", request.beginning.text.rstrip()))
+    return (first, *rest)
 
 
 def quotable(passage: SourcePassage) -> Quotable:
@@ -127,6 +130,11 @@ def quotable(passage: SourcePassage) -> Quotable:
 def _too_long(request: AnswerRequest, by_tokens: int) -> PromptTooLong:
     """Return the error that says what to shorten, and by how much."""
     limit, longest = request.endpoint.context_limit, request.parameters.max_tokens
+    if request.beginning:
+        return PromptTooLong(
+            f"The answer is too long to go on: the context of {request.endpoint.name} holds {limit:,} tokens, the "
+            "question, the passages and the answer together. Ask a new question about what is missing."
+        )
     is_brief = tokens_of([ChatMessage("user", request.text)]) < by_tokens
     shorten = "instructions" if is_brief and request.instructions else "question"
     remedies = f"shorten the {shorten}, allow a shorter answer, or choose a model with a larger context."

@@ -46,7 +46,12 @@ class Replay:
 
 
 def replay(of: Answer) -> Replay:
-    """Return the result of running the answer's search now. Raises CannotReplay."""
+    """Return the result of running the answer's search now. Raises CannotReplay.
+
+    An answer that continues a cut one has made no search: that of the first one is run.
+    """
+    while of.continues:
+        of = of.continues
     if not of.trace:
         raise CannotReplay("This answer has no trace, so it cannot be replayed.")
     try:

@@ -153,6 +153,11 @@ class NewVersion(CamelCase):
         help_text="A chat model's name or id. If absent, the model of the old answer.",
     )
     model_kwargs = ModelKwargs(required=False, help_text="If absent, those of the old answer.")
+    continues = serializers.BooleanField(
+        default=False,
+        help_text="Go on with the text and the passages of the old answer, which was cut at its limit, stopped, or "
+        "broken off by a failure.",
+    )
 
 
 class RatingSerializer(CamelCase):

@@ -23,6 +23,7 @@ from chat.answering.answer_request import Parameters
 from chat.answering.branches import Tree
 from chat.answering.withholding import passages_for, withholding
 from chat.asking import ratings, turns
+from chat.asking.forks import fork_session
 from chat.asking.sessions import create_session, delete_session, session_for, sessions_for, show_branch
 from chat.errors import QuestionRefused
 from chat.log import sse
@@ -255,7 +256,7 @@ class RegenerateAnswer(ApiView):
         try:
             endpoint = next(iter(turns.find_models(asked.get("model_name", ""))), None)
             parameters = Parameters(**said) if said else None
-            again = turns.Regeneration(answer_id, message_id, endpoint, parameters)
+            again = turns.Regeneration(answer_id, message_id, endpoint, parameters, asked["continues"])
             answer, is_new = turns.regenerate(self.user, again)
         except QuestionRefused as refusal:
             raise ParseError(str(refusal)) from refusal
@@ -278,6 +279,23 @@ class ContinueWithAnswer(ApiView):
         except QuestionRefused as refusal:
             raise ParseError(str(refusal)) from refusal
         return Response(_as_it_stands(turns.answer_to_read(self.user, answer_id)))
+
+
+class ForkSession(ApiView):
+    @extend_schema(
+        summary="Fork a session",
+        description="Creates a session of yours with a copy of the conversation up to this answer. The copies cost "
+        "nothing.",
+        tags=["sessions"],
+        request=None,
+        responses={201: SessionSerializer},
+    )
+    def post(self, request: Request, answer_id: UUID) -> Response:
+        try:
+            fork = fork_session(self.user, answer_id)
+        except QuestionRefused as refusal:
+            raise ParseError(str(refusal)) from refusal
+        return Response(SessionSerializer(fork).data, status=201)
 
 
 class RateAnswer(ApiView):

@@ -71,7 +71,7 @@ deletion.deletes(Session, _delete_in_parts)
 
 def create_session(user: User, title: str = "", *, is_pinned: bool = False) -> Session:
     """Create a session. Without a title, the first question becomes its title."""
-    return Session.objects.create(user=user, title=_fitting(title), is_pinned=is_pinned)
+    return Session.objects.create(user=user, title=fitting_title(title), is_pinned=is_pinned)
 
 
 def rename_session(user: User, id: UUID, title: str) -> Session:
@@ -100,7 +100,7 @@ def show_branch(user: User, session_id: UUID, turn_id: UUID) -> None:
     Turn.objects.filter(pk=end).update(shown_at=Now())
 
 
-def _fitting(title: str) -> str:
+def fitting_title(title: str) -> str:
     return one_line(title)[: Session._meta.get_field("title").max_length]
 
 

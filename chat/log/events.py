@@ -76,6 +76,7 @@ class Thinking(Event):
 class Delta(Event):
     kind = "delta"
     text: str  # the next words, verbatim
+    is_old: bool | None = None  # true: the beginning, from the cut answer that this one continues
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ _Batch = list[tuple[AnswerWriter, list[_Entry]]]
 def _merge(last: Event | None, event: Event) -> Event | None:
     """Return one event for two texts that wait for the same commit, or None if they stay apart."""
     match last, event:
-        case Delta(before), Delta(text):
+        case Delta(before, None), Delta(text, None):
             return Delta(before + text)
         case Thinking(before, takes_back), Thinking(text, None):
             return Thinking(before + text, takes_back)

@@ -87,6 +87,10 @@ class ShownAnswer:
         return self.answer.first_token_at - self.answer.created_at if self.answer.first_token_at else None
 
     @property
+    def thought_for(self) -> timedelta:
+        return timedelta(seconds=self.answer.trace.get("thinking_s", 0))
+
+    @property
     def was_model_asked(self) -> bool:
         return self.answer.grounding not in (Answer.Grounding.NOTHING_RELEVANT, Answer.Grounding.EMPTY)
 
@@ -109,9 +113,8 @@ class ShownAnswer:
         return has_read and self.answer.has_words and not self.cited and not is_told
 
     @property
-    def was_cut(self) -> bool:
-        """Whether it ended because it reached the length limit that the user chose."""
-        return bool(self.answer.trace.get("finish_reason") == "length")
+    def can_continue(self) -> bool:
+        return self.answer.can_continue and not self.answer.is_withheld  # type: ignore[attr-defined]  # an annotation
 
     @property
     def was_filtered(self) -> bool:

@@ -24,22 +24,23 @@ from chat.answering import replay as replaying
 from chat.answering import session_summary
 from chat.answering.withholding import passages_for
 from chat.asking import ratings, turns
+from chat.asking.forks import fork_session
 from chat.asking.sessions import delete_session, pin_session, rename_session, session_for, show_branch
 from chat.errors import CannotReplay, QuestionRefused
 from chat.models import Answer, Session, Turn
 from core.text import storable, uuid_or_none
-from documents.doors import Filters, documents_for, shown_fields
-from documents.models import Document
+from documents.doors import Filters, shown_fields
 from models_registry.models import Endpoint
 from workspaces.access import totals_for, workspaces_for
 from workspaces.models import Role, Workspace
 
 from . import presenters
 from .explain import explain_answer
+from .starters import starters
 
 SESSIONS_PER_PAGE = 60
-TURNS_SHOWN = 30  # of a long session, until the reader asks for more
-SUGGESTED_DOCUMENTS = 3
+TURNS_SHOWN = 12  # of a long session when it opens
+TURNS_ADDED = 30  # before them, when the reader asks for more
 
 
 @never_cache
@@ -52,7 +53,7 @@ def chat(request: UserRequest) -> HttpResponse:
     last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
     chosen = _workspace_for_new_chat(request, workspaces, last)
     context = {
-        "suggestions": _newest_documents(request.user, chosen),
+        "starters": starters(request.user, chosen) if chosen else [],
         "workspace": chosen,
         "workspaces": workspaces,
     }
@@ -102,7 +103,7 @@ def _turn_id(given: QueryDict, name: str) -> UUID | None:
 
 def _earlier_turns(request: UserRequest, session: Session, before: UUID) -> HttpResponse:
     path = presenters.Path.of(session, before=before)
-    turns, earlier = presenters.present_turns(request.user, path, TURNS_SHOWN)
+    turns, earlier = presenters.present_turns(request.user, path, TURNS_ADDED)
     summary = session_summary.summary_of(session)
     context = {"session": session, "turns": turns, "earlier": earlier, "summary": summary}
     return render(request, "chat/_turns.html", context)
@@ -177,13 +178,6 @@ def _workspace_for_new_chat(
     if last:
         return next((each for each in workspaces if each.pk == last.workspace_id), None)
     return workspaces.order_by("-document_count", "name").first()
-
-
-def _newest_documents(user: User, workspace: Workspace | None) -> list[Document]:
-    if workspace is None:
-        return []
-    ready = documents_for(user, workspace).filter(status=Document.Status.READY)
-    return list(ready.order_by("-ready_at")[:SUGGESTED_DOCUMENTS])
 
 
 @never_cache
@@ -297,6 +291,15 @@ def go_on(request: UserRequest, answer_id: UUID) -> HttpResponse:
     except QuestionRefused as refusal:
         return HttpResponse(str(refusal), status=400, content_type="text/plain")
     return HttpResponse(status=204)
+
+
+@require_POST
+def fork(request: UserRequest, answer_id: UUID) -> HttpResponse:
+    """Open a new chat with a copy of the conversation up to this answer."""
+    try:
+        return redirect("session", fork_session(request.user, answer_id).pk)
+    except QuestionRefused as refusal:
+        return HttpResponse(str(refusal), status=400, content_type="text/plain")
 
 
 @require_POST

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.utils import timezone
 
@@ -63,23 +63,32 @@ class AttemptState:
 
     text: list[str] = field(default_factory=list)
     thinking: list[str] = field(default_factory=list)
+    thinking_from: datetime | None = None
+    thinking_s: float = 0.0  # to the first word of the answer; 0: it showed no thinking, or wrote no word
     grounding: str = Answer.Grounding.NONE
     trace: dict[str, Any] = field(default_factory=dict)
     usage: dict[str, Any] | None = None
     was_unread: bool = False
+    taken_over: str = ""  # the beginning of the text, from the answer that this one continues
     first_token_at: datetime | None = None
     broken_off: list[dict[str, Any]] = field(default_factory=list)  # chat.queue.lost_attempts
 
     def apply(self, event: Event) -> None:
         match event:
-            case Delta(text):
+            case Delta(text, is_old):
                 self.text.append(text)
+                if is_old:
+                    self.taken_over = text
+                    return
                 self.first_token_at = self.first_token_at or timezone.now()
+                if self.thinking_from and not self.thinking_s:
+                    self.thinking_s = (timezone.now() - self.thinking_from).total_seconds()
             case Thinking(text, takes_back):
                 if takes_back:
-                    self.thinking += self.text
+                    self.thinking.append("".join(self.text).removeprefix(self.taken_over))
                     self.text.clear()
                 self.thinking.append(text)
+                self.thinking_from = self.thinking_from or timezone.now()
             case Sources():
                 self.grounding = event.grounding
             case UsageCounted():
@@ -96,11 +105,13 @@ class AttemptState:
     @property
     def is_uncounted(self) -> bool:
         """Whether the model read the prompt, or wrote, but did not report its usage."""
-        was_read = bool(self.text or self.thinking) or not self.was_unread
+        has_written = "".join(self.text) != self.taken_over or self.thinking
+        was_read = bool(has_written) or not self.was_unread
         return self.usage is None and "prompt_tokens" in self.trace and was_read
 
     def estimate_usage(self) -> Usage:
-        written = estimate_tokens("".join([*self.thinking, *self.text]))
+        words = "".join(self.text).removeprefix(self.taken_over)
+        written = estimate_tokens("".join([*self.thinking, words]))
         return Usage(self.trace["prompt_tokens"], written, is_estimate=True)
 
     def as_fields(self) -> dict[str, Any]:
@@ -117,10 +128,13 @@ class AttemptState:
             "first_token_at": self.first_token_at,
         }
 
-    def _thoughts(self) -> dict[str, str]:
+    def _thoughts(self) -> dict[str, Any]:
         """Return the thinking as the trace holds it: nothing if the model showed none."""
         text = "".join(self.thinking).strip()
-        return {"thinking": text[:MAX_THINKING_CHARACTERS]} if text else {}
+        if not text:
+            return {}
+        took = {"thinking_s": round(self.thinking_s, 1)} if self.thinking_s else {}
+        return {"thinking": text[:MAX_THINKING_CHARACTERS], **took}
 
 
 @dataclass(slots=True)
@@ -148,7 +162,8 @@ async def run_attempt(attempt: Attempt) -> None:
     if any(isinstance(event, Delta) for event in since_restart(attempt.earlier_events)):
         reason = "The server process that was writing this answer stopped, so the answer starts again."
         attempt.log.append(Restarted(reason))
-    if attempt.answer.turn.workspace_id or attempt.history.may_hold_documents:
+    row = attempt.answer
+    if row.turn.workspace_id or row.continues_id or attempt.history.may_hold_documents:
         question = await to_thread(build_request)(attempt.answer, attempt.history)
     else:
         question = build_request(attempt.answer, attempt.history)
@@ -239,13 +254,14 @@ def lost_usage(attempt: Attempt) -> list[dict[str, Any]]:
 
 def _keep_passages(answer: Answer, passages: Sequence[SourcePassage]) -> None:
     """Store the passages as the prompt quotes them, and delete those of an earlier claim."""
-    there = set(Document.objects.filter(pk__in={each["document_id"] for each in passages}).values_list("pk"))
+    wanted = {each["document_id"] for each in passages if each["document_id"]}
+    there = {str(each) for each in Document.objects.filter(pk__in=wanted).values_list("pk", flat=True)}
     answer.passages.all().delete()
     AnswerPassage.objects.bulk_create(
         AnswerPassage(
             answer=answer,
             number=each["number"],
-            document_id=each["document_id"] if (UUID(each["document_id"]),) in there else None,
+            document_id=each["document_id"] if each["document_id"] in there else None,
             document_title=each["title"],
             section=each["section"],
             start=each["start"],

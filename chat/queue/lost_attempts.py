@@ -37,16 +37,19 @@ def _fence(attempt: Sequence[Event]) -> int:
 
 def _took(request: AnswerRequest, asks_workspace: bool, attempt: Sequence[Event]) -> dict[str, Any] | None:
     """Return the usage of an attempt, or None if it cannot have reached the model."""
-    sources, words = Sources("", []), ""
+    sources, words, taken_over = Sources("", []), "", ""
     for event in attempt:
         match event:
             case UsageCounted():
                 return event.data
             case Sources():
                 sources = event
+            case Delta(text, True):  # from the answer that this one continues: read, not written
+                taken_over = text
             case Delta(text) | Thinking(text):
                 words += text
     if asks_workspace and not sources.passages and sources.grounding != "degraded":
         return None  # it was still searching, or the search found nothing, so no model was called
-    counted = Usage(estimate_tokens_of(request, sources.passages), estimate_tokens(words), is_estimate=True)
+    read = estimate_tokens_of(request, sources.passages) + estimate_tokens(taken_over)
+    counted = Usage(read, estimate_tokens(words), is_estimate=True)
     return count_usage(request.endpoint, counted).data

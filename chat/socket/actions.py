@@ -54,7 +54,7 @@ def regenerate(user: User, data: frames.RegenerateData) -> dict[str, Any]:
     endpoint = next(iter(turns.find_models(data.model_name, provider=data.provider)), None)
     parameters = _parameters(data.model_kwargs) if data.model_kwargs else None
     answer, _ = turns.regenerate(
-        user, turns.Regeneration(data.answer_id, data.message_id, endpoint, parameters)
+        user, turns.Regeneration(data.answer_id, data.message_id, endpoint, parameters, data.continues)
     )
     return acceptance(data.message_id, answer.turn, [answer]) | {"replaces": str(data.answer_id)}
 

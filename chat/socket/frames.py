@@ -59,6 +59,7 @@ class RegenerateData(_Part):
     model_name: str = ""  # empty: the model of the old answer
     provider: str = ""
     model_kwargs: ModelKwargs | None = None  # None: those of the old answer
+    continues: bool = False  # go on with the text of the old answer, which was cut
 
 
 class FollowData(_Part):

@@ -9,11 +9,13 @@ parameters.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
 from typing import Any, Literal
 
 from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import TruncDate
 from django.http import QueryDict
 
 from documents.models import Document
@@ -202,10 +204,16 @@ def _is_type(name: str) -> Q:
     return Q(media_type=media) & ~Q(kind__in=written)
 
 
+def _of_day(column: str) -> Callable[[QuerySet[Document], Condition], QuerySet[Document]]:
+    """Compare the day of a time in UTC, as engines store it, whatever time zone the reader has."""
+    compare = _of_column("day")
+    return lambda rows, condition: compare(rows.alias(day=TruncDate(column, tzinfo=UTC)), condition)
+
+
 _BUILT_IN = {
     "type": _of_type,
     "language": _of_column("language"),
-    "added": _of_column("created_at__date"),
-    "modified": _of_column("ready_at__date"),
+    "added": _of_day("created_at"),
+    "modified": _of_day("ready_at"),
     "access_level": _of_column("access_level"),
 }

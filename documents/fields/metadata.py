@@ -6,6 +6,7 @@ Values from users override values from files. A change embeds nothing: `indexes.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -139,8 +140,8 @@ def indexed_metadata(document: Document) -> IndexedMetadata:
     own: dict[str, Value] = {
         "type": type_of(document),
         "language": document.language,
-        "added": timezone.localdate(document.created_at).isoformat(),
-        "modified": timezone.localdate(document.ready_at).isoformat(),
+        "added": timezone.localdate(document.created_at, UTC).isoformat(),
+        "modified": timezone.localdate(document.ready_at, UTC).isoformat(),
         "access_level": document.access_level,
     }
     return IndexedMetadata(document.facts | own, document.access_level)

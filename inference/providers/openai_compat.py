@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from inference.errors import BadReply, InferenceError, Misconfigured, Unavailable
+from inference.errors import BadReply, InferenceError, Misconfigured, Rejected, Unavailable
 from inference.options import CHAT_ONLY, EMBEDDING_ONLY, BatchSize, HttpAddress, Options
 from inference.types import (
     ChatEvent,
@@ -31,6 +31,9 @@ REMEDIES = {
     "limit_field": "max_completion_tokens",
     "sampling": False,
 }
+_PREFILLING = frozenset(
+    ["vllm", "llama.cpp"]
+)  # tokenizers of the servers that go on from an assistant's message
 _USAGE_S = 5.0  # after the end of an answer, for the token counts; then the answer is whole without them
 
 
@@ -98,8 +101,31 @@ class _OpenAI:
         self._headers = {"Authorization": f"Bearer {spec.secret}"} if spec.secret else {}
 
 
+def _tokenizer(spec: EndpointSpec, options: OpenAIOptions) -> str:
+    return spec.tokenizer if options.tokenizer == "auto" else options.tokenizer
+
+
 class OpenAIChat(_OpenAI):
+    def __init__(self, spec: EndpointSpec, options: OpenAIOptions, http: "Http") -> None:
+        super().__init__(spec, options, http)
+        self._has_prefill = _tokenizer(spec, options) in _PREFILLING
+
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        prefill, is_silent = request.has_begun and self._has_prefill, True
+        try:
+            async with aclosing(self._stream(request, prefill=prefill)) as events:
+                async for event in events:
+                    is_silent = False
+                    yield event
+            return
+        except Rejected:  # llama.cpp has no prefill for a model that thinks
+            if not (prefill and is_silent):
+                raise
+        async with aclosing(self._stream(request, prefill=False)) as events:
+            async for event in events:
+                yield event
+
+    async def _stream(self, request: ChatRequest, *, prefill: bool) -> AsyncGenerator[ChatEvent]:
         url = f"{self._options.base_url}/chat/completions"
         options = self._options
         body = openai_chat.body(
@@ -109,6 +135,7 @@ class OpenAIChat(_OpenAI):
             sampling=options.sampling,
             limit_field=options.limit_field,
             system_role=options.system_role,
+            prefill=prefill,
         )
         if not request.streaming:
             reply = await self._http.post(url, body, self._headers)
@@ -185,7 +212,7 @@ class OpenAIServer(_OpenAI):
         super().__init__(spec, options, http)
         self._root = options.base_url.removesuffix("/v1")
         self._system_role = options.system_role
-        self._tokenizer = spec.tokenizer if options.tokenizer == "auto" else options.tokenizer
+        self._tokenizer = _tokenizer(spec, options)
 
     async def facts(self) -> ServerFacts:
         listed = await self._get_or_nothing(f"{self._options.base_url}/models")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic_core import from_json
 
+from inference.continuation import GO_ON
 from inference.errors import BadReply, InferenceError, Unavailable
 from inference.thinking import ThinkingSplitter
 from inference.types import SIGN_OF_LIFE, ChatEvent, ChatMessage, ChatRequest, Finished, Role, Thinking, Usage
@@ -40,10 +41,17 @@ def body(
     sampling: bool = True,
     limit_field: LimitField = "max_tokens",
     system_role: SystemRole = "system",
+    prefill: bool = False,
 ) -> dict[str, Any]:
+    """Return the body of a request.
+
+    prefill: if the answer has begun (`ChatRequest.has_begun`), let the server go on from its last token; else ask the
+    model to go on.
+    """
+    asked = (*request.messages, GO_ON) if request.has_begun and not prefill else request.messages
     body: dict[str, Any] = {
         "model": model,
-        "messages": messages(request.messages, system_role),
+        "messages": messages(asked, system_role),
         limit_field: request.max_tokens,
         "stream": request.streaming,
     }
@@ -51,6 +59,8 @@ def body(
         body |= {"temperature": request.temperature, "top_p": request.top_p}
     if request.streaming and include_usage:
         body["stream_options"] = {"include_usage": True}
+    if request.has_begun and prefill:  # vLLM; llama.cpp goes on from the assistant's message by itself
+        body |= {"add_generation_prompt": False, "continue_final_message": True}
     return body
 
 

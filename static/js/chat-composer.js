@@ -40,6 +40,15 @@ export class Composer {
     this.focus();
   }
 
+  /**
+   * Send a text at once, with the options of the composer. What the user has typed stays in the field.
+   *
+   * @param {string} text
+   */
+  send(text) {
+    this.callbacks.onSubmit({ text, ...this.options() });
+  }
+
   focus() {
     this.field.focus();
     this.field.setSelectionRange(this.field.value.length, this.field.value.length);

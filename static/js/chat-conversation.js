@@ -223,6 +223,8 @@ export class Conversation {
     const restarted = find(answer.element, "[data-restarted]");
     if (!restarted.hidden) rendered.prepend(restarted);
     rendered.hidden = answer.element.hidden; // the user may be looking at another version
+    const isRead = find(answer.element, "[data-thinking]", HTMLDetailsElement).open;
+    for (const thinking of findAll(rendered, ".thinking", HTMLDetailsElement)) thinking.open = isRead;
     takeOver(answer.element, rendered);
     updateLaneOf(answer.element);
     if (answer.element.hasAttribute("data-goes-on")) markContinued(answer.element);

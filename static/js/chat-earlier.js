@@ -1,30 +1,57 @@
-// Earlier turns: the page of a long conversation shows the last ones, and fetches those before them on demand.
+// Earlier turns: the page of a long conversation shows the last ones, and fetches those before them as one scrolls up.
 
-import { delegateTarget, fetchFragment, findClosest } from "./dom.js";
+import { delegateTarget, fetchFragment, find, findClosest } from "./dom.js";
 import { showToast } from "./ui.js";
+
+const MARGIN_PX = 600; // above the visible part: so far ahead they are fetched
 
 /**
  * @param {HTMLElement} scroller
  * @param {(turns: HTMLElement[]) => void} onShown called with the turns that were added
  */
 export function connectEarlier(scroller, onShown) {
-  scroller.addEventListener("click", async (event) => {
-    const button = delegateTarget(event, "[data-show-earlier]", HTMLButtonElement);
-    if (!button || button.disabled) return;
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (isIntersecting) void show(find(target, "[data-show-earlier]", HTMLButtonElement));
+      }
+    },
+    { root: scroller, rootMargin: `${MARGIN_PX}px 0px 0px` },
+  );
+
+  /** @param {HTMLButtonElement} button */
+  async function show(button) {
+    if (button.disabled) return null;
     button.disabled = true;
     const part = await fetchFragment(button.dataset.showEarlier ?? "");
-    if (part) onShown(insertBefore(scroller, findClosest(button, "[data-earlier]"), part));
-    else {
+    button.disabled = false;
+    if (!part || !button.isConnected) return null;
+    const turns = insertBefore(scroller, findClosest(button, "[data-earlier]"), part);
+    watch();
+    onShown(turns);
+    return turns;
+  }
+
+  function watch() {
+    const note = scroller.querySelector("[data-earlier]");
+    if (note) observer.observe(note);
+  }
+
+  scroller.addEventListener("click", async (event) => {
+    const button = delegateTarget(event, "[data-show-earlier]", HTMLButtonElement);
+    if (!button) return;
+    const turns = await show(button);
+    if (turns) focusOn(turns.at(-1));
+    else if (button.isConnected) {
       showToast("The earlier questions could not be fetched. Try again when the connection is back.");
-      button.disabled = false;
       button.focus();
     }
   });
+  watch();
 }
 
 /**
- * Put the turns in the place of the note about them. What the reader sees does not move, and the focus goes to the
- * turn before it.
+ * Put the turns in the place of the note about them. What the reader sees does not move.
  *
  * @param {HTMLElement} scroller
  * @param {HTMLElement} note
@@ -37,10 +64,16 @@ function insertBefore(scroller, note, part) {
   note.replaceWith(part);
   scroller.scrollTop = scroller.scrollHeight - fromEnd;
   scroller.style.overflowAnchor = "";
-  const last = turns.at(-1);
-  if (last) {
-    last.tabIndex = -1;
-    last.focus({ preventScroll: true });
-  }
   return turns;
+}
+
+/**
+ * Move the focus to the turn before those that were there: the button that had it is gone.
+ *
+ * @param {HTMLElement | undefined} turn
+ */
+function focusOn(turn) {
+  if (!turn) return;
+  turn.tabIndex = -1;
+  turn.focus({ preventScroll: true });
 }

@@ -101,8 +101,8 @@ export function toRunData(question) {
  * @param {VersionRequest} request
  * @returns {RegenerateData}
  */
-export function toRegenerateData({ messageId, answerId, modelName, modelKwargs }) {
-  return { answerId, messageId, modelName, modelKwargs: withoutMetadata(modelKwargs) };
+export function toRegenerateData({ messageId, answerId, modelName, modelKwargs, continues = false }) {
+  return { answerId, messageId, modelName, modelKwargs: withoutMetadata(modelKwargs), continues };
 }
 
 /**

@@ -55,6 +55,8 @@ const state = {
   queue: [], // questions that wait until the answer before them has ended
   /** @type {Map<string, Question | VersionRequest>} */
   sent: new Map(), // by message id, until the server accepts them
+  /** @type {Map<string, (ended: HTMLElement) => void>} */
+  replaced: new Map(), // by answer id: how another model is asked as soon as the answer has stopped
 };
 
 const outbox = new Outbox(root.dataset.user ?? "");
@@ -159,13 +161,45 @@ function sendItem(item) {
  * @param {string} modelLabel
  */
 function regenerate(answer, model = answer.dataset.model ?? "", modelLabel = answer.dataset.modelName ?? "") {
+  if (answer.hasAttribute("data-live")) return replaceWhenStopped(answer, model, modelLabel);
+  requestVersion(answer, model, { modelName: model === answer.dataset.model ? "" : model, modelLabel });
+}
+
+/**
+ * Request a version of a cut answer that goes on where it ended.
+ *
+ * @param {HTMLElement} answer
+ */
+function continueAnswer(answer) {
+  const modelLabel = answer.dataset.modelName ?? "";
+  requestVersion(answer, "continue", { modelName: "", modelLabel, continues: true });
+}
+
+/**
+ * @param {HTMLElement} answer
+ * @param {string} kind what tells this request apart from others for the same answer
+ * @param {Pick<VersionRequest, "modelName" | "modelLabel" | "continues">} wanted
+ */
+function requestVersion(answer, kind, wanted) {
   const answerId = answer.dataset.answer ?? "";
-  const messageId = versionMessageId(answerId, countVersions(answer), model);
+  const messageId = versionMessageId(answerId, countVersions(answer), kind);
   if (state.sent.has(messageId)) return;
-  const modelName = model === answer.dataset.model ? "" : model;
   const { modelKwargs } = composer.options();
-  dispatch({ ...newPendingMessage(), messageId, modelKwargs, answerId, modelName, modelLabel });
+  dispatch({ ...newPendingMessage(), ...wanted, messageId, modelKwargs, answerId });
   render();
+}
+
+/**
+ * Stop an answer that is being written, and ask another model as soon as it has ended.
+ *
+ * @param {HTMLElement} answer
+ * @param {string} model
+ * @param {string} modelLabel
+ */
+function replaceWhenStopped(answer, model, modelLabel) {
+  const id = answer.dataset.answer ?? "";
+  state.replaced.set(id, (ended) => regenerate(ended, model, modelLabel));
+  stopAnswers([id]);
 }
 
 /**
@@ -196,9 +230,25 @@ function stopAnswers(ids) {
 }
 
 /** @param {Question} question */
-function removeFromQueue(question) {
+function takeFromQueue(question) {
   state.queue = state.queue.filter((each) => each !== question);
+}
+
+/** @param {Question} question */
+function removeFromQueue(question) {
+  takeFromQueue(question);
   returnToComposer(question);
+  render();
+}
+
+/**
+ * Send a queued question while the answer before it is still being written. Its prompt holds no word of that answer.
+ *
+ * @param {Question} question
+ */
+function sendNow(question) {
+  takeFromQueue(question);
+  dispatch(question);
   render();
 }
 
@@ -331,6 +381,9 @@ function onAnswerEnd(answer) {
   const text = findAll(answer, "[data-text]").map(sourceText).join("");
   const ending = answer.querySelector(".notice, .ending")?.textContent ?? "";
   elements.announcer.textContent = announcementText(answer.dataset.modelName ?? "", ending, text);
+  const id = answer.dataset.answer ?? "";
+  state.replaced.get(id)?.(answer);
+  state.replaced.delete(id);
   dispatchNext();
 }
 
@@ -399,6 +452,7 @@ function renderQueue() {
 function createQueuedRow(question) {
   const row = cloneTemplate("[data-queued-template]");
   find(row, "[data-queued-text]").textContent = question.text;
+  find(row, "[data-send-now]").addEventListener("click", () => sendNow(question));
   find(row, "[data-unqueue]").addEventListener("click", () => removeFromQueue(question));
   return row;
 }
@@ -447,7 +501,7 @@ root.addEventListener("click", (event) => {
   const again = delegateTarget(event, "[data-ask-again]");
   if (again) askAgain(again);
   const suggestion = delegateTarget(event, "[data-suggest]");
-  if (suggestion) composer.text = suggestion.dataset.suggest ?? "";
+  if (suggestion) composer.send(suggestion.dataset.suggest ?? "");
 });
 
 /** @param {HTMLElement} button */
@@ -461,6 +515,7 @@ root.addEventListener("click", async (event) => {
   const answer = delegateTarget(event, "[data-answer]");
   if (!answer) return;
   if (delegateTarget(event, "[data-regenerate]")) regenerate(answer);
+  if (delegateTarget(event, "[data-continue]")) continueAnswer(answer);
   if (delegateTarget(event, "[data-stop-one]")) socket.send("stop", { answerId: answer.dataset.answer ?? "" });
   const withAnother = delegateTarget(event, "[data-regenerate-with]");
   if (withAnother) {
@@ -512,3 +567,6 @@ render();
 elements.banner.hidden = true; // the banner appears only if connecting takes longer than BANNER_AFTER_MS
 socket.open();
 setTimeout(render, BANNER_AFTER_MS);
+setInterval(() => {
+  for (const answer of conversation.answers.values()) answer.showElapsed(performance.now());
+}, 1000);

@@ -35,6 +35,11 @@ export function showToast(text) {
   setTimeout(() => toast.remove(), 4000);
 }
 
+/** Tell the server the time zone of the browser, for pages of users who have not chosen one. */
+function storeTimeZone() {
+  setCookie("time_zone", Intl.DateTimeFormat().resolvedOptions().timeZone ?? "");
+}
+
 function connectTheme() {
   setTheme(readStorage("theme") ?? root.dataset.theme ?? "auto");
   for (const element of findAll(document, "[data-theme-switch]")) {
@@ -95,6 +100,7 @@ document.addEventListener("htmx:afterSettle", updateSelection);
 document.addEventListener("input", (event) => checkLimit(event.target));
 
 connectTheme();
+storeTimeZone();
 keepForms(document);
 updateSelection();
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -53,11 +53,11 @@ def test_a_refused_password_says_why_and_the_old_one_stays(client, user, changes
     assert Client().login(username="ada", password=OLD)
 
 
-def test_the_menu_leads_to_it_unless_the_user_has_no_password(client, user):
+def test_the_account_leads_to_it_unless_the_user_has_no_password(client, user):
     client.force_login(user)
-    assert ADDRESS in client.get("/").content.decode()
+    assert ADDRESS in client.get(reverse("account")).content.decode()
     client.force_login(factories.user())
-    assert ADDRESS not in client.get("/").content.decode()
+    assert ADDRESS not in client.get(reverse("account")).content.decode()
 
 
 def test_a_stolen_session_cannot_guess_the_password_without_limit(client, user):

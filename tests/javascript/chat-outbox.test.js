@@ -151,7 +151,7 @@ test("The frame of a question has only the fields that the server accepts.", () 
 
 test("The frame of a version request has only the fields that the server accepts.", () => {
   const request = { answerId: "a", modelName: "", modelLabel: "Alpha", modelKwargs: { ...KWARGS, metadata: false } };
-  const expected = { answerId: "a", messageId: "m", modelName: "", modelKwargs: KWARGS };
+  const expected = { answerId: "a", messageId: "m", modelName: "", modelKwargs: KWARGS, continues: false };
   assert.deepEqual(toRegenerateData({ ...PENDING, ...request }), expected);
 });
 

@@ -435,6 +435,63 @@ def test_thinking_is_folded_away(page: Page, ada: User, models: OpenAIServer) ->
     expect(page.get_by_text("Secretly blue.")).to_be_visible()
 
 
+def test_a_cut_answer_is_continued_and_the_chat_forked_from_it(
+    page: Page, ada: User, models: OpenAIServer
+) -> None:
+    models.models["alpha"] = Behaviour(text="A pump moves wat", finish_reason="length")
+    ask(page)
+    expect(ended(page)).to_have_count(1)
+    models.models["alpha"] = Behaviour(text="water uphill.")
+    page.get_by_role("button", name="Continue the answer").click()
+    expect(ended(page).locator("[data-text]")).to_have_text("A pump moves water uphill.")
+    expect(page.locator("[data-version-number]")).to_have_text("2 / 2")
+    first = page.url
+    page.get_by_role("button", name="Fork").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Fork · What is a pump?")
+    assert page.url != first
+    ask(page, "And a valve?")
+    expect(ended(page)).to_have_count(2)
+    assert "A pump moves water uphill." in str(models.chats[-1].body["messages"])
+
+
+def test_a_slow_model_says_so_and_another_one_is_asked(page: Page, ada: User, models: OpenAIServer) -> None:
+    models.models["alpha"] = Behaviour(first_token_s=60)
+    page.clock.install()
+    page.goto("/")
+    ask(page)
+    expect(page.locator("[data-live] [data-status-text]").first).to_have_text("Thinking")
+    page.clock.fast_forward(5_000)
+    expect(page.locator("[data-live] [data-elapsed]").first).to_have_text(re.compile(r"\d s"))
+    page.clock.fast_forward(15_000)
+    expect(page.get_by_text("Alpha is slow here.")).to_be_visible()
+    page.get_by_role("button", name="Ask another model").click()
+    page.get_by_role("menuitem", name="Beta").click()
+    expect(ended(page)).to_contain_text("Beta says this.")
+    expect(page.locator("[data-version-number]")).to_have_text("2 / 2")
+
+
+def test_a_question_to_begin_with_is_sent_by_a_click(page: Page, ada: User) -> None:
+    workspace = factories.workspace(name="Harbour")
+    workspace.memberships.create(user=ada)
+    factories.document(workspace, title="When is the harbour open?", kind="qa")
+    page.goto(f"/?workspace={workspace.pk}")
+    page.get_by_label("Your question").fill("Not yet")
+    page.get_by_role("button", name="When is the harbour open?").click()
+    expect(page.locator("[data-turns] [data-question]")).to_have_text(["When is the harbour open?"])
+    expect(page.get_by_label("Your question")).to_have_value("Not yet")
+
+
+def test_a_waiting_question_can_be_sent_at_once(page: Page, ada: User, models: OpenAIServer) -> None:
+    models.models["alpha"] = Behaviour(tokens=500, between_tokens_s=0.05)
+    ask(page)
+    expect(page.locator("[data-live] [data-text]").first).not_to_be_empty()
+    models.models["alpha"] = Behaviour(text="A valve closes.")
+    ask(page, "And a valve?")
+    page.get_by_role("button", name="Send now").click()
+    expect(ended(page)).to_contain_text("A valve closes.")
+    expect(page.locator("[data-turns] [data-live]")).to_have_count(1)
+
+
 def test_a_content_filter_is_told(page: Page, ada: User, models: OpenAIServer) -> None:
     models.models["alpha"] = Behaviour(text="Half.", finish_reason="content_filter")
     ask(page)
@@ -496,26 +553,27 @@ def test_a_new_chat_on_a_low_screen_shows_its_bar_and_scrolls_to_everything(
     expect(page.locator("[data-suggestions] p")).to_be_in_viewport()
 
 
-def test_earlier_turns_of_a_long_conversation_are_shown_on_demand_where_the_reader_is(
+def test_earlier_turns_of_a_long_conversation_come_as_one_scrolls_where_the_reader_is(
     page: Page, ada: User
 ) -> None:
     session = factories.session(ada)
-    for number in range(1, 36):
-        factories.answer(session, f"Question {number}?", text=f"Answer {number}.")
+    for number in range(1, 44):
+        factories.answer(session, f"Question {number}?", text=f"Answer {number}. " * 40)
     page.goto(f"/chat/{session.pk}/")
-    expect(page.locator("[data-turns] [data-turn]")).to_have_count(30)
-    expect(page.get_by_text("Question 35?")).to_be_in_viewport()
-    page.get_by_role("button", name="Show earlier questions").focus()
-    sixth = page.get_by_text("Question 6?", exact=True)
-    sixth.scroll_into_view_if_needed()
-    before = sixth.bounding_box()
-    page.keyboard.press("Enter")
-    expect(page.locator("[data-turns] [data-turn]")).to_have_count(35)
-    after = sixth.bounding_box()
+    expect(page.locator("[data-turns] [data-turn]")).to_have_count(12)
+    expect(page.get_by_text("Question 43?")).to_be_in_viewport()
+    page.get_by_label("Your question").focus()
+    page.locator("[data-scroller]").evaluate("scroller => scroller.scrollTop = 300")
+    seen = page.get_by_text("Question 32?", exact=True)
+    before = seen.bounding_box()
+    expect(page.locator("[data-turns] [data-turn]")).to_have_count(42)
+    after = seen.bounding_box()
     assert before
     assert after
     assert abs(before["y"] - after["y"]) < 2, "what the reader sees does not move"
-    expect(page.locator("[data-turn]:focus")).to_contain_text("Question 5?")
+    expect(page.get_by_label("Your question")).to_be_focused()
+    page.locator("[data-scroller]").evaluate("scroller => scroller.scrollTop = 0")
+    expect(page.locator("[data-turns] [data-turn]")).to_have_count(43)
     expect(page.locator("[data-earlier]")).to_have_count(0)
     first = page.locator("[data-turns] [data-turn]").first
     expect(first).to_contain_text("Answer 1.")
@@ -528,11 +586,12 @@ def test_earlier_turns_that_cannot_be_fetched_can_be_asked_for_again(
 ) -> None:
     session = factories.session(ada)
     for number in range(1, 32):
-        factories.answer(session, f"Question {number}?", text=f"Answer {number}.")
-    page.goto(f"/chat/{session.pk}/")
+        factories.answer(session, f"Question {number}?", text=f"Answer {number}. " * 40)
     page.route("**/*before=*", lambda route: route.fulfill(status=503))
+    page.goto(f"/chat/{session.pk}/")
     page.get_by_role("button", name="Show earlier questions").click()
     expect(page.get_by_text("could not be fetched")).to_be_visible()
     page.unroute("**/*before=*")
-    page.get_by_role("button", name="Show earlier questions").click()
+    page.get_by_role("button", name="Show earlier questions").press("Enter")
     expect(page.get_by_text("Question 1?", exact=True)).to_be_attached()
+    expect(page.locator("[data-turn]:focus")).to_contain_text("Question 19?")

@@ -316,18 +316,15 @@ def test_two_edits_in_a_row_without_a_connection_end_at_the_last_one(page: Page)
 
 def test_the_first_question_of_a_page_and_that_of_a_long_session_are_edited(page: Page, ada) -> None:  # noqa: F811
     session = factories.session(ada)
-    for number in range(34):
-        factories.answer(session, f"{number}?")
+    for number in range(16):
+        factories.answer(session, f"{number}?", text="Yes. " * 300)
     page.goto(f"/chat/{session.pk}/")
-    assert questions(page) == [f"{number}?" for number in range(4, 34)]
+    assert questions(page) == [f"{number}?" for number in range(4, 16)]
     edit(page, 0, "Four, again?")
-    ended(page, 1)
-    assert questions(page) == ["Four, again?"]
-    page.get_by_role("button", name="Show earlier questions").click()
-    ended(page, 5)
+    ended(page, 5)  # those before it come as they are in view
     assert questions(page) == ["0?", "1?", "2?", "3?", "Four, again?"]
     other = page.context.new_page()
-    other.goto(f"/chat/{session.pk}/?turn={Turn.objects.get(text='33?').pk}")
+    other.goto(f"/chat/{session.pk}/?turn={Turn.objects.get(text='15?').pk}")
     expect(other.locator("[data-earlier]")).to_be_visible()
     edit(page, 0, "None, again?")
     for each in (page, other):

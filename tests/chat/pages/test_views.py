@@ -102,15 +102,45 @@ def test_a_newcomer_begins_with_a_workspace_that_holds_something(
     assert _checked(page(reverse("chat")), "workspace") == "Handbook"
 
 
-def test_a_new_chat_suggests_the_newest_documents_that_are_ready(
-    page: Callable[..., str], handbook: Workspace
+def _starters(html: str) -> list[str]:
+    return [unescape(each) for each in re.findall(r'data-suggest="([^"]*)"', html)]
+
+
+def test_a_new_chat_begins_with_whole_questions(
+    page: Callable[..., str], ada: User, handbook: Workspace
 ) -> None:
-    factories.document(handbook, title="Fees.pdf", ready_at=timezone.now())
-    factories.document(handbook, title="Broken.pdf", status="failed")
-    html = page(f"{reverse('chat')}?workspace={handbook.pk}", hx_request="true")
-    assert "Fees.pdf" in html
-    assert "Broken.pdf" not in html
+    """Of pairs, of the headings of documents that can be seen, and one's own whose answer was good."""
+    now = timezone.now()
+    factories.document(handbook, title="How much is the fee?", kind="qa", ready_at=now)
+    for title, language, status in (
+        ("Fees.pdf", "en", "ready"), ("Gebühren.pdf", "de", "ready"), ("Broken.pdf", "en", "failed"),
+    ):  # fmt: skip
+        document = factories.document(handbook, title=title, language=language, status=status, ready_at=now)
+        factories.section(document, "x " * 200, title_path=["Rules", "Introduction"], position=0)
+        factories.section(document, "x " * 200, title_path=["Rules", "Late payment"], position=1)
+        now -= timedelta(hours=1)
+    address = f"{reverse('chat')}?workspace={handbook.pk}"
+    html = page(address, hx_request="true")
     assert "<html" not in html
+    assert _starters(html) == [
+        "How much is the fee?",
+        "What does “Fees” say about “Late payment”?",
+        "Was steht in „Gebühren“ über „Late payment“?",
+    ]
+    for user, text in ((ada, "Mine, and good"), (factories.user(), "Of another")):
+        answer = factories.answer(factories.session(user), text, workspace=handbook)
+        answer.ratings.create(user=user, is_good=True)
+    assert _starters(page(address))[:2] == ["Mine, and good", "How much is the fee?"]
+
+
+def test_no_question_is_about_a_document_above_ones_level(
+    page: Callable[..., str], ada: User, handbook: Workspace
+) -> None:
+    handbook.memberships.filter(user=ada).update(role="viewer", access_level=0)
+    type(handbook).objects.filter(pk=handbook.pk).update(access_levels=["open", "secret"])
+    document = factories.document(handbook, title="Secret.pdf", access_level=1, ready_at=timezone.now())
+    factories.section(document, "x " * 200, title_path=["Rules", "Late payment"], position=0)
+    assert _starters(page(f"{reverse('chat')}?workspace={handbook.pk}")) == []
 
 
 def test_models_are_offered_with_what_they_are_and_whether_they_are_well(page: Callable[..., str]) -> None:
@@ -285,13 +315,13 @@ def test_what_is_cited_stands_before_what_was_only_read(page: Callable[..., str]
 
 
 @pytest.mark.parametrize(
-    "name", ["answer", "answer-why", "answer-passage", "answer-continue", "answer-rating"]
+    "name", ["answer", "answer-why", "answer-passage", "answer-continue", "answer-fork", "answer-rating"]
 )
 def test_answers_of_others_are_not_there(client: Client, ada: User, name: str) -> None:
     client.force_login(ada)
     theirs = factories.answer(factories.session(factories.user()), passages=[{}])
     number = [1] if name == "answer-passage" else []
-    ask = client.post if name in ("answer-continue", "answer-rating") else client.get
+    ask = client.post if name in ("answer-continue", "answer-fork", "answer-rating") else client.get
     assert ask(reverse(name, args=[theirs.pk, *number])).status_code == 404
 
 
@@ -848,13 +878,13 @@ def test_a_long_conversation_shows_its_last_turns_and_says_how_many_come_before(
 ) -> None:
     client.force_login(ada)
     page = client.get(reverse("session", args=[_long_session(ada, 65).pk])).content.decode()
-    assert _questions(page) == list(range(36, 66))
-    assert "35 earlier questions: not on this page yet" in page
+    assert _questions(page) == list(range(54, 66))
+    assert "53 earlier questions: not on this page yet" in page
     part = client.get(_earlier_address(page)).content.decode()
-    assert _questions(part) == list(range(6, 36))
+    assert _questions(part) == list(range(24, 54))
     assert "<html" not in part
     rest = client.get(_earlier_address(part)).content.decode()
-    assert _questions(rest) == list(range(1, 6))
+    assert _questions(rest) == list(range(1, 24))
     assert not _earlier_address(rest)
 
 
@@ -869,8 +899,8 @@ def test_all_turns_can_be_shown_without_a_script(client: Client, ada: User) -> N
 
 def test_a_conversation_of_exactly_one_page_has_nothing_earlier(client: Client, ada: User) -> None:
     client.force_login(ada)
-    page = client.get(reverse("session", args=[_long_session(ada, 30).pk])).content.decode()
-    assert len(_questions(page)) == 30
+    page = client.get(reverse("session", args=[_long_session(ada, 12).pk])).content.decode()
+    assert len(_questions(page)) == 12
     assert "data-earlier" not in page
 
 

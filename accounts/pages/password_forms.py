@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 
-from . import known_browser, rate_limit
-from .models import record
+from accounts import known_browser, rate_limit
+from accounts.models import record
 
 
 class LimitedAttempts(forms.Form):

@@ -11,9 +11,10 @@ from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django_htmx.http import HttpResponseClientRefresh
 
-from . import known_browser
-from .forms import LimitedAttempts, LoginForm, OwnPasswordForm
-from .models import User, record
+from accounts import known_browser
+from accounts.models import User, record
+
+from .password_forms import LimitedAttempts, LoginForm, OwnPasswordForm
 
 
 class _ReplyWhenLimited:
