@@ -19,7 +19,7 @@ _POLICY = {
     "style-src": [UNSAFE_INLINE],  # Mermaid measures its labels with the styles of the diagram
     "sandbox": ["allow-scripts"],
     "frame-ancestors": [SELF],
-    "base-uri": None,
+    "base-uri": [NONE],
     "connect-src": None,
     "form-action": [NONE],
     "img-src": None,

@@ -16,11 +16,14 @@ export function drawAll(roots, { isOpen = false } = {}) {
   const formulas = findIn(roots, ".maths, .maths-block").filter(
     (each) => !each.dataset.tex && formulaIn(each.textContent),
   );
-  if (formulas.length) void drawFormulas(formulas);
-  void colourCode(findIn(roots, "figure:not([data-diagram]) > pre > code"));
+  if (formulas.length) drawFormulas(formulas).catch(keepSource);
+  colourCode(findIn(roots, "figure:not([data-diagram]) > pre > code")).catch(keepSource);
   const diagrams = isOpen ? [] : findIn(roots, "[data-diagram]:not([data-drawn])");
-  if (diagrams.length) void drawDiagrams(diagrams);
+  if (diagrams.length) drawDiagrams(diagrams).catch(keepSource);
 }
+
+/** The connection failed while a module was loaded: the source stays, and a reload draws it. */
+function keepSource() {}
 
 /**
  * @param {Node[]} roots

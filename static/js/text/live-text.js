@@ -20,6 +20,9 @@ export function loadRenderer() {
   loading ??= Promise.all([import("./grammar.js"), import("./elements.js"), import("./open-end.js")]).then(
     ([{ parse }, { buildElements }, { shownLength }]) => ({ parse, buildElements, shownLength }),
   );
+  loading.catch(() => {
+    loading = null; // the next answer tries again
+  });
   return loading;
 }
 
@@ -106,7 +109,7 @@ export class LiveText {
     const open = [...buildElements(tokens.slice(last), environment).childNodes];
     const nodes = patchNodes(this.element, this.#nodes, [...complete, ...open]);
     this.#nodes = nodes.slice(complete.length);
-    this.#open = all.slice(offsetOfLine(text, tokens[last]?.map?.[0] ?? 0));
+    this.#open = this.#hasEnded ? "" : all.slice(offsetOfLine(text, tokens[last]?.map?.[0] ?? 0));
     drawAll(nodes.slice(0, complete.length));
     drawAll(this.#nodes, { isOpen: true });
   }

@@ -11,6 +11,7 @@ const FENCE = /^[\s>]*(?:[-*+]\s+|\d+[.)]\s+)*(?:```|~~~)/; // its language is n
 const ROW = /^\s*\||^.{0,120} \|(?: |$)/; // a row of a table begins with a bar, or has one between its first cells
 const RULE = /^[\s|:-]*$/; // below the head of a table
 
+const HALF_MAX_CHARACTERS = 800;
 const HALF = [
   /!?\[[^\]\n]{0,200}\]\([^)\n]{0,500}$/, // a link without its end
   /!?\[[^\]\n]{0,200}$/, // a label, or a citation
@@ -75,7 +76,10 @@ export function markOpenEnd(tokens) {
   const at = tokens.findLastIndex(({ nesting }) => nesting >= 0);
   const last = tokens[at];
   if (last?.type !== "inline") return null;
-  for (const half of HALF) last.content = last.content.replace(half, "");
+  const start = Math.max(0, last.content.length - HALF_MAX_CHARACTERS);
+  let end = last.content.slice(start);
+  for (const half of HALF) end = end.replace(half, "");
+  last.content = last.content.slice(0, start) + end;
   return last;
 }
 
@@ -107,8 +111,8 @@ function takeRest(state, silent) {
  */
 function takeCode(state, rest, ticks) {
   const code = rest.slice(ticks.length);
-  const isClosed = code.split(/(`+)/).includes(ticks);
-  if (isClosed || state.src[state.pos - 1] === "`" || !code.trim() || code.includes("\n")) return false;
+  if (new RegExp(`(?<!\`)${ticks}(?!\`)`).test(code)) return false;
+  if (state.src[state.pos - 1] === "`" || !code.trim() || code.includes("\n")) return false;
   state.push("code_inline", "code", 0).content = code.trim();
   state.pos = state.posMax;
   return true;
