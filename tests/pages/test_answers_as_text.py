@@ -99,7 +99,7 @@ def test_diagrams_are_pictures_and_hostile_texts_draw_nothing_else(
     models.models["alpha"] = Behaviour(text=f"{DIAGRAM}\n\n{BROKEN}\n\n{HOSTILE}")
     ask(page)
     expect(ended(page)).to_have_count(1)
-    expect(page.locator("figure[data-drawn=drawn] img")).to_have_count(2, timeout=30_000)
+    expect(page.locator("figure[data-drawn=drawn] img")).to_have_count(2, timeout=60_000)
     expect(page.get_by_text("This diagram has an error in line 3, so its source is shown.")).to_be_visible()
     expect(page.get_by_text("This formula has an error, so its source is shown.")).not_to_have_count(0)
     expect(page.locator("[data-text]").get_by_text("the rest")).to_be_visible()
@@ -148,7 +148,7 @@ def _check_drawn(page: Page) -> None:
     text = page.locator(".text")
     expect(text.locator(".katex")).to_have_count(1)
     expect(text.locator("pre .is-literal")).to_have_text("1")
-    expect(text.locator(".diagram img")).to_have_count(1, timeout=30_000)
+    expect(text.locator(".diagram img")).to_have_count(1, timeout=60_000)
 
 
 def test_a_chat_without_formulas_diagrams_and_code_loads_nothing_for_them(

@@ -1,7 +1,8 @@
 // Asks the frame that draws diagrams, one after another. It is made when the first diagram occurs, and again after one that
 // took too long.
 
-const TIMEOUT_MS = 15000; // the frame loads some megabytes first
+const OPENS_WITHIN_MS = 60000; // the frame loads some megabytes
+const DRAWS_WITHIN_MS = 15000;
 
 /** @import { Drawing } from "./diagram-picture.js" */
 /** @typedef {Drawing & { error?: string }} Reply */
@@ -32,7 +33,7 @@ async function ask(text, theme) {
   frame ??= openFrame();
   try {
     const { contentWindow } = await frame;
-    const reply = nextReply(contentWindow);
+    const reply = nextReply(contentWindow, DRAWS_WITHIN_MS);
     contentWindow?.postMessage({ text, theme }, "*"); // the frame has no origin that could be named
     const drawing = await reply;
     if (drawing.error) throw new SyntaxError(drawing.error);
@@ -52,7 +53,7 @@ async function openFrame() {
   element.setAttribute("sandbox", "allow-scripts");
   element.src = "/diagram/";
   document.body.append(element);
-  await nextReply(element.contentWindow);
+  await nextReply(element.contentWindow, OPENS_WITHIN_MS);
   return element;
 }
 
@@ -65,9 +66,10 @@ function closeFrame() {
  * Return the next message of the frame.
  *
  * @param {Window | null} sender
+ * @param {number} within ms
  * @returns {Promise<Reply>}
  */
-function nextReply(sender) {
+function nextReply(sender, within) {
   return new Promise((resolve, reject) => {
     /** @param {MessageEvent<Reply>} message */
     const receive = ({ data, source }) => {
@@ -82,7 +84,7 @@ function nextReply(sender) {
     const timer = setTimeout(() => {
       stop();
       reject(new Error("This diagram took too long to draw"));
-    }, TIMEOUT_MS);
+    }, within);
     addEventListener("message", receive);
   });
 }
