@@ -30,12 +30,19 @@ _TURN_S = 20.0  # then other work gets the worker
 _RETRY = timedelta(seconds=30)
 
 Parts = Callable[[str], Iterator[int]]
+Count = Callable[[str], int]
 _PARTS: dict[str, Parts] = {}  # by the model's label
+_COUNTS: dict[str, Count] = {}
 
 
-def deletes(model: type[models.Model], parts: Parts) -> None:
-    """Register how rows of a model are deleted: parts(key) yields how many rows each transaction deleted."""
+def deletes(model: type[models.Model], parts: Parts, count: Count | None = None) -> None:
+    """Register how rows of a model are deleted: parts(key) yields how many rows each transaction deleted.
+
+    count: returns how many rows there are to delete; without it, the key is that of one row.
+    """
     _PARTS[model._meta.label] = parts
+    if count:
+        _COUNTS[model._meta.label] = count
 
 
 def begin(by: User | None, row: models.Model, name: str) -> Deletion:
@@ -43,9 +50,14 @@ def begin(by: User | None, row: models.Model, name: str) -> Deletion:
 
     A row that is being deleted already keeps its deletion.
     """
+    return begin_several(by, type(row), str(row.pk), name)
+
+
+def begin_several(by: User | None, model: type[models.Model], key: str, name: str) -> Deletion:
+    """Do the same for the rows of a key that the model's parts and count understand."""
     deletion, is_new = Deletion.objects.get_or_create(
-        kind=row._meta.label,
-        target=str(row.pk),
+        kind=model._meta.label,
+        target=key,
         finished_at=None,
         defaults={"name": name[:200], "actor_name": by.username if by else ""},
     )
@@ -57,6 +69,11 @@ def begin(by: User | None, row: models.Model, name: str) -> Deletion:
 def parts_of(row: models.Model) -> Iterator[int]:
     """Delete the row with all that depends on it now. Yield after each transaction how many rows it deleted."""
     yield from _PARTS[row._meta.label](str(row.pk))
+
+
+def parts_left(deletion: Deletion) -> Iterator[int]:
+    """Delete now what a worker has not deleted yet. Yield as `parts_of` does."""
+    yield from _PARTS[deletion.kind](deletion.target)
 
 
 def delete_all(row: models.Model) -> None:
@@ -111,6 +128,8 @@ def _delete_for_a_while(deletion: Deletion, lease: Lease) -> None:
 
 
 def _count(deletion: Deletion) -> int:
+    if count := _COUNTS.get(deletion.kind):
+        return count(deletion.target)
     return count_with_owned(deletion.model, pk=deletion.target)
 
 

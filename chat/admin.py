@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.db.models import Aggregate, Count, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.defaultfilters import truncatechars
+from django.template.defaultfilters import filesizeformat, truncatechars
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
@@ -19,8 +19,9 @@ from django.utils.safestring import mark_safe
 from core.admin.cells import time_ago
 from core.admin.read_only import ReadOnlyAdmin
 
-from .models import Answer, AnswerRating, Session, Summary, Turn
-from .status_filters import PeriodFilter, StateOfAnswer, ThumbFilter
+from .models import Answer, AnswerRating, Import, Session, Summary, TemporaryUsage, Turn
+from .sharing import admin as _sharing  # noqa: F401 (registers its admin pages)
+from .status_filters import AnswererFilter, PeriodFilter, StateOfAnswer, ThumbFilter
 
 ONE_SESSION = "turn__session__id__exact"  # the list's query parameter that selects one session's answers
 
@@ -46,6 +47,7 @@ class AnswerAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Answer]:
         """Leave texts and traces in the database: the list shows none, and a page of the list has a hundred."""
         answers: QuerySet[Answer] = super().get_queryset(request)
+        answers = answers.filter(is_imported=False, turn__session__temporary_until=None)
         return answers.defer("text", "trace", "turn__text", "turn__session__preface")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
@@ -133,11 +135,20 @@ class AnswerRatingAdmin(ReadOnlyAdmin):
     """
 
     list_display = ("rated", "by", "thumb", "comment", "answered_by", "workspace", "grounding")
-    list_filter = (ThumbFilter, ("updated_at", admin.DateFieldListFilter), "answer__endpoint_name")
+    list_filter = (
+        ThumbFilter,
+        ("updated_at", admin.DateFieldListFilter),
+        ("answer__endpoint_name", AnswererFilter),
+    )
     list_select_related = ("user", "answer__turn__workspace")
     search_fields = ("comment", "user__username", "answer__endpoint_name")
     show_facets = admin.ShowFacets.ALWAYS
     fields = ("rated", "by", "thumb", "comment", "answered_by", "workspace", "grounding")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AnswerRating]:
+        """Leave out ratings in temporary chats, and of answers that no model of this site has written."""
+        ratings: QuerySet[AnswerRating] = super().get_queryset(request)
+        return ratings.filter(answer__is_imported=False, answer__turn__session__temporary_until=None)
 
     @admin.display(ordering="updated_at")
     def rated(self, rating: AnswerRating) -> str:
@@ -186,7 +197,9 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Count by subqueries: a join would group all sessions of years, for a page of a hundred."""
-        sessions: QuerySet[Session] = super().get_queryset(request).filter(user__isnull=False)
+        sessions: QuerySet[Session] = (
+            super().get_queryset(request).filter(user__isnull=False, temporary_until=None)
+        )
         turns = Turn.objects.filter(session=OuterRef("pk")).order_by().values("session")
         return sessions.annotate(
             turns_made=_total(turns.annotate(total=Count("pk"))),
@@ -235,3 +248,40 @@ class SessionAdmin(ReadOnlyAdmin):
         if found is None or not (found.text or found.error):
             return "–"
         return found.error or f"as of {time_ago(found.written_at)}"
+
+
+@admin.register(TemporaryUsage)
+class TemporaryUsageAdmin(ReadOnlyAdmin):
+    list_display = ("asked", "user", "endpoint_name", "tokens", "cost")
+    list_filter = (("asked_at", admin.DateFieldListFilter), "endpoint_name")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "endpoint_name")
+    fields = ("asked", "user", "endpoint_name", "tokens", "cost")
+
+    @admin.display(ordering="asked_at")
+    def asked(self, usage: TemporaryUsage) -> str:
+        return time_ago(usage.asked_at)
+
+    @admin.display(description="tokens read / written", ordering="output_tokens")
+    def tokens(self, usage: TemporaryUsage) -> str:
+        return f"{usage.input_tokens:,} / {usage.output_tokens:,}"
+
+
+@admin.register(Import)
+class ImportAdmin(ReadOnlyAdmin):
+    """Imports of conversations: what waits, and what failed. The names of the files are private."""
+
+    list_display = ("begun", "user", "status", "size", "done", "added", "already_here", "error")
+    list_filter = ("status",)
+    list_select_related = ("user",)
+    search_fields = ("user__username",)
+    show_facets = admin.ShowFacets.ALWAYS
+    fields = (*list_display, "ended_at", "fence")
+
+    @admin.display(ordering="created_at")
+    def begun(self, row: Import) -> str:
+        return time_ago(row.created_at)
+
+    @admin.display(ordering="size_bytes")
+    def size(self, row: Import) -> str:
+        return filesizeformat(row.size_bytes)

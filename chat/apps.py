@@ -5,4 +5,4 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        from .asking import sessions  # noqa: F401, PLC0415 (it registers how sessions are deleted)
+        from .asking import temporary  # noqa: F401, PLC0415 (it registers how sessions end and are deleted)

@@ -5,7 +5,9 @@ The admin lists filter by their states, and the console counts them.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.contrib.admin import AllValuesFieldListFilter
 from django.db.models import Q
 from django.utils import timezone
 
@@ -54,3 +56,13 @@ class ThumbFilter(StateFilter):
         "good": ("Good", lambda: Q(is_good=True)),
         "bad": ("Bad", lambda: Q(is_good=False)),
     }
+
+
+class AnswererFilter(AllValuesFieldListFilter):
+    """The models of rated answers, without the names that imported conversations bring along."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        own = Answer.objects.filter(is_imported=False, ratings__isnull=False)
+        names = own.order_by("endpoint_name").values_list("endpoint_name", flat=True)
+        self.lookup_choices = names.distinct()

@@ -6,9 +6,10 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import Http404
 
 from accounts.models import User
-from documents.fields.filters import Filters, conditions_of
+from documents.fields.filters import Filters, conditions_of, titles_in
 from workspaces.access import level_in
 from workspaces.engines import Where
+from workspaces.errors import InvalidValue
 from workspaces.models import Membership, Role, Workspace
 
 from .models import Document, DocumentQuerySet
@@ -45,6 +46,18 @@ def where_for(user: User, workspace: Workspace, filters: Filters) -> Where:
     """Return which documents a search of this user may find. Raises InvalidValue for an invalid filter."""
     return Where(
         conditions=conditions_of(workspace, filters),
+        documents=_documents_named(user, workspace, filters),
         access_level=level_in(user, workspace),
         without=tuple(Document.every.being_deleted(workspace).values_list("pk", flat=True)),
     )
+
+
+def _documents_named(user: User, workspace: Workspace, filters: Filters) -> tuple[UUID, ...] | None:
+    """Return the documents that the filters name by title, None if they name none. Raises InvalidValue."""
+    titles = titles_in(workspace, filters)
+    if not titles:
+        return None
+    found = dict(documents_for(user, workspace).filter(title__in=titles).values_list("pk", "title"))
+    if missing := [each for each in titles if each not in found.values()]:
+        raise InvalidValue(f"There is no document “{missing[0][:80]}” here. Choose another one, or none.")
+    return tuple(found)

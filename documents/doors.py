@@ -4,7 +4,7 @@ from .access import documents_for, hidden_from, where_for
 from .api.serializers import FILTERS_HELP, TraceSerializer
 from .chunking.table_heads import is_quote
 from .errors import RetrievalFailed
-from .fields.filters import Filters, conditions_of, in_words
+from .fields.filters import Filters, in_words, titles_in
 from .pages.filter_inputs import shown_fields
 from .parsing.blocks import Block, blocks
 from .parsing.headings import without_headings
@@ -30,7 +30,6 @@ __all__ = [
     "Stage",
     "TraceSerializer",
     "blocks",
-    "conditions_of",
     "describe_changes",
     "documents_for",
     "explain_search",
@@ -43,6 +42,7 @@ __all__ = [
     "shown_fields",
     "starter_questions",
     "take_snapshot",
+    "titles_in",
     "where_for",
     "without_headings",
 ]

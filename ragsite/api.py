@@ -5,7 +5,9 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import IsAuthenticated
 
+from chat.api import organizing, transfers
 from chat.api import views as chat
+from chat.sharing import api as sharing
 from documents.api import ingestion
 from documents.api import views as documents
 from documents.fields import api as fields
@@ -93,6 +95,18 @@ urlpatterns = [
         f"{_V1}laboratory/ranking", laboratory.CompareCrossEncoders.as_view(), name="api-laboratory-ranking"
     ),
     path(f"{_V1}sessions", chat.Sessions.as_view(), name="api-sessions"),
+    path(f"{_V1}sessions/all", transfers.AllSessions.as_view(), name="api-sessions-all"),
+    path(f"{_V1}sessions/export", transfers.ExportSessions.as_view(), name="api-sessions-export"),
+    path(
+        f"{_V1}sessions/<uuid:session_id>/export",
+        transfers.ExportSession.as_view(),
+        name="api-session-export",
+    ),
+    path(f"{_V1}imports", transfers.Imports.as_view(), name="api-imports"),
+    path(f"{_V1}imports/<uuid:import_id>", transfers.OneImport.as_view(), name="api-import"),
+    path(f"{_V1}sessions/search", organizing.SearchSessions.as_view(), name="api-sessions-search"),
+    path(f"{_V1}folders", organizing.Folders.as_view(), name="api-folders"),
+    path(f"{_V1}folders/<uuid:folder_id>", organizing.OneFolder.as_view(), name="api-folder"),
     path(f"{_V1}sessions/<uuid:session_id>", chat.OneSession.as_view(), name="api-session"),
     path(
         f"{_V1}sessions/<uuid:session_id>/summary", chat.SessionSummary.as_view(), name="api-session-summary"
@@ -103,8 +117,21 @@ urlpatterns = [
         chat.ShownBranch.as_view(),
         name="api-turn-shown",
     ),
+    path(
+        f"{_V1}sessions/<uuid:session_id>/shared-links",
+        sharing.LinksOfSession.as_view(),
+        name="api-session-links",
+    ),
+    path(f"{_V1}shared-links", sharing.SharedLinks.as_view(), name="api-shared-links"),
+    path(f"{_V1}shared-links/<uuid:link_id>", sharing.OneSharedLink.as_view(), name="api-shared-link"),
+    path(
+        f"{_V1}shared-links/<uuid:link_id>/snapshot",
+        sharing.SharedLinkSnapshot.as_view(),
+        name="api-shared-link-snapshot",
+    ),
     path(_ANSWER, chat.OneAnswer.as_view(), name="api-answer"),
     path(f"{_ANSWER}/events", chat.AnswerEvents.as_view(), name="api-answer-events"),
+    path(f"{_ANSWER}/export", transfers.ExportAnswer.as_view(), name="api-answer-export"),
     path(f"{_ANSWER}/trace", chat.AnswerTrace.as_view(), name="api-answer-trace"),
     path(f"{_ANSWER}/stop", chat.StopAnswer.as_view(), name="api-answer-stop"),
     path(f"{_ANSWER}/regenerate", chat.RegenerateAnswer.as_view(), name="api-answer-regenerate"),

@@ -1,11 +1,13 @@
 """The operators' start page: problems, latencies and costs, each linked to its list."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -13,12 +15,14 @@ from django.db.models import Aggregate, Count, F, FloatField, Q, Sum
 from django.db.models.functions import Coalesce, Extract
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.status_filters import StateOfDeletion
-from chat.models import Answer
+from chat.models import Answer, TemporaryUsage
 from chat.status_filters import PeriodFilter, StateOfAnswer
 from core.admin.filters import StateFilter
 from core.numbers import token_words
@@ -29,8 +33,11 @@ from documents.status_filters import StateOfDocument
 from models_registry.status_filters import HealthFilter
 
 from .cleaning.status_filters import StateOfCleaning
-from .monitoring.schedule import schedule_problem
+from .monitoring.schedule import running_beats, schedule_problem
 from .monitoring.service_probes import probe_services, warnings_of_broker
+from .monitoring.troubles import newest_troubles
+
+FEW_FREE = 0.05  # of the disk: a database stops when it is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,9 @@ class Console(AdminSite):
         return redirect("change-password")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        panels = [_models(), _ingestion(), _answers(), _spending(), _housekeeping()]
-        problems = _problems()
-        return super().index(request, {**(extra_context or {}), "panels": panels, "problems": problems})
+        panels = [_models(), _ingestion(), _answers(), _spending(), _housekeeping(), _machine()]
+        shown = {"panels": panels, "problems": _problems(), "troubles": newest_troubles()}
+        return super().index(request, {**(extra_context or {}), **shown})
 
 
 def _problems() -> list[str]:
@@ -124,6 +131,16 @@ def _housekeeping() -> Panel:
     return Panel("Cleaning up", [*cleanings, *deletions])
 
 
+def _machine() -> Panel:
+    """Return the disk with the data, and what runs here besides this process."""
+    disk, beats = shutil.disk_usage(settings.DATA_DIR), len(running_beats())
+    share = disk.free / disk.total
+    tone = "bad" if share < FEW_FREE else ""
+    schedule = reverse("admin:ragsite_cleaningrun_changelist")
+    free = Figure(filesizeformat(disk.free), f"free on the disk, {share:.0%}", schedule, tone)
+    return Panel("Machine", [free, Figure(str(beats), "schedulers", schedule, "" if beats == 1 else "bad")])
+
+
 class _Median(Aggregate):
     """Median as an ordered-set aggregate: PostgreSQL manual, 9.21."""
 
@@ -132,7 +149,7 @@ class _Median(Aggregate):
 
 
 def _answers() -> Panel:
-    day = Answer.objects.filter(created_at__gte=timezone.now() - timedelta(hours=24))
+    day = Answer.objects.filter(created_at__gte=timezone.now() - timedelta(hours=24), is_imported=False)
     waited_s = Extract(F("first_token_at") - F("created_at"), "epoch", output_field=FloatField())
     found = day.aggregate(
         asked=Count("pk"),
@@ -167,6 +184,8 @@ def _spending() -> Panel:
         tokens=Coalesce(Sum(tokens), 0),
         month=Coalesce(Sum("cost"), zero),
     )
+    temporary = TemporaryUsage.objects.filter(asked_at__gte=timezone.now() - timedelta(days=30))
+    ended = temporary.aggregate(tokens=Coalesce(Sum(tokens), 0), cost=Coalesce(Sum("cost"), zero))
     return Panel(
         "Spending",
         [
@@ -179,6 +198,11 @@ def _spending() -> Panel:
                 f"${found['month']:.2f}",
                 f"in 30 days, {token_words(found['tokens'])}",
                 PeriodFilter.url("month"),
+            ),
+            Figure(
+                f"${ended['cost']:.2f}",
+                f"in 30 days, in temporary chats that have ended, {token_words(ended['tokens'])}",
+                reverse("admin:chat_temporaryusage_changelist"),
             ),
         ],
     )

@@ -147,6 +147,9 @@ CLEANINGS = {
     "audit-log": 6 * 3600.0,
     "deletions": 24 * 3600.0,
     "admin-log": 24 * 3600.0,
+    "shared-links": 24 * 3600.0,
+    "temporary-chats": 60.0,
+    "imports": 3600.0,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recover-documents": {
@@ -165,7 +168,13 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
+    "continue-imports": {
+        "task": "chat.ask_for_imports",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "renew-terms": {"task": "documents.renew_terms", "schedule": 60.0, "options": {"expires": 60}},
+    "index-conversations": {"task": "chat.index_conversations", "schedule": 60.0},
     "visit-sources": {"task": "documents.visit_sources", "schedule": 60.0},
     "calibrate-workspaces": {"task": "documents.calibrate", "schedule": 60.0},
     "check-endpoints": {"task": "models_registry.check_all", "schedule": 300.0},
@@ -254,10 +263,14 @@ LARGE_FILES_AT_ONCE = env.number("RAGSITE_LARGE_FILES_AT_ONCE", 1, least=1, most
 INDEX_MEMORY_MB = env.number(
     "RAGSITE_INDEX_MEMORY_MB", 1024, least=64, most=1_000_000
 )  # of PostgreSQL, for building one index
+IMPORT_MAX_BYTES = env.number("RAGSITE_IMPORT_MAX_MB", 500, least=1, most=10_000) * 1024 * 1024
 QUESTION_MAX_CHARACTERS = 20_000
+TITLES = env.flag("RAGSITE_TITLES", True)  # whether a model makes the titles of sessions
+TITLE_MODEL = env.text("RAGSITE_TITLE_MODEL")  # "": the model that answered
 QUARANTINE_DAYS = env.number("RAGSITE_QUARANTINE_DAYS", 30, least=1, most=3650)
 AUDIT_KEPT_DAYS = env.number("RAGSITE_AUDIT_KEPT_DAYS", 0, least=0, most=36_500)  # 0: for ever
 SEARCHES_KEPT_DAYS = env.number("RAGSITE_SEARCHES_KEPT_DAYS", 30, least=1, most=3650)
+SPEECH = env.flag("RAGSITE_SPEECH", True)  # some browsers send what is dictated to their maker
 ANSWERS_AT_ONCE = env.number("RAGSITE_ANSWERS_AT_ONCE", 32, least=1, most=1000)  # per web process
 ANSWERS_PER_USER = env.number(
     "RAGSITE_ANSWERS_PER_USER", 8, least=1, most=1000
@@ -412,7 +425,17 @@ SPECTACULAR_SETTINGS = {
         'exist: 404. Errors are `{"detail": "..."}`, or a list of sentences for each field.'
     ),
     "TAGS": [
-        {"name": n} for n in ("health", "models", "workspaces", "documents", "search", "sessions", "openai")
+        {"name": n}
+        for n in (
+            "health",
+            "models",
+            "workspaces",
+            "documents",
+            "search",
+            "sessions",
+            "shared links",
+            "openai",
+        )
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -449,6 +472,7 @@ SPECTACULAR_SETTINGS = {
         "ChunkingStrategyEnum": "workspaces.models.ChunkingStrategy",
         "DocumentStatusEnum": "documents.models.Work.Status",
         "AnswerStatusEnum": "chat.models.Answer.Status",
+        "SharedLinkAudienceEnum": "chat.models.SharedLink.Audience",
         "SearchOutcomeEnum": "documents.models.Search.Outcome",
         "DocumentKindEnum": "documents.models.Document.Kind",
         "TextRoleEnum": ["query", "passage"],

@@ -22,6 +22,8 @@ class _Compressor(Compressor):  # type: ignore[misc]  # it has no types
 
 class ManifestStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # it has no types
     support_js_module_import_aggregation = True
+    # A pass resolves one level of imports; the default of 5 is too few. `collectstatic` ends with the last change.
+    max_post_process_passes = 30
 
     def _post_process(
         self, paths: dict[str, Any], adjustable_paths: Container[str], hashed_files: dict[str, str]

@@ -16,6 +16,7 @@ interface RunData {
   workspaceId?: string | null;
   filters?: Filters;
   modelKwargs?: ModelKwargs;
+  temporary?: boolean;
   followsId?: string;
   editsId?: string;
   text: string;

@@ -1,6 +1,22 @@
 // The shapes that the modules of the chat page share, and the global htmx.
 
+// Speech recognition, of which TypeScript's library declares only parts
+interface SpeechRecognition {
+  continuous: boolean;
+  interimResults: boolean;
+  onend: (() => void) | null;
+  onerror: ((event: { error: string }) => void) | null;
+  onresult:
+    | ((event: { results: Iterable<ArrayLike<{ transcript: string }> & Iterable<{ transcript: string }>> }) => void)
+    | null;
+  abort(): void;
+  start(): void;
+  stop(): void;
+}
+
 interface Window {
+  SpeechRecognition?: new () => SpeechRecognition;
+  webkitSpeechRecognition?: new () => SpeechRecognition;
   htmx: {
     ajax(
       method: string,
@@ -32,6 +48,7 @@ interface PendingMessage {
   tab: string;
   at: number; // ms since 1970
   modelKwargs: ComposerParameters;
+  isTemporary?: boolean; // it is not stored, and the session that it creates is temporary
   isQueued?: boolean; // it waits until the answer before it has ended
   isOrphan?: boolean; // its tab is closed
   sends?: number; // how often this page has sent it

@@ -121,4 +121,5 @@ def build_bare_request(turn: Turn, endpoint: Endpoint, history: History) -> Answ
         history=[*preface.exchanges, *history.exchanges],
         summary=history.summary,
         instructions=preface.instructions,
+        fresh=not turn.session.keeps_words,  # what is found is cached otherwise
     )

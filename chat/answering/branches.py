@@ -52,6 +52,11 @@ class Tree:
             end = self._nodes[end].parent
         return path[::-1]
 
+    @property
+    def turns(self) -> list[UUID]:
+        """All turns, each after the one that it follows."""
+        return [node.id for node in sorted(self._nodes.values(), key=lambda node: node.created_at)]
+
     def check(self, turn_id: UUID) -> None:
         """Raise Http404 if the turn is not in this session."""
         if turn_id not in self._nodes:

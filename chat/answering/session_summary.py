@@ -100,7 +100,8 @@ def switch_summary(session: Session, is_on: bool) -> Summary:
     if summary.is_off == is_on:
         summary.is_off = not is_on
         summary.text, summary.last_turn, summary.written_at, summary.error = "", None, None, ""
-        summary.status = Summary.Status.IDLE
+        # A title may wait in the same row.
+        summary.status = Summary.Status.QUEUED if summary.is_title_due else Summary.Status.IDLE
         summary.fence += 1  # so that a summary in progress is rejected
         summary.save()
     return summary_of(session)
@@ -133,13 +134,15 @@ async def write_summary(summary: Summary) -> None:
         logger.exception("The summary of session %s failed", summary.pk)
         error = "Something went wrong on our side. The server log has the details."
     except BaseException:  # cancelled: the process shuts down
-        await to_thread(_put_back)(summary, call)
+        await to_thread(put_back)(summary, call)
         raise
     await to_thread(_finish)(summary, call, material, text, error)
 
 
 def _material(summary: Summary) -> _Material | None:
-    """Return the exchanges to summarise, or None if there are too few."""
+    """Return the exchanges to summarise, or None if there are too few, or if the user wants no summary."""
+    if summary.is_off:
+        return None
     before = _turn_to_stop_at(summary)
     if before is None:
         return None
@@ -225,22 +228,22 @@ def _finish(
         }
         if material.has_more:
             fields |= {"status": Summary.Status.QUEUED, "queued_at": Now()}
-    _claimed_row(summary).update(**fields)
-    _bill(summary, call)
+    claimed_row(summary).update(**fields)
+    bill(summary, call)
 
 
 @transaction.atomic
-def _put_back(summary: Summary, call: Completion | None) -> None:
-    _claimed_row(summary).update(status=Summary.Status.QUEUED)
-    _bill(summary, call)
+def put_back(summary: Summary, call: Completion | None) -> None:
+    claimed_row(summary).update(status=Summary.Status.QUEUED)
+    bill(summary, call)
 
 
-def _claimed_row(summary: Summary) -> QuerySet[Summary]:
+def claimed_row(summary: Summary) -> QuerySet[Summary]:
     """Return a queryset of the row that is empty once the claim is lost (fencing)."""
     return Summary.objects.filter(pk=summary.pk, fence=summary.fence, status=Summary.Status.RUNNING)
 
 
-def _bill(summary: Summary, call: Completion | None) -> None:
+def bill(summary: Summary, call: Completion | None) -> None:
     """Add the usage of the call, even if its text is discarded."""
     if call is None:
         return

@@ -1,12 +1,14 @@
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chat.answering.branches import Tree, versions_of
 from chat.answering.withholding import withhold
 from chat.asking.ratings import MAX_COMMENT_CHARACTERS
 from chat.asking.turns import MAX_MODELS
+from chat.finding.conversation_search import FoundSession
 from chat.models import Answer, Turn
 from core.rest.serializers import CamelCase
 from documents.doors import FILTERS_HELP, TraceSerializer
@@ -18,8 +20,57 @@ class SessionSerializer(CamelCase):
         max_length=120, required=False, help_text="If absent, the first question becomes the title."
     )
     is_pinned = serializers.BooleanField(required=False)
+    temporary = serializers.BooleanField(
+        source="is_temporary",
+        required=False,
+        help_text="A temporary session is in no list, and is deleted with all its words when you delete it or log out, or "
+        "30 minutes after the last call about it. What it cost stays.",
+    )
+    is_archived = serializers.BooleanField(
+        required=False, help_text="Out of the list on the page, but found by the search and not deleted."
+    )
+    folder_id = serializers.UUIDField(
+        required=False, allow_null=True, help_text="The folder that the session is in; null: none."
+    )
+    tags = serializers.ListField(
+        child=serializers.CharField(), source="tag_names", required=False, help_text="Replaces all tags."
+    )
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
+
+
+class FolderSerializer(CamelCase):
+    id = serializers.UUIDField(read_only=True)
+    name = serializers.CharField(
+        help_text="At most 60 characters, and different from the other folders' names."
+    )
+    session_count = serializers.IntegerField(read_only=True, help_text="Without those in the archive.")
+    archived_count = serializers.IntegerField(read_only=True)
+
+
+class FoundTextSerializer(CamelCase):
+    text = serializers.CharField()
+    is_match = serializers.BooleanField(help_text="Whether this part is one of the words.")
+
+
+class FoundSessionSerializer(CamelCase):
+    session = SessionSerializer()
+    turn_id = serializers.UUIDField(
+        allow_null=True, help_text="The newest turn that has the words; null: only the title has them."
+    )
+    snippet = serializers.SerializerMethodField(help_text="The words with the text around them, in parts.")
+
+    @extend_schema_field(FoundTextSerializer(many=True))
+    def get_snippet(self, found: FoundSession) -> list[dict[str, Any]]:
+        return [{"text": text, "isMatch": is_match} for text, is_match in found.snippet]
+
+
+class SearchResultSerializer(CamelCase):
+    sessions = FoundSessionSerializer(many=True)
+    has_more = serializers.BooleanField()
+    is_complete = serializers.BooleanField(
+        help_text="False while older conversations are still being indexed."
+    )
 
 
 class CitationSerializer(CamelCase):
@@ -32,6 +83,9 @@ class CitationSerializer(CamelCase):
     text = serializers.CharField()
     title_path = serializers.ListField(child=serializers.CharField())
     page = serializers.IntegerField(allow_null=True)
+    is_imported = serializers.BooleanField(
+        help_text="True if it came with an imported conversation: it was not checked against any document."
+    )
 
 
 class AttemptSerializer(CamelCase):

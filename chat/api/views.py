@@ -1,7 +1,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -24,7 +24,7 @@ from chat.answering.branches import Tree
 from chat.answering.withholding import passages_for, withholding
 from chat.asking import ratings, turns
 from chat.asking.forks import fork_session
-from chat.asking.sessions import create_session, delete_session, session_for, sessions_for, show_branch
+from chat.asking.sessions import create_session, delete_session, listed_sessions, session_for, show_branch
 from chat.errors import QuestionRefused
 from chat.log import sse
 from chat.log.events import text_of
@@ -32,6 +32,7 @@ from chat.log.follow import last_seqs, read_shown
 from chat.models import Answer, Session, Turn
 from core.text import uuid_or_none
 
+from . import organizing
 from .serializers import (
     AnswerSerializer,
     AnswerTraceSerializer,
@@ -75,16 +76,21 @@ class Sessions(ListModelMixin, ApiView):
     serializer_class = SessionSerializer
 
     def get_queryset(self) -> QuerySet[Session]:
-        return sessions_for(self.user)
+        found = listed_sessions(self.user).prefetch_related("tags")
+        return organizing.filter_sessions(found, self.request.query_params)
 
-    @extend_schema(summary="List your sessions", tags=["sessions"])
+    @extend_schema(summary="List your sessions", tags=["sessions"], parameters=organizing.FILTERS)
     def get(self, request: Request) -> Response:
         return self.list(request)
 
     @extend_schema(summary="Create a session", tags=["sessions"], responses={201: SessionSerializer})
     def post(self, request: Request) -> Response:
-        session = create_session(self.user, **self.read(request, SessionSerializer))
-        return Response(SessionSerializer(session).data, status=201)
+        given = self.read(request, SessionSerializer)
+        with transaction.atomic():
+            title, is_pinned = given.pop("title", ""), given.pop("is_pinned", False)
+            session = create_session(self.user, title, is_pinned=is_pinned)
+            organizing.change_session(self.user, session.pk, given)
+        return Response(SessionSerializer(session_for(self.user, session.pk)).data, status=201)
 
 
 class OneSession(ApiView):
@@ -107,6 +113,18 @@ class OneSession(ApiView):
         seen = Prefetch("turns__answers__passages", passages_for(self.user))
         read = Session.objects.prefetch_related(shown, answers, seen).get(pk=session.pk)
         return Response(SessionWithTurns(read, context={"tree": tree}).data)
+
+    @extend_schema(
+        summary="Change a session",
+        description="Changes what you send: its title, its folder, its tags, whether it is pinned or archived.",
+        tags=["sessions"],
+        request=SessionSerializer,
+        responses=SessionSerializer,
+    )
+    def patch(self, request: Request, session_id: UUID) -> Response:
+        session_for(self.user, session_id)
+        organizing.change_session(self.user, session_id, self.read(request, SessionSerializer))
+        return Response(SessionSerializer(session_for(self.user, session_id)).data)
 
     @extend_schema(summary="Delete a session", tags=["sessions"], responses={204: None})
     def delete(self, request: Request, session_id: UUID) -> Response:

@@ -17,7 +17,7 @@ from chat.answering.branches import Tree
 from chat.errors import QuestionRefused
 from chat.models import Answer, AnswerPassage, Session, Turn
 
-from .sessions import fitting_title
+from .sessions import TEMPORARY_TITLE, fitting_title
 from .turns import answer_for
 
 _BATCH_SIZE = 500  # rows of one INSERT
@@ -34,6 +34,7 @@ _NOT_COPIED: dict[str, Any] = {
     "cost": 0,
     "broken_off": [],
     "has_compact_log": True,
+    "is_indexed": False,
 }
 
 
@@ -49,8 +50,12 @@ def fork_session(user: User, answer_id: UUID) -> Session:
             "A chat can only be forked from an answer that has ended and has text: choose another one."
         )
     old = last.turn.session
-    title = fitting_title(f"Fork · {old.title}")
-    fork = Session.objects.create(user=user, title=title, preface=old.preface)
+    title = TEMPORARY_TITLE if old.is_temporary else fitting_title(f"Fork · {old.title}")
+    until = Session.new_end() if old.is_temporary else None
+    settled = Session.Naming.SETTLED  # no model replaces it
+    fork = Session.objects.create(
+        user=user, title=title, naming=settled, preface=old.preface, temporary_until=until
+    )
     turns = _turns_to(last)
     copies = _copy_turns(turns, fork)
     chosen = [last if turn.pk == last.turn_id else turn.goes_on_with() for turn in turns]

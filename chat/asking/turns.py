@@ -22,7 +22,7 @@ from accounts.models import User
 from chat.answering.answer_request import Parameters
 from chat.answering.imported_history import ImportedHistory
 from chat.answering.withholding import hidden_passages_from, passages_for, withhold, withholding
-from chat.asking.sessions import sessions_for, title_of
+from chat.asking.sessions import TEMPORARY_TITLE, sessions_for, title_of
 from chat.errors import QuestionRefused
 from chat.log import writer
 from chat.log.events import Stopped
@@ -32,7 +32,7 @@ from chat.queue.record import FirstEvents, SubmittedTurn, insert_turn, insert_ve
 from core.db.statements import Plan, columns, row_of, statement
 from core.db.threads import retry_on_disconnect, to_thread
 from core.text import storable, uuid_or_none
-from documents.doors import Filters, conditions_of
+from documents.doors import Filters, where_for
 from models_registry.models import Endpoint
 from workspaces.access import workspace_for
 from workspaces.errors import InvalidValue
@@ -61,6 +61,7 @@ class Question:
     preface: ImportedHistory | None = None  # for a new session whose client keeps the history itself
     is_batch: bool = False  # low priority: interactive answers go first
     follows: UUID | None = None  # the turn before it; None: the last one of the path that was shown last
+    is_temporary: bool = False  # for a new session: chat.asking.temporary
     edits: UUID | None = None  # a turn that it is another version of: it follows the same one
 
 
@@ -296,14 +297,15 @@ def _check_parameters(parameters: Parameters) -> None:
         raise QuestionRefused("Top-p must be from 0 to 1.")
 
 
-def _check_filters(workspace: Workspace | None, filters: Filters) -> None:
-    if filters and workspace is None:
+def _check_filters(user: User, workspace: Workspace | None, filters: Filters) -> None:
+    if not filters:
+        return
+    if workspace is None:
         raise QuestionRefused(
             "A filter needs a workspace to choose documents from: choose one, or ask without the filter."
         )
     try:
-        if workspace:
-            conditions_of(workspace, filters)
+        where_for(user, workspace, filters)
     except InvalidValue as problem:
         raise QuestionRefused(str(problem)) from problem
 
@@ -342,11 +344,18 @@ def _insert(user: User, session_id: UUID, ask: Question) -> Turn | None:
 
 def _record(user: User, session_id: UUID, ask: Question) -> SubmittedTurn:
     workspace = workspace_for(user, ask.workspace_id) if ask.workspace_id else None
-    _check_filters(workspace, ask.filters)
+    _check_filters(user, workspace, ask.filters)
     endpoints = ask.endpoints or [_default_endpoint()]
     text = storable(ask.text)
     preface = ask.preface.as_json() if ask.preface else None
-    session = Session(pk=session_id, user=user, title=title_of(text), preface=preface)
+    session = Session(
+        pk=session_id,
+        user=user,
+        title=TEMPORARY_TITLE if ask.is_temporary else title_of(text),
+        naming=Session.Naming.OWN if ask.is_temporary else Session.Naming.OPEN,
+        preface=preface,
+        temporary_until=Session.new_end() if ask.is_temporary else None,
+    )
     turn = Turn(
         session=session,
         parent_id=_parent_of_edited(user, session_id, ask.edits) if ask.edits else ask.follows,

@@ -12,13 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import (
-    Exists,
-    OuterRef,
     Prefetch,
-    Q,
     QuerySet,
-    Subquery,
-    Value,
     prefetch_related_objects,
 )
 from django.urls import reverse
@@ -28,9 +23,9 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from chat.answering.answer_request import Parameters
 from chat.answering.branches import Tree, versions_of
-from chat.answering.withholding import hidden_passages_from, passages_for, withhold, withholding
+from chat.answering.withholding import passages_for, withhold, withholding
+from chat.asking.sessions import listed_sessions
 from chat.models import Answer, AnswerEvent, AnswerPassage, AnswerRating, Session, Turn
-from core.db.folded_text import Folded
 from documents.doors import MARKDOWN, Block, blocks, hidden_from, is_quote, without_headings
 from documents.models import Section
 from inference.providers.quotes import NO_ANSWER
@@ -409,22 +404,13 @@ def _end_of_headings(section: Section, passage: AnswerPassage) -> int:
 # --- the list of sessions ------------------------------------------------------------------------
 
 
-def find_sessions(user: User, words: str) -> QuerySet[Session]:
-    """Return the user's sessions whose title, questions or answers contain these words, pinned ones first.
+def list_sessions(user: User) -> QuerySet[Session]:
+    """Return the user's sessions, pinned ones first.
 
-    `hit` is the newest turn that contains them, which may be in another branch than the one that is shown. An answer
-    that quotes a document above the user's access level is not searched.
     Exclude the sessions of chat completions. There is one for each request, and the client shows the
     conversation.
     """
-    sessions = user.sessions.filter(preface__isnull=True)
-    if not words:
-        return sessions
-    answered = Answer.objects.filter(turn=OuterRef("pk"), text__icontains=words)
-    shown = answered.exclude(Exists(hidden_passages_from(user).filter(answer=OuterRef("pk"))))
-    hits = Turn.objects.filter(Q(text__icontains=words) | Exists(shown), session=OuterRef("pk"))
-    sessions = sessions.annotate(hit=Subquery(hits.order_by("-created_at").values("pk")[:1]))
-    return sessions.filter(Q(title__folded__contains=Folded(Value(words))) | Q(hit__isnull=False))
+    return listed_sessions(user).filter(preface__isnull=True)
 
 
 def group_sessions(
@@ -437,6 +423,7 @@ def group_sessions(
         if session.is_pinned:
             return "Pinned"
         age = today - timezone.localdate(session.updated_at)
-        return "Today" if age.days < 1 else "This week" if age.days < 7 else "Older"
+        names = (("Today", 1), ("Yesterday", 2), ("This week", 7))
+        return next((name for name, days in names if age.days < days), "Older")
 
     return [(name, list(group)) for name, group in groupby(sessions, heading)]

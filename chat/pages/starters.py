@@ -14,7 +14,12 @@ def starters(user: User, workspace: Workspace) -> list[str]:
 
     The questions of others are private.
     """
-    rated = AnswerRating.objects.filter(user=user, is_good=True, answer__turn__workspace=workspace)
+    rated = AnswerRating.objects.filter(
+        user=user,
+        is_good=True,
+        answer__turn__workspace=workspace,
+        answer__turn__session__temporary_until=None,
+    )
     texts = rated.order_by("-updated_at").values_list("answer__turn__text", flat=True)[:COUNT]
     own = [text for text in texts if len(text) <= MAX_CHARACTERS and "\n" not in text][:1]
     return list(dict.fromkeys([*own, *starter_questions(user, workspace, COUNT)]))[:COUNT]

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.http import UserRequest
-from chat.models import Answer, Summary
+from chat.models import Answer, Summary, TemporaryUsage
 
 MONTHS = 6
 _SUMS = {"read": Sum("input_tokens"), "written": Sum("output_tokens"), "paid": Sum("cost")}
@@ -24,7 +24,9 @@ def own_usage(request: UserRequest) -> HttpResponse:
     months = answers.order_by().annotate(month=TruncMonth("created_at")).values("month", "endpoint_name")
     rows = months.annotate(answers=Count("pk"), **_SUMS).order_by("-month", "endpoint_name")
     summaries = Summary.objects.filter(session__user=request.user).aggregate(**_SUMS)
-    return render(request, "chat/usage.html", {"rows": rows, "summaries": summaries, "months": MONTHS})
+    temporary = TemporaryUsage.objects.filter(user=request.user).aggregate(**_SUMS)
+    context = {"rows": rows, "summaries": summaries, "temporary": temporary, "months": MONTHS}
+    return render(request, "chat/usage.html", context)
 
 
 def _first_month() -> datetime:

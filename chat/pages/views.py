@@ -4,14 +4,15 @@ They are never cached: otherwise the back button would show a conversation witho
 as a whole page.
 """
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -27,28 +28,36 @@ from chat.asking import ratings, turns
 from chat.asking.forks import fork_session
 from chat.asking.sessions import delete_session, pin_session, rename_session, session_for, show_branch
 from chat.errors import CannotReplay, QuestionRefused
+from chat.finding.conversation_search import words_of_hit
 from chat.models import Answer, Session, Turn
+from chat.organizing.tags import tags_for
 from core.text import storable, uuid_or_none
-from documents.doors import Filters, shown_fields
+from documents.doors import Filters, shown_fields, titles_in
 from models_registry.models import Endpoint
 from workspaces.access import totals_for, workspaces_for
 from workspaces.models import Role, Workspace
 
-from . import presenters
+from . import presenters, session_list
 from .explain import explain_answer
 from .starters import starters
 
-SESSIONS_PER_PAGE = 60
 TURNS_SHOWN = 12  # of a long session when it opens
 TURNS_ADDED = 30  # before them, when the reader asks for more
+_GONE = {  # why the page of a session led to a new chat
+    "deleted": "The chat was deleted, in another window or by a program.",
+    "ended": "The temporary chat has ended. Its words are deleted.",
+}
 
 
 @never_cache
 @require_safe
 def chat(request: UserRequest) -> HttpResponse:
-    """Show a new chat. `?workspace=` selects a workspace; an htmx request gets only the suggestions."""
-    if "deleted" in request.GET:
-        messages.info(request, "The chat was deleted, in another window or by a program.")
+    """Show a new chat. `?workspace=` selects a workspace; an htmx request gets only the suggestions.
+
+    temporary: the chat is deleted when it ends.
+    """
+    for name in _GONE.keys() & request.GET.keys():
+        messages.info(request, _GONE[name])
     workspaces = workspaces_for(request.user)
     last = Turn.objects.filter(session__user=request.user).order_by("-created_at").first()
     chosen = _workspace_for_new_chat(request, workspaces, last)
@@ -60,6 +69,8 @@ def chat(request: UserRequest) -> HttpResponse:
     if request.htmx:
         return render(request, "chat/_suggestions.html", context)
     context |= _filter_context(request.user, chosen, {})
+    if chosen and "document" in request.GET:  # a link from the page of a document
+        context["only_documents"] = request.GET.getlist("document")[:1]
     # Preselect one model, even if the last question went to several: each of them costs.
     return _page(request, None, workspaces, chosen, _models_of(last)[:1] if last else [], context)
 
@@ -88,6 +99,7 @@ def session(request: UserRequest, session_id: UUID) -> HttpResponse:
         "earlier": earlier,
         "through": through,
         "summary": session_summary.summary_of(found),
+        "found_words": _found_words(request, shown_turns, through),
     }
     context |= _filter_context(request.user, chosen, last.turn.filters if chosen and last else {})
     return _page(request, found, workspaces, chosen, models, context)
@@ -99,6 +111,13 @@ def _turn_id(given: QueryDict, name: str) -> UUID | None:
     if name in given and found is None:
         raise Http404
     return found
+
+
+def _found_words(request: UserRequest, shown: Sequence[presenters.ShownTurn], hit: UUID | None) -> str:
+    """Return the words to mark in the turn that a search found, as JSON; "": none."""
+    words = storable(request.GET.get("words", ""))
+    found = next((each.turn for each in shown if words and each.turn.pk == hit), None)
+    return json.dumps(words_of_hit(request.user, found, words)) if found else ""
 
 
 def _earlier_turns(request: UserRequest, session: Session, before: UUID) -> HttpResponse:
@@ -127,8 +146,10 @@ def _page(
     """
     endpoints = list(Endpoint.objects.offered(Endpoint.Kind.CHAT))
     default = _default_model(workspace) or next(iter(endpoints), None)
-    context |= _list_sessions(request, current=session) | {
+    context |= session_list.listed(request, current=session) | {
         "session": session,
+        "is_temporary": session.is_temporary if session else "temporary" in request.GET,
+        "tags": tags_for(request.user),
         "workspaces": _count_documents(request.user, workspaces),
         "editable": set(workspaces_for(request.user, Role.EDITOR).values_list("pk", flat=True)),
         "workspace": workspace,
@@ -136,6 +157,7 @@ def _page(
         "chosen_models": [each for each in endpoints if each.pk in models] or ([default] if default else []),
         "models_most": turns.MAX_MODELS,
         "question_max": settings.QUESTION_MAX_CHARACTERS,
+        "has_speech": settings.SPEECH,
         "sessions_closed": request.COOKIES.get("sessions") == "closed",
     }
     return render(request, "chat/chat.html", context)
@@ -166,7 +188,11 @@ def filters(request: UserRequest) -> HttpResponse:
 
 
 def _filter_context(user: User, workspace: Workspace | None, said: Filters) -> dict[str, Any]:
-    return {"filter_fields": shown_fields(user, workspace, said) if workspace else []}
+    """Return the context variables of the composer's filter. said: the filter of the last question, which is valid."""
+    if workspace is None:
+        return {"filter_fields": []}
+    titles = titles_in(workspace, said)
+    return {"filter_fields": shown_fields(user, workspace, said), "only_documents": titles}
 
 
 def _workspace_for_new_chat(
@@ -202,33 +228,6 @@ def branch(request: UserRequest, session_id: UUID) -> HttpResponse:
 # --- the list of sessions ------------------------------------------------------------------------
 
 
-@never_cache
-@require_safe
-def sessions(request: UserRequest) -> HttpResponse:
-    """Show a page of the session list. `?q=` searches titles and questions; `?from=` skips that many."""
-    said = request.GET.get("from", "0")
-    is_number = said.isascii() and said.isdecimal() and len(said) <= 9
-    return render(
-        request, "chat/_sessions.html", _list_sessions(request, first=int(said) if is_number else 0)
-    )
-
-
-def _list_sessions(request: UserRequest, current: Session | None = None, first: int = 0) -> dict[str, Any]:
-    words = storable(request.GET.get("q", "")).strip()
-    rows = list(presenters.find_sessions(request.user, words)[first : first + SESSIONS_PER_PAGE + 1])
-    return {
-        "groups": presenters.group_sessions(rows[:SESSIONS_PER_PAGE]),
-        "next_from": first + SESSIONS_PER_PAGE if len(rows) > SESSIONS_PER_PAGE else None,
-        "words": words,
-        "current_path": reverse("session", args=[current.pk]) if current else _page_address(request),
-    }
-
-
-def _page_address(request: UserRequest) -> str:
-    """Return the path of the page that sent this htmx request."""
-    return request.htmx.current_url_abs_path or request.path
-
-
 @require_POST
 def rename(request: UserRequest, session_id: UUID) -> HttpResponse:
     """Rename a session. An empty title changes nothing."""
@@ -237,6 +236,15 @@ def rename(request: UserRequest, session_id: UUID) -> HttpResponse:
     except QuestionRefused as refusal:
         return HttpResponse(str(refusal), status=400, content_type="text/plain")
     return _back_to_list(request, renamed)
+
+
+@never_cache
+@require_safe
+def title(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Return the title of a session, and whether a model has still to find one."""
+    found = session_for(request.user, session_id)
+    is_due = found.naming == Session.Naming.OPEN and hasattr(found, "summary") and found.summary.is_title_due
+    return JsonResponse({"title": str(found), "isDue": is_due})
 
 
 @require_POST
@@ -257,18 +265,25 @@ def summary(request: UserRequest, session_id: UUID) -> HttpResponse:
 
 
 @require_POST
+def stay_alive(request: UserRequest, session_id: UUID) -> HttpResponse:
+    """Let a temporary chat live on: a page that shows it sends this every few minutes."""
+    session_for(request.user, session_id)
+    return HttpResponse(status=204)
+
+
+@require_POST
 def delete(request: UserRequest, session_id: UUID) -> HttpResponse:
     found = session_for(request.user, session_id)
     address = reverse("session", args=[found.pk])
     delete_session(request.user, found.pk)
-    if request.htmx and _page_address(request) != address:
-        return render(request, "chat/_sessions.html", _list_sessions(request))
+    if request.htmx and session_list.page_address(request) != address:
+        return session_list.show(request)
     return HttpResponseClientRedirect(reverse("chat")) if request.htmx else redirect("chat")
 
 
 def _back_to_list(request: UserRequest, session: Session) -> HttpResponse:
     if request.htmx:
-        return render(request, "chat/_sessions.html", _list_sessions(request))
+        return session_list.show(request)
     return redirect("session", session.pk)
 
 

@@ -37,8 +37,8 @@ _LOCK = 7_262_011  # the key of the queue's PostgreSQL advisory lock
 # own: the answers that this process writes. After a pause of the database, our leases have expired like those
 # of dead processes. The next heartbeat renews them, unless another process claims them first.
 #
-# A summary is identified by its session's id. If its writer died, it is not taken over: the next answer
-# enqueues it again.
+# A summary is identified by its session's id. If its writer died, it is taken over only if it owes the session a title:
+# the next answer enqueues a summary again, but no title.
 _WAITING = """
     WITH asked AS (
         SELECT a.id, a.status, a.created_at, a.endpoint_id, s.user_id, a.is_batch, false AS is_summary,
@@ -48,10 +48,11 @@ _WAITING = """
         JOIN chat_session AS s ON s.id = t.session_id AND s.user_id IS NOT NULL
         WHERE a.status IN ('queued', 'running')
         UNION ALL
-        SELECT m.session_id, m.status, m.queued_at, m.endpoint_id, s.user_id, true, true, m.status = 'running'
+        SELECT m.session_id, m.status, m.queued_at, m.endpoint_id, s.user_id, true, true,
+            m.status = 'running' AND m.lease_until >= now()
         FROM chat_summary AS m
         JOIN chat_session AS s ON s.id = m.session_id AND s.user_id IS NOT NULL
-        WHERE m.status = 'queued' OR (m.status = 'running' AND m.lease_until >= now())
+        WHERE m.status = 'queued' OR (m.status = 'running' AND (m.lease_until >= now() OR m.is_title_due))
     ), of_user AS (
         SELECT asked.*, last.at AS last_turn_at, row_number() OVER (
             PARTITION BY user_id ORDER BY is_written DESC, is_batch, created_at, id) AS nth_of_user
@@ -64,7 +65,8 @@ _LOCK_IF_ANY = """
     WITH work AS MATERIALIZED (
         SELECT FROM chat_answer WHERE status IN ('queued', 'running')
             AND (status = 'queued' OR lease_until < now() AND id <> ALL(%s))
-        UNION ALL SELECT FROM chat_summary WHERE status = 'queued'
+        UNION ALL SELECT FROM chat_summary
+            WHERE status = 'queued' OR (status = 'running' AND is_title_due AND lease_until < now())
         LIMIT 1
     )
     SELECT pg_advisory_xact_lock(%s) FROM work
@@ -132,7 +134,9 @@ _CLAIM = f"""
     ), summaries AS (
         UPDATE chat_summary AS m SET status = 'running', fence = m.fence + 1,
             lease_until = {lease_end_sql("%(lease_s)s")}, started_at = now()
-        FROM chosen WHERE m.session_id = chosen.id AND chosen.is_summary AND m.status = 'queued'
+        FROM chosen WHERE m.session_id = chosen.id AND chosen.is_summary AND (
+            m.status = 'queued' OR (m.status = 'running' AND m.is_title_due AND m.lease_until < now())
+        )
         RETURNING m.session_id
     )
     SELECT id, false FROM answers UNION ALL SELECT session_id, true FROM summaries

@@ -24,13 +24,16 @@ from core.db.statements import Plan, prepared_cursor, statement
 # A statement of its own: it locks the session, so that the next one sees the turns that were recorded before.
 _SESSION = """
     {session} ON CONFLICT (id) DO UPDATE SET
-        title = coalesce(nullif(chat_session.title, ''), excluded.title), updated_at = excluded.updated_at
+        title = coalesce(nullif(chat_session.title, ''), excluded.title), updated_at = excluded.updated_at,
+        temporary_until = CASE WHEN chat_session.temporary_until IS NOT NULL THEN %s::timestamptz END
     WHERE chat_session.user_id = excluded.user_id
+        AND (chat_session.temporary_until IS NULL OR chat_session.temporary_until > now())
     RETURNING id
 """
 _RECORD = """
     WITH session AS (
-        SELECT id, preface FROM chat_session WHERE id = %s AND user_id = %s
+        SELECT id, preface, temporary_until FROM chat_session
+        WHERE id = %s AND user_id = %s AND (temporary_until IS NULL OR temporary_until > now())
     ), turn AS (
         {turn} ON CONFLICT (session_id, message_id) DO NOTHING RETURNING id, parent_id
     ), answer AS (
@@ -38,7 +41,7 @@ _RECORD = """
     ), begun AS (
         {begun} RETURNING answer_id, seq, kind, data
     )
-    SELECT begun.*, session.preface, turn.parent_id FROM begun, session, turn
+    SELECT begun.*, session.preface, turn.parent_id, session.temporary_until FROM begun, session, turn
 """
 # The turn that the question follows, if it is one of this session; else the end of the path (chat.answering.branches).
 _FOLLOWED = """coalesce(
@@ -66,18 +69,19 @@ class SubmittedTurn:
         answer, answer_values = _insert(self.answers, "turn")
         record = _RECORD.format(turn=turn, answer=answer, begun=FIRST_EVENTS)
         owner = [self.session.pk, self.session.user_id]
+        values.append(Session.new_end())
         return [(_SESSION.format(session=session), values), (record, [*owner, *turn_values, *answer_values])]
 
     def read_first_events(self, rows: Rows) -> FirstEvents:
         """Return the events that were inserted: none if the turn exists or the session is another user's.
 
-        Also mark the models as stored, and set the session's preface, and the turn's parent and `just_recorded`.
+        Also mark the models as stored, and set the session's preface and when it ends, and the turn's parent and `just_recorded`.
         """
         for row in (self.turn, *self.answers):
             row._state.adding = not rows
         if rows:
             self.session.preface = json.loads(rows[0][4] or "null")
-            self.turn.parent_id = rows[0][5]
+            self.turn.parent_id, self.session.temporary_until = rows[0][5:7]
             self.turn.just_recorded = self.answers
         return {id: [Logged(seq, kind, json.loads(data))] for id, seq, kind, data, *_ in rows}
 

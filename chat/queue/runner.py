@@ -19,7 +19,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from chat.answering import session_summary
+from chat.answering import session_summary, session_title
 from chat.log.events import Event, Finished, Logged, Stopped, UsageCounted
 from chat.log.fanout import RUNNERS, event_bus, publish, publish_from_thread, subscribe
 from chat.log.follow import read_log, since_restart
@@ -215,7 +215,7 @@ class Runner:
         task.add_done_callback(self._tasks.discard)
 
     def _start_summary(self, summary: Summary) -> None:
-        task = asyncio.create_task(session_summary.write_summary(summary))
+        task = asyncio.create_task(session_title.write_title_and_summary(summary))
         self._summaries[task] = summary
         task.add_done_callback(self._end_summary)
 
@@ -273,7 +273,11 @@ class Runner:
         may_be_work = True
         try:
             await self._write_answer(attempt)
-            may_be_work = await self._enqueue_summary_if_due(attempt) or self._writer.has_waiting_work
+            has_enqueued = [
+                await self._enqueue_summary_if_due(attempt),
+                await self._enqueue_title_if_due(attempt),
+            ]
+            may_be_work = any(has_enqueued) or self._writer.has_waiting_work
         except Superseded:
             logger.warning("Answer %s was taken over by another process", attempt.answer.pk)
         except Exception:  # the lease expires, and another claim tries again
@@ -294,6 +298,14 @@ class Runner:
             await _try_once(to_thread(session_summary.enqueue_summary), session.pk, endpoint)
             return True
         return False
+
+    async def _enqueue_title_if_due(self, attempt: Attempt) -> bool:
+        """Enqueue the session's title after the first answer to its first question. Return whether it was due."""
+        answer = attempt.answer
+        if not (answer.endpoint and attempt.state.text and session_title.may_be_due(answer)):
+            return False
+        await _try_once(to_thread(session_title.enqueue_title), answer.turn.session_id, answer.endpoint)
+        return True
 
     async def _write_answer(self, attempt: Attempt) -> None:
         if attempt.answer.fence > 1:

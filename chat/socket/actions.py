@@ -46,6 +46,7 @@ def question_of(data: frames.RunData, endpoints: Sequence[Endpoint]) -> turns.Qu
         parameters=_parameters(data.model_kwargs),
         follows=data.follows_id,
         edits=data.edits_id,
+        is_temporary=data.temporary,
     )
 
 

@@ -47,6 +47,7 @@ class RunData(_Part):
     filters: dict[str, Any] = Field(default_factory=dict)  # documents.fields.filters
     model_kwargs: ModelKwargs = ModelKwargs()
     follows_id: OptionalId = None  # the turn before it; absent: the last one of the path shown last
+    temporary: bool = False  # for a new session: it is deleted when it ends
     edits_id: OptionalId = None  # the turn that it is another version of
     text: str
     mode: Literal["chain"] = "chain"

@@ -14,7 +14,7 @@ MAX_PASSAGES = 50
 FILTERS_HELP = (
     'Which documents: {"department": ["legal", "hr"], "date": {"from": "2024-01-01"}, "draft": false, '
     '"region": {"not": "us"}}. Each key is a field. Its value is one value, a list of alternatives, or an object '
-    "with from, to and not."
+    "with from, to and not. document names documents by their titles."
 )
 
 

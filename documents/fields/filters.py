@@ -4,7 +4,7 @@
      "region": {"not": "us"}}
 
 Each key is a field. Its value is one value, or a list of alternatives; "from" and "to" are inclusive; "not"
-excludes values. All conditions must hold. Filters are validated here, and reach the database only as query
+excludes values. All conditions must hold. "document" names documents by their titles. Filters are validated here, and reach the database only as query
 parameters.
 """
 
@@ -29,6 +29,8 @@ _NEVER_KEPT = re.compile("[\0\ud800-\udfff]")
 Filters = Mapping[str, Any]
 
 MAX_FIELDS, MAX_VALUES = 20, 100
+MAX_TITLE_CHARACTERS = 300
+DOCUMENT = "document"  # in filters: titles of documents
 PREFIX = "f."  # of the form inputs of filters: f.department, f.date.from
 _K = Document.Kind
 _OWN = {_K.TEXT: "text", _K.QA: "qa", _K.PAGE: "page", _K.POST: "post"}
@@ -64,6 +66,8 @@ def conditions_of(workspace: Workspace, filters: Filters) -> tuple[Condition, ..
     if not isinstance(filters, Mapping):
         raise InvalidValue('Filters are an object, as in {"department": ["legal"]}.')
     known = fields_to_filter(workspace)
+    if titles_in(workspace, filters):
+        filters = {name: said for name, said in filters.items() if name != DOCUMENT}
     if (unknown := next((name for name in filters if name not in known), None)) is not None:
         raise InvalidValue(
             f"There is no field {str(unknown)[:40]!r} here. Choose one of: {', '.join(known)}."
@@ -71,6 +75,22 @@ def conditions_of(workspace: Workspace, filters: Filters) -> tuple[Condition, ..
     if len(filters) > MAX_FIELDS:
         raise InvalidValue(f"Filter by at most {MAX_FIELDS} fields at once.")
     return tuple(condition for name, said in filters.items() for condition in _conditions(known[name], said))
+
+
+def titles_in(workspace: Workspace, filters: Filters) -> list[str]:
+    """Return the titles of the documents that these filters name, [] if they name none. Raises InvalidValue.
+
+    A field of the workspace that is called so comes first.
+    """
+    said = filters.get(DOCUMENT)
+    if said is None or DOCUMENT in fields_to_filter(workspace):
+        return []
+    titles = said if isinstance(said, list | tuple) else [said]
+    if not 1 <= len(titles) <= MAX_VALUES or not all(isinstance(each, str) and each for each in titles):
+        raise InvalidValue(f"document takes the titles of 1 to {MAX_VALUES} documents.")
+    if any(len(each) > MAX_TITLE_CHARACTERS or _NEVER_KEPT.search(each) for each in titles):
+        raise InvalidValue("document: a title is too long, or has characters that cannot be stored.")
+    return list(titles)
 
 
 def _conditions(field: FieldDefinition, said: Any) -> Iterator[Condition]:
@@ -155,6 +175,8 @@ def in_words(filters: Filters) -> str:
 
 def matching(rows: QuerySet[Document], workspace: Workspace, filters: Filters) -> QuerySet[Document]:
     """Return the rows in which a search with these filters can find something. Raises InvalidValue."""
+    if titles := titles_in(workspace, filters):
+        rows = rows.filter(title__in=titles)
     for condition in conditions_of(workspace, filters):
         rows = _BUILT_IN.get(condition.field, _filter_by_field)(rows, condition)
     return rows

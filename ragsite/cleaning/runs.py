@@ -12,7 +12,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import cleaning as accounts
+from chat.asking.temporary import end_expired
 from chat.log.compaction import compact_in_parts
+from chat.sharing.links import forget_ended_links
+from chat.transfer.importer import clear_imports
 from core.files import discard_held
 from documents.adding.uploads import clear_expired_uploads
 from documents.ingestion import quarantine
@@ -46,6 +49,9 @@ CLEANINGS = {
     "audit-log": Cleaning("Audit events past their retention period", accounts.clear_audit_log),
     "deletions": Cleaning("Finished deletions", accounts.clear_deletions),
     "admin-log": Cleaning("Recent actions in the admin", accounts.clear_admin_log),
+    "shared-links": Cleaning("Shared links that ended long ago", forget_ended_links),
+    "temporary-chats": Cleaning("Temporary chats that have ended", end_expired),
+    "imports": Cleaning("Imports of conversations that ended long ago", clear_imports),
 }
 
 

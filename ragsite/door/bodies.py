@@ -36,6 +36,7 @@ _TAKES_FILES = {
     "workspace-add-pairs-file": 1,
     "workspace-add": _FILES_AT_ONCE,
 }
+_TAKES_IMPORTS = {"import", "api-imports"}
 
 
 class BodyRefused(Exception):
@@ -95,13 +96,15 @@ def _too_long(limit: int) -> BodyRefused:
 
 async def _limit_of(path: str, headers: Mapping[bytes, bytes]) -> int:
     """Return how many bytes this address takes from this sender. Only a known sender may send files."""
-    files = _TAKES_FILES.get(_name_of(path), 0)
+    name = _name_of(path)
+    most = settings.IMPORT_MAX_BYTES if name in _TAKES_IMPORTS else 0
+    most += _TAKES_FILES.get(name, 0) * settings.UPLOAD_MAX_BYTES
     try:
-        is_known = bool(files) and await _is_known(headers)
+        is_known = bool(most) and await _is_known(headers)
     except OperationalError as error:
         raise BodyRefused(503, str(Busy())) from error
     if is_known:
-        return files * settings.UPLOAD_MAX_BYTES + _FORM_BYTES
+        return most + _FORM_BYTES
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + _FORM_BYTES
 
 

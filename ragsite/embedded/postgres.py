@@ -41,6 +41,9 @@ _SETTINGS = {
     "random_page_cost": "1.1",
     "jit": "off",
     "log_line_prefix": "%m [%p] ",
+    # A statement that fails holds questions and answers, and so does the detail of its error: neither is logged.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 

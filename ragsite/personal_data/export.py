@@ -16,7 +16,18 @@ from django.db.models import Model, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.models import AuditEvent, User
 from chat.answering.withholding import readable_summaries, withhold, withholding
-from chat.models import Answer, AnswerPassage, AnswerRating, Summary, Turn
+from chat.asking.sessions import listed_sessions
+from chat.models import (
+    Answer,
+    AnswerPassage,
+    AnswerRating,
+    Import,
+    Session,
+    SharedLink,
+    Summary,
+    TemporaryUsage,
+    Turn,
+)
 from documents.models import Document, Search
 
 from .events import events_about
@@ -31,7 +42,10 @@ account.json      the account, without the password, and the roles in workspaces
 api_keys.jsonl    API keys by name; Ragsite stores no key itself
 sessions.jsonl    conversations, with their summaries
 turns.jsonl       questions, with their answers and the names of the documents that these cite
+shared_links.jsonl  links under which the person shares conversations
+temporary_usage.jsonl  what temporary chats have cost; nothing else is left of them
 ratings.jsonl     ratings of answers
+imports.jsonl     imports of conversations: the names of the files, and what became of them
 searches.jsonl    searches that are not part of a conversation
 documents.jsonl   documents that the person added; they belong to their workspaces
 files/            the files of these documents, named by the document's id{files}
@@ -87,9 +101,15 @@ def export_person(user: User, archive: Archive, *, for_themselves: bool = False)
     retold = Subquery(summaries.filter(pk=OuterRef("pk")).values("text"))
     files: dict[str, Iterable[Row]] = {
         "api_keys": map(_key, _in_batches(user.api_keys.all())),
-        "sessions": map(_session, _in_batches(user.sessions.annotate(retold=retold))),
+        "sessions": map(_session, _in_batches(_sessions(user).annotate(retold=retold))),
         "turns": _turns(user, answers),
-        "ratings": map(_rating, _in_batches(AnswerRating.objects.filter(user=user))),
+        "shared_links": map(_shared_link, _in_batches(SharedLink.objects.filter(session__user=user))),
+        "temporary_usage": map(_usage, _in_batches(TemporaryUsage.objects.filter(user=user))),
+        "ratings": map(
+            _rating,
+            _in_batches(AnswerRating.objects.filter(user=user, answer__turn__session__temporary_until=None)),
+        ),
+        "imports": map(_import, _in_batches(user.imports.all())),
         "searches": map(_search, _in_batches(Search.objects.filter(user=user).select_related("workspace"))),
         "documents": map(_document, _in_batches(_documents(user))),
         "events": map(
@@ -169,9 +189,14 @@ def _key(key: Any) -> Row:
     return _named(key, "name", "prefix", "created_at", "last_used_at", "revoked_at")
 
 
+def _sessions(user: User) -> QuerySet[Session]:
+    return listed_sessions(user).select_related("folder").prefetch_related("tags")
+
+
 def _session(session: Any) -> Row:
-    told = _named(session, "id", "title", "is_pinned", "preface", "created_at", "updated_at")
-    return told | {"summary": session.retold or ""}
+    told = _named(session, "id", "title", "is_pinned", "is_archived", "preface", "created_at", "updated_at")
+    place = {"folder": session.folder.name if session.folder else None, "tags": session.tag_names}
+    return told | place | {"summary": session.retold or ""}
 
 
 def _turns(user: User, answers: QuerySet[Answer]) -> Iterator[Row]:
@@ -179,7 +204,7 @@ def _turns(user: User, answers: QuerySet[Answer]) -> Iterator[Row]:
 
     Rows of a batch are joined here: Django's prefetching makes cycles, which stay in memory for a while.
     """
-    for turns in _batches(Turn.objects.filter(session__user=user).select_related("workspace")):
+    for turns in _batches(Turn.objects.filter(session__in=listed_sessions(user)).select_related("workspace")):
         given = list(answers.filter(turn__in=[each.pk for each in turns]).defer("trace"))
         cited = AnswerPassage.objects.filter(answer__in=[each.pk for each in given]).order_by("number")
         cites = _by(cited.values("answer_id", "number", "document_title", "page"), "answer_id")
@@ -207,8 +232,34 @@ def _answer(answer: Any, cites: Mapping[Any, list[Row]]) -> Row:
     return told | {"cites": [] if answer.is_withheld else cites.get(answer.pk, [])}
 
 
+def _shared_link(link: SharedLink) -> Row:
+    return _named(
+        link, "id", "session_id", "name", "audience", "names_owner", "created_at", "taken_at", "ends_at"
+    )
+
+
+def _usage(usage: TemporaryUsage) -> Row:
+    return _named(usage, "endpoint_name", "input_tokens", "output_tokens", "cost", "asked_at")
+
+
 def _rating(rating: AnswerRating) -> Row:
     return _named(rating, "answer_id", "is_good", "comment", "created_at", "updated_at")
+
+
+def _import(row: Import) -> Row:
+    return _named(
+        row,
+        "id",
+        "name",
+        "size_bytes",
+        "status",
+        "error",
+        "added",
+        "already_here",
+        "left_out",
+        "created_at",
+        "ended_at",
+    )
 
 
 def _search(search: Search) -> Row:

@@ -14,6 +14,8 @@ const PARAMETERS_KEY = "ragsite.parameters";
  */
 
 export class Composer {
+  #hasCompletion = false;
+
   /**
    * @param {HTMLFormElement} form
    * @param {ComposerCallbacks} callbacks
@@ -225,11 +227,29 @@ export class Composer {
     this.form.addEventListener("htmx:load", update);
     this.form.addEventListener("click", (event) => {
       if (delegateTarget(event, "[data-clear-filter]")) this.clearFilter();
+      if (delegateTarget(event, "[data-remove-document]")) delegateTarget(event, "li")?.remove();
     });
+    this.form.addEventListener("change", (event) => {
+      if (delegateTarget(event, "[name='workspace']")) this.#clearDocuments(); // they are in the other workspace
+    });
+    // The code for completions is fetched with the first mark that is typed.
+    this.field.addEventListener("input", () => this.#complete());
     update();
   }
 
+  #clearDocuments() {
+    find(this.form, "[data-documents]").replaceChildren();
+  }
+
+  async #complete() {
+    if (this.#hasCompletion || !/(?:^|\s)[/@#]/.test(this.field.value)) return;
+    this.#hasCompletion = true;
+    const { Completion } = await import("./chat-completion.js");
+    new Completion(this.form, this.field);
+  }
+
   clearFilter() {
+    this.#clearDocuments();
     for (const input of findAll(this.form, ".is-filter input", HTMLInputElement)) {
       if (input.type === "checkbox") input.checked = false;
       else input.value = "";

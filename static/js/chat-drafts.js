@@ -8,14 +8,20 @@ const NEW_CHAT = "new";
 export class Drafts {
   #key;
 
-  /** @param {string} userId so that no other user of the same browser reads them */
-  constructor(userId) {
+  #isKept;
+
+  /**
+   * @param {string} userId so that no other user of the same browser reads them
+   * @param {boolean} isKept false: of a temporary chat, whose words are stored nowhere
+   */
+  constructor(userId, isKept = true) {
     this.#key = `ragsite.drafts.${userId}`;
+    this.#isKept = isKept;
   }
 
   /** @param {string | null} sessionId null: of a new chat */
   read(sessionId) {
-    return this.#readAll().get(sessionId ?? NEW_CHAT) ?? "";
+    return (this.#isKept && this.#readAll().get(sessionId ?? NEW_CHAT)) || "";
   }
 
   /**
@@ -25,6 +31,7 @@ export class Drafts {
    * @param {string} text
    */
   save(sessionId, text) {
+    if (!this.#isKept) return;
     const drafts = this.#readAll();
     const isKnown = drafts.delete(sessionId ?? NEW_CHAT);
     if (text.trim()) drafts.set(sessionId ?? NEW_CHAT, text);

@@ -93,6 +93,17 @@ export function showVersion(answer) {
 }
 
 /**
+ * Show one version and its lane.
+ *
+ * @param {Element} answer
+ */
+export function showAnswer(answer) {
+  showVersion(answer);
+  const container = findClosest(answer, "[data-answers]");
+  showLane(container, lanes(container).indexOf(laneOf(answer)));
+}
+
+/**
  * Mark the answer from which the conversation continues.
  *
  * @param {Element} answer

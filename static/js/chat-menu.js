@@ -16,7 +16,7 @@ export function openMenu(menu, button) {
   const { offsetWidth: width, offsetHeight: height } = menu;
   menu.style.left = `${Math.max(8, Math.min(at.left, innerWidth - width - 8))}px`;
   menu.style.top = `${at.bottom + height > innerHeight ? Math.max(8, at.top - height) : at.bottom + 4}px`;
-  menu.querySelector("button")?.focus();
+  findAll(menu, "button, a")[0]?.focus();
 }
 
 /**
@@ -29,7 +29,7 @@ function onMenuKeydown(event, menu, opener) {
   const step = STEPS[event.key];
   if (!step) return;
   event.preventDefault();
-  const buttons = findAll(menu, "button");
+  const buttons = findAll(menu, "button, a");
   const { activeElement } = document;
   const current = activeElement instanceof HTMLElement ? buttons.indexOf(activeElement) : -1;
   buttons.at((current + step) % buttons.length)?.focus();

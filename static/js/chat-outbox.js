@@ -8,7 +8,8 @@ const ORPHAN_AFTER_MS = 30000; // after this time a tab sends the questions that
 export class Outbox {
   #key;
   /** @type {Map<string, Question | VersionRequest>} */
-  #unsaved = new Map(); // by message id: items that the browser refused to store; they last as long as the page
+  // by message id: items of a temporary chat, or that the browser refused to store; they last as long as the page
+  #unsaved = new Map();
 
   /** @param {string} userId */
   constructor(userId) {
@@ -56,7 +57,9 @@ export class Outbox {
 
   /** @param {(Question | VersionRequest)[]} items */
   #save(items) {
-    if (writeStorage(this.#key, JSON.stringify(items))) this.#unsaved.clear();
+    const stored = items.filter((each) => !each.isTemporary);
+    if (!writeStorage(this.#key, JSON.stringify(stored))) return;
+    for (const { messageId } of stored) this.#unsaved.delete(messageId);
   }
 }
 
@@ -92,7 +95,8 @@ export function toRunData(question) {
   const { messageId, sessionId, text, workspaceId, filters, modelNames, modelKwargs, followsId, editsId } = question;
   const sent = { modelNames, sessionId, workspaceId, filters, modelKwargs: withoutMetadata(modelKwargs) };
   const place = editsId ? { editsId } : followsId ? { followsId } : {};
-  return { ...sent, ...place, text, mode: "chain", messageId };
+  const temporary = question.isTemporary && !sessionId ? { temporary: true } : {};
+  return { ...sent, ...place, ...temporary, text, mode: "chain", messageId };
 }
 
 /**

@@ -6,6 +6,17 @@ import { setCookie } from "./storage.js";
 
 const IS_PHONE = window.matchMedia("(width < 860px)");
 
+/**
+ * Open the dialog that shares a session. Its script and styles are loaded only now.
+ *
+ * @param {string} sessionId
+ */
+export async function openShare(sessionId) {
+  const { openShareDialog } = await import("./share-dialog.js");
+  await openShareDialog(sessionId, find(document, "[data-share-dialog]").dataset.styles ?? "");
+}
+const MOST_OPEN_FOLDERS = 20; // chat.pages.session_list.OPEN_FOLDERS
+
 export class SessionList {
   /** @type {HTMLElement | null} */
   #item = null; // the session whose menu is open
@@ -17,7 +28,12 @@ export class SessionList {
     this.renameDialog = find(document, "[data-rename-dialog]", HTMLDialogElement);
     this.deleteDialog = find(document, "[data-delete-dialog]", HTMLDialogElement);
     this.titleField = find(this.renameDialog, "input", HTMLInputElement);
-    list.addEventListener("click", (event) => this.#openMenu(event));
+    list.addEventListener("click", (event) => {
+      this.#openMenu(event);
+      const folder = delegateTarget(event, "[data-folder-menu]");
+      if (folder) void this.#organize(`/chat/folders/${folder.dataset.folderMenu}/`);
+    });
+    list.addEventListener("toggle", () => this.#keepOpenFolders(), true); // this event does not bubble
     find(document, "[data-toggle-sessions]").addEventListener("click", () => this.toggle());
     find(document, "[data-close-sheets]").addEventListener("click", () => this.closeSheet());
     this.#connectMenu();
@@ -44,9 +60,28 @@ export class SessionList {
 
   /** Fetch the list again, because a session is new or has moved to the top. */
   async refresh() {
-    const query = find(document, "[data-session-search]", HTMLInputElement).value;
-    const url = `/chat/sessions/?q=${encodeURIComponent(query)}`;
-    await window.htmx.ajax("GET", url, { target: this.list, swap: "innerHTML" });
+    await window.htmx.ajax("GET", `/chat/sessions/?${this.#shown}`, { target: this.list, swap: "innerHTML" });
+  }
+
+  /** Return what the list shows, as the query of its address. */
+  get #shown() {
+    const fields = /** @type {HTMLInputElement[]} */ (findAll(document, "[data-session-search], [data-session-tag]"));
+    const shown = fields.map(({ name, value }) => [name, value]);
+    if (this.list.querySelector("[data-archive-view]")) shown.push(["view", "archived"]);
+    return new URLSearchParams(shown.filter(([, value]) => value)).toString();
+  }
+
+  /**
+   * Show another title of a session, without fetching the list.
+   *
+   * @param {string} sessionId
+   * @param {string} title
+   */
+  showTitle(sessionId, title) {
+    const [link] = findAll(this.list, `[data-session-item="${CSS.escape(sessionId)}"] a`);
+    if (!link) return;
+    link.textContent = title;
+    link.title = title;
   }
 
   /**
@@ -66,22 +101,45 @@ export class SessionList {
     if (!button) return;
     this.#item = findClosest(button, "[data-session-item]");
     find(this.menu, "[data-pin-label]").textContent = this.#item.dataset.pinned === "true" ? "Unpin" : "Pin";
+    for (const link of findAll(this.menu, "[data-session-link]", HTMLAnchorElement)) {
+      link.href = `/chat/${this.#item.dataset.sessionItem}/${link.dataset.sessionLink}/`;
+    }
+    find(this.menu, "[data-archive-label]").textContent =
+      this.#item.dataset.archived === "true" ? "Put back into the list" : "Archive";
     openMenu(this.menu, button);
   }
 
   #connectMenu() {
+    this.menu.addEventListener("click", (event) => {
+      if (delegateTarget(event, "[data-session-link]")) this.menu.hidePopover();
+    });
+    find(this.menu, "[data-share-session]").addEventListener("click", () => {
+      this.menu.hidePopover();
+      return openShare(this.#item?.dataset.sessionItem ?? "");
+    });
     find(this.menu, "[data-pin-session]").addEventListener("click", () => {
       this.menu.hidePopover();
       return this.#post("pin");
     });
     find(this.menu, "[data-rename-session]").addEventListener("click", () => {
       this.#openDialog(this.renameDialog);
-      this.titleField.value = this.#link?.textContent ?? "";
+      this.titleField.value = this.#title;
       this.titleField.select();
     });
     find(this.menu, "[data-delete-session]").addEventListener("click", () => {
-      find(this.deleteDialog, "[data-delete-title]").textContent = this.#link?.textContent ?? "";
+      find(this.deleteDialog, "[data-delete-title]").textContent = this.#title;
       this.#openDialog(this.deleteDialog);
+    });
+    find(this.menu, "[data-organize-session]").addEventListener("click", () => {
+      this.menu.hidePopover();
+      return this.#organize(`/chat/${this.#item?.dataset.sessionItem}/organize/`);
+    });
+    find(this.menu, "[data-archive-session]").addEventListener("click", async () => {
+      this.menu.hidePopover();
+      await this.#post("archive");
+      if (this.#link?.hasAttribute("aria-current"))
+        location.reload(); // the page says whether it is archived
+      else await this.refresh();
     });
     this.renameDialog.addEventListener("close", () => this.renameDialog.returnValue === "rename" && this.#rename());
     this.deleteDialog.addEventListener(
@@ -95,6 +153,11 @@ export class SessionList {
 
   get #link() {
     return this.#item?.querySelector("a");
+  }
+
+  /** Return its title. A session that a search found has a snippet in its link, too. */
+  get #title() {
+    return (this.#link?.querySelector("[data-title]") ?? this.#link)?.textContent ?? "";
   }
 
   /** @param {HTMLDialogElement} dialog */
@@ -112,11 +175,26 @@ export class SessionList {
   }
 
   /**
+   * Open the dialog at this address, and show the list again after each change.
+   *
+   * @param {string} url
+   */
+  async #organize(url) {
+    const { openOrganizer } = await import("./chat-organizer.js");
+    await openOrganizer(url, () => this.refresh());
+  }
+
+  #keepOpenFolders() {
+    const open = findAll(this.list, "details[data-folder][open]").map((each) => each.dataset.folder ?? "");
+    setCookie("folders", open.slice(0, MOST_OPEN_FOLDERS).join("."));
+  }
+
+  /**
    * @param {string} action
    * @param {Record<string, string>} values
    */
   async #post(action, values = {}) {
-    const url = `/chat/${this.#item?.dataset.sessionItem}/${action}/`;
+    const url = `/chat/${this.#item?.dataset.sessionItem}/${action}/?${this.#shown}`;
     await window.htmx.ajax("POST", url, { target: this.list, swap: "innerHTML", values });
   }
 }

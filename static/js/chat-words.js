@@ -50,10 +50,10 @@ export function sessionTitle(question) {
   const start = [...question].slice(0, 4 * MAX_TITLE_CHARACTERS).join("");
   const title = [...oneLine(start).trim()];
   if (title.length <= MAX_TITLE_CHARACTERS) return title.join("");
-  return `${title
-    .slice(0, MAX_TITLE_CHARACTERS - 1)
-    .join("")
-    .trimEnd()}…`;
+  const cut = title.slice(0, MAX_TITLE_CHARACTERS - 1);
+  const at = title[cut.length] === " " ? -1 : cut.lastIndexOf(" ");
+  const words = at >= MAX_TITLE_CHARACTERS / 2 ? cut.slice(0, at) : cut;
+  return `${words.join("").trimEnd()}…`;
 }
 
 /**
@@ -94,4 +94,17 @@ export function versionMessageId(answerId, count, model) {
  */
 export function isComposing(event) {
   return event.isComposing || event.keyCode === 229;
+}
+
+/**
+ * Return the sentences of a text that is read aloud. Browsers stop after some seconds within one long utterance.
+ *
+ * @param {string} text
+ * @param {string} language
+ */
+export function sentencesOf(text, language) {
+  const segmenter = new Intl.Segmenter(language, { granularity: "sentence" });
+  const readable = text.replace(/https?:\/\/(\S+?)(?=[.,;:!?)]*(?:\s|$))/g, (_, address) => address.split("/")[0]);
+  const line = oneLine(readable); // a line break would end a sentence
+  return [...segmenter.segment(line)].map(({ segment }) => segment.trim()).filter(Boolean);
 }

@@ -15,7 +15,7 @@ import { connectLanes, countVersions, markContinued } from "./chat-lanes.js";
 import { openMenu } from "./chat-menu.js";
 import { belongsToPage, isOrphaned, newId, Outbox, tabId, toRegenerateData, toRunData } from "./chat-outbox.js";
 import { AutoScroller } from "./chat-scroll.js";
-import { SessionList } from "./chat-sessions.js";
+import { openShare, SessionList } from "./chat-sessions.js";
 import { connectShortcuts } from "./chat-shortcuts.js";
 import { SourcesPanel } from "./chat-sources.js";
 import { announcementText, bannerText, pendingText, sessionTitle, versionMessageId } from "./chat-words.js";
@@ -47,6 +47,7 @@ const elements = {
 const state = {
   /** @type {string | null} */
   sessionId: root.dataset.session || null,
+  isTemporary: "temporary" in root.dataset,
   isOnline: false,
   wasOnline: false,
   isLoggedOut: false,
@@ -82,7 +83,7 @@ const sources = new SourcesPanel(
   toggleSources,
 );
 const socket = new Connection({ onOpen: onSocketOpen, onFrame, onClose: onSocketClose });
-const drafts = new Drafts(root.dataset.user ?? "");
+const drafts = new Drafts(root.dataset.user ?? "", !state.isTemporary);
 elements.field.value ||= drafts.read(state.sessionId);
 const composer = new Composer(find(root, "[data-composer]", HTMLFormElement), {
   onSubmit: submitQuestion,
@@ -118,7 +119,8 @@ function onComposerInput() {
 }
 
 function newPendingMessage() {
-  return { sessionId: state.sessionId, tab: state.tab, at: Date.now() };
+  const { sessionId, tab, isTemporary } = state;
+  return { sessionId, tab, at: Date.now(), ...(isTemporary ? { isTemporary } : {}) };
 }
 
 /**
@@ -284,7 +286,7 @@ function onFrame({ action, data }) {
   if (action === "event") onEvents(data);
   if (action === "error") onError(data);
   // Only whole sessions are deleted, so nothing on this page is left.
-  if (action === "gone") location.replace("/?deleted");
+  if (action === "gone") location.replace(state.isTemporary ? "/?ended" : "/?deleted");
 }
 
 /** @param {AcceptedQuestion | AcceptedVersion} data */
@@ -335,16 +337,14 @@ function enterSession(sessionId, text) {
   state.sessionId = sessionId;
   for (const question of state.queue) outbox.put(Object.assign(question, { sessionId }));
   history.replaceState(null, "", `/chat/${sessionId}/`);
-  const title = sessionTitle(text);
-  elements.title.textContent = title;
-  document.title = `${title} · Ragsite`;
+  if (!state.isTemporary) showTitle(sessionTitle(text));
 }
 
 /** Make a reload show the end of the path, although a link has opened this page at a turn or in another branch. */
 function forgetLinkedTurn() {
   const address = new URL(location.href);
   address.hash = "";
-  for (const name of ["from", "turn"]) address.searchParams.delete(name);
+  for (const name of ["from", "turn", "words"]) address.searchParams.delete(name);
   history.replaceState(null, "", address);
 }
 
@@ -375,7 +375,7 @@ function onError({ message, messageId = "" }) {
 }
 
 /** @param {HTMLElement} answer */
-function onAnswerEnd(answer) {
+async function onAnswerEnd(answer) {
   const showsMetadata = composer.options().modelKwargs.metadata;
   if (showsMetadata) for (const details of findAll(answer, "[data-why]", HTMLDetailsElement)) details.open = true;
   const text = findAll(answer, "[data-text]").map(sourceText).join("");
@@ -385,6 +385,23 @@ function onAnswerEnd(answer) {
   state.replaced.get(id)?.(answer);
   state.replaced.delete(id);
   dispatchNext();
+  if (state.sessionId && findAll(root, "[data-turn]").length === 1) await watchTitle(state.sessionId);
+}
+
+/** @param {string} sessionId */
+async function watchTitle(sessionId) {
+  const { waitForTitle } = await import("./chat-title.js");
+  await waitForTitle(sessionId, (title) => {
+    if (sessionId !== state.sessionId || title === elements.title.textContent) return;
+    showTitle(title);
+    sessions.showTitle(sessionId, title);
+  });
+}
+
+/** @param {string} title */
+function showTitle(title) {
+  elements.title.textContent = title;
+  document.title = `${title} · Ragsite`;
 }
 
 // --- other tabs, and the questions they left behind -----------------------------------------------
@@ -525,6 +542,7 @@ root.addEventListener("click", async (event) => {
   if (delegateTarget(event, "[data-go-on]")) await continueFrom(answer);
 });
 
+root.querySelector("[data-share-open]")?.addEventListener("click", () => state.sessionId && openShare(state.sessionId));
 find(root, "[data-show-shortcuts]").addEventListener("click", () => elements.shortcuts.showModal());
 
 /** Copy the last answer on the page. */
@@ -544,7 +562,25 @@ function onEscape({ target }) {
   else if (target instanceof HTMLElement) target.blur();
 }
 
+if (state.isTemporary) {
+  const { connectTemporary } = await import("./chat-temporary.js");
+  connectTemporary(() => state.sessionId);
+}
+/**
+ * Mark the words that a search found in the turn that its link has opened.
+ *
+ * @param {HTMLElement} turn
+ */
+async function markLinked(turn) {
+  if (!root.dataset.foundWords) return;
+  const { markFound } = await import("./chat-found.js");
+  markFound(turn, JSON.parse(root.dataset.foundWords));
+}
+
 connectClipboard(root);
+if (root.dataset.speech !== undefined) {
+  void import("./chat-speech.js").then(({ connectSpeech }) => connectSpeech(root));
+}
 connectShortcuts({
   n: () => elements.newChat.click(),
   "/": () => composer.focus(),
@@ -558,8 +594,10 @@ connectShortcuts({
 });
 
 const linked = location.hash.startsWith("#turn-") && document.getElementById(location.hash.slice(1));
-if (linked) autoScroller.scrollTo(linked);
-else autoScroller.scrollToEnd();
+if (linked) {
+  autoScroller.scrollTo(linked);
+  void markLinked(linked);
+} else autoScroller.scrollToEnd();
 // Not on touch screens, where a keyboard would pop up.
 if (!state.sessionId && matchMedia("(hover: hover)").matches) composer.focus();
 restoreOutbox();

@@ -2,6 +2,7 @@
 
 import { delegateTarget, find, findAll } from "./dom.js";
 import { keepForms } from "./kept-form.js";
+import { connectPalette } from "./palette-opener.js";
 import { readStorage, setCookie, writeStorage } from "./storage.js";
 import { checkLimit } from "./text-limits.js";
 
@@ -100,6 +101,7 @@ document.addEventListener("htmx:afterSettle", updateSelection);
 document.addEventListener("input", (event) => checkLimit(event.target));
 
 connectTheme();
+connectPalette();
 storeTimeZone();
 keepForms(document);
 updateSelection();

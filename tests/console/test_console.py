@@ -120,8 +120,41 @@ def test_the_console_takes_as_many_queries_however_much_there_is(
     for _ in range(5):
         factories.document(workspace)
         answer()
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(22):
         operator.get(INDEX)
+
+
+def test_what_is_wrong_is_told_newest_first_with_the_button_that_helps(operator, workspace):
+    now = timezone.now()
+    model = factories.chat_endpoint(name="Large", last_check_ok=False, last_error="It is down.")
+    type(model).objects.filter(pk=model.pk).update(last_check_at=now - timedelta(minutes=1))
+    document = factories.document(
+        workspace,
+        title="Torn.pdf",
+        status="failed",
+        error="The file is cut.",
+        moved_at=now - timedelta(minutes=2),
+    )
+    for minutes in (3, 4):
+        ended = now - timedelta(minutes=minutes)
+        answer(status="failed", error="No first word.", endpoint_name="Slow", ended_at=ended)
+    answer(status="failed", error="Long ago.", endpoint_name="Slow", ended_at=now - timedelta(days=2))
+    found = [(each.subject, each.words, each.button) for each in operator.get(INDEX).context["troubles"]]
+    assert found == [
+        ("Model Large", "It is down.", "Check"),
+        (f"Torn.pdf in {workspace.name}", "The file is cut.", "Retry"),
+        ("2 answers by Slow failed", "No first word.", "Open"),
+    ]
+    page = operator.get(INDEX).content.decode()
+    retry = reverse("document-retry", args=[workspace.pk, document.pk])
+    assert f'action="{retry}"' in page
+    operator.post(retry)
+    document.refresh_from_db()
+    assert document.status == "pending"
+
+
+def test_a_console_without_troubles_says_so(operator):
+    assert "Nothing: models answer" in operator.get(INDEX).content.decode()
 
 
 def test_a_member_is_told_why_this_is_not_for_them(client):

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from chat.models import Answer, Session
+from chat.models import Answer, Session, SharedLink
 from documents.models import Document, Upload
 from workspaces.models import Membership, Workspace
 
@@ -27,7 +27,7 @@ READS = {
     "api-documents-of-kind",
 }
 OF_A_WORKSPACE = {"workspace_id", "document_id", "membership_id", "search_id"}
-OF_A_PERSON = {"session_id", "answer_id"}
+OF_A_PERSON = {"session_id", "answer_id", "turn_id", "import_id", "link_id", "folder_id"}
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_what_somebody_asked_is_theirs_alone(world, method):
         for address in named(OF_A_PERSON):
             response = client_of(user).generic(method, world.path(address))
             assert response.status_code in (404, 405), (address.name, response.status_code)
-    assert Session.objects.count() == Answer.objects.count() == 1
+    assert Session.objects.count() == Answer.objects.count() == SharedLink.objects.count() == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -165,7 +165,7 @@ def test_the_console_opens_every_page_to_operators_and_shows_no_chat(world):
         if response.status_code == 302:
             response = client.get(response.url)
         assert response.status_code in (200, 403, 405), (address.name, response.status_code)
-        for secret in ("secret title", "secret question", "secret answer"):
+        for secret in ("secret title", "secret question", "secret answer", "secret.json"):
             assert secret not in response.content.decode(), address.name
 
 

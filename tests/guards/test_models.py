@@ -5,7 +5,17 @@ from django.apps import apps
 from django.db.models import ForeignKey
 
 from accounts.models import ApiKey, AuditEvent, Deletion, User
-from chat.models import LastTurn, Session
+from chat.models import (
+    Folder,
+    Import,
+    ImportedSession,
+    LastTurn,
+    Session,
+    SharedLink,
+    SharingPolicy,
+    Tag,
+    TemporaryUsage,
+)
 from models_registry.models import Endpoint, ReferenceVectors
 from ragsite.models import Beat, CleaningRun, Tick, WriteProbe
 from ragsite.release.models import Release
@@ -19,12 +29,20 @@ OF_NO_WORKSPACE = {
     CleaningRun: "about all of the site",
     Deletion: "the operators', of users and workspaces",
     LastTurn: "a person's",
+    Import: "a person's, and none of its conversations names a workspace",
+    ImportedSession: "a person's",
     Endpoint: "the operators', for everybody",
     ReferenceVectors: "of an endpoint, and of no text of a document",
     Beat: "of the installation",
     Tick: "of the installation",
     WriteProbe: "of the installation, and empty",
     Release: "about the whole database",
+    SharedLink: "a person's, like its session",
+    TemporaryUsage: "a person's, and has no words",
+    SharingPolicy: "about all of the site",
+    Folder: "a person's",
+    Tag: "a person's",
+    Session.tags.through: "a person's",
     Session: "a person's; each turn names the workspace it asked",
 }
 MODELS = [

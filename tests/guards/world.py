@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Permission
@@ -11,7 +12,19 @@ from django.utils import timezone
 
 from accounts.identity.api_key import issue
 from accounts.models import AuditEvent, Deletion, User
-from chat.models import Answer, AnswerPassage, AnswerRating, Session, Turn
+from chat.models import (
+    Answer,
+    AnswerPassage,
+    AnswerRating,
+    Import,
+    Session,
+    SharedLink,
+    SharingPolicy,
+    TemporaryUsage,
+    Turn,
+)
+from chat.sharing.snapshot import take_snapshot
+from chat.sharing.tokens import token_of
 from documents.models import BatchEntry, Document, LedgerEntry, Search, Upload
 from documents.sources.service import add_website
 from ragsite.models import CleaningRun
@@ -79,6 +92,7 @@ class World:
             workspace=self.workspace, name="a.txt", size_bytes=9, language="en", created_by=self.manager
         )
         self.session = Session.objects.create(user=self.manager, title="secret title")
+        self.folder = self.manager.folders.create(name="secret folder", position=0)
         turn = Turn.objects.create(
             session=self.session, message_id="m", text="secret question", workspace=self.workspace
         )
@@ -89,10 +103,20 @@ class World:
             answer=self.answer, number=1, document=self.document, document_title="t", section=0, start=0, end=4,
             text="some",
         )  # fmt: skip
+        self.brought = Import.objects.create(user=self.manager, name="secret.json", size_bytes=9)
         self.search = Search.objects.create(
             workspace=self.workspace, user=self.manager, question="secret question", outcome="empty"
         )
         self.rating = AnswerRating.objects.create(answer=self.answer, user=self.manager, is_good=True)
+        self.link = SharedLink.objects.create(
+            session=self.session, name="secret title", snapshot=take_snapshot(self.session).as_json(),
+            taken_at=timezone.now(), ends_at=timezone.now() + timedelta(days=1),
+        )  # fmt: skip
+        self.policy = SharingPolicy.objects.create(pk=1)
+        self.usage = TemporaryUsage.objects.create(
+            user=self.manager, endpoint_name="small", input_tokens=1, output_tokens=1, cost=0,
+            asked_at=timezone.now(),
+        )  # fmt: skip
         self.key = issue(self.manager, "key")[0]
         self.cleaning = CleaningRun.objects.create(name="logins", ran_at=timezone.now())
         self.deletion = Deletion.objects.create(kind="accounts.User", target="1", name="ada")
@@ -105,9 +129,13 @@ class World:
             "upload_id": self.upload.pk,
             "membership_id": membership.pk,
             "session_id": self.session.pk,
+            "folder_id": self.folder.pk,
             "answer_id": self.answer.pk,
+            "link_id": self.link.pk,
+            "token": token_of(self.link.pk),
             "turn_id": self.answer.turn_id,
             "search_id": self.search.pk,
+            "import_id": self.brought.pk,
             "number": 1,
             "kind": "file",
             "field": self.field.name,
@@ -134,5 +162,6 @@ class World:
         rows = (
             self.manager, self.key, self.deletion, self.cleaning, AuditEvent.objects.first(), self.workspace.embedder, self.workspace,
             self.document, self.source, self.session, self.answer, self.rating,
+            self.link, self.policy, self.usage, self.brought,
         )  # fmt: skip
         return next(row for row in rows if isinstance(row, model))

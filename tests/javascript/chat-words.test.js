@@ -5,6 +5,7 @@ import {
   announcementText,
   bannerText,
   pendingText,
+  sentencesOf,
   sessionTitle,
   tooLongText,
   versionMessageId,
@@ -49,6 +50,8 @@ for (const [claim, question, title] of [
   ["A title may have 80 characters.", "x".repeat(80), "x".repeat(80)],
   ["A title of 81 characters is cut to 79 and an ellipsis.", "x".repeat(81), `${"x".repeat(79)}…`],
   ["A cut title has no space before the ellipsis.", `${"x".repeat(78)} ${"y".repeat(20)}`, `${"x".repeat(78)}…`],
+  ["A title is cut at a word.", "pressure ".repeat(30), `${"pressure ".repeat(8).trim()}…`],
+  ["A title may end with a whole word at the limit.", "word ".repeat(30), `${"word ".repeat(16).trim()}…`],
   ["A title is never cut within a character.", "🐘".repeat(100), `${"🐘".repeat(79)}…`],
 ]) {
   test(claim, () => assert.equal(sessionTitle(question), title));
@@ -68,4 +71,21 @@ test("The same version request has the same message id, and another request has 
     ["other", 2, request[2]],
   ];
   for (const each of others) assert.notEqual(versionMessageId(...each), versionMessageId(...request));
+});
+
+test("A text is read in sentences.", () => {
+  assert.deepEqual(sentencesOf("The fee is 48.50 euros.  Pay in\nJanuary! Why? ", "en"), [
+    "The fee is 48.50 euros.",
+    "Pay in January!",
+    "Why?",
+  ]);
+  assert.deepEqual(sentencesOf("料金は48ユーロです。一月に払います。", "ja"), [
+    "料金は48ユーロです。",
+    "一月に払います。",
+  ]);
+  assert.deepEqual(sentencesOf(" \n ", "en"), []);
+});
+
+test("An address is read as the name of its site.", () => {
+  assert.deepEqual(sentencesOf("See https://example.org/a/b?c=1#d.", "en"), ["See example.org."]);
 });

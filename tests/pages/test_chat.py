@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from accounts.models import User
+from chat.asking.saved_prompts import save_prompt
 from chat.asking.sessions import delete_session
 from chat.models import Answer, AnswerRating, Turn
 from tests import factories
@@ -481,6 +482,87 @@ def test_a_question_to_begin_with_is_sent_by_a_click(page: Page, ada: User) -> N
     expect(page.get_by_label("Your question")).to_have_value("Not yet")
 
 
+def test_prompts_and_documents_are_completed_as_one_types(page: Page, ada: User) -> None:
+    workspace = factories.workspace(name="Harbour")
+    workspace.memberships.create(user=ada)
+    factories.document(workspace, title="Harbour rules.pdf", chunk_count=1)
+    save_prompt(ada, "report", "Report on {{subject}} in {{city}}.")
+    page.goto(f"/?workspace={workspace.pk}")
+    field = page.get_by_label("Your question")
+    options = page.get_by_role("option")
+    field.press_sequentially("/re")
+    expect(options).to_have_text(re.compile("/report"))
+    field.press("Enter")
+    expect(field).to_have_value("Report on {{subject}} in {{city}}.")
+    field.press_sequentially("pumps")
+    field.press("Tab")
+    field.press_sequentially("Bremen")
+    expect(field).to_have_value("Report on pumps in Bremen.")
+    field.press("End")
+    field.press_sequentially(" @rul")
+    expect(options).to_have_text(re.compile("Harbour rules.pdf"))
+    field.press("Escape")
+    expect(options).to_have_count(0)
+    field.press_sequentially("e")
+    expect(options).to_have_count(1)
+    field.press("Enter")
+    expect(field).to_have_value("Report on pumps in Bremen. ")
+    expect(page.locator("[data-documents]")).to_contain_text("Harbour rules.pdf")
+    field.press_sequentially("and/or see /zzz")
+    expect(options).to_have_count(0)
+    field.press("Enter")
+    expect(page.locator("[data-filter-words]").first).to_have_text(
+        "Only documents with document Harbour rules.pdf"
+    )
+    assert Turn.objects.get().filters == {"document": ["Harbour rules.pdf"]}
+    page.wait_for_url("**/chat/*/")
+    page.reload()
+    expect(page.locator("[data-documents]")).to_contain_text("Harbour rules.pdf")
+    page.get_by_role("button", name="Search other documents too").click()
+    expect(page.locator("[data-documents] li")).to_have_count(0)
+
+
+# The browser of the tests has no voice and no microphone: its interfaces note what they are given.
+_VOICE = """
+    window.spoken = [];
+    speechSynthesis.speak = (utterance) => window.spoken.push(utterance.text);
+    speechSynthesis.cancel = () => window.spoken.push("(stop)");
+    window.webkitSpeechRecognition = window.SpeechRecognition = class {
+      start() { window.dictation = this; }
+      stop() { this.onend(); }
+      abort() { this.onend(); }
+    };
+"""
+
+
+def test_an_answer_is_read_aloud_and_a_question_dictated(
+    page: Page, ada: User, models: OpenAIServer, settings: Any
+) -> None:
+    page.add_init_script(_VOICE)
+    models.models["alpha"] = Behaviour(
+        text="Two steps:\n\n- Open it\n- Close it\n\n```sh\nrm -r /\n```\n\nDone."
+    )
+    page.goto("/")
+    ask(page)
+    expect(ended(page)).to_have_count(1)
+    page.get_by_role("button", name="Read aloud").click()
+    expect(page.get_by_role("button", name="Read aloud")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("window.spoken") == ["(stop)", "Two steps:", "Open it.", "Close it.", "Done."]
+    page.get_by_role("button", name="Read aloud").click()
+    assert page.evaluate("window.spoken").pop() == "(stop)"
+    field = page.get_by_label("Your question")
+    field.fill("Well,")
+    page.get_by_role("button", name="Dictate").click()
+    page.evaluate("window.dictation.onresult({ results: [[{ transcript: 'what is a pump' }]] })")
+    expect(field).to_have_value("Well, what is a pump")
+    field.press("Enter")
+    expect(page.get_by_role("button", name="Dictate")).to_have_attribute("aria-pressed", "false")
+    settings.SPEECH = False
+    page.reload()
+    expect(page.get_by_role("button", name="Read aloud")).to_have_count(0)
+    expect(page.get_by_role("button", name="Dictate")).to_have_count(0)
+
+
 def test_a_waiting_question_can_be_sent_at_once(page: Page, ada: User, models: OpenAIServer) -> None:
     models.models["alpha"] = Behaviour(tokens=500, between_tokens_s=0.05)
     ask(page)
@@ -532,7 +614,7 @@ def test_a_copied_answer_has_the_sources_that_its_numbers_refer_to(page: Page, m
     log_in(page, grace)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"/chat/{session.pk}/")
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.locator(".toast")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == "It costs 48 euros [1].\n\nSources:\n[1] Fees, page 3"

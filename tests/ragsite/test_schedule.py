@@ -41,7 +41,7 @@ def begin(tmp_path):
         each.close()
 
 
-def run(scheduler, ticks=20):
+def run(scheduler, ticks=40):
     for _ in range(ticks):
         scheduler.tick()
 

@@ -41,6 +41,11 @@ def summarising(summary: str, exchanges: Iterable[tuple[str, str]]) -> tuple[Cha
     return _fill(_SUMMARY, (), summary=disarm(summary) or "There is none yet.", messages="\n\n".join(said))
 
 
+def titling(question: str, answer: str) -> tuple[ChatMessage, ...]:
+    """Return the prompt for a session's title. answer: "" if the title should not rest on it."""
+    return _fill(_TITLE, (), question=disarm(question), answer=disarm(answer) or "(left out)")
+
+
 def _fence_passage(passage: Quotable) -> str:
     text, title = escape_citations(passage.text), escape_citations(passage.title)
     return fence("passage", text, number=passage.number, title=title)
@@ -70,3 +75,4 @@ _GROUNDED = _read("grounded.md")
 _PLAIN = _read("plain.md")
 _EARLIER = _read("earlier.md")
 _SUMMARY = _read("summary.md")
+_TITLE = _read("title.md")

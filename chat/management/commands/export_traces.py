@@ -35,7 +35,8 @@ class Command(BaseCommand):
     def handle(self, *, what: str, rated: str | None, **chosen: Any) -> None:
         rows: list[Iterator[dict[str, Any]]] = []
         if what != "searches":
-            answers = Answer.objects.filter(ended_at__isnull=False, turn__session__user__isnull=False)
+            kept = {"turn__session__user__isnull": False, "turn__session__temporary_until": None}
+            answers = Answer.objects.filter(ended_at__isnull=False, is_imported=False, **kept)
             rows.append(
                 map(_answer, _filter_by_rating(_filter_rows(answers, "turn__workspace", **chosen), rated))
             )

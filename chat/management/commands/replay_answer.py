@@ -19,7 +19,8 @@ class Command(BaseCommand):
         parser.add_argument("--prompt", action="store_true", help="print the prompt as it would be sent now")
 
     def handle(self, *, answer: UUID, prompt: bool, **_: Any) -> None:
-        answers = Answer.objects.filter(turn__session__user__isnull=False)
+        kept = {"turn__session__user__isnull": False, "turn__session__temporary_until": None}
+        answers = Answer.objects.filter(**kept)
         found = answers.select_related("turn__session__user", "endpoint").filter(pk=answer).first()
         if found is None:
             raise CommandError(f"There is no answer with the id {answer}.")

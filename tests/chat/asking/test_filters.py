@@ -79,6 +79,30 @@ async def test_a_field_that_was_deleted_while_the_question_waited_fails_it_in_wo
     assert "There is no field 'department' here." in answer.error
 
 
+async def test_an_answer_keeps_to_the_documents_that_the_filter_names(ask, workspace):
+    turn = await to_thread(ask)(
+        "Where is the pump?", workspace_id=workspace.pk, filters={"document": ["Legal.txt"]}
+    )
+    assert await titles(await to_thread(turn.answers.get)()) == {"Legal.txt"}
+
+
+@pytest.mark.parametrize(
+    "named", [["Gone.txt"], ["HR.txt", "Secret.txt"], [], [7], "x" * 301, {"not": "HR.txt"}]
+)
+def test_a_document_that_is_not_there_or_may_not_be_seen_refuses_the_question(ask, workspace, named):
+    name_levels(workspace, None, ["open", "secret"])
+    factories.document(workspace, title="Secret.txt", access_level=1)
+    with pytest.raises(QuestionRefused, match=r"There is no document|document takes|too long"):
+        ask(workspace_id=workspace.pk, filters={"document": named})
+    assert not Turn.objects.exists()
+
+
+def test_a_field_that_is_called_document_is_a_field(ask, workspace):
+    fields.declare(workspace, None, label="Document", choices=["Contract"])
+    turn = ask(workspace_id=workspace.pk, filters={"document": ["Contract"]})
+    assert turn.filters == {"document": ["Contract"]}
+
+
 def test_a_filter_that_fits_nothing_refuses_the_question(ask, workspace):
     with pytest.raises(QuestionRefused, match="department must be one of: HR, Legal"):
         ask("Where?", workspace_id=workspace.pk, filters={"department": "Sales"})

@@ -16,7 +16,7 @@ from chat.asking.sessions import delete_session
 from chat.log import sse
 from chat.models import Answer, Session, Turn
 from chat.openai import views
-from chat.pages.presenters import find_sessions
+from chat.pages.presenters import list_sessions
 from core.db.threads import to_thread
 from models_registry.models import Endpoint
 from tests import factories
@@ -225,7 +225,7 @@ async def test_each_request_is_a_session_of_its_own_and_not_in_the_pages_list(cl
         await client.chat.completions.create(model=small, messages=QUESTION)
     sessions = await to_thread(lambda: list(Session.objects.all()))()
     assert [each.user_id for each in sessions] == [asker.pk] * 2
-    assert not await to_thread(lambda: list(find_sessions(asker, "")))()
+    assert not await to_thread(lambda: list(list_sessions(asker)))()
 
 
 async def test_the_same_key_again_is_the_same_answer(client, small, model):

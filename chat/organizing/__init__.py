@@ -1,0 +1,1 @@
+"""How users keep their sessions in order: folders, tags and the archive."""
