@@ -14,7 +14,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := --retries 0 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-fast test-javascript lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine bench-backup bench-year chaos chaos-ingest lock clean
+.PHONY: run test test-fast test-javascript lint format bench bench-chat bench-ingest bench-reading bench-retrieval bench-engine bench-backup bench-year chaos chaos-ingest lock vendor clean
 
 run: .venv/installed
 	@$(BIN)/python -m ragsite.embedded
@@ -99,9 +99,15 @@ lock: .venv/installed-test
 	  | sed 's/+cpu$$//' | grep -v -i -E -f .venv/hashed; } > constraints.new
 	mv constraints.new constraints.txt
 
+# Builds the modules in static/vendor that browsers load, from the packages pinned in vendor/package.json. They are
+# committed, so only a change of a version needs this.
+vendor: .venv/installed-test
+	$(BIN)/npm ci --prefix vendor --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/node vendor/build.mjs
+
 # Your documents and chats are in .ragsite; delete that yourself.
 clean:
-	rm -rf .venv node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv node_modules vendor/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.ragsite/*' -prune -exec rm -rf {} +
 
 .venv/bin/python:

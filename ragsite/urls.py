@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from . import api
+from .diagrams import diagram_frame
 from .guide import guide
 from .personal_data.views import own_data
 
@@ -11,6 +12,7 @@ handler500 = "ragsite.door.refusals.handle_500"
 urlpatterns = [
     path("", include("accounts.pages.urls")),
     path("account/data/", own_data, name="own-data"),
+    path("diagram/", diagram_frame, name="diagram-frame"),
     path("help/", guide, name="guide"),
     path("help/<slug:slug>/", guide, name="help"),
     path("", include("chat.urls")),

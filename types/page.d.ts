@@ -72,3 +72,9 @@ type VersionRequest = PendingMessage & {
 
 /** A message between the tabs of a browser, on the BroadcastChannel. */
 type TabMessage = AcceptedVersion | (AcceptedQuestion & { text: string });
+
+/** The global of static/vendor/mermaid.js, in the frame that draws diagrams. */
+declare var mermaid: {
+  initialize(options: object): void;
+  render(id: string, text: string): Promise<{ svg: string }>;
+};

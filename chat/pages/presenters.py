@@ -33,7 +33,7 @@ from models_registry.models import Endpoint
 from workspaces.access import workspaces_for
 from workspaces.models import Role, Workspace
 
-from .render import Citation, cited_numbers, render
+from .render import Citation, render_cited
 
 EXCERPT_CHARACTERS = 320
 CONTEXT_CHARACTERS = 1600  # of the section's text, shown before and after a passage
@@ -321,13 +321,13 @@ class _Around:
 def _show_answer(answer: Answer, turn: Turn, around: _Around) -> ShownAnswer:
     withhold(answer)
     passages = answer.passages.all()
-    cited = set(cited_numbers(answer.text, [passage.number for passage in passages]))
     citations = [Citation(each.number, _href(each), each.document_title) for each in passages]
+    html, cited = render_cited(answer.text, citations)
     return ShownAnswer(
         answer,
         turn.text,
         turn.workspace,
-        render(answer.text, citations),
+        html,
         tuple(_show_passage(passage, passage.number in cited) for passage in passages),
         search_error=around.search_errors.get(answer.pk, ""),
         may_search=turn.workspace_id in around.sees,

@@ -1,8 +1,8 @@
 """Splits a section's text into blocks for a page to lay out, and keeps the offset of every character.
 
 A citation names characters of the stored text. A Markdown renderer would lose their offsets, so this module
-parses just enough: paragraphs, items, tables and code, and within them emphasis, code and links. It omits
-marks such as ** and keeps everything else in order.
+parses just enough: paragraphs, items, tables and code, and within them emphasis, code, links and formulas. It omits
+marks such as ** and keeps everything else in order. The browser draws the formulas, from their source.
 """
 
 import re
@@ -23,13 +23,14 @@ _RULE = re.compile(r" {0,3}\|(?:\s*:?-+:?\s*\|)+\s*$")
 _BAR = re.compile(r"(?<!\\)\|")
 # Bounded lengths prevent ReDoS: a hostile text costs no more than a long one.
 _INLINE = re.compile(
-    r"\*\*(?=\S)(?P<strong>.{1,500}?)(?<=\S)\*\*"
+    r"(?P<maths>\$\$[^$]{1,2000}\$\$|\\\[.{1,2000}?\\\]|\\\(.{1,500}?\\\)|\$(?=[^\s$])[^$\n]{1,300}(?<=\S)\$(?!\w))"
+    r"|\*\*(?=\S)(?P<strong>.{1,500}?)(?<=\S)\*\*"
     r"|(?<![\w*])\*(?=[^\s*])(?P<em>[^*]{1,500}?)(?<=\S)\*(?![\w*])"
     r"|(?P<ticks>`{1,3})(?P<code>.{1,500}?)(?P=ticks)"
     r"|!?\[(?P<link>[^\[\]\n]{1,500})\]\([^()\s]{0,2000}\)",
     re.DOTALL,
 )
-_STYLES: dict[str, Style] = {"strong": "strong", "em": "em", "code": "code", "link": ""}
+_STYLES: dict[str, Style] = {"strong": "strong", "em": "em", "code": "code", "link": "", "maths": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,12 @@ class Block:
     pieces: list[Piece] = field(default_factory=list)
     rows: list[list[list[Piece]]] = field(default_factory=list)  # of a table: cells of pieces
     depth: int = 0  # of an item, from 0
+    language: str = ""  # of code, as the fence names it
+
+    @property
+    def is_diagram(self) -> bool:
+        """Whether it is drawn: a marked passage in it is only seen in its source."""
+        return self.language.lower() == "mermaid" and not any(piece.is_marked for piece in self.pieces)
 
     def all_pieces(self) -> Iterator[Piece]:
         yield from self.pieces
@@ -70,6 +77,8 @@ def blocks(text: str, start: int, mark: Bounds, *, is_markdown: bool) -> list[Bl
             )
         else:
             block.pieces = pieces(text, low, high, mark, is_markdown and kind != "code")
+        if kind == "code" and is_markdown:
+            block.language = fences.language(text[text.rfind("\n", 0, low - 1) + 1 : low])
         found.append(block)
     return found
 

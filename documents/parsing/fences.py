@@ -18,6 +18,11 @@ def opening(line: str, *, is_in_item: bool = False) -> str:
     return found[1]
 
 
+def language(line: str) -> str:
+    """Return the word after the marks that open a fence: "python" for "```python"."""
+    return next(iter(line.strip(" `~\n").split()), "")
+
+
 def closes(line: str, fence: str) -> bool:
     """Return whether the line closes this fence: the same mark, at least as often, and nothing else."""
     marks = line.strip()

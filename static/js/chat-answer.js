@@ -1,8 +1,8 @@
 // An answer that is being written: applies the events of its log, and shows its text, its thinking and a status line.
 
 import { isTerminal } from "./chat-events.js";
-import { LiveText } from "./chat-text.js";
 import { find } from "./dom.js";
+import { LiveText } from "./text/live-text.js";
 
 const ELAPSED_AFTER_S = 3; // a quick answer shows no seconds
 const SLOW_AFTER_S = 15; // without a word, since the model was called
@@ -57,11 +57,14 @@ export class LiveAnswer {
   #thinksSince = null;
   #hasWords = false;
 
-  /** @param {HTMLElement} element */
-  constructor(element) {
+  /**
+   * @param {HTMLElement} element
+   * @param {LiveText} text
+   */
+  constructor(element, text = new LiveText(find(element, "[data-text]"))) {
     this.element = element;
     this.askedAt = performance.now() - 1000 * Number(element.dataset.age ?? 0);
-    this.text = new LiveText(find(element, "[data-text]"));
+    this.text = text;
     this.status = find(element, "[data-status-text]");
   }
 
@@ -81,12 +84,22 @@ export class LiveAnswer {
     if (seq > this.seq + 1) return "gap";
     this.seq = seq;
     if (kind === "started") this.#startedAt = performance.now();
+    if (kind === "sources") this.text.citations = this.#citationsOf(data.passages);
     if (kind === "delta") this.#write(data.text);
     if (kind === "thinking") this.#think(data);
     if (kind === "restarted") this.#restart(data.reason);
     const status = statusAfter(event);
     if (status) this.showStatus(status);
-    return isTerminal(kind) ? "end" : "";
+    if (!isTerminal(kind)) return "";
+    this.text.finish();
+    return "end";
+  }
+
+  /** @param {SourcePassage[]} passages */
+  #citationsOf(passages) {
+    return new Map(
+      passages.map(({ number, title }) => [number, { href: `/answers/${this.id}/passages/${number}/`, title }]),
+    );
   }
 
   /** @param {string} text */

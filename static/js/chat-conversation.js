@@ -13,6 +13,9 @@ import {
   updateLanes,
 } from "./chat-lanes.js";
 import { cloneTemplate, fetchFragment, find, findAll } from "./dom.js";
+import { drawAll } from "./text/drawn.js";
+import { takeOver } from "./text/patch.js";
+import { drawQuestions } from "./text/plain.js";
 
 /**
  * @typedef {object} ConversationCallbacks
@@ -40,6 +43,7 @@ export class Conversation {
     this.turns = find(root, "[data-turns]");
     this.callbacks = callbacks;
     for (const element of findAll(this.turns, "[data-live]")) this.#track(element);
+    drawTurns([this.turns]);
   }
 
   /**
@@ -52,6 +56,7 @@ export class Conversation {
       updateLanes(turn);
       window.htmx.process(turn);
     }
+    drawTurns(turns);
     return turns.flatMap((turn) => findAll(turn, "[data-live]")).map((element) => this.#track(element));
   }
 
@@ -205,7 +210,7 @@ export class Conversation {
   }
 
   /**
-   * Replace an answer that has ended with the HTML that the server renders of it.
+   * Show an answer that has ended as the server renders it. Its text is there already, and stays where it is.
    *
    * @param {LiveAnswer} answer
    */
@@ -220,12 +225,12 @@ export class Conversation {
     rendered.hidden = answer.element.hidden; // the user may be looking at another version
     const isRead = find(answer.element, "[data-thinking]", HTMLDetailsElement).open;
     for (const thinking of findAll(rendered, ".thinking", HTMLDetailsElement)) thinking.open = isRead;
-    answer.element.replaceWith(rendered);
-    updateLaneOf(rendered);
-    if (rendered.hasAttribute("data-goes-on")) markContinued(rendered);
-    window.htmx.process(rendered);
+    takeOver(answer.element, rendered);
+    updateLaneOf(answer.element);
+    if (answer.element.hasAttribute("data-goes-on")) markContinued(answer.element);
+    window.htmx.process(answer.element);
     this.answers.delete(answer.id);
-    this.callbacks.onEnd(rendered);
+    this.callbacks.onEnd(answer.element);
   }
 
   /** The last turn of the conversation that the server has accepted. */
@@ -308,6 +313,7 @@ export class Conversation {
   #appendTurn(text) {
     const turn = cloneTemplate("[data-turn-template]");
     find(turn, "[data-question]").textContent = text;
+    drawQuestions(turn);
     this.turns.append(turn);
     this.root.classList.remove("is-new");
     this.root.querySelector("[data-greeting]")?.remove();
@@ -326,6 +332,12 @@ export class Conversation {
     this.answers.set(answer.id, answer);
     return answer;
   }
+}
+
+/** @param {HTMLElement[]} parts */
+function drawTurns(parts) {
+  for (const part of parts) drawQuestions(part);
+  drawAll(parts);
 }
 
 /**

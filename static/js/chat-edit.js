@@ -3,6 +3,7 @@
 
 import { isComposing, tooLongText } from "./chat-words.js";
 import { cloneTemplate, delegateTarget, find, findAll, findClosest } from "./dom.js";
+import { sourceText } from "./text/sources.js";
 
 /**
  * @typedef {QuestionOptions & { text: string, editsId: string }} EditedQuestion
@@ -64,7 +65,7 @@ function openForm(turn, most, onSubmit) {
   const options = readOptions(asked);
   const send = find(form, "[type=submit]", HTMLButtonElement);
   const focused = document.activeElement;
-  field.value = question.textContent;
+  field.value = sourceText(question);
   showOptions(find(form, "[data-asked-with]"), turn, asked, options);
 
   const close = () => {

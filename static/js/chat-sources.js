@@ -2,6 +2,7 @@
 // citation.
 
 import { delegateTarget, fetchFragment, find, findAll } from "./dom.js";
+import { drawText } from "./text/plain.js";
 
 const CARD_GAP_PX = 8;
 
@@ -76,6 +77,7 @@ export class SourcesPanel {
     this.body.removeAttribute("aria-busy");
     if (!part) return this.#showError("The passage could not be loaded. Try again in a moment.");
     this.body.replaceChildren(part);
+    for (const text of findAll(this.body, ".text")) drawText(text);
     this.#scrollToMark();
     const [current] = findAll(this.body, "[aria-current]");
     (isInPanel ? current : this.body)?.focus({ preventScroll: true });

@@ -21,6 +21,7 @@ import { SourcesPanel } from "./chat-sources.js";
 import { announcementText, bannerText, pendingText, sessionTitle, versionMessageId } from "./chat-words.js";
 import { cloneTemplate, delegateTarget, find, findAll, findClosest } from "./dom.js";
 import { csrfHeaders } from "./http.js";
+import { sourceText } from "./text/sources.js";
 import { showToast } from "./ui.js";
 
 const MAX_SENDS = 8; // without a reply: then sending it again does not help
@@ -377,7 +378,7 @@ function onError({ message, messageId = "" }) {
 async function onAnswerEnd(answer) {
   const showsMetadata = composer.options().modelKwargs.metadata;
   if (showsMetadata) for (const details of findAll(answer, "[data-why]", HTMLDetailsElement)) details.open = true;
-  const text = answer.querySelector("[data-text]")?.textContent ?? "";
+  const text = findAll(answer, "[data-text]").map(sourceText).join("");
   const ending = answer.querySelector(".notice, .ending")?.textContent ?? "";
   elements.announcer.textContent = announcementText(answer.dataset.modelName ?? "", ending, text);
   const id = answer.dataset.answer ?? "";
@@ -524,7 +525,7 @@ root.addEventListener("click", (event) => {
 function askAgain(button) {
   if (button.hasAttribute("data-without-workspace")) composer.selectWorkspace("");
   if (button.hasAttribute("data-without-filter")) composer.clearFilter();
-  composer.prependText(find(findClosest(button, "[data-turn]"), "[data-question]").textContent);
+  composer.prependText(sourceText(find(findClosest(button, "[data-turn]"), "[data-question]")));
 }
 
 root.addEventListener("click", async (event) => {

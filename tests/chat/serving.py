@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any
 
 import uvicorn
@@ -37,6 +37,9 @@ class _KeptFiles(ASGIStaticFilesHandler):
 
     def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
         response = super().serve(request)
+        if response.streaming:  # a page that is closed while it loads would leave the file open
+            with closing(response) as file:
+                response = HttpResponse(b"".join(file), headers=dict(file.headers))
         response["Cache-Control"] = "max-age=3600"
         return response
 

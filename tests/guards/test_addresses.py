@@ -16,7 +16,7 @@ from .world import METHODS, World, addresses, unnamed
 
 pytestmark = pytest.mark.django_db
 
-PUBLIC = {"login", "health", "api-health"}
+PUBLIC = {"login", "health", "api-health", "diagram-frame"}
 # These only read, whatever the method: a form that was sent with POST, or a method that was not looked at.
 READS = {
     "workspace",

@@ -9,6 +9,23 @@ installDocument();
 const parts = {};
 let answer;
 
+/** What LiveText shows, without Markdown. */
+class PlainText {
+  isFinished = false;
+
+  append(text) {
+    parts.text.append(text);
+  }
+
+  clear() {
+    parts.text.replaceChildren();
+  }
+
+  finish() {
+    this.isFinished = true;
+  }
+}
+
 beforeEach(() => {
   const element = new FakeElement("section");
   for (const [name, mark] of [
@@ -28,7 +45,7 @@ beforeEach(() => {
   for (const mark of ["data-thinking-summary", "data-thinking-text"]) parts.thinking.append(new FakeElement("p", mark));
   element.dataset.modelName = "Small";
   element.dataset.answer = "a1";
-  answer = new LiveAnswer(element);
+  answer = new LiveAnswer(element, new PlainText());
 });
 
 const delta = (seq, text) => ({ seq, kind: "delta", data: { text } });

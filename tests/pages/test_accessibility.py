@@ -35,6 +35,7 @@ COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-tex
 WITHOUT_LOGIN = ("/login/", "/no-such-page/")
 ERRORS = ("400.html", "403.html", "403_csrf.html", "500.html")
 API = ("/api/v1/", "/v1")
+FRAMES = ("/diagram/",)  # hidden, and no page of its own
 # Colours that are still changing have no contrast yet.
 AXE = """async (options) => {
   for (const animation of document.getAnimations()) if (animation.effect.getTiming().iterations !== Infinity) animation.finish();
@@ -42,7 +43,17 @@ AXE = """async (options) => {
   return violations.map(({ id, nodes }) => [id, nodes.length, `${nodes[0].target}: ${nodes[0].failureSummary}`]);
 }"""
 
-ANSWER = """A pump *needs* **oil** [1].
+ANSWER = """A pump *needs* **oil** [1], \\(x_1^2\\) litres.
+
+$$\\frac{a}{b$$
+
+- [x] filled
+- [ ] closed
+
+```mermaid
+flowchart LR
+  Pump --> Valve
+```
 
 ## When
 
@@ -130,7 +141,9 @@ def pages_of(user: User, world: World) -> list[str]:
         if address.is_admin == user.is_superuser
         for document in documents
     ]
-    return [path for path in dict.fromkeys(found) if not path.startswith(API) and _is_page(client, path)]
+    return [
+        path for path in dict.fromkeys(found) if not path.startswith(API + FRAMES) and _is_page(client, path)
+    ]
 
 
 def _is_page(client: Client, path: str) -> bool:

@@ -41,11 +41,24 @@ def _plainly(block: Block) -> tuple:
             [("paragraph", "2 ** 3 ** 4, a * b * c, x*y*z, [1], snake_case")],
         ),
         ("`**not bold**`", [("paragraph", "**not bold**")]),
+        (r"so $a*b*c$ and \(x\,[y](z)\)", [("paragraph", r"so $a*b*c$ and \(x\,[y](z)\)")]),
+        ("$$\na*b*c\n$$ *d*", [("paragraph", "$$\na*b*c\n$$ d")]),
+        ("**60$** or **25$**, $5 and **b** $6", [("paragraph", "60$ or 25$, $5 and b $6")]),
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, str) else "",
 )
 def test_text_becomes_blocks(text, expected):
     assert shown(text) == expected
+
+
+def test_code_knows_its_language_and_a_diagram_is_drawn_unless_a_passage_is_marked_in_it():
+    text = "- a\n\n   ```mermaid x\ngraph TD\n```\n\n```\nplain\n```"
+    _, diagram, plain = blocks(text, 0, (0, 0), is_markdown=True)
+    assert (diagram.language, diagram.is_diagram) == ("mermaid", True)
+    assert (plain.language, plain.is_diagram) == ("", False)
+    start = text.index("graph")
+    assert not blocks(text, 0, (start, start + 5), is_markdown=True)[1].is_diagram
+    assert blocks(text, 0, (0, 0), is_markdown=False)[1].language == ""
 
 
 def test_marks_mean_nothing_where_the_text_is_not_markdown():

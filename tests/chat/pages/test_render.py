@@ -2,11 +2,12 @@
 
 import re
 import time
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
-from chat.pages.render import MARKDOWN_MAX_CHARACTERS, Citation, cited_numbers, render
+from chat.pages.render import PLAIN_FROM_CHARACTERS, Citation, cited_numbers, render
 from inference.providers import quotes
 from inference.types import ChatRequest, Quotable
 
@@ -45,9 +46,23 @@ def _chips(html: str) -> list[int]:
             "|a|\n|-|\n|1|", '<div class="table-scroll" tabindex="0"><table', id="table-scrolls-itself"
         ),
         pytest.param("a\n\nb", '<p dir="auto">b</p>', id="direction-by-paragraph"),
+        pytest.param(
+            "- a\n\n- b", '<ul dir="auto"><li><p>a</p>', id="direction-of-a-list-is-that-of-its-text"
+        ),
+        pytest.param("> a\n>\n> b", '<blockquote dir="auto"><p>a</p>', id="direction-of-a-quote-too"),
+        pytest.param("箱は**「青色」**です。", "箱は<strong>「青色」</strong>です。", id="bold-in-brackets"),
+        pytest.param(
+            "**注意（寒い日）。**窓", "<strong>注意（寒い日）。</strong>窓", id="bold-to-a-full-stop"
+        ),
+        pytest.param("상자는**(파란색)**이다", "상자는<strong>(파란색)</strong>이다", id="bold-in-Korean"),
+        pytest.param("他说~~“旧”~~的", "他说<s>“旧”</s>的", id="struck-in-Chinese"),
+        pytest.param("14~18 and 22~27", '<p dir="auto">14~18 and 22~27</p>', id="a-tilde-is-no-strike"),
+        pytest.param("- [x] a", 'aria-label="Done">☑</span> a', id="task-done"),
+        pytest.param("- [ ] a", 'aria-label="Not done">☐</span> a', id="task-not-done"),
+        pytest.param("- [1] a", "[1] a", id="a-number-is-no-task"),
         pytest.param("```\na\n\n  b", "<code>a\n\n  b</code></pre>", id="unclosed-fence"),
-        pytest.param("```python\nimport os\n```", '<span class="kn">import</span>', id="highlighted"),
-        pytest.param("```python\nx\n```", "<figcaption><span>Python</span>", id="language-label"),
+        pytest.param("```mermaid\ng\n```", '<figure class="code" data-diagram="">', id="diagram"),
+        pytest.param("```python\nx\n```", "<figcaption><span>python</span>", id="language-label"),
         pytest.param("```nosuch\n<b>\n```", "<span>nosuch</span>", id="unknown-language-keeps-its-name"),
         pytest.param("```nosuch\n<b>\n```", "<code>&lt;b&gt;\n</code>", id="unknown-language-is-plain"),
         pytest.param("    indented", "<code>indented\n</code>", id="indented-code"),
@@ -82,6 +97,34 @@ def test_markdown_becomes_html(markdown: str, html: str) -> None:
 def test_citations_become_chips_for_passages_that_exist(text: str, chips: list[int]) -> None:
     assert _chips(render(text, PASSAGES)) == chips
     assert cited_numbers(text, [1, 2, 3]) == sorted(set(chips))
+
+
+def _formulas(html: str) -> list[str]:
+    return [unescape(found) for found in re.findall(r'class="maths[^>]*>([^<]*)<', html)]
+
+
+@pytest.mark.parametrize(
+    ("text", "formulas"),
+    [
+        pytest.param("so $x_1$, \\(a\\,b\\) and $$c$$", ["$x_1$", "\\(a\\,b\\)", "$$c$$"], id="all-kinds"),
+        pytest.param("$$\na\\,b\n$$", ["$$\na\\,b\n$$"], id="block"),
+        pytest.param("so:\n\\[\na*b*c\n\\]\nthen", ["\\[\na*b*c\n\\]"], id="block-in-a-paragraph"),
+        pytest.param("- a\n\n  $$\n  x\n  $$", ["$$\nx\n$$"], id="block-in-an-item"),
+        pytest.param("$$\\frac{a}{b", ["$$\\frac{a}{b"], id="half-a-block-is-its-source"),
+        pytest.param("the $n$th of $\\alpha$s, triangle $ABC$", ["$n$", "$\\alpha$", "$ABC$"], id="in-prose"),
+        pytest.param("|a|\n|-|\n|$x^2$|", ["$x^2$"], id="in-a-table"),
+        pytest.param("was $480, now $455; (~$2.20) and (~$9)", [], id="prices"),
+        pytest.param("$/km or $/day; **60$** or **25$**; from $5 to 10$", [], id="prices-behind-and-before"),
+        pytest.param(
+            "US$5 and US$6, R$ 5 e R$ 6, $5-$10, $AAPL, $TSLA, 5\\$ and 6\\$", [], id="other-prices"
+        ),
+        pytest.param("$HOME 12 $HOME, $PATH:$HOME and $a, $b = $c", [], id="variables"),
+        pytest.param("`$x$`, ``\\(y\\)``\n\n```\n$$z$$\n```\n\n    $a$", [], id="never-in-code"),
+        pytest.param("\\[1\\], \\[2] and \\[3, 4\\] \\(see above\\)", [], id="escaped-brackets"),
+    ],
+)
+def test_formulas_are_kept_as_their_source_and_prices_are_none(text: str, formulas: list[str]) -> None:
+    assert _formulas(render(text, PASSAGES)) == formulas
 
 
 def test_a_number_without_a_passage_stays_as_it_was_written() -> None:
@@ -129,6 +172,8 @@ HOSTILE = [
     pytest.param("<math><mtext><style><img src=x onerror=alert(1)>", id="math"),
     pytest.param("\x00<script\x00>alert(1)</script>\ufeff", id="null-bytes"),
     pytest.param("[1]: javascript:alert(1)\n\n[a][1]", id="reference"),
+    pytest.param('$"><script>alert(1)</script>$ $$<img src=x onerror=alert(1)>$$', id="formula"),
+    pytest.param('```mermaid\n"><script>alert(1)</script>\n```', id="diagram"),
 ]
 ALLOWED = {
     *("p", "br", "hr", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "strong", "em", "s", "a"),
@@ -137,7 +182,7 @@ ALLOWED = {
 }
 ALLOWED_ATTRIBUTES = {
     *("href", "rel", "target", "title", "class", "dir", "tabindex", "type", "start", "aria-label"),
-    *("aria-pressed", "data-citation", "data-wrap", "data-copy"),
+    *("aria-pressed", "data-citation", "data-wrap", "data-copy", "data-diagram", "role"),
 }
 
 
@@ -148,6 +193,12 @@ def test_hostile_text_stays_text(text: str) -> None:
         assert set(attributes) <= ALLOWED_ATTRIBUTES
         href = attributes.get("href")
         assert href is None or href.startswith(("https://", "/answers/a/"))
+
+
+def test_a_long_answer_keeps_its_marks() -> None:
+    html = render("Some **bold** words and $x^2$.\n\n" * 4000, PASSAGES)
+    assert html.count("<strong>") == 4000
+    assert "<p class=" in render("**a** " * (PLAIN_FROM_CHARACTERS // 6 + 1))
 
 
 def test_an_outside_link_opens_apart_and_tells_nothing() -> None:
@@ -165,13 +216,16 @@ def test_an_image_becomes_a_link_that_says_what_it_shows() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("[" * MARKDOWN_MAX_CHARACTERS, id="brackets"),
+        pytest.param(("[" * 499 + "a" * 90 + "\n\n") * 500, id="brackets"),
         pytest.param("![[" * 15_000, id="images"),
         pytest.param("a**b" + "c* " * 15_000, id="emphasis"),
         pytest.param(">" * 40_000, id="quotes"),
         pytest.param("- " * 20_000, id="lists"),
         pytest.param("[1]" * 15_000, id="citations"),
         pytest.param("```python\n" + "'" * 39_000, id="code"),
+        pytest.param("$a " * 30_000, id="dollars"),
+        pytest.param("\\(" * 30_000, id="formulas"),
+        pytest.param("\\[\n" * 30_000, id="blocks-of-formulas"),
         pytest.param("<b>" * 300_000, id="longer-than-any-answer"),
     ],
 )
