@@ -316,7 +316,6 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_htmx",
-    "lucide",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -361,7 +360,6 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "libraries": {"lucide": "ragsite.templatetags.icons"},
         },
     }
 ]

@@ -1,4 +1,4 @@
-"""Icons of the Lucide set, in place of the tag of the same name: each is rendered once.
+"""Icons of the Lucide set, each rendered once.
 
 The package copies and serialises the XML of an icon for each use, which took a sixth of the CPU time of a page.
 """
