@@ -1,7 +1,6 @@
 """Whole questions to begin with: of a workspace's pairs, and about the sections of its newest documents."""
 
 from collections.abc import Iterator
-from pathlib import PurePath
 
 from django.db.models.functions import Length
 
@@ -16,14 +15,14 @@ _MIN_TEXT, _MAX_HEADING = 200, 60  # characters of a section that is worth a que
 _MAX_QUESTION = 140
 # The language of the document -> the question about one of its sections. The reader of a document reads its language.
 _ABOUT = {
-    "de": "Was steht in „{title}“ über „{heading}“?",
-    "es": "¿Qué dice «{title}» sobre «{heading}»?",
-    "fr": "Que dit « {title} » à propos de « {heading} » ?",
-    "it": "Che cosa dice «{title}» su «{heading}»?",
-    "ja": "「{title}」には「{heading}」について何と書いてありますか。",
-    "nl": "Wat staat er in ‘{title}’ over ‘{heading}’?",
-    "pt": "O que diz “{title}” sobre “{heading}”?",
-    "en": "What does “{title}” say about “{heading}”?",
+    "de": "Was muss ich über „{heading}“ wissen?",
+    "es": "¿Qué debo saber sobre «{heading}»?",
+    "fr": "Que faut-il savoir sur « {heading} » ?",
+    "it": "Che cosa devo sapere su «{heading}»?",
+    "ja": "「{heading}」について教えてください。",
+    "nl": "Wat moet ik weten over ‘{heading}’?",
+    "pt": "O que devo saber sobre “{heading}”?",
+    "en": "What should I know about “{heading}”?",
 }
 
 
@@ -59,5 +58,4 @@ def _is_telling(path: list[str]) -> bool:
 def _question(document: Document, heading: str) -> str:
     if heading.rstrip().endswith(("?", "？", "؟")):
         return heading
-    about = _ABOUT.get(document.language[:2], _ABOUT["en"])
-    return about.format(title=PurePath(document.title).stem[:_MAX_HEADING], heading=heading)
+    return _ABOUT.get(document.language[:2], _ABOUT["en"]).format(heading=heading)

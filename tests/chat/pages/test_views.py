@@ -124,8 +124,8 @@ def test_a_new_chat_begins_with_whole_questions(
     assert "<html" not in html
     assert _starters(html) == [
         "How much is the fee?",
-        "What does “Fees” say about “Late payment”?",
-        "Was steht in „Gebühren“ über „Late payment“?",
+        "What should I know about “Late payment”?",
+        "Was muss ich über „Late payment“ wissen?",
     ]
     for user, text in ((ada, "Mine, and good"), (factories.user(), "Of another")):
         answer = factories.answer(factories.session(user), text, workspace=handbook)
