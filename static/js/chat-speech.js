@@ -3,18 +3,20 @@
 
 import { sentencesOf } from "./chat-words.js";
 import { delegateTarget, find, findAll, findClosest } from "./dom.js";
+import { restoreSources } from "./text/sources.js";
 import { showToast } from "./ui.js";
 
-// What is read as one word, or not at all: formulas and code are no sentences, numbers of citations are no words.
-const NOT_READ = ".citation, .visually-hidden, button, svg, figcaption, pre, .diagram, [aria-hidden='true']";
+// Code and diagrams are no sentences, numbers of citations are no words.
+const NOT_READ = ".citation, .visually-hidden, button, svg, figure, pre, [aria-hidden='true']";
 
 /**
- * Return the text of an answer as it is read: cells and items each end with a pause.
+ * Return the text of an answer as it is read: cells and items each end with a pause, and a formula is its source, once.
  *
  * @param {Element} answer
  */
 function readableText(answer) {
   const copy = /** @type {Element} */ (find(answer, "[data-text]").cloneNode(true));
+  restoreSources(copy);
   for (const each of copy.querySelectorAll(NOT_READ)) each.remove();
   for (const each of copy.querySelectorAll("li, td, th, h1, h2, h3, h4, h5, h6, p")) {
     if (!/[.!?:;。！？]\s*$/.test(each.textContent)) each.append(". ");
