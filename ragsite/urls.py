@@ -2,8 +2,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from . import api
-from .diagrams import diagram_frame
-from .guide import guide
+from .pages.diagrams import diagram_frame
+from .pages.guide import guide
 from .personal_data.views import own_data
 
 handler400 = "ragsite.door.refusals.handle_400"

@@ -42,6 +42,7 @@ def _form(request: Request) -> downloads.Form:
 
 class ExportSessions(ApiView):
     @extend_schema(
+        operation_id="sessions_export_all",
         summary="Export all your sessions",
         description="A JSON file in Ragsite's own format, which `POST /imports` reads. Sessions of chat completions are "
         "left out.",

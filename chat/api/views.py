@@ -87,8 +87,8 @@ class Sessions(ListModelMixin, ApiView):
     def post(self, request: Request) -> Response:
         given = self.read(request, SessionSerializer)
         with transaction.atomic():
-            title, is_pinned = given.pop("title", ""), given.pop("is_pinned", False)
-            session = create_session(self.user, title, is_pinned=is_pinned)
+            own = {name: given.pop(name) for name in ("title", "is_pinned", "is_temporary") if name in given}
+            session = create_session(self.user, **own)
             organizing.change_session(self.user, session.pk, given)
         return Response(SessionSerializer(session_for(self.user, session.pk)).data, status=201)
 

@@ -82,7 +82,7 @@ def titles_in(workspace: Workspace, filters: Filters) -> list[str]:
 
     A field of the workspace that is called so comes first.
     """
-    said = filters.get(DOCUMENT)
+    said = filters.get(DOCUMENT) if isinstance(filters, Mapping) else None
     if said is None or DOCUMENT in fields_to_filter(workspace):
         return []
     titles = said if isinstance(said, list | tuple) else [said]

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
-from ragsite.guide import PAGES
+from ragsite.pages.guide import PAGES
 
 register = template.Library()
 # The start of a page's path -> the page of the guide

@@ -74,10 +74,10 @@ async function copyMarkdown(answer) {
 /**
  * Connect the menu with the other forms of an answer. Return the function that opens it.
  *
+ * @param {HTMLElement} menu
  * @returns {(button: HTMLElement) => void}
  */
-function connectCopyMenu() {
-  const menu = find(document, "[data-copy-menu]");
+function connectCopyMenu(menu) {
   /** @type {HTMLElement | null} */
   let answer = null; // whose menu is open
   menu.addEventListener("click", async (event) => {
@@ -99,11 +99,12 @@ function connectCopyMenu() {
 
 /** @param {HTMLElement} root */
 export function connectClipboard(root) {
-  const openCopyMenu = connectCopyMenu();
+  const [menu] = findAll(document, "[data-copy-menu]"); // missing where a shared conversation is read
+  const openCopyMenu = menu && connectCopyMenu(menu);
   root.addEventListener("click", async (event) => {
     const button = delegateTarget(event, "[data-copy], [data-wrap], [data-copy-answer], [data-copy-other]");
     if (!button) return;
-    if (button.matches("[data-copy-other]")) return openCopyMenu(button);
+    if (button.matches("[data-copy-other]")) return openCopyMenu?.(button);
     if (button.matches("[data-copy-answer]")) return copyAnswer(findClosest(button, "[data-answer]"));
     const code = find(findClosest(button, "figure"), "pre");
     if (button.matches("[data-copy]")) return copyText(code.textContent);

@@ -60,7 +60,7 @@ def test_a_long_session_takes_as_many_queries_as_a_short_one(api, django_assert_
         turn = factories.turn(session, "More?")
         Answer.objects.create(turn=turn, endpoint_name="small")
     program = api(user)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         assert len(program("GET", f"sessions/{session.pk}").json()["turns"]) == 11
 
 

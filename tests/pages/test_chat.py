@@ -547,7 +547,7 @@ def test_an_answer_is_read_aloud_and_a_question_dictated(
     expect(ended(page)).to_have_count(1)
     page.get_by_role("button", name="Read aloud").click()
     expect(page.get_by_role("button", name="Read aloud")).to_have_attribute("aria-pressed", "true")
-    assert page.evaluate("window.spoken") == ["(stop)", "Two steps:", "Open it.", "Close it.", "Done."]
+    assert page.evaluate("window.spoken") == ["(stop)", "Two steps: Open it.", "Close it.", "Done."]
     page.get_by_role("button", name="Read aloud").click()
     assert page.evaluate("window.spoken").pop() == "(stop)"
     field = page.get_by_label("Your question")

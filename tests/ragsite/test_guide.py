@@ -5,7 +5,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from ragsite.guide import PAGES, html_of
+from ragsite.pages.guide import PAGES, html_of
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -23,7 +23,18 @@ from chat.asking.sessions import TEMPORARY_TITLE, delete_session, session_for
 from chat.asking.temporary import end_expired
 from chat.asking.turns import Question, submit_async
 from chat.log.follow import follow
-from chat.models import Answer, SavedPrompt, Session, Summary, TemporaryUsage, Turn
+from chat.models import (
+    Answer,
+    Folder,
+    Import,
+    IndexedText,
+    SavedPrompt,
+    Session,
+    Summary,
+    Tag,
+    TemporaryUsage,
+    Turn,
+)
 from chat.queue.runner import Runner
 from core.db.threads import to_thread
 from ragsite.cleaning.runs import CLEANINGS
@@ -169,7 +180,8 @@ def _use_all_doors(user, session, answer):
 
 def test_all_words_of_a_chat_are_in_rows_that_are_deleted_with_it():
     """A model of the chat with words of its own, that would stay, needs `Session.keeps_words`."""
-    wordless, written_by_hand = {TemporaryUsage}, {SavedPrompt}
+    wordless, written_by_hand = {TemporaryUsage}, {SavedPrompt, Folder, Tag, Import}
+    asking = {IndexedText}  # chat.finding.text_index asks Session.keeps_words
     reached: set[Any] = set()
     waiting: list[Any] = [Session]
     while waiting:
@@ -187,7 +199,7 @@ def test_all_words_of_a_chat_are_in_rows_that_are_deleted_with_it():
         for model in apps.get_app_config("chat").get_models()
         if any(isinstance(field, texts) for field in model._meta.fields)
     }
-    assert holding <= reached | wordless | written_by_hand
+    assert holding <= reached | wordless | written_by_hand | asking
 
 
 # --- its life -------------------------------------------------------------------------------------

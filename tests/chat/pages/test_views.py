@@ -572,7 +572,7 @@ def test_sessions_are_found_by_title_and_by_what_was_asked(page: Callable[..., s
     factories.answer(asked, "And which fees again?")
     factories.session(ada, title="Unrelated")
     found = re.sub("</?mark>", "", page(f"{reverse('sessions')}?q=FEES"))
-    assert re.findall(r"data-title>([^<]*)<", found) == ["Fees", "Something else"]
+    assert re.findall(r"data-title>\s*([^<]*)<", found) == ["Fees", "Something else"]
     assert "No session contains “nowhere”" in page(f"{reverse('sessions')}?q=nowhere")
 
 
