@@ -19,12 +19,20 @@ export function connectEarlier(scroller, onShown) {
     { root: scroller, rootMargin: `${MARGIN_PX}px 0px 0px` },
   );
 
+  /** @type {Promise<HTMLElement[] | null> | null} */
+  let pending = null; // a click while they are being fetched waits for the same reply
+
   /** @param {HTMLButtonElement} button */
-  async function show(button) {
-    if (button.disabled) return null;
-    button.disabled = true;
+  function show(button) {
+    pending ??= load(button).finally(() => {
+      pending = null;
+    });
+    return pending;
+  }
+
+  /** @param {HTMLButtonElement} button */
+  async function load(button) {
     const part = await fetchFragment(button.dataset.showEarlier ?? "");
-    button.disabled = false;
     if (!part || !button.isConnected) return null;
     const turns = insertBefore(scroller, findClosest(button, "[data-earlier]"), part);
     watch();

@@ -154,4 +154,6 @@ def _turn(turn: Any) -> dict[str, Any]:
         "passages",
     )
     answers = [{name: answer[name] for name in names} for answer in turn["answers"]]
+    for passage in (each for answer in answers for each in answer["passages"]):
+        passage.pop("isImported", None)  # no answer of an earlier build was imported
     return {"text": turn["text"], "filters": turn["filters"], "answers": answers}
