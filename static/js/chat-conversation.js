@@ -225,6 +225,7 @@ export class Conversation {
     rendered.hidden = answer.element.hidden; // the user may be looking at another version
     const isRead = find(answer.element, "[data-thinking]", HTMLDetailsElement).open;
     for (const thinking of findAll(rendered, ".thinking", HTMLDetailsElement)) thinking.open = isRead;
+    answer.text.release();
     takeOver(answer.element, rendered);
     updateLaneOf(answer.element);
     if (answer.element.hasAttribute("data-goes-on")) markContinued(answer.element);

@@ -563,6 +563,20 @@ def test_an_answer_is_read_aloud_and_a_question_dictated(
     expect(page.get_by_role("button", name="Dictate")).to_have_count(0)
 
 
+def test_an_answer_that_ends_before_its_renderer_is_loaded_is_shown_once(page: Page, ada: User) -> None:
+    held: list[Route] = []
+    page.route("**/text/grammar*.js", lambda route: held.append(route))
+    page.goto("/")
+    ask(page)
+    text = ended(page).locator("[data-text]")
+    expect(text).to_have_text("Alpha says this.")
+    assert held
+    with page.expect_response("**/text/grammar*.js"):
+        held.pop().continue_()
+    page.wait_for_timeout(500)
+    expect(text).to_have_text("Alpha says this.")
+
+
 def test_a_waiting_question_can_be_sent_at_once(page: Page, ada: User, models: OpenAIServer) -> None:
     models.models["alpha"] = Behaviour(tokens=500, between_tokens_s=0.05)
     ask(page)

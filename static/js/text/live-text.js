@@ -77,6 +77,12 @@ export class LiveText {
     this.render();
   }
 
+  /** Write no more: the element holds the text of the server now. The renderer may still be loading. */
+  release() {
+    this.#open = "";
+    this.#nodes = [];
+  }
+
   #schedule() {
     this.#isScheduled = true;
     const rest = this.#restsUntil - performance.now();
